@@ -1,0 +1,63 @@
+"""Factored gradient descent with a full d×d factor: U_{t+1} = (I − ηM_t)U_t [LMZ18, Section 3].
+
+The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself ("M-form"). The gradient of the printed loss
+1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
+"""
+
+import torch
+
+from algoreg.seeds import stream
+
+# JSON schema of the keys this algorithm takes in a run, read without importing this module.
+OPTIONS = {
+    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
+    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
+}
+
+
+def start_matrix(kind, d, seed, target):
+    """Return B of U_0 = αB: the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries (d × d, float64)."""
+    if kind == "identity":
+        return torch.eye(d, dtype=torch.float64)
+    gaussian = torch.from_numpy(stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d)))
+    if kind == "gaussian":
+        return gaussian / d**0.5
+    basis, upper = torch.linalg.qr(gaussian)
+    return basis * torch.sign(torch.diagonal(upper))
+
+
+class Algorithm:
+    """A batch of factored descents that share an ensemble.
+
+    Parameters
+    ----------
+    ensemble : object with ``factored_gradient``
+    labels : torch.Tensor, shape (B, m)
+    runs : list of mapping
+        ``step``, ``target`` and the keys of ``OPTIONS`` of each run.
+    seed : int
+        Root seed of random starts.
+    """
+
+    def __init__(self, ensemble, labels, runs, seed):
+        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+
+    def initial(self):
+        """Return U_0 of every run, shape (B, d, d)."""
+        return torch.stack(
+            [
+                run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"])
+                for run in self.runs
+            ]
+        ).to(self.labels)
+
+    def advance(self, iterate, iteration, count):
+        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+        for _ in range(count):
+            iterate = iterate - self.steps * self.ensemble.factored_gradient(iterate, self.labels)
+        return iterate
+
+    def estimate(self, iterate):
+        """Return X = UUᵀ of every run, shape (B, d, d)."""
+        return torch.bmm(iterate, iterate.mT)

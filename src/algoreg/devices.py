@@ -1,0 +1,59 @@
+"""Where and how the numbers are computed: device, floating-point type, threads."""
+
+import warnings
+
+import torch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def resolve_device(name):
+    """Return the torch device for ``auto``, ``cpu`` or ``cuda``.
+
+    ``auto`` takes the GPU where there is one, else the CPU with a note.
+
+    Raises
+    ------
+    RuntimeError
+        If ``cuda`` is asked for and torch sees no CUDA device.
+    ValueError
+        If the name is not one of the three.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise RuntimeError(
+                "device = cuda: torch sees no CUDA device here. Use device=cpu or device=auto, "
+                "or install a CUDA build of torch (README, section GPU)."
+            )
+        return torch.device("cuda")
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        print("device = auto: no CUDA device, computing on the CPU", flush=True)
+        return torch.device("cpu")
+    raise ValueError(f"device = {name!r}: allowed are auto, cpu, cuda")
+
+
+def configure(device, dtype, threads):
+    """Set up torch for one job and return its ``(device, dtype)``.
+
+    Float sums depend on the number of threads, so it comes from the settings and never from what happens to
+    be free. TF32 is switched off: float32 means float32.
+
+    Parameters
+    ----------
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    dtype : str
+        ``float32`` or ``float64``.
+    threads : int
+        CPU threads of this job.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    # Subnormal numbers slow CPU products by an order of magnitude and carry nothing at our scales.
+    if not torch.set_flush_denormal(True):
+        warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
+    return resolve_device(device), DTYPES[dtype]

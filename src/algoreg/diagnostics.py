@@ -1,0 +1,65 @@
+"""What is measured along a run: relative errors and the spectrum of the iterate."""
+
+import torch
+
+
+def train_error(measured, labels):
+    """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B].
+
+    Parameters
+    ----------
+    measured, labels : torch.Tensor, shape (B, m)
+
+    Returns
+    -------
+    torch.Tensor, shape (B,)
+    """
+    return torch.linalg.vector_norm(measured - labels, dim=1) / torch.linalg.vector_norm(labels, dim=1)
+
+
+def test_error(estimates, targets):
+    """Return ‖X − X*‖_F / ‖X*‖_F per run [LMZ18, Appendix B].
+
+    Parameters
+    ----------
+    estimates, targets : torch.Tensor, shape (B, d, d)
+
+    Returns
+    -------
+    torch.Tensor, shape (B,)
+    """
+    return torch.linalg.matrix_norm(estimates - targets) / torch.linalg.matrix_norm(targets)
+
+
+def effective_rank(eigenvalues):
+    """Return exp(entropy) of the normalised spectrum (Roy & Vetterli, 2007): r for r equal eigenvalues, else less.
+
+    Parameters
+    ----------
+    eigenvalues : torch.Tensor, shape (B, d)
+        Negative ones (rounding) count as 0; an all-zero spectrum has effective rank 0.
+
+    Returns
+    -------
+    torch.Tensor, shape (B,)
+    """
+    weights = eigenvalues.clamp(min=0)
+    total = weights.sum(dim=1)
+    share = weights / torch.where(total > 0, total, 1.0)[:, None]
+    return torch.where(total > 0, torch.exp(torch.special.entr(share).sum(dim=1)), 0.0)
+
+
+def spectrum(estimates, leading):
+    """Return the ``leading`` largest eigenvalues, descending, and the effective rank, in float64 on the CPU.
+
+    Parameters
+    ----------
+    estimates : torch.Tensor, shape (B, d, d), symmetric
+    leading : int
+
+    Returns
+    -------
+    tuple of torch.Tensor, shapes (B, leading) and (B,)
+    """
+    eigenvalues = torch.linalg.eigvalsh(estimates.to("cpu", torch.float64))
+    return eigenvalues.flip(1)[:, :leading], effective_rank(eigenvalues)

@@ -1,0 +1,108 @@
+"""Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the digest that identifies both."""
+
+import hashlib
+from importlib import import_module
+
+import numpy as np
+import torch
+
+from algoreg.seeds import stream
+
+
+def draw_factor(target, d, rank, seed, number):
+    """Draw the factor U* of target ``number``.
+
+    Parameters
+    ----------
+    target : mapping
+        ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the
+        spectral norm of X* is near 1 and its condition number varies by draw.
+        ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar eigenvectors.
+    d, rank : int
+    seed, number : int
+        Root seed and the target's number.
+
+    Returns
+    -------
+    numpy.ndarray, shape (d, rank), float64
+
+    Raises
+    ------
+    ValueError
+        If rank > d, the kind is unknown, or the spectrum's length is not the rank.
+    """
+    if rank > d:
+        raise ValueError(f"rank = {rank} is above d = {d}")
+    generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
+    gaussian = generator.standard_normal((d, rank))
+    if target["kind"] == "columns":
+        return gaussian / np.linalg.norm(gaussian, axis=0)
+    if target["kind"] == "spectrum":
+        eigenvalues = np.asarray(target["eigenvalues"], dtype=float)
+        if eigenvalues.shape != (rank,):
+            raise ValueError(f"target.eigenvalues has {eigenvalues.size} values for rank {rank}")
+        basis, upper = np.linalg.qr(gaussian)
+        # The signs make the distribution Haar instead of LAPACK's convention.
+        return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
+    raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
+
+
+def ensemble_class(name):
+    """Return the class ``Ensemble`` of ``algoreg.ensembles.<name>``: the one look-up of an ensemble by name."""
+    return import_module(f"algoreg.ensembles.{name}").Ensemble
+
+
+def draw_problem(problem, seed, ensemble):
+    """Draw all targets of a problem and their labels under one ensemble, in float64.
+
+    Parameters
+    ----------
+    problem : mapping
+        The settings block: ``ensemble, d, rank, m, target, targets``.
+    seed, ensemble : int
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        ``factors`` (T, d, r), ``labels`` (T, m) and the scalars ``seed``, ``ensemble``, ``ensemble_sha256``,
+        ``problem_sha256``.
+    """
+    d, rank = problem["d"], problem["rank"]
+    factors = np.stack([draw_factor(problem["target"], d, rank, seed, k) for k in range(problem["targets"])])
+    drawn = ensemble_class(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
+    targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
+    labels = drawn.measure(targets).numpy()
+    sha = hashlib.sha256(np.ascontiguousarray(factors, dtype="<f8"))
+    sha.update(drawn.digest.encode())
+    return {
+        "factors": factors,
+        "labels": labels,
+        "seed": np.int64(seed),
+        "ensemble": np.int64(ensemble),
+        "ensemble_sha256": np.array(drawn.digest),
+        "problem_sha256": np.array(sha.hexdigest()),
+    }
+
+
+class DigestMismatch(RuntimeError):
+    """The regenerated ensemble is not the one the labels were computed with."""
+
+
+def regenerate_ensemble(problem, arrays, device, dtype, path):
+    """Redraw the ensemble of a stored problem on a device, refusing one whose digest differs.
+
+    Raises
+    ------
+    DigestMismatch
+        With what to delete or to pin.
+    """
+    drawn = ensemble_class(problem["ensemble"]).draw(
+        problem["d"], problem["m"], int(arrays["seed"]), int(arrays["ensemble"]), device, dtype
+    )
+    stored = str(arrays["ensemble_sha256"])
+    if drawn.digest != stored:
+        raise DigestMismatch(
+            f"{path}: labels belong to ensemble {stored[:12]}…, but this machine draws {drawn.digest[:12]}…. "
+            f"Delete {path} and rerun, or pin numpy to the version named in its sidecar."
+        )
+    return drawn

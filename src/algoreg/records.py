@@ -1,0 +1,231 @@
+"""The only reader and writer of result files: atomic, checksummed, with a provenance sidecar.
+
+A result ``results/<tier>/<path>`` has the sidecar ``results/<tier>/provenance/<path>.json``. Everything that
+may differ between two equal runs (times, hosts, commits) lives in the sidecar, so that results can be compared
+byte for byte.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import platform
+import sys
+import time
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
+
+
+class DamagedResult(RuntimeError):
+    """A result file that is missing its sidecar or does not match its checksum."""
+
+
+def sha256(path):
+    """Return the SHA-256 of a file as hex digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sidecar_path(path):
+    """Return the sidecar of a result below ``results/<tier>/``.
+
+    Raises
+    ------
+    ValueError
+        If the path does not lie in a folder ``results/<tier>/``.
+    """
+    parts = Path(path).parts
+    places = [i for i, part in enumerate(parts) if part == "results"]
+    if not places or len(parts) < places[-1] + 3:
+        raise ValueError(f"{path}: not below results/<tier>/")
+    cut = places[-1] + 2
+    return Path(*parts[:cut], "provenance", *parts[cut:-1], parts[-1] + ".json")
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Give a temporary path beside ``path``; move it into place when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write text atomically, without a sidecar (documents, not results)."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def dump_json(content):
+    """Return the one JSON text form used for every file: two-space indent, no NaN, a final newline."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path, content, provenance=None):
+    """Write a JSON result; see :func:`seal` for ``provenance``."""
+    with atomic(path) as temporary:
+        temporary.write_text(dump_json(content), encoding="utf-8")
+    seal(path, provenance)
+
+
+def format_cell(value):
+    """Return a table cell as text: floats with 9 significant digits, missing values empty."""
+    if value is None:
+        return ""
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.9g}" if np.isfinite(value) else ""
+    return str(value)
+
+
+def write_table(path, columns, rows, provenance=None):
+    """Write a tidy CSV.
+
+    Parameters
+    ----------
+    path : path
+    columns : list of str
+    rows : iterable of mapping
+        Every row has every column. A value that is not finite is written as an empty cell.
+    provenance : mapping, optional
+        See :func:`seal`.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([format_cell(row[column]) for column in columns])
+    with atomic(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+    seal(path, provenance)
+
+
+def write_arrays(path, arrays, provenance=None, sealed=True):
+    """Write named arrays as an uncompressed ``.npz`` with fixed time stamps, so that equal arrays give equal bytes.
+
+    Raises
+    ------
+    ValueError
+        If an array has an object dtype (it could only be stored as a pickle).
+    """
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue())
+    if sealed:
+        seal(path, provenance)
+
+
+def load_arrays(path):
+    """Load an ``.npz`` written by :func:`write_arrays` without any check but the format's own."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def machine():
+    """Return what is known of the machine and the libraries at hand."""
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as handle:
+            return next(line.split(":", 1)[1].strip() for line in handle if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+class Stopwatch:
+    """Seconds since it was made; part of a sidecar."""
+
+    def __init__(self):
+        self._start = time.perf_counter()
+
+    def seconds(self):
+        """Return the seconds elapsed."""
+        return round(time.perf_counter() - self._start, 3)
+
+
+def seal(path, provenance=None):
+    """Write the sidecar of a finished result: its SHA-256 and where it came from.
+
+    Parameters
+    ----------
+    path : path
+        A result below ``results/<tier>/``.
+    provenance : mapping, optional
+        What the job knows of itself: commit, dirty flag, config and lock hash, seeds, device, dtype, threads,
+        seconds. A :class:`Stopwatch` under ``seconds`` is read now.
+    """
+    record = {"sha256": sha256(path), **(provenance or {}), "machine": machine(), "executable": sys.executable}
+    if isinstance(record.get("seconds"), Stopwatch):
+        record["seconds"] = record["seconds"].seconds()
+    record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    with atomic(sidecar_path(path)) as temporary:
+        temporary.write_text(dump_json(record), encoding="utf-8")
+
+
+def read_provenance(path):
+    """Return the sidecar of a result as a dict.
+
+    Raises
+    ------
+    DamagedResult
+        If there is none or it is not JSON.
+    """
+    sidecar = sidecar_path(path)
+    try:
+        return json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
+
+
+def check(path):
+    """Return ``path`` after comparing the file with the checksum in its sidecar.
+
+    Raises
+    ------
+    DamagedResult
+        If they differ; the message says what to delete.
+    """
+    expected = read_provenance(path).get("sha256")
+    if sha256(path) != expected:
+        raise DamagedResult(f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun.")
+    return Path(path)
+
+
+def read_json(path):
+    """Read a checked JSON result."""
+    return json.loads(check(path).read_text(encoding="utf-8"))
+
+
+def read_arrays(path):
+    """Read a checked ``.npz`` result as a dict of arrays."""
+    return load_arrays(check(path))
+
+
+def read_table(path):
+    """Read a checked CSV result as a :class:`pandas.DataFrame`."""
+    import pandas as pd
+
+    return pd.read_csv(check(path), float_precision="round_trip")

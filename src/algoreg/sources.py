@@ -1,0 +1,104 @@
+"""Which modules a script imports, and a digest of each that ignores comments and docstrings.
+
+Snakemake does not see imported modules. Rules carry these digests as a parameter, so that editing a function
+reruns exactly what depends on it and editing a comment reruns nothing.
+"""
+
+import ast
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@lru_cache(maxsize=None)
+def _parse(path):
+    return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
+
+
+def module_path(name):
+    """Return the file of a module of this package, or None if ``name`` is not one.
+
+    Parameters
+    ----------
+    name : str
+        A dotted name such as ``algoreg.seeds``.
+    """
+    head, *rest = name.split(".")
+    if head != PACKAGE.name:
+        return None
+    base = PACKAGE.joinpath(*rest)
+    if base.with_suffix(".py").is_file():
+        return base.with_suffix(".py")
+    if (base / "__init__.py").is_file():
+        return base / "__init__.py"
+    return None
+
+
+@lru_cache(maxsize=None)
+def imported_modules(path):
+    """Return the names of this package's modules that the file imports itself, at any depth of its code."""
+    found = set()
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found.update(name for name in names if module_path(name))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=None)
+def closure(path, extra=()):
+    """Return the names of all modules of this package that a script loads, directly or not.
+
+    Parameters
+    ----------
+    path : path
+        The script.
+    extra : tuple of str
+        Modules that the script finds by name (the algorithm and the ensemble named in the settings).
+    """
+    seen = set()
+    todo = [*imported_modules(path), *extra]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        file = module_path(name)
+        if file is None:
+            raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
+        seen.add(name)
+        todo.extend(imported_modules(file))
+        parent = name.rpartition(".")[0]
+        if parent:
+            todo.append(parent)
+    return frozenset(seen)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def _strip(self, node):
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:]
+        return node
+
+    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
+
+
+@lru_cache(maxsize=None)
+def code_digest(path):
+    """Return 16 hex digits that change when the code of a file changes, not when its comments or docstrings do."""
+    tree = _WithoutDocstrings().visit(ast.parse(Path(path).read_text(encoding="utf-8")))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+
+
+def code_digests(script, extra=()):
+    """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
+    digests = {f"scripts/{Path(script).name}": code_digest(script)}
+    digests.update({name: code_digest(module_path(name)) for name in closure(script, tuple(extra))})
+    return dict(sorted(digests.items()))

@@ -1,0 +1,67 @@
+"""Symmetric matrices as vectors: the d(d+1)/2 upper entries, off-diagonal ones scaled by √2.
+
+The scaling makes the packing an isometry: ⟨svec(A), svec(X)⟩ = ⟨A, X⟩. Since ⟨A, X⟩ sees only the symmetric
+part of A when X is symmetric, packing halves the memory and the traffic of an ensemble without changing the model.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+
+
+def packed_length(d):
+    """Return D = d(d+1)/2."""
+    return d * (d + 1) // 2
+
+
+@lru_cache(maxsize=16)
+def _tables(d, device, dtype):
+    rows, columns = torch.triu_indices(d, d, device=device)
+    gather = rows * d + columns
+    position = torch.empty(d, d, dtype=torch.long, device=device)
+    counter = torch.arange(packed_length(d), device=device)
+    position[rows, columns] = counter
+    position[columns, rows] = counter
+    scale = torch.where(rows == columns, 1.0, math.sqrt(2.0)).to(dtype)
+    return gather, position.reshape(-1), scale, 1.0 / scale
+
+
+def svec(matrices):
+    """Pack symmetric matrices.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (..., d, d)
+        Symmetric; only the upper triangle is read.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., d(d+1)/2)
+    """
+    d = matrices.shape[-1]
+    gather, _, scale, _ = _tables(d, matrices.device, matrices.dtype)
+    return matrices.reshape(*matrices.shape[:-2], d * d).index_select(-1, gather).mul_(scale)
+
+
+def smat(vectors, d):
+    """Unpack to full symmetric matrices; the inverse of :func:`svec`.
+
+    Parameters
+    ----------
+    vectors : torch.Tensor, shape (..., d(d+1)/2)
+    d : int
+
+    Returns
+    -------
+    torch.Tensor, shape (..., d, d)
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not d(d+1)/2 long.
+    """
+    if vectors.shape[-1] != packed_length(d):
+        raise ValueError(f"a symmetric {d}×{d} matrix has {packed_length(d)} packed entries, not {vectors.shape[-1]}")
+    _, position, _, inverse = _tables(d, vectors.device, vectors.dtype)
+    return (vectors * inverse).index_select(-1, position).reshape(*vectors.shape[:-1], d, d)
