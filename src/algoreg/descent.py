@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from algoreg import diagnostics, records
+from algoreg.settings import recorded_iterations
 
 # A relative training error above this is called divergence: starts of scale 1 begin near 4, and nothing that
 # passes 10⁶ comes back.
@@ -29,25 +30,6 @@ PROGRESS_SECONDS = 10
 def algorithm_class(name):
     """Return the class ``Algorithm`` of ``algoreg.algorithms.<name>``: the one look-up of an algorithm by name."""
     return import_module(f"algoreg.algorithms.{name}").Algorithm
-
-
-def recorded_iterations(grid, last):
-    """Return the sorted iterations 0 … ``last`` that a recording grid names.
-
-    Parameters
-    ----------
-    grid : mapping
-        Any of ``every`` (a stride), ``log_spaced`` (how many points between 1 and ``last``), ``at`` (a list).
-    last : int
-        The end of the run, which is always recorded, as is 0.
-    """
-    points = {0, last}
-    if "every" in grid:
-        points.update(range(0, last + 1, grid["every"]))
-    if "log_spaced" in grid and last > 0:
-        points.update(np.unique(np.rint(np.geomspace(1, last, grid["log_spaced"])).astype(int)).tolist())
-    points.update(point for point in grid.get("at", ()) if point <= last)
-    return sorted(points)
 
 
 @dataclass
@@ -169,7 +151,7 @@ class Batch:
     runs : list of mapping
         Each with ``target, step, iterations`` and the algorithm's options.
     record : mapping
-        ``errors`` and ``spectrum``, each a grid of :func:`recorded_iterations`; a run records up to its own budget.
+        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.settings.recorded_iterations`; a run records up to its own budget.
     seed : int
     stop_below_train_error : float or None
         A run whose training error is below this at a check ends as ``converged``.

@@ -229,3 +229,8 @@ def read_table(path):
     import pandas as pd
 
     return pd.read_csv(check(path), float_precision="round_trip")
+
+
+def remove(path):
+    """Delete a file that is no longer needed, if it is there."""
+    Path(path).unlink(missing_ok=True)

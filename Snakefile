@@ -1,0 +1,63 @@
+# Loads the tier and the registry, includes the stages, names the targets; nothing else.
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+if "tier" not in config:
+
+    configfile: "config/standard.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/problems.smk"
+include: "workflow/rules/descent.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    replication,
+    figures,
+    claims,
+    notebooks,
+    report,
+    verify,
+
+
+rule replication:
+    default_target: True
+    input:
+        rules.check_controls.output.report,
+        all_figures(),
+        all_tables(),
+        all_notebooks(),
+
+
+rule figures:
+    input:
+        all_figures(),
+
+
+rule claims:
+    input:
+        rules.check_controls.output.report,
+
+
+rule notebooks:
+    input:
+        all_notebooks(),
+
+
+rule report:
+    input:
+        rules.check_controls.output.report,
+        all_figures(),
+        all_notebooks(),
+
+
+rule verify:
+    input:
+        rules.compare_with_reference.output.report,

@@ -1,0 +1,12 @@
+"""Fail if a control came out other than it must: then the judge, not the paper, is at fault."""
+
+from algoreg import claims, records
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+collected = records.read_json(snakemake.input.claims)
+invalid = [claim["id"] for claim in collected if claim["verdict"] == claims.INVALID]
+if invalid:
+    raise SystemExit(f"invalid claims (a control came out wrong, see claims.json): {', '.join(invalid)}")
+judged = [claim["id"] for claim in collected if claim["verdict"] != claims.NOT_JUDGED]
+records.write_json(snakemake.output.report, {"controls": "as they must be", "judged": judged}, facts)

@@ -1,0 +1,11 @@
+"""Compare one of our tables with the published curve, point by point or over the grid of α."""
+
+from algoreg import published, records
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+block = snakemake.params.block
+table = records.read_table(snakemake.input.table)
+curve = published.load_published(block["published"])
+rows = published.scan_alpha(table, curve) if "scan" in block else published.compare(table, curve)
+records.write_table(snakemake.output.table, list(rows[0]), rows, facts)

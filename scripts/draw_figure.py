@@ -1,0 +1,14 @@
+"""Draw one figure from its tables, as SVG, PDF and PNG."""
+
+from pathlib import Path
+
+from algoreg import figures, records
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
+figure = figures.draw(snakemake.wildcards.figure, tables)
+for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):
+    with records.atomic(path) as temporary:
+        figures.save(figure, temporary, Path(path).suffix[1:])
+    records.seal(path, facts)

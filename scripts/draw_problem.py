@@ -1,0 +1,11 @@
+"""Draw the targets of a problem and their labels under one ensemble."""
+
+from algoreg import devices, problems, records
+from algoreg.provenance import provenance
+
+settings, params = snakemake.config, snakemake.params
+facts = provenance(settings, dtype="float64", device="cpu")
+devices.configure("cpu", "float64", settings["threads"])
+arrays = problems.draw_problem(params.problem, settings["seed"], int(snakemake.wildcards.ensemble))
+facts["ensemble_sha256"] = str(arrays["ensemble_sha256"])
+records.write_arrays(snakemake.output.arrays, arrays, facts)

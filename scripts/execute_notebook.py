@@ -1,0 +1,19 @@
+"""Execute a notebook on this tier's results; write the executed copy and a page."""
+
+import os
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from algoreg import records
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+os.environ["ALGOREG_TIER"] = snakemake.params.tier
+notebook = nbformat.read(snakemake.input.notebook, as_version=4)
+NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False).execute()
+page, _ = HTMLExporter().from_notebook_node(notebook)
+for path, text in ((snakemake.output.notebook, nbformat.writes(notebook)), (snakemake.output.html, page)):
+    records.write_text(path, text)
+    records.seal(path, facts)

@@ -1,0 +1,13 @@
+"""Judge one claim of the registry, with its controls."""
+
+from pathlib import Path
+
+from algoreg import claims, published, records
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+entry, tables, curves = snakemake.params.entry, None, {}
+if snakemake.params.judged:
+    tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
+    curves = {name: published.load_published(name) for name in published.FIXED}
+records.write_json(snakemake.output.claim, claims.judge(entry, tables, curves, snakemake.config["seed"]), facts)

@@ -1,0 +1,12 @@
+"""Collect recorded runs into one experiment's tidy table."""
+
+from algoreg import records, tables
+from algoreg.provenance import provenance
+
+facts = provenance(snakemake.config)
+descents = [
+    (source["problem"], source["ensemble"], source["runs"], records.read_arrays(path))
+    for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)
+]
+rows = tables.tabulate(snakemake.params.block, descents)
+records.write_table(snakemake.output.table, tables.columns(snakemake.params.block), rows, facts)

@@ -1,0 +1,117 @@
+"""From registry entries and tables to verdicts."""
+
+from algoreg.estimators import ESTIMANDS
+from algoreg.seeds import stream
+from algoreg.settings import rule_name
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+NOT_JUDGED, INVALID = "not-judged", "invalid"
+SIGNS = {"above": ">", "below": "<"}
+
+
+def criterion(entry):
+    """Return the criterion in words, from estimand, direction and margin."""
+    label = ESTIMANDS[entry["estimand"]["name"]].label
+    return f"{label} {SIGNS[entry['direction']]} {entry['margin']:g}, by the whole 95 % interval"
+
+
+def verdict(estimate, direction, margin):
+    """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
+
+    Parameters
+    ----------
+    estimate : algoreg.estimators.Estimate
+    direction : str
+        ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
+    margin : float
+    """
+    if estimate.value is None:
+        return INCONCLUSIVE
+    if direction == "below":
+        low, high, margin = -estimate.high, -estimate.low, -margin
+    else:
+        low, high = estimate.low, estimate.high
+    return SUPPORTED if low > margin else REFUTED if high < margin else INCONCLUSIVE
+
+
+def _estimate(entry, part, tables, published, seed):
+    parameters = dict(entry["estimand"])
+    if part != "estimand":
+        parameters.update(entry[part]["estimand"])
+    rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
+    return ESTIMANDS[parameters.pop("name")](tables, published, rng, **parameters)
+
+
+def judge(entry, tables, published, seed):
+    """Judge one registry entry, its control and its positive control by the same code.
+
+    Parameters
+    ----------
+    entry : mapping
+    tables : mapping of str to pandas.DataFrame, or None
+        The experiments' tables; None where the tier cannot judge this claim.
+    published : mapping of str to pandas.DataFrame
+    seed : int
+
+    Returns
+    -------
+    dict
+        Every field of ``claims.json``.
+    """
+    result = {
+        "id": entry["id"],
+        "statement": entry["statement"],
+        "source": entry["source"],
+        "kind": entry["kind"],
+        "rule": rule_name(entry["id"]),
+        "criterion": criterion(entry),
+        "verdict": NOT_JUDGED,
+        "estimate": None,
+        "ci_low": None,
+        "ci_high": None,
+        "control_verdict": None,
+        "table": None,
+        "figure": None,
+        "provenance": f"provenance/claims/{entry['id']}.json.json",
+        "direction": entry["direction"],
+        "margin": entry["margin"],
+        "reason": entry["reason"],
+        "control": entry["control"]["statement"],
+        "control_estimate": None,
+        "positive_control": entry.get("positive_control", {}).get("statement"),
+        "positive_control_verdict": None,
+        "positive_control_estimate": None,
+    }
+    if tables is None:
+        return result
+    own = _estimate(entry, "estimand", tables, published, seed)
+    result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)
+    result["verdict"] = verdict(own, entry["direction"], entry["margin"])
+    result["table"] = f"tables/{entry['table']}.csv"
+    result["figure"] = f"figures/{entry['figure']}" if entry["figure"] else None
+    for part in ("control", "positive_control"):
+        if part in entry:
+            other = _estimate(entry, part, tables, published, seed)
+            result[f"{part}_estimate"] = other.value
+            result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
+    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
+        result["verdict"] = INVALID
+    return result
+
+
+def verdict_table(claims):
+    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, control."""
+
+    def number(value):
+        return "–" if value is None else f"{value:.4g}"
+
+    rows = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")]
+    for claim in claims:
+        interval = "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
+        control = claim["control_verdict"] or "–"
+        if control == INCONCLUSIVE:
+            control = "inconclusive (weak)"
+        margin = f"{SIGNS[claim['direction']]} {claim['margin']:g}"
+        rows.append((claim["id"], claim["verdict"], number(claim["estimate"]), interval, margin, control))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

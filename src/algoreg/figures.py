@@ -1,0 +1,151 @@
+"""The figures: the paper's axes, our mean and spread, the published points on top; one style, byte-stable files."""
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from algoreg.published import load_published
+
+COLOURS = sns.color_palette("colorblind")
+TEST, TRAIN, THIRD = COLOURS[0], COLOURS[1], COLOURS[2]
+STYLE = {
+    "svg.hashsalt": "algoreg",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 160,
+}
+DRAWINGS = {}
+BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
+
+
+def drawing(function):
+    """Register a function of the tables as the drawing of the figure that has its name."""
+    DRAWINGS[function.__name__] = function
+    return function
+
+
+def draw(name, tables):
+    """Draw a figure.
+
+    Parameters
+    ----------
+    name : str
+    tables : mapping of str to pandas.DataFrame
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If no drawing has this name.
+    """
+    if name not in DRAWINGS:
+        raise ValueError(f"figures.{name}: allowed are {', '.join(sorted(DRAWINGS))}")
+    with sns.axes_style("ticks"), plt.rc_context(STYLE):
+        return DRAWINGS[name](tables)
+
+
+def save(figure, path, kind):
+    """Save a figure without dates or random ids, so that equal figures are equal files."""
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
+    with plt.rc_context(STYLE):
+        figure.savefig(path, format=kind, metadata=metadata)
+
+
+def _band(axes, frame, x, error, colour, label, **style):
+    good = frame[frame["status"] != "diverged"]
+    groups = good.groupby(x)[error]
+    mean = groups.mean()
+    axes.plot(mean.index, mean, color=colour, label=label, **style)
+    axes.fill_between(mean.index, groups.min(), groups.max(), color=colour, alpha=0.2, linewidth=0)
+    lost = len(frame) - len(good)
+    if lost:
+        axes.text(0.02, 0.02, f"{lost} diverged values not drawn", transform=axes.transAxes, fontsize=7)
+
+
+def _published(axes, frame, x, colour, label, marker="o"):
+    axes.plot(frame[x], frame["value"], marker, color=colour, markeredgecolor="black", markersize=4.5, markeredgewidth=0.7, linestyle="none", label=label, zorder=5)
+
+
+def _sizes(frame):
+    first = frame.iloc[0]
+    count = f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
+    return f"r = {first['rank']}, m = {first['m'] / first['d'] / first['rank']:g}·dr, {count}"
+
+
+@drawing
+def figure_1(tables):
+    """Draw training and test error against α after 10⁴ iterations [LMZ18, Figure 1]."""
+    table = tables["figure_1"]
+    sizes = sorted(table["d"].unique())
+    figure, grid = plt.subplots(1, len(sizes), figsize=(4.6 * len(sizes), 3.9), squeeze=False, sharey=True)
+    curve = load_published("figure_1")
+    for axes, d in zip(grid[0], sizes, strict=True):
+        frame = table[table["d"] == d]
+        for error, colour, name in (("test_error", TEST, "test"), ("train_error", TRAIN, "training")):
+            _band(axes, frame, "alpha", error, colour, f"{name} error, ours")
+            there = curve[(curve["error"] == error) & (curve["d"] == d)]
+            if "figure_1_published" in tables and len(there):
+                _published(axes, there, "alpha", colour, f"{name} error, published")
+        if "figure_1_paper_step" in tables and d == sizes[0]:
+            step = tables["figure_1_paper_step"]
+            means = step.groupby("alpha")["test_error"].mean()
+            axes.plot(means.index, means, "x", color="black", markersize=6, label="test error, ours, one ensemble\nat the paper's own step", zorder=6)
+        axes.set(xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}")
+        axes.invert_xaxis()
+    grid[0][0].set_ylabel(f"relative error at iteration {table['iteration'].iloc[0]}")
+    grid[0][0].legend()
+    figure.supxlabel(BAND, fontsize=7)
+    return figure
+
+
+@drawing
+def figure_2(tables):
+    """Draw both errors along the run for a large and a small start [LMZ18, Figure 2]."""
+    table = tables["figure_2"]
+    alphas = sorted(table["alpha"].unique(), reverse=True)
+    figure, grid = plt.subplots(1, len(alphas), figsize=(4.3 * len(alphas), 3.7), squeeze=False, sharey=True)
+    curve = load_published("figure_2")
+    for axes, alpha in zip(grid[0], alphas, strict=True):
+        frame = table[table["alpha"] == alpha]
+        for error, colour, name in (("test_error", TEST, "test"), ("train_error", TRAIN, "training")):
+            _band(axes, frame, "iteration", error, colour, f"{name} error, ours")
+            there = curve[(curve["error"] == error) & (curve["alpha"] == alpha)]
+            if "figure_2_published" in tables and len(there):
+                _published(axes, there.iloc[::8], "iteration", colour, f"{name} error, published")
+        axes.set(yscale="log", xlabel="iteration at the paper's step (η·t / 0.01)", title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {_sizes(frame)}")
+    grid[0][0].set_ylabel("relative error")
+    grid[0][-1].legend()
+    figure.supxlabel(BAND, fontsize=7)
+    return figure
+
+
+@drawing
+def figure_3(tables):
+    """Draw the test error along a long run from α = 0.01 [LMZ18, Figure 3]."""
+    table = tables["figure_3"]
+    figure, axes = plt.subplots(figsize=(4.8, 3.7))
+    curve = load_published("figure_3")
+    for d, colour, marker in zip(sorted(table["d"].unique()), (TEST, THIRD), ("o", "s"), strict=False):
+        _band(axes, table[table["d"] == d], "iteration", "test_error", colour, f"ours, d = {d}")
+        there = curve[curve["d"] == d]
+        if "figure_3_published" in tables and len(there):
+            _published(axes, there, "iteration", colour, f"published, d = {d}", marker)
+    axes.set(xscale="log", yscale="log", xlabel="iteration at the paper's step (η·t / 0.01)", ylabel="relative test error", title=f"α = {table['alpha'].iloc[0]:g}; {_sizes(table)}")
+    ticks = np.unique([table["iteration"].min(), table["iteration"].max() // 3, table["iteration"].max()])
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.legend()
+    figure.supxlabel(BAND, fontsize=7)
+    return figure

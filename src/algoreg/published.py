@@ -1,0 +1,95 @@
+"""The paper's own curves as numbers, and the comparison of our runs with them, point by point."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from algoreg.estimators import cells, match, prediction_interval
+
+FOLDER = Path("reference/published")
+# Where a published curve does not name a value itself: the setting it was drawn at [LMZ18, Appendix B].
+FIXED = {"figure_2": {"d": 100}, "figure_5b": {"d": 100, "alpha": 1.0}, "figure_3": {}, "figure_1": {}}
+FILES = {"figure_5b": "figure_5b_gd"}
+ERRORS = ("train_error", "test_error")
+
+
+def load_published(name, folder=FOLDER):
+    """Return a published figure in long form: the columns that name a point, ``error`` and ``value``.
+
+    Parameters
+    ----------
+    name : str
+        ``figure_1``, ``figure_2``, ``figure_3`` or ``figure_5b``.
+    folder : path
+
+    Raises
+    ------
+    ValueError
+        If a value is not a positive number.
+    """
+    frame = pd.read_csv(Path(folder) / f"{FILES.get(name, name)}.csv")
+    if "series" in frame:
+        frame = frame.rename(columns={"series": "error"})
+    else:
+        frame = frame.rename(columns={"alpha_label": "alpha"})
+        errors = [error for error in ERRORS if error in frame]
+        frame = frame.melt([c for c in frame if c not in errors], errors, "error", "value")
+    for column, value in FIXED[name].items():
+        frame[column] = value
+    if not (frame["value"] > 0).all():
+        raise ValueError(f"published {name}: not every value is positive")
+    return frame
+
+
+def compare(table, published):
+    """Return one row per published point: ours, a 95 % prediction interval, the published value, whether inside.
+
+    The interval answers whether the published value could be one more draw: one target, the mean of three
+    ensembles, as the paper drew its own.
+    """
+    points, values = match(table, published)
+    rows = []
+    for point, value in zip(points.to_dict("records"), values, strict=True):
+        named = {c: point[c] for c in ("d", "alpha", "iteration", "error") if c in point}
+        low, high = prediction_interval(value, ensembles=3)
+        ours = float(np.mean(value))
+        inside = bool(low <= point["value"] <= high) if np.isfinite(low) else None
+        rows.append({**named, "ours": ours, "low": low, "high": high, "published": point["value"], "ratio": ours / point["value"], "inside": inside})
+    return rows
+
+
+def scan_alpha(table, published):
+    """Return, for each published curve and each of our α, the factor between them per kind of error.
+
+    The factor is the geometric mean over iterations of max(ours/published, published/ours). ``best_alpha``
+    interpolates, in log α, where our error at the last common iteration equals the published one (empty outside
+    the grid).
+    """
+    rows = []
+    for (label, error), part in published.groupby(["alpha", "error"], sort=True):
+        curve = part.set_index("iteration")["value"]
+        names, values = cells(table, ["alpha", "iteration"], error)
+        means = pd.Series(values.mean(axis=(1, 2)), index=pd.MultiIndex.from_tuples(names))
+        grid = sorted({alpha for alpha, _ in names})
+        common = sorted({i for _, i in names} & set(curve.index))
+        last = np.log([means[alpha, common[-1]] for alpha in grid])
+        goal = np.log(curve[common[-1]])
+        crossing = None
+        if error == "test_error" and np.all(np.diff(last) > 0) and last[0] <= goal <= last[-1]:
+            crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
+        for alpha in grid:
+            ratio = np.log([means[alpha, i] / curve[i] for i in common])
+            rows.append(
+                {
+                    "published_alpha": label,
+                    "error": error,
+                    "alpha": alpha,
+                    "factor": float(np.exp(np.mean(np.abs(ratio)))),
+                    "ours_at_end": float(means[alpha, common[-1]]),
+                    "published_at_end": float(curve[common[-1]]),
+                    "end": common[-1],
+                    "best_alpha": crossing,
+                }
+            )
+    return rows

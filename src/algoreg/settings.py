@@ -1,0 +1,350 @@
+"""Tier files and the registry: read strictly, every problem found in one go, before any job. Imports no torch."""
+
+import ast
+import json
+import math
+import re
+from itertools import product
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from algoreg import sources
+
+# One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
+# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. Iterations in tables are η·t / PAPER_STEP.
+PAPER_STEP = 0.01
+MEMORY_LIMIT_BYTES = 64 * 2**30
+GENERIC_RUN_KEYS = ("step", "iterations")
+
+
+class SettingsError(ValueError):
+    """All problems of a settings file, one line each: ``file: key = value: what is allowed``."""
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        super().__init__("\n" + "\n".join(self.problems))
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses duplicate keys."""
+
+
+def _mapping(loader, node):
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise SettingsError([f"{loader.name}: key {key!r} (line {key_node.start_mark.line + 1}): keys are texts"])
+        if key in seen:
+            raise SettingsError([f"{loader.name}: {key} (line {key_node.start_mark.line + 1}): duplicate key"])
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load_yaml(path):
+    """Load a YAML file, refusing duplicate keys and anything that is not plain data.
+
+    Raises
+    ------
+    SettingsError
+        Also for a file that is missing or not YAML.
+    """
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return yaml.load(handle, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from error
+
+
+def _key(path):
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(the whole file)"
+
+
+def _show(value):
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _hint(value):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
+        mantissa, exponent = re.split("[eE]", value)
+        return f" (YAML reads {value} as a text: write {mantissa}.0e{int(exponent):+d})"
+    return ""
+
+
+def _schema_problems(content, schema, file):
+    problems = []
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
+        best = jsonschema.exceptions.best_match([error])
+        key, value, rule = _key(best.absolute_path), best.instance, best.validator
+        if rule == "additionalProperties" and isinstance(value, dict):
+            known = set(best.schema.get("properties", ()))
+            for name in sorted(set(value) - known, key=str):
+                place = _key([*best.absolute_path, name])
+                problems.append(f"{file}: {place} = {_show(value[name])}: unknown key; allowed are {', '.join(sorted(known))}")
+        elif rule == "required":
+            missing = [name for name in best.validator_value if name not in value]
+            problems += [f"{file}: {_key([*best.absolute_path, name])} is missing" for name in missing]
+        else:
+            allowed = best.schema.get("description") or best.message
+            problems.append(f"{file}: {key} = {_show(value)}: allowed is {allowed}{_hint(value)}")
+    return list(dict.fromkeys(problems))
+
+
+def _non_finite(content, file, path=()):
+    if isinstance(content, dict):
+        return [line for key, value in content.items() for line in _non_finite(value, file, (*path, key))]
+    if isinstance(content, list):
+        return [line for i, value in enumerate(content) for line in _non_finite(value, file, (*path, i))]
+    if isinstance(content, float) and not math.isfinite(content):
+        return [f"{file}: {_key(path)} = {content}: allowed is a finite number"]
+    return []
+
+
+def _module_names(folder):
+    return sorted(p.stem for p in (sources.PACKAGE / folder).glob("*.py") if p.stem != "__init__")
+
+
+def algorithm_options(name):
+    """Return the literal ``OPTIONS`` of ``algoreg.algorithms.<name>``, read without importing the module (or torch)."""
+    tree = ast.parse((sources.PACKAGE / "algorithms" / f"{name}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == "OPTIONS" for t in node.targets):
+            return ast.literal_eval(node.value)
+    return {}
+
+
+def expand_runs(descent):
+    """Return a descent's runs with lists multiplied out and defaults filled in, without the targets.
+
+    Returns
+    -------
+    list of dict
+        ``step``, ``iterations`` and every option of the algorithm.
+    """
+    options = algorithm_options(descent["algorithm"])
+    defaults = {key: schema["default"] for key, schema in options.items() if "default" in schema}
+    runs = []
+    for entry in descent["runs"]:
+        filled = {**defaults, **entry}
+        axes = [value if isinstance(value, list) else [value] for value in filled.values()]
+        runs += [dict(zip(filled, values, strict=True)) for values in product(*axes)]
+    return runs
+
+
+def paper_iterations(experiment):
+    """Return the iterations of the paper's figure that an experiment tabulates, as a list."""
+    points = experiment["paper_iterations"]
+    if isinstance(points, dict):
+        return list(range(points["from"], points["to"] + 1, points["every"]))
+    return points
+
+
+def own_iteration(paper_iteration, step):
+    """Return the iteration at which a run with this M-form step has the paper's η·t (see ``PAPER_STEP``)."""
+    return round(paper_iteration * PAPER_STEP / step)
+
+
+def descent_ensembles(tier, name):
+    """Return the ensemble numbers that a descent runs on."""
+    descent = tier["descents"][name]
+    return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
+
+
+def _run_problems(tier, file):
+    problems = []
+    for name, descent in tier["descents"].items():
+        place = f"{file}: descents.{name}"
+        if descent["problem"] not in tier["problems"]:
+            problems.append(f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}")
+            continue
+        if descent["algorithm"] not in _module_names("algorithms"):
+            problems.append(f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(_module_names('algorithms'))}")
+            continue
+        options = algorithm_options(descent["algorithm"])
+        for i, run in enumerate(descent["runs"]):
+            for key, value in run.items():
+                if key in GENERIC_RUN_KEYS:
+                    continue
+                if key not in options:
+                    allowed = ", ".join([*GENERIC_RUN_KEYS, *options])
+                    problems.append(f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}")
+                    continue
+                if value == []:
+                    problems.append(f"{place}.runs[{i}].{key} = []: allowed is a value or a list of values")
+                for item in value if isinstance(value, list) else [value]:
+                    if not jsonschema.Draft202012Validator(options[key]).is_valid(item):
+                        allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
+                        problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
+            for key, schema in options.items():
+                if key not in run and "default" not in schema:
+                    problems.append(f"{place}.runs[{i}].{key} is missing")
+        count = tier["problems"][descent["problem"]]["ensembles"]
+        for number in descent.get("ensembles", ()):
+            if number >= count:
+                problems.append(f"{place}.ensembles = {number}: allowed is 0 to {count - 1}")
+    return problems
+
+
+def _problem_problems(tier, file):
+    problems = []
+    for name, problem in tier["problems"].items():
+        place = f"{file}: problems.{name}"
+        d, rank, m = problem["d"], problem["rank"], problem["m"]
+        if rank > d:
+            problems.append(f"{place}.rank = {rank}: allowed is at most d = {d}")
+        if problem["ensemble"] not in _module_names("ensembles"):
+            problems.append(f"{place}.ensemble = {problem['ensemble']}: allowed are {', '.join(_module_names('ensembles'))}")
+        eigenvalues = problem["target"].get("eigenvalues")
+        if problem["target"]["kind"] == "spectrum" and (eigenvalues is None or len(eigenvalues) != rank):
+            problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed is a list of rank = {rank} numbers")
+        if problem["target"]["kind"] == "columns" and eigenvalues is not None:
+            problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum")
+        need = m * d * (d + 1) // 2 * (8 if tier["dtype"] == "float64" else 4)
+        if need > MEMORY_LIMIT_BYTES:
+            limit = MEMORY_LIMIT_BYTES // 2**30
+            problems.append(f"{place}.m = {m}: the packed ensemble would take {need / 2**30:.0f} GiB; allowed is {limit} GiB")
+    return problems
+
+
+def _experiment_problems(tier, file):
+    problems = []
+    for name, experiment in tier["experiments"].items():
+        place = f"{file}: experiments.{name}"
+        if "compare" in experiment:
+            base = tier["experiments"].get(experiment["compare"])
+            if base is None or "compare" in base:
+                allowed = [key for key, value in tier["experiments"].items() if "compare" not in value]
+                problems.append(f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}")
+            continue
+        for descent_name in experiment["descents"]:
+            if descent_name not in tier["descents"]:
+                problems.append(f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}")
+                continue
+            runs = [r for r in expand_runs(tier["descents"][descent_name]) if r.get("alpha") in experiment.get("alpha", [r.get("alpha")])]
+            if not runs:
+                problems.append(f"{place}.alpha = {_show(experiment['alpha'])}: no run of descents.{descent_name} has these")
+            grid = tier["descents"][descent_name]["record"]["errors"]
+            for run in runs:
+                recorded = set(recorded_iterations(grid, run["iterations"]))
+                for point in paper_iterations(experiment):
+                    own = own_iteration(point, run["step"])
+                    if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
+                        problems.append(
+                            f"{place}.paper_iterations = {point}: descents.{descent_name} (step {run['step']}, "
+                            f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
+                        )
+                        break
+    for name, tables in tier["figures"].items():
+        for table in tables:
+            if table not in tier["experiments"]:
+                problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}")
+    return list(dict.fromkeys(problems))
+
+
+def recorded_iterations(grid, last):
+    """Return the sorted iterations 0 … ``last`` that a recording grid names.
+
+    Parameters
+    ----------
+    grid : mapping
+        Any of ``every`` (a stride), ``log_spaced`` (how many points between 1 and ``last``), ``at`` (a list).
+    last : int
+        The end of the run, which is always recorded, as is 0.
+    """
+    points = {0, last}
+    if "every" in grid:
+        points.update(range(0, last + 1, grid["every"]))
+    if "log_spaced" in grid:
+        count = grid["log_spaced"]
+        points.update(round(last ** (i / (count - 1))) for i in range(count))
+    points.update(point for point in grid.get("at", ()) if point <= last)
+    return sorted(points)
+
+
+def validate_tier(content, file, schemas):
+    """Return a tier's settings, or raise one :class:`SettingsError` with all its problems.
+
+    Parameters
+    ----------
+    content : object
+        What the YAML file (and ``--config``) said.
+    file : str
+        Its name, for the messages.
+    schemas : path
+        The folder ``workflow/schemas``.
+    """
+    schema = json.loads((Path(schemas) / "tier.schema.json").read_text(encoding="utf-8"))
+    problems = _non_finite(content, file) or _schema_problems(content, schema, file)
+    if not problems:
+        problems = _problem_problems(content, file) + _run_problems(content, file)
+    if not problems:
+        problems = _experiment_problems(content, file)
+    if problems:
+        raise SettingsError(problems)
+    return content
+
+
+def load_tier(path, schemas):
+    """Read and validate a tier file."""
+    return validate_tier(load_yaml(path), str(path), schemas)
+
+
+def load_claims(path, schemas):
+    """Read and validate the registry; return the list of its entries.
+
+    Raises
+    ------
+    SettingsError
+        Also for a repeated id or an estimand that does not exist.
+    """
+    content = load_yaml(path)
+    schema = json.loads((Path(schemas) / "claims.schema.json").read_text(encoding="utf-8"))
+    problems = _non_finite(content, path) or _schema_problems(content, schema, path)
+    if not problems:
+        ids = [entry["id"] for entry in content]
+        problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
+        known = _estimand_names()
+        for entry in content:
+            for part in ("estimand", "control", "positive_control"):
+                estimand = entry.get(part, {})
+                estimand = estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
+                if estimand["name"] not in known:
+                    problems.append(f"{path}: {entry['id']}.{part}.name = {estimand['name']}: allowed are {', '.join(known)}")
+                for key in ("table", "published_table"):
+                    if key in estimand and estimand[key] not in entry["experiments"]:
+                        problems.append(f"{path}: {entry['id']}.{part}.{key} = {estimand[key]}: allowed are its experiments")
+    if problems:
+        raise SettingsError(problems)
+    return content
+
+
+def _estimand_names():
+    tree = ast.parse((sources.PACKAGE / "estimators.py").read_text(encoding="utf-8"))
+    names = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and any(getattr(getattr(d, "func", None), "id", None) == "estimand" for d in node.decorator_list)
+    ]
+    return sorted(names)
+
+
+def judged(entry, tier):
+    """Return whether a tier can judge a registry entry: it is listed and the tier has all its experiments."""
+    like = tier.get("judge_like", tier["tier"])
+    return like in entry["tiers"] and all(name in tier["experiments"] for name in entry["experiments"])
+
+
+def rule_name(claim_id):
+    """Return the workflow rule of a claim."""
+    return "claim_" + claim_id.replace("-", "_")

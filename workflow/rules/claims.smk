@@ -1,0 +1,78 @@
+# One rule per claim of the registry, the list of verdicts, and the check that the judge can say no.
+def claim_tables(entry):
+    """Return the tables a claim reads; none where this tier cannot judge it."""
+    if not settings.judged(entry, config):
+        return []
+    return [table_path(name) for name in entry["experiments"]]
+
+
+def claim_figure(entry):
+    """Return a claim's figure, so that asking for the claim gives something to look at."""
+    if not settings.judged(entry, config) or entry["figure"] not in config["figures"]:
+        return []
+    return [result(f"figures/{entry['figure']}.svg")]
+
+
+for entry in CLAIMS:
+
+    rule:
+        name:
+            rule_name(entry["id"])
+        input:
+            tables=claim_tables(entry),
+            published=sorted(str(path) for path in (ROOT / "reference" / "published").glob("*.csv")),
+        output:
+            claim=result(f"claims/{entry['id']}.json"),
+            sidecar=sidecar(result(f"claims/{entry['id']}.json")),
+        params:
+            entry=entry,
+            judged=settings.judged(entry, config),
+            seed=config["seed"],
+            code=code_digests("scripts/judge_claim.py"),
+            versions=VERSIONS,
+        log:
+            log_path(f"claims/{entry['id']}"),
+        benchmark:
+            benchmark_path(f"claims/{entry['id']}")
+        conda:
+            "../../environment.yml"
+        message:
+            f"Judging {entry['id']}"
+        script:
+            "../../scripts/judge_claim.py"
+
+
+rule collect_claims:
+    input:
+        claims=[result(f"claims/{entry['id']}.json") for entry in CLAIMS],
+    output:
+        claims=result("claims.json"),
+        sidecar=sidecar(result("claims.json")),
+    params:
+        code=code_digests("scripts/collect_claims.py"),
+    log:
+        log_path("collect_claims"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Collecting the verdicts"
+    script:
+        "../../scripts/collect_claims.py"
+
+
+rule check_controls:
+    input:
+        claims=rules.collect_claims.output.claims,
+    output:
+        report=result("controls.json"),
+        sidecar=sidecar(result("controls.json")),
+    params:
+        code=code_digests("scripts/check_controls.py"),
+    log:
+        log_path("check_controls"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Checking that every control came out as it must"
+    script:
+        "../../scripts/check_controls.py"

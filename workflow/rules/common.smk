@@ -1,0 +1,127 @@
+# Settings, checked before any job, and the small named helpers of the other stages.
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from algoreg import settings, sources
+from algoreg.records import sidecar_path
+from algoreg.settings import rule_name
+
+ROOT = Path(workflow.basedir)
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+def checked_settings():
+    """Return the tier and the registry, or stop with every problem of both."""
+    problems = []
+    files = [str(file) for file in workflow.configfiles]
+    if len(files) > 1 and workflow.is_main_process:
+        problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
+    for file in files:
+        try:
+            settings.load_yaml(file)
+        except settings.SettingsError as error:
+            problems += error.problems
+    for load, arguments in (
+        (settings.validate_tier, (config, files[0] if files else "--config", SCHEMAS)),
+        (settings.load_claims, (str(ROOT / "config" / "claims.yaml"), SCHEMAS)),
+    ):
+        try:
+            load(*arguments)
+        except settings.SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise WorkflowError("The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems)))
+
+
+def check_device():
+    """Stop if a GPU is asked for on this machine and there is none; the only look at torch, in its own process."""
+    if config["device"] != "cuda" or not workflow.is_main_process or workflow.remote_exec or workflow.dryrun:
+        return
+    if not workflow.local_exec:
+        return
+    question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([sys.executable, "-c", question]).returncode:
+        raise WorkflowError("device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto.")
+
+
+checked_settings()
+check_device()
+TIER = config["tier"]
+RESULTS = f"results/{TIER}"
+CLAIMS = settings.load_claims(str(ROOT / "config" / "claims.yaml"), SCHEMAS)
+VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
+
+
+wildcard_constraints:
+    problem="[a-z][a-z0-9_]*",
+    descent="[a-z][a-z0-9_]*",
+    experiment="[a-z][a-z0-9_]*",
+    figure="[a-z][a-z0-9_]*",
+    notebook="[a-z0-9_]+",
+    ensemble="[0-9]+",
+
+
+def code_digests(script, extra=()):
+    """Return the digests of a script and of every module it loads; see algoreg.sources."""
+    return sources.code_digests(str(ROOT / script), tuple(extra))
+
+
+def sidecar(path):
+    """Return the provenance sidecar of a result."""
+    return str(sidecar_path(path))
+
+
+def result(path):
+    """Return a path below the tier's folder."""
+    return f"{RESULTS}/{path}"
+
+
+def log_path(name):
+    """Return a log's path."""
+    return f"{RESULTS}/logs/{name}.log"
+
+
+def benchmark_path(name):
+    """Return a benchmark's path."""
+    return f"{RESULTS}/benchmarks/{name}.tsv"
+
+
+def table_path(name):
+    """Return an experiment's table."""
+    return result(f"tables/{name}.csv")
+
+
+def problem_block(wildcards):
+    """Return the settings of a problem."""
+    return config["problems"][wildcards.problem]
+
+
+def descent_block(wildcards):
+    """Return the settings of a descent."""
+    return config["descents"][wildcards.descent]
+
+
+def descent_problem(wildcards):
+    """Return the settings of the problem that a descent solves."""
+    return config["problems"][descent_block(wildcards)["problem"]]
+
+
+def descent_runs(name):
+    """Return the runs of a descent, each on every target, in a fixed order."""
+    block = config["descents"][name]
+    targets = range(config["problems"][block["problem"]]["targets"])
+    return [{**run, "target": target} for run in settings.expand_runs(block) for target in targets]
+
+
+def all_tables():
+    """Return every table of the tier."""
+    return [table_path(name) for name in config["experiments"]]
+
+
+def all_figures():
+    """Return every figure of the tier."""
+    return [result(f"figures/{name}.{kind}") for name in config["figures"] for kind in ("svg", "pdf", "png")]

@@ -1,0 +1,32 @@
+# Pictures of the tables.
+def figure_tables(wildcards):
+    """Return the tables that a figure shows."""
+    return [table_path(name) for name in config["figures"][wildcards.figure]]
+
+
+rule draw_figure:
+    input:
+        tables=figure_tables,
+        published=sorted(str(path) for path in (ROOT / "reference" / "published").glob("*.csv")),
+    output:
+        svg=report(
+            result("figures/{figure}.svg"),
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+        pdf=result("figures/{figure}.pdf"),
+        png=result("figures/{figure}.png"),
+        sidecars=[sidecar(result(f"figures/{{figure}}.{kind}")) for kind in ("svg", "pdf", "png")],
+    params:
+        code=code_digests("scripts/draw_figure.py"),
+        matplotlib=version("matplotlib"),
+    log:
+        log_path("draw_figure/{figure}"),
+    benchmark:
+        benchmark_path("draw_figure/{figure}")
+    conda:
+        "../../environment.yml"
+    message:
+        "Drawing {wildcards.figure}"
+    script:
+        "../../scripts/draw_figure.py"

@@ -1,0 +1,27 @@
+# Targets and labels: what is planted, and what the ensembles say of it.
+def problem_code(wildcards):
+    """Return the digests of drawing a problem, its ensemble's module included."""
+    ensemble = problem_block(wildcards)["ensemble"]
+    return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
+
+
+rule draw_problem:
+    output:
+        arrays=result("problems/{problem}/ensemble-{ensemble}.npz"),
+        sidecar=sidecar(result("problems/{problem}/ensemble-{ensemble}.npz")),
+    params:
+        problem=problem_block,
+        seed=config["seed"],
+        code=problem_code,
+        versions=VERSIONS,
+    log:
+        log_path("draw_problem/{problem}-{ensemble}"),
+    benchmark:
+        benchmark_path("draw_problem/{problem}-{ensemble}")
+    threads: config["threads"]
+    conda:
+        "../../environment.yml"
+    message:
+        "Drawing problem {wildcards.problem}: targets and labels under ensemble {wildcards.ensemble}"
+    script:
+        "../../scripts/draw_problem.py"

@@ -1,0 +1,62 @@
+# Executed notebooks, and the comparison with the committed reference.
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def all_notebooks():
+    """Return the executed notebooks of the tier, as pages."""
+    return [result(f"notebooks/{name}.html") for name in NOTEBOOKS]
+
+
+def notebook_source(wildcards):
+    """Return a notebook's source."""
+    return str(ROOT / "notebooks" / f"{wildcards.notebook}.ipynb")
+
+
+rule execute_notebook:
+    input:
+        notebook=notebook_source,
+        tables=all_tables(),
+        figures=all_figures(),
+        claims=rules.collect_claims.output.claims,
+    output:
+        notebook=result("notebooks/{notebook}.ipynb"),
+        html=result("notebooks/{notebook}.html"),
+        sidecars=[sidecar(result(f"notebooks/{{notebook}}.{kind}")) for kind in ("ipynb", "html")],
+    params:
+        tier=TIER,
+        code=code_digests("scripts/execute_notebook.py"),
+    log:
+        log_path("execute_notebook/{notebook}"),
+    benchmark:
+        benchmark_path("execute_notebook/{notebook}")
+    conda:
+        "../../environment.yml"
+    message:
+        "Executing notebook {wildcards.notebook} on tier {params.tier}"
+    script:
+        "../../scripts/execute_notebook.py"
+
+
+rule compare_with_reference:
+    input:
+        claims=rules.check_controls.output.report,
+        verdicts=rules.collect_claims.output.claims,
+        tables=all_tables(),
+        problems=[
+            result(f"problems/{name}/ensemble-{number}.npz")
+            for name, block in config["problems"].items()
+            for number in range(block["ensembles"])
+        ],
+        reference=str(ROOT / "reference" / "runs" / f"{TIER}.json"),
+    output:
+        report=result("verify.txt"),
+    params:
+        code=code_digests("scripts/compare_with_reference.py"),
+    log:
+        log_path("compare_with_reference"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Comparing tier {TIER} with its committed reference"
+    script:
+        "../../scripts/compare_with_reference.py"
