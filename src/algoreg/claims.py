@@ -94,7 +94,10 @@ def judge(entry, tables, published, seed):
             other = _estimate(entry, part, tables, published, seed)
             result[f"{part}_estimate"] = other.value
             result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
-    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
+    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (
+        REFUTED,
+        INCONCLUSIVE,
+    ):
         result["verdict"] = INVALID
     return result
 
@@ -107,11 +110,15 @@ def verdict_table(claims):
 
     rows = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")]
     for claim in claims:
-        interval = "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
+        interval = (
+            "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
+        )
         control = claim["control_verdict"] or "–"
         if control == INCONCLUSIVE:
             control = "inconclusive (weak)"
         margin = f"{SIGNS[claim['direction']]} {claim['margin']:g}"
         rows.append((claim["id"], claim["verdict"], number(claim["estimate"]), interval, margin, control))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from algoreg import diagnostics, records
-from algoreg.settings import recorded_iterations
+from algoreg.grids import recorded_iterations
 
 # A relative training error above this is called divergence: starts of scale 1 begin near 4, and nothing that
 # passes 10⁶ comes back.
@@ -115,7 +115,12 @@ class Progress:
     """Prints iteration, errors, rate and time left, at most every ten seconds, to the job's log."""
 
     def __init__(self, budgets):
-        self.budgets, self.started, self.printed, self.base = budgets, time.monotonic(), time.monotonic(), None
+        self.budgets, self.started, self.printed, self.base = (
+            budgets,
+            time.monotonic(),
+            time.monotonic(),
+            None,
+        )
 
     def _done(self, iteration):
         return np.minimum(self.budgets, iteration).sum()
@@ -151,7 +156,7 @@ class Batch:
     runs : list of mapping
         Each with ``target, step, iterations`` and the algorithm's options.
     record : mapping
-        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.settings.recorded_iterations`; a run records up to its own budget.
+        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.grids.recorded_iterations`; a run records up to its own budget.
     seed : int
     stop_below_train_error : float or None
         A run whose training error is below this at a check ends as ``converged``.
@@ -171,7 +176,9 @@ class Batch:
         last = int(self.budgets.max())
         ends = {int(budget) for budget in self.budgets}
         self.error_points = set(recorded_iterations(record.get("errors", {}), last)) | ends
-        self.spectrum_points = set(recorded_iterations(record["spectrum"], last)) | ends if "spectrum" in record else set()
+        self.spectrum_points = (
+            set(recorded_iterations(record["spectrum"], last)) | ends if "spectrum" in record else set()
+        )
         stride = DIVERGENCE_CHECK if self.stop is None else CONVERGENCE_CHECK
         self.events = sorted(self.error_points | self.spectrum_points | set(range(0, last + 1, stride)))
 
@@ -187,7 +194,9 @@ class Batch:
         """Return the state at iteration 0."""
         count = len(self.runs)
         solver, _, _ = self._restrict(np.arange(count))
-        return State(solver.initial(), np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
+        return State(
+            solver.initial(), np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count, np.int64)
+        )
 
     def run(self, state=None, until=None, checkpoint=None):
         """Advance a state to its end, or to iteration ``until``.
@@ -239,7 +248,9 @@ class Batch:
             state.recorder.add_errors(state.iteration, state.active[keep], train[keep], test[keep])
         keep = ~diverged & ((state.iteration in self.spectrum_points) | converged)
         if self.spectrum_points and keep.any():
-            leading, rank = diagnostics.spectrum(estimate[torch.from_numpy(keep).to(estimate.device)], self.leading)
+            leading, rank = diagnostics.spectrum(
+                estimate[torch.from_numpy(keep).to(estimate.device)], self.leading
+            )
             state.recorder.add_spectra(state.iteration, state.active[keep], leading.numpy(), rank.numpy())
         if not diverged.all():
             progress.show(state, train[~diverged], test[~diverged])
@@ -280,5 +291,9 @@ def run_to_file(batch, path, fingerprint, seconds, device):
 
     result = batch.result(batch.run(state, checkpoint=checkpoint))
     count = {name: int((result["status"] == name).sum()) for name in STATUSES[1:]}
-    print("ended: " + ", ".join(f"{value} {name}" for name, value in count.items() if value), file=sys.stdout, flush=True)
+    print(
+        "ended: " + ", ".join(f"{value} {name}" for name, value in count.items() if value),
+        file=sys.stdout,
+        flush=True,
+    )
     return result

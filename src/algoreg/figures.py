@@ -75,7 +75,18 @@ def _band(axes, frame, x, error, colour, label, **style):
 
 
 def _published(axes, frame, x, colour, label, marker="o"):
-    axes.plot(frame[x], frame["value"], marker, color=colour, markeredgecolor="black", markersize=4.5, markeredgewidth=0.7, linestyle="none", label=label, zorder=5)
+    axes.plot(
+        frame[x],
+        frame["value"],
+        marker,
+        color=colour,
+        markeredgecolor="black",
+        markersize=4.5,
+        markeredgewidth=0.7,
+        linestyle="none",
+        label=label,
+        zorder=5,
+    )
 
 
 def _sizes(frame):
@@ -101,8 +112,18 @@ def figure_1(tables):
         if "figure_1_paper_step" in tables and d == sizes[0]:
             step = tables["figure_1_paper_step"]
             means = step.groupby("alpha")["test_error"].mean()
-            axes.plot(means.index, means, "x", color="black", markersize=6, label="test error, ours, one ensemble\nat the paper's own step", zorder=6)
-        axes.set(xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}")
+            axes.plot(
+                means.index,
+                means,
+                "x",
+                color="black",
+                markersize=6,
+                label="test error, ours, one ensemble\nat the paper's own step",
+                zorder=6,
+            )
+        axes.set(
+            xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}"
+        )
         axes.invert_xaxis()
     grid[0][0].set_ylabel(f"relative error at iteration {table['iteration'].iloc[0]}")
     grid[0][0].legend()
@@ -124,7 +145,11 @@ def figure_2(tables):
             there = curve[(curve["error"] == error) & (curve["alpha"] == alpha)]
             if "figure_2_published" in tables and len(there):
                 _published(axes, there.iloc[::8], "iteration", colour, f"{name} error, published")
-        axes.set(yscale="log", xlabel="iteration at the paper's step (η·t / 0.01)", title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {_sizes(frame)}")
+        axes.set(
+            yscale="log",
+            xlabel="iteration at the paper's step (η·t / 0.01)",
+            title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {_sizes(frame)}",
+        )
     grid[0][0].set_ylabel("relative error")
     grid[0][-1].legend()
     figure.supxlabel(BAND, fontsize=7)
@@ -142,7 +167,13 @@ def figure_3(tables):
         there = curve[curve["d"] == d]
         if "figure_3_published" in tables and len(there):
             _published(axes, there, "iteration", colour, f"published, d = {d}", marker)
-    axes.set(xscale="log", yscale="log", xlabel="iteration at the paper's step (η·t / 0.01)", ylabel="relative test error", title=f"α = {table['alpha'].iloc[0]:g}; {_sizes(table)}")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="iteration at the paper's step (η·t / 0.01)",
+        ylabel="relative test error",
+        title=f"α = {table['alpha'].iloc[0]:g}; {_sizes(table)}",
+    )
     ticks = np.unique([table["iteration"].min(), table["iteration"].max() // 3, table["iteration"].max()])
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()

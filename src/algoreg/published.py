@@ -55,7 +55,17 @@ def compare(table, published):
         low, high = prediction_interval(value, ensembles=3)
         ours = float(np.mean(value))
         inside = bool(low <= point["value"] <= high) if np.isfinite(low) else None
-        rows.append({**named, "ours": ours, "low": low, "high": high, "published": point["value"], "ratio": ours / point["value"], "inside": inside})
+        rows.append(
+            {
+                **named,
+                "ours": ours,
+                "low": low,
+                "high": high,
+                "published": point["value"],
+                "ratio": ours / point["value"],
+                "inside": inside,
+            }
+        )
     return rows
 
 

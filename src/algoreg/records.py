@@ -177,7 +177,12 @@ def seal(path, provenance=None):
         What the job knows of itself: commit, dirty flag, config and lock hash, seeds, device, dtype, threads,
         seconds. A :class:`Stopwatch` under ``seconds`` is read now.
     """
-    record = {"sha256": sha256(path), **(provenance or {}), "machine": machine(), "executable": sys.executable}
+    record = {
+        "sha256": sha256(path),
+        **(provenance or {}),
+        "machine": machine(),
+        "executable": sys.executable,
+    }
     if isinstance(record.get("seconds"), Stopwatch):
         record["seconds"] = record["seconds"].seconds()
     record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -197,7 +202,9 @@ def read_provenance(path):
     try:
         return json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
+        raise DamagedResult(
+            f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun."
+        ) from error
 
 
 def check(path):
@@ -210,7 +217,9 @@ def check(path):
     """
     expected = read_provenance(path).get("sha256")
     if sha256(path) != expected:
-        raise DamagedResult(f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun.")
+        raise DamagedResult(
+            f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun."
+        )
     return Path(path)
 
 

@@ -39,8 +39,19 @@ def snapshot(results, tier):
     digests = {}
     for path in sorted((results / "problems").glob("*/*.npz")):
         digests[f"{path.parent.name}/{path.stem}"] = str(records.read_arrays(path)["problem_sha256"])
-    fields = ("id", "verdict", "estimate", "ci_low", "ci_high", "control_verdict", "positive_control_verdict", "margin")
-    claims = [{field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")]
+    fields = (
+        "id",
+        "verdict",
+        "estimate",
+        "ci_low",
+        "ci_high",
+        "control_verdict",
+        "positive_control_verdict",
+        "margin",
+    )
+    claims = [
+        {field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")
+    ]
     return {"tables": tables, "claims": claims, "problems": digests}
 
 
@@ -54,7 +65,13 @@ def dumps(content):
         lines.append(f'    "{name}": {{\n      {body}\n    }}')
     claims = ",\n".join("    " + json.dumps(claim, ensure_ascii=False) for claim in content["claims"])
     problems = json.dumps(content["problems"], indent=4)
-    return '{\n  "tables": {\n' + ",\n".join(lines) + '\n  },\n  "claims": [\n' + claims + f'\n  ],\n  "problems": {problems}\n}}\n'
+    return (
+        '{\n  "tables": {\n'
+        + ",\n".join(lines)
+        + '\n  },\n  "claims": [\n'
+        + claims
+        + f'\n  ],\n  "problems": {problems}\n}}\n'
+    )
 
 
 def _compare_table(new, old):
@@ -63,7 +80,9 @@ def _compare_table(new, old):
     worst, where = 0.0, ""
     same = True
     for value in VALUES:
-        a, b = (np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old))
+        a, b = (
+            np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old)
+        )
         if (np.isnan(a) != np.isnan(b)).any():
             return DIFFERENT, f"{value}: missing in different rows"
         if len(a) == 0 or np.isnan(a).all():
@@ -91,7 +110,9 @@ def compare(new, old):
     lines, passed = [], True
     for name in sorted(set(new["tables"]) | set(old["tables"])):
         if name not in new["tables"] or name not in old["tables"]:
-            lines.append(f"table {name}: {DIFFERENT} (only in {'the reference' if name in old['tables'] else 'this run'})")
+            lines.append(
+                f"table {name}: {DIFFERENT} (only in {'the reference' if name in old['tables'] else 'this run'})"
+            )
             passed = False
             continue
         outcome, where = _compare_table(new["tables"][name], old["tables"][name])
@@ -106,7 +127,9 @@ def compare(new, old):
         changed += 1
         was = other["verdict"] if other else "absent"
         if other and claim["margin"] == other["margin"] and _near_margin(claim, other):
-            lines.append(f"claim {claim['id']}: {claim['verdict']}, reference {was}: {WITHIN}, an interval's end lies at the margin")
+            lines.append(
+                f"claim {claim['id']}: {claim['verdict']}, reference {was}: {WITHIN}, an interval's end lies at the margin"
+            )
             continue
         margins = f" (margin {claim['margin']}, reference {other['margin']})" if other else ""
         lines.append(f"claim {claim['id']}: {DIFFERENT}: {claim['verdict']}, reference {was}{margins}")
@@ -114,10 +137,14 @@ def compare(new, old):
     for name in before:
         lines.append(f"claim {name}: {DIFFERENT}: only in the reference")
         passed, changed = False, changed + 1
-    lines.append(f"claims: {len(new['claims']) - changed} of {len(new['claims'])} verdicts as in the reference")
+    lines.append(
+        f"claims: {len(new['claims']) - changed} of {len(new['claims'])} verdicts as in the reference"
+    )
     for name in sorted(set(new["problems"]) | set(old["problems"])):
         if new["problems"].get(name) != old["problems"].get(name):
-            lines.append(f"problem {name}: its digest differs (other numpy or platform): reported, not failed")
+            lines.append(
+                f"problem {name}: its digest differs (other numpy or platform): reported, not failed"
+            )
     return lines, passed
 
 
@@ -125,5 +152,6 @@ def _near_margin(claim, other):
     """Return whether an interval's end moved across the margin by no more than the tables' own tolerance."""
     pairs = [(claim[end], other[end]) for end in ("ci_low", "ci_high")]
     return all(
-        a is not None and b is not None and abs(a - b) <= 10 * RELATIVE * max(abs(claim["margin"]), abs(b)) for a, b in pairs
+        a is not None and b is not None and abs(a - b) <= 10 * RELATIVE * max(abs(claim["margin"]), abs(b))
+        for a, b in pairs
     )

@@ -11,10 +11,8 @@ import jsonschema
 import yaml
 
 from algoreg import sources
+from algoreg.grids import PAPER_STEP, own_iteration, paper_iterations, recorded_iterations
 
-# One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
-# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. Iterations in tables are η·t / PAPER_STEP.
-PAPER_STEP = 0.01
 MEMORY_LIMIT_BYTES = 64 * 2**30
 GENERIC_RUN_KEYS = ("step", "iterations")
 
@@ -36,9 +34,13 @@ def _mapping(loader, node):
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise SettingsError([f"{loader.name}: key {key!r} (line {key_node.start_mark.line + 1}): keys are texts"])
+            raise SettingsError(
+                [f"{loader.name}: key {key!r} (line {key_node.start_mark.line + 1}): keys are texts"]
+            )
         if key in seen:
-            raise SettingsError([f"{loader.name}: {key} (line {key_node.start_mark.line + 1}): duplicate key"])
+            raise SettingsError(
+                [f"{loader.name}: {key} (line {key_node.start_mark.line + 1}): duplicate key"]
+            )
         seen.add(key)
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
@@ -56,7 +58,7 @@ def load_yaml(path):
     """
     try:
         with open(path, encoding="utf-8") as handle:
-            return yaml.load(handle, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+            return yaml.load(handle, Loader=_StrictLoader)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -91,7 +93,9 @@ def _schema_problems(content, schema, file):
             known = set(best.schema.get("properties", ()))
             for name in sorted(set(value) - known, key=str):
                 place = _key([*best.absolute_path, name])
-                problems.append(f"{file}: {place} = {_show(value[name])}: unknown key; allowed are {', '.join(sorted(known))}")
+                problems.append(
+                    f"{file}: {place} = {_show(value[name])}: unknown key; allowed are {', '.join(sorted(known))}"
+                )
         elif rule == "required":
             missing = [name for name in best.validator_value if name not in value]
             problems += [f"{file}: {_key([*best.absolute_path, name])} is missing" for name in missing]
@@ -142,19 +146,6 @@ def expand_runs(descent):
     return runs
 
 
-def paper_iterations(experiment):
-    """Return the iterations of the paper's figure that an experiment tabulates, as a list."""
-    points = experiment["paper_iterations"]
-    if isinstance(points, dict):
-        return list(range(points["from"], points["to"] + 1, points["every"]))
-    return points
-
-
-def own_iteration(paper_iteration, step):
-    """Return the iteration at which a run with this M-form step has the paper's η·t (see ``PAPER_STEP``)."""
-    return round(paper_iteration * PAPER_STEP / step)
-
-
 def descent_ensembles(tier, name):
     """Return the ensemble numbers that a descent runs on."""
     descent = tier["descents"][name]
@@ -166,10 +157,14 @@ def _run_problems(tier, file):
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
         if descent["problem"] not in tier["problems"]:
-            problems.append(f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}")
+            problems.append(
+                f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}"
+            )
             continue
         if descent["algorithm"] not in _module_names("algorithms"):
-            problems.append(f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(_module_names('algorithms'))}")
+            problems.append(
+                f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(_module_names('algorithms'))}"
+            )
             continue
         options = algorithm_options(descent["algorithm"])
         for i, run in enumerate(descent["runs"]):
@@ -178,14 +173,20 @@ def _run_problems(tier, file):
                     continue
                 if key not in options:
                     allowed = ", ".join([*GENERIC_RUN_KEYS, *options])
-                    problems.append(f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}")
+                    problems.append(
+                        f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}"
+                    )
                     continue
                 if value == []:
                     problems.append(f"{place}.runs[{i}].{key} = []: allowed is a value or a list of values")
                 for item in value if isinstance(value, list) else [value]:
                     if not jsonschema.Draft202012Validator(options[key]).is_valid(item):
-                        allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
-                        problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
+                        allowed = options[key].get("description") or ", ".join(
+                            map(str, options[key].get("enum", ()))
+                        )
+                        problems.append(
+                            f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}"
+                        )
             for key, schema in options.items():
                 if key not in run and "default" not in schema:
                     problems.append(f"{place}.runs[{i}].{key} is missing")
@@ -204,16 +205,24 @@ def _problem_problems(tier, file):
         if rank > d:
             problems.append(f"{place}.rank = {rank}: allowed is at most d = {d}")
         if problem["ensemble"] not in _module_names("ensembles"):
-            problems.append(f"{place}.ensemble = {problem['ensemble']}: allowed are {', '.join(_module_names('ensembles'))}")
+            problems.append(
+                f"{place}.ensemble = {problem['ensemble']}: allowed are {', '.join(_module_names('ensembles'))}"
+            )
         eigenvalues = problem["target"].get("eigenvalues")
         if problem["target"]["kind"] == "spectrum" and (eigenvalues is None or len(eigenvalues) != rank):
-            problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed is a list of rank = {rank} numbers")
+            problems.append(
+                f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed is a list of rank = {rank} numbers"
+            )
         if problem["target"]["kind"] == "columns" and eigenvalues is not None:
-            problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum")
+            problems.append(
+                f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum"
+            )
         need = m * d * (d + 1) // 2 * (8 if tier["dtype"] == "float64" else 4)
         if need > MEMORY_LIMIT_BYTES:
             limit = MEMORY_LIMIT_BYTES // 2**30
-            problems.append(f"{place}.m = {m}: the packed ensemble would take {need / 2**30:.0f} GiB; allowed is {limit} GiB")
+            problems.append(
+                f"{place}.m = {m}: the packed ensemble would take {need / 2**30:.0f} GiB; allowed is {limit} GiB"
+            )
     return problems
 
 
@@ -225,21 +234,33 @@ def _experiment_problems(tier, file):
             base = tier["experiments"].get(experiment["compare"])
             if base is None or "compare" in base:
                 allowed = [key for key, value in tier["experiments"].items() if "compare" not in value]
-                problems.append(f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}")
+                problems.append(
+                    f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}"
+                )
             continue
         for descent_name in experiment["descents"]:
             if descent_name not in tier["descents"]:
-                problems.append(f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}")
+                problems.append(
+                    f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}"
+                )
                 continue
-            runs = [r for r in expand_runs(tier["descents"][descent_name]) if r.get("alpha") in experiment.get("alpha", [r.get("alpha")])]
+            runs = [
+                r
+                for r in expand_runs(tier["descents"][descent_name])
+                if r.get("alpha") in experiment.get("alpha", [r.get("alpha")])
+            ]
             if not runs:
-                problems.append(f"{place}.alpha = {_show(experiment['alpha'])}: no run of descents.{descent_name} has these")
+                problems.append(
+                    f"{place}.alpha = {_show(experiment['alpha'])}: no run of descents.{descent_name} has these"
+                )
             grid = tier["descents"][descent_name]["record"]["errors"]
             for run in runs:
                 recorded = set(recorded_iterations(grid, run["iterations"]))
                 for point in paper_iterations(experiment):
                     own = own_iteration(point, run["step"])
-                    if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
+                    if own not in recorded or not math.isclose(
+                        own * run["step"], point * PAPER_STEP, rel_tol=1e-9
+                    ):
                         problems.append(
                             f"{place}.paper_iterations = {point}: descents.{descent_name} (step {run['step']}, "
                             f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
@@ -248,28 +269,10 @@ def _experiment_problems(tier, file):
     for name, tables in tier["figures"].items():
         for table in tables:
             if table not in tier["experiments"]:
-                problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}")
+                problems.append(
+                    f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}"
+                )
     return list(dict.fromkeys(problems))
-
-
-def recorded_iterations(grid, last):
-    """Return the sorted iterations 0 … ``last`` that a recording grid names.
-
-    Parameters
-    ----------
-    grid : mapping
-        Any of ``every`` (a stride), ``log_spaced`` (how many points between 1 and ``last``), ``at`` (a list).
-    last : int
-        The end of the run, which is always recorded, as is 0.
-    """
-    points = {0, last}
-    if "every" in grid:
-        points.update(range(0, last + 1, grid["every"]))
-    if "log_spaced" in grid:
-        count = grid["log_spaced"]
-        points.update(round(last ** (i / (count - 1))) for i in range(count))
-    points.update(point for point in grid.get("at", ()) if point <= last)
-    return sorted(points)
 
 
 def validate_tier(content, file, schemas):
@@ -313,17 +316,25 @@ def load_claims(path, schemas):
     problems = _non_finite(content, path) or _schema_problems(content, schema, path)
     if not problems:
         ids = [entry["id"] for entry in content]
-        problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
+        problems += [
+            f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})
+        ]
         known = _estimand_names()
         for entry in content:
             for part in ("estimand", "control", "positive_control"):
                 estimand = entry.get(part, {})
-                estimand = estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
+                estimand = (
+                    estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
+                )
                 if estimand["name"] not in known:
-                    problems.append(f"{path}: {entry['id']}.{part}.name = {estimand['name']}: allowed are {', '.join(known)}")
+                    problems.append(
+                        f"{path}: {entry['id']}.{part}.name = {estimand['name']}: allowed are {', '.join(known)}"
+                    )
                 for key in ("table", "published_table"):
                     if key in estimand and estimand[key] not in entry["experiments"]:
-                        problems.append(f"{path}: {entry['id']}.{part}.{key} = {estimand[key]}: allowed are its experiments")
+                        problems.append(
+                            f"{path}: {entry['id']}.{part}.{key} = {estimand[key]}: allowed are its experiments"
+                        )
     if problems:
         raise SettingsError(problems)
     return content
@@ -334,7 +345,8 @@ def _estimand_names():
     names = [
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and any(getattr(getattr(d, "func", None), "id", None) == "estimand" for d in node.decorator_list)
+        if isinstance(node, ast.FunctionDef)
+        and any(getattr(getattr(d, "func", None), "id", None) == "estimand" for d in node.decorator_list)
     ]
     return sorted(names)
 

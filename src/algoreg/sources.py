@@ -6,13 +6,13 @@ reruns exactly what depends on it and editing a comment reruns nothing.
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(path):
     return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
 
@@ -36,7 +36,7 @@ def module_path(name):
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def imported_modules(path):
     """Return the names of this package's modules that the file imports itself, at any depth of its code."""
     found = set()
@@ -51,7 +51,7 @@ def imported_modules(path):
     return frozenset(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def closure(path, extra=()):
     """Return the names of all modules of this package that a script loads, directly or not.
 
@@ -83,14 +83,18 @@ class _WithoutDocstrings(ast.NodeTransformer):
     def _strip(self, node):
         self.generic_visit(node)
         first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
             node.body = node.body[1:]
         return node
 
     visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest(path):
     """Return 16 hex digits that change when the code of a file changes, not when its comments or docstrings do."""
     tree = _WithoutDocstrings().visit(ast.parse(Path(path).read_text(encoding="utf-8")))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.settings import own_iteration, paper_iterations
+from algoreg.grids import own_iteration, paper_iterations
 
 FIXED = ("target", "ensemble", "train_error", "test_error", "status")
 REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")

@@ -19,7 +19,9 @@ def start_matrix(kind, d, seed, target):
     """Return B of U_0 = αB: the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries (d × d, float64)."""
     if kind == "identity":
         return torch.eye(d, dtype=torch.float64)
-    gaussian = torch.from_numpy(stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d)))
+    gaussian = torch.from_numpy(
+        stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d))
+    )
     if kind == "gaussian":
         return gaussian / d**0.5
     basis, upper = torch.linalg.qr(gaussian)
@@ -41,7 +43,9 @@ class Algorithm:
 
     def __init__(self, ensemble, labels, runs, seed):
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[
+            :, None, None
+        ]
 
     def initial(self):
         """Return U_0 of every run, shape (B, d, d)."""
