@@ -10,6 +10,4 @@ entry, tables, curves = snakemake.params.entry, None, {}
 if snakemake.params.judged:
     tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
     curves = {name: published.load_published(name) for name in published.FIXED}
-records.write_json(
-    snakemake.output.claim, claims.judge(entry, tables, curves, snakemake.config["seed"]), facts
-)
+records.write_json(snakemake.output.claim, claims.judge(entry, tables, curves, snakemake.config["seed"]), facts)

@@ -110,9 +110,7 @@ def verdict_table(claims):
 
     rows = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")]
     for claim in claims:
-        interval = (
-            "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
-        )
+        interval = "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
         control = claim["control_verdict"] or "–"
         if control == INCONCLUSIVE:
             control = "inconclusive (weak)"

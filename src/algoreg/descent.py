@@ -194,9 +194,7 @@ class Batch:
         """Return the state at iteration 0."""
         count = len(self.runs)
         solver, _, _ = self._restrict(np.arange(count))
-        return State(
-            solver.initial(), np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count, np.int64)
-        )
+        return State(solver.initial(), np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
 
     def run(self, state=None, until=None, checkpoint=None):
         """Advance a state to its end, or to iteration ``until``.
@@ -248,9 +246,7 @@ class Batch:
             state.recorder.add_errors(state.iteration, state.active[keep], train[keep], test[keep])
         keep = ~diverged & ((state.iteration in self.spectrum_points) | converged)
         if self.spectrum_points and keep.any():
-            leading, rank = diagnostics.spectrum(
-                estimate[torch.from_numpy(keep).to(estimate.device)], self.leading
-            )
+            leading, rank = diagnostics.spectrum(estimate[torch.from_numpy(keep).to(estimate.device)], self.leading)
             state.recorder.add_spectra(state.iteration, state.active[keep], leading.numpy(), rank.numpy())
         if not diverged.all():
             progress.show(state, train[~diverged], test[~diverged])

@@ -55,7 +55,5 @@ def configure(device, dtype, threads):
     torch.backends.cuda.matmul.allow_tf32 = False
     # Subnormal numbers slow CPU products by an order of magnitude and carry nothing at our scales.
     if not torch.set_flush_denormal(True):
-        warnings.warn(
-            "this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2
-        )
+        warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
     return resolve_device(device), DTYPES[dtype]

@@ -103,9 +103,7 @@ def crossed_interval(statistic, targets, ensembles, rng):
     every_target, every_ensemble = np.arange(targets), np.arange(ensembles)
     value = statistic(every_target, every_ensemble)
     over_targets = [statistic(rng.integers(targets, size=targets), every_ensemble) for _ in range(REPLICATES)]
-    over_ensembles = [
-        statistic(every_target, rng.integers(ensembles, size=ensembles)) for _ in range(REPLICATES)
-    ]
+    over_ensembles = [statistic(every_target, rng.integers(ensembles, size=ensembles)) for _ in range(REPLICATES)]
     variances = np.array([np.var(over_targets), np.var(over_ensembles)])
     variances *= np.array([targets / (targets - 1), ensembles / (ensembles - 1)])
     total = variances.sum()
@@ -190,9 +188,7 @@ def match(table, published, shift=0):
     if shift:
         grid = sorted(published["alpha"].unique(), reverse=True)
         moved = dict(zip(grid[shift:], grid[:-shift], strict=True))
-        published = published[published["alpha"].isin(list(moved))].assign(
-            alpha=published["alpha"].map(moved)
-        )
+        published = published[published["alpha"].isin(list(moved))].assign(alpha=published["alpha"].map(moved))
     kept, stacks = [], []
     for error, part in published.groupby("error", sort=True):
         names, values = cells(table, keys, error)
@@ -262,9 +258,7 @@ def smallest_fall(tables, published, rng, *, table, error):
         time = np.log10([iteration for (iteration,) in names])
         slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
     slopes = np.concatenate(slopes)
-    return crossed_interval(
-        lambda t, e: slopes[:, t][:, :, e].mean(axis=(1, 2)).min(), *slopes.shape[1:], rng
-    )
+    return crossed_interval(lambda t, e: slopes[:, t][:, :, e].mean(axis=(1, 2)).min(), *slopes.shape[1:], rng)
 
 
 @estimand("factor between our mean and the published value (geometric mean over the curve)")

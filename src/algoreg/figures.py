@@ -121,9 +121,7 @@ def figure_1(tables):
                 label="test error, ours, one ensemble\nat the paper's own step",
                 zorder=6,
             )
-        axes.set(
-            xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}"
-        )
+        axes.set(xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}")
         axes.invert_xaxis()
     grid[0][0].set_ylabel(f"relative error at iteration {table['iteration'].iloc[0]}")
     grid[0][0].legend()

@@ -202,9 +202,7 @@ def read_provenance(path):
     try:
         return json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DamagedResult(
-            f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun."
-        ) from error
+        raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
 
 
 def check(path):
@@ -217,9 +215,7 @@ def check(path):
     """
     expected = read_provenance(path).get("sha256")
     if sha256(path) != expected:
-        raise DamagedResult(
-            f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun."
-        )
+        raise DamagedResult(f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun.")
     return Path(path)
 
 

@@ -49,9 +49,7 @@ def snapshot(results, tier):
         "positive_control_verdict",
         "margin",
     )
-    claims = [
-        {field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")
-    ]
+    claims = [{field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")]
     return {"tables": tables, "claims": claims, "problems": digests}
 
 
@@ -80,9 +78,7 @@ def _compare_table(new, old):
     worst, where = 0.0, ""
     same = True
     for value in VALUES:
-        a, b = (
-            np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old)
-        )
+        a, b = (np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old))
         if (np.isnan(a) != np.isnan(b)).any():
             return DIFFERENT, f"{value}: missing in different rows"
         if len(a) == 0 or np.isnan(a).all():
@@ -137,14 +133,10 @@ def compare(new, old):
     for name in before:
         lines.append(f"claim {name}: {DIFFERENT}: only in the reference")
         passed, changed = False, changed + 1
-    lines.append(
-        f"claims: {len(new['claims']) - changed} of {len(new['claims'])} verdicts as in the reference"
-    )
+    lines.append(f"claims: {len(new['claims']) - changed} of {len(new['claims'])} verdicts as in the reference")
     for name in sorted(set(new["problems"]) | set(old["problems"])):
         if new["problems"].get(name) != old["problems"].get(name):
-            lines.append(
-                f"problem {name}: its digest differs (other numpy or platform): reported, not failed"
-            )
+            lines.append(f"problem {name}: its digest differs (other numpy or platform): reported, not failed")
     return lines, passed
 
 

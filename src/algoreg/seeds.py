@@ -30,9 +30,7 @@ def stream(name, **axes):
     """
     for key, value in axes.items():
         if type(value) not in (int, float, str, bool):
-            raise TypeError(
-                f"axis {key} of stream {name!r} is a {type(value).__name__}; use int, float, str or bool"
-            )
+            raise TypeError(f"axis {key} of stream {name!r} is a {type(value).__name__}; use int, float, str or bool")
     label = json.dumps([name, sorted(axes.items())], separators=(",", ":"))
     key = int.from_bytes(hashlib.sha256(label.encode()).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=key))

@@ -34,13 +34,9 @@ def _mapping(loader, node):
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise SettingsError(
-                [f"{loader.name}: key {key!r} (line {key_node.start_mark.line + 1}): keys are texts"]
-            )
+            raise SettingsError([f"{loader.name}: key {key!r} (line {key_node.start_mark.line + 1}): keys are texts"])
         if key in seen:
-            raise SettingsError(
-                [f"{loader.name}: {key} (line {key_node.start_mark.line + 1}): duplicate key"]
-            )
+            raise SettingsError([f"{loader.name}: {key} (line {key_node.start_mark.line + 1}): duplicate key"])
         seen.add(key)
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
@@ -157,9 +153,7 @@ def _run_problems(tier, file):
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
         if descent["problem"] not in tier["problems"]:
-            problems.append(
-                f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}"
-            )
+            problems.append(f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}")
             continue
         if descent["algorithm"] not in _module_names("algorithms"):
             problems.append(
@@ -173,20 +167,14 @@ def _run_problems(tier, file):
                     continue
                 if key not in options:
                     allowed = ", ".join([*GENERIC_RUN_KEYS, *options])
-                    problems.append(
-                        f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}"
-                    )
+                    problems.append(f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}")
                     continue
                 if value == []:
                     problems.append(f"{place}.runs[{i}].{key} = []: allowed is a value or a list of values")
                 for item in value if isinstance(value, list) else [value]:
                     if not jsonschema.Draft202012Validator(options[key]).is_valid(item):
-                        allowed = options[key].get("description") or ", ".join(
-                            map(str, options[key].get("enum", ()))
-                        )
-                        problems.append(
-                            f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}"
-                        )
+                        allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
+                        problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
             for key, schema in options.items():
                 if key not in run and "default" not in schema:
                     problems.append(f"{place}.runs[{i}].{key} is missing")
@@ -214,9 +202,7 @@ def _problem_problems(tier, file):
                 f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed is a list of rank = {rank} numbers"
             )
         if problem["target"]["kind"] == "columns" and eigenvalues is not None:
-            problems.append(
-                f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum"
-            )
+            problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum")
         need = m * d * (d + 1) // 2 * (8 if tier["dtype"] == "float64" else 4)
         if need > MEMORY_LIMIT_BYTES:
             limit = MEMORY_LIMIT_BYTES // 2**30
@@ -234,15 +220,11 @@ def _experiment_problems(tier, file):
             base = tier["experiments"].get(experiment["compare"])
             if base is None or "compare" in base:
                 allowed = [key for key, value in tier["experiments"].items() if "compare" not in value]
-                problems.append(
-                    f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}"
-                )
+                problems.append(f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}")
             continue
         for descent_name in experiment["descents"]:
             if descent_name not in tier["descents"]:
-                problems.append(
-                    f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}"
-                )
+                problems.append(f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}")
                 continue
             runs = [
                 r
@@ -258,9 +240,7 @@ def _experiment_problems(tier, file):
                 recorded = set(recorded_iterations(grid, run["iterations"]))
                 for point in paper_iterations(experiment):
                     own = own_iteration(point, run["step"])
-                    if own not in recorded or not math.isclose(
-                        own * run["step"], point * PAPER_STEP, rel_tol=1e-9
-                    ):
+                    if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
                         problems.append(
                             f"{place}.paper_iterations = {point}: descents.{descent_name} (step {run['step']}, "
                             f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
@@ -269,9 +249,7 @@ def _experiment_problems(tier, file):
     for name, tables in tier["figures"].items():
         for table in tables:
             if table not in tier["experiments"]:
-                problems.append(
-                    f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}"
-                )
+                problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}")
     return list(dict.fromkeys(problems))
 
 
@@ -316,16 +294,12 @@ def load_claims(path, schemas):
     problems = _non_finite(content, path) or _schema_problems(content, schema, path)
     if not problems:
         ids = [entry["id"] for entry in content]
-        problems += [
-            f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})
-        ]
+        problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
         known = _estimand_names()
         for entry in content:
             for part in ("estimand", "control", "positive_control"):
                 estimand = entry.get(part, {})
-                estimand = (
-                    estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
-                )
+                estimand = estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
                 if estimand["name"] not in known:
                     problems.append(
                         f"{path}: {entry['id']}.{part}.name = {estimand['name']}: allowed are {', '.join(known)}"

@@ -19,9 +19,7 @@ def start_matrix(kind, d, seed, target):
     """Return B of U_0 = αB: the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries (d × d, float64)."""
     if kind == "identity":
         return torch.eye(d, dtype=torch.float64)
-    gaussian = torch.from_numpy(
-        stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d))
-    )
+    gaussian = torch.from_numpy(stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d)))
     if kind == "gaussian":
         return gaussian / d**0.5
     basis, upper = torch.linalg.qr(gaussian)
@@ -43,17 +41,12 @@ class Algorithm:
 
     def __init__(self, ensemble, labels, runs, seed):
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[
-            :, None, None
-        ]
+        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
 
     def initial(self):
         """Return U_0 of every run, shape (B, d, d)."""
         return torch.stack(
-            [
-                run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"])
-                for run in self.runs
-            ]
+            [run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs]
         ).to(self.labels)
 
     def advance(self, iterate, iteration, count):

@@ -45,9 +45,7 @@ class Ensemble:
 
     def __init__(self, rows, d, digest=None):
         if rows.ndim != 2 or rows.shape[1] != packed_length(d):
-            raise ValueError(
-                f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}"
-            )
+            raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
         self.rows, self.d, self.m, self.digest = rows, d, rows.shape[0], digest
         self.device, self.dtype = rows.device, rows.dtype
 
