@@ -238,10 +238,7 @@ class Batch:
         converged = ~diverged & (train < self.stop) if self.stop is not None else np.zeros_like(diverged)
         spent = self.budgets[state.active] <= state.iteration
         leaving = diverged | converged | spent
-        if state.iteration in self.error_points:
-            keep = ~diverged
-        else:
-            keep = converged
+        keep = ~diverged if state.iteration in self.error_points else converged
         if keep.any():
             state.recorder.add_errors(state.iteration, state.active[keep], train[keep], test[keep])
         keep = ~diverged & ((state.iteration in self.spectrum_points) | converged)

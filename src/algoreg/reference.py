@@ -1,5 +1,6 @@
 """Committed numbers of a tier, and the comparison of a new run with them."""
 
+import csv
 import json
 
 import numpy as np
@@ -36,6 +37,11 @@ def snapshot(results, tier):
             "status": frame["status"].tolist(),
             **{value: [None if np.isnan(x) else float(f"{x:.6g}") for x in frame[value]] for value in VALUES},
         }
+    comparisons = {}
+    for name, block in tier["experiments"].items():
+        if "compare" in block:
+            rows = records.read_table(results / "tables" / f"{name}.csv").to_dict("records")
+            comparisons[name] = [{key: _short(value) for key, value in row.items()} for row in rows]
     digests = {}
     for path in sorted((results / "problems").glob("*/*.npz")):
         digests[f"{path.parent.name}/{path.stem}"] = str(records.read_arrays(path)["problem_sha256"])
@@ -50,26 +56,60 @@ def snapshot(results, tier):
         "margin",
     )
     claims = [{field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")]
-    return {"tables": tables, "claims": claims, "problems": digests}
+    return {
+        "cost": _cost(results / "benchmarks"),
+        "tables": tables,
+        "comparisons": comparisons,
+        "claims": claims,
+        "problems": digests,
+    }
+
+
+def _short(value):
+    """Return a cell for JSON: floats with 6 significant digits, NaN as null."""
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.6g}")
+    return value
+
+
+def _cost(folder):
+    """Return what Snakemake's benchmark files say: seconds summed over jobs, and the largest job's memory in MiB."""
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        with open(path, encoding="utf-8") as handle:
+            rows += list(csv.DictReader(handle, delimiter="\t"))
+    if not rows:
+        return None
+    memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("NA", "-")]
+    return {"job_seconds": round(sum(float(row["s"]) for row in rows)), "peak_mib": round(max(memory, default=0))}
 
 
 def dumps(content):
-    """Return a snapshot as JSON text with one column a line, so that its diffs can be read."""
-    lines = []
-    for name, table in content["tables"].items():
-        columns = [f'"{key}": {json.dumps(value)}' for key, value in table.items() if key != "keys"]
-        keys = [f'"{key}": {json.dumps(value)}' for key, value in table["keys"].items()]
-        body = ",\n      ".join([*columns, '"keys": {\n        ' + ",\n        ".join(keys) + "\n      }"])
-        lines.append(f'    "{name}": {{\n      {body}\n    }}')
-    claims = ",\n".join("    " + json.dumps(claim, ensure_ascii=False) for claim in content["claims"])
-    problems = json.dumps(content["problems"], indent=4)
-    return (
-        '{\n  "tables": {\n'
-        + ",\n".join(lines)
-        + '\n  },\n  "claims": [\n'
-        + claims
-        + f'\n  ],\n  "problems": {problems}\n}}\n'
+    """Return a snapshot as JSON text with one column or row a line, so that its diffs can be read."""
+
+    def text(value):
+        return json.dumps(value, ensure_ascii=False)
+
+    def table(columns):
+        keys = ",\n".join(f"        {text(key)}: {text(value)}" for key, value in columns["keys"].items())
+        rest = [f"      {text(key)}: {text(value)}" for key, value in columns.items() if key != "keys"]
+        return "{\n" + ",\n".join([*rest, '      "keys": {\n' + keys + "\n      }"]) + "\n    }"
+
+    def rows(items, indent):
+        return "[\n" + ",\n".join(indent + "  " + text(item) for item in items) + "\n" + indent + "]"
+
+    tables = ",\n".join(f"    {text(name)}: {table(columns)}" for name, columns in content["tables"].items())
+    comparisons = ",\n".join(
+        f"    {text(name)}: {rows(items, '    ')}" for name, items in content["comparisons"].items()
     )
+    parts = [
+        f'  "cost": {text(content["cost"])}',
+        '  "tables": {\n' + tables + "\n  }",
+        '  "comparisons": {' + (f"\n{comparisons}\n  " if comparisons else "") + "}",
+        f'  "claims": {rows(content["claims"], "  ")}',
+        f'  "problems": {text(content["problems"])}',
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _compare_table(new, old):

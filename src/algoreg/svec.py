@@ -23,8 +23,9 @@ def _tables(d, device, dtype):
     counter = torch.arange(packed_length(d), device=device)
     position[rows, columns] = counter
     position[columns, rows] = counter
-    scale = torch.where(rows == columns, 1.0, math.sqrt(2.0)).to(dtype)
-    return gather, position.reshape(-1), scale, 1.0 / scale
+    scale = torch.full(rows.shape, math.sqrt(2.0), dtype=torch.float64, device=device)
+    scale[rows == columns] = 1.0
+    return gather, position.reshape(-1), scale.to(dtype), (1.0 / scale).to(dtype)
 
 
 def svec(matrices):

@@ -1,0 +1,93 @@
+# Every target creates .venv itself. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+TIER ?= standard
+CORES ?= 2
+BIN := .venv/bin
+# Snakemake's jobs and notebook kernels must find this environment's programs.
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+CONFIG = $(if $(filter standard,$(TIER)),,--configfile $(if $(wildcard $(TIER)),$(TIER),config/$(TIER).yaml))
+# Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
+define snakemake
+@$(RUN) snakemake --cores $(CORES) $(CONFIG) $(1) $(ARGS); status=$$?; \
+$(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce quick smoke paper claim verify reference test lint format lock bench clean distclean setup
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@echo; echo "Options: TIER=smoke|quick|standard|paper, CORES=2, ARGS='more options for snakemake'"
+
+.venv/ready: requirements.lock requirements-torch.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.13 are supported; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet -r requirements-torch.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@
+
+setup: .venv/ready  ## create .venv with the locked packages and torch
+
+reproduce: TIER := standard
+reproduce: .venv/ready  ## the standard tier: everything
+	$(call snakemake,)
+
+quick: TIER := quick
+quick: .venv/ready  ## the quick tier
+	$(call snakemake,)
+
+smoke: TIER := smoke
+smoke: .venv/ready  ## the smoke tier: every rule once on tiny sizes
+	$(call snakemake,)
+
+paper: TIER := paper
+paper: .venv/ready  ## the paper's own steps and sizes: hours on a CPU
+	$(call snakemake,)
+
+claim: .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
+	@test -n "$(ID)" || { echo "make claim ID=…: give a claim id of config/claims.yaml"; exit 2; }
+	@grep -qx -- "- id: $(ID)" config/claims.yaml || { echo "ID = $(ID): allowed are $$(sed -n 's/^- id: //p' config/claims.yaml | paste -sd' ')"; exit 2; }
+	@$(RUN) snakemake --cores $(CORES) $(CONFIG) claim_$(subst -,_,$(ID)) $(ARGS); status=$$?; \
+	$(BIN)/python scripts/show_verdicts.py $(TIER) $(ID); exit $$status
+
+verify: .venv/ready  ## bring a tier up to date and compare it with its committed reference
+	@test -f reference/runs/$(TIER).json || { echo "no reference for tier $(TIER): reference/runs/$(TIER).json does not exist (make reference TIER=$(TIER))"; exit 2; }
+	@rm -f results/$(TIER)/verify.txt
+	@$(RUN) snakemake --cores $(CORES) $(CONFIG) verify $(ARGS); status=$$?; \
+	cat results/$(TIER)/logs/compare_with_reference.log 2>/dev/null; \
+	$(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
+
+reference: .venv/ready  ## rewrite a tier's committed reference (standard: README's and the ledger's numbers too)
+	$(call snakemake,)
+	@$(BIN)/python scripts/write_reference.py $(TIER)
+
+test: .venv/ready  ## the tests
+	$(RUN) pytest -n $(CORES)
+
+lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
+	$(BIN)/ruff check src scripts tests notebooks
+	$(BIN)/ruff format --check src scripts tests
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(RUN) snakemake --lint --configfile config/smoke.yaml
+
+format: .venv/ready  ## rewrite the code in the one style
+	$(BIN)/ruff check --fix src scripts tests
+	$(BIN)/ruff format src scripts tests
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+lock: .venv/ready  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv lock && $(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev -o requirements.lock
+
+bench: .venv/ready  ## measure the descent engine: ratios in one run
+	$(BIN)/python benchmarks/engine.py
+
+clean:  ## delete a tier's results, naming them
+	@case "$(TIER)" in *[!a-z0-9-]*|"") echo "TIER = $(TIER): a tier's name"; exit 2;; esac
+	@if [ -d results/$(TIER) ]; then echo "deleting results/$(TIER) ($$(du -sh results/$(TIER) | cut -f1)):"; \
+	ls results/$(TIER) | sed 's/^/  /'; rm -r results/$(TIER); else echo "results/$(TIER) does not exist"; fi
+
+distclean:  ## delete .venv, every result and Snakemake's memory, naming them
+	@for path in .venv .snakemake $$(ls -d results/*/ 2>/dev/null); do if [ -e "$$path" ]; then echo "deleting $$path"; rm -r "$$path"; fi; done

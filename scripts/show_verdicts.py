@@ -1,0 +1,29 @@
+"""Print the verdict table of a tier, from what is finished: python scripts/show_verdicts.py TIER [ID]."""
+
+import argparse
+from pathlib import Path
+
+from algoreg import claims, records
+
+
+def main():
+    """Read claims.json, or the single claims where it does not exist yet, and print them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", help="the tier's name, or its file")
+    parser.add_argument("id", nargs="?", help="show this claim alone")
+    arguments = parser.parse_args()
+    results = Path("results") / Path(arguments.tier).stem
+    try:
+        if arguments.id:
+            shown = [records.read_json(results / "claims" / f"{arguments.id}.json")]
+        else:
+            shown = records.read_json(results / "claims.json")
+    except records.DamagedResult:
+        print(f"no verdicts in {results} yet")
+        return
+    print("\n" + claims.verdict_table(shown))
+    print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+# Machines are shared: a slow example is not a wrong one.
+settings.register_profile("algoreg", deadline=None)
+settings.load_profile("algoreg")
+
+
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="torch sees no CUDA device here")
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(skip)
+
+
+def copy_repository(folder):
+    """Copy what the workflow needs into a scratch folder, as a clone would have it."""
+    folder.mkdir()
+    for name in (
+        "Snakefile",
+        "config",
+        "workflow",
+        "scripts",
+        "src",
+        "profiles",
+        "notebooks",
+        "reference",
+        "environment.yml",
+        "requirements.lock",
+        "results/README.md",
+    ):
+        source, goal = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            goal.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, goal)
+    return folder
+
+
+def snakemake(folder, *arguments, tier="smoke", environment=None):
+    """Run Snakemake in a scratch repository with that repository's own package."""
+    import os
+
+    paths = [str(folder / "src")]
+    if environment and "PYTHONPATH" in environment:
+        paths.insert(0, environment["PYTHONPATH"])
+    settings = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
+    settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", f"config/{tier}.yaml", *arguments]
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Return a scratch repository with a finished smoke tier, and the modules each of its scripts loaded."""
+    folder = copy_repository(tmp_path_factory.mktemp("smoke") / "repository")
+    trace = folder / "trace"
+    trace.mkdir()
+    (trace / "sitecustomize.py").write_text(
+        "import atexit, os, sys\n"
+        "def save():\n"
+        "    names = sorted(n for n in sys.modules if n.split('.')[0] == 'algoreg')\n"
+        "    name = os.path.basename(sys.argv[0] if sys.argv else '')\n"
+        "    if names and '.snakemake' in sys.argv[0]:\n"
+        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, *names]))\n"
+        "atexit.register(save)\n"
+    )
+    done = snakemake(folder, environment={"PYTHONPATH": str(trace)})
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+
+from algoreg import descent, problems
+from algoreg.algorithms.factored import start_matrix
+from algoreg.descent import Batch, State
+from algoreg.diagnostics import effective_rank
+from algoreg.svec import smat
+
+PROBLEM = {"ensemble": "gaussian", "d": 7, "rank": 2, "m": 60, "target": {"kind": "columns"}, "targets": 3}
+RECORD = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
+
+
+def make(runs, dtype=torch.float64, record=RECORD, stop=None, problem=PROBLEM):
+    arrays = problems.draw_problem(problem, 5, 0)
+    ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", dtype, "problem.npz")
+    return Batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5, stop), arrays, ensemble
+
+
+def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity"):
+    return {"alpha": alpha, "step": step, "iterations": iterations, "target": target, "start": start}
+
+
+RUNS = [run(target=t, alpha=a, iterations=n) for t in range(3) for a, n in ((1.0, 40), (0.01, 90))]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, dtype):
+    batch, _, _ = make(RUNS, dtype)
+    whole = batch.result(batch.run())
+    for cut in (1, 37, 40, 55):
+        state = batch.run(until=cut)
+        state.save(tmp_path / "state.npz", "job", batch.leading)
+        fresh, _, _ = make(RUNS, dtype)
+        loaded = State.load(tmp_path / "state.npz", "job", "cpu")
+        again = fresh.result(fresh.run(loaded))
+        for name, value in whole.items():
+            assert np.array_equal(value, again[name]), (cut, name)
+
+
+def test_checkpoint_of_another_job_or_a_damaged_one_is_not_used(tmp_path, capsys):
+    batch, _, _ = make(RUNS)
+    batch.run(until=20).save(tmp_path / "state.npz", "job", batch.leading)
+    assert State.load(tmp_path / "state.npz", "other job", "cpu") is None
+    (tmp_path / "state.npz").write_bytes((tmp_path / "state.npz").read_bytes()[:500])
+    assert State.load(tmp_path / "state.npz", "job", "cpu") is None
+    assert "starting over" in capsys.readouterr().out
+    assert State.load(tmp_path / "none.npz", "job", "cpu") is None
+
+
+def test_a_killed_run_continues_from_its_checkpoint(tmp_path, capsys):
+    batch, _, _ = make(RUNS)
+    batch.run(until=30).save(tmp_path / "state.npz", "job", batch.leading)
+    result = descent.run_to_file(batch, tmp_path / "state.npz", "job", 0.0, "cpu")
+    assert "continuing from iteration 30" in capsys.readouterr().out
+    assert np.array_equal(result["errors"], batch.result(batch.run())["errors"])
+
+
+def test_against_a_plain_autograd_loop():
+    batch, arrays, ensemble = make([run(alpha=0.3, step=0.08, iterations=50, target=1)])
+    errors = batch.result(batch.run())["errors"]
+    full, labels = smat(ensemble.rows, 7), torch.from_numpy(arrays["labels"][1])
+    target = torch.from_numpy(arrays["factors"][1] @ arrays["factors"][1].T)
+    u = 0.3 * torch.eye(7, dtype=torch.float64)
+    for _ in range(50):
+        u = u.detach().requires_grad_()
+        loss = ((torch.einsum("mij,ij->m", full, u @ u.T) - labels) ** 2).mean() / 4
+        loss.backward()
+        u = u - 0.08 * u.grad
+    x = (u @ u.T).detach()
+    residual = torch.einsum("mij,ij->m", full, x) - labels
+    expected = [residual.norm() / labels.norm(), (x - target).norm() / target.norm()]
+    np.testing.assert_allclose(errors[-1, 2:], expected, rtol=1e-9)
+
+
+def test_a_run_alone_agrees_with_the_same_run_in_a_batch():
+    batch, _, _ = make(RUNS)
+    together = batch.result(batch.run())["errors"]
+    for number, single in enumerate(RUNS):
+        alone, _, _ = make([single])
+        errors = alone.result(alone.run())["errors"]
+        mine = together[together[:, 0] == number]
+        mine = mine[np.isin(mine[:, 1], errors[:, 1])]
+        np.testing.assert_allclose(mine[:, 2:], errors[np.isin(errors[:, 1], mine[:, 1])][:, 2:], rtol=1e-9)
+
+
+def test_divergence_is_an_outcome_and_leaves_the_others_alone():
+    good = run(target=0, iterations=200)
+    batch, _, _ = make([good, run(target=1, step=50.0, iterations=200)])
+    result = batch.result(batch.run())
+    assert result["status"].tolist() == ["budget", "diverged"]
+    assert 0 < result["ended"][1] < 200
+    assert np.isfinite(result["errors"]).all()
+    alone, _, _ = make([good])
+    mine = result["errors"][result["errors"][:, 0] == 0]
+    np.testing.assert_allclose(mine, alone.result(alone.run())["errors"], rtol=1e-9)
+
+
+def test_stopping_by_train_error():
+    batch, _, _ = make([run(alpha=0.1, iterations=5000)], stop=1e-2)
+    result = batch.result(batch.run())
+    assert result["status"].tolist() == ["converged"]
+    assert result["errors"][-1, 2] < 1e-2 <= result["errors"][-2, 2]
+    assert result["errors"][-1, 1] == result["ended"][0] < 5000
+
+
+def test_recovers_and_records_a_growing_rank():
+    problem = {**PROBLEM, "d": 10, "m": 54, "rank": 1}
+    batch, _, _ = make([run(alpha=1e-3, step=0.2, iterations=400)], problem=problem)
+    result = batch.result(batch.run())
+    assert result["errors"][-1, 3] < 0.02
+    first, last = result["spectra"][0], result["spectra"][-1]
+    assert first[2] == pytest.approx(10, rel=1e-6)
+    assert last[2] < 1.1
+    assert last[3] == pytest.approx(1, abs=0.02)
+
+
+def test_right_rotation_of_the_start_changes_nothing():
+    batch, _, _ = make([run(start="identity"), run(start="orthonormal")])
+    errors = batch.result(batch.run())["errors"]
+    mine, other = (errors[errors[:, 0] == k][:, 2:] for k in (0, 1))
+    np.testing.assert_allclose(mine, other, rtol=1e-10)
+    basis = start_matrix("orthonormal", 7, 5, 0)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(7, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_targets():
+    factor = problems.draw_factor({"kind": "columns"}, 9, 3, 0, 4)
+    np.testing.assert_allclose(np.linalg.norm(factor, axis=0), 1)
+    spectrum = problems.draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 0.5, 0.1]}, 9, 3, 0, 4)
+    np.testing.assert_allclose(np.linalg.svd(spectrum)[1] ** 2, [1.0, 0.5, 0.1])
+    with pytest.raises(ValueError, match="rank = 4 is above d = 3"):
+        problems.draw_factor({"kind": "columns"}, 3, 4, 0, 0)
+
+
+def test_labels_are_exact_and_a_wrong_digest_is_refused():
+    arrays = problems.draw_problem(PROBLEM, 5, 1)
+    ensemble = problems.regenerate_ensemble(PROBLEM, arrays, "cpu", torch.float64, "p.npz")
+    targets = torch.from_numpy(arrays["factors"] @ arrays["factors"].transpose(0, 2, 1))
+    full = torch.einsum("mij,bij->bm", smat(ensemble.rows, 7), targets).numpy()
+    np.testing.assert_allclose(arrays["labels"], full, rtol=1e-12, atol=1e-12)
+    wrong = {**arrays, "ensemble_sha256": np.array("0" * 64)}
+    with pytest.raises(problems.DigestMismatch, match=r"Delete p\.npz and rerun, or pin numpy"):
+        problems.regenerate_ensemble(PROBLEM, wrong, "cpu", torch.float64, "p.npz")
+
+
+def test_labels_that_are_not_finite_are_refused():
+    _, arrays, ensemble = make([run()])
+    labels = arrays["labels"].copy()
+    labels[0, 0] = np.nan
+    with pytest.raises(ValueError, match="labels are not finite"):
+        Batch(ensemble, arrays["factors"], labels, "factored", [run()], RECORD, 5)
+
+
+def test_effective_rank():
+    spectra = torch.tensor([[0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(effective_rank(spectra), torch.tensor([3.0, 1.0, 0.0]))
