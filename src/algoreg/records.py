@@ -233,7 +233,7 @@ def read_table(path):
     """Read a checked CSV result as a :class:`pandas.DataFrame`."""
     import pandas as pd
 
-    return pd.read_csv(check(path), float_precision="round_trip")
+    return pd.read_csv(check(path))
 
 
 def remove(path):

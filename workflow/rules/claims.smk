@@ -20,22 +20,24 @@ for entry in CLAIMS:
             rule_name(entry["id"])
         input:
             tables=claim_tables(entry),
-            published=sorted(str(path) for path in (ROOT / "reference" / "published").glob("*.csv")),
+            published=sorted(
+                str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
+            ),
         output:
             claim=result(f"claims/{entry['id']}.json"),
             sidecar=sidecar(result(f"claims/{entry['id']}.json")),
-        params:
-            entry=entry,
-            judged=settings.judged(entry, config),
-            seed=config["seed"],
-            code=code_digests("scripts/judge_claim.py"),
-            versions=VERSIONS,
         log:
             log_path(f"claims/{entry['id']}"),
         benchmark:
             benchmark_path(f"claims/{entry['id']}")
         conda:
             "../../environment.yml"
+        params:
+            entry=entry,
+            judged=settings.judged(entry, config),
+            seed=config["seed"],
+            code=code_digests("scripts/judge_claim.py"),
+            versions=VERSIONS,
         message:
             f"Judging {entry['id']}"
         script:
@@ -48,12 +50,12 @@ rule collect_claims:
     output:
         claims=result("claims.json"),
         sidecar=sidecar(result("claims.json")),
-    params:
-        code=code_digests("scripts/collect_claims.py"),
     log:
         log_path("collect_claims"),
     conda:
         "../../environment.yml"
+    params:
+        code=code_digests("scripts/collect_claims.py"),
     message:
         "Collecting the verdicts"
     script:
@@ -66,12 +68,12 @@ rule check_controls:
     output:
         report=result("controls.json"),
         sidecar=sidecar(result("controls.json")),
-    params:
-        code=code_digests("scripts/check_controls.py"),
     log:
         log_path("check_controls"),
     conda:
         "../../environment.yml"
+    params:
+        code=code_digests("scripts/check_controls.py"),
     message:
         "Checking that every control came out as it must"
     script:

@@ -19,7 +19,9 @@ def checked_settings():
     problems = []
     files = [str(file) for file in workflow.configfiles]
     if len(files) > 1 and workflow.is_main_process:
-        problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
+        problems.append(
+            f"{', '.join(files)}: a tier file is complete; give exactly one"
+        )
     for file in files:
         try:
             settings.load_yaml(file)
@@ -34,18 +36,27 @@ def checked_settings():
         except settings.SettingsError as error:
             problems += error.problems
     if problems:
-        raise WorkflowError("The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems)))
+        raise WorkflowError(
+            "The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems))
+        )
 
 
 def check_device():
     """Stop if a GPU is asked for on this machine and there is none; the only look at torch, in its own process."""
-    if config["device"] != "cuda" or not workflow.is_main_process or workflow.remote_exec or workflow.dryrun:
+    if (
+        config["device"] != "cuda"
+        or not workflow.is_main_process
+        or workflow.remote_exec
+        or workflow.dryrun
+    ):
         return
     if not workflow.local_exec:
         return
     question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([sys.executable, "-c", question]).returncode:
-        raise WorkflowError("device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto.")
+        raise WorkflowError(
+            "device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto."
+        )
 
 
 checked_settings()
@@ -114,7 +125,11 @@ def descent_runs(name):
     """Return the runs of a descent, each on every target, in a fixed order."""
     block = config["descents"][name]
     targets = range(config["problems"][block["problem"]]["targets"])
-    return [{**run, "target": target} for run in settings.expand_runs(block) for target in targets]
+    return [
+        {**run, "target": target}
+        for run in settings.expand_runs(block)
+        for target in targets
+    ]
 
 
 def all_tables():
@@ -124,4 +139,8 @@ def all_tables():
 
 def all_figures():
     """Return every figure of the tier."""
-    return [result(f"figures/{name}.{kind}") for name in config["figures"] for kind in ("svg", "pdf", "png")]
+    return [
+        result(f"figures/{name}.{kind}")
+        for name in config["figures"]
+        for kind in ("svg", "pdf", "png")
+    ]

@@ -1,7 +1,9 @@
 # Gradient descent: one job per descent and ensemble, all runs and targets in one batch.
 def descent_arrays(wildcards):
     """Return the problem file of a descent."""
-    return result(f"problems/{descent_block(wildcards)['problem']}/ensemble-{wildcards.ensemble}.npz")
+    return result(
+        f"problems/{descent_block(wildcards)['problem']}/ensemble-{wildcards.ensemble}.npz"
+    )
 
 
 def descent_code(wildcards):
@@ -34,6 +36,21 @@ rule descend:
     output:
         arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
+    log:
+        log_path("descend/{descent}-{ensemble}"),
+    benchmark:
+        benchmark_path("descend/{descent}-{ensemble}")
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        gpu=(
+            1
+            if config["device"] == "cuda"
+            or Path("/dev/nvidia0").exists()
+            and config["device"] == "auto"
+            else 0
+        ),
     params:
         problem=descent_problem,
         block=descent_block,
@@ -45,15 +62,6 @@ rule descend:
         plan=plan,
         code=descent_code,
         versions=VERSIONS,
-    log:
-        log_path("descend/{descent}-{ensemble}"),
-    benchmark:
-        benchmark_path("descend/{descent}-{ensemble}")
-    threads: config["threads"]
-    resources:
-        gpu=1 if config["device"] == "cuda" or Path("/dev/nvidia0").exists() and config["device"] == "auto" else 0,
-    conda:
-        "../../environment.yml"
     message:
         "Descent {wildcards.descent}, {params.plan}; progress in {log}"
     script:

@@ -7,7 +7,9 @@ def figure_tables(wildcards):
 rule draw_figure:
     input:
         tables=figure_tables,
-        published=sorted(str(path) for path in (ROOT / "reference" / "published").glob("*.csv")),
+        published=sorted(
+            str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
+        ),
     output:
         svg=report(
             result("figures/{figure}.svg"),
@@ -16,16 +18,19 @@ rule draw_figure:
         ),
         pdf=result("figures/{figure}.pdf"),
         png=result("figures/{figure}.png"),
-        sidecars=[sidecar(result(f"figures/{{figure}}.{kind}")) for kind in ("svg", "pdf", "png")],
-    params:
-        code=code_digests("scripts/draw_figure.py"),
-        matplotlib=version("matplotlib"),
+        sidecars=[
+            sidecar(result(f"figures/{{figure}}.{kind}"))
+            for kind in ("svg", "pdf", "png")
+        ],
     log:
         log_path("draw_figure/{figure}"),
     benchmark:
         benchmark_path("draw_figure/{figure}")
     conda:
         "../../environment.yml"
+    params:
+        code=code_digests("scripts/draw_figure.py"),
+        matplotlib=version("matplotlib"),
     message:
         "Drawing {wildcards.figure}"
     script:

@@ -9,18 +9,18 @@ rule draw_problem:
     output:
         arrays=result("problems/{problem}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("problems/{problem}/ensemble-{ensemble}.npz")),
+    log:
+        log_path("draw_problem/{problem}-{ensemble}"),
+    benchmark:
+        benchmark_path("draw_problem/{problem}-{ensemble}")
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
     params:
         problem=problem_block,
         seed=config["seed"],
         code=problem_code,
         versions=VERSIONS,
-    log:
-        log_path("draw_problem/{problem}-{ensemble}"),
-    benchmark:
-        benchmark_path("draw_problem/{problem}-{ensemble}")
-    threads: config["threads"]
-    conda:
-        "../../environment.yml"
     message:
         "Drawing problem {wildcards.problem}: targets and labels under ensemble {wildcards.ensemble}"
     script:

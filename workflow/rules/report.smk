@@ -21,16 +21,19 @@ rule execute_notebook:
     output:
         notebook=result("notebooks/{notebook}.ipynb"),
         html=result("notebooks/{notebook}.html"),
-        sidecars=[sidecar(result(f"notebooks/{{notebook}}.{kind}")) for kind in ("ipynb", "html")],
-    params:
-        tier=TIER,
-        code=code_digests("scripts/execute_notebook.py"),
+        sidecars=[
+            sidecar(result(f"notebooks/{{notebook}}.{kind}"))
+            for kind in ("ipynb", "html")
+        ],
     log:
         log_path("execute_notebook/{notebook}"),
     benchmark:
         benchmark_path("execute_notebook/{notebook}")
     conda:
         "../../environment.yml"
+    params:
+        tier=TIER,
+        code=code_digests("scripts/execute_notebook.py"),
     message:
         "Executing notebook {wildcards.notebook} on tier {params.tier}"
     script:
@@ -50,12 +53,12 @@ rule compare_with_reference:
         reference=str(ROOT / "reference" / "runs" / f"{TIER}.json"),
     output:
         report=result("verify.txt"),
-    params:
-        code=code_digests("scripts/compare_with_reference.py"),
     log:
         log_path("compare_with_reference"),
     conda:
         "../../environment.yml"
+    params:
+        code=code_digests("scripts/compare_with_reference.py"),
     message:
         "Comparing tier {TIER} with its committed reference"
     script:

@@ -1,5 +1,7 @@
 # Tidy tables: our runs in the paper's units, and their comparison with the published curves.
-MEASURED = [name for name, block in config["experiments"].items() if "compare" not in block]
+MEASURED = [
+    name for name, block in config["experiments"].items() if "compare" not in block
+]
 COMPARED = [name for name, block in config["experiments"].items() if "compare" in block]
 
 
@@ -11,12 +13,19 @@ def experiment_block(wildcards):
 def experiment_pairs(wildcards):
     """Return the (descent, ensemble) pairs that an experiment collects."""
     names = experiment_block(wildcards)["descents"]
-    return [(name, number) for name in names for number in settings.descent_ensembles(config, name)]
+    return [
+        (name, number)
+        for name in names
+        for number in settings.descent_ensembles(config, name)
+    ]
 
 
 def experiment_arrays(wildcards):
     """Return the recorded runs that an experiment collects."""
-    return [result(f"descents/{name}/ensemble-{number}.npz") for name, number in experiment_pairs(wildcards)]
+    return [
+        result(f"descents/{name}/ensemble-{number}.npz")
+        for name, number in experiment_pairs(wildcards)
+    ]
 
 
 def experiment_sources(wildcards):
@@ -38,7 +47,12 @@ def compared_table(wildcards):
 
 def published_curve(wildcards):
     """Return the published curve's file."""
-    return str(ROOT / "reference" / "published" / f"{experiment_block(wildcards)['published']}.csv")
+    return str(
+        ROOT
+        / "reference"
+        / "published"
+        / f"{experiment_block(wildcards)['published']}.csv"
+    )
 
 
 rule tabulate:
@@ -47,18 +61,18 @@ rule tabulate:
     output:
         table=table_path("{experiment}"),
         sidecar=sidecar(table_path("{experiment}")),
-    wildcard_constraints:
-        experiment="|".join(MEASURED),
-    params:
-        block=experiment_block,
-        sources=experiment_sources,
-        code=code_digests("scripts/tabulate.py"),
     log:
         log_path("tabulate/{experiment}"),
     benchmark:
         benchmark_path("tabulate/{experiment}")
+    wildcard_constraints:
+        experiment="|".join(MEASURED),
     conda:
         "../../environment.yml"
+    params:
+        block=experiment_block,
+        sources=experiment_sources,
+        code=code_digests("scripts/tabulate.py"),
     message:
         "Table {wildcards.experiment}: {input}"
     script:
@@ -72,17 +86,17 @@ rule compare_published:
     output:
         table=table_path("{experiment}"),
         sidecar=sidecar(table_path("{experiment}")),
-    wildcard_constraints:
-        experiment="|".join(COMPARED or ["none"]),
-    params:
-        block=experiment_block,
-        code=code_digests("scripts/compare_published.py"),
     log:
         log_path("compare_published/{experiment}"),
     benchmark:
         benchmark_path("compare_published/{experiment}")
+    wildcard_constraints:
+        experiment="|".join(COMPARED or ["none"]),
     conda:
         "../../environment.yml"
+    params:
+        block=experiment_block,
+        code=code_digests("scripts/compare_published.py"),
     message:
         "Table {wildcards.experiment}: our runs beside the published curve"
     script:

@@ -1,0 +1,181 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from algoreg import claims, estimators, published
+from algoreg.estimators import Estimate, cells, crossed_interval, match, prediction_interval, variance_components
+
+TARGETS, ENSEMBLES = 5, 3
+
+
+def crossed(rng, spreads, targets=TARGETS, ensembles=ENSEMBLES):
+    """Return values with independent target, ensemble and cell effects around 0."""
+    t, e, c = spreads
+    return (
+        t * rng.standard_normal((targets, 1))
+        + e * rng.standard_normal((1, ensembles))
+        + c * rng.standard_normal((targets, ensembles))
+    )
+
+
+@pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 1.0, 0.3), (0.5, 0.5, 0.5), (0.0, 0.0, 1.0)])
+def test_the_crossed_interval_covers(spreads, monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    rng = np.random.default_rng(1)
+    trials, covered = 400, 0
+    for _ in range(trials):
+        values = crossed(rng, spreads)
+        interval = crossed_interval(lambda t, e, v=values: v[np.ix_(t, e)].mean(), TARGETS, ENSEMBLES, rng)
+        covered += interval.low <= 0 <= interval.high
+    # Four standard errors of a 95 % rate over 400 trials are 4.4 %; over-coverage is allowed, as cells count twice.
+    assert covered / trials > 0.95 - 0.044
+
+
+@pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 0.6, 0.3), (0.5, 0.5, 0.5)])
+def test_the_prediction_interval_covers_one_more_draw(spreads):
+    rng = np.random.default_rng(2)
+    trials, covered = 600, 0
+    for _ in range(trials):
+        low, high = prediction_interval(np.exp(crossed(rng, spreads)), ensembles=3)
+        new = np.exp(crossed(rng, spreads, 1, 3).mean())
+        covered += low <= new <= high
+    assert 0.95 - 0.05 < covered / trials <= 1
+
+
+def test_intervals_repeat_for_their_seed_and_change_with_it():
+    values = crossed(np.random.default_rng(0), (1, 1, 1))
+
+    def interval(seed):
+        return crossed_interval(lambda t, e: values[np.ix_(t, e)].mean(), 5, 3, np.random.default_rng(seed))
+
+    assert interval(3) == interval(3)
+    assert interval(3) != interval(4)
+    with pytest.raises(ValueError, match="at least two of each"):
+        crossed_interval(lambda t, e: 0.0, 5, 1, np.random.default_rng(0))
+
+
+def test_variance_components_are_unbiased_where_they_are_not_cut_off():
+    rng = np.random.default_rng(3)
+    found = np.mean([variance_components(crossed(rng, (2.0, 1.5, 0.5), 30, 30)) for _ in range(200)], axis=0)
+    np.testing.assert_allclose(found, [4.0, 2.25, 0.25], rtol=0.1)
+
+
+def table(errors, key="alpha", **columns):
+    """Return a table whose test error at each key is the given value times exp(small crossed noise)."""
+    rng = np.random.default_rng(5)
+    noise = np.exp(crossed(rng, (0.05, 0.05, 0.02)))
+    rows = [
+        {
+            key: x,
+            "d": 100,
+            "target": t,
+            "ensemble": e,
+            "test_error": y * noise[t, e],
+            "train_error": y * noise[t, e],
+            **columns,
+        }
+        for x, y in errors.items()
+        for t in range(TARGETS)
+        for e in range(ENSEMBLES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_smallest_gain_finds_the_worst_pair_and_shuffling_destroys_it():
+    frame = table({1.0: 1.0, 0.1: 0.1, 0.01: 0.05, 0.001: 0.005})
+    gain = estimators.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    assert gain.value == pytest.approx(np.log10(2))
+    mixed = estimators.smallest_gain(
+        {"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error", shuffle=True
+    )
+    assert mixed.high < 0
+
+
+def test_smallest_fall_and_test_per_train_recover_known_exponents():
+    times = np.array([1000, 2000, 4000, 8000])
+    frame = table(dict(zip(times, times**-0.3, strict=True)), "iteration", alpha=0.001)
+    fall = estimators.smallest_fall({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    assert fall.value == pytest.approx(0.3)
+    frame["train_error"] = frame["train_error"] ** 2
+    slope = estimators.test_per_train(
+        {"x": frame}, {}, np.random.default_rng(0), table="x", alpha=0.001, start=1000, end=8000
+    )
+    assert slope.value == pytest.approx(0.5)
+
+
+def test_published_factor_and_its_shifted_control():
+    curve = pd.DataFrame({"d": 100, "alpha": [1.0, 0.1, 0.01], "error": "test_error", "value": [3.0, 0.3, 0.03]})
+    ours = {"x": table({1.0: 3.0, 0.1: 0.3, 0.01: 0.03})}
+    options = {"table": "x", "figure": "f", "errors": ["test_error"]}
+    good = estimators.published_factor(ours, {"f": curve}, np.random.default_rng(0), **options)
+    assert good.value == pytest.approx(1, abs=0.1)
+    bad = estimators.published_factor(ours, {"f": curve}, np.random.default_rng(0), shift=1, **options)
+    assert bad.value == pytest.approx(10, rel=0.1)
+    assert bad.low > 5
+    points, values = match(ours["x"], curve, shift=1)
+    assert points["alpha"].tolist() == [1.0, 0.1]
+    assert values.shape == (2, TARGETS, ENSEMBLES)
+
+
+def test_scanning_alpha_finds_the_curve_that_was_hidden():
+    times = [1000, 2000]
+    frame = pd.concat([table(dict.fromkeys(times, a), "iteration", alpha=a) for a in (0.01, 0.1, 1.0)])
+    curve = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times, "error": "test_error", "value": [0.1, 0.1]})
+    rows = published.scan_alpha(frame, curve)
+    assert min(rows, key=lambda row: row["factor"])["alpha"] == 0.1
+    assert rows[0]["best_alpha"] == pytest.approx(0.1, rel=0.2)
+
+
+def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive():
+    frame = table({1.0: 1.0, 0.1: 0.1})
+    frame.loc[0, "test_error"] = np.nan
+    gain = estimators.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    assert gain == estimators.UNDEFINED
+    assert claims.verdict(gain, "above", 0.1) == "inconclusive"
+
+
+def test_cells_refuse_what_is_not_crossed():
+    frame = table({1.0: 1.0})
+    with pytest.raises(ValueError, match="not fully crossed"):
+        cells(frame.iloc[:-1], ["alpha"], "test_error")
+    with pytest.raises(ValueError, match="more than one row"):
+        cells(pd.concat([frame, frame]), ["alpha"], "test_error")
+
+
+@pytest.mark.parametrize(
+    ("interval", "direction", "expected"),
+    [
+        ((0.2, 0.4), "above", "supported"),
+        ((-0.2, 0.05), "above", "refuted"),
+        ((0.05, 0.2), "above", "inconclusive"),
+        ((0.02, 0.05), "below", "supported"),
+        ((0.2, 0.4), "below", "refuted"),
+        ((0.05, 0.2), "below", "inconclusive"),
+    ],
+)
+def test_verdicts(interval, direction, expected):
+    low, high = interval
+    assert claims.verdict(Estimate((low + high) / 2, low, high), direction, 0.1) == expected
+
+
+ENTRY = {
+    "id": "a-claim", "statement": "s", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
+    "experiments": ["x"], "table": "x", "figure": None, "tiers": ["quick"],
+    "estimand": {"name": "smallest_gain", "table": "x", "error": "test_error"},
+    "control": {"statement": "shuffled", "estimand": {"shuffle": True}},
+}  # fmt: skip
+
+
+def test_judging_and_what_makes_a_claim_invalid():
+    tables = {"x": table({1.0: 1.0, 0.1: 0.1, 0.01: 0.01})}
+    good = claims.judge(ENTRY, tables, {}, 0)
+    assert (good["verdict"], good["control_verdict"]) == ("supported", "refuted")
+    assert good == claims.judge(ENTRY, tables, {}, 0)
+    blind = {**ENTRY, "control": {"statement": "no change", "estimand": {}}}
+    assert claims.judge(blind, tables, {}, 0)["verdict"] == "invalid"
+    deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"shuffle": True}}}
+    assert claims.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
+    nothing = claims.judge(ENTRY, None, {}, 0)
+    assert nothing["verdict"] == "not-judged"
+    assert nothing.keys() == good.keys()
+    assert "a-claim" in claims.verdict_table([good, nothing])

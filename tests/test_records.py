@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, SCHEMAS
+
+from algoreg import figures, provenance, records, reference, report, settings
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results" / "tier"
+
+
+def test_results_have_sidecars_and_damage_is_noticed(results):
+    path = results / "tables" / "a.csv"
+    records.write_table(path, ["x", "y"], [{"x": 1, "y": 0.1}, {"x": 2, "y": np.nan}], {"seed": 3})
+    assert path.read_text() == "x,y\n1,0.1\n2,\n"
+    sidecar = json.loads((results / "provenance" / "tables" / "a.csv.json").read_text())
+    assert sidecar["seed"] == 3
+    assert sidecar["sha256"] == records.sha256(path)
+    assert np.isnan(records.read_table(path)["y"][1])
+    path.write_text("x,y\n1,0.2\n")
+    with pytest.raises(records.DamagedResult, match=r"Delete .*a\.csv and rerun"):
+        records.read_table(path)
+    records.sidecar_path(path).unlink()
+    with pytest.raises(records.DamagedResult, match="sidecar"):
+        records.read_table(path)
+
+
+def test_arrays_are_byte_stable_and_never_pickled(results):
+    arrays = {"b": np.arange(3), "a": np.ones((2, 2))}
+    records.write_arrays(results / "x.npz", arrays)
+    records.write_arrays(results / "y.npz", dict(reversed(arrays.items())))
+    assert (results / "x.npz").read_bytes() == (results / "y.npz").read_bytes()
+    assert np.array_equal(records.read_arrays(results / "x.npz")["b"], np.arange(3))
+    with pytest.raises(ValueError, match="Object arrays"):
+        records.write_arrays(results / "z.npz", {"a": np.array([{}], dtype=object)})
+    assert not (results / "z.npz").exists()
+    assert not list(results.glob(".*part"))
+
+
+def test_an_interrupted_write_leaves_the_old_file(results):
+    path = results / "a.txt"
+    records.write_text(path, "old")
+
+    def interrupted():
+        with records.atomic(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert path.read_text() == "old"
+    assert [p.name for p in results.iterdir()] == ["a.txt"]
+
+
+def test_json_refuses_nan_and_paths_outside_results():
+    with pytest.raises(ValueError, match="Out of range"):
+        records.dump_json({"a": float("nan")})
+    with pytest.raises(ValueError, match="not below results"):
+        records.sidecar_path("elsewhere/a.csv")
+
+
+def test_provenance_names_commit_settings_and_lock():
+    facts = provenance.provenance({"seed": 1, "threads": 1, "device": "cpu"}, dtype="float64")
+    other = provenance.provenance({"seed": 1, "threads": 1, "device": "cuda"})
+    assert facts["config_sha256"] == other["config_sha256"]
+    assert facts["dtype"] == "float64"
+    assert facts["lock_sha256"]
+
+
+def frame(shift=0.0):
+    rows = [
+        {"d": d, "alpha": a, "iteration": i, "rank": 1, "m": 5 * d, "target": t, "ensemble": e, "status": "budget",
+         "train_error": 0.1 * a * (1 + t) + shift, "test_error": a * (1 + e) + shift}
+        for d in (10, 20) for a in (1.0, 0.1) for i in (100, 200) for t in range(2) for e in range(2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("name", ["figure_1", "figure_2", "figure_3"])
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+def test_equal_tables_give_equal_pictures(tmp_path, name, kind):
+    table = frame()
+    if name == "figure_2":
+        table = table[table["d"] == 10]
+    for copy in ("a", "b"):
+        figures.save(figures.draw(name, {name: table}), tmp_path / copy, kind)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_diverged_run_is_left_out_and_said():
+    table = frame()
+    table.loc[0, ["status", "test_error"]] = ["diverged", np.nan]
+    picture = figures.draw("figure_3", {"figure_3": table})
+    assert any("1 diverged" in text.get_text() for text in picture.axes[0].texts)
+    with pytest.raises(ValueError, match="allowed are figure_1"):
+        figures.draw("figure_9", {})
+
+
+def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
+    values = [0.1 * scale, 1e-8]
+    table = {"keys": {"alpha": [1.0, 0.1]}, "status": ["budget"] * 2, "train_error": values, "test_error": values}
+    claim = {"id": "a", "verdict": verdict, "estimate": 0.3, "ci_low": low, "ci_high": 0.4, "margin": margin}
+    return {"cost": None, "tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
+
+
+def test_comparison_with_a_reference():
+    base = snapshot()
+    assert reference.compare(base, base)[1]
+    assert "identical" in reference.compare(base, base)[0][0]
+    lines, passed = reference.compare(snapshot(1.001), base)
+    assert passed
+    assert "within tolerance; worst: train_error at alpha=1.0" in lines[0]
+    lines, passed = reference.compare(snapshot(1.01), base)
+    assert not passed
+    assert "DIFFERENT" in lines[0]
+    assert not reference.compare(snapshot(verdict="refuted"), base)[1]
+    assert not reference.compare(snapshot(margin=0.2), base)[1]
+    near = reference.compare(snapshot(verdict="inconclusive", low=0.0999), snapshot(low=0.1001))
+    assert near[1]
+    lines, passed = reference.compare({**base, "problems": {"p": "11"}}, base)
+    assert passed
+    assert any("digest differs" in line for line in lines)
+    assert not reference.compare({**base, "tables": {}}, base)[1]
+    assert json.loads(reference.dumps(base)) == base
+
+
+def test_a_missing_value_is_a_difference():
+    other = snapshot()
+    other["tables"]["t"]["test_error"] = [None, 1e-8]
+    lines, passed = reference.compare(other, snapshot())
+    assert not passed
+    assert "missing in different rows" in lines[0]
+
+
+def test_generated_passages_are_up_to_date():
+    paths = sorted(
+        (ROOT / "reference" / "runs").glob("*.json"), key=lambda p: ["smoke", "quick", "standard"].index(p.stem)
+    )
+    references = {path.stem: json.loads(path.read_text()) for path in paths}
+    blocks = report.blocks(references, settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS))
+    for name in ("README.md", "docs/deviations.md"):
+        text = (ROOT / name).read_text()
+        assert "<!-- begin:" in text
+        assert report.fill(text, blocks) == text, f"{name}: run scripts/write_reference.py"

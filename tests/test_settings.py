@@ -1,0 +1,137 @@
+import copy
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, SCHEMAS
+
+from algoreg import settings
+from algoreg.grids import own_iteration, recorded_iterations
+
+SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+
+
+@pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "paper"])
+def test_shipped_tiers_and_registry_are_valid(tier):
+    content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    assert content["tier"] == tier
+    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    judged = [entry["id"] for entry in entries if settings.judged(entry, content)]
+    expected = {"smoke": 0, "quick": 3, "standard": 6, "paper": 6}[tier]
+    assert len(judged) == expected
+
+
+def edit(path, value):
+    content = copy.deepcopy(SMOKE)
+    *way, last = path
+    place = content
+    for key in way:
+        place = place[key]
+    place[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (("devce",), "cpu", "tier.yaml: devce = \"cpu\": unknown key"),
+        (("device",), "tpu", "tier.yaml: device = \"tpu\": allowed is auto, cpu or cuda"),
+        (("tier",), "bench", "tier.yaml: tier = \"bench\": allowed is"),
+        (("tier",), "../x", "tier.yaml: tier = \"../x\": allowed is"),
+        (("threads",), 0, "tier.yaml: threads = 0: allowed is a whole number from 1"),
+        (("threads",), True, "tier.yaml: threads = true: allowed is a whole number"),
+        (("descents", "paper_step", "runs", 0, "step"), -0.1, "runs[0].step = -0.1: allowed is a number above 0"),
+        (("descents", "paper_step", "runs", 0, "step"), "1e-3", "write 1.0e-3"),
+        (("descents", "paper_step", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
+        (("descents", "paper_step", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
+        (("descents", "paper_step", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
+        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, alpha"),
+        (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian"),
+        (("descents", "paper_step", "algorithm"), "adam", "algorithm = adam: allowed are factored"),
+        (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
+        (("descents", "paper_step", "problem"), "nothing", "problem = nothing: allowed are gaussian_d10"),
+        (("problems", "gaussian_d10", "rank"), 11, "problems.gaussian_d10.rank = 11: allowed is at most d = 10"),
+        (("problems", "gaussian_d10", "m"), 0, "problems.gaussian_d10.m = 0: allowed is a whole number of at least 1"),
+        (("problems", "gaussian_d10", "m"), 10**9, "allowed is 64 GiB"),
+        (("problems", "gaussian_d10", "ensemble"), "fourier", "ensemble = fourier: allowed are gaussian"),
+        (("problems", "gaussian_d10", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
+        (("checkpoint_seconds",), float("nan"), "tier.yaml: checkpoint_seconds = nan: allowed is a finite number"),
+        (("checkpoint_seconds",), float("inf"), "tier.yaml: checkpoint_seconds = inf: allowed is a finite number"),
+        (("experiments", "figure_1", "paper_iterations"), [777], "does not record that η·t = 7.77"),
+        (("experiments", "figure_1", "alpha"), [0.5], "no run of descents.gaussian_d10 has these"),
+        (("figures", "figure_1"), ["nothing"], "figures.figure_1 = nothing: allowed are"),
+        (("__use_yte__",), True, "unknown key"),
+    ],
+)  # fmt: skip
+def test_bad_values_are_named_with_what_is_allowed(path, value, line):
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.validate_tier(edit(path, value), "tier.yaml", SCHEMAS)
+    assert any(line in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_all_problems_come_in_one_go_one_line_each():
+    content = edit(("device",), "tpu")
+    content["dtype"] = "float16"
+    del content["seed"]
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.validate_tier(content, "tier.yaml", SCHEMAS)
+    assert len(caught.value.problems) == 3
+    assert not any("\n" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tier: a\ntier: b\n", "tier (line 2): duplicate key"),
+        ("a: {b: 1, b: 2}\n", "b (line 1): duplicate key"),
+        ("a: [1\n", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("1: a\n", "keys are texts"),
+    ],
+)
+def test_bad_yaml(tmp_path, text, line):
+    path = tmp_path / "tier.yaml"
+    path.write_text(text)
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.load_tier(path, SCHEMAS)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("id: fig1-published", "id: fig1-initialisation", "fig1-initialisation: used twice"),
+        ("name: smallest_gain", "name: largest_gain", "estimand.name = largest_gain: allowed are"),
+        ("direction: above", "direction: up", "allowed is above or below"),
+        ("margin: 0.1", "margin: 1e-1", "write 1.0e-1"),
+        ("estimand: {table: figure_3_large_start}", "estimand: {table: figure_9}", "control.table = figure_9"),
+        ("  kind: trend", "  knd: trend", "unknown key"),
+    ],
+)
+def test_bad_registry(tmp_path, old, new, line):
+    text = (ROOT / "config" / "claims.yaml").read_text()
+    assert old in text
+    path = tmp_path / "claims.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.load_claims(path, SCHEMAS)
+    assert line in str(caught.value)
+
+
+def test_settings_import_no_torch():
+    code = "import sys, algoreg.settings, algoreg.sources, algoreg.records; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_grids():
+    assert recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
+    assert recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]
+    assert own_iteration(10_000, 0.05) == 2000
+
+
+def test_lists_are_multiplied_out_with_defaults():
+    descent = {"algorithm": "factored", "runs": [{"alpha": [1.0, 0.1], "step": [0.1, 0.2], "iterations": 5}]}
+    runs = settings.expand_runs(descent)
+    assert len(runs) == 4
+    assert runs[1] == {"start": "identity", "alpha": 1.0, "step": 0.2, "iterations": 5}

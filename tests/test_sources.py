@@ -1,0 +1,97 @@
+import re
+import shutil
+
+import pytest
+from conftest import ROOT
+from rattler import MatchSpec, PackageName
+
+from algoreg import sources
+
+
+def test_comments_and_docstrings_do_not_change_a_digest(tmp_path):
+    path = tmp_path / "a.py"
+
+    def digest(text):
+        path.write_text(text)
+        sources.code_digest.cache_clear()
+        return sources.code_digest(path)
+
+    base = digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 1\n')
+    assert base == digest('"""Other."""\n# comment\ndef f(x):\n    """Other."""\n\n    return x + 1  # why\n')
+    assert base != digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 2\n')
+
+
+def test_closure_follows_imports_and_named_modules():
+    names = sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.gaussian",))
+    assert {"algoreg.seeds", "algoreg.svec", "algoreg.problems"} <= names
+    assert "algoreg.figures" not in names
+    with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
+        sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
+
+
+def test_package_imports_only_downwards():
+    layers = [
+        {"report", "figures", "reference"}, {"published", "claims"}, {"estimators"}, {"tables"}, {"descent"},
+        {"algorithms"}, {"diagnostics"}, {"problems"}, {"ensembles"}, {"svec"}, {"devices"}, {"provenance"},
+        {"settings"}, {"grids"}, {"seeds"}, {"records"}, {"sources"},
+    ]  # fmt: skip
+    rank = {name: i for i, layer in enumerate(layers) for name in layer}
+    for path in sources.PACKAGE.rglob("*.py"):
+        if path.name == "__init__.py":
+            assert path.read_text() == ""
+            continue
+        room = path.relative_to(sources.PACKAGE).parts[0].removesuffix(".py")
+        for name in sources.imported_modules(path):
+            other = name.split(".")[1:2]
+            if other and other[0] != room:
+                assert rank[room] <= rank[other[0]], f"{room} imports {name}"
+
+
+def test_environment_and_pyproject_ask_for_the_same():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    renamed = {
+        "torch": "pytorch",
+        "matplotlib": "matplotlib-base",
+        "seaborn": "seaborn-base",
+        "snakemake": "snakemake-minimal",
+    }
+    wanted = {}
+    for requirement in project["dependencies"]:
+        name, spec = re.fullmatch(r"([A-Za-z0-9_-]+)(.*)", requirement).groups()
+        wanted[renamed.get(name, name.lower())] = spec
+    wanted["python"] = project["requires-python"]
+    lines = re.findall(r"^  - ([a-z].*[0-9])$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
+    found = {}
+    for line in lines:
+        spec = MatchSpec(line)
+        assert spec.name is not None
+        name = re.match(r"[a-z0-9-]+", line).group()
+        assert PackageName(name)
+        found[name] = line[len(name) :]
+    assert found == wanted
+    assert (ROOT / "requirements-torch.txt").read_text().strip() == "torch" + wanted["pytorch"]
+
+
+def test_lock_meets_pyproject_and_is_hashed():
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE))
+    assert "torch" not in pins
+    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        requirement = Requirement(text)
+        if requirement.name != "torch":
+            assert requirement.specifier.contains(pins[requirement.name.lower()]), text
+    assert lock.count("--hash=sha256:") >= len(pins)
+
+
+def test_published_curves_are_complete():
+    from algoreg.published import FIXED, load_published
+
+    for name in FIXED:
+        assert len(load_published(name)) > 5
+    assert shutil.which("git") is None or (ROOT / "LICENSE").exists()
