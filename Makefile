@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 CONFIG = $(if $(filter standard,$(TIER)),,--configfile $(if $(wildcard $(TIER)),$(TIER),config/$(TIER).yaml))
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake
-@$(RUN) snakemake --cores $(CORES) $(CONFIG) $(1) $(ARGS); status=$$?; \
+@$(RUN) snakemake --cores $(CORES) $(1) $(ARGS) $(CONFIG); status=$$?; \
 $(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 endef
 
@@ -50,13 +50,13 @@ paper: .venv/ready  ## the paper's own steps and sizes: hours on a CPU
 claim: .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
 	@test -n "$(ID)" || { echo "make claim ID=…: give a claim id of config/claims.yaml"; exit 2; }
 	@grep -qx -- "- id: $(ID)" config/claims.yaml || { echo "ID = $(ID): allowed are $$(sed -n 's/^- id: //p' config/claims.yaml | paste -sd' ')"; exit 2; }
-	@$(RUN) snakemake --cores $(CORES) $(CONFIG) claim_$(subst -,_,$(ID)) $(ARGS); status=$$?; \
+	@$(RUN) snakemake --cores $(CORES) claim_$(subst -,_,$(ID)) $(ARGS) $(CONFIG); status=$$?; \
 	$(BIN)/python scripts/show_verdicts.py $(TIER) $(ID); exit $$status
 
 verify: .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@test -f reference/runs/$(TIER).json || { echo "no reference for tier $(TIER): reference/runs/$(TIER).json does not exist (make reference TIER=$(TIER))"; exit 2; }
 	@rm -f results/$(TIER)/verify.txt
-	@$(RUN) snakemake --cores $(CORES) $(CONFIG) verify $(ARGS); status=$$?; \
+	@$(RUN) snakemake --cores $(CORES) verify $(ARGS) $(CONFIG); status=$$?; \
 	cat results/$(TIER)/logs/compare_with_reference.log 2>/dev/null; \
 	$(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 

@@ -182,7 +182,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
         "        for _ in range(count):\n            __import__('time').sleep(0.01)\n",
     )
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "config/smoke.yaml", target]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", target, "--configfile", "config/smoke.yaml"]
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,18 +1,4 @@
 # One rule per claim of the registry, the list of verdicts, and the check that the judge can say no.
-def claim_tables(entry):
-    """Return the tables a claim reads; none where this tier cannot judge it."""
-    if not settings.judged(entry, config):
-        return []
-    return [table_path(name) for name in entry["experiments"]]
-
-
-def claim_figure(entry):
-    """Return a claim's figure, so that asking for the claim gives something to look at."""
-    if not settings.judged(entry, config) or entry["figure"] not in config["figures"]:
-        return []
-    return [result(f"figures/{entry['figure']}.svg")]
-
-
 for entry in CLAIMS:
 
     rule:

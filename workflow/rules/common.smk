@@ -1,4 +1,5 @@
 # Settings, checked before any job, and the small named helpers of the other stages.
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -64,6 +65,11 @@ check_device()
 TIER = config["tier"]
 RESULTS = f"results/{TIER}"
 CLAIMS = settings.load_claims(str(ROOT / "config" / "claims.yaml"), SCHEMAS)
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+COMPARED = [
+    name for name in config["experiments"] if "compare" in config["experiments"][name]
+]
+MEASURED = [name for name in config["experiments"] if name not in COMPARED]
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 
 
@@ -106,6 +112,14 @@ def table_path(name):
     return result(f"tables/{name}.csv")
 
 
+def gpus_per_job():
+    """Return how many GPUs a descent takes, so that local jobs share one by turns; torch is not asked while parsing."""
+    wanted = config["device"] == "cuda" or (
+        config["device"] == "auto" and shutil.which("nvidia-smi")
+    )
+    return 1 if wanted else 0
+
+
 def problem_block(wildcards):
     """Return the settings of a problem."""
     return config["problems"][wildcards.problem]
@@ -144,3 +158,119 @@ def all_figures():
         for name in config["figures"]
         for kind in ("svg", "pdf", "png")
     ]
+
+
+def problem_code(wildcards):
+    """Return the digests of drawing a problem, its ensemble's module included."""
+    ensemble = problem_block(wildcards)["ensemble"]
+    return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
+
+
+def descent_arrays(wildcards):
+    """Return the problem file of a descent."""
+    return result(
+        f"problems/{descent_block(wildcards)['problem']}/ensemble-{wildcards.ensemble}.npz"
+    )
+
+
+def descent_code(wildcards):
+    """Return the digests of a descent, its ensemble's and algorithm's modules included."""
+    ensemble = descent_problem(wildcards)["ensemble"]
+    algorithm = descent_block(wildcards)["algorithm"]
+    extra = [f"algoreg.ensembles.{ensemble}", f"algoreg.algorithms.{algorithm}"]
+    return code_digests("scripts/descend.py", extra)
+
+
+def expanded_runs(wildcards):
+    """Return the runs of a descent."""
+    return descent_runs(wildcards.descent)
+
+
+def plan(wildcards):
+    """Return what a descent will do, for its message."""
+    block, problem = descent_block(wildcards), descent_problem(wildcards)
+    runs = descent_runs(wildcards.descent)
+    longest = max(run["iterations"] for run in runs)
+    return (
+        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble {int(wildcards.ensemble) + 1} of "
+        f"{problem['ensembles']}: {len(runs)} {block['algorithm']} runs × up to {longest} iterations"
+    )
+
+
+def experiment_block(wildcards):
+    """Return the settings of an experiment."""
+    return config["experiments"][wildcards.experiment]
+
+
+def experiment_pairs(wildcards):
+    """Return the (descent, ensemble) pairs that an experiment collects."""
+    names = experiment_block(wildcards)["descents"]
+    return [
+        (name, number)
+        for name in names
+        for number in settings.descent_ensembles(config, name)
+    ]
+
+
+def experiment_arrays(wildcards):
+    """Return the recorded runs that an experiment collects."""
+    return [
+        result(f"descents/{name}/ensemble-{number}.npz")
+        for name, number in experiment_pairs(wildcards)
+    ]
+
+
+def experiment_sources(wildcards):
+    """Return what each collected file holds."""
+    return [
+        {
+            "problem": config["problems"][config["descents"][name]["problem"]],
+            "ensemble": number,
+            "runs": descent_runs(name),
+        }
+        for name, number in experiment_pairs(wildcards)
+    ]
+
+
+def compared_table(wildcards):
+    """Return the table that is compared with a published curve."""
+    return table_path(experiment_block(wildcards)["compare"])
+
+
+def published_curve(wildcards):
+    """Return the published curve's file."""
+    return str(
+        ROOT
+        / "reference"
+        / "published"
+        / f"{experiment_block(wildcards)['published']}.csv"
+    )
+
+
+def figure_tables(wildcards):
+    """Return the tables that a figure shows."""
+    return [table_path(name) for name in config["figures"][wildcards.figure]]
+
+
+def claim_tables(entry):
+    """Return the tables a claim reads; none where this tier cannot judge it."""
+    if not settings.judged(entry, config):
+        return []
+    return [table_path(name) for name in entry["experiments"]]
+
+
+def claim_figure(entry):
+    """Return a claim's figure, so that asking for the claim gives something to look at."""
+    if not settings.judged(entry, config) or entry["figure"] not in config["figures"]:
+        return []
+    return [result(f"figures/{entry['figure']}.svg")]
+
+
+def all_notebooks():
+    """Return the executed notebooks of the tier, as pages."""
+    return [result(f"notebooks/{name}.html") for name in NOTEBOOKS]
+
+
+def notebook_source(wildcards):
+    """Return a notebook's source."""
+    return str(ROOT / "notebooks" / f"{wildcards.notebook}.ipynb")

@@ -1,9 +1,4 @@
 # Pictures of the tables.
-def figure_tables(wildcards):
-    """Return the tables that a figure shows."""
-    return [table_path(name) for name in config["figures"][wildcards.figure]]
-
-
 rule draw_figure:
     input:
         tables=figure_tables,

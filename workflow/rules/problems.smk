@@ -1,10 +1,4 @@
 # Targets and labels: what is planted, and what the ensembles say of it.
-def problem_code(wildcards):
-    """Return the digests of drawing a problem, its ensemble's module included."""
-    ensemble = problem_block(wildcards)["ensemble"]
-    return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
-
-
 rule draw_problem:
     output:
         arrays=result("problems/{problem}/ensemble-{ensemble}.npz"),

@@ -1,15 +1,4 @@
 # Executed notebooks, and the comparison with the committed reference.
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-
-
-def all_notebooks():
-    """Return the executed notebooks of the tier, as pages."""
-    return [result(f"notebooks/{name}.html") for name in NOTEBOOKS]
-
-
-def notebook_source(wildcards):
-    """Return a notebook's source."""
-    return str(ROOT / "notebooks" / f"{wildcards.notebook}.ipynb")
 
 
 rule execute_notebook:
