@@ -117,13 +117,17 @@ def test_published_factor_and_its_shifted_control():
     assert values.shape == (2, TARGETS, ENSEMBLES)
 
 
-def test_scanning_alpha_finds_the_curve_that_was_hidden():
-    times = [1000, 2000]
-    frame = pd.concat([table(dict.fromkeys(times, a), "iteration", alpha=a) for a in (0.01, 0.1, 1.0)])
-    curve = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times, "error": "test_error", "value": [0.1, 0.1]})
-    rows = published.scan_alpha(frame, curve)
-    assert min(rows, key=lambda row: row["factor"])["alpha"] == 0.1
-    assert rows[0]["best_alpha"] == pytest.approx(0.1, rel=0.2)
+def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
+    times = np.array([1000, 2000, 4000, 8000])
+    frame = pd.concat(
+        [table(dict(zip(times, a * times**-0.5, strict=True)), "iteration", alpha=a) for a in (0.01, 0.1, 1.0)]
+    )
+    hidden = 0.1 * (4 * times[:2]) ** -0.5
+    curve = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times[:2], "error": "test_error", "value": hidden})
+    best = min(published.scan_alpha(frame, curve), key=lambda row: row["factor"])
+    assert (best["alpha"], best["stretch"]) == (0.1, 4)
+    plain = [row for row in published.scan_alpha(frame, curve) if row["stretch"] == 1]
+    assert plain[0]["best_alpha"] == pytest.approx(0.05, rel=0.2)
 
 
 def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive():

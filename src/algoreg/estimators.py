@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 REPLICATES = 2000
@@ -110,7 +110,7 @@ def crossed_interval(statistic, targets, ensembles, rng):
     if total == 0:
         return Estimate(float(value), float(value), float(value))
     freedom = total**2 / np.sum(variances**2 / np.array([targets - 1, ensembles - 1]))
-    half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(total)
+    half = stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(total)
     return Estimate(float(value), float(value - half), float(value + half))
 
 
@@ -161,7 +161,7 @@ def prediction_interval(values, ensembles):
     total = parts.sum()
     if total == 0:
         return float(np.exp(logs.mean())), float(np.exp(logs.mean()))
-    half = stats.t.ppf(0.5 + LEVEL / 2, total**2 / np.sum(parts**2 / degrees)) * np.sqrt(total)
+    half = stdtrit(total**2 / np.sum(parts**2 / degrees), 0.5 + LEVEL / 2) * np.sqrt(total)
     return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
 
 
@@ -262,18 +262,13 @@ def smallest_fall(tables, published, rng, *, table, error):
 
 
 @estimand("factor between our mean and the published value (geometric mean over the curve)")
-def published_factor(tables, published, rng, *, table, figure, errors, alpha=None, until=None, shift=0):
+def published_factor(tables, published, rng, *, table, figure, errors, shift=0):
     """Return exp of the mean of |log(our mean / published)| over the curve's points.
 
-    Our mean is over targets × ensembles, as the paper's is over ensembles. ``alpha`` and ``until`` restrict the
-    comparison; ``shift`` misreads the α grid on purpose (see :func:`match`).
+    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads the α grid on purpose (see :func:`match`).
     """
     curve = published[figure]
     curve = curve[curve["error"].isin(errors)]
-    if until is not None:
-        curve = curve[curve["iteration"] <= until]
-    if alpha is not None:
-        curve = curve[curve["alpha"] == alpha]
     points, values = match(tables[table], curve, shift)
     if not np.isfinite(values).all():
         return UNDEFINED

@@ -4,8 +4,8 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
-import numpy as np
 import seaborn as sns
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from algoreg.published import load_published
 
@@ -24,6 +24,8 @@ STYLE = {
     "figure.dpi": 160,
 }
 DRAWINGS = {}
+ITERATION = "iteration at the paper's step (η·t / 0.01)"
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
 
 
@@ -89,6 +91,11 @@ def _published(axes, frame, x, colour, label, marker="o"):
     )
 
 
+def _plain(value, _):
+    """Return a tick of the leading digits 1, 2, 3, 5 as a plain number, others empty."""
+    return f"{value:g}" if f"{value:.0e}"[0] in "1235" else ""
+
+
 def _sizes(frame):
     first = frame.iloc[0]
     count = f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
@@ -145,9 +152,11 @@ def figure_2(tables):
                 _published(axes, there.iloc[::8], "iteration", colour, f"{name} error, published")
         axes.set(
             yscale="log",
-            xlabel="iteration at the paper's step (η·t / 0.01)",
+            xlabel=ITERATION,
             title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {_sizes(frame)}",
         )
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(THOUSANDS)
     grid[0][0].set_ylabel("relative error")
     grid[0][-1].legend()
     figure.supxlabel(BAND, fontsize=7)
@@ -166,15 +175,15 @@ def figure_3(tables):
         if "figure_3_published" in tables and len(there):
             _published(axes, there, "iteration", colour, f"published, d = {d}", marker)
     axes.set(
-        xscale="log",
         yscale="log",
-        xlabel="iteration at the paper's step (η·t / 0.01)",
+        xlabel=ITERATION,
         ylabel="relative test error",
         title=f"α = {table['alpha'].iloc[0]:g}; {_sizes(table)}",
     )
-    ticks = np.unique([table["iteration"].min(), table["iteration"].max() // 3, table["iteration"].max()])
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
+    axes.xaxis.set_major_formatter(THOUSANDS)
+    # The whole figure may lie within one decade: name the values between the powers of ten too.
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which(FuncFormatter(_plain))
     axes.legend()
     figure.supxlabel(BAND, fontsize=7)
     return figure

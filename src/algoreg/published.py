@@ -9,9 +9,9 @@ from algoreg.estimators import cells, match, prediction_interval
 
 FOLDER = Path("reference/published")
 # Where a published curve does not name a value itself: the setting it was drawn at [LMZ18, Appendix B].
-FIXED = {"figure_2": {"d": 100}, "figure_5b": {"d": 100, "alpha": 1.0}, "figure_3": {}, "figure_1": {}}
-FILES = {"figure_5b": "figure_5b_gd"}
+FIXED = {"figure_2": {"d": 100}, "figure_5b_gd": {"d": 100, "alpha": 1.0}, "figure_3": {}, "figure_1": {}}
 ERRORS = ("train_error", "test_error")
+STRETCHES = (1, 2, 4, 5, 10)
 
 
 def load_published(name, folder=FOLDER):
@@ -20,7 +20,7 @@ def load_published(name, folder=FOLDER):
     Parameters
     ----------
     name : str
-        ``figure_1``, ``figure_2``, ``figure_3`` or ``figure_5b``.
+        ``figure_1``, ``figure_2``, ``figure_3`` or ``figure_5b_gd``.
     folder : path
 
     Raises
@@ -28,7 +28,7 @@ def load_published(name, folder=FOLDER):
     ValueError
         If a value is not a positive number.
     """
-    frame = pd.read_csv(Path(folder) / f"{FILES.get(name, name)}.csv")
+    frame = pd.read_csv(Path(folder) / f"{name}.csv")
     if "series" in frame:
         frame = frame.rename(columns={"series": "error"})
     else:
@@ -70,11 +70,12 @@ def compare(table, published):
 
 
 def scan_alpha(table, published):
-    """Return, for each published curve and each of our α, the factor between them per kind of error.
+    """Return, for each published curve, each of our α and each stretch of time, the factor between them.
 
-    The factor is the geometric mean over iterations of max(ours/published, published/ours). ``best_alpha``
-    interpolates, in log α, where our error at the last common iteration equals the published one (empty outside
-    the grid).
+    A stretch s compares the published value at iteration i with ours at s·i, as if the published curve had been run
+    with a step s times as large. The factor is the geometric mean over the common iterations of
+    max(ours/published, published/ours). ``best_alpha`` interpolates, in log α, where our test error at the last common
+    iteration equals the published one without a stretch (empty outside the grid).
     """
     rows = []
     for (label, error), part in published.groupby(["alpha", "error"], sort=True):
@@ -82,24 +83,32 @@ def scan_alpha(table, published):
         names, values = cells(table, ["alpha", "iteration"], error)
         means = pd.Series(values.mean(axis=(1, 2)), index=pd.MultiIndex.from_tuples(names))
         grid = sorted({alpha for alpha, _ in names})
-        common = sorted({i for _, i in names} & set(curve.index))
-        last = np.log([means[alpha, common[-1]] for alpha in grid])
-        goal = np.log(curve[common[-1]])
-        crossing = None
-        if error == "test_error" and np.all(np.diff(last) > 0) and last[0] <= goal <= last[-1]:
-            crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
-        for alpha in grid:
-            ratio = np.log([means[alpha, i] / curve[i] for i in common])
-            rows.append(
-                {
-                    "published_alpha": label,
-                    "error": error,
-                    "alpha": alpha,
-                    "factor": float(np.exp(np.mean(np.abs(ratio)))),
-                    "ours_at_end": float(means[alpha, common[-1]]),
-                    "published_at_end": float(curve[common[-1]]),
-                    "end": common[-1],
-                    "best_alpha": crossing,
-                }
-            )
+        ours = {iteration for _, iteration in names}
+        for stretch in STRETCHES:
+            common = sorted(i for i in curve.index if stretch * i in ours)
+            if not common:
+                continue
+            end = common[-1]
+            last = np.log([means[alpha, stretch * end] for alpha in grid])
+            crossing = None
+            if stretch == 1 and error == "test_error" and np.all(np.diff(last) > 0):
+                goal = np.log(curve[end])
+                if last[0] <= goal <= last[-1]:
+                    crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
+            for alpha in grid:
+                ratio = np.log([means[alpha, stretch * i] / curve[i] for i in common])
+                rows.append(
+                    {
+                        "published_alpha": label,
+                        "error": error,
+                        "stretch": stretch,
+                        "alpha": alpha,
+                        "points": len(common),
+                        "factor": float(np.exp(np.mean(np.abs(ratio)))),
+                        "end": end,
+                        "ours_at_end": float(means[alpha, stretch * end]),
+                        "published_at_end": float(curve[end]),
+                        "best_alpha": crossing,
+                    }
+                )
     return rows

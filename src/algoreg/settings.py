@@ -7,7 +7,6 @@ import re
 from itertools import product
 from pathlib import Path
 
-import jsonschema
 import yaml
 
 from algoreg import sources
@@ -81,6 +80,9 @@ def _hint(value):
 
 
 def _schema_problems(content, schema, file):
+    # Loading jsonschema takes over a second beside jupyter's packages; jobs that only want a name need not wait.
+    import jsonschema
+
     problems = []
     for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
         best = jsonschema.exceptions.best_match([error])
@@ -149,6 +151,8 @@ def descent_ensembles(tier, name):
 
 
 def _run_problems(tier, file):
+    import jsonschema
+
     problems = []
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
