@@ -1,7 +1,9 @@
 """Fail if a control came out other than it must: then the judge, not the paper, is at fault."""
 
-from algoreg import claims, records
+from algoreg import claims, joblog, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 collected = records.read_json(snakemake.input.claims)

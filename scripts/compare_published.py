@@ -1,7 +1,9 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
-from algoreg import published, records
+from algoreg import joblog, published, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 block = snakemake.params.block

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
-from algoreg import records, reference
+from algoreg import joblog, records, reference
+
+joblog.write_to(snakemake.log[0])
 
 results = Path(snakemake.input.verdicts).parent
 old = json.loads(Path(snakemake.input.reference).read_text(encoding="utf-8"))
 lines, passed = reference.compare(reference.snapshot(results, snakemake.config), old)
 text = "\n".join([*lines, "verify: passed" if passed else "verify: FAILED"]) + "\n"
-Path(snakemake.log[0]).write_text(text, encoding="utf-8")
+print(text, end="")
 if not passed:
-    raise SystemExit("\n" + text)
+    raise SystemExit(1)
 records.write_text(snakemake.output.report, text)

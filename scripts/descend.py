@@ -1,29 +1,26 @@
 """Run one descent on one ensemble, all its runs and targets in one batch, with checkpoints."""
 
-import sys
+from algoreg import descent, devices, joblog, problems, records
+from algoreg.provenance import provenance, settings_hash
 
-with open(snakemake.log[0], "w", buffering=1) as log:
-    sys.stdout = sys.stderr = log
-    from algoreg import descent, devices, problems, records
-    from algoreg.provenance import provenance, settings_hash
-
-    settings, params = snakemake.config, snakemake.params
-    device, dtype = devices.configure(settings["device"], settings["dtype"], settings["threads"])
-    facts = provenance(settings, dtype=settings["dtype"], device=str(device))
-    arrays = records.read_arrays(snakemake.input.arrays)
-    ensemble = problems.regenerate_ensemble(params.problem, arrays, device, dtype, snakemake.input.arrays)
-    batch = descent.Batch(
-        ensemble,
-        arrays["factors"],
-        arrays["labels"],
-        params.block["algorithm"],
-        params.runs,
-        params.block["record"],
-        settings["seed"],
-        params.block.get("stop_below_train_error"),
-    )
-    fingerprint = settings_hash({**dict(params.items()), "problem_sha256": str(arrays["problem_sha256"])})
-    checkpoint = params.checkpoint
-    result = descent.run_to_file(batch, checkpoint, fingerprint, settings["checkpoint_seconds"], device)
-    records.write_arrays(snakemake.output.arrays, result, {**facts, "fingerprint": fingerprint})
-    records.remove(checkpoint)
+joblog.write_to(snakemake.log[0])
+settings, params = snakemake.config, snakemake.params
+device, dtype = devices.configure(settings["device"], settings["dtype"], settings["threads"])
+facts = provenance(settings, dtype=settings["dtype"], device=str(device))
+arrays = records.read_arrays(snakemake.input.arrays)
+ensemble = problems.regenerate_ensemble(params.problem, arrays, device, dtype, snakemake.input.arrays)
+batch = descent.Batch(
+    ensemble,
+    arrays["factors"],
+    arrays["labels"],
+    params.block["algorithm"],
+    params.runs,
+    params.block["record"],
+    settings["seed"],
+    params.block.get("stop_below_train_error"),
+)
+fingerprint = settings_hash({**dict(params.items()), "problem_sha256": str(arrays["problem_sha256"])})
+checkpoint = params.checkpoint
+result = descent.run_to_file(batch, checkpoint, fingerprint, settings["checkpoint_seconds"], device)
+records.write_arrays(snakemake.output.arrays, result, {**facts, "fingerprint": fingerprint})
+records.remove(checkpoint)

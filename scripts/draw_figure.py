@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from algoreg import figures, records
+from algoreg import figures, joblog, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}

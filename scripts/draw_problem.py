@@ -1,7 +1,9 @@
 """Draw the targets of a problem and their labels under one ensemble."""
 
-from algoreg import devices, problems, records
+from algoreg import devices, joblog, problems, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 settings, params = snakemake.config, snakemake.params
 facts = provenance(settings, dtype="float64", device="cpu")

@@ -6,8 +6,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from algoreg import records
+from algoreg import joblog, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier

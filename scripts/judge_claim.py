@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from algoreg import claims, published, records
+from algoreg import claims, joblog, published, records
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 entry, tables, curves = snakemake.params.entry, None, {}

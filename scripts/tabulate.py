@@ -1,7 +1,9 @@
 """Collect recorded runs into one experiment's tidy table."""
 
-from algoreg import records, tables
+from algoreg import joblog, records, tables
 from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 descents = [

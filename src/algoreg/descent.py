@@ -5,7 +5,6 @@ budget ends. Runs that end (budget, converged, diverged) leave the batch. The st
 object; continuing from a saved one gives the same bits as never having stopped.
 """
 
-import sys
 import time
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -286,7 +285,6 @@ def run_to_file(batch, path, fingerprint, seconds, device):
     count = {name: int((result["status"] == name).sum()) for name in STATUSES[1:]}
     print(
         "ended: " + ", ".join(f"{value} {name}" for name, value in count.items() if value),
-        file=sys.stdout,
         flush=True,
     )
     return result

@@ -38,6 +38,8 @@ rule collect_claims:
         sidecar=sidecar(result("claims.json")),
     log:
         log_path("collect_claims"),
+    benchmark:
+        benchmark_path("collect_claims")
     conda:
         "../../environment.yml"
     params:
@@ -56,6 +58,8 @@ rule check_controls:
         sidecar=sidecar(result("controls.json")),
     log:
         log_path("check_controls"),
+    benchmark:
+        benchmark_path("check_controls")
     conda:
         "../../environment.yml"
     params:

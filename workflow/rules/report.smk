@@ -44,6 +44,8 @@ rule compare_with_reference:
         report=result("verify.txt"),
     log:
         log_path("compare_with_reference"),
+    benchmark:
+        benchmark_path("compare_with_reference")
     conda:
         "../../environment.yml"
     params:

@@ -1,0 +1,8 @@
+"""Where a job's messages go: its own log file, which the workflow shows if the job fails."""
+
+import sys
+
+
+def write_to(path):
+    """Send what this process prints, tracebacks included, to a log file, line by line."""
+    sys.stdout = sys.stderr = open(path, "w", buffering=1, encoding="utf-8")
