@@ -55,7 +55,7 @@ claim: .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialis
 
 verify: .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@test -f reference/runs/$(TIER).json || { echo "no reference for tier $(TIER): reference/runs/$(TIER).json does not exist (make reference TIER=$(TIER))"; exit 2; }
-	@rm -f results/$(TIER)/verify.txt
+	@rm -f results/$(TIER)/verify.txt results/$(TIER)/logs/compare_with_reference.log
 	@$(RUN) snakemake --cores $(CORES) verify $(ARGS) $(CONFIG); status=$$?; \
 	cat results/$(TIER)/logs/compare_with_reference.log 2>/dev/null; \
 	$(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status

@@ -18,7 +18,7 @@ def main():
             shown = [records.read_json(results / "claims" / f"{arguments.id}.json")]
         else:
             shown = records.read_json(results / "claims.json")
-    except records.DamagedResult:
+    except (records.DamagedResult, FileNotFoundError):
         print(f"no verdicts in {results} yet")
         return
     print("\n" + claims.verdict_table(shown))

@@ -118,16 +118,24 @@ def test_published_factor_and_its_shifted_control():
 
 
 def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
-    times = np.array([1000, 2000, 4000, 8000])
-    frame = pd.concat(
-        [table(dict(zip(times, a * times**-0.5, strict=True)), "iteration", alpha=a) for a in (0.01, 0.1, 1.0)]
-    )
-    hidden = 0.1 * (4 * times[:2]) ** -0.5
-    curve = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times[:2], "error": "test_error", "value": hidden})
-    best = min(published.scan_alpha(frame, curve), key=lambda row: row["factor"])
+    times = np.array([1000, 2000, 4000, 5000, 8000, 10_000, 20_000])
+    curves = [(a, dict(zip(times, a * times**-0.5, strict=True))) for a in (0.01, 0.1, 1.0)]
+    frame = pd.concat([table(curve, "iteration", alpha=a) for a, curve in curves])
+    hidden = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times, "error": "test_error"})
+    hidden["value"] = 0.1 * (4 * times) ** -0.5
+    rows = published.scan_alpha(frame, hidden)
+    assert {row["points"] for row in rows} == {2}
+    best = min(rows, key=lambda row: row["factor"])
     assert (best["alpha"], best["stretch"]) == (0.1, 4)
-    plain = [row for row in published.scan_alpha(frame, curve) if row["stretch"] == 1]
-    assert plain[0]["best_alpha"] == pytest.approx(0.05, rel=0.2)
+    assert rows[0]["best_alpha"] == pytest.approx(0.05, rel=0.2)
+    with pytest.raises(ValueError, match="no published iteration"):
+        published.scan_alpha(frame, hidden[hidden["iteration"] > 2000])
+
+
+def test_nothing_to_compare_is_said():
+    curve = pd.DataFrame({"d": 200, "alpha": [1.0], "error": "test_error", "value": [3.0]})
+    with pytest.raises(ValueError, match="nothing to compare"):
+        match(table({1.0: 3.0}), curve)
 
 
 def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive():

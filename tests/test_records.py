@@ -103,7 +103,16 @@ def test_a_diverged_run_is_left_out_and_said():
 def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
     values = [0.1 * scale, 1e-8]
     table = {"keys": {"alpha": [1.0, 0.1]}, "status": ["budget"] * 2, "train_error": values, "test_error": values}
-    claim = {"id": "a", "verdict": verdict, "estimate": 0.3, "ci_low": low, "ci_high": 0.4, "margin": margin}
+    claim = {
+        "id": "a",
+        "verdict": verdict,
+        "estimate": 0.3,
+        "ci_low": low,
+        "ci_high": 0.4,
+        "margin": margin,
+        "control_verdict": "refuted",
+        "positive_control_verdict": None,
+    }
     return {"cost": None, "tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
 
 
@@ -121,6 +130,14 @@ def test_comparison_with_a_reference():
     assert not reference.compare(snapshot(margin=0.2), base)[1]
     near = reference.compare(snapshot(verdict="inconclusive", low=0.0999), snapshot(low=0.1001))
     assert near[1]
+    assert any("an interval's end lies at the margin" in line for line in near[0])
+    assert not reference.compare(snapshot(verdict="invalid", low=0.0999), snapshot(low=0.1001))[1]
+    assert not reference.compare(snapshot(low=0.25), base)[1]
+    weak = snapshot()
+    weak["claims"][0]["control_verdict"] = "inconclusive"
+    assert not reference.compare(weak, base)[1]
+    compared = [{**base, "comparisons": {"c": [{"ours": value, "inside": True}]}} for value in (0.1, 0.1005, 0.2)]
+    assert [reference.compare(one, compared[0])[1] for one in compared] == [True, True, False]
     lines, passed = reference.compare({**base, "problems": {"p": "11"}}, base)
     assert passed
     assert any("digest differs" in line for line in lines)

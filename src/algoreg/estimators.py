@@ -197,6 +197,8 @@ def match(table, published, shift=0):
         here = [i for i, name in enumerate(wanted) if name in place]
         kept.append(part.iloc[here])
         stacks.append(values[[place[wanted[i]] for i in here]])
+    if not sum(map(len, kept)):
+        raise ValueError(f"no published point has its {', '.join(keys)} in this table: there is nothing to compare")
     return pd.concat(kept, ignore_index=True), np.concatenate(stacks)
 
 
@@ -205,12 +207,6 @@ def _log_cells(table, keys, error):
     if not (np.isfinite(values).all() and (values > 0).all()):
         return names, None
     return names, np.log10(values)
-
-
-def _at(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    return table
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
@@ -238,10 +234,13 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
     """Return Δ log(test error) / Δ log(training error) between two iterations of the runs from one α."""
     falls = []
     for error in ("test_error", "train_error"):
-        names, logs = _log_cells(_at(tables[table], alpha=alpha), ["iteration"], error)
+        frame = tables[table]
+        names, logs = _log_cells(frame[frame["alpha"] == alpha], ["iteration"], error)
         if logs is None:
             return UNDEFINED
         place = {iteration: i for i, (iteration,) in enumerate(names)}
+        if not {start, end} <= set(place):
+            raise ValueError(f"table {table} does not have iterations {start} and {end} of the runs from α = {alpha:g}")
         falls.append(logs[place[start]] - logs[place[end]])
     test, train = falls
     return crossed_interval(lambda t, e: test[t][:, e].mean() / train[t][:, e].mean(), *test.shape, rng)

@@ -64,6 +64,7 @@ def compare(table, published):
                 "published": point["value"],
                 "ratio": ours / point["value"],
                 "inside": inside,
+                "status": "budget" if np.isfinite(value).all() else "diverged",
             }
         )
     return rows
@@ -73,9 +74,15 @@ def scan_alpha(table, published):
     """Return, for each published curve, each of our α and each stretch of time, the factor between them.
 
     A stretch s compares the published value at iteration i with ours at s·i, as if the published curve had been run
-    with a step s times as large. The factor is the geometric mean over the common iterations of
-    max(ours/published, published/ours). ``best_alpha`` interpolates, in log α, where our test error at the last common
-    iteration equals the published one without a stretch (empty outside the grid).
+    with a step s times as large. The factor is the geometric mean of max(ours/published, published/ours) over the
+    published iterations that ours has under *every* stretch, so that all readings are scored on the same points.
+    ``best_alpha`` interpolates, in log α, where our test error at the last common iteration equals the published one
+    without a stretch (empty outside the grid).
+
+    Raises
+    ------
+    ValueError
+        If no published iteration can be compared under every stretch.
     """
     rows = []
     for (label, error), part in published.groupby(["alpha", "error"], sort=True):
@@ -84,31 +91,34 @@ def scan_alpha(table, published):
         means = pd.Series(values.mean(axis=(1, 2)), index=pd.MultiIndex.from_tuples(names))
         grid = sorted({alpha for alpha, _ in names})
         ours = {iteration for _, iteration in names}
+        points = sorted(i for i in curve.index if all(s * i in ours for s in STRETCHES))
+        if not points:
+            raise ValueError(
+                f"no published iteration i has {', '.join(map(str, STRETCHES))} times i in the scanned table"
+            )
+        end = max(i for i in curve.index if i in ours)
+        last = np.log([means[alpha, end] for alpha in grid])
+        goal, crossing = np.log(curve[end]), None
+        if error == "test_error" and np.all(np.diff(last) > 0) and last[0] <= goal <= last[-1]:
+            crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
         for stretch in STRETCHES:
-            common = sorted(i for i in curve.index if stretch * i in ours)
-            if not common:
-                continue
-            end = common[-1]
-            last = np.log([means[alpha, stretch * end] for alpha in grid])
-            crossing = None
-            if stretch == 1 and error == "test_error" and np.all(np.diff(last) > 0):
-                goal = np.log(curve[end])
-                if last[0] <= goal <= last[-1]:
-                    crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
             for alpha in grid:
-                ratio = np.log([means[alpha, stretch * i] / curve[i] for i in common])
+                ratio = np.log([means[alpha, stretch * i] / curve[i] for i in points])
                 rows.append(
                     {
                         "published_alpha": label,
                         "error": error,
                         "stretch": stretch,
                         "alpha": alpha,
-                        "points": len(common),
+                        "first": points[0],
+                        "last": points[-1],
+                        "points": len(points),
                         "factor": float(np.exp(np.mean(np.abs(ratio)))),
                         "end": end,
-                        "ours_at_end": float(means[alpha, stretch * end]),
+                        "ours_at_end": float(means[alpha, end]),
                         "published_at_end": float(curve[end]),
                         "best_alpha": crossing,
+                        "status": "budget" if np.isfinite(ratio).all() else "diverged",
                     }
                 )
     return rows

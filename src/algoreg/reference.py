@@ -13,6 +13,7 @@ RELATIVE = 2e-3
 # Errors below this are compared on its scale, 5e-7 absolutely: float32 training errors end at a rounding floor near
 # 5e-7, where the digits are noise.
 FLOOR = 2.5e-4
+JUDGED = {"supported", "refuted", "inconclusive"}
 VALUES = ("train_error", "test_error")
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
@@ -155,37 +156,73 @@ def compare(new, old):
         outcome, where = _compare_table(new["tables"][name], old["tables"][name])
         passed &= outcome != DIFFERENT
         lines.append(f"table {name}: {outcome}" + (f"; worst: {where}" if where else ""))
-    before = {claim["id"]: claim for claim in old["claims"]}
-    changed = 0
-    for claim in new["claims"]:
-        other = before.pop(claim["id"], None)
-        if other is not None and claim["margin"] == other["margin"] and claim["verdict"] == other["verdict"]:
-            continue
-        changed += 1
-        was = other["verdict"] if other else "absent"
-        if other and claim["margin"] == other["margin"] and _near_margin(claim, other):
-            lines.append(
-                f"claim {claim['id']}: {claim['verdict']}, reference {was}: {WITHIN}, an interval's end lies at the margin"
-            )
-            continue
-        margins = f" (margin {claim['margin']}, reference {other['margin']})" if other else ""
-        lines.append(f"claim {claim['id']}: {DIFFERENT}: {claim['verdict']}, reference {was}{margins}")
-        passed = False
-    for name in before:
-        lines.append(f"claim {name}: {DIFFERENT}: only in the reference")
-        passed, changed = False, changed + 1
-    lines.append(f"claims: {len(new['claims']) - changed} of {len(new['claims'])} verdicts as in the reference")
+    for name in sorted(set(new["comparisons"]) | set(old["comparisons"])):
+        sides = [side["comparisons"].get(name) for side in (new, old)]
+        outcome = DIFFERENT if None in sides else _compare_rows(*sides)
+        passed &= outcome != DIFFERENT
+        lines.append(f"table {name}: {outcome}")
+    claims = {
+        side: {claim["id"]: claim for claim in content["claims"]} for side, content in (("new", new), ("old", old))
+    }
+    alike = 0
+    for name in dict.fromkeys([*claims["new"], *claims["old"]]):
+        pair = [claims[side].get(name) for side in ("new", "old")]
+        difference = "only on one side" if None in pair else _claim_difference(*pair)
+        if difference is None:
+            alike += 1
+        elif None not in pair and _at_the_margin(*pair):
+            lines.append(f"claim {name}: {WITHIN}, an interval's end lies at the margin ({difference})")
+        else:
+            lines.append(f"claim {name}: {DIFFERENT}: {difference}")
+            passed = False
+    lines.append(f"claims: {alike} of {len(new['claims'])} as in the reference")
     for name in sorted(set(new["problems"]) | set(old["problems"])):
         if new["problems"].get(name) != old["problems"].get(name):
             lines.append(f"problem {name}: its digest differs (other numpy or platform): reported, not failed")
     return lines, passed
 
 
-def _near_margin(claim, other):
-    """Return whether an interval's end lies at the margin in both runs, so that the tables' own tolerance can flip it."""
-    reach = 10 * RELATIVE * max(abs(claim["margin"]), 0.1)
+def _close(a, b):
+    """Return whether two derived numbers agree; they may amplify the cells' differences, hence ten times the tolerance."""
+    return abs(a - b) <= 10 * RELATIVE * max(abs(b), FLOOR)
+
+
+def _compare_rows(new, old):
+    """Compare a table derived from others, row by row."""
+    if new == old:
+        return IDENTICAL
+    if len(new) != len(old):
+        return DIFFERENT
+    for row, other in zip(new, old, strict=True):
+        if row.keys() != other.keys():
+            return DIFFERENT
+        for a, b in zip(row.values(), other.values(), strict=True):
+            numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
+            if not (_close(a, b) if numbers else a == b):
+                return DIFFERENT
+    return WITHIN
+
+
+def _claim_difference(claim, other):
+    """Return what differs between a claim and its reference, in words, or None."""
+    for field in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
+        if claim[field] != other[field]:
+            return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
+    for field in ("estimate", "ci_low", "ci_high"):
+        a, b = claim[field], other[field]
+        if (a is None) != (b is None) or (a is not None and not _close(a, b)):
+            return f"{field.replace('_', ' ')} {a}, reference {b}"
+    return None
+
+
+def _at_the_margin(claim, other):
+    """Return whether only the verdict differs, and because an interval's end lies at the margin in both runs."""
+    same = {**claim, "verdict": other["verdict"]}
+    if _claim_difference(same, other) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
+        return False
     return any(
-        None not in (claim[end], other[end])
-        and max(abs(side[end] - claim["margin"]) for side in (claim, other)) <= reach
+        _close(side[end], claim["margin"])
         for end in ("ci_low", "ci_high")
+        for side in (claim, other)
+        if side[end] is not None
     )

@@ -49,9 +49,11 @@ def verdicts(reference, registry):
     entries = {entry["id"]: entry for entry in registry}
     rows = []
     for claim in reference["claims"]:
-        entry = entries[claim["id"]]
+        entry = entries.get(claim["id"])
+        if entry is None:
+            continue
         interval = "–" if claim["ci_low"] is None else f"{_number(claim['ci_low'])} … {_number(claim['ci_high'])}"
-        margin = f"{SIGNS[entry['direction']]} {entry['margin']:g}"
+        margin = f"{SIGNS[entry['direction']]} {claim['margin']:g}"
         outcome = f"**{claim['verdict']}**"
         rows.append(
             [
@@ -121,8 +123,12 @@ def figure_2_alpha(reference):
             factors = [f"{best[error]:.2f}" for error in ("train_error", "test_error")]
             lines.append([f"{label:g}", reading, f"{best['alpha']:g}", f"{best['stretch']:g}", *factors])
     header = ["label α", "reading", "our α", "time runs", "factor, training error", "factor, test error"]
+    first = rows.iloc[0]
+    scored = (
+        f"Scored on the {first['points']:g} published points of iterations {first['first']:g} to {first['last']:g}."
+    )
     ends = rows[(rows["stretch"] == 1) & (rows["error"] == "test_error")]
-    sentences = []
+    sentences = [scored]
     for label, part in sorted(ends.groupby("published_alpha"), reverse=True):
         named = part.loc[(np.log(part["alpha"] / label)).abs().idxmin()]
         crossing = named["best_alpha"]

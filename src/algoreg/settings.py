@@ -13,6 +13,10 @@ from algoreg import sources
 from algoreg.grids import PAPER_STEP, own_iteration, paper_iterations, recorded_iterations
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
+# The curves in reference/published that a table can be compared with, and the size they were run at.
+PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_5b_gd")
+PUBLISHED_D = 100
+JUDGING = ("quick", "standard", "paper")
 GENERIC_RUN_KEYS = ("step", "iterations")
 
 
@@ -200,6 +204,9 @@ def _problem_problems(tier, file):
             problems.append(
                 f"{place}.ensemble = {problem['ensemble']}: allowed are {', '.join(_module_names('ensembles'))}"
             )
+        for key in ("targets", "ensembles"):
+            if problem[key] < 2 and tier.get("judge_like", tier["tier"]) in JUDGING:
+                problems.append(f"{place}.{key} = {problem[key]}: allowed is at least 2 where claims are judged")
         eigenvalues = problem["target"].get("eigenvalues")
         if problem["target"]["kind"] == "spectrum" and (eigenvalues is None or len(eigenvalues) != rank):
             problems.append(
@@ -216,6 +223,38 @@ def _problem_problems(tier, file):
     return problems
 
 
+def _size(tier, descent):
+    block = tier["descents"].get(descent)
+    return tier["problems"][block["problem"]]["d"] if block else None
+
+
+def _row_problems(tier, experiment, place):
+    """Return what keeps an experiment's rows from being found by ``by``, target and ensemble alone."""
+    problems, seen, alphas = [], set(), set()
+    for name in experiment["descents"]:
+        if name not in tier["descents"]:
+            continue
+        problem = tier["problems"][tier["descents"][name]["problem"]]
+        for run in expand_runs(tier["descents"][name]):
+            alphas.add(run.get("alpha"))
+            if run.get("alpha") not in experiment.get("alpha", [run.get("alpha")]):
+                continue
+            point = tuple({**problem, **run}.get(key) for key in experiment["by"] if key != "iteration")
+            if point in seen:
+                text = ", ".join(
+                    f"{k} = {v}" for k, v in zip([k for k in experiment["by"] if k != "iteration"], point, strict=True)
+                )
+                problems.append(f"{place}.by = {_show(experiment['by'])}: does not tell apart two runs with {text}")
+            seen.add(point)
+    lost = [alpha for alpha in experiment.get("alpha", ()) if alpha not in alphas]
+    if lost:
+        allowed = ", ".join(str(alpha) for alpha in sorted(filter(None, alphas), reverse=True))
+        problems.append(f"{place}.alpha = {_show(lost)}: no run has these; allowed are {allowed}")
+    if "iteration" not in experiment["by"] and len(paper_iterations(experiment)) > 1:
+        problems.append(f"{place}.by = {_show(experiment['by'])}: needs iteration, as there are several")
+    return problems
+
+
 def _experiment_problems(tier, file):
     problems = []
     for name, experiment in tier["experiments"].items():
@@ -225,7 +264,21 @@ def _experiment_problems(tier, file):
             if base is None or "compare" in base:
                 allowed = [key for key, value in tier["experiments"].items() if "compare" not in value]
                 problems.append(f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}")
+                continue
+            sizes = {_size(tier, descent) for descent in base["descents"]}
+            if PUBLISHED_D not in sizes:
+                problems.append(
+                    f"{place}.compare = {experiment['compare']}: the published curves are those of d = {PUBLISHED_D}; "
+                    f"this table has d = {', '.join(map(str, sorted(filter(None, sizes))))}"
+                )
+            if "scan" in experiment and experiment["published"] != "figure_2":
+                problems.append(f"{place}.published = {experiment['published']}: allowed with scan is figure_2")
             continue
+        if not paper_iterations(experiment):
+            problems.append(
+                f"{place}.paper_iterations.to = {experiment['paper_iterations']['to']}: allowed is at least from"
+            )
+        problems += _row_problems(tier, experiment, place)
         for descent_name in experiment["descents"]:
             if descent_name not in tier["descents"]:
                 problems.append(f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}")
@@ -235,13 +288,12 @@ def _experiment_problems(tier, file):
                 for r in expand_runs(tier["descents"][descent_name])
                 if r.get("alpha") in experiment.get("alpha", [r.get("alpha")])
             ]
-            if not runs:
-                problems.append(
-                    f"{place}.alpha = {_show(experiment['alpha'])}: no run of descents.{descent_name} has these"
-                )
-            grid = tier["descents"][descent_name]["record"]["errors"]
+            descent = tier["descents"][descent_name]
+            budgets = [run["iterations"] for run in expand_runs(descent)]
+            # As the engine has it: one grid up to the longest run, and the end of every run.
+            batch = {*recorded_iterations(descent["record"]["errors"], max(budgets)), *budgets}
             for run in runs:
-                recorded = set(recorded_iterations(grid, run["iterations"]))
+                recorded = {point for point in batch if point <= run["iterations"]}
                 for point in paper_iterations(experiment):
                     own = own_iteration(point, run["step"])
                     if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
@@ -250,7 +302,12 @@ def _experiment_problems(tier, file):
                             f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
                         )
                         break
+    drawings = _decorated("figures", "drawing")
     for name, tables in tier["figures"].items():
+        if name not in drawings:
+            problems.append(f"{file}: figures.{name}: unknown figure; allowed are {', '.join(drawings)}")
+        elif name not in tables:
+            problems.append(f"{file}: figures.{name} = {_show(tables)}: allowed is a list with {name} in it")
         for table in tables:
             if table not in tier["experiments"]:
                 problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}")
@@ -299,34 +356,52 @@ def load_claims(path, schemas):
     if not problems:
         ids = [entry["id"] for entry in content]
         problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
-        known = _estimand_names()
+        known = _decorated("estimators", "estimand")
         for entry in content:
+            if entry["table"] not in entry["experiments"]:
+                problems.append(f"{path}: {entry['id']}.table = {entry['table']}: allowed are its experiments")
             for part in ("estimand", "control", "positive_control"):
-                estimand = entry.get(part, {})
-                estimand = estimand if part == "estimand" else {**entry["estimand"], **estimand.get("estimand", {})}
+                if part not in entry:
+                    continue
+                place = f"{path}: {entry['id']}.{part}"
+                estimand = dict(entry["estimand"])
+                if part != "estimand":
+                    estimand.update(entry[part]["estimand"])
                 if estimand["name"] not in known:
-                    problems.append(
-                        f"{path}: {entry['id']}.{part}.name = {estimand['name']}: allowed are {', '.join(known)}"
-                    )
-                for key in ("table", "published_table"):
-                    if key in estimand and estimand[key] not in entry["experiments"]:
-                        problems.append(
-                            f"{path}: {entry['id']}.{part}.{key} = {estimand[key]}: allowed are its experiments"
-                        )
+                    problems.append(f"{place}.name = {_show(estimand['name'])}: allowed are {', '.join(known)}")
+                    continue
+                problems += _estimand_problems(estimand, place, known[estimand["name"]])
+                if "table" in estimand and estimand["table"] not in entry["experiments"]:
+                    problems.append(f"{place}.table = {_show(estimand['table'])}: allowed are its experiments")
+                if "figure" in estimand and estimand["figure"] not in PUBLISHED:
+                    problems.append(f"{place}.figure = {_show(estimand['figure'])}: allowed are {', '.join(PUBLISHED)}")
     if problems:
         raise SettingsError(problems)
     return content
 
 
-def _estimand_names():
-    tree = ast.parse((sources.PACKAGE / "estimators.py").read_text(encoding="utf-8"))
-    names = [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and any(getattr(getattr(d, "func", None), "id", None) == "estimand" for d in node.decorator_list)
+def _decorated(module, decorator):
+    """Return the functions of a module that carry a decorator, by name, without importing it."""
+    tree = ast.parse((sources.PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
+            if decorator in names:
+                found[node.name] = node
+    return found
+
+
+def _estimand_problems(estimand, place, function):
+    """Return the unknown and the missing parameters of an estimand."""
+    arguments = function.args
+    known = {a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
+    given = set(estimand) - {"name"}
+    problems = [
+        f"{place}.{key} = {_show(estimand[key])}: unknown parameter; allowed are {', '.join(known)}"
+        for key in sorted(given - set(known))
     ]
-    return sorted(names)
+    return problems + [f"{place}.{key} is missing" for key, needed in known.items() if needed and key not in given]
 
 
 def judged(entry, tier):

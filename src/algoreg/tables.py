@@ -39,6 +39,9 @@ def tabulate(experiment, descents):
                 continue
             for point in paper_iterations(experiment):
                 own = own_iteration(point, run["step"])
+                status = str(arrays["status"][number])
+                if (number, own) not in recorded and status == "budget":
+                    raise ValueError(f"iteration {own} of run {number} was not recorded: its record grid leaves it out")
                 train, test = recorded.get((number, own), (np.nan, np.nan))
                 rows.append(
                     {
@@ -51,7 +54,7 @@ def tabulate(experiment, descents):
                         "ensemble": ensemble,
                         "train_error": train,
                         "test_error": test,
-                        "status": str(arrays["status"][number]),
+                        "status": status,
                     }
                 )
     order = [*experiment["by"], "target", "ensemble"]

@@ -259,13 +259,6 @@ def claim_tables(entry):
     return [table_path(name) for name in entry["experiments"]]
 
 
-def claim_figure(entry):
-    """Return a claim's figure, so that asking for the claim gives something to look at."""
-    if not settings.judged(entry, config) or entry["figure"] not in config["figures"]:
-        return []
-    return [result(f"figures/{entry['figure']}.svg")]
-
-
 def all_notebooks():
     """Return the executed notebooks of the tier, as pages."""
     return [result(f"notebooks/{name}.html") for name in NOTEBOOKS]
