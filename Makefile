@@ -40,7 +40,7 @@ quick: .venv/ready  ## the quick tier
 	$(call snakemake,)
 
 smoke: TIER := smoke
-smoke: .venv/ready  ## the smoke tier: every rule once on tiny sizes
+smoke: .venv/ready  ## the smoke tier: every stage once on tiny sizes
 	$(call snakemake,)
 
 paper: TIER := paper
@@ -54,7 +54,7 @@ claim: .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialis
 	$(BIN)/python scripts/show_verdicts.py $(TIER) $(ID); exit $$status
 
 verify: .venv/ready  ## bring a tier up to date and compare it with its committed reference
-	@test -f reference/runs/$(TIER).json || { echo "no reference for tier $(TIER): reference/runs/$(TIER).json does not exist (make reference TIER=$(TIER))"; exit 2; }
+	@test -f reference/runs/$(TIER).json || { echo "no reference for tier $(TIER): reference/runs/$(TIER).json does not exist; there are references for: $$(ls reference/runs | sed s/.json// | paste -sd" ")"; exit 2; }
 	@rm -f results/$(TIER)/verify.txt results/$(TIER)/logs/compare_with_reference.log
 	@$(RUN) snakemake --cores $(CORES) verify $(ARGS) $(CONFIG); status=$$?; \
 	cat results/$(TIER)/logs/compare_with_reference.log 2>/dev/null; \
