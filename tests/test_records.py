@@ -64,8 +64,8 @@ def test_json_refuses_nan_and_paths_outside_results():
 
 
 def test_provenance_names_commit_settings_and_lock():
-    facts = provenance.provenance({"seed": 1, "threads": 1, "device": "cpu"}, dtype="float64")
-    other = provenance.provenance({"seed": 1, "threads": 1, "device": "cuda"})
+    facts = provenance.provenance({"seed": 1, "threads": 1, "device": "cpu", "dtype": "float32"}, dtype="float64")
+    other = provenance.provenance({"seed": 1, "threads": 1, "device": "cuda", "dtype": "float32"})
     assert facts["config_sha256"] == other["config_sha256"]
     assert facts["dtype"] == "float64"
     assert facts["lock_sha256"]

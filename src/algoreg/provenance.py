@@ -25,7 +25,10 @@ def settings_hash(settings):
 
 
 def provenance(settings, **facts):
-    """Return a sidecar's content; see :func:`algoreg.records.seal`. Seconds count from this call."""
+    """Return a sidecar's content; see :func:`algoreg.records.seal`. Seconds count from this call.
+
+    ``facts`` add to the tier's settings or say what they came to (the device that ``auto`` took).
+    """
     status = _git("status", "--porcelain", "--untracked-files=no")
     lock = ROOT / "requirements.lock"
     return {
@@ -33,6 +36,8 @@ def provenance(settings, **facts):
         "dirty": None if status is None else bool(status),
         "config_sha256": settings_hash(settings),
         "lock_sha256": sha256(lock) if lock.is_file() else None,
+        "device": settings["device"],
+        "dtype": settings["dtype"],
         "seed": settings["seed"],
         "threads": settings["threads"],
         **facts,
