@@ -228,30 +228,55 @@ def _size(tier, descent):
     return tier["problems"][block["problem"]]["d"] if block else None
 
 
+def _selected_runs(tier, experiment):
+    """Return the (descent, run) pairs that an experiment collects, from the descents that exist."""
+    return [
+        (name, run)
+        for name in experiment["descents"]
+        if name in tier["descents"]
+        for run in expand_runs(tier["descents"][name])
+        if "alpha" not in experiment or run.get("alpha") in experiment["alpha"]
+    ]
+
+
 def _row_problems(tier, experiment, place):
     """Return what keeps an experiment's rows from being found by ``by``, target and ensemble alone."""
-    problems, seen, alphas = [], set(), set()
-    for name in experiment["descents"]:
-        if name not in tier["descents"]:
-            continue
+    problems, seen = [], set()
+    keys = [key for key in experiment["by"] if key != "iteration"]
+    for name, run in _selected_runs(tier, experiment):
         problem = tier["problems"][tier["descents"][name]["problem"]]
-        for run in expand_runs(tier["descents"][name]):
-            alphas.add(run.get("alpha"))
-            if run.get("alpha") not in experiment.get("alpha", [run.get("alpha")]):
-                continue
-            point = tuple({**problem, **run}.get(key) for key in experiment["by"] if key != "iteration")
-            if point in seen:
-                text = ", ".join(
-                    f"{k} = {v}" for k, v in zip([k for k in experiment["by"] if k != "iteration"], point, strict=True)
-                )
-                problems.append(f"{place}.by = {_show(experiment['by'])}: does not tell apart two runs with {text}")
-            seen.add(point)
+        point = tuple({**problem, **run}.get(key) for key in keys)
+        if point in seen:
+            text = ", ".join(f"{key} = {value}" for key, value in zip(keys, point, strict=True))
+            problems.append(f"{place}.by = {_show(experiment['by'])}: does not tell apart two runs with {text}")
+        seen.add(point)
+    every = {key: value for key, value in experiment.items() if key != "alpha"}
+    alphas = {run.get("alpha") for _, run in _selected_runs(tier, every)}
     lost = [alpha for alpha in experiment.get("alpha", ()) if alpha not in alphas]
     if lost:
         allowed = ", ".join(str(alpha) for alpha in sorted(filter(None, alphas), reverse=True))
         problems.append(f"{place}.alpha = {_show(lost)}: no run has these; allowed are {allowed}")
     if "iteration" not in experiment["by"] and len(paper_iterations(experiment)) > 1:
         problems.append(f"{place}.by = {_show(experiment['by'])}: needs iteration, as there are several")
+    return problems
+
+
+def _recording_problems(tier, experiment, place):
+    """Return the iterations that an experiment asks for and its descents do not record."""
+    problems = []
+    for name, run in _selected_runs(tier, experiment):
+        budgets = [other["iterations"] for other in expand_runs(tier["descents"][name])]
+        # As the engine has it: one grid up to the longest run, and the end of every run.
+        batch = {*recorded_iterations(tier["descents"][name]["record"]["errors"], max(budgets)), *budgets}
+        recorded = {point for point in batch if point <= run["iterations"]}
+        for point in paper_iterations(experiment):
+            own = own_iteration(point, run["step"])
+            if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
+                problems.append(
+                    f"{place}.paper_iterations = {point}: descents.{name} (step {run['step']}, "
+                    f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
+                )
+                break
     return problems
 
 
@@ -278,30 +303,10 @@ def _experiment_problems(tier, file):
             problems.append(
                 f"{place}.paper_iterations.to = {experiment['paper_iterations']['to']}: allowed is at least from"
             )
-        problems += _row_problems(tier, experiment, place)
-        for descent_name in experiment["descents"]:
-            if descent_name not in tier["descents"]:
-                problems.append(f"{place}.descents = {descent_name}: allowed are {', '.join(tier['descents'])}")
-                continue
-            runs = [
-                r
-                for r in expand_runs(tier["descents"][descent_name])
-                if r.get("alpha") in experiment.get("alpha", [r.get("alpha")])
-            ]
-            descent = tier["descents"][descent_name]
-            budgets = [run["iterations"] for run in expand_runs(descent)]
-            # As the engine has it: one grid up to the longest run, and the end of every run.
-            batch = {*recorded_iterations(descent["record"]["errors"], max(budgets)), *budgets}
-            for run in runs:
-                recorded = {point for point in batch if point <= run["iterations"]}
-                for point in paper_iterations(experiment):
-                    own = own_iteration(point, run["step"])
-                    if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
-                        problems.append(
-                            f"{place}.paper_iterations = {point}: descents.{descent_name} (step {run['step']}, "
-                            f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
-                        )
-                        break
+        for descent in experiment["descents"]:
+            if descent not in tier["descents"]:
+                problems.append(f"{place}.descents = {descent}: allowed are {', '.join(tier['descents'])}")
+        problems += _row_problems(tier, experiment, place) + _recording_problems(tier, experiment, place)
     drawings = _decorated("figures", "drawing")
     for name, tables in tier["figures"].items():
         if name not in drawings:

@@ -16,8 +16,8 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 
 
 def checked_settings():
-    """Return the tier and the registry, or stop with every problem of both."""
-    problems = []
+    """Return the registry, the tier being in order too, or stop with every problem of both."""
+    problems, loaded = [], None
     files = [str(file) for file in workflow.configfiles]
     if len(files) > 1 and workflow.is_main_process:
         problems.append(
@@ -33,13 +33,14 @@ def checked_settings():
         (settings.load_claims, (str(ROOT / "config" / "claims.yaml"), SCHEMAS)),
     ):
         try:
-            load(*arguments)
+            loaded = load(*arguments)
         except settings.SettingsError as error:
             problems += error.problems
     if problems:
         raise WorkflowError(
             "The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems))
         )
+    return loaded
 
 
 def check_device():
@@ -49,9 +50,8 @@ def check_device():
         or not workflow.is_main_process
         or workflow.remote_exec
         or workflow.dryrun
+        or not workflow.local_exec
     ):
-        return
-    if not workflow.local_exec:
         return
     question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([sys.executable, "-c", question]).returncode:
@@ -60,11 +60,10 @@ def check_device():
         )
 
 
-checked_settings()
+CLAIMS = checked_settings()
 check_device()
 TIER = config["tier"]
 RESULTS = f"results/{TIER}"
-CLAIMS = settings.load_claims(str(ROOT / "config" / "claims.yaml"), SCHEMAS)
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 COMPARED = [
     name for name in config["experiments"] if "compare" in config["experiments"][name]
