@@ -5,8 +5,8 @@ from algoreg.provenance import provenance, settings_hash
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
-device, dtype = devices.configure(settings["device"], settings["dtype"], settings["threads"])
-facts = provenance(settings, dtype=settings["dtype"], device=str(device))
+device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
+facts = provenance(settings, dtype=params.dtype, device=str(device))
 arrays = records.read_arrays(snakemake.input.arrays)
 ensemble = problems.regenerate_ensemble(params.problem, arrays, device, dtype, snakemake.input.arrays)
 batch = descent.Batch(

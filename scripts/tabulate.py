@@ -7,7 +7,7 @@ joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 descents = [
-    (source["problem"], source["ensemble"], source["runs"], records.read_arrays(path))
+    (source["problem"], source["algorithm"], source["ensemble"], source["runs"], records.read_arrays(path))
     for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)
 ]
 rows = tables.tabulate(snakemake.params.block, descents)

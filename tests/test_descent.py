@@ -18,8 +18,8 @@ def make(runs, dtype=torch.float64, record=RECORD, stop=None, problem=PROBLEM):
     return Batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5, stop), arrays, ensemble
 
 
-def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity"):
-    return {"alpha": alpha, "step": step, "iterations": iterations, "target": target, "start": start}
+def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity", m=60):
+    return {"alpha": alpha, "step": step, "iterations": iterations, "target": target, "start": start, "m": m}
 
 
 RUNS = [run(target=t, alpha=a, iterations=n) for t in range(3) for a, n in ((1.0, 40), (0.01, 90))]
@@ -107,7 +107,7 @@ def test_stopping_by_train_error():
 
 def test_recovers_and_records_a_growing_rank():
     problem = {**PROBLEM, "d": 10, "m": 54, "rank": 1}
-    batch, _, _ = make([run(alpha=1e-3, step=0.2, iterations=400)], problem=problem)
+    batch, _, _ = make([run(alpha=1e-3, step=0.2, iterations=400, m=54)], problem=problem)
     result = batch.result(batch.run())
     assert result["errors"][-1, 3] < 0.02
     first, last = result["spectra"][0], result["spectra"][-1]

@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT, SCHEMAS
 
 from algoreg import settings
-from algoreg.grids import own_iteration, recorded_iterations
+from algoreg.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 
@@ -46,7 +46,7 @@ def edit(path, value):
         (("descents", "paper_step", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
         (("descents", "paper_step", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
         (("descents", "paper_step", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
-        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, alpha"),
+        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, m, paper_step, alpha"),
         (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian"),
         (("descents", "paper_step", "algorithm"), "adam", "algorithm = adam: allowed are factored"),
         (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
@@ -147,11 +147,12 @@ def test_settings_import_no_torch():
 def test_grids():
     assert recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
     assert recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]
-    assert own_iteration(10_000, 0.05) == 2000
+    assert own_iteration(10_000, {"step": 0.05, "paper_step": 0.01}) == 2000
+    assert as_paper_iteration(2000, {"step": 0.05, "paper_step": 0.01}) == 10_000
 
 
 def test_lists_are_multiplied_out_with_defaults():
-    descent = {"algorithm": "factored", "runs": [{"alpha": [1.0, 0.1], "step": [0.1, 0.2], "iterations": 5}]}
-    runs = settings.expand_runs(descent)
+    descent = {"problem": "p", "algorithm": "factored", "runs": [{"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.2, "iterations": 5}]}
+    runs = settings.expand_runs({"problems": {"p": {"m": 9}}, "descents": {"x": descent}}, "x")
     assert len(runs) == 4
-    assert runs[1] == {"start": "identity", "alpha": 1.0, "step": 0.2, "iterations": 5}
+    assert runs[1] == {"start": "identity", "alpha": 0.1, "step": 0.2, "iterations": 5, "m": 7, "paper_step": 0.01}

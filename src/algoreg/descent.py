@@ -18,9 +18,11 @@ from algoreg.grids import recorded_iterations
 # A relative training error above this is called divergence: starts of scale 1 begin near 4, and nothing that
 # passes 10⁶ comes back.
 DIVERGED_ABOVE = 1e6
-# Convergence is looked for every so many iterations where a run can stop early, divergence at least every so many.
+# Convergence is looked for every so many iterations where a run can stop early. Divergence is looked for at least
+# every DIVERGENCE_CHECK iterations, or, in long runs of cheap steps, so many times in all: a look costs a pass.
 CONVERGENCE_CHECK = 10
 DIVERGENCE_CHECK = 100
+DIVERGENCE_LOOKS = 1000
 LEADING_EIGENVALUES = 12
 STATUSES = ("running", "budget", "converged", "diverged")
 PROGRESS_SECONDS = 10
@@ -58,9 +60,8 @@ class Recorder:
 class State:
     """A batch between two events.
 
-    ``draws`` counts what has been taken from the algorithm's own random stream (0 for deterministic algorithms,
-    whose stream is never opened); ``ended`` and ``status`` are per run of the whole batch, ``active`` names those
-    still in ``iterate``, in order.
+    ``ended`` and ``status`` are per run of the whole batch, ``active`` names those still in ``iterate``, in order. A
+    random stream needs no counter of its own: an algorithm reads it at a position that follows from the iteration.
     """
 
     iterate: torch.Tensor
@@ -68,7 +69,6 @@ class State:
     status: np.ndarray
     ended: np.ndarray
     iteration: int = 0
-    draws: int = 0
     recorder: Recorder = field(default_factory=Recorder)
 
     def save(self, path, fingerprint, leading):
@@ -78,7 +78,7 @@ class State:
             "active": self.active,
             "status": self.status,
             "ended": self.ended,
-            "counters": np.array([self.iteration, self.draws]),
+            "iteration": np.array(self.iteration),
             "fingerprint": np.array(fingerprint),
             **self.recorder.arrays(leading),
         }
@@ -92,14 +92,12 @@ class State:
             if str(arrays["fingerprint"]) != fingerprint:
                 print(f"{path}: checkpoint of other settings or code, starting over", flush=True)
                 return None
-            iteration, draws = (int(count) for count in arrays["counters"])
             return cls(
                 torch.from_numpy(arrays["iterate"]).to(device),
                 arrays["active"],
                 arrays["status"],
                 arrays["ended"],
-                iteration,
-                draws,
+                int(arrays["iteration"]),
                 Recorder([arrays["errors"]], [arrays["spectra"]]),
             )
         except FileNotFoundError:
@@ -143,7 +141,7 @@ class Progress:
 
 
 class Batch:
-    """Runs that share an ensemble, an algorithm and a number of measurements.
+    """Runs that share an ensemble and an algorithm; each knows the first ``m`` measurements of the ensemble.
 
     Parameters
     ----------
@@ -153,7 +151,7 @@ class Batch:
     algorithm : str
         A module of ``algoreg.algorithms``.
     runs : list of mapping
-        Each with ``target, step, iterations`` and the algorithm's options.
+        Each with ``target, m, step, iterations`` and the algorithm's options.
     record : mapping
         ``errors`` and ``spectrum``, each a grid of :func:`algoreg.grids.recorded_iterations`; a run records up to its own budget.
     seed : int
@@ -170,6 +168,7 @@ class Batch:
         self._targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1)).to(**place)
         self._labels = torch.from_numpy(labels).to(**place)
         self.number = np.array([run["target"] for run in runs])
+        self.m = np.array([run["m"] for run in runs])
         self.budgets = np.array([run["iterations"] for run in runs])
         self.leading = min(LEADING_EIGENVALUES, ensemble.d)
         last = int(self.budgets.max())
@@ -178,22 +177,28 @@ class Batch:
         self.spectrum_points = (
             set(recorded_iterations(record["spectrum"], last)) | ends if "spectrum" in record else set()
         )
-        stride = DIVERGENCE_CHECK if self.stop is None else CONVERGENCE_CHECK
+        stride = max(DIVERGENCE_CHECK, last // DIVERGENCE_LOOKS) if self.stop is None else CONVERGENCE_CHECK
         self.events = sorted(self.error_points | self.spectrum_points | set(range(0, last + 1, stride)))
 
     def _restrict(self, active):
-        """Return the algorithm, targets and labels of the active runs."""
+        """Return the algorithm, targets and labels of the active runs (labels that a run does not know are 0)."""
         index = torch.from_numpy(self.number[active]).to(self._labels.device)
         labels = self._labels[index]
+        ensemble = self.ensemble
+        if len(active):
+            ensemble = ensemble.shared_by(self.m[active])
+            if ensemble.known() is not None:
+                labels *= ensemble.known()
         runs = [self.runs[i] for i in active]
-        solver = algorithm_class(self.algorithm)(self.ensemble, labels, runs, self.seed)
+        solver = algorithm_class(self.algorithm)(ensemble, labels, runs, self.seed)
         return solver, self._targets[index], labels
 
     def start(self):
-        """Return the state at iteration 0."""
+        """Return the state at iteration 0; runs that know more measurements come first (see ``shared_by``)."""
         count = len(self.runs)
-        solver, _, _ = self._restrict(np.arange(count))
-        return State(solver.initial(), np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
+        active = np.argsort(-self.m, kind="stable")
+        solver, _, _ = self._restrict(active)
+        return State(solver.initial(), active, np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
 
     def run(self, state=None, until=None, checkpoint=None):
         """Advance a state to its end, or to iteration ``until``.
@@ -231,7 +236,10 @@ class Batch:
     def _observe(self, state, solver, targets, labels, progress):
         """Record and judge the batch at an event; return whether a run left it."""
         estimate = solver.estimate(state.iterate)
-        train = diagnostics.train_error(self.ensemble.measure(estimate), labels).cpu().double().numpy()
+        measured = solver.ensemble.measure(estimate)
+        if solver.ensemble.known() is not None:
+            measured *= solver.ensemble.known()
+        train = diagnostics.train_error(measured, labels).cpu().double().numpy()
         test = diagnostics.test_error(estimate, targets).cpu().double().numpy()
         diverged = ~(np.isfinite(train) & np.isfinite(test) & (train < DIVERGED_ABOVE))
         converged = ~diverged & (train < self.stop) if self.stop is not None else np.zeros_like(diverged)

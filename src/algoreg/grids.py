@@ -1,21 +1,62 @@
-"""Iterations: the paper's, ours, and which of them are recorded."""
+"""The axes of tables: what tells runs apart, the paper's iterations and ours, and which of them are recorded."""
 
 # One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
-# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. Iterations in tables are η·t / PAPER_STEP.
+# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. A run that stands for one of the paper's with another step
+# says so with ``paper_step``. Iterations in tables are η·t / paper_step.
 PAPER_STEP = 0.01
+# Where an experiment tabulates the end of each run, whenever that was.
+END = "end"
+# The keys of an experiment that keep only runs with one of the listed values.
+SELECTORS = ("alpha", "m_over_d")
 
 
 def paper_iterations(experiment):
-    """Return the iterations of the paper's figure that an experiment tabulates, as a list."""
+    """Return the iterations of the paper's figure that an experiment tabulates, as a list; none for ``end``."""
     points = experiment["paper_iterations"]
+    if points == END:
+        return []
     if isinstance(points, dict):
         return list(range(points["from"], points["to"] + 1, points["every"]))
     return points
 
 
-def own_iteration(paper_iteration, step):
-    """Return the iteration at which a run with this M-form step has the paper's η·t (see ``PAPER_STEP``)."""
-    return round(paper_iteration * PAPER_STEP / step)
+def own_iteration(paper_iteration, run):
+    """Return the iteration at which a run has the η·t that the paper's has at ``paper_iteration``.
+
+    Parameters
+    ----------
+    paper_iteration : int
+    run : mapping
+        ``step`` and ``paper_step``, both in M-form.
+    """
+    return round(paper_iteration * run["paper_step"] / run["step"])
+
+
+def as_paper_iteration(own, run):
+    """Return the paper's iteration that has the η·t of a run's iteration ``own``; see :func:`own_iteration`."""
+    return round(own * run["step"] / run["paper_step"])
+
+
+def facts(problem, algorithm, run):
+    """Return what a run is told apart by in tables: sizes, ``m_over_d``, ``method`` and its own settings.
+
+    Parameters
+    ----------
+    problem, run : mapping
+    algorithm : str
+    """
+    ratio = run["m"] / problem["d"]
+    return {
+        **{key: problem[key] for key in ("d", "rank")},
+        "m_over_d": int(ratio) if ratio.is_integer() else ratio,
+        "method": algorithm,
+        **run,
+    }
+
+
+def selects(experiment, run_facts):
+    """Return whether an experiment collects a run: it has one of the values listed under each of ``SELECTORS``."""
+    return all(run_facts.get(key) in experiment.get(key, [run_facts.get(key)]) for key in SELECTORS)
 
 
 def recorded_iterations(grid, last):

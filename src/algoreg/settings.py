@@ -10,14 +10,15 @@ from pathlib import Path
 import yaml
 
 from algoreg import sources
-from algoreg.grids import PAPER_STEP, own_iteration, paper_iterations, recorded_iterations
+from algoreg.grids import END, PAPER_STEP, SELECTORS, facts, own_iteration, paper_iterations, recorded_iterations, selects
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
 # The curves in reference/published that a table can be compared with, and the size they were run at.
-PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_5b_gd")
+PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_4", "figure_5a_sgd", "figure_5b_gd")
 PUBLISHED_D = 100
 JUDGING = ("quick", "standard", "paper")
-GENERIC_RUN_KEYS = ("step", "iterations")
+# What every algorithm takes in a run; the last two have defaults (all the problem's measurements; the paper's usual step).
+GENERIC_RUN_KEYS = ("step", "iterations", "m", "paper_step")
 
 
 class SettingsError(ValueError):
@@ -130,16 +131,18 @@ def algorithm_options(name):
     return {}
 
 
-def expand_runs(descent):
-    """Return a descent's runs with lists multiplied out and defaults filled in, without the targets.
+def expand_runs(tier, name):
+    """Return the runs of descent ``name`` with lists multiplied out and defaults filled in, without the targets.
 
     Returns
     -------
     list of dict
-        ``step``, ``iterations`` and every option of the algorithm.
+        ``step``, ``iterations``, ``m``, ``paper_step`` and every option of the algorithm.
     """
+    descent = tier["descents"][name]
     options = algorithm_options(descent["algorithm"])
-    defaults = {key: schema["default"] for key, schema in options.items() if "default" in schema}
+    defaults = {"m": tier["problems"][descent["problem"]]["m"], "paper_step": PAPER_STEP}
+    defaults.update({key: schema["default"] for key, schema in options.items() if "default" in schema})
     runs = []
     for entry in descent["runs"]:
         filled = {**defaults, **entry}
@@ -183,6 +186,18 @@ def _run_problems(tier, file):
                     if not jsonschema.Draft202012Validator(options[key]).is_valid(item):
                         allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
                         problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
+                    elif "at_most" in options[key]:
+                        known = run.get(options[key]["at_most"], tier["problems"][descent["problem"]]["m"])
+                        least = min(known) if isinstance(known, list) else known
+                        if item > least:
+                            problems.append(
+                                f"{place}.runs[{i}].{key} = {_show(item)}: allowed is at most "
+                                f"{options[key]['at_most']} = {least}"
+                            )
+            total = tier["problems"][descent["problem"]]["m"]
+            for item in run["m"] if isinstance(run.get("m"), list) else [run.get("m", total)]:
+                if item > total:
+                    problems.append(f"{place}.runs[{i}].m = {item}: allowed is at most the problem's m = {total}")
             for key, schema in options.items():
                 if key not in run and "default" not in schema:
                     problems.append(f"{place}.runs[{i}].{key} is missing")
@@ -214,7 +229,12 @@ def _problem_problems(tier, file):
             )
         if problem["target"]["kind"] == "columns" and eigenvalues is not None:
             problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum")
-        need = m * d * (d + 1) // 2 * (8 if tier["dtype"] == "float64" else 4)
+        used = {tier["dtype"]} | {
+            descent["dtype"]
+            for descent in tier["descents"].values()
+            if descent["problem"] == name and "dtype" in descent
+        }
+        need = m * d * (d + 1) // 2 * (8 if "float64" in used else 4)
         if need > MEMORY_LIMIT_BYTES:
             limit = MEMORY_LIMIT_BYTES // 2**30
             problems.append(
@@ -229,33 +249,38 @@ def _size(tier, descent):
 
 
 def _selected_runs(tier, experiment):
-    """Return the (descent, run) pairs that an experiment collects, from the descents that exist."""
-    return [
-        (name, run)
-        for name in experiment["descents"]
-        if name in tier["descents"]
-        for run in expand_runs(tier["descents"][name])
-        if "alpha" not in experiment or run.get("alpha") in experiment["alpha"]
-    ]
+    """Return (descent, run, what tells it apart) of all runs that an experiment collects, from the descents that exist."""
+    found = []
+    for name in experiment["descents"]:
+        if name in tier["descents"]:
+            descent = tier["descents"][name]
+            for run in expand_runs(tier, name):
+                named = facts(tier["problems"][descent["problem"]], descent["algorithm"], run)
+                if selects(experiment, named):
+                    found.append((name, run, named))
+    return found
 
 
 def _row_problems(tier, experiment, place):
     """Return what keeps an experiment's rows from being found by ``by``, target and ensemble alone."""
     problems, seen = [], set()
     keys = [key for key in experiment["by"] if key != "iteration"]
-    for name, run in _selected_runs(tier, experiment):
-        problem = tier["problems"][tier["descents"][name]["problem"]]
-        point = tuple({**problem, **run}.get(key) for key in keys)
+    for _, _, named in _selected_runs(tier, experiment):
+        point = tuple(named.get(key) for key in keys)
         if point in seen:
             text = ", ".join(f"{key} = {value}" for key, value in zip(keys, point, strict=True))
             problems.append(f"{place}.by = {_show(experiment['by'])}: does not tell apart two runs with {text}")
         seen.add(point)
-    every = {key: value for key, value in experiment.items() if key != "alpha"}
-    alphas = {run.get("alpha") for _, run in _selected_runs(tier, every)}
-    lost = [alpha for alpha in experiment.get("alpha", ()) if alpha not in alphas]
-    if lost:
-        allowed = ", ".join(str(alpha) for alpha in sorted(filter(None, alphas), reverse=True))
-        problems.append(f"{place}.alpha = {_show(lost)}: no run has these; allowed are {allowed}")
+    for selector in SELECTORS:
+        if selector in experiment:
+            every = {key: value for key, value in experiment.items() if key not in SELECTORS}
+            there = {named.get(selector) for _, _, named in _selected_runs(tier, every)} - {None}
+            lost = [value for value in experiment[selector] if value not in there]
+            if lost:
+                allowed = ", ".join(str(value) for value in sorted(there, reverse=True)) or "none"
+                problems.append(f"{place}.{selector} = {_show(lost)}: no run has these; allowed are {allowed}")
+    if experiment["paper_iterations"] == END and "iteration" in experiment["by"]:
+        problems.append(f"{place}.by = {_show(experiment['by'])}: has no iteration where paper_iterations is end")
     if "iteration" not in experiment["by"] and len(paper_iterations(experiment)) > 1:
         problems.append(f"{place}.by = {_show(experiment['by'])}: needs iteration, as there are several")
     return problems
@@ -264,17 +289,17 @@ def _row_problems(tier, experiment, place):
 def _recording_problems(tier, experiment, place):
     """Return the iterations that an experiment asks for and its descents do not record."""
     problems = []
-    for name, run in _selected_runs(tier, experiment):
-        budgets = [other["iterations"] for other in expand_runs(tier["descents"][name])]
+    for name, run, _ in _selected_runs(tier, experiment):
+        budgets = [other["iterations"] for other in expand_runs(tier, name)]
         # As the engine has it: one grid up to the longest run, and the end of every run.
         batch = {*recorded_iterations(tier["descents"][name]["record"]["errors"], max(budgets)), *budgets}
         recorded = {point for point in batch if point <= run["iterations"]}
         for point in paper_iterations(experiment):
-            own = own_iteration(point, run["step"])
-            if own not in recorded or not math.isclose(own * run["step"], point * PAPER_STEP, rel_tol=1e-9):
+            own, wanted = own_iteration(point, run), point * run["paper_step"]
+            if own not in recorded or not math.isclose(own * run["step"], wanted, rel_tol=1e-9):
                 problems.append(
                     f"{place}.paper_iterations = {point}: descents.{name} (step {run['step']}, "
-                    f"{run['iterations']} iterations) does not record that η·t = {point * PAPER_STEP:g}"
+                    f"{run['iterations']} iterations) does not record that η·t = {wanted:g}"
                 )
                 break
     return problems
@@ -299,7 +324,7 @@ def _experiment_problems(tier, file):
             if "scan" in experiment and experiment["published"] != "figure_2":
                 problems.append(f"{place}.published = {experiment['published']}: allowed with scan is figure_2")
             continue
-        if not paper_iterations(experiment):
+        if experiment["paper_iterations"] != END and not paper_iterations(experiment):
             problems.append(
                 f"{place}.paper_iterations.to = {experiment['paper_iterations']['to']}: allowed is at least from"
             )

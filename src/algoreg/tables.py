@@ -2,55 +2,70 @@
 
 import numpy as np
 
-from algoreg.grids import own_iteration, paper_iterations
+from algoreg.grids import END, as_paper_iteration, facts, own_iteration, paper_iterations, selects
 
 FIXED = ("target", "ensemble", "train_error", "test_error", "status")
 REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
 
 
 def columns(experiment):
-    """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest."""
-    by = experiment["by"]
-    return [*by, *FIXED, *(name for name in REST if name not in by)]
+    """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest.
+
+    A table of the runs' ends also has their length, ``iterations``, before the status.
+    """
+    by, rest = experiment["by"], REST
+    fixed = list(FIXED)
+    if experiment["paper_iterations"] == END:
+        fixed.insert(-1, "iterations")
+        rest = [name for name in REST if name != "iteration"]
+    return [*by, *fixed, *(name for name in rest if name not in by)]
 
 
 def tabulate(experiment, descents):
     """Return an experiment's rows, ordered by point, target and ensemble.
 
-    ``iteration`` counts the paper's iterations (η·t / 0.01), ``own_iteration`` ours. A run that diverged before an
-    iteration has a row with empty errors and status ``diverged``.
+    ``iteration`` and ``iterations`` count the paper's iterations (η·t / paper_step), ``own_iteration`` ours. A run that
+    diverged before an iteration has a row with empty errors and status ``diverged``.
 
     Parameters
     ----------
     experiment : mapping
         Its settings block.
-    descents : list of (mapping, int, list of mapping, mapping of arrays)
-        Problem, ensemble number, runs (with targets) and recorded arrays of each finished descent.
+    descents : list of (mapping, str, int, list of mapping, mapping of arrays)
+        Problem, algorithm, ensemble number, runs (with targets) and recorded arrays of each finished descent.
 
     Returns
     -------
     list of dict
+
+    Raises
+    ------
+    ValueError
+        If an iteration was not recorded.
     """
     rows = []
-    for problem, ensemble, runs, arrays in descents:
+    for problem, algorithm, ensemble, runs, arrays in descents:
         recorded = {(int(run), int(it)): (train, test) for run, it, train, test in arrays["errors"]}
         for number, run in enumerate(runs):
-            if run.get("alpha") not in experiment.get("alpha", [run.get("alpha")]):
+            named = facts(problem, algorithm, run)
+            if not selects(experiment, named):
                 continue
-            for point in paper_iterations(experiment):
-                own = own_iteration(point, run["step"])
-                status = str(arrays["status"][number])
+            status, ended = str(arrays["status"][number]), int(arrays["ended"][number])
+            if experiment["paper_iterations"] == END:
+                points = [(as_paper_iteration(ended, run), ended)]
+            else:
+                points = [(point, own_iteration(point, run)) for point in paper_iterations(experiment)]
+            for point, own in points:
                 if (number, own) not in recorded and status == "budget":
                     raise ValueError(f"iteration {own} of run {number} was not recorded: its record grid leaves it out")
                 train, test = recorded.get((number, own), (np.nan, np.nan))
                 rows.append(
                     {
-                        **{key: problem[key] for key in ("d", "rank", "m")},
+                        **named,
                         "alpha": run.get("alpha"),
-                        "step": run["step"],
                         "iteration": point,
+                        "iterations": point,
                         "own_iteration": own,
-                        "target": run["target"],
                         "ensemble": ensemble,
                         "train_error": train,
                         "test_error": test,

@@ -140,7 +140,7 @@ def descent_runs(name):
     targets = range(config["problems"][block["problem"]]["targets"])
     return [
         {**run, "target": target}
-        for run in settings.expand_runs(block)
+        for run in settings.expand_runs(config, name)
         for target in targets
     ]
 
@@ -178,6 +178,11 @@ def descent_code(wildcards):
     algorithm = descent_block(wildcards)["algorithm"]
     extra = [f"algoreg.ensembles.{ensemble}", f"algoreg.algorithms.{algorithm}"]
     return code_digests("scripts/descend.py", extra)
+
+
+def descent_dtype(wildcards):
+    """Return the data type of a descent: its own, or the tier's."""
+    return descent_block(wildcards).get("dtype", config["dtype"])
 
 
 def expanded_runs(wildcards):
@@ -224,6 +229,7 @@ def experiment_sources(wildcards):
     return [
         {
             "problem": config["problems"][config["descents"][name]["problem"]],
+            "algorithm": config["descents"][name]["algorithm"],
             "ensemble": number,
             "runs": descent_runs(name),
         }

@@ -19,7 +19,7 @@ rule descend:
         block=descent_block,
         runs=expanded_runs,
         seed=config["seed"],
-        dtype=config["dtype"],
+        dtype=descent_dtype,
         torch_threads=config["threads"],
         checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
         plan=plan,
