@@ -31,7 +31,7 @@ def test_closure_follows_imports_and_named_modules():
 
 def test_package_imports_only_downwards():
     layers = [
-        {"report", "figures", "reference"}, {"published", "claims"}, {"estimators"}, {"tables"}, {"descent"},
+        {"report", "figures", "reference"}, {"published", "claims"}, {"estimators", "theory"}, {"tables"}, {"descent"},
         {"algorithms"}, {"diagnostics"}, {"problems"}, {"ensembles"}, {"svec"}, {"devices"}, {"provenance"},
         {"settings"}, {"grids"}, {"seeds"}, {"records"}, {"joblog"}, {"sources"},
     ]  # fmt: skip

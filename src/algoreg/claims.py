@@ -11,7 +11,7 @@ SIGNS = {"above": ">", "below": "<"}
 
 def criterion(entry):
     """Return the criterion in words, from estimand, direction and margin."""
-    label = ESTIMANDS[entry["estimand"]["name"]].label
+    label = ESTIMANDS[entry["estimand"]["name"]].label.format(**entry["estimand"])
     return f"{label} {SIGNS[entry['direction']]} {entry['margin']:g}, by the whole 95 % interval"
 
 

@@ -12,6 +12,10 @@ from scipy.special import stdtrit
 
 LEVEL = 0.95
 REPLICATES = 2000
+# A method's threshold is the number of measurements at which its relative test error falls through this.
+THRESHOLD_ERROR = 0.3
+# The columns that may name a published point.
+AXES = ("d", "m_over_d", "method", "alpha", "iteration")
 ESTIMANDS = {}
 
 
@@ -165,7 +169,7 @@ def prediction_interval(values, ensembles):
     return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
 
 
-def match(table, published, shift=0):
+def match(table, published, shift=0, along="alpha"):
     """Pair our cells with published values at the same point.
 
     Parameters
@@ -175,8 +179,10 @@ def match(table, published, shift=0):
     published : pandas.DataFrame
         From :func:`algoreg.published.load_published`.
     shift : int
-        Compare our value at one α with the published value ``shift`` places further down the α grid: a reading
+        Compare our value at one point with the published value ``shift`` places further along an axis: a reading
         that must not fit.
+    along : str
+        The axis of the shift: ``alpha`` (falling) or another of ``AXES`` (rising).
 
     Returns
     -------
@@ -184,11 +190,12 @@ def match(table, published, shift=0):
         The published points that ours has too.
     values : numpy.ndarray, shape (points, T, E)
     """
-    keys = [c for c in ("d", "alpha", "iteration") if c in table and c in published]
+    keys = [axis for axis in AXES if axis in table and axis in published]
     if shift:
-        grid = sorted(published["alpha"].unique(), reverse=True)
+        grid = sorted(published[along].unique(), reverse=along == "alpha")
         moved = dict(zip(grid[shift:], grid[:-shift], strict=True))
-        published = published[published["alpha"].isin(list(moved))].assign(alpha=published["alpha"].map(moved))
+        published = published[published[along].isin(list(moved))]
+        published = published.assign(**{along: published[along].map(moved)})
     kept, stacks = [], []
     for error, part in published.groupby("error", sort=True):
         names, values = cells(table, keys, error)
@@ -261,14 +268,14 @@ def smallest_fall(tables, published, rng, *, table, error):
 
 
 @estimand("factor between our mean and the published value (geometric mean over the curve)")
-def published_factor(tables, published, rng, *, table, figure, errors, shift=0):
+def published_factor(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
     """Return exp of the mean of |log(our mean / published)| over the curve's points.
 
-    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads the α grid on purpose (see :func:`match`).
+    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads an axis on purpose (see :func:`match`).
     """
     curve = published[figure]
     curve = curve[curve["error"].isin(errors)]
-    points, values = match(tables[table], curve, shift)
+    points, values = match(tables[table], curve, shift, along)
     if not np.isfinite(values).all():
         return UNDEFINED
     goal = np.log(points["value"].to_numpy())
@@ -278,3 +285,128 @@ def published_factor(tables, published, rng, *, table, figure, errors, shift=0):
 
     result = crossed_interval(statistic, *values.shape[1:], rng)
     return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))
+
+
+@estimand(
+    "larger of two factors between ours and the published curve: in the test error at equal iterations, "
+    "in the iterations to equal training error (geometric means)"
+)
+def published_course(tables, published, rng, *, table, figure):
+    """Return the larger of two factors between our mean curves and a published run.
+
+    The test error is compared at equal iterations (see :func:`published_factor`). The training error falls
+    exponentially at a rate that differs by draw, over many decades, so it is compared by time: the iteration at which
+    ours reaches a published value over the published iteration, averaged within each decade of the error and then
+    over decades, so that densely digitised stretches do not count more.
+    """
+    curve = published[figure]
+    points, test = match(tables[table], curve[curve["error"] == "test_error"])
+    names, train = cells(tables[table], ["iteration"], "train_error")
+    if not (np.isfinite(test).all() and np.isfinite(train).all() and (train > 0).all()):
+        return UNDEFINED
+    goal = np.log(points["value"].to_numpy())
+    times = np.array([iteration for (iteration,) in names], dtype=float)
+    falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
+    levels, when = np.log(falling["value"].to_numpy()), np.log(falling["iteration"].to_numpy())
+    decades = [np.flatnonzero(np.floor(levels / np.log(10)) == k) for k in np.unique(np.floor(levels / np.log(10)))]
+    later = times > 0
+
+    def statistic(targets, ensembles):
+        def mean(values):
+            return np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)))
+
+        course = np.minimum.accumulate(mean(train)[later])
+        reached = np.interp(-levels, -course, np.log(times[later]))
+        apart = np.abs(reached - when)
+        return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))
+
+    result = crossed_interval(statistic, *train.shape[1:], rng)
+    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))
+
+
+def thresholds(frame):
+    """Return the number of measurements per dimension at which the test error falls through ``THRESHOLD_ERROR``.
+
+    Interpolated in log m and log error after the last m whose error is above it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of one d and one method, over ``m_over_d``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T, E)
+        NaN where a run has no value, or where the error is below everywhere or above at the largest m.
+    """
+    names, errors = cells(frame, ["m_over_d"], "test_error")
+    ratios = np.log([ratio for (ratio,) in names])
+    found = np.full(errors.shape[1:], np.nan)
+    for place in np.ndindex(found.shape):
+        column = errors[(slice(None), *place)]
+        above = np.flatnonzero(column > THRESHOLD_ERROR)
+        if np.isfinite(column).all() and len(above) and above[-1] + 1 < len(column):
+            pair = slice(above[-1], above[-1] + 2)
+            # np.interp wants rising abscissae: the error falls from the first to the second point.
+            found[place] = np.interp(
+                -np.log(THRESHOLD_ERROR), -np.log(np.maximum(column[pair], 1e-300)), ratios[pair]
+            )
+    return np.exp(found)
+
+
+@estimand("exponent in d by which one method's threshold m/d grows faster than the other's")
+def threshold_growth(tables, published, rng, *, table, method, against):
+    """Return the least-squares slope in log d of the mean log threshold of ``method``, less that of ``against``.
+
+    0 if both methods need the same multiple of d at every d; 1 if one needs m ∝ d² where the other needs m ∝ d.
+    """
+    frame = tables[table]
+    sizes = sorted(frame["d"].unique())
+    logs = []
+    for name in (method, against):
+        parts = [frame[(frame["d"] == d) & (frame["method"] == name)] for d in sizes]
+        logs.append(np.log([thresholds(part) for part in parts]))
+    if not np.isfinite(logs).all():
+        return UNDEFINED
+    difference = logs[0] - logs[1]
+    centred = np.log(sizes) - np.mean(np.log(sizes))
+
+    def statistic(targets, ensembles):
+        return centred @ difference[:, targets][:, :, ensembles].mean(axis=(1, 2)) / (centred @ centred)
+
+    return crossed_interval(statistic, *difference.shape[1:], rng)
+
+
+@estimand("smallest gap, in decades of test error, between two methods")
+def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
+    """Return the smallest mean of log10(error of ``method`` / error of ``against``) over these m/d and every d."""
+    frame = tables[table]
+    frame = frame[frame["m_over_d"].isin(m_over_d)]
+    logs = []
+    for name in (method, against):
+        _, values = _log_cells(frame[frame["method"] == name], ["d", "m_over_d"], "test_error")
+        if values is None:
+            return UNDEFINED
+        logs.append(values)
+    gaps = logs[0] - logs[1]
+    return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
+
+
+@estimand("test error once the training error is below {fitted:g} (0 for a run that never is), smallest mean over the tables")
+def test_error_once_fitted(tables, published, rng, *, over, fitted):
+    """Return the mean test error at the first recorded iteration with a training error below ``fitted``.
+
+    A run that never gets there counts as 0: it did not fit without recovering. Of the tables named by ``over`` (one
+    per method) the estimate with the smallest value is returned, whole.
+    """
+    estimates = []
+    for name in over:
+        _, train = cells(tables[name], ["iteration"], "train_error")
+        _, test = cells(tables[name], ["iteration"], "test_error")
+        below = train < fitted
+        first = below.argmax(axis=0)
+        score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
+        estimates.append(
+            crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng)
+        )
+    return min(estimates, key=lambda estimate: estimate.value)

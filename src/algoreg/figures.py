@@ -4,10 +4,13 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from algoreg.estimators import THRESHOLD_ERROR, thresholds
 from algoreg.published import load_published
+from algoreg.theory import psd_statistical_dimension
 
 COLOURS = sns.color_palette("colorblind")
 TEST, TRAIN, THIRD = COLOURS[0], COLOURS[1], COLOURS[2]
@@ -187,3 +190,108 @@ def figure_3(tables):
     axes.legend()
     figure.supxlabel(BAND, fontsize=7)
     return figure
+
+
+METHODS = {"projected": (TEST, "projected, on X", "o"), "factored": (TRAIN, "factored, on UUᵀ", "s")}
+
+
+def _thresholds(axes, table):
+    """Draw each method's threshold against d, with its spread over runs, and the PSD cone's statistical dimension."""
+    sizes = sorted(table["d"].unique())
+    for method, (colour, label, marker) in METHODS.items():
+        means, lows, highs = [], [], []
+        for d in sizes:
+            found = thresholds(table[(table["d"] == d) & (table["method"] == method)])
+            means.append(np.exp(np.mean(np.log(found))))
+            lows.append(found.min())
+            highs.append(found.max())
+        spread = [np.subtract(means, lows), np.subtract(highs, means)]
+        axes.errorbar(sizes, means, spread, marker=marker, color=colour, label=label, capsize=3, linewidth=1)
+    rank = int(table["rank"].iloc[0])
+    grid = np.linspace(min(sizes), max(sizes), 100).round().astype(int)
+    axes.plot(
+        grid,
+        [psd_statistical_dimension(d, rank) / d for d in grid],
+        "--",
+        color="black",
+        label="positivity alone identifies X*:\nstatistical dimension / d",
+    )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="d",
+        ylabel=f"m/d at which the test error falls through {THRESHOLD_ERROR:g}",
+        title="bars: smallest to largest run",
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xticks(sizes, minor=False)
+    axes.minorticks_off()
+    axes.legend()
+
+
+@drawing
+def figure_4(tables):
+    """Draw projected against factored descent over m/d, and where their thresholds lie as d grows [LMZ18, Figure 4]."""
+    table = tables["figure_4"]
+    sizes = sorted(table["d"].unique())
+    extra = "figure_4_thresholds" in tables
+    columns = len(sizes) + extra
+    figure, grid = plt.subplots(1, columns, figsize=(4.5 * columns, 3.9), squeeze=False)
+    curve = load_published("figure_4")
+    for axes, d in zip(grid[0], sizes, strict=False):
+        frame = table[table["d"] == d]
+        for method, (colour, label, marker) in METHODS.items():
+            _band(axes, frame[frame["method"] == method], "m_over_d", "test_error", colour, f"{label}, ours")
+            there = curve[(curve["method"] == method) & (curve["d"] == d)]
+            if "figure_4_published" in tables and len(there):
+                _published(axes, there, "m_over_d", colour, f"{method}, published", marker)
+        rank = int(frame["rank"].iloc[0])
+        axes.axvline(
+            psd_statistical_dimension(d, rank) / d,
+            linestyle="--",
+            color="black",
+            linewidth=1,
+            label="positivity alone identifies X*",
+        )
+        count = f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
+        axes.set(yscale="log", xlabel="measurements per dimension, m/d", title=f"d = {d}, r = {rank}, {count}")
+    grid[0][0].set_ylabel("relative test error at the run's end")
+    grid[0][0].legend()
+    if extra:
+        _thresholds(grid[0][-1], tables["figure_4_thresholds"])
+    figure.supxlabel(BAND, fontsize=7)
+    return figure
+
+
+def _run_from_a_large_start(tables, name, curve_name, title, unit):
+    table = tables[name]
+    figure, axes = plt.subplots(figsize=(5.2, 3.9))
+    curve = load_published(curve_name)
+    for error, colour, label in (("test_error", TEST, "test"), ("train_error", TRAIN, "training")):
+        _band(axes, table, "iteration", error, colour, f"{label} error, ours")
+        if f"{name}_published" in tables:
+            _published(axes, curve[curve["error"] == error], "iteration", colour, f"{label} error, published")
+    axes.set(
+        yscale="log",
+        xlabel=unit,
+        ylabel="relative error",
+        title=f"{title}, α = {table['alpha'].iloc[0]:g}; d = {table['d'].iloc[0]}, {_sizes(table)}",
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(THOUSANDS)
+    axes.legend()
+    figure.supxlabel(BAND, fontsize=7)
+    return figure
+
+
+@drawing
+def figure_5a(tables):
+    """Draw both errors along single-sample SGD from the identity [LMZ18, Figure 5a]."""
+    return _run_from_a_large_start(tables, "figure_5a", "figure_5a_sgd", "one sample a step", "step")
+
+
+@drawing
+def figure_5b(tables):
+    """Draw both errors along gradient descent from the identity [LMZ18, Figure 5b]."""
+    return _run_from_a_large_start(tables, "figure_5b", "figure_5b_gd", "gradient descent", ITERATION)

@@ -5,11 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from algoreg.estimators import cells, match, prediction_interval
+from algoreg.estimators import AXES, cells, match, prediction_interval
 
 FOLDER = Path("reference/published")
 # Where a published curve does not name a value itself: the setting it was drawn at [LMZ18, Appendix B].
-FIXED = {"figure_2": {"d": 100}, "figure_5b_gd": {"d": 100, "alpha": 1.0}, "figure_3": {}, "figure_1": {}}
+FIXED = {
+    "figure_1": {},
+    "figure_2": {"d": 100},
+    "figure_3": {},
+    "figure_4": {},
+    "figure_5a_sgd": {"d": 100},
+    "figure_5b_gd": {"d": 100},
+}
 ERRORS = ("train_error", "test_error")
 STRETCHES = (1, 2, 4, 5, 10)
 
@@ -20,7 +27,7 @@ def load_published(name, folder=FOLDER):
     Parameters
     ----------
     name : str
-        ``figure_1``, ``figure_2``, ``figure_3`` or ``figure_5b_gd``.
+        A key of ``FIXED``.
     folder : path
 
     Raises
@@ -39,7 +46,8 @@ def load_published(name, folder=FOLDER):
         frame[column] = value
     if not (frame["value"] > 0).all():
         raise ValueError(f"published {name}: not every value is positive")
-    return frame
+    # Where two strokes of a digitised curve meet, a point was read twice.
+    return frame.drop_duplicates(ignore_index=True)
 
 
 def compare(table, published):
@@ -51,7 +59,7 @@ def compare(table, published):
     points, values = match(table, published)
     rows = []
     for point, value in zip(points.to_dict("records"), values, strict=True):
-        named = {c: point[c] for c in ("d", "alpha", "iteration", "error") if c in point}
+        named = {c: point[c] for c in (*AXES, "error") if c in point}
         low, high = prediction_interval(value, ensembles=3)
         ours = float(np.mean(value))
         inside = bool(low <= point["value"] <= high) if np.isfinite(low) else None

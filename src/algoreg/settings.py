@@ -401,8 +401,11 @@ def load_claims(path, schemas):
                     problems.append(f"{place}.name = {_show(estimand['name'])}: allowed are {', '.join(known)}")
                     continue
                 problems += _estimand_problems(estimand, place, known[estimand["name"]])
-                if "table" in estimand and estimand["table"] not in entry["experiments"]:
-                    problems.append(f"{place}.table = {_show(estimand['table'])}: allowed are its experiments")
+                for key in ("table", "over"):
+                    named = estimand.get(key, [])
+                    for table in named if isinstance(named, list) else [named]:
+                        if table not in entry["experiments"]:
+                            problems.append(f"{place}.{key} = {_show(table)}: allowed are its experiments")
                 if "figure" in estimand and estimand["figure"] not in PUBLISHED:
                     problems.append(f"{place}.figure = {_show(estimand['figure'])}: allowed are {', '.join(PUBLISHED)}")
     if problems:

@@ -1,0 +1,30 @@
+"""What theory predicts, as functions named after it."""
+
+from algoreg.svec import packed_length
+
+
+def psd_statistical_dimension(d, rank):
+    """Return how many Gaussian measurements identify a rank-r PSD matrix through positivity alone: D(d) − D(d−r)/2.
+
+    This is the statistical dimension of the cone of directions that keep X* + tH positive semidefinite,
+    {H : P⊥HP⊥ ⪰ 0} with P⊥ the projection on the kernel of X*: of the D(d) = d(d+1)/2 dimensions all are free but
+    those of the kernel's block, a self-dual cone, which counts half. X* is the only PSD matrix that fits m generic
+    measurements with high probability once m is above it, and is not below it (Amelunxen, Lotz, McCoy & Tropp, 2014).
+
+    Parameters
+    ----------
+    d, rank : int
+        0 ≤ rank ≤ d.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the rank is outside that range.
+    """
+    if not 0 <= rank <= d:
+        raise ValueError(f"rank = {rank}: allowed is 0 to d = {d}")
+    return packed_length(d) - packed_length(d - rank) / 2
