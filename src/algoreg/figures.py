@@ -195,18 +195,41 @@ def figure_3(tables):
 METHODS = {"projected": (TEST, "projected, on X", "o"), "factored": (TRAIN, "factored, on UUᵀ", "s")}
 
 
-def _thresholds(axes, table):
+def _thresholds(axes, tables):
     """Draw each method's threshold against d, with its spread over runs, and the PSD cone's statistical dimension."""
+    table = tables["figure_4_thresholds"]
     sizes = sorted(table["d"].unique())
-    for method, (colour, label, marker) in METHODS.items():
+    lines = []
+    for name in ("figure_4_thresholds", "figure_4_thresholds_large"):
+        for method, style in METHODS.items():
+            frame = tables[name][tables[name]["method"] == method] if name in tables else table.iloc[:0]
+            if len(frame):
+                lines.append((frame, *style))
+    for frame, colour, label, marker in lines:
+        alpha = frame["alpha"].iloc[0]
+        start = "" if np.isnan(alpha) else f", α = {alpha:g}"
         means, lows, highs = [], [], []
         for d in sizes:
-            found = thresholds(table[(table["d"] == d) & (table["method"] == method)])
+            # A run whose threshold lies outside the grid has none to draw.
+            found = thresholds(frame[frame["d"] == d])
+            found = found[np.isfinite(found)] if np.isfinite(found).any() else np.full(1, np.nan)
             means.append(np.exp(np.mean(np.log(found))))
             lows.append(found.min())
             highs.append(found.max())
         spread = [np.subtract(means, lows), np.subtract(highs, means)]
-        axes.errorbar(sizes, means, spread, marker=marker, color=colour, label=label, capsize=3, linewidth=1)
+        large = alpha > table["alpha"].min()
+        axes.errorbar(
+            sizes,
+            means,
+            spread,
+            marker=marker,
+            color=colour,
+            markerfacecolor="white" if large else colour,
+            linestyle=":" if large else "-",
+            label=f"{label}{start}",
+            capsize=3,
+            linewidth=1,
+        )
     rank = int(table["rank"].iloc[0])
     grid = np.linspace(min(sizes), max(sizes), 100).round().astype(int)
     axes.plot(
@@ -223,10 +246,11 @@ def _thresholds(axes, table):
         ylabel=f"m/d at which the test error falls through {THRESHOLD_ERROR:g}",
         title="bars: smallest to largest run",
     )
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xticks(sizes, minor=False)
     axes.minorticks_off()
+    axes.set_xticks(sizes, [f"{d}" for d in sizes])
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in (0.5, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.legend()
 
 
@@ -259,7 +283,7 @@ def figure_4(tables):
     grid[0][0].set_ylabel("relative test error at the run's end")
     grid[0][0].legend()
     if extra:
-        _thresholds(grid[0][-1], tables["figure_4_thresholds"])
+        _thresholds(grid[0][-1], tables)
     figure.supxlabel(BAND, fontsize=7)
     return figure
 
@@ -276,7 +300,7 @@ def _run_from_a_large_start(tables, name, curve_name, title, unit):
         yscale="log",
         xlabel=unit,
         ylabel="relative error",
-        title=f"{title}, α = {table['alpha'].iloc[0]:g}; d = {table['d'].iloc[0]}, {_sizes(table)}",
+        title=f"{title} from α = {table['alpha'].iloc[0]:g}\nd = {table['d'].iloc[0]}, {_sizes(table)}",
     )
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(THOUSANDS)

@@ -55,8 +55,11 @@ def facts(problem, algorithm, run):
 
 
 def selects(experiment, run_facts):
-    """Return whether an experiment collects a run: it has one of the values listed under each of ``SELECTORS``."""
-    return all(run_facts.get(key) in experiment.get(key, [run_facts.get(key)]) for key in SELECTORS)
+    """Return whether an experiment collects a run: what it has of ``SELECTORS`` is among the values listed.
+
+    A run that has no such key (projected descent has no α) is collected.
+    """
+    return all(run_facts[key] in experiment[key] for key in SELECTORS if key in experiment and key in run_facts)
 
 
 def recorded_iterations(grid, last):

@@ -1,6 +1,9 @@
 """What theory predicts, as functions named after it."""
 
-from algoreg.svec import packed_length
+
+def symmetric_dimension(d):
+    """Return D(d) = d(d+1)/2, the dimension of the symmetric d×d matrices."""
+    return d * (d + 1) // 2
 
 
 def psd_statistical_dimension(d, rank):
@@ -27,4 +30,4 @@ def psd_statistical_dimension(d, rank):
     """
     if not 0 <= rank <= d:
         raise ValueError(f"rank = {rank}: allowed is 0 to d = {d}")
-    return packed_length(d) - packed_length(d - rank) / 2
+    return symmetric_dimension(d) - symmetric_dimension(d - rank) / 2
