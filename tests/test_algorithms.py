@@ -75,7 +75,7 @@ def test_projected_against_a_plain_loop(start):
     np.testing.assert_allclose(errors_at_end(batch, 1)[0], relative_errors(x, full, arrays, 1, 40), rtol=1e-8)
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_stochastic_against_a_plain_loop_with_the_same_sample_order(dtype, tolerance):
     batch, arrays, ensemble = make("stochastic", [stochastic_run(target=2, m=50)], dtype)
     full = smat(ensemble.rows, D).double().numpy()
@@ -114,7 +114,11 @@ def test_samples_are_a_function_of_their_number(monkeypatch):
     whole = stochastic.samples(1, 2, 0, 3 * stochastic.CHUNK, 90)
     assert whole.min() == 0
     assert whole.max() == 89
-    for start, stop in ((0, 10), (stochastic.CHUNK - 3, stochastic.CHUNK + 4), (2 * stochastic.CHUNK, 2 * stochastic.CHUNK + 1)):
+    for start, stop in (
+        (0, 10),
+        (stochastic.CHUNK - 3, stochastic.CHUNK + 4),
+        (2 * stochastic.CHUNK, 2 * stochastic.CHUNK + 1),
+    ):
         assert np.array_equal(stochastic.samples(1, 2, start, stop, 90), whole[start:stop])
     assert not np.array_equal(stochastic.samples(1, 3, 0, 50, 90), whole[:50])
     counts = np.bincount(whole, minlength=90)
@@ -123,7 +127,7 @@ def test_samples_are_a_function_of_their_number(monkeypatch):
     assert np.sum((counts - expected) ** 2 / expected) < 89 + 5 * np.sqrt(2 * 89)
 
 
-@pytest.mark.parametrize("algorithm, run", [("projected", projected_run), ("stochastic", stochastic_run)])
+@pytest.mark.parametrize(("algorithm", "run"), [("projected", projected_run), ("stochastic", stochastic_run)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, algorithm, run, dtype):
     runs = [run(target=t, iterations=n, m=m) for t, n, m in ((0, 40, 30), (1, 90, M), (2, 90, 45))]
@@ -138,7 +142,7 @@ def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, algorithm, run, dty
 
 
 @pytest.mark.parametrize(
-    "algorithm, good, bad",
+    ("algorithm", "good", "bad"),
     [
         ("projected", projected_run(iterations=300), projected_run(iterations=300, step=50.0, target=1)),
         ("stochastic", stochastic_run(iterations=300), stochastic_run(iterations=300, step=5.0, target=1)),

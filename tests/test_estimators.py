@@ -132,6 +132,96 @@ def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
         published.scan_alpha(frame, hidden[hidden["iteration"] > 2000])
 
 
+def test_shifting_along_a_rising_axis():
+    curve = pd.DataFrame({"d": 100, "m_over_d": [5, 10, 15], "error": "test_error", "value": [0.9, 0.3, 0.1]})
+    frame = table({5: 0.9, 10: 0.3, 15: 0.1}, "m_over_d")
+    options = {"table": "x", "figure": "f", "errors": ["test_error"]}
+    bad = estimators.published_factor(
+        {"x": frame}, {"f": curve}, np.random.default_rng(0), shift=1, along="m_over_d", **options
+    )
+    assert bad.value == pytest.approx(3, rel=0.1)
+
+
+def course(rate, test):
+    times = np.array([0, 100, 200, 400, 800, 1600])
+    frame = table(dict.fromkeys(times, test), "iteration")
+    frame["train_error"] = 4 * np.exp(-rate * frame["iteration"]) * frame["test_error"] / test
+    return frame
+
+
+def test_published_course_compares_times_of_training_and_levels_of_test_errors():
+    """Twice the rate reaches each level in half the time, whatever the decades; a test error 3 times as large wins then."""
+    times = np.array([0, 100, 200, 400, 800, 1590, 1595, 1600])
+    train = pd.DataFrame({"iteration": times, "error": "train_error", "value": 4 * np.exp(-0.01 * times)})
+    test = pd.DataFrame({"iteration": [100, 800], "error": "test_error", "value": 2.0})
+    curve = {"f": pd.concat([train, test], ignore_index=True).assign(d=100)}
+
+    def judge(frame):
+        rng = np.random.default_rng(0)
+        return estimators.published_course({"x": frame}, curve, rng, table="x", figure="f")
+
+    assert judge(course(0.01, 2.0)).value == pytest.approx(1, abs=0.15)
+    assert judge(course(0.02, 2.0)).value == pytest.approx(2, rel=0.2)
+    assert judge(course(0.02, 6.0)).value == pytest.approx(3, rel=0.1)
+    broken = course(0.01, 2.0)
+    broken.loc[3, "train_error"] = np.nan
+    assert judge(broken) == estimators.UNDEFINED
+
+
+def threshold_table(d, method, threshold):
+    """Return errors that fall as m^-2 through the threshold level at ``threshold``·d."""
+    ratios = np.array([1, 2, 4, 8, 16, 32])
+    level = estimators.THRESHOLD_ERROR
+    frame = table(dict(zip(ratios, level * (threshold / ratios) ** 2, strict=True)), "m_over_d", method=method)
+    return frame.assign(d=d)
+
+
+def test_thresholds_are_interpolated_and_censored_ones_have_no_value():
+    frame = threshold_table(100, "projected", 6.0)
+    np.testing.assert_allclose(estimators.thresholds(frame).mean(), 6, rtol=0.05)
+    assert np.isnan(estimators.thresholds(frame[frame["m_over_d"] <= 4])).all()
+    assert np.isnan(estimators.thresholds(frame[frame["m_over_d"] >= 8])).all()
+
+
+def test_threshold_growth_is_the_difference_of_exponents():
+    sizes = (25, 50, 100)
+    parts = [threshold_table(d, "projected", 5 * (d / 25) ** 1.0) for d in sizes]
+    parts += [threshold_table(d, "factored", 2 * (d / 25) ** 0.25) for d in sizes]
+    options = {"table": "x", "method": "projected", "against": "factored"}
+    growth = estimators.threshold_growth({"x": pd.concat(parts)}, {}, np.random.default_rng(0), **options)
+    assert growth.value == pytest.approx(0.75, abs=0.01)
+    lost = pd.concat(parts[:-1])
+    lost.loc[lost["d"] == 100, "test_error"] = np.nan
+    lost = pd.concat([lost, parts[-1]])
+    undefined = estimators.threshold_growth({"x": lost}, {}, np.random.default_rng(0), **options)
+    assert undefined == estimators.UNDEFINED
+
+
+def test_smallest_gap_between_methods():
+    projected = table({5: 0.9, 10: 0.5, 15: 0.1}, "m_over_d", method="projected")
+    factored = table({5: 0.09, 10: 0.01, 15: 0.1}, "m_over_d", method="factored")
+    options = {"table": "x", "method": "projected", "against": "factored"}
+    frame = {"x": pd.concat([projected, factored])}
+    gap = estimators.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 10], **options)
+    assert gap.value == pytest.approx(1)
+    assert estimators.smallest_gap(
+        frame, {}, np.random.default_rng(0), m_over_d=[5, 10, 15], **options
+    ).value == pytest.approx(0)
+
+
+def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
+    frame = table({0: 4.0, 10: 2.0, 20: 1.5}, "iteration")
+    frame["train_error"] = frame["iteration"].map({0: 4.0, 10: 1e-5, 20: 1e-7})
+    slow = frame.assign(train_error=0.1)
+
+    def judge(**tables):
+        return estimators.test_error_once_fitted(tables, {}, np.random.default_rng(0), over=list(tables), fitted=1e-4)
+
+    at_10 = frame[frame["iteration"] == 10]["test_error"].mean()
+    assert judge(a=frame).value == pytest.approx(at_10)
+    assert judge(a=frame, b=slow) == estimators.Estimate(0.0, 0.0, 0.0)
+
+
 def test_nothing_to_compare_is_said():
     curve = pd.DataFrame({"d": 200, "alpha": [1.0], "error": "test_error", "value": [3.0]})
     with pytest.raises(ValueError, match="nothing to compare"):

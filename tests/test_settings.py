@@ -18,7 +18,7 @@ def test_shipped_tiers_and_registry_are_valid(tier):
     assert content["tier"] == tier
     entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     judged = [entry["id"] for entry in entries if settings.judged(entry, content)]
-    expected = {"smoke": 0, "quick": 3, "standard": 6, "paper": 6}[tier]
+    expected = {"smoke": 0, "quick": 5, "standard": 12, "paper": 12}[tier]
     assert len(judged) == expected
 
 
@@ -69,6 +69,18 @@ def edit(path, value):
         (("experiments", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
         (("experiments", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
         (("descents", "paper_step", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
+        (("descents", "projected_d10", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are step, iterations, m, paper_step, start"),
+        (("descents", "sgd_d10", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are step, iterations, m, paper_step, alpha, start, batch_size"),
+        (("descents", "sgd_d10", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
+        (("descents", "sgd_d10", "runs", 0, "batch_size"), 51, "batch_size = 51: allowed is at most m = 50"),
+        (("descents", "sgd_d10", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
+        (("descents", "projected_d10", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
+        (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
+        (("descents", "projected_d10", "runs", 0, "paper_step"), 0, "paper_step = 0: allowed is a number above 0"),
+        (("descents", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
+        (("experiments", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
+        (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
+        (("experiments", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
@@ -152,7 +164,11 @@ def test_grids():
 
 
 def test_lists_are_multiplied_out_with_defaults():
-    descent = {"problem": "p", "algorithm": "factored", "runs": [{"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.2, "iterations": 5}]}
+    descent = {
+        "problem": "p",
+        "algorithm": "factored",
+        "runs": [{"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.2, "iterations": 5}],
+    }
     runs = settings.expand_runs({"problems": {"p": {"m": 9}}, "descents": {"x": descent}}, "x")
     assert len(runs) == 4
     assert runs[1] == {"start": "identity", "alpha": 0.1, "step": 0.2, "iterations": 5, "m": 7, "paper_step": 0.01}

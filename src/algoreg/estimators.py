@@ -348,9 +348,7 @@ def thresholds(frame):
         if np.isfinite(column).all() and len(above) and above[-1] + 1 < len(column):
             pair = slice(above[-1], above[-1] + 2)
             # np.interp wants rising abscissae: the error falls from the first to the second point.
-            found[place] = np.interp(
-                -np.log(THRESHOLD_ERROR), -np.log(np.maximum(column[pair], 1e-300)), ratios[pair]
-            )
+            found[place] = np.interp(-np.log(THRESHOLD_ERROR), -np.log(np.maximum(column[pair], 1e-300)), ratios[pair])
     return np.exp(found)
 
 
@@ -392,7 +390,9 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
     return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
 
 
-@estimand("test error once the training error is below {fitted:g} (0 for a run that never is), smallest mean over the tables")
+@estimand(
+    "test error once the training error is below {fitted:g} (0 for a run that never is), smallest mean over the tables"
+)
 def test_error_once_fitted(tables, published, rng, *, over, fitted):
     """Return the mean test error at the first recorded iteration with a training error below ``fitted``.
 
@@ -406,7 +406,5 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         below = train < fitted
         first = below.argmax(axis=0)
         score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
-        estimates.append(
-            crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng)
-        )
+        estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
     return min(estimates, key=lambda estimate: estimate.value)

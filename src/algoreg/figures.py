@@ -76,7 +76,7 @@ def _band(axes, frame, x, error, colour, label, **style):
     axes.fill_between(mean.index, groups.min(), groups.max(), color=colour, alpha=0.2, linewidth=0)
     lost = len(frame) - len(good)
     if lost:
-        axes.text(0.02, 0.02, f"{lost} diverged values not drawn", transform=axes.transAxes, fontsize=7)
+        axes.text(0.02, 0.02, f"not drawn: {lost} values of diverged runs", transform=axes.transAxes, fontsize=7)
 
 
 def _published(axes, frame, x, colour, label, marker="o"):

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from algoreg.claims import SIGNS
+from algoreg.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.theory import first_errors_of_the_identity, psd_statistical_dimension
 
 
 def fill(text, blocks):
@@ -137,12 +139,94 @@ def figure_2_alpha(reference):
             f"Test error at iteration {named['end']:g} of the curve labelled {label:g}: published "
             f"{named['published_at_end']:.3g}, ours at that α {named['ours_at_end']:.3g}; equal at {equal}."
         )
-    points = pd.DataFrame(reference["comparisons"]["figure_5b_published"])
-    inside = f"{int(points['inside'].sum())} of {len(points)}"
-    sentences.append(
-        f"Figure 5b, labelled α = 1 too: {inside} published points lie in the 95 % prediction intervals of the same runs."
-    )
     return _markdown(header, lines) + "\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _by_ratio(frame, ratios):
+    """Return the mean test errors of one reading of Figure 4 at these m/d, as cells."""
+    means = frame.groupby("m_over_d")["test_error"].mean()
+    return [_number(means[ratio]) if ratio in means else "" for ratio in ratios]
+
+
+def figure_4(reference):
+    """Return Figure 4's published points beside ours and beside other readings of what it does not state, as Markdown."""
+    ours, other = (_frame(reference["tables"][name]) for name in ("figure_4", "figure_4_readings"))
+    points = pd.DataFrame(reference["comparisons"]["figure_4_published"])
+    ratios = sorted(points["m_over_d"].unique())
+    one = ours[ours["ensemble"] == other["ensemble"].iloc[0]]
+    alone = "ensemble 0 alone"
+    rows = []
+    for method in ("projected", "factored"):
+        there = points[points["method"] == method].set_index("m_over_d")
+        mine, readings = one[one["method"] == method], other[other["method"] == method]
+        start = "0" if method == "projected" else "0.01·I"
+        rows += [
+            [method, "published", *(_number(there["published"][ratio]) for ratio in ratios)],
+            [method, f"ours from {start}, all ensembles", *(_number(there["ours"][ratio]) for ratio in ratios)],
+            [method, "inside the prediction interval", *("yes" if there["inside"][x] else "no" for x in ratios)],
+            [method, f"ours from {start}, {alone}", *_by_ratio(mine, ratios)],
+            [method, f"from I, {alone}", *_by_ratio(readings[readings["start"] == "identity"], ratios)],
+        ]
+        if method == "projected":
+            stated = readings[readings["start"] == "zero"]
+            rows.append([method, f"from 0 at the stated step, {alone}", *_by_ratio(stated, ratios)])
+    return _markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
+
+
+def figure_4_thresholds(reference):
+    """Return the thresholds of Figure 4's methods at each d and their exponents, as Markdown."""
+    rows = []
+    for name, start in (("figure_4_thresholds", "10⁻⁴·I"), ("figure_4_thresholds_large", "0.01·I")):
+        frame = _frame(reference["tables"][name])
+        for method, part in sorted(frame.groupby("method"), reverse=True):
+            means = {d: np.exp(np.log(thresholds(rest)).mean()) for d, rest in part.groupby("d")}
+            rows.append([f"{method}, from {'0' if method == 'projected' else start}", means])
+    sizes = sorted(rows[0][1])
+    rows.append(
+        ["positivity alone: statistical dimension / d", {d: psd_statistical_dimension(d, 1) / d for d in sizes}]
+    )
+    lines = [
+        [
+            name,
+            *(f"{means[d]:.2f}" for d in sizes),
+            f"{np.polyfit(np.log(sizes), np.log([means[d] for d in sizes]), 1)[0]:.2f}",
+        ]
+        for name, means in rows
+    ]
+    return _markdown([f"m/d at test error {THRESHOLD_ERROR:g}", *(f"d = {d}" for d in sizes), "exponent in d"], lines)
+
+
+def figure_5(reference):
+    """Return what Figure 5's runs say against the published curves and against the figure's description, as Markdown."""
+    rows = []
+    for panel, what in (("5a", "SGD"), ("5b", "gradient descent")):
+        points = pd.DataFrame(reference["comparisons"][f"figure_{panel}_published"])
+        for error, name in (("train_error", "training"), ("test_error", "test")):
+            part = points[points["error"] == error].sort_values("iteration")
+            inside = f"{int(part['inside'].sum())} of {len(part)}"
+            first, last = part.iloc[0], part.iloc[-1]
+            rows.append(
+                [
+                    f"{panel}, {what}",
+                    name,
+                    *(f"{_number(row['ours'])} / {_number(row['published'])}" for row in (first, last)),
+                    f"{last['iteration']:g}",
+                    inside,
+                ]
+            )
+    gaussian, network = first_errors_of_the_identity(100, 5)
+    header = [
+        "panel",
+        "error",
+        "ours / published at 0",
+        "ours / published at the last point",
+        "which is",
+        "published points inside",
+    ]
+    return (
+        f"{_markdown(header, rows)}\n\nFor five orthonormal columns at d = 100 the first training error would be {gaussian:.3g} "
+        f"with Gaussian measurements, equal to the test error, and {network:.3g} with a quadratic network's x xᵀ."
+    )
 
 
 def costs(references):
@@ -168,5 +252,8 @@ def blocks(references, registry):
         "figure-1": figure_1(standard),
         "step-effect": step_effect(standard),
         "figure-2-alpha": figure_2_alpha(standard),
+        "figure-4": figure_4(standard),
+        "figure-4-thresholds": figure_4_thresholds(standard),
+        "figure-5": figure_5(standard),
         "costs": costs(references),
     }

@@ -10,7 +10,16 @@ from pathlib import Path
 import yaml
 
 from algoreg import sources
-from algoreg.grids import END, PAPER_STEP, SELECTORS, facts, own_iteration, paper_iterations, recorded_iterations, selects
+from algoreg.grids import (
+    END,
+    PAPER_STEP,
+    SELECTORS,
+    facts,
+    own_iteration,
+    paper_iterations,
+    recorded_iterations,
+    selects,
+)
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
 # The curves in reference/published that a table can be compared with, and the size they were run at.

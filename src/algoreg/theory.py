@@ -31,3 +31,21 @@ def psd_statistical_dimension(d, rank):
     if not 0 <= rank <= d:
         raise ValueError(f"rank = {rank}: allowed is 0 to d = {d}")
     return symmetric_dimension(d) - symmetric_dimension(d - rank) / 2
+
+
+def first_errors_of_the_identity(d, rank):
+    """Return the relative training error of X = I under Gaussian and under rank-one measurements xxᵀ, x ~ N(0, I).
+
+    For X* with r eigenvalues 1, at large m. Δ = I − X* has ‖Δ‖_F² = tr Δ = d − r. Gaussian measurements see ‖Δ‖_F² in
+    the mean square, so their training error is the test error; rank-one ones see 2‖Δ‖_F² + (tr Δ)².
+
+    Parameters
+    ----------
+    d, rank : int
+
+    Returns
+    -------
+    tuple of float
+    """
+    rest = d - rank
+    return (rest / rank) ** 0.5, ((2 * rest + rest**2) / (2 * rank + rank**2)) ** 0.5

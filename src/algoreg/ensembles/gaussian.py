@@ -6,6 +6,7 @@ exactly, at half its memory and traffic.
 """
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -32,9 +33,7 @@ def _segments(m, counts):
     """Return (start, stop, runs) triples: blocks of rows, each with how many leading runs use all of it."""
     edges = sorted({*range(0, m, BLOCK_ROWS), *(count for count in counts if count < m), m})
     return [
-        (start, stop, sum(count >= stop for count in counts))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        if counts[0] >= stop
+        (start, stop, sum(count >= stop for count in counts)) for start, stop in pairwise(edges) if counts[0] >= stop
     ]
 
 
