@@ -68,21 +68,21 @@ test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
 
 lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
-	$(BIN)/ruff check src scripts tests notebooks
-	$(BIN)/ruff format --check src scripts tests
+	$(BIN)/ruff check src scripts tests benchmarks notebooks
+	$(BIN)/ruff format --check src scripts tests benchmarks
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 
 format: .venv/ready  ## rewrite the code in the one style
-	$(BIN)/ruff check --fix src scripts tests
-	$(BIN)/ruff format src scripts tests
+	$(BIN)/ruff check --fix src scripts tests benchmarks
+	$(BIN)/ruff format src scripts tests benchmarks
 	$(BIN)/snakefmt Snakefile workflow/rules
 
 lock: .venv/ready  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv lock && $(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev -o requirements.lock
 
-bench: .venv/ready  ## measure the descent engine: ratios in one run
-	$(BIN)/python benchmarks/engine.py
+bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: ten minutes (less: ARGS='--d 100')
+	$(BIN)/python benchmarks/engine.py $(ARGS)
 
 clean:  ## delete a tier's results, naming them
 	@case "$(TIER)" in *[!a-z0-9-]*|"") echo "TIER = $(TIER): a tier's name"; exit 2;; esac

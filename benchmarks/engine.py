@@ -1,79 +1,423 @@
-"""Measure what a shared ensemble saves: a batch of runs against the same runs one by one, and against plain autograd.
+"""Measure the descent engine against plain autograd, plain einsum and the machine's own limits, in one process.
 
-All numbers are ratios measured in one process, interleaved, medians of repeats. Writes results/bench/engine.json.
+Every number is a median of interleaved repeats. Writes engine.json, a list of rows, and the roofline picture.
 """
 
 import argparse
-import statistics
+import json
+import subprocess
+import sys
 import time
+from functools import partial
+from itertools import product
 from pathlib import Path
 
+import numpy as np
+import threadpoolctl
 import torch
 
-from algoreg.algorithms.factored import Algorithm
-from algoreg.ensembles.gaussian import Ensemble
-from algoreg.records import dump_json, write_text
+import roofline
+from algoreg.algorithms import factored, projected, stochastic
+from algoreg.devices import DTYPES, configure
+from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
+from algoreg.figures import save
+from algoreg.records import atomic, dump_json, write_text
+from algoreg.svec import packed_length, smat
+from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
+
+KEYS = (
+    "name",
+    "d",
+    "m",
+    "batch",
+    "dtype",
+    "device",
+    "ms_per_run_iteration",
+    "ratio_to_autograd",
+    "ratio_to_einsum",
+    "fraction_of_limit",
+)
+BATCHES = (1, 8, 32)
+BASELINES = ("autograd", "einsum", "einsum_optimize")
+STEP = 1e-3
+GIB = 2**30
+MOST_BYTES = 8 * GIB
+ALGORITHMS_AT = 100
+MEMORY_AT = (100, 2500)
+MEMORY_ALLOWED = 1.3
 
 
-def autograd_step(matrices, labels, factor, step):
-    """One step on one run with the full m × d × d ensemble, as a plain implementation would do it."""
-    factor = factor.detach().requires_grad_()
-    measured = torch.einsum("mij,ij->m", matrices, factor @ factor.T)
-    loss = ((measured - labels) ** 2).sum() / (4 * len(labels))
-    loss.backward()
-    return factor.detach() - step * factor.grad
+def autograd_steps(matrices, labels, start, count):
+    """Descend one run on the full m × d × d ensemble, its gradient by autograd."""
+    factor = start
+    for _ in range(count):
+        factor = factor.detach().requires_grad_()
+        measured = torch.einsum("mij,ij->m", matrices, factor @ factor.T)
+        loss = ((measured - labels) ** 2).sum() / (4 * len(labels))
+        loss.backward()
+        factor = factor.detach() - STEP * factor.grad
+    return factor
 
 
-def milliseconds(function, repeats):
-    """Return the milliseconds of each repeat."""
-    spent = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        spent.append(1e3 * (time.perf_counter() - start))
-    return spent
+def einsum_steps(matrices, labels, start, count, optimize=False):
+    """Descend one run on the full m × d × d ensemble with numpy.
+
+    Plain ``np.einsum`` runs its own loop on one thread; with ``optimize`` both contractions become BLAS calls.
+    """
+    factor = start
+    for _ in range(count):
+        residual = np.einsum("mij,ij->m", matrices, factor @ factor.T, optimize=optimize) - labels
+        gradient = np.einsum("m,mij->ij", residual, matrices, optimize=optimize) / len(labels)
+        factor = factor - STEP * (gradient @ factor)
+    return factor
+
+
+def draw(d, m, dtype):
+    """Return an ensemble for timing: torch's own random numbers, which are faster to draw than the named streams."""
+    generator = torch.Generator().manual_seed(0)
+    return Ensemble(torch.randn(m, packed_length(d), generator=generator, dtype=dtype), d)
+
+
+def unpack(ensemble):
+    """Return the same ensemble as m full d × d matrices."""
+    matrices = torch.empty(ensemble.m, ensemble.d, ensemble.d, dtype=ensemble.dtype)
+    for start in range(0, ensemble.m, BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        matrices[block] = smat(ensemble.rows[block], ensemble.d)
+    return matrices
+
+
+def rank_one_labels(ensemble, count):
+    """Return the labels of ``count`` targets of rank 1 and norm 1."""
+    vectors = torch.randn(count, ensemble.d, 1, generator=torch.Generator().manual_seed(1), dtype=ensemble.dtype)
+    vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return ensemble.label(vectors @ vectors.mT)
+
+
+def run_settings(**options):
+    """Return the settings of one run."""
+    return {"step": STEP, "alpha": 0.1, "start": "identity", "target": 0, **options}
+
+
+def significant(value):
+    """Return a number with four significant digits."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+def make_row(name, **known):
+    """Return a row with all of ``KEYS``, None where nothing is given."""
+    return {**dict.fromkeys(KEYS), "name": name, "device": "cpu", **known}
+
+
+def timed(timing, batch):
+    """Return the columns of a timing of one iteration of ``batch`` runs."""
+    return {
+        "batch": batch,
+        "ms_per_run_iteration": significant(1e3 * timing.median / batch),
+        "spread_ms": [significant(1e3 * timing.low / batch), significant(1e3 * timing.high / batch)],
+        "iterations": timing.iterations,
+    }
+
+
+def reason_to_skip(needed, free, others=0):
+    """Return why a case that needs so many bytes is not measured, or None.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes of the case's ensemble.
+    free : int or None
+        Bytes of memory that are free, if known.
+    others : int
+        Bytes that must be free as well.
+    """
+    if needed > MOST_BYTES:
+        return f"skipped: its ensemble takes {needed / GIB:.1f} GiB, more than {MOST_BYTES / GIB:.0f} GiB"
+    if free is not None and needed + others > 0.9 * free:
+        return f"skipped: needs {(needed + others) / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB are free"
+    return None
+
+
+def descent_cases(ensemble, notes):
+    """Return the cases of the factored descent that no note excludes: (name, batch) to a function of a step count."""
+    if notes["engine"]:
+        return {}
+    labels, cases = rank_one_labels(ensemble, max(BATCHES)), {}
+    for batch in BATCHES:
+        solver = factored.Algorithm(ensemble, labels[:batch], [run_settings()] * batch, 0)
+        cases["engine", batch] = partial(solver.advance, solver.initial(), 0)
+    if not notes["autograd"]:
+        matrices, start = unpack(ensemble), solver.initial()[0]
+        arrays = (matrices.numpy(), labels[0].numpy(), start.numpy())
+        cases["autograd", 1] = partial(autograd_steps, matrices, labels[0], start)
+        cases["einsum", 1] = partial(einsum_steps, *arrays)
+        cases["einsum_optimize", 1] = partial(einsum_steps, *arrays, optimize=True)
+    return cases
+
+
+def against_limits(d, m, batch, itemsize, seconds, rates):
+    """Return the columns that compare one iteration of an engine case with the limits of its rounds."""
+    moved, flops = roofline.work(d, m, batch, itemsize)
+    bandwidth, peak, cache = rates["gemv"][0], rates["gemm"][0], last_level_cache()
+    in_cache = cache is not None and moved <= cache
+    return {
+        "fraction_of_limit": significant(roofline.limit_seconds(moved, flops, bandwidth, peak) / seconds),
+        "bytes": moved,
+        "flops": flops,
+        "intensity": significant(flops / moved),
+        "gflop_per_s": significant(flops / seconds / 1e9),
+        "limit_gb_per_s": significant(bandwidth / 1e9),
+        "limit_gflop_per_s": significant(peak / 1e9),
+        "in_cache": in_cache,
+        **({"note": "the packed ensemble fits the last-level cache, the limit is memory's"} if in_cache else {}),
+    }
+
+
+class Bench:
+    """One measurement: its options, the rows so far, the limits seen in each group's rounds."""
+
+    def __init__(self, options):
+        self.options, self.rows, self.started = options, [], time.perf_counter()
+        self.rates = {name: [] for name in options.dtype}
+
+    def say(self, text):
+        """Print a progress line with the seconds since the start."""
+        print(f"[{time.perf_counter() - self.started:4.0f} s] {text}", flush=True)
+
+    def time(self, cases):
+        """Return the timings of interleaved cases."""
+        return interleave(cases, self.options.rounds, self.options.seconds, self.options.pause)
+
+    def add(self, name, **known):
+        """Append a row and print it."""
+        self.rows.append(make_row(name, threads=self.options.threads, **known))
+        self.say(describe_row(self.rows[-1]))
+
+    def group(self, d, name, limits):
+        """Measure one size and dtype."""
+        m, dtype = 25 * d, DTYPES[name]
+        packed, full = m * packed_length(d) * dtype.itemsize, m * d**2 * dtype.itemsize
+        self.say(f"{name}, d = {d}, m = {m}: packed {packed / 1e6:.3g} MB, full {full / 1e6:.3g} MB")
+        free = free_memory()
+        notes = {"engine": reason_to_skip(packed, free)}
+        notes |= dict.fromkeys(BASELINES, reason_to_skip(full, free, packed))
+        ensemble = None if notes["engine"] else draw(d, m, dtype)
+        cases = descent_cases(ensemble, notes)
+        # The limits are measured in the rounds of every group: a machine that others use is not always as fast.
+        timings = self.time(cases | limits.cases)
+        rates = limits.rates(timings)
+        self.rates[name].append(rates)
+        medians = {case: timings[case, batch].median for case, batch in cases if case in BASELINES}
+        for key in [*product(["engine"], BATCHES), *product(BASELINES, [1])]:
+            case, batch = key
+            known = {"d": d, "m": m, "batch": batch, "dtype": name}
+            if notes[case]:
+                self.add(case, **known, note=notes[case])
+                continue
+            known |= timed(timings[key], batch)
+            for baseline, median in medians.items():
+                known[f"ratio_to_{baseline}"] = significant(median * batch / timings[key].median)
+            if case == "engine":
+                known |= against_limits(d, m, batch, dtype.itemsize, timings[key].median, rates)
+            self.add(case, **known)
+        # The next measurement needs the room of the full matrices.
+        del cases
+        if d == self.options.algorithms_at and ensemble is not None:
+            self.algorithms(ensemble, name)
+
+    def algorithms(self, ensemble, name):
+        """Measure projected and stochastic descent against their parts."""
+        known = {"d": ensemble.d, "m": ensemble.m, "dtype": name}
+        labels = rank_one_labels(ensemble, max(BATCHES))
+        cases = {}
+        for batch in BATCHES:
+            solver = projected.Algorithm(ensemble, labels[:batch], [{"step": 5e-3, "start": "zero"}] * batch, 0)
+            iterate = solver.advance(solver.initial(), 0, 5)
+            unprojected = (iterate - solver.steps * ensemble.gradient(iterate, solver.labels)).double()
+            cases["projected", batch] = partial(solver.advance, iterate, 0)
+            cases["gradient", batch] = repeat(ensemble.gradient, iterate, solver.labels)
+            cases["eigh", batch] = repeat(torch.linalg.eigh, unprojected)
+        solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
+        cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
+        cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()[0].numpy())
+        self.say(f"{name}, d = {ensemble.d}: projected and stochastic descent")
+        timings = self.time(cases)
+        for (case, batch), timing in timings.items():
+            columns = known | timed(timing, batch)
+            if case == "gradient":
+                continue
+            if case == "projected":
+                parts = {part: timings[part, batch].median for part in ("gradient", "eigh")}
+                rest = timing.median - sum(parts.values())
+                columns |= {
+                    "fraction_of_limit": significant(sum(parts.values()) / timing.median),
+                    **{f"{part}_ms": significant(1e3 * spent / batch) for part, spent in parts.items()},
+                    "rest_ms": significant(1e3 * rest / batch),
+                    "note": "the limit is its gradient and its eigendecomposition alone",
+                }
+            if case == "stochastic":
+                columns["fraction_of_limit"] = significant(timings["gemm_dxd", 1].median / timing.median)
+                columns["note"] = "one step is one sample; the limit is its d × d product alone in the same loop"
+            if case == "eigh":
+                columns["note"] = "always in float64, as the projection does it"
+            self.add(case, **columns)
+
+    def memory(self):
+        """Measure the peak memory of one engine case in a process of its own."""
+        (d, m), name = MEMORY_AT, self.options.dtype[0]
+        known = {"d": d, "m": m, "batch": 1, "dtype": name}
+        if not Path("/proc/self/status").exists():
+            self.add("memory", **known, ratio=None, note="skipped: needs /proc/self/status (Linux)")
+            return
+        command = [sys.executable, Path(__file__).with_name("memory.py"), d, m, self.options.threads, name]
+        measured = {}
+        for baseline in ("import", "first_use"):
+            done = subprocess.run([*map(str, command), baseline], capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"benchmarks/memory.py failed:\n{done.stderr}")
+            measured[baseline] = json.loads(done.stdout)
+        ratios = {baseline: sizes["taken"] / sizes["expected"] for baseline, sizes in measured.items()}
+        self.add(
+            "memory",
+            **known,
+            bytes=measured["import"]["expected"],
+            peak_bytes=measured["import"]["taken"],
+            ratio=significant(ratios["import"]),
+            ratio_above_first_use=significant(ratios["first_use"]),
+            allowed=MEMORY_ALLOWED,
+            within=ratios["import"] <= MEMORY_ALLOWED,
+            note="ratio: peak beyond the interpreter with torch imported / (packed ensemble + labels + iterate); "
+            "ratio_above_first_use: beyond the same after a descent at d = 10, which loads the libraries' code",
+        )
+
+    def limit_rows(self):
+        """Return the rows of the machine: what it is, and the medians of its limits over all groups."""
+        options = self.options
+        rows = [make_row("machine", threads=options.threads, rounds=options.rounds, **describe())]
+        copies = [rates["copy"] for name in options.dtype for rates in self.rates[name]]
+        measured = [("copy", None, copies)]
+        for limit, name in product(("gemv", "gemm"), options.dtype):
+            measured.append((limit, name, [rates[limit] for rates in self.rates[name]]))
+        for limit, name, rates in measured:
+            unit = "gflop_per_s" if limit == "gemm" else "gb_per_s"
+            by_library = {
+                library: significant(np.median([rate[3][library] for rate in rates]) / 1e9) for library in rates[0][3]
+            }
+            rows.append(
+                make_row(
+                    limit,
+                    dtype=name,
+                    threads=options.threads,
+                    **{
+                        unit: significant(np.median([rate[0] for rate in rates]) / 1e9),
+                        f"{unit}_spread": [
+                            significant(min(rate[1] for rate in rates) / 1e9),
+                            significant(max(rate[2] for rate in rates) / 1e9),
+                        ],
+                        f"{unit}_by_library": by_library,
+                    },
+                    note={
+                        "copy": "bytes read and written",
+                        "gemv": f"matrix of {options.limit_bytes / 2**20:.0f} MiB; the faster of torch and numpy",
+                        "gemm": f"{options.limit_side} × {options.limit_side}; the faster of torch and numpy",
+                    }[limit],
+                )
+            )
+            self.say(describe_row(rows[-1]))
+        return rows
+
+    def measure(self):
+        """Measure everything and return the rows."""
+        options = self.options
+        self.memory()
+        for name in options.dtype:
+            limits = Limits(DTYPES[name], options.limit_bytes, options.limit_side)
+            for d in options.d:
+                self.group(d, name, limits)
+        return [*self.limit_rows(), *self.rows]
+
+
+def products(matrices, factor, count):
+    """Multiply the matrices of a sample order with one factor: the product of single-sample descent alone."""
+    out = np.empty_like(factor)
+    for i in stochastic.samples(0, 0, 0, count, len(matrices)).tolist():
+        np.dot(matrices[i], factor, out=out)
+
+
+def describe_row(row):
+    """Return a row as a line of text."""
+    place = " ".join(f"{key} {row[key]}" for key in ("d", "batch", "dtype") if row[key] is not None)
+    values = [
+        f"{row[key]:.3g} {text}"
+        for key, text in (
+            ("ms_per_run_iteration", "ms per run and iteration"),
+            ("ratio_to_autograd", "× as fast as autograd"),
+            ("ratio_to_einsum", "× as fast as einsum"),
+            ("ratio_to_einsum_optimize", "× as fast as einsum_optimize"),
+            ("fraction_of_limit", "of its limit"),
+            ("gb_per_s", "GB/s"),
+            ("gflop_per_s", "GFLOP/s"),
+            ("ratio", "× (packed ensemble + state)"),
+            ("ratio_above_first_use", "× beyond the libraries' first use"),
+        )
+        if row.get(key) is not None
+    ]
+    if (row.get("note") or "").startswith("skipped"):
+        values.append(row["note"])
+    return f"  {row['name']:17}{place:31}{', '.join(values)}"
+
+
+def parse(arguments=None):
+    """Return the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--d",
+        type=int,
+        nargs="+",
+        metavar="D",
+        help="matrix sizes, each with m = 25 d (default: 50 100 200 400; projected and stochastic descent run at 100 only)",
+    )
+    parser.add_argument("--dtype", nargs="+", choices=sorted(DTYPES), default=sorted(DTYPES), help="default: both")
+    parser.add_argument(
+        "--rounds", type=int, help="interleaved rounds, each times every case once (default: 7; 2 with --quick)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s, torch's own)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few seconds at d = 10, to see that it works; its numbers mean nothing",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
+    )
+    options = parser.parse_args(arguments)
+    quick = options.quick
+    options.d = options.d or ([10] if quick else [50, 100, 200, 400])
+    options.rounds = (2 if quick else 7) if options.rounds is None else options.rounds
+    options.output = options.output or Path("results/bench/quick" if quick else "results/bench")
+    options.seconds, options.pause = (0.005, 0.0) if quick else (0.2, 0.05)
+    options.limit_bytes, options.limit_side = (8 * 2**20, 256) if quick else (512 * 2**20, 2048)
+    options.algorithms_at = min(options.d) if quick else ALGORITHMS_AT
+    if min(*options.d, options.rounds, options.threads) < 1:
+        parser.error("--d, --rounds and --threads are at least 1")
+    return options
 
 
 def main():
-    """Run the measurement and print it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--d", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    d, m = arguments.d, 25 * arguments.d
-    ensemble = Ensemble.draw(d, m, 0, 0, dtype=torch.float32)
-    matrices = torch.randn(m, d, d)
-    labels = torch.randn(32, m)
-    run = {"step": 1e-3, "alpha": 0.1, "start": "identity", "target": 0}
-    solvers = {b: Algorithm(ensemble, labels[:b], [run] * b, 0) for b in (1, 8, 32)}
-    samples = {name: [] for name in (*solvers, "autograd")}
-    for _ in range(arguments.rounds):
-        for batch, solver in solvers.items():
-            iterate = solver.initial()
-            samples[batch] += [x / batch / 5 for x in milliseconds(lambda s=solver, u=iterate: s.advance(u, 0, 5), 2)]
-        samples["autograd"] += milliseconds(lambda: autograd_step(matrices, labels[0], 0.1 * torch.eye(d), 1e-3), 3)
-    middle = {name: statistics.median(times) for name, times in samples.items()}
-    rows = [
-        {
-            "name": "factored",
-            "d": d,
-            "m": m,
-            "batch": batch,
-            "dtype": "float32",
-            "device": "cpu",
-            "threads": arguments.threads,
-            "ms_per_run_iteration": round(middle[batch], 4),
-            "spread": [round(min(samples[batch]), 4), round(max(samples[batch]), 4)],
-            "ratio_to_single": round(middle[1] / middle[batch], 3),
-            "ratio_to_autograd": round(middle["autograd"] / middle[batch], 3),
-        }
-        for batch in solvers
-    ]
-    write_text(Path("results/bench/engine.json"), dump_json(rows))
-    for row in rows:
-        print(row)
+    """Measure, write the rows and draw the roofline."""
+    options = parse()
+    configure("cpu", options.dtype[0], options.threads)
+    threadpoolctl.threadpool_limits(options.threads, user_api="blas")
+    bench = Bench(options)
+    rows = bench.measure()
+    write_text(options.output / "engine.json", dump_json(rows))
+    figure = roofline.draw(rows)
+    for kind in ("svg", "png"):
+        with atomic(options.output / f"roofline.{kind}") as temporary:
+            save(figure, temporary, kind)
+    bench.say(f"wrote {options.output}/engine.json, roofline.svg and roofline.png")
 
 
 if __name__ == "__main__":

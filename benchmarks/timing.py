@@ -1,0 +1,146 @@
+"""Interleaved timing, and the machine's own limits measured in the same rounds."""
+
+import os
+import platform
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from algoreg.records import machine
+
+LIBRARIES = ("torch", "numpy")
+
+Timing = namedtuple("Timing", "median low high iterations")
+Timing.__doc__ = "Median, smallest and largest seconds per iteration, and the iterations in each timing."
+
+
+def _spent(call, count):
+    start = time.perf_counter()
+    call(count)
+    return time.perf_counter() - start
+
+
+def calibrate(call, seconds):
+    """Return how many iterations take about ``seconds``, at least 1; warms the case up."""
+    call(1)
+    count, spent = 1, _spent(call, 1)
+    while spent < seconds / 8:
+        count *= 4
+        spent = _spent(call, count)
+    return max(1, round(count * seconds / spent))
+
+
+def interleave(cases, rounds, seconds, pause):
+    """Time cases that alternate, so that a slow minute of the machine meets all of them.
+
+    Parameters
+    ----------
+    cases : mapping of key to function
+        The function takes a number of iterations and does them.
+    rounds : int
+        Every case is timed once a round; every second round goes backwards.
+    seconds : float
+        Aim of one timing; a longer single iteration is timed alone.
+    pause : float
+        Seconds of rest before each timing: worker threads of OpenBLAS and OpenMP spin for a while after their last
+        call and would slow the next case.
+
+    Returns
+    -------
+    dict of key to Timing
+    """
+    counts = {key: calibrate(call, seconds) for key, call in cases.items()}
+    samples = {key: [] for key in cases}
+    for number in range(rounds):
+        for key in list(cases)[:: -1 if number % 2 else 1]:
+            time.sleep(pause)
+            samples[key].append(_spent(cases[key], counts[key]) / counts[key])
+    return {key: Timing(float(np.median(times)), min(times), max(times), counts[key]) for key, times in samples.items()}
+
+
+def repeat(function, *arguments, **options):
+    """Return a case that calls a function with these arguments once an iteration."""
+
+    def call(count):
+        for _ in range(count):
+            function(*arguments, **options)
+
+    return call
+
+
+class Limits:
+    """What the machine itself can do: copying, matrix times vector, matrix times matrix.
+
+    The last two are measured with torch's BLAS and with numpy's: they differ by up to a factor of two, and neither
+    is always the faster one. The limit is the faster.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+    matrix_bytes : int
+        Size of the matrix that is copied and multiplied by a vector: much larger than any cache.
+    side : int
+        Side of the square matrices that are multiplied.
+    """
+
+    def __init__(self, dtype, matrix_bytes, side):
+        size = torch.empty((), dtype=dtype).element_size()
+        matrix = torch.ones(matrix_bytes // size // 4096, 4096, dtype=dtype)
+        vector, half = torch.ones(4096, dtype=dtype), len(matrix) // 2
+        square = torch.rand(side, side, dtype=dtype)
+        product, measured = torch.empty_like(square), torch.empty(len(matrix), dtype=dtype)
+        self.cases = {
+            ("copy", "torch"): repeat(matrix[:half].copy_, matrix[half : 2 * half]),
+            ("gemv", "torch"): repeat(torch.mv, matrix, vector, out=measured),
+            ("gemv", "numpy"): repeat(np.dot, matrix.numpy(), vector.numpy(), out=measured.numpy()),
+            ("gemm", "torch"): repeat(torch.mm, square, square, out=product),
+            ("gemm", "numpy"): repeat(np.dot, square.numpy(), square.numpy(), out=product.numpy()),
+        }
+        # A copy reads one half and writes the other.
+        self.work = {"copy": 2 * half * 4096 * size, "gemv": matrix.numel() * size, "gemm": 2 * side**3}
+
+    def rates(self, timings):
+        """Return, per limit, (best, lowest, highest, by library): bytes or operations per second.
+
+        Parameters
+        ----------
+        timings : mapping of (limit, library) to Timing
+        """
+        rates = {}
+        for name, work in self.work.items():
+            by_library = {lib: work / timings[name, lib].median for lib in LIBRARIES if (name, lib) in timings}
+            best = timings[name, max(by_library, key=by_library.get)]
+            rates[name] = (work / best.median, work / best.high, work / best.low, by_library)
+        return rates
+
+
+def last_level_cache():
+    """Return the bytes of the last-level cache, or None where the system does not say."""
+    units = {"K": 2**10, "M": 2**20}
+    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    return max((int(size[:-1]) * units[size[-1]] for size in sizes if size[-1] in units), default=None)
+
+
+def free_memory():
+    """Return the bytes of memory that can still be taken, or None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def describe():
+    """Return what the measurement ran on."""
+    known = machine()
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "device_name": known["processor"] or platform.machine(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "last_level_cache_bytes": last_level_cache(),
+        "platform": known["platform"],
+        **{name: known[name] for name in ("python", "torch", "numpy")},
+    }

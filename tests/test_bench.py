@@ -1,0 +1,89 @@
+import importlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+KEYS = {
+    "name", "d", "m", "batch", "dtype", "device", "ms_per_run_iteration",
+    "ratio_to_autograd", "ratio_to_einsum", "fraction_of_limit",
+}  # fmt: skip
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Import a module of benchmarks/, which is no package."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    yield importlib.import_module
+    for name in ("engine", "memory", "roofline", "timing"):
+        sys.modules.pop(name, None)
+
+
+def test_the_quick_benchmark_writes_complete_rows_and_a_picture(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", tmp_path]
+    done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads((tmp_path / "engine.json").read_text(encoding="utf-8"))
+    assert all(row.keys() >= KEYS for row in rows)
+    by_name = {}
+    for row in rows:
+        by_name.setdefault(row["name"], []).append(row)
+    assert {name: len(found) for name, found in by_name.items()} == {
+        "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
+        "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2,
+    }  # fmt: skip
+    for row in by_name["engine"]:
+        assert (row["d"], row["m"], row["device"]) == (10, 250, "cpu")
+        limit_ms = 1e3 * max(row["bytes"] / row["limit_gb_per_s"], row["flops"] / row["limit_gflop_per_s"]) / 1e9
+        measured_ms = row["batch"] * row["ms_per_run_iteration"]
+        assert row["fraction_of_limit"] == pytest.approx(limit_ms / measured_ms, rel=2e-3)
+        einsum = next(other for other in by_name["einsum"] if other["dtype"] == row["dtype"])
+        ratio = einsum["ms_per_run_iteration"] / row["ms_per_run_iteration"]
+        assert row["ratio_to_einsum"] == pytest.approx(ratio, rel=2e-3)
+    for row in by_name["projected"]:
+        parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
+        assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)
+    assert all((tmp_path / f"roofline.{kind}").stat().st_size > 0 for kind in ("svg", "png"))
+
+
+def test_the_roofline_of_a_small_case_is_the_one_worked_out_by_hand(bench):
+    roofline = bench("roofline")
+    # D = 55; 250 rows of 55 float32 numbers; 4·250·55·2 for the two products and 4·1000·2 for UUᵀ and MU.
+    moved, flops = roofline.work(10, 250, 2, 4)
+    assert (moved, flops) == (55_000, 110_000 + 8_000)
+    assert roofline.limit_seconds(moved, flops, 10e9, 100e9) == pytest.approx(5.5e-6)
+    assert roofline.limit_seconds(moved, flops, 10e9, 10e9) == pytest.approx(11.8e-6)
+
+
+def test_the_picture_leaves_out_a_case_that_was_skipped(bench):
+    limits = [
+        {"name": "gemv", "dtype": "float32", "gb_per_s": 10},
+        {"name": "gemm", "dtype": "float32", "gflop_per_s": 99},
+    ]
+    case = {"name": "engine", "dtype": "float32", "d": 10, "batch": 2}
+    measured = {**case, "intensity": 2.1, "gflop_per_s": 8.0, "in_cache": True}
+    figure = bench("roofline").draw([*limits, measured, {**case, "d": 2000, "note": "skipped: too large"}])
+    assert [text.get_text() for text in figure.axes[0].texts[1:]] == ["10·2"]
+
+
+def test_the_engine_and_its_baselines_take_the_same_steps(bench):
+    engine = bench("engine")
+    ensemble = engine.draw(10, 250, torch.float64)
+    cases = engine.descent_cases(ensemble, dict.fromkeys(["engine", *engine.BASELINES]))
+    ours = cases["engine", 1](5)[0].numpy()
+    assert not np.allclose(ours, 0.1 * np.eye(10), atol=1e-5)
+    for name in engine.BASELINES:
+        np.testing.assert_allclose(np.asarray(cases[name, 1](5)), ours, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cases["engine", 8](5)[0], ours, rtol=0, atol=1e-12)
+
+
+def test_a_case_that_needs_too_much_memory_is_named_and_not_measured(bench):
+    engine = bench("engine")
+    gib = 2**30
+    assert "more than 8 GiB" in engine.reason_to_skip(9 * gib, 64 * gib)
+    assert "4.0 GiB are free" in engine.reason_to_skip(2 * gib, 4 * gib, 2 * gib)
+    assert engine.reason_to_skip(6 * gib, None) is None
