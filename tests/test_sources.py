@@ -32,7 +32,7 @@ def test_closure_follows_imports_and_named_modules():
 def test_package_imports_only_downwards():
     layers = [
         {"report", "figures", "reference"}, {"published", "claims"}, {"estimators", "theory"}, {"tables"}, {"descent"},
-        {"algorithms"}, {"diagnostics"}, {"problems"}, {"ensembles"}, {"svec"}, {"devices"}, {"provenance"},
+        {"algorithms"}, {"diagnostics"}, {"problems"}, {"ensembles"}, {"measurements"}, {"svec"}, {"devices"}, {"provenance"},
         {"settings"}, {"grids"}, {"seeds"}, {"records"}, {"joblog"}, {"sources"},
     ]  # fmt: skip
     rank = {name: i for i, layer in enumerate(layers) for name in layer}

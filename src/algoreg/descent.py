@@ -145,9 +145,10 @@ class Batch:
 
     Parameters
     ----------
-    ensemble : object with ``measure`` and what the algorithm needs of it
+    ensemble : object with ``train_error``, ``shared_by`` and what the algorithm needs of it
     factors : numpy.ndarray, shape (T, d, r)
     labels : numpy.ndarray, shape (T, m)
+        Or whatever one row per target the ensemble's ``label`` returns.
     algorithm : str
         A module of ``algoreg.algorithms``.
     runs : list of mapping
@@ -181,14 +182,10 @@ class Batch:
         self.events = sorted(self.error_points | self.spectrum_points | set(range(0, last + 1, stride)))
 
     def _restrict(self, active):
-        """Return the algorithm, targets and labels of the active runs (labels that a run does not know are 0)."""
+        """Return the algorithm, targets and labels of the active runs."""
         index = torch.from_numpy(self.number[active]).to(self._labels.device)
         labels = self._labels[index]
-        ensemble = self.ensemble
-        if len(active):
-            ensemble = ensemble.shared_by(self.m[active])
-            if ensemble.known() is not None:
-                labels *= ensemble.known()
+        ensemble = self.ensemble.shared_by(self.m[active]) if len(active) else self.ensemble
         runs = [self.runs[i] for i in active]
         solver = algorithm_class(self.algorithm)(ensemble, labels, runs, self.seed)
         return solver, self._targets[index], labels
@@ -236,10 +233,7 @@ class Batch:
     def _observe(self, state, solver, targets, labels, progress):
         """Record and judge the batch at an event; return whether a run left it."""
         estimate = solver.estimate(state.iterate)
-        measured = solver.ensemble.measure(estimate)
-        if solver.ensemble.known() is not None:
-            measured *= solver.ensemble.known()
-        train = diagnostics.train_error(measured, labels).cpu().double().numpy()
+        train = solver.ensemble.train_error(estimate, labels).cpu().double().numpy()
         test = diagnostics.test_error(estimate, targets).cpu().double().numpy()
         diverged = ~(np.isfinite(train) & np.isfinite(test) & (train < DIVERGED_ABOVE))
         converged = ~diverged & (train < self.stop) if self.stop is not None else np.zeros_like(diverged)

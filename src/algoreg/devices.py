@@ -2,6 +2,7 @@
 
 import warnings
 
+import threadpoolctl
 import torch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -52,6 +53,8 @@ def configure(device, dtype, threads):
         CPU threads of this job.
     """
     torch.set_num_threads(threads)
+    # numpy's BLAS is another library than torch's, with its own idea of how many cores to take.
+    threadpoolctl.threadpool_limits(threads, user_api="blas")
     torch.backends.cuda.matmul.allow_tf32 = False
     # Subnormal numbers slow CPU products by an order of magnitude and carry nothing at our scales.
     if not torch.set_flush_denormal(True):

@@ -1,20 +1,6 @@
-"""What is measured along a run: relative errors and the spectrum of the iterate."""
+"""What is measured along a run beside the training error, which is the ensemble's: test error and spectrum."""
 
 import torch
-
-
-def train_error(measured, labels):
-    """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B].
-
-    Parameters
-    ----------
-    measured, labels : torch.Tensor, shape (B, m)
-
-    Returns
-    -------
-    torch.Tensor, shape (B,)
-    """
-    return torch.linalg.vector_norm(measured - labels, dim=1) / torch.linalg.vector_norm(labels, dim=1)
 
 
 def test_error(estimates, targets):

@@ -64,14 +64,14 @@ def draw_problem(problem, seed, ensemble):
     Returns
     -------
     dict of numpy.ndarray
-        ``factors`` (T, d, r), ``labels`` (T, m) and the scalars ``seed``, ``ensemble``, ``ensemble_sha256``,
-        ``problem_sha256``.
+        ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
+        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``.
     """
     d, rank = problem["d"], problem["rank"]
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, k) for k in range(problem["targets"])])
     drawn = ensemble_class(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
-    labels = drawn.measure(targets).numpy()
+    labels = drawn.label(targets).numpy()
     sha = hashlib.sha256(np.ascontiguousarray(factors, dtype="<f8"))
     sha.update(drawn.digest.encode())
     return {

@@ -65,4 +65,4 @@ def smat(vectors, d):
     if vectors.shape[-1] != packed_length(d):
         raise ValueError(f"a symmetric {d}×{d} matrix has {packed_length(d)} packed entries, not {vectors.shape[-1]}")
     _, position, _, inverse = _tables(d, vectors.device, vectors.dtype)
-    return (vectors * inverse).index_select(-1, position).reshape(*vectors.shape[:-1], d, d)
+    return (vectors * inverse).index_select(-1, position).view(*vectors.shape[:-1], d, d)

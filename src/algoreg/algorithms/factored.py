@@ -50,9 +50,9 @@ class Algorithm:
         ).to(self.labels)
 
     def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+        """Return the iterate after ``count`` further steps, starting at step number ``iteration``; overwrites it."""
         for _ in range(count):
-            iterate = iterate - self.steps * self.ensemble.factored_gradient(iterate, self.labels)
+            iterate.addcmul_(self.steps, self.ensemble.factored_gradient(iterate, self.labels), value=-1)
         return iterate
 
     def estimate(self, iterate):

@@ -13,7 +13,6 @@ from scipy.linalg import blas
 
 from algoreg.algorithms import factored
 from algoreg.seeds import stream
-from algoreg.svec import smat
 
 # JSON schema of the keys this algorithm takes in a run, read without importing this module.
 OPTIONS = {
@@ -27,6 +26,8 @@ OPTIONS = {
         "at_most": "m",
     },
 }
+# Read likewise: it needs an ensemble whose single measurements can be told apart.
+SINGLE_MEASUREMENTS = True
 CHUNK = 65536
 # Single-sample steps read their measurement matrices unpacked; beyond this much memory they stay packed.
 UNPACKED_BYTES = 2 * 2**30
@@ -55,6 +56,7 @@ class Algorithm(factored.Algorithm):
     Parameters
     ----------
     ensemble : object with ``select`` and ``factored_gradient``
+        With ``unpacked`` too, single-sample steps on a CPU take a faster way.
     labels : torch.Tensor, shape (B, m)
     runs : list of mapping
         ``step``, ``target``, ``m`` and the keys of ``OPTIONS`` of each run.
@@ -66,7 +68,8 @@ class Algorithm(factored.Algorithm):
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
         single = all(run["batch_size"] == 1 for run in runs)
-        self.single = single and labels.device.type == "cpu" and unpacked <= UNPACKED_BYTES
+        able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
+        self.single = single and able and unpacked <= UNPACKED_BYTES
         self._matrices = None
         # These BLAS libraries are not torch's and would otherwise take every core they see.
         threadpoolctl.threadpool_limits(torch.get_num_threads(), user_api="blas")
@@ -105,7 +108,7 @@ class Algorithm(factored.Algorithm):
         third: so the three operations are called as BLAS routines.
         """
         if self._matrices is None:
-            self._matrices = list(smat(self.ensemble.rows, self.ensemble.d).numpy())
+            self._matrices = list(self.ensemble.unpacked().numpy())
         matrices, labels = self._matrices, self.labels[number].tolist()
         u = factor.numpy()
         w = np.empty_like(u)

@@ -1,0 +1,204 @@
+"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section 3].
+
+With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X need only
+G = AᵀA/m and, of the labels y, c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, less wherever m > D,
+and multiplies with each of them once instead of twice.
+"""
+
+import hashlib
+
+import torch
+
+from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
+from algoreg.measurements import hashed
+from algoreg.svec import packed_length, smat, svec
+
+# Literals that the settings' checks read without importing this module: how many numbers an ensemble holds, whether
+# its single measurements can be told apart (a run's own m, samples), and the training errors that it resolves.
+NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"
+SINGLE_MEASUREMENTS = False
+SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
+
+
+def mean_outer_product(blocks, d, m, device):
+    """Return Σ bᵀb / m over float64 blocks of rows, shape (D, D), holding one block at a time."""
+    total = torch.zeros(packed_length(d), packed_length(d), device=device, dtype=torch.float64)
+    for block in blocks:
+        block = block.to(device)
+        total.addmm_(block.mT, block)
+    return total.div_(m)
+
+
+def label_rows(ensemble, labels):
+    """Convert the labels of single measurements, noisy or not, to those of the ensemble's Gram matrix.
+
+    Parameters
+    ----------
+    ensemble : object with ``m`` and ``adjoint``
+        The ensemble with all its measurements.
+    labels : torch.Tensor, shape (T, m)
+
+    Returns
+    -------
+    torch.Tensor, shape (T, D + 1)
+        The rows (c, s) with c = Aᵀy/m and s = |y|²/m.
+    """
+    pulled = svec(ensemble.adjoint(labels)) / ensemble.m
+    return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
+
+
+class Ensemble:
+    """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not kept.
+
+    Attributes
+    ----------
+    d, m : int
+        Matrix size and number of measurements.
+    number : int
+        Which ensemble of its problem this is.
+    gram : torch.Tensor, shape (D, D), D = d(d+1)/2
+        G = AᵀA/m, symmetric to rounding.
+    device, dtype
+        Of ``gram``; what is passed in must agree.
+    digest : str or None
+        SHA-256 of what was drawn, in float64: the rows, as for the ensemble with all its measurements.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not that of a Gram matrix for d.
+    """
+
+    def __init__(self, gram, d, m, digest=None, number=0):
+        length = packed_length(d)
+        if gram.shape != (length, length):
+            raise ValueError(f"the Gram matrix for d = {d} is {length} × {length}, got shape {tuple(gram.shape)}")
+        self.gram, self.d, self.m, self.digest, self.number = gram, d, m, digest, number
+        self.device, self.dtype = gram.device, gram.dtype
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw the measurements of :meth:`algoreg.ensembles.gaussian.Ensemble.draw`, adding up G in float64.
+
+        Same stream, same digest; only one block of rows is held at a time.
+        """
+        sha = hashlib.sha256()
+        gram = mean_outer_product(hashed(packed_rows(d, m, seed, ensemble), sha), d, m, device)
+        return cls(gram.to(dtype), d, m, sha.hexdigest(), ensemble)
+
+    @classmethod
+    def of(cls, ensemble):
+        """Return the Gram matrix of a drawn :class:`algoreg.ensembles.gaussian.Ensemble`, added up in float64.
+
+        Raises
+        ------
+        ValueError
+            If runs of that ensemble know only prefixes of it.
+        """
+        if ensemble.counts is not None:
+            raise ValueError(f"a Gram matrix does not contain prefixes, but runs know {ensemble.counts} measurements")
+        blocks = (ensemble.rows[start : start + BLOCK_ROWS].double() for start in range(0, ensemble.m, BLOCK_ROWS))
+        gram = mean_outer_product(blocks, ensemble.d, ensemble.m, ensemble.device)
+        return cls(gram.to(ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
+
+    def shared_by(self, counts):
+        """Return this ensemble if every run knows all its measurements.
+
+        Parameters
+        ----------
+        counts : sequence of int
+
+        Raises
+        ------
+        ValueError
+            If a count is not m.
+        """
+        if any(count != self.m for count in counts):
+            few = min(int(count) for count in counts)
+            raise ValueError(f"a Gram matrix does not contain prefixes: it is that of all m = {self.m}, not of {few}")
+        return self
+
+    def select(self, indices):
+        """Raise ValueError: there is nothing to select from.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError("a Gram matrix does not contain single measurements: none can be selected")
+
+    def label(self, targets):
+        """Return the labels that this ensemble gives to targets: rows (c, s) with c = G x*, s = x*ᵀG x*, x* = svec(X*).
+
+        Parameters
+        ----------
+        targets : torch.Tensor, shape (T, d, d), symmetric
+
+        Returns
+        -------
+        torch.Tensor, shape (T, D + 1)
+        """
+        x = svec(targets)
+        pulled = x @ self.gram
+        return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
+
+    def train_error(self, matrices, labels):
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B], as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X).
+
+        The three terms cancel as X fits the labels: below about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value
+        is rounding, and may be 0.
+
+        Parameters
+        ----------
+        matrices : torch.Tensor, shape (B, d, d), symmetric
+        labels : torch.Tensor, shape (B, D + 1)
+
+        Returns
+        -------
+        torch.Tensor, shape (B,)
+        """
+        x, pulled, square = svec(matrices), labels[:, :-1], labels[:, -1]
+        loss = ((x @ self.gram - 2 * pulled) * x).sum(dim=1) + square
+        return (loss.clamp(min=0) / square).sqrt()
+
+    def gradient(self, matrices, labels):
+        """Return M = smat(G svec(X) − c) = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) [LMZ18, Section 3].
+
+        Parameters
+        ----------
+        matrices : torch.Tensor, shape (B, d, d), symmetric
+        labels : torch.Tensor, shape (B, D + 1)
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, d)
+        """
+        return smat((svec(matrices) @ self.gram).sub_(labels[:, :-1]), self.d)
+
+    def factored_gradient(self, factors, labels):
+        """Return M·U for X = UUᵀ; see :meth:`gradient`.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        labels : torch.Tensor, shape (B, D + 1)
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
+        """
+        return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
+
+    def isometry_deviation(self):
+        """Return the operator norm of G − I, in float64.
+
+        It is the smallest δ with (1 − δ)|X|² ≤ (1/m) Σ⟨A_i, X⟩² ≤ (1 + δ)|X|² for all symmetric X, so it bounds
+        from above the restricted isometry constant [LMZ18, Section 2] of every rank.
+
+        Returns
+        -------
+        float
+        """
+        deviation = self.gram.double() - torch.eye(len(self.gram), device=self.device, dtype=torch.float64)
+        return torch.linalg.eigvalsh(deviation).abs().max().item()

@@ -1,0 +1,150 @@
+"""The Gaussian ensemble in a temporary file, for ensembles larger than memory: same draw, same digest, same sums.
+
+The packed rows are written once, block by block, and every pass reads them block by block into one buffer. In memory
+are at most three blocks in float64 (while the ensemble is drawn), and one afterwards. docs/scaling.md says what that
+costs.
+"""
+
+import errno
+import hashlib
+import shutil
+import tempfile
+
+import torch
+
+from algoreg.ensembles import gaussian
+from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
+from algoreg.measurements import Measurements, hashed
+from algoreg.svec import packed_length, smat, svec
+
+# The most numbers in memory at once, for the settings' memory check: three blocks.
+NUMBERS = "384 * d * (d + 1) // 2"
+
+
+def _too_full(need, folder):
+    free = shutil.disk_usage(folder).free
+    return OSError(
+        errno.ENOSPC,
+        f"the streamed ensemble needs {need / 1e6:,.1f} MB in {folder}, where {free / 1e6:,.1f} MB are free: "
+        "make room, or set TMPDIR to a folder on a larger disk",
+    )
+
+
+def _temporary_file(need):
+    """Return a file without a name, so that it vanishes with its job however that ends; check that it has room."""
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < need:
+        raise _too_full(need, folder)
+    return tempfile.TemporaryFile(dir=folder)
+
+
+class Ensemble(gaussian.Ensemble):
+    """A drawn Gaussian ensemble in a temporary file; gradients are those of :class:`gaussian.Ensemble` to the last bit.
+
+    So are measurements wherever a BLAS product over all rows has the bits of products over blocks of 128 rows. There
+    is no attribute ``rows``.
+
+    Attributes
+    ----------
+    d, m, number, device, dtype, digest
+        As in :class:`gaussian.Ensemble`.
+    """
+
+    def __init__(self, file, d, m, device, dtype, digest, number):
+        self._file = file
+        self._buffer = torch.empty(BLOCK_ROWS, packed_length(d), dtype=dtype, pin_memory=device.type == "cuda")
+        Measurements.__init__(self, d, m, device, dtype, digest, number)
+
+    # There are no rows in memory to unpack: single-sample SGD selects what it needs.
+    unpacked = None
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw ensemble number ``ensemble`` in float64, hash it, cast it and write it block by block.
+
+        Raises
+        ------
+        OSError
+            If the folder for temporary files (``TMPDIR``) has too little room, before anything is drawn, or is filled
+            by others meanwhile.
+        """
+        need = m * packed_length(d) * dtype.itemsize
+        file, sha = _temporary_file(need), hashlib.sha256()
+        try:
+            for block in hashed(packed_rows(d, m, seed, ensemble), sha):
+                file.write(block.to(dtype).numpy())
+            file.flush()
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _too_full(need, tempfile.gettempdir()) from error
+            raise
+        return cls(file, d, m, torch.device(device), dtype, sha.hexdigest(), ensemble)
+
+    def _read(self, start, goal):
+        """Fill ``goal`` with the rows from number ``start`` on."""
+        array = goal.numpy()
+        self._file.seek(start * packed_length(self.d) * self.dtype.itemsize)
+        if self._file.readinto(array) != array.nbytes:
+            raise OSError(errno.EIO, f"the temporary file of a streamed ensemble ends before row {start + len(goal)}")
+
+    def _rows(self, start, stop):
+        # A part of a block lies where the whole block would have it: BLAS sums may depend on alignment.
+        offset = start % BLOCK_ROWS
+        block = self._buffer[offset : offset + stop - start]
+        self._read(start, block)
+        return block.to(self.device)
+
+    def _blocks(self):
+        """Yield (start, stop, rows); each block of rows is gone when the next one comes."""
+        for start in range(0, self.m, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, self.m)
+            yield start, stop, self._rows(start, stop)
+
+    def select(self, indices):
+        """Return the ensemble, in memory, of the measurements with these indices.
+
+        Parameters
+        ----------
+        indices : torch.Tensor, shape (n,), integers from 0 to m − 1
+
+        Returns
+        -------
+        gaussian.Ensemble
+        """
+        rows = torch.empty(len(indices), packed_length(self.d), dtype=self.dtype)
+        for goal, index in zip(rows, indices.tolist(), strict=True):
+            self._read(index, goal[None])
+        return gaussian.Ensemble(rows.to(self.device), self.d, number=self.number)
+
+    def measure(self, matrices):
+        """Return the measurements ⟨A_i, X⟩, also those that a run with a count does not know.
+
+        Parameters
+        ----------
+        matrices : torch.Tensor, shape (B, d, d), symmetric
+
+        Returns
+        -------
+        torch.Tensor, shape (B, m)
+        """
+        x = svec(matrices)
+        measured = x.new_empty(len(x), self.m)
+        for start, stop, block in self._blocks():
+            measured[:, start:stop] = x @ block.T
+        return measured
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i sym(A_i).
+
+        Parameters
+        ----------
+        weights : torch.Tensor, shape (B, m)
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, d)
+        """
+        total = weights.new_zeros(len(weights), packed_length(self.d))
+        for start, stop, block in self._blocks():
+            total.addmm_(weights[:, start:stop], block)
+        return smat(total, self.d)

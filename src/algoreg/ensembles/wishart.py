@@ -1,0 +1,67 @@
+"""Gaussian measurements by the law of their Gram matrix: G = W/m with W ~ Wishart_D(m, I), at a cost that does not know m.
+
+The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA is a Wishart
+matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of its diagonal are
+χ²(m − i), i = 0 … D − 1, and below it are standard normal numbers [Bartlett 1933; Anderson 2003, Section 7.2].
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from algoreg.ensembles import gram
+from algoreg.seeds import stream
+from algoreg.svec import packed_length
+
+# See algoreg.ensembles.gram. Below LEAST_M the matrix is singular and has no such factor.
+NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"
+LEAST_M = "d * (d + 1) // 2"
+SINGLE_MEASUREMENTS = False
+SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
+
+
+def bartlett_factor(d, m, seed, ensemble):
+    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream.
+
+    Returns
+    -------
+    numpy.ndarray, shape (D, D), float64
+
+    Raises
+    ------
+    ValueError
+        If m < D.
+    """
+    length = packed_length(d)
+    if m < length:
+        raise ValueError(f"m = {m}: a Wishart draw for d = {d} needs at least d(d+1)/2 = {length} measurements")
+    generator = stream("ensemble", kind="wishart", d=d, m=m, seed=seed, ensemble=ensemble)
+    factor = np.zeros((length, length))
+    np.fill_diagonal(factor, np.sqrt(generator.chisquare(m - np.arange(length))))
+    for row in range(1, length):
+        factor[row, :row] = generator.standard_normal(row)
+    return factor
+
+
+class Ensemble(gram.Ensemble):
+    """The Gram matrix of m Gaussian measurements, drawn from its law; see :class:`algoreg.ensembles.gram.Ensemble`.
+
+    It is not that of any measurements one could name, and a different m is an unrelated draw. ``digest`` is that of
+    the float64 Bartlett factor.
+    """
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw ensemble number ``ensemble`` in float64, hash its factor, cast the product.
+
+        Raises
+        ------
+        ValueError
+            If m < d(d+1)/2.
+        """
+        factor = bartlett_factor(d, m, seed, ensemble)
+        digest = hashlib.sha256(np.ascontiguousarray(factor, dtype="<f8")).hexdigest()
+        factor /= np.sqrt(m)
+        factor = torch.from_numpy(factor).to(device)
+        return cls((factor @ factor.mT).to(dtype), d, m, digest, ensemble)
