@@ -15,7 +15,7 @@ batch = descent.Batch(
     arrays["labels"],
     params.block["algorithm"],
     params.runs,
-    params.block["record"],
+    params.record,
     settings["seed"],
     params.block.get("stop_below_train_error"),
 )

@@ -222,6 +222,21 @@ def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
     assert judge(a=frame, b=slow) == estimators.Estimate(0.0, 0.0, 0.0)
 
 
+def test_largest_change_is_paired_and_finds_the_worst_point():
+    parts = []
+    for step, factor in ((0.01, 1.0), (0.05, 1.02), (0.5, 0.5)):
+        for alpha in (0.01, 0.001):
+            errors = {1000: alpha, 2000: alpha / 2 * (factor if alpha == 0.001 else 1)}
+            parts.append(table(errors, "iteration", alpha=alpha, step=step))
+    options = {"table": "x", "error": "test_error", "reference": 0.01}
+    frame = {"x": pd.concat(parts)}
+    small = estimators.largest_change(frame, {}, np.random.default_rng(0), step=0.05, **options)
+    assert small.value == pytest.approx(1.02)
+    # The draws' own spread cancels: the interval is far narrower than the spread of 5 %.
+    assert small.high - small.low < 1e-6
+    assert estimators.largest_change(frame, {}, np.random.default_rng(0), step=0.5, **options).value == pytest.approx(2)
+
+
 def test_nothing_to_compare_is_said():
     curve = pd.DataFrame({"d": 200, "alpha": [1.0], "error": "test_error", "value": [3.0]})
     with pytest.raises(ValueError, match="nothing to compare"):

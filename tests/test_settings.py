@@ -18,7 +18,7 @@ def test_shipped_tiers_and_registry_are_valid(tier):
     assert content["tier"] == tier
     entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     judged = [entry["id"] for entry in entries if settings.judged(entry, content)]
-    expected = {"smoke": 0, "quick": 5, "standard": 12, "paper": 12}[tier]
+    expected = {"smoke": 0, "quick": 6, "standard": 13, "paper": 12}[tier]
     assert len(judged) == expected
 
 
@@ -46,7 +46,7 @@ def edit(path, value):
         (("descents", "paper_step", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
         (("descents", "paper_step", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
         (("descents", "paper_step", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
-        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, m, paper_step, alpha"),
+        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, m, alpha"),
         (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian"),
         (("descents", "paper_step", "algorithm"), "adam", "algorithm = adam: allowed are factored"),
         (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
@@ -58,7 +58,7 @@ def edit(path, value):
         (("problems", "gaussian_d10", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
         (("checkpoint_seconds",), float("nan"), "tier.yaml: checkpoint_seconds = nan: allowed is a finite number"),
         (("checkpoint_seconds",), float("inf"), "tier.yaml: checkpoint_seconds = inf: allowed is a finite number"),
-        (("experiments", "figure_1", "paper_iterations"), [777], "does not record that η·t = 7.77"),
+        (("experiments", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
         (("experiments", "figure_1", "alpha"), [0.5], "alpha = [0.5]: no run has these; allowed are 1.0, 0.1, 0.01"),
         (("figures", "figure_1"), ["figure_1", "nothing"], "figures.figure_1 = nothing: allowed are"),
         (("figures", "figure_1"), ["figure_3"], "allowed is a list with figure_1 in it"),
@@ -69,14 +69,16 @@ def edit(path, value):
         (("experiments", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
         (("experiments", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
         (("descents", "paper_step", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
-        (("descents", "projected_d10", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are step, iterations, m, paper_step, start"),
-        (("descents", "sgd_d10", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are step, iterations, m, paper_step, alpha, start, batch_size"),
+        (("descents", "projected_d10", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are step, iterations, m, start"),
+        (("descents", "sgd_d10", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are step, iterations, m, alpha, start, batch_size"),
         (("descents", "sgd_d10", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
         (("descents", "sgd_d10", "runs", 0, "batch_size"), 51, "batch_size = 51: allowed is at most m = 50"),
         (("descents", "sgd_d10", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
         (("descents", "projected_d10", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
         (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
-        (("descents", "projected_d10", "runs", 0, "paper_step"), 0, "paper_step = 0: allowed is a number above 0"),
+        (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
+        (("step_factor",), 7, "descents.gaussian_d10.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
+        (("descents", "gaussian_d10", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
         (("descents", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
@@ -88,6 +90,27 @@ def test_bad_values_are_named_with_what_is_allowed(path, value, line):
     with pytest.raises(settings.SettingsError) as caught:
         settings.validate_tier(edit(path, value), "tier.yaml", SCHEMAS)
     assert any(line in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_streamed_ensembles_may_be_larger_than_memory():
+    content = edit(("problems", "gaussian_d10", "ensemble"), "streamed")
+    content["problems"]["gaussian_d10"]["m"] = 10**9
+    settings.validate_tier(content, "tier.yaml", SCHEMAS)
+    content["problems"]["gaussian_d10"]["d"] = 10**4
+    with pytest.raises(settings.SettingsError, match="would take 143 GiB; allowed is 64 GiB"):
+        settings.validate_tier(content, "tier.yaml", SCHEMAS)
+
+
+def test_the_memory_limit_is_that_of_what_an_ensemble_stores():
+    """64 GiB of float64 at d = 1000: 17 thousand packed matrices, 8.6 million vectors or 4.3 million pairs of them."""
+    content = edit(("problems", "gaussian_d10", "d"), 1000)
+    problem = content["problems"]["gaussian_d10"]
+    for ensemble, most in (("gaussian", 17_162), ("rank_one", 8_589_934), ("rank_one_pairs", 4_294_967)):
+        problem["ensemble"], problem["m"] = ensemble, most
+        assert settings._problem_problems(content, "tier.yaml") == []
+        problem["m"] = most + 1
+        (line,) = settings._problem_problems(content, "tier.yaml")
+        assert f"m = {most + 1}: the ensemble would take 64 GiB; allowed is 64 GiB" in line
 
 
 def test_all_problems_come_in_one_go_one_line_each():
@@ -159,16 +182,26 @@ def test_settings_import_no_torch():
 def test_grids():
     assert recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
     assert recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]
-    assert own_iteration(10_000, {"step": 0.05, "paper_step": 0.01}) == 2000
-    assert as_paper_iteration(2000, {"step": 0.05, "paper_step": 0.01}) == 10_000
+    assert own_iteration(10_000, {"step_factor": 5}) == 2000
+    assert as_paper_iteration(2000, {"step_factor": 5}) == 10_000
 
 
 def test_lists_are_multiplied_out_with_defaults():
-    descent = {
-        "problem": "p",
-        "algorithm": "factored",
-        "runs": [{"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.2, "iterations": 5}],
-    }
+    run = {"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.1, "iterations": 10}
+    descent = {"problem": "p", "algorithm": "factored", "runs": [run]}
     runs = settings.expand_runs({"problems": {"p": {"m": 9}}, "descents": {"x": descent}}, "x")
     assert len(runs) == 4
-    assert runs[1] == {"start": "identity", "alpha": 0.1, "step": 0.2, "iterations": 5, "m": 7, "paper_step": 0.01}
+    expected = {"start": "identity", "alpha": 0.1, "step": 0.1, "iterations": 10, "m": 7, "step_factor": 1}
+    assert expected in runs
+
+
+def test_a_step_factor_makes_steps_larger_and_fewer_and_records_at_the_same_times():
+    run = {"step": 0.01, "iterations": 100}
+    record = {"errors": {"every": 20, "at": [5, 35], "log_spaced": 4}}
+    descent = {"problem": "p", "algorithm": "projected", "runs": [run], "record": record}
+    tier = {"step_factor": 5, "problems": {"p": {"m": 9}}, "descents": {"x": descent}}
+    own = settings.expand_runs(tier, "x")[0]
+    assert (own["step"], own["iterations"], own["step_factor"]) == (0.05, 20, 5)
+    assert settings.own_record(tier, "x") == {"errors": {"every": 4, "at": [1, 7], "log_spaced": 4}}
+    descent["step_factor"] = 1
+    assert settings.expand_runs(tier, "x")[0]["iterations"] == 100

@@ -408,3 +408,23 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
     return min(estimates, key=lambda estimate: estimate.value)
+
+
+@estimand("largest factor between the errors of a step and of the paper's own at equal η·t, over starts and iterations")
+def largest_change(tables, published, rng, *, table, error, step, reference):
+    """Return exp of the largest |mean log(error at ``step`` / error at ``reference``)| over α and iterations.
+
+    Paired: both runs have the same target, ensemble and start.
+    """
+    frame = tables[table]
+    logs = []
+    for value in (step, reference):
+        _, part = _log_cells(frame[np.isclose(frame["step"], value)], ["alpha", "iteration"], error)
+        if part is None:
+            return UNDEFINED
+        logs.append(part * np.log(10))
+    change = logs[0] - logs[1]
+    result = crossed_interval(
+        lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng
+    )
+    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))

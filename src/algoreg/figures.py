@@ -128,7 +128,7 @@ def figure_1(tables):
                 "x",
                 color="black",
                 markersize=6,
-                label="test error, ours, one ensemble\nat the paper's own step",
+                label="test error, ours,\nat the paper's own step",
                 zorder=6,
             )
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {_sizes(frame)}")
@@ -319,3 +319,31 @@ def figure_5a(tables):
 def figure_5b(tables):
     """Draw both errors along gradient descent from the identity [LMZ18, Figure 5b]."""
     return _run_from_a_large_start(tables, "figure_5b", "figure_5b_gd", "gradient descent", ITERATION)
+
+
+@drawing
+def flow_equivalence(tables):
+    """Draw how far larger steps move the test errors from those of the paper's own step at equal η·t."""
+    table = tables["flow_equivalence"]
+    keys = ["alpha", "iteration", "target", "ensemble"]
+    base = table["step"].min()
+    own = table[table["step"] == base].set_index(keys)["test_error"]
+    rest = table[table["step"] > base].copy()
+    rest["change"] = 100 * (rest["test_error"] / own.loc[rest.set_index(keys).index].to_numpy() - 1)
+    last = rest[rest["iteration"] == rest["iteration"].max()]
+    figure, axes = plt.subplots(figsize=(5.2, 3.9))
+    for alpha, colour in zip(sorted(last["alpha"].unique(), reverse=True), COLOURS, strict=False):
+        _band(axes, last[last["alpha"] == alpha], "step", "change", colour, f"α = {alpha:g}", marker="o")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(
+        xscale="log",
+        xlabel=f"step η (the paper's: {base:g})",
+        ylabel="change of test error, %",
+        title=f"at iteration {last['iteration'].iloc[0]} of the paper\nd = {table['d'].iloc[0]}, {_sizes(table)}",
+    )
+    axes.minorticks_off()
+    steps = sorted(last["step"].unique())
+    axes.set_xticks(steps, [f"{step:g}" for step in steps])
+    axes.legend()
+    figure.supxlabel(BAND, fontsize=7)
+    return figure

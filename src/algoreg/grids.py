@@ -1,8 +1,9 @@
 """The axes of tables: what tells runs apart, the paper's iterations and ours, and which of them are recorded."""
 
 # One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
-# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. A run that stands for one of the paper's with another step
-# says so with ``paper_step``. Iterations in tables are η·t / paper_step.
+# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. Tier files speak of the paper's steps and iterations; a tier's
+# ``step_factor`` says how much larger the steps are that really run, and how many fewer. Iterations in tables are the
+# paper's.
 PAPER_STEP = 0.01
 # Where an experiment tabulates the end of each run, whenever that was.
 END = "end"
@@ -27,14 +28,14 @@ def own_iteration(paper_iteration, run):
     ----------
     paper_iteration : int
     run : mapping
-        ``step`` and ``paper_step``, both in M-form.
+        ``step_factor``: how many of the paper's iterations one of the run's stands for.
     """
-    return round(paper_iteration * run["paper_step"] / run["step"])
+    return round(paper_iteration / run["step_factor"])
 
 
 def as_paper_iteration(own, run):
     """Return the paper's iteration that has the η·t of a run's iteration ``own``; see :func:`own_iteration`."""
-    return round(own * run["step"] / run["paper_step"])
+    return round(own * run["step_factor"])
 
 
 def facts(problem, algorithm, run):

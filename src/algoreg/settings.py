@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import operator
 import re
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,6 @@ import yaml
 from algoreg import sources
 from algoreg.grids import (
     END,
-    PAPER_STEP,
     SELECTORS,
     facts,
     own_iteration,
@@ -26,8 +26,8 @@ MEMORY_LIMIT_BYTES = 64 * 2**30
 PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_4", "figure_5a_sgd", "figure_5b_gd")
 PUBLISHED_D = 100
 JUDGING = ("quick", "standard", "paper")
-# What every algorithm takes in a run; the last two have defaults (all the problem's measurements; the paper's usual step).
-GENERIC_RUN_KEYS = ("step", "iterations", "m", "paper_step")
+# What every algorithm takes in a run; without m a run knows all of the problem's measurements.
+GENERIC_RUN_KEYS = ("step", "iterations", "m")
 
 
 class SettingsError(ValueError):
@@ -131,13 +131,43 @@ def _module_names(folder):
     return sorted(p.stem for p in (sources.PACKAGE / folder).glob("*.py") if p.stem != "__init__")
 
 
-def algorithm_options(name):
-    """Return the literal ``OPTIONS`` of ``algoreg.algorithms.<name>``, read without importing the module (or torch)."""
-    tree = ast.parse((sources.PACKAGE / "algorithms" / f"{name}.py").read_text(encoding="utf-8"))
+def module_literal(folder, name, constant, default):
+    """Return a literal of ``algoreg.<folder>.<name>``, or the default, read without importing the module (or torch)."""
+    tree = ast.parse((sources.PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == "OPTIONS" for t in node.targets):
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
             return ast.literal_eval(node.value)
-    return {}
+    return default
+
+
+def algorithm_options(name):
+    """Return the literal ``OPTIONS`` of ``algoreg.algorithms.<name>``."""
+    return module_literal("algorithms", name, "OPTIONS", {})
+
+
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
+
+
+def arithmetic(text, **names):
+    """Return the value of a text of whole numbers, names, brackets and ``+ - * //``.
+
+    Raises
+    ------
+    ValueError
+        If there is anything else in it.
+    """
+
+    def value(node):
+        match node:
+            case ast.Constant(value=int(number)):
+                return number
+            case ast.Name(id=name) if name in names:
+                return names[name]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+                return OPERATORS[type(op)](value(left), value(right))
+        raise ValueError(f"{text!r}: allowed are whole numbers, {', '.join(names)}, brackets and + - * //")
+
+    return value(ast.parse(text, mode="eval").body)
 
 
 def expand_runs(tier, name):
@@ -146,18 +176,46 @@ def expand_runs(tier, name):
     Returns
     -------
     list of dict
-        ``step``, ``iterations``, ``m``, ``paper_step`` and every option of the algorithm.
+        ``step`` and ``iterations`` as they run, ``step_factor`` (how many of the paper's iterations one of them stands
+        for), ``m`` and every option of the algorithm.
     """
     descent = tier["descents"][name]
     options = algorithm_options(descent["algorithm"])
-    defaults = {"m": tier["problems"][descent["problem"]]["m"], "paper_step": PAPER_STEP}
+    factor = step_factor(tier, name)
+    defaults = {"m": tier["problems"][descent["problem"]]["m"], "step_factor": factor}
     defaults.update({key: schema["default"] for key, schema in options.items() if "default" in schema})
     runs = []
     for entry in descent["runs"]:
         filled = {**defaults, **entry}
         axes = [value if isinstance(value, list) else [value] for value in filled.values()]
-        runs += [dict(zip(filled, values, strict=True)) for values in product(*axes)]
+        for values in product(*axes):
+            run = dict(zip(filled, values, strict=True))
+            runs.append({**run, "step": run["step"] * factor, "iterations": run["iterations"] // factor})
     return runs
+
+
+def step_factor(tier, name):
+    """Return by how much the steps of descent ``name`` are larger than the paper's: its own factor, or the tier's, or 1."""
+    return tier["descents"][name].get("step_factor", tier.get("step_factor", 1))
+
+
+def own_record(tier, name):
+    """Return what descent ``name`` records, in iterations as they run; the tier file says it in the paper's.
+
+    Returns
+    -------
+    dict
+        ``errors`` and perhaps ``spectrum``, each a grid of :func:`algoreg.grids.recorded_iterations`.
+    """
+    factor = step_factor(tier, name)
+    record = {}
+    for what, grid in tier["descents"][name]["record"].items():
+        record[what] = dict(grid)
+        if "every" in grid:
+            record[what]["every"] = grid["every"] // factor
+        if "at" in grid:
+            record[what]["at"] = [point // factor for point in grid["at"]]
+    return record
 
 
 def descent_ensembles(tier, name):
@@ -180,6 +238,7 @@ def _run_problems(tier, file):
                 f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(_module_names('algorithms'))}"
             )
             continue
+        problems += _factor_problems(tier, name, place)
         options = algorithm_options(descent["algorithm"])
         for i, run in enumerate(descent["runs"]):
             for key, value in run.items():
@@ -214,20 +273,55 @@ def _run_problems(tier, file):
         for number in descent.get("ensembles", ()):
             if number >= count:
                 problems.append(f"{place}.ensembles = {number}: allowed is 0 to {count - 1}")
+        problems += _pairing_problems(tier, descent, place)
     return problems
+
+
+def _pairing_problems(tier, descent, place):
+    """Return what a descent asks of an ensemble that does not have it."""
+    problem = tier["problems"][descent["problem"]]
+    name, algorithm = problem["ensemble"], descent["algorithm"]
+    if name not in _module_names("ensembles"):
+        return []
+    problems = []
+    if not module_literal("ensembles", name, "SINGLE_MEASUREMENTS", True):
+        if module_literal("algorithms", algorithm, "SINGLE_MEASUREMENTS", False):
+            problems.append(f"{place}.algorithm = {algorithm}: ensemble {name} has no single measurements for it")
+        for i, run in enumerate(descent["runs"]):
+            known = run.get("m", problem["m"])
+            if set(known if isinstance(known, list) else [known]) != {problem["m"]}:
+                allowed = f"the problem's m = {problem['m']} with ensemble: {name}"
+                problems.append(f"{place}.runs[{i}].m = {_show(known)}: allowed is {allowed}")
+    least = module_literal("ensembles", name, "SMALLEST_TRAIN_ERROR", {}).get(descent.get("dtype", tier["dtype"]), 0)
+    if descent.get("stop_below_train_error", math.inf) < least:
+        problems.append(
+            f"{place}.stop_below_train_error = {descent['stop_below_train_error']}: allowed is at least {least}: "
+            f"ensemble {name} does not resolve smaller ones"
+        )
+    return problems
+
+
+def _factor_problems(tier, name, place):
+    """Return the iterations of a descent that its step factor does not divide."""
+    factor, descent = step_factor(tier, name), tier["descents"][name]
+    counts = [(f"runs[{i}].iterations", run["iterations"]) for i, run in enumerate(descent["runs"])]
+    for what, grid in descent["record"].items():
+        counts += [(f"record.{what}.every", grid["every"])] if "every" in grid else []
+        counts += [(f"record.{what}.at", point) for point in grid.get("at", ())]
+    return [
+        f"{place}.{key} = {count}: allowed is a multiple of step_factor = {factor}"
+        for key, count in counts
+        if count % factor
+    ]
 
 
 def _problem_problems(tier, file):
     problems = []
     for name, problem in tier["problems"].items():
         place = f"{file}: problems.{name}"
-        d, rank, m = problem["d"], problem["rank"], problem["m"]
+        d, rank = problem["d"], problem["rank"]
         if rank > d:
             problems.append(f"{place}.rank = {rank}: allowed is at most d = {d}")
-        if problem["ensemble"] not in _module_names("ensembles"):
-            problems.append(
-                f"{place}.ensemble = {problem['ensemble']}: allowed are {', '.join(_module_names('ensembles'))}"
-            )
         for key in ("targets", "ensembles"):
             if problem[key] < 2 and tier.get("judge_like", tier["tier"]) in JUDGING:
                 problems.append(f"{place}.{key} = {problem[key]}: allowed is at least 2 where claims are judged")
@@ -243,12 +337,28 @@ def _problem_problems(tier, file):
             for descent in tier["descents"].values()
             if descent["problem"] == name and "dtype" in descent
         }
-        need = m * d * (d + 1) // 2 * (8 if "float64" in used else 4)
-        if need > MEMORY_LIMIT_BYTES:
-            limit = MEMORY_LIMIT_BYTES // 2**30
-            problems.append(
-                f"{place}.m = {m}: the packed ensemble would take {need / 2**30:.0f} GiB; allowed is {limit} GiB"
-            )
+        problems += _ensemble_problems(problem, place, 8 if "float64" in used else 4)
+    return problems
+
+
+def _ensemble_problems(problem, place, number_bytes):
+    """Return what the ensemble of a problem cannot be at its size."""
+    d, m, name = problem["d"], problem["m"], problem["ensemble"]
+    if name not in _module_names("ensembles"):
+        return [f"{place}.ensemble = {name}: allowed are {', '.join(_module_names('ensembles'))}"]
+    problems = []
+    least = module_literal("ensembles", name, "LEAST_M", "1")
+    if m < arithmetic(least, d=d):
+        formula = least.replace("//", "/").replace("*", "").replace(" ", "")
+        problems.append(
+            f"{place}.m = {m}: allowed is at least {formula} = {arithmetic(least, d=d)} with ensemble: {name}"
+        )
+    numbers = module_literal("ensembles", name, "NUMBERS", "m * d * (d + 1) // 2")
+    need = arithmetic(numbers, d=d, m=m) * number_bytes
+    if need > MEMORY_LIMIT_BYTES:
+        limit, key = MEMORY_LIMIT_BYTES // 2**30, "m" if re.search(r"\bm\b", numbers) else "d"
+        takes = f"the ensemble would take {need / 2**30:.0f} GiB"
+        problems.append(f"{place}.{key} = {problem[key]}: {takes}; allowed is {limit} GiB")
     return problems
 
 
@@ -301,14 +411,13 @@ def _recording_problems(tier, experiment, place):
     for name, run, _ in _selected_runs(tier, experiment):
         budgets = [other["iterations"] for other in expand_runs(tier, name)]
         # As the engine has it: one grid up to the longest run, and the end of every run.
-        batch = {*recorded_iterations(tier["descents"][name]["record"]["errors"], max(budgets)), *budgets}
+        batch = {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
         recorded = {point for point in batch if point <= run["iterations"]}
         for point in paper_iterations(experiment):
-            own, wanted = own_iteration(point, run), point * run["paper_step"]
-            if own not in recorded or not math.isclose(own * run["step"], wanted, rel_tol=1e-9):
+            if point % run["step_factor"] or own_iteration(point, run) not in recorded:
                 problems.append(
-                    f"{place}.paper_iterations = {point}: descents.{name} (step {run['step']}, "
-                    f"{run['iterations']} iterations) does not record that η·t = {wanted:g}"
+                    f"{place}.paper_iterations = {point}: descents.{name} (step_factor {run['step_factor']}, "
+                    f"{run['iterations'] * run['step_factor']} iterations) does not record it"
                 )
                 break
     return problems

@@ -185,6 +185,11 @@ def descent_dtype(wildcards):
     return descent_block(wildcards).get("dtype", config["dtype"])
 
 
+def recorded(wildcards):
+    """Return what a descent records, in iterations as they run."""
+    return settings.own_record(config, wildcards.descent)
+
+
 def expanded_runs(wildcards):
     """Return the runs of a descent."""
     return descent_runs(wildcards.descent)

@@ -18,6 +18,7 @@ rule descend:
         problem=descent_problem,
         block=descent_block,
         runs=expanded_runs,
+        record=recorded,
         seed=config["seed"],
         dtype=descent_dtype,
         torch_threads=config["threads"],
