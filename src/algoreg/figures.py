@@ -294,6 +294,9 @@ def _run_from_a_large_start(tables, name, curve_name, title, unit):
     curve = load_published(curve_name)
     for error, colour, label in (("test_error", TEST, "test"), ("train_error", TRAIN, "training")):
         _band(axes, table, "iteration", error, colour, f"{label} error, ours")
+        for _, one in table[table["status"] != "diverged"].groupby("target"):
+            mean = one.groupby("iteration")[error].mean()
+            axes.plot(mean.index, mean, color=colour, linewidth=0.7, alpha=0.7)
         if f"{name}_published" in tables:
             _published(axes, curve[curve["error"] == error], "iteration", colour, f"{label} error, published")
     axes.set(
@@ -305,7 +308,7 @@ def _run_from_a_large_start(tables, name, curve_name, title, unit):
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(THOUSANDS)
     axes.legend()
-    figure.supxlabel(BAND, fontsize=7)
+    figure.supxlabel(f"{BAND};\nthin: each target, mean over ensembles (the paper draws one target)", fontsize=7)
     return figure
 
 

@@ -229,6 +229,23 @@ def figure_5(reference):
     )
 
 
+def flow(reference):
+    """Return how far each larger step moves the test errors of Figure 1's smallest start at equal η·t, as Markdown."""
+    frame = _frame(reference["tables"]["flow_equivalence"])
+    keys = ["alpha", "iteration", "target", "ensemble"]
+    own = frame[frame["step"] == frame["step"].min()]
+    both = frame.merge(own, on=keys, suffixes=("", "_own"))
+    both["shift"] = 100 * (both["test_error"] / both["test_error_own"] - 1)
+    rows = []
+    for step, part in both[both["step"] > own["step"].iloc[0]].groupby("step"):
+        shifts = [f"{one['shift'].mean():+.1f} %" for _, one in part.groupby("iteration")]
+        rows.append([f"{step:g}", f"{step / own['step'].iloc[0]:.0f}", *shifts])
+    times = sorted(own["iteration"].unique())
+    alphas = ", ".join(f"{alpha:g}" for alpha in sorted(own["alpha"].unique()))
+    header = [f"step η (α = {alphas})", "times the paper's", *(f"at iteration {time}" for time in times)]
+    return _markdown(header, rows)
+
+
 def costs(references):
     """Return seconds and memory of the tiers with a reference, as Markdown."""
     rows = []
@@ -255,5 +272,6 @@ def blocks(references, registry):
         "figure-4": figure_4(standard),
         "figure-4-thresholds": figure_4_thresholds(standard),
         "figure-5": figure_5(standard),
+        "flow": flow(standard),
         "costs": costs(references),
     }
