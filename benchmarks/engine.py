@@ -17,6 +17,7 @@ import threadpoolctl
 import torch
 
 import roofline
+from algoreg import report
 from algoreg.algorithms import factored, projected, stochastic
 from algoreg.devices import DTYPES, configure
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
@@ -38,6 +39,7 @@ KEYS = (
     "fraction_of_limit",
 )
 BATCHES = (1, 8, 32)
+DOCUMENT = Path("docs/scaling.md")
 BASELINES = ("autograd", "einsum", "einsum_optimize")
 STEP = 1e-3
 GIB = 2**30
@@ -367,6 +369,39 @@ def describe_row(row):
     return f"  {row['name']:17}{place:31}{', '.join(values)}"
 
 
+def document(rows):
+    """Return the rows as Markdown: the machine, its limits, the engine at every size, the other algorithms."""
+    (machine,) = (row for row in rows if row["name"] == "machine")
+    limits = [
+        f"{row['name']} {row['dtype']} {row.get('gb_per_s') or row.get('gflop_per_s'):.3g} "
+        f"{'GFLOP/s' if row['name'] == 'gemm' else 'GB/s'}"
+        for row in rows
+        if row["name"] in ("copy", "gemv", "gemm")
+    ]
+    (memory,) = (row for row in rows if row["name"] == "memory")
+
+    def cell(row, key, form):
+        return "–" if row.get(key) is None else form.format(row[key])
+
+    lines = [
+        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}. Peak memory at "
+        f"d = {memory['d']}, m = {memory['m']}: {memory['ratio']:.2f} × (packed ensemble + state), "
+        f"{memory['ratio_above_first_use']:.2f} × beyond what the libraries load at their first product.",
+        "",
+        "| | d | m | batch | type | ms per run and iteration | × autograd | × einsum | × einsum, optimised | of the limit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if row["name"] in ("engine", "projected", "eigh", "stochastic", "gemm_dxd"):
+            lines.append(
+                f"| {row['name']} | {row['d']} | {row['m']} | {row['batch']} | {row['dtype']} "
+                f"| {cell(row, 'ms_per_run_iteration', '{:.3g}')} | {cell(row, 'ratio_to_autograd', '{:.1f}')} "
+                f"| {cell(row, 'ratio_to_einsum', '{:.0f}')} | {cell(row, 'ratio_to_einsum_optimize', '{:.1f}')} "
+                f"| {cell(row, 'fraction_of_limit', '{:.0%}')}{' (in cache)' if row.get('in_cache') else ''} |"
+            )
+    return "\n".join(lines)
+
+
 def parse(arguments=None):
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -391,6 +426,9 @@ def parse(arguments=None):
     )
     parser.add_argument(
         "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
+    )
+    parser.add_argument(
+        "--document", action="store_true", help="also write the tables of docs/scaling.md from this run's numbers"
     )
     options = parser.parse_args(arguments)
     quick = options.quick
@@ -418,6 +456,9 @@ def main():
         with atomic(options.output / f"roofline.{kind}") as temporary:
             save(figure, temporary, kind)
     bench.say(f"wrote {options.output}/engine.json, roofline.svg and roofline.png")
+    if options.document:
+        write_text(DOCUMENT, report.fill(DOCUMENT.read_text(encoding="utf-8"), {"bench": document(rows)}))
+        bench.say(f"filled {DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ def fill(tensor, blocks):
     return sha.hexdigest()
 
 
+# On a GPU there is no core's cache to stay in, and every block costs launches: blocks as large as the residuals allow.
+GPU_BLOCK_ROWS = 16384
+
+
 class Measurements:
     """Base of the ensembles; a subclass says how its matrices are stored and has ``measure``.
 
@@ -59,7 +63,8 @@ class Measurements:
     def _know(self, counts):
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
         self.counts = counts
-        edges = [*range(0, self.m, self.block_rows), self.m]
+        height = self.block_rows if self.device.type == "cpu" else GPU_BLOCK_ROWS
+        edges = [*range(0, self.m, height), self.m]
         if counts is None:
             self._segments, self._divisor = [(*block, None) for block in pairwise(edges)], self.m
             return
