@@ -373,7 +373,7 @@ def document(rows):
     """Return the rows as Markdown: the machine, its limits, the engine at every size, the other algorithms."""
     (machine,) = (row for row in rows if row["name"] == "machine")
     limits = [
-        f"{row['name']} {row['dtype']} {row.get('gb_per_s') or row.get('gflop_per_s'):.3g} "
+        f"{row['name']} {row['dtype'] or ''} {row.get('gb_per_s') or row.get('gflop_per_s'):.3g} "
         f"{'GFLOP/s' if row['name'] == 'gemm' else 'GB/s'}"
         for row in rows
         if row["name"] in ("copy", "gemv", "gemm")
@@ -384,9 +384,9 @@ def document(rows):
         return "–" if row.get(key) is None else form.format(row[key])
 
     lines = [
-        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}. Peak memory at "
-        f"d = {memory['d']}, m = {memory['m']}: {memory['ratio']:.2f} × (packed ensemble + state), "
-        f"{memory['ratio_above_first_use']:.2f} × beyond what the libraries load at their first product.",
+        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}. Peak memory at "
+        f"d = {memory['d']}, m = {memory['m']}: {cell(memory, 'ratio', '{:.2f}')} × (packed ensemble + state), "
+        f"{cell(memory, 'ratio_above_first_use', '{:.2f}')} × beyond what the libraries load at their first product.",
         "",
         "| | d | m | batch | type | ms per run and iteration | × autograd | × einsum | × einsum, optimised | of the limit |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -19,7 +19,8 @@ batch = descent.Batch(
     settings["seed"],
     params.block.get("stop_below_train_error"),
 )
-fingerprint = settings_hash({**dict(params.items()), "problem_sha256": str(arrays["problem_sha256"])})
+identity = {"problem_sha256": str(arrays["problem_sha256"]), "device": str(device)}
+fingerprint = settings_hash({**dict(params.items()), **identity})
 checkpoint = params.checkpoint
 result = descent.run_to_file(batch, checkpoint, fingerprint, settings["checkpoint_seconds"], device)
 records.write_arrays(snakemake.output.arrays, result, {**facts, "fingerprint": fingerprint})

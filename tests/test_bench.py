@@ -23,7 +23,7 @@ def bench(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_the_quick_benchmark_writes_complete_rows_and_a_picture(tmp_path):
+def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", tmp_path]
     done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -48,6 +48,9 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(tmp_path):
         parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)
     assert all((tmp_path / f"roofline.{kind}").stat().st_size > 0 for kind in ("svg", "png"))
+    text = bench("engine").document(rows)
+    assert text.count("\n| engine |") == 6
+    assert "None" not in text
 
 
 def test_the_roofline_of_a_small_case_is_the_one_worked_out_by_hand(bench):

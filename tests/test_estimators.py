@@ -163,6 +163,11 @@ def test_published_course_compares_times_of_training_and_levels_of_test_errors()
     assert judge(course(0.01, 2.0)).value == pytest.approx(1, abs=0.15)
     assert judge(course(0.02, 2.0)).value == pytest.approx(2, rel=0.2)
     assert judge(course(0.02, 6.0)).value == pytest.approx(3, rel=0.1)
+    # Levels beyond our run's end count by its rate, not as reached there.
+    assert judge(course(0.0025, 2.0)).value == pytest.approx(4, rel=0.3)
+    flat = course(0.01, 2.0)
+    flat["train_error"] = 1.0
+    assert judge(flat).value > 1000
     broken = course(0.01, 2.0)
     broken.loc[3, "train_error"] = np.nan
     assert judge(broken) == estimators.UNDEFINED
@@ -207,6 +212,11 @@ def test_smallest_gap_between_methods():
     assert estimators.smallest_gap(
         frame, {}, np.random.default_rng(0), m_over_d=[5, 10, 15], **options
     ).value == pytest.approx(0)
+    with pytest.raises(ValueError, match="does not have all of m/d"):
+        estimators.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 20], **options)
+    apart = {"x": pd.concat([projected, factored.assign(m_over_d=factored["m_over_d"].replace({15: 20}))])}
+    with pytest.raises(ValueError, match="do not have the same d, m_over_d"):
+        estimators.smallest_gap(apart, {}, np.random.default_rng(0), m_over_d=[5, 10, 15, 20], **options)
 
 
 def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
@@ -219,7 +229,18 @@ def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
 
     at_10 = frame[frame["iteration"] == 10]["test_error"].mean()
     assert judge(a=frame).value == pytest.approx(at_10)
-    assert judge(a=frame, b=slow) == estimators.Estimate(0.0, 0.0, 0.0)
+    assert judge(a=frame, b=slow) == estimators.UNDEFINED
+    half = frame.copy()
+    half.loc[half["target"] == 0, "train_error"] = 0.1
+    assert judge(a=half).value == pytest.approx(
+        frame[(frame["iteration"] == 10) & (frame["target"] > 0)]["test_error"].sum() / (TARGETS * ENSEMBLES)
+    )
+    # Both tables must pass: the wide interval of the one with the larger mean is not lost.
+    wide = frame.copy()
+    wide.loc[wide["target"] == 0, "test_error"] *= 30
+    both = judge(a=frame, b=wide)
+    assert both.value == pytest.approx(at_10)
+    assert both.low == judge(b=wide).low < judge(a=frame).low
 
 
 def test_largest_change_is_paired_and_finds_the_worst_point():

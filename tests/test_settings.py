@@ -83,6 +83,11 @@ def edit(path, value):
         (("experiments", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
         (("experiments", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
+        (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "alpha"], "projected runs have no alpha"),
+        (("problems", "gaussian_d10", "m"), 50.0, "m = 50.0: allowed is a whole number"),
+        (("descents", "sgd_d10", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
+        (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
+        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "allowed is by, descents"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip

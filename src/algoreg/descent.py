@@ -93,7 +93,8 @@ class State:
                 print(f"{path}: checkpoint of other settings or code, starting over", flush=True)
                 return None
             return cls(
-                torch.from_numpy(arrays["iterate"]).to(device),
+                # A copy: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+                torch.from_numpy(arrays["iterate"]).clone().to(device),
                 arrays["active"],
                 arrays["status"],
                 arrays["ended"],

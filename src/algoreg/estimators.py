@@ -216,6 +216,20 @@ def _log_cells(table, keys, error):
     return names, np.log10(values)
 
 
+def _paired_logs(parts, keys, error):
+    """Return log(error of the first part / error of the second), cell by cell, or None where a run has no value.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty or the two do not have the same points.
+    """
+    (names, first), (others, second) = (_log_cells(part, keys, error) for part in parts)
+    if not names or names != others:
+        raise ValueError(f"the two sides to compare do not have the same {', '.join(keys)}: {names} and {others}")
+    return None if first is None or second is None else (first - second) * np.log(10)
+
+
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
 def smallest_gain(tables, published, rng, *, table, error, shuffle=False):
     """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d.
@@ -287,6 +301,22 @@ def published_factor(tables, published, rng, *, table, figure, errors, shift=0, 
     return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))
 
 
+def _log_time_to(levels, course, times):
+    """Return the log of the time at which a falling curve of logs reaches each level.
+
+    Interpolated in log time; beyond the curve's end by the rate of its last two points. A curve that has stopped
+    falling takes 10⁶ times as long as it ran.
+    """
+    reached = np.interp(-levels, -course, np.log(times))
+    rate = (course[-2] - course[-1]) / (times[-1] - times[-2])
+    beyond = levels < course[-1]
+    if rate <= 0:
+        reached[beyond] = np.log(1e6 * times[-1])
+    else:
+        reached[beyond] = np.log(times[-1] + (course[-1] - levels[beyond]) / rate)
+    return reached
+
+
 @estimand(
     "larger of two factors between ours and the published curve: in the test error at equal iterations, "
     "in the iterations to equal training error (geometric means)"
@@ -315,9 +345,7 @@ def published_course(tables, published, rng, *, table, figure):
         def mean(values):
             return np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)))
 
-        course = np.minimum.accumulate(mean(train)[later])
-        reached = np.interp(-levels, -course, np.log(times[later]))
-        apart = np.abs(reached - when)
+        apart = np.abs(_log_time_to(levels, np.minimum.accumulate(mean(train)[later]), times[later]) - when)
         return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))
 
     result = crossed_interval(statistic, *train.shape[1:], rng)
@@ -363,7 +391,10 @@ def threshold_growth(tables, published, rng, *, table, method, against):
     logs = []
     for name in (method, against):
         parts = [frame[(frame["d"] == d) & (frame["method"] == name)] for d in sizes]
-        logs.append(np.log([thresholds(part) for part in parts]))
+        found = [thresholds(part) for part in parts]
+        if len({values.shape for values in found}) > 1:
+            raise ValueError(f"table {table}: every d needs the same number of targets and ensembles")
+        logs.append(np.log(found))
     if not np.isfinite(logs).all():
         return UNDEFINED
     difference = logs[0] - logs[1]
@@ -380,13 +411,12 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
     """Return the smallest mean of log10(error of ``method`` / error of ``against``) over these m/d and every d."""
     frame = tables[table]
     frame = frame[frame["m_over_d"].isin(m_over_d)]
-    logs = []
-    for name in (method, against):
-        _, values = _log_cells(frame[frame["method"] == name], ["d", "m_over_d"], "test_error")
-        if values is None:
-            return UNDEFINED
-        logs.append(values)
-    gaps = logs[0] - logs[1]
+    gaps = _paired_logs([frame[frame["method"] == name] for name in (method, against)], ["d", "m_over_d"], "test_error")
+    if gaps is None:
+        return UNDEFINED
+    if set(frame["m_over_d"]) != set(m_over_d):
+        raise ValueError(f"table {table} does not have all of m/d = {m_over_d}")
+    gaps = gaps / np.log(10)
     return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
 
 
@@ -396,18 +426,21 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
 def test_error_once_fitted(tables, published, rng, *, over, fitted):
     """Return the mean test error at the first recorded iteration with a training error below ``fitted``.
 
-    A run that never gets there counts as 0: it did not fit without recovering. Of the tables named by ``over`` (one
-    per method) the estimate with the smallest value is returned, whole.
+    A run that never gets there counts as 0: it did not fit without recovering. Undefined where no run of a table gets
+    there: nothing has been seen then. Of the tables named by ``over`` (one per method) the smallest value and the
+    smallest ends of the intervals are returned, as the claim is about each of them.
     """
     estimates = []
     for name in over:
         _, train = cells(tables[name], ["iteration"], "train_error")
         _, test = cells(tables[name], ["iteration"], "test_error")
         below = train < fitted
+        if not below.any():
+            return UNDEFINED
         first = below.argmax(axis=0)
         score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
-    return min(estimates, key=lambda estimate: estimate.value)
+    return Estimate(*(min(getattr(one, part) for one in estimates) for part in ("value", "low", "high")))
 
 
 @estimand("largest factor between the errors of a step and of the paper's own at equal η·t, over starts and iterations")
@@ -417,13 +450,10 @@ def largest_change(tables, published, rng, *, table, error, step, reference):
     Paired: both runs have the same target, ensemble and start.
     """
     frame = tables[table]
-    logs = []
-    for value in (step, reference):
-        _, part = _log_cells(frame[np.isclose(frame["step"], value)], ["alpha", "iteration"], error)
-        if part is None:
-            return UNDEFINED
-        logs.append(part * np.log(10))
-    change = logs[0] - logs[1]
+    parts = [frame[np.isclose(frame["step"], value)] for value in (step, reference)]
+    change = _paired_logs(parts, ["alpha", "iteration"], error)
+    if change is None:
+        return UNDEFINED
     result = crossed_interval(
         lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng
     )

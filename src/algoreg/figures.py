@@ -210,9 +210,8 @@ def _thresholds(axes, tables):
         start = "" if np.isnan(alpha) else f", α = {alpha:g}"
         means, lows, highs = [], [], []
         for d in sizes:
-            # A run whose threshold lies outside the grid has none to draw.
+            # A mean over the runs whose threshold lies inside the grid would be biased: no point where one lies outside.
             found = thresholds(frame[frame["d"] == d])
-            found = found[np.isfinite(found)] if np.isfinite(found).any() else np.full(1, np.nan)
             means.append(np.exp(np.mean(np.log(found))))
             lows.append(found.min())
             highs.append(found.max())

@@ -33,17 +33,13 @@ def fill(tensor, blocks):
     return sha.hexdigest()
 
 
-# On a GPU there is no core's cache to stay in, and every block costs launches: blocks as large as the residuals allow.
-GPU_BLOCK_ROWS = 16384
-
-
 class Measurements:
     """Base of the ensembles; a subclass says how its matrices are stored and has ``measure``.
 
     Attributes
     ----------
-    block_rows : int
-        Of the class: how many measurements a pass handles together.
+    block_rows, gpu_block_rows : int
+        Of the class: how many measurements a pass handles together, on a CPU and on a GPU.
     d, m : int
         Matrix size and number of measurements.
     number : int
@@ -56,6 +52,9 @@ class Measurements:
         How many measurements each run knows; None where every run knows all of them.
     """
 
+    # On a GPU there is no core's cache to stay in, and every block costs launches.
+    gpu_block_rows = 16384
+
     def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
         self._know(counts)
@@ -63,7 +62,7 @@ class Measurements:
     def _know(self, counts):
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
         self.counts = counts
-        height = self.block_rows if self.device.type == "cpu" else GPU_BLOCK_ROWS
+        height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
             self._segments, self._divisor = [(*block, None) for block in pairwise(edges)], self.m
@@ -81,7 +80,7 @@ class Measurements:
     def shared_by(self, counts):
         """Return this ensemble, sharing memory, as seen by runs of which run k knows the first ``counts[k]`` measurements.
 
-        Everything then takes one matrix per run, and labels whose columns beyond a run's count are never read.
+        Everything then takes one matrix per run, and labels whose columns beyond a run's count do not matter.
 
         Parameters
         ----------
@@ -116,8 +115,8 @@ class Measurements:
         """
         residual = self.measure(matrices) - labels
         if self.counts is not None:
-            known = torch.arange(self.m, device=self.device) < self._divisor
-            residual, labels = residual * known, labels * known
+            unknown = torch.arange(self.m, device=self.device) >= self._divisor
+            residual, labels = residual.masked_fill(unknown, 0), labels.masked_fill(unknown, 0)
         return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(labels, dim=1)
 
     def factored_gradient(self, factors, labels):

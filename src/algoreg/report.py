@@ -95,7 +95,7 @@ def figure_1(reference):
 
 
 def step_effect(reference):
-    """Return how far five times the paper's step moves Figure 1's test errors on one ensemble, as Markdown."""
+    """Return how far five times the paper's step moves Figure 1's test errors where both ran, as Markdown."""
     own, paper = (_frame(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
     both = paper.merge(own, on=["d", "alpha", "target", "ensemble"], suffixes=("_paper", "_own"))
     both["shift"] = 100 * (both["test_error_own"] / both["test_error_paper"] - 1)
@@ -179,7 +179,9 @@ def figure_4_thresholds(reference):
     for name, start in (("figure_4_thresholds", "10⁻⁴·I"), ("figure_4_thresholds_large", "0.01·I")):
         frame = _frame(reference["tables"][name])
         for method, part in sorted(frame.groupby("method"), reverse=True):
-            means = {d: np.exp(np.log(thresholds(rest)).mean()) for d, rest in part.groupby("d")}
+            means = {
+                d: np.exp(np.log(thresholds(rest)).mean()) for d, rest in part.groupby("d")
+            }  # NaN: outside the grid
             rows.append([f"{method}, from {'0' if method == 'projected' else start}", means])
     sizes = sorted(rows[0][1])
     rows.append(

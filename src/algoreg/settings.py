@@ -89,16 +89,25 @@ def _show(value):
 def _hint(value):
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
         mantissa, exponent = re.split("[eE]", value)
-        return f" (YAML reads {value} as a text: write {mantissa}.0e{int(exponent):+d})"
+        return f" (YAML reads {value} as a text: write {mantissa}.0e{int(exponent):+d}, a whole number in digits)"
     return ""
 
 
-def _schema_problems(content, schema, file):
+def _validator(schema):
+    """Return a validator for which 50.0 is not a whole number: jobs use it as one."""
     # Loading jsonschema takes over a second beside jupyter's packages; jobs that only want a name need not wait.
     import jsonschema
 
+    base = jsonschema.Draft202012Validator
+    whole = base.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
+    return jsonschema.validators.extend(base, type_checker=whole)(schema)
+
+
+def _schema_problems(content, schema, file):
+    import jsonschema
+
     problems = []
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
+    for error in _validator(schema).iter_errors(content):
         best = jsonschema.exceptions.best_match([error])
         key, value, rule = _key(best.absolute_path), best.instance, best.validator
         if rule == "additionalProperties" and isinstance(value, dict):
@@ -225,8 +234,6 @@ def descent_ensembles(tier, name):
 
 
 def _run_problems(tier, file):
-    import jsonschema
-
     problems = []
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
@@ -251,7 +258,7 @@ def _run_problems(tier, file):
                 if value == []:
                     problems.append(f"{place}.runs[{i}].{key} = []: allowed is a value or a list of values")
                 for item in value if isinstance(value, list) else [value]:
-                    if not jsonschema.Draft202012Validator(options[key]).is_valid(item):
+                    if not _validator(options[key]).is_valid(item):
                         allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
                         problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
                     elif "at_most" in options[key]:
@@ -332,17 +339,12 @@ def _problem_problems(tier, file):
             )
         if problem["target"]["kind"] == "columns" and eigenvalues is not None:
             problems.append(f"{place}.target.eigenvalues = {_show(eigenvalues)}: allowed only with kind: spectrum")
-        used = {tier["dtype"]} | {
-            descent["dtype"]
-            for descent in tier["descents"].values()
-            if descent["problem"] == name and "dtype" in descent
-        }
-        problems += _ensemble_problems(problem, place, 8 if "float64" in used else 4)
+        problems += _ensemble_problems(problem, place)
     return problems
 
 
-def _ensemble_problems(problem, place, number_bytes):
-    """Return what the ensemble of a problem cannot be at its size."""
+def _ensemble_problems(problem, place):
+    """Return what the ensemble of a problem cannot be at its size; labels are computed in float64, whatever follows."""
     d, m, name = problem["d"], problem["m"], problem["ensemble"]
     if name not in _module_names("ensembles"):
         return [f"{place}.ensemble = {name}: allowed are {', '.join(_module_names('ensembles'))}"]
@@ -354,7 +356,7 @@ def _ensemble_problems(problem, place, number_bytes):
             f"{place}.m = {m}: allowed is at least {formula} = {arithmetic(least, d=d)} with ensemble: {name}"
         )
     numbers = module_literal("ensembles", name, "NUMBERS", "m * d * (d + 1) // 2")
-    need = arithmetic(numbers, d=d, m=m) * number_bytes
+    need = 8 * arithmetic(numbers, d=d, m=m)
     if need > MEMORY_LIMIT_BYTES:
         limit, key = MEMORY_LIMIT_BYTES // 2**30, "m" if re.search(r"\bm\b", numbers) else "d"
         takes = f"the ensemble would take {need / 2**30:.0f} GiB"
@@ -385,7 +387,13 @@ def _row_problems(tier, experiment, place):
     problems, seen = [], set()
     keys = [key for key in experiment["by"] if key != "iteration"]
     for _, _, named in _selected_runs(tier, experiment):
-        point = tuple(named.get(key) for key in keys)
+        lacking = [key for key in keys if key not in named]
+        if lacking:
+            problems.append(
+                f"{place}.by = {_show(experiment['by'])}: {named['method']} runs have no {', '.join(lacking)}"
+            )
+            break
+        point = tuple(named[key] for key in keys)
         if point in seen:
             text = ", ".join(f"{key} = {value}" for key, value in zip(keys, point, strict=True))
             problems.append(f"{place}.by = {_show(experiment['by'])}: does not tell apart two runs with {text}")

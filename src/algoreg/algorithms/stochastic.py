@@ -95,10 +95,10 @@ class Algorithm(factored.Algorithm):
 
     def _batches(self, factors, index, order):
         """Return the factors of a group after one step per row of ``order``."""
+        labels, steps = self.labels[index], self.steps[index]
         for drawn in torch.from_numpy(order).to(factors.device):
-            part = self.ensemble.select(drawn)
-            gradient = part.factored_gradient(factors, self.labels[index][:, drawn])
-            factors = factors - self.steps[index] * gradient
+            gradient = self.ensemble.select(drawn).factored_gradient(factors, labels[:, drawn])
+            factors = torch.addcmul(factors, steps, gradient, value=-1)
         return factors
 
     def _single_samples(self, factor, number, order):

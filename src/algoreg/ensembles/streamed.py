@@ -55,6 +55,7 @@ class Ensemble(gaussian.Ensemble):
         self._buffer = torch.empty(BLOCK_ROWS, packed_length(d), dtype=dtype, pin_memory=device.type == "cuda")
         Measurements.__init__(self, d, m, device, dtype, digest, number)
 
+    gpu_block_rows = BLOCK_ROWS
     # There are no rows in memory to unpack: single-sample SGD selects what it needs.
     unpacked = None
 
