@@ -195,7 +195,7 @@ def tier(ensemble, d=10, m=60, **descent):
     ("block", "line"),
     [
         ({"ensemble": "wishart", "m": 54}, "problems.more.m = 54: allowed is at least d(d+1)/2 = 55 with ensemble: wishart"),
-        ({"ensemble": "gram", "d": 1000}, "problems.more.d = 1000: the ensemble would take 933 GiB; allowed is 64 GiB"),
+        ({"ensemble": "gram", "d": 1000}, "problems.more.d = 1000: the ensemble would take 1866 GiB; allowed is 64 GiB"),
         ({"ensemble": "gaussian", "m": 10**9}, "problems.more.m = 1000000000: the ensemble would take"),
         ({"ensemble": "gram", "runs": [{"alpha": 1.0, "step": 0.1, "iterations": 10, "m": [60, 50]}]}, "descents.more.runs[0].m = [60, 50]: allowed is the problem's m = 60 with ensemble: gram"),
         ({"ensemble": "wishart", "algorithm": "stochastic"}, "descents.more.algorithm = stochastic: ensemble wishart has no single measurements for it"),

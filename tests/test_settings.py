@@ -87,7 +87,7 @@ def edit(path, value):
         (("problems", "gaussian_d10", "m"), 50.0, "m = 50.0: allowed is a whole number"),
         (("descents", "sgd_d10", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
         (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
-        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "allowed is by, descents"),
+        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
