@@ -41,7 +41,9 @@ def test_thresholds_are_drawn_with_the_statistical_dimension_and_only_where_none
     lines = {line.get_label(): line for line in figure.axes[-1].lines}
     dimension = next(line for label, line in lines.items() if "statistical dimension" in label)
     np.testing.assert_allclose(dimension.get_ydata()[0], (55 - 45 / 2) / 10)
-    drawn = [np.isfinite(np.asarray(box.lines[0].get_ydata(), dtype=float)).tolist() for box in figure.axes[-1].containers]
+    drawn = [
+        np.isfinite(np.asarray(box.lines[0].get_ydata(), dtype=float)).tolist() for box in figure.axes[-1].containers
+    ]
     assert drawn == [[True, True], [True, False]]
 
 

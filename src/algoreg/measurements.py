@@ -39,7 +39,7 @@ class Measurements:
     Attributes
     ----------
     block_rows, gpu_block_rows : int
-        Of the class: how many measurements a pass handles together, on a CPU and on a GPU.
+        How many measurements a pass handles together, on a CPU and on a GPU; set before the base is initialised.
     d, m : int
         Matrix size and number of measurements.
     number : int

@@ -12,9 +12,18 @@ from algoreg.measurements import Measurements, fill, normal_blocks
 from algoreg.seeds import stream
 from algoreg.svec import packed_length, smat, svec
 
-# Rows handled together in the one-pass residual. At d = 100 a block of 128 float32 rows is 2.6 MB: it is still in
-# cache when the transposed product reads it again (64 to 256 measured alike; one block is 15-25% slower).
+# Rows drawn together, and the most that a pass handles together.
 BLOCK_ROWS = 128
+# A pass reads each block twice, for the residuals and for their sum: the second time from cache, if the block is small.
+# 128 rows at d = 100 in float32; 64 to 256 measured alike there, all rows at once 15-25% slower. At d = 200 and 400 blocks
+# of this size take 40 and 20% less time than 128 rows. Fewer than 16 rows are slow products.
+BLOCK_BYTES = 2_600_000
+LEAST_BLOCK_ROWS = 16
+# Small batches on one thread: the products go through numpy's BLAS, in blocks that stay in the core's own cache. At d = 100,
+# m = 2500 that takes 2.9 instead of 3.9 ms for 1 run and 5.5 instead of 10.5 for 5 in float32, 10.8 instead of 20.1 for 5
+# in float64; from 6 on torch's BLAS is as fast or faster in float32 (docs/scaling.md).
+SMALL_BATCH = 5
+SMALL_BATCH_ROWS = 32
 
 
 def packed_rows(d, m, seed, ensemble):
@@ -26,11 +35,10 @@ def packed_rows(d, m, seed, ensemble):
     return normal_blocks(generator, m, (packed_length(d),), BLOCK_ROWS)
 
 
-# Small batches on the CPU: the products go through numpy's BLAS, in blocks that stay in the core's own cache. At d = 100,
-# m = 2500 on one core that takes 2.9 instead of 3.9 ms for 1 run and 5.5 instead of 10.5 for 5 in float32, 10.8
-# instead of 20.1 for 5 in float64; from so many runs on torch's BLAS is as fast or faster (docs/scaling.md).
-SMALL_BATCH = {torch.float32: 5, torch.float64: 10}
-SMALL_BATCH_ROWS = 32
+def rows_of_a_block(d, dtype):
+    """Return how many rows a pass handles together: a power of two from 16 to 128, about ``BLOCK_BYTES`` of them."""
+    fitting = max(BLOCK_BYTES // (packed_length(d) * dtype.itemsize), LEAST_BLOCK_ROWS)
+    return min(2 ** (fitting.bit_length() - 1), BLOCK_ROWS)
 
 
 class Ensemble(Measurements):
@@ -44,11 +52,10 @@ class Ensemble(Measurements):
     The others are those of :class:`algoreg.measurements.Measurements`.
     """
 
-    block_rows = BLOCK_ROWS
-
     def __init__(self, rows, d, digest=None, number=0, counts=None):
         if rows.ndim != 2 or rows.shape[1] != packed_length(d):
             raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
+        self.block_rows = rows_of_a_block(d, rows.dtype)
         super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
         self.rows = rows
 
@@ -111,8 +118,11 @@ class Ensemble(Measurements):
         torch.Tensor, shape (B, d, d)
         """
         x = svec(matrices)
-        if self.counts is None and self.device.type == "cpu" and len(x) <= SMALL_BATCH[self.dtype]:
-            return smat(self._small_gradient(x.numpy(), labels.numpy()), self.d)
+        if self.counts is None and self.device.type == "cpu":
+            if torch.get_num_threads() > 1:
+                return smat(self._threaded_gradient(x, labels), self.d)
+            if len(x) <= SMALL_BATCH:
+                return smat(self._small_gradient(x.numpy(), labels.numpy()), self.d)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
             block = self._rows(start, stop)
@@ -120,6 +130,28 @@ class Ensemble(Measurements):
             residual -= labels[:runs, start:stop]
             total[:runs].addmm_(residual, block)
         return smat(total.div_(self._divisor), self.d)
+
+    def _threaded_gradient(self, x, labels):
+        """Return svec(M) of runs that know all measurements, each thread working on its own block of rows.
+
+        A batched product does that; threads that share one narrow product wait for each other (d = 100, m = 2500 in
+        float32 on two threads: 2.4 instead of 3.9 ms for one run, 6.0 instead of 7.1 for 8).
+        """
+        lanes = torch.get_num_threads()
+        height = max(self.block_rows // lanes, LEAST_BLOCK_ROWS // 2)
+        total, copies = x.new_zeros(lanes, *x.shape), x.expand(lanes, *x.shape)
+        even = self.m - self.m % (lanes * height)
+        for start in range(0, even, lanes * height):
+            stop = start + lanes * height
+            blocks = self._rows(start, stop).view(lanes, height, -1)
+            residual = torch.bmm(copies, blocks.mT)
+            residual -= labels[:, start:stop].view(len(x), lanes, height).transpose(0, 1)
+            total.baddbmm_(residual, blocks)
+        total = total.sum(dim=0)
+        if even < self.m:
+            rest = self._rows(even, self.m)
+            total.addmm_(x @ rest.T - labels[:, even:], rest)
+        return total.div_(self.m)
 
     def _small_gradient(self, x, labels):
         """Return svec(M) of few runs that know all measurements, from arrays that share memory with tensors."""

@@ -53,6 +53,7 @@ class Ensemble(gaussian.Ensemble):
     def __init__(self, file, d, m, device, dtype, digest, number):
         self._file = file
         self._buffer = torch.empty(BLOCK_ROWS, packed_length(d), dtype=dtype, pin_memory=device.type == "cuda")
+        self.block_rows = gaussian.rows_of_a_block(d, dtype)
         Measurements.__init__(self, d, m, device, dtype, digest, number)
 
     gpu_block_rows = BLOCK_ROWS
