@@ -19,6 +19,8 @@ BLOCK_ROWS = 128
 # of this size take 40 and 20% less time than 128 rows. Fewer than 16 rows are slow products.
 BLOCK_BYTES = 2_600_000
 LEAST_BLOCK_ROWS = 16
+# Batches of so many runs want twice as many rows at least.
+WIDE_BATCH = 16
 # Small batches on one thread: the products go through numpy's BLAS, in blocks that stay in the core's own cache. At d = 100,
 # m = 2500 that takes 2.9 instead of 3.9 ms for 1 run and 5.5 instead of 10.5 for 5 in float32, 10.8 instead of 20.1 for 5
 # in float64; from 6 on torch's BLAS is as fast or faster in float32 (docs/scaling.md).
@@ -119,9 +121,12 @@ class Ensemble(Measurements):
         """
         x = svec(matrices)
         if self.counts is None and self.device.type == "cpu":
-            if torch.get_num_threads() > 1:
-                return smat(self._threaded_gradient(x, labels), self.d)
-            if len(x) <= SMALL_BATCH:
+            lanes = torch.get_num_threads()
+            height = max(self.block_rows // lanes, LEAST_BLOCK_ROWS if len(x) < WIDE_BATCH else 2 * LEAST_BLOCK_ROWS)
+            # Whole numbers of such blocks in what ``streamed`` holds at a time; else one product for all threads.
+            if lanes > 1 and BLOCK_ROWS % (lanes * height) == 0:
+                return smat(self._threaded_gradient(x, labels, lanes, height), self.d)
+            if lanes == 1 and len(x) <= SMALL_BATCH:
                 return smat(self._small_gradient(x.numpy(), labels.numpy()), self.d)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
@@ -131,14 +136,12 @@ class Ensemble(Measurements):
             total[:runs].addmm_(residual, block)
         return smat(total.div_(self._divisor), self.d)
 
-    def _threaded_gradient(self, x, labels):
+    def _threaded_gradient(self, x, labels, lanes, height):
         """Return svec(M) of runs that know all measurements, each thread working on its own block of rows.
 
         A batched product does that; threads that share one narrow product wait for each other (d = 100, m = 2500 in
         float32 on two threads: 2.4 instead of 3.9 ms for one run, 6.0 instead of 7.1 for 8).
         """
-        lanes = torch.get_num_threads()
-        height = max(self.block_rows // lanes, LEAST_BLOCK_ROWS // 2)
         total, copies = x.new_zeros(lanes, *x.shape), x.expand(lanes, *x.shape)
         even = self.m - self.m % (lanes * height)
         for start in range(0, even, lanes * height):
