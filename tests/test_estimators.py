@@ -195,6 +195,12 @@ def test_threshold_growth_is_the_difference_of_exponents():
     options = {"table": "x", "method": "projected", "against": "factored"}
     growth = estimators.threshold_growth({"x": pd.concat(parts)}, {}, np.random.default_rng(0), **options)
     assert growth.value == pytest.approx(0.75, abs=0.01)
+    steeper = pd.concat([threshold_table(d, "factored", 2 * (d / 25) ** 0.5) for d in sizes])
+    both = {"x": pd.concat(parts), "y": steeper}
+    options["method"] = "factored"
+    growth = estimators.threshold_growth(both, {}, np.random.default_rng(0), method_table="y", **options)
+    assert growth.value == pytest.approx(0.25, abs=0.01)
+    options["method"] = "projected"
     lost = pd.concat(parts[:-1])
     lost.loc[lost["d"] == 100, "test_error"] = np.nan
     lost = pd.concat([lost, parts[-1]])

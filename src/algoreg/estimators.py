@@ -217,7 +217,7 @@ def _log_cells(table, keys, error):
 
 
 def _paired_logs(parts, keys, error):
-    """Return log(error of the first part / error of the second), cell by cell, or None where a run has no value.
+    """Return log10(error of the first part / error of the second), cell by cell, or None where a run has no value.
 
     Raises
     ------
@@ -227,7 +227,12 @@ def _paired_logs(parts, keys, error):
     (names, first), (others, second) = (_log_cells(part, keys, error) for part in parts)
     if not names or names != others:
         raise ValueError(f"the two sides to compare do not have the same {', '.join(keys)}: {names} and {others}")
-    return None if first is None or second is None else (first - second) * np.log(10)
+    return None if first is None or second is None else first - second
+
+
+def _as_factor(estimate):
+    """Return the estimate of a factor from that of the size of its logarithm, which is not negative."""
+    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (estimate.value, estimate.low, estimate.high)))
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
@@ -297,8 +302,7 @@ def published_factor(tables, published, rng, *, table, figure, errors, shift=0, 
     def statistic(targets, ensembles):
         return np.abs(np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2))) - goal).mean()
 
-    result = crossed_interval(statistic, *values.shape[1:], rng)
-    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))
+    return _as_factor(crossed_interval(statistic, *values.shape[1:], rng))
 
 
 def _log_time_to(levels, course, times):
@@ -338,7 +342,8 @@ def published_course(tables, published, rng, *, table, figure):
     times = np.array([iteration for (iteration,) in names], dtype=float)
     falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
     levels, when = np.log(falling["value"].to_numpy()), np.log(falling["iteration"].to_numpy())
-    decades = [np.flatnonzero(np.floor(levels / np.log(10)) == k) for k in np.unique(np.floor(levels / np.log(10)))]
+    decade = np.floor(levels / np.log(10))
+    decades = [np.flatnonzero(decade == k) for k in np.unique(decade)]
     later = times > 0
 
     def statistic(targets, ensembles):
@@ -348,8 +353,7 @@ def published_course(tables, published, rng, *, table, figure):
         apart = np.abs(_log_time_to(levels, np.minimum.accumulate(mean(train)[later]), times[later]) - when)
         return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))
 
-    result = crossed_interval(statistic, *train.shape[1:], rng)
-    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))
+    return _as_factor(crossed_interval(statistic, *train.shape[1:], rng))
 
 
 def thresholds(frame):
@@ -381,15 +385,15 @@ def thresholds(frame):
 
 
 @estimand("exponent in d by which one method's threshold m/d grows faster than the other's")
-def threshold_growth(tables, published, rng, *, table, method, against):
+def threshold_growth(tables, published, rng, *, table, method, against, method_table=None):
     """Return the least-squares slope in log d of the mean log threshold of ``method``, less that of ``against``.
 
     0 if both methods need the same multiple of d at every d; 1 if one needs m ∝ d² where the other needs m ∝ d.
+    ``method`` is read from ``method_table`` where that is given, else from ``table`` like ``against``.
     """
-    frame = tables[table]
-    sizes = sorted(frame["d"].unique())
+    sizes = sorted(tables[table]["d"].unique())
     logs = []
-    for name in (method, against):
+    for name, frame in ((method, tables[method_table or table]), (against, tables[table])):
         parts = [frame[(frame["d"] == d) & (frame["method"] == name)] for d in sizes]
         found = [thresholds(part) for part in parts]
         if len({values.shape for values in found}) > 1:
@@ -416,7 +420,6 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
         return UNDEFINED
     if set(frame["m_over_d"]) != set(m_over_d):
         raise ValueError(f"table {table} does not have all of m/d = {m_over_d}")
-    gaps = gaps / np.log(10)
     return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
 
 
@@ -454,7 +457,7 @@ def largest_change(tables, published, rng, *, table, error, step, reference):
     change = _paired_logs(parts, ["alpha", "iteration"], error)
     if change is None:
         return UNDEFINED
-    result = crossed_interval(
-        lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng
+    change = change * np.log(10)
+    return _as_factor(
+        crossed_interval(lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng)
     )
-    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (result.value, result.low, result.high)))

@@ -527,7 +527,7 @@ def load_claims(path, schemas):
                     problems.append(f"{place}.name = {_show(estimand['name'])}: allowed are {', '.join(known)}")
                     continue
                 problems += _estimand_problems(estimand, place, known[estimand["name"]])
-                for key in ("table", "over"):
+                for key in ("table", "over", "method_table"):
                     named = estimand.get(key, [])
                     for table in named if isinstance(named, list) else [named]:
                         if table not in entry["experiments"]:
