@@ -81,7 +81,7 @@ format: .venv/ready  ## rewrite the code in the one style
 lock: .venv/ready  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv lock && $(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev -o requirements.lock
 
-bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: ten minutes (less: ARGS='--d 100')
+bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: six minutes (less: ARGS='--d 100')
 	$(BIN)/python benchmarks/engine.py $(ARGS)
 
 clean:  ## delete a tier's results, naming them
