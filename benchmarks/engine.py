@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import threadpoolctl
 import torch
 
 import roofline
@@ -373,7 +372,7 @@ def document(rows):
     """Return the rows as Markdown: the machine, its limits, the engine at every size, the other algorithms."""
     (machine,) = (row for row in rows if row["name"] == "machine")
     limits = [
-        f"{row['name']} {row['dtype'] or ''} {row.get('gb_per_s') or row.get('gflop_per_s'):.3g} "
+        f"{row['name']}{' ' + row['dtype'] if row['dtype'] else ''} {row.get('gb_per_s') or row.get('gflop_per_s'):.3g} "
         f"{'GFLOP/s' if row['name'] == 'gemm' else 'GB/s'}"
         for row in rows
         if row["name"] in ("copy", "gemv", "gemm")
@@ -447,7 +446,6 @@ def main():
     """Measure, write the rows and draw the roofline."""
     options = parse()
     configure("cpu", options.dtype[0], options.threads)
-    threadpoolctl.threadpool_limits(options.threads, user_api="blas")
     bench = Bench(options)
     rows = bench.measure()
     write_text(options.output / "engine.json", dump_json(rows))

@@ -1,4 +1,5 @@
 import copy
+import json
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
 
-from algoreg import settings
+from algoreg import published, settings
 from algoreg.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
@@ -177,6 +178,13 @@ def test_bad_registry(tmp_path, old, new, line):
     with pytest.raises(settings.SettingsError) as caught:
         settings.load_claims(path, SCHEMAS)
     assert line in str(caught.value)
+
+
+def test_published_curves_are_named_alike_in_schema_settings_and_loader():
+    schema = json.loads((SCHEMAS / "tier.schema.json").read_text())
+    kinds = schema["properties"]["experiments"]["additionalProperties"]["oneOf"]
+    named = next(kind["properties"]["published"]["enum"] for kind in kinds if "published" in kind["properties"])
+    assert set(named) == set(settings.PUBLISHED) == set(published.FIXED)
 
 
 def test_settings_import_no_torch():

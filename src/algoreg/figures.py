@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from algoreg.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.grids import PAPER_STEP
 from algoreg.published import load_published
 from algoreg.theory import psd_statistical_dimension
 
@@ -27,7 +28,7 @@ STYLE = {
     "figure.dpi": 160,
 }
 DRAWINGS = {}
-ITERATION = "iteration at the paper's step (η·t / 0.01)"
+ITERATION = f"iteration at the paper's step (η·t / {PAPER_STEP:g})"
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
 
@@ -99,10 +100,13 @@ def _plain(value, _):
     return f"{value:g}" if f"{value:.0e}"[0] in "1235" else ""
 
 
+def _draws(frame):
+    return f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
+
+
 def _sizes(frame):
     first = frame.iloc[0]
-    count = f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
-    return f"r = {first['rank']}, m = {first['m'] / first['d'] / first['rank']:g}·dr, {count}"
+    return f"r = {first['rank']}, m = {first['m'] / first['d'] / first['rank']:g}·dr, {_draws(frame)}"
 
 
 @drawing
@@ -277,8 +281,8 @@ def figure_4(tables):
             linewidth=1,
             label="positivity alone identifies X*",
         )
-        count = f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
-        axes.set(yscale="log", xlabel="measurements per dimension, m/d", title=f"d = {d}, r = {rank}, {count}")
+        title = f"d = {d}, r = {rank}, {_draws(frame)}"
+        axes.set(yscale="log", xlabel="measurements per dimension, m/d", title=title)
     grid[0][0].set_ylabel("relative test error at the run's end")
     grid[0][0].legend()
     if extra:

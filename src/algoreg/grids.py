@@ -30,12 +30,12 @@ def own_iteration(paper_iteration, run):
     run : mapping
         ``step_factor``: how many of the paper's iterations one of the run's stands for.
     """
-    return round(paper_iteration / run["step_factor"])
+    return paper_iteration // run["step_factor"]
 
 
 def as_paper_iteration(own, run):
     """Return the paper's iteration that has the η·t of a run's iteration ``own``; see :func:`own_iteration`."""
-    return round(own * run["step_factor"])
+    return own * run["step_factor"]
 
 
 def facts(problem, algorithm, run):

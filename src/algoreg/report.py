@@ -94,11 +94,16 @@ def figure_1(reference):
     return f"{table}\n\nGeometric mean factor over α: {mean:.3f}; largest: {max(factors):.3f}."
 
 
+def _shifts(frame, own, keys):
+    """Return the rows of both frames' runs with ``shift``: by how many percent ``frame``'s test error is above ``own``'s."""
+    both = frame.merge(own, on=keys, suffixes=("", "_own"))
+    return both.assign(shift=100 * (both["test_error"] / both["test_error_own"] - 1))
+
+
 def step_effect(reference):
     """Return how far five times the paper's step moves Figure 1's test errors where both ran, as Markdown."""
-    own, paper = (_frame(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
-    both = paper.merge(own, on=["d", "alpha", "target", "ensemble"], suffixes=("_paper", "_own"))
-    both["shift"] = 100 * (both["test_error_own"] / both["test_error_paper"] - 1)
+    larger, paper = (_frame(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
+    both = _shifts(larger, paper, ["d", "alpha", "target", "ensemble"])
     rows = [
         [f"{alpha:g}", f"{part['shift'].mean():+.2f} %", f"{part['shift'].abs().max():.2f} %"]
         for alpha, part in sorted(both.groupby("alpha"), reverse=True)
@@ -234,10 +239,8 @@ def figure_5(reference):
 def flow(reference):
     """Return how far each larger step moves the test errors of Figure 1's smallest start at equal η·t, as Markdown."""
     frame = _frame(reference["tables"]["flow_equivalence"])
-    keys = ["alpha", "iteration", "target", "ensemble"]
     own = frame[frame["step"] == frame["step"].min()]
-    both = frame.merge(own, on=keys, suffixes=("", "_own"))
-    both["shift"] = 100 * (both["test_error"] / both["test_error_own"] - 1)
+    both = _shifts(frame, own, ["alpha", "iteration", "target", "ensemble"])
     rows = []
     for step, part in both[both["step"] > own["step"].iloc[0]].groupby("step"):
         shifts = [f"{one['shift'].mean():+.1f} %" for _, one in part.groupby("iteration")]

@@ -24,8 +24,8 @@ def columns(experiment):
 def tabulate(experiment, descents):
     """Return an experiment's rows, ordered by point, target and ensemble.
 
-    ``iteration`` and ``iterations`` count the paper's iterations (``step_factor`` of them in one of ours), ``own_iteration`` ours. A run that
-    diverged before an iteration has a row with empty errors and status ``diverged``.
+    ``iteration`` and ``iterations`` count the paper's iterations (``step_factor`` of them in one of ours),
+    ``own_iteration`` ours. A run that diverged before an iteration has a row with empty errors and status ``diverged``.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class Algorithm(factored.Algorithm):
         able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
         self.single = single and able and unpacked <= UNPACKED_BYTES
         self._matrices = None
-        # These BLAS libraries are not torch's and would otherwise take every core they see.
+        # scipy's BLAS was loaded by this module, after devices.configure limited those that there were.
         threadpoolctl.threadpool_limits(torch.get_num_threads(), user_api="blas")
         self.groups = {}
         for number, run in enumerate(runs):

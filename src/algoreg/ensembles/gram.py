@@ -10,7 +10,7 @@ import hashlib
 import torch
 
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
-from algoreg.measurements import hashed
+from algoreg.measurements import Measurements, hashed
 from algoreg.svec import packed_length, smat, svec
 
 # Literals that the settings' checks read without importing this module: how many numbers an ensemble holds, whether
@@ -176,19 +176,8 @@ class Ensemble:
         """
         return smat((svec(matrices) @ self.gram).sub_(labels[:, :-1]), self.d)
 
-    def factored_gradient(self, factors, labels):
-        """Return M·U for X = UUᵀ; see :meth:`gradient`.
-
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (B, d, k)
-        labels : torch.Tensor, shape (B, D + 1)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
-        """
-        return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
+    # As for ensembles that keep their measurements; labels have shape (B, D + 1).
+    factored_gradient = Measurements.factored_gradient
 
     def isometry_deviation(self):
         """Return the operator norm of G − I, in float64.
