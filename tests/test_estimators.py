@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from algoreg import claims, estimators, published
+from algoreg.estimands import simulations
 from algoreg.estimators import Estimate, cells, crossed_interval, match, prediction_interval, variance_components
 
 TARGETS, ENSEMBLES = 5, 3
@@ -83,9 +84,9 @@ def table(errors, key="alpha", **columns):
 
 def test_smallest_gain_finds_the_worst_pair_and_shuffling_destroys_it():
     frame = table({1.0: 1.0, 0.1: 0.1, 0.01: 0.05, 0.001: 0.005})
-    gain = estimators.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
     assert gain.value == pytest.approx(np.log10(2))
-    mixed = estimators.smallest_gain(
+    mixed = simulations.smallest_gain(
         {"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error", shuffle=True
     )
     assert mixed.high < 0
@@ -94,10 +95,10 @@ def test_smallest_gain_finds_the_worst_pair_and_shuffling_destroys_it():
 def test_smallest_fall_and_test_per_train_recover_known_exponents():
     times = np.array([1000, 2000, 4000, 8000])
     frame = table(dict(zip(times, times**-0.3, strict=True)), "iteration", alpha=0.001)
-    fall = estimators.smallest_fall({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    fall = simulations.smallest_fall({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
     assert fall.value == pytest.approx(0.3)
     frame["train_error"] = frame["train_error"] ** 2
-    slope = estimators.test_per_train(
+    slope = simulations.test_per_train(
         {"x": frame}, {}, np.random.default_rng(0), table="x", alpha=0.001, start=1000, end=8000
     )
     assert slope.value == pytest.approx(0.5)
@@ -107,9 +108,9 @@ def test_published_factor_and_its_shifted_control():
     curve = pd.DataFrame({"d": 100, "alpha": [1.0, 0.1, 0.01], "error": "test_error", "value": [3.0, 0.3, 0.03]})
     ours = {"x": table({1.0: 3.0, 0.1: 0.3, 0.01: 0.03})}
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
-    good = estimators.published_factor(ours, {"f": curve}, np.random.default_rng(0), **options)
+    good = simulations.published_factor(ours, {"f": curve}, np.random.default_rng(0), **options)
     assert good.value == pytest.approx(1, abs=0.1)
-    bad = estimators.published_factor(ours, {"f": curve}, np.random.default_rng(0), shift=1, **options)
+    bad = simulations.published_factor(ours, {"f": curve}, np.random.default_rng(0), shift=1, **options)
     assert bad.value == pytest.approx(10, rel=0.1)
     assert bad.low > 5
     points, values = match(ours["x"], curve, shift=1)
@@ -136,7 +137,7 @@ def test_shifting_along_a_rising_axis():
     curve = pd.DataFrame({"d": 100, "m_over_d": [5, 10, 15], "error": "test_error", "value": [0.9, 0.3, 0.1]})
     frame = table({5: 0.9, 10: 0.3, 15: 0.1}, "m_over_d")
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
-    bad = estimators.published_factor(
+    bad = simulations.published_factor(
         {"x": frame}, {"f": curve}, np.random.default_rng(0), shift=1, along="m_over_d", **options
     )
     assert bad.value == pytest.approx(3, rel=0.1)
@@ -158,7 +159,7 @@ def test_published_course_compares_times_of_training_and_levels_of_test_errors()
 
     def judge(frame):
         rng = np.random.default_rng(0)
-        return estimators.published_course({"x": frame}, curve, rng, table="x", figure="f")
+        return simulations.published_course({"x": frame}, curve, rng, table="x", figure="f")
 
     assert judge(course(0.01, 2.0)).value == pytest.approx(1, abs=0.15)
     assert judge(course(0.02, 2.0)).value == pytest.approx(2, rel=0.2)
@@ -193,18 +194,18 @@ def test_threshold_growth_is_the_difference_of_exponents():
     parts = [threshold_table(d, "projected", 5 * (d / 25) ** 1.0) for d in sizes]
     parts += [threshold_table(d, "factored", 2 * (d / 25) ** 0.25) for d in sizes]
     options = {"table": "x", "method": "projected", "against": "factored"}
-    growth = estimators.threshold_growth({"x": pd.concat(parts)}, {}, np.random.default_rng(0), **options)
+    growth = simulations.threshold_growth({"x": pd.concat(parts)}, {}, np.random.default_rng(0), **options)
     assert growth.value == pytest.approx(0.75, abs=0.01)
     steeper = pd.concat([threshold_table(d, "factored", 2 * (d / 25) ** 0.5) for d in sizes])
     both = {"x": pd.concat(parts), "y": steeper}
     options["method"] = "factored"
-    growth = estimators.threshold_growth(both, {}, np.random.default_rng(0), method_table="y", **options)
+    growth = simulations.threshold_growth(both, {}, np.random.default_rng(0), method_table="y", **options)
     assert growth.value == pytest.approx(0.25, abs=0.01)
     options["method"] = "projected"
     lost = pd.concat(parts[:-1])
     lost.loc[lost["d"] == 100, "test_error"] = np.nan
     lost = pd.concat([lost, parts[-1]])
-    undefined = estimators.threshold_growth({"x": lost}, {}, np.random.default_rng(0), **options)
+    undefined = simulations.threshold_growth({"x": lost}, {}, np.random.default_rng(0), **options)
     assert undefined == estimators.UNDEFINED
 
 
@@ -213,16 +214,16 @@ def test_smallest_gap_between_methods():
     factored = table({5: 0.09, 10: 0.01, 15: 0.1}, "m_over_d", method="factored")
     options = {"table": "x", "method": "projected", "against": "factored"}
     frame = {"x": pd.concat([projected, factored])}
-    gap = estimators.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 10], **options)
+    gap = simulations.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 10], **options)
     assert gap.value == pytest.approx(1)
-    assert estimators.smallest_gap(
+    assert simulations.smallest_gap(
         frame, {}, np.random.default_rng(0), m_over_d=[5, 10, 15], **options
     ).value == pytest.approx(0)
     with pytest.raises(ValueError, match="does not have all of m/d"):
-        estimators.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 20], **options)
+        simulations.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 20], **options)
     apart = {"x": pd.concat([projected, factored.assign(m_over_d=factored["m_over_d"].replace({15: 20}))])}
     with pytest.raises(ValueError, match="do not have the same d, m_over_d"):
-        estimators.smallest_gap(apart, {}, np.random.default_rng(0), m_over_d=[5, 10, 15, 20], **options)
+        simulations.smallest_gap(apart, {}, np.random.default_rng(0), m_over_d=[5, 10, 15, 20], **options)
 
 
 def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
@@ -231,7 +232,7 @@ def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
     slow = frame.assign(train_error=0.1)
 
     def judge(**tables):
-        return estimators.test_error_once_fitted(tables, {}, np.random.default_rng(0), over=list(tables), fitted=1e-4)
+        return simulations.test_error_once_fitted(tables, {}, np.random.default_rng(0), over=list(tables), fitted=1e-4)
 
     at_10 = frame[frame["iteration"] == 10]["test_error"].mean()
     assert judge(a=frame).value == pytest.approx(at_10)
@@ -257,11 +258,13 @@ def test_largest_change_is_paired_and_finds_the_worst_point():
             parts.append(table(errors, "iteration", alpha=alpha, step=step))
     options = {"table": "x", "error": "test_error", "reference": 0.01}
     frame = {"x": pd.concat(parts)}
-    small = estimators.largest_change(frame, {}, np.random.default_rng(0), step=0.05, **options)
+    small = simulations.largest_change(frame, {}, np.random.default_rng(0), step=0.05, **options)
     assert small.value == pytest.approx(1.02)
     # The draws' own spread cancels: the interval is far narrower than the spread of 5 %.
     assert small.high - small.low < 1e-6
-    assert estimators.largest_change(frame, {}, np.random.default_rng(0), step=0.5, **options).value == pytest.approx(2)
+    assert simulations.largest_change(frame, {}, np.random.default_rng(0), step=0.5, **options).value == pytest.approx(
+        2
+    )
 
 
 def test_nothing_to_compare_is_said():
@@ -273,7 +276,7 @@ def test_nothing_to_compare_is_said():
 def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive():
     frame = table({1.0: 1.0, 0.1: 0.1})
     frame.loc[0, "test_error"] = np.nan
-    gain = estimators.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
     assert gain == estimators.UNDEFINED
     assert claims.verdict(gain, "above", 0.1) == "inconclusive"
 

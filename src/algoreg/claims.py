@@ -1,6 +1,8 @@
 """From registry entries and tables to verdicts."""
 
-from algoreg.estimators import ESTIMANDS
+from importlib import import_module
+
+from algoreg import sources
 from algoreg.seeds import stream
 from algoreg.settings import rule_name
 
@@ -9,9 +11,18 @@ NOT_JUDGED, INVALID = "not-judged", "invalid"
 SIGNS = {"above": ">", "below": "<"}
 
 
+def estimand_module(name):
+    """Return the dotted name of the module that holds an estimand."""
+    return sources.decorated("estimands", "estimand")[name].module
+
+
+def _estimand(name):
+    return getattr(import_module(estimand_module(name)), name)
+
+
 def criterion(entry):
     """Return the criterion in words, from estimand, direction and margin."""
-    label = ESTIMANDS[entry["estimand"]["name"]].label.format(**entry["estimand"])
+    label = _estimand(entry["estimand"]["name"]).label.format(**entry["estimand"])
     return f"{label} {SIGNS[entry['direction']]} {entry['margin']:g}, by the whole 95 % interval"
 
 
@@ -39,7 +50,7 @@ def _estimate(entry, part, tables, published, seed):
     if part != "estimand":
         parameters.update(entry[part]["estimand"])
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
-    return ESTIMANDS[parameters.pop("name")](tables, published, rng, **parameters)
+    return _estimand(parameters.pop("name"))(tables, published, rng, **parameters)
 
 
 def judge(entry, tables, published, seed):

@@ -1,4 +1,4 @@
-"""Estimands and their intervals, over runs crossed as targets × ensembles.
+"""What estimands are made of: cells and their intervals, over runs crossed as targets × ensembles.
 
 Every table's rows for one point form a T × E array of cells. Targets and ensembles are the independent units, so
 intervals resample whole targets and whole ensembles, never single cells.
@@ -16,7 +16,6 @@ REPLICATES = 2000
 THRESHOLD_ERROR = 0.3
 # The columns that may name a published point.
 AXES = ("d", "m_over_d", "method", "alpha", "iteration")
-ESTIMANDS = {}
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,10 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def estimand(label):
-    """Register a function of the tables as an estimand; ``label`` is what the criterion calls it."""
+    """Mark a function of the tables as an estimand; ``label`` is what the criterion calls it."""
 
     def register(function):
         function.label = label
-        ESTIMANDS[function.__name__] = function
         return function
 
     return register
@@ -209,14 +207,15 @@ def match(table, published, shift=0, along="alpha"):
     return pd.concat(kept, ignore_index=True), np.concatenate(stacks)
 
 
-def _log_cells(table, keys, error):
+def log_cells(table, keys, error):
+    """Return the points of a table and log10 of its cells, or None for those where some run has no positive value."""
     names, values = cells(table, keys, error)
     if not (np.isfinite(values).all() and (values > 0).all()):
         return names, None
     return names, np.log10(values)
 
 
-def _paired_logs(parts, keys, error):
+def paired_logs(parts, keys, error):
     """Return log10(error of the first part / error of the second), cell by cell, or None where a run has no value.
 
     Raises
@@ -224,136 +223,15 @@ def _paired_logs(parts, keys, error):
     ValueError
         If a part is empty or the two do not have the same points.
     """
-    (names, first), (others, second) = (_log_cells(part, keys, error) for part in parts)
+    (names, first), (others, second) = (log_cells(part, keys, error) for part in parts)
     if not names or names != others:
         raise ValueError(f"the two sides to compare do not have the same {', '.join(keys)}: {names} and {others}")
     return None if first is None or second is None else first - second
 
 
-def _as_factor(estimate):
+def as_factor(estimate):
     """Return the estimate of a factor from that of the size of its logarithm, which is not negative."""
     return Estimate(*(float(np.exp(max(x, 0.0))) for x in (estimate.value, estimate.low, estimate.high)))
-
-
-@estimand("smallest gain, in decades of test error, from one α to the next smaller one")
-def smallest_gain(tables, published, rng, *, table, error, shuffle=False):
-    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d.
-
-    ``shuffle`` hands the results of each α to another one, by one random permutation that moves something.
-    """
-    gains = []
-    for _, frame in tables[table].groupby("d"):
-        names, logs = _log_cells(frame, ["alpha"], error)
-        if logs is None:
-            return UNDEFINED
-        order = np.argsort([-alpha for (alpha,) in names])
-        moved = order
-        while shuffle and (moved == order).all():
-            moved = rng.permutation(order)
-        gains.append(logs[moved[:-1]] - logs[moved[1:]])
-    gains = np.concatenate(gains)
-    return crossed_interval(lambda t, e: gains[:, t][:, :, e].mean(axis=(1, 2)).min(), *gains.shape[1:], rng)
-
-
-@estimand("fall of log test error per fall of log training error over the run's later part")
-def test_per_train(tables, published, rng, *, table, alpha, start, end):
-    """Return Δ log(test error) / Δ log(training error) between two iterations of the runs from one α."""
-    falls = []
-    for error in ("test_error", "train_error"):
-        frame = tables[table]
-        names, logs = _log_cells(frame[frame["alpha"] == alpha], ["iteration"], error)
-        if logs is None:
-            return UNDEFINED
-        place = {iteration: i for i, (iteration,) in enumerate(names)}
-        if not {start, end} <= set(place):
-            raise ValueError(f"table {table} does not have iterations {start} and {end} of the runs from α = {alpha:g}")
-        falls.append(logs[place[start]] - logs[place[end]])
-    test, train = falls
-    return crossed_interval(lambda t, e: test[t][:, e].mean() / train[t][:, e].mean(), *test.shape, rng)
-
-
-@estimand("smallest local exponent −Δ log(test error)/Δ log t between recorded iterations")
-def smallest_fall(tables, published, rng, *, table, error):
-    """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs, over all d."""
-    slopes = []
-    for _, frame in tables[table].groupby("d"):
-        names, logs = _log_cells(frame, ["iteration"], error)
-        if logs is None:
-            return UNDEFINED
-        time = np.log10([iteration for (iteration,) in names])
-        slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
-    slopes = np.concatenate(slopes)
-    return crossed_interval(lambda t, e: slopes[:, t][:, :, e].mean(axis=(1, 2)).min(), *slopes.shape[1:], rng)
-
-
-@estimand("factor between our mean and the published value (geometric mean over the curve)")
-def published_factor(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
-    """Return exp of the mean of |log(our mean / published)| over the curve's points.
-
-    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads an axis on purpose (see :func:`match`).
-    """
-    curve = published[figure]
-    curve = curve[curve["error"].isin(errors)]
-    points, values = match(tables[table], curve, shift, along)
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    goal = np.log(points["value"].to_numpy())
-
-    def statistic(targets, ensembles):
-        return np.abs(np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2))) - goal).mean()
-
-    return _as_factor(crossed_interval(statistic, *values.shape[1:], rng))
-
-
-def _log_time_to(levels, course, times):
-    """Return the log of the time at which a falling curve of logs reaches each level.
-
-    Interpolated in log time; beyond the curve's end by the rate of its last two points. A curve that has stopped
-    falling takes 10⁶ times as long as it ran.
-    """
-    reached = np.interp(-levels, -course, np.log(times))
-    rate = (course[-2] - course[-1]) / (times[-1] - times[-2])
-    beyond = levels < course[-1]
-    if rate <= 0:
-        reached[beyond] = np.log(1e6 * times[-1])
-    else:
-        reached[beyond] = np.log(times[-1] + (course[-1] - levels[beyond]) / rate)
-    return reached
-
-
-@estimand(
-    "larger of two factors between ours and the published curve: in the test error at equal iterations, "
-    "in the iterations to equal training error (geometric means)"
-)
-def published_course(tables, published, rng, *, table, figure):
-    """Return the larger of two factors between our mean curves and a published run.
-
-    The test error is compared at equal iterations (see :func:`published_factor`). The training error falls
-    exponentially at a rate that differs by draw, over many decades, so it is compared by time: the iteration at which
-    ours reaches a published value over the published iteration, averaged within each decade of the error and then
-    over decades, so that densely digitised stretches do not count more.
-    """
-    curve = published[figure]
-    points, test = match(tables[table], curve[curve["error"] == "test_error"])
-    names, train = cells(tables[table], ["iteration"], "train_error")
-    if not (np.isfinite(test).all() and np.isfinite(train).all() and (train > 0).all()):
-        return UNDEFINED
-    goal = np.log(points["value"].to_numpy())
-    times = np.array([iteration for (iteration,) in names], dtype=float)
-    falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
-    levels, when = np.log(falling["value"].to_numpy()), np.log(falling["iteration"].to_numpy())
-    decade = np.floor(levels / np.log(10))
-    decades = [np.flatnonzero(decade == k) for k in np.unique(decade)]
-    later = times > 0
-
-    def statistic(targets, ensembles):
-        def mean(values):
-            return np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)))
-
-        apart = np.abs(_log_time_to(levels, np.minimum.accumulate(mean(train)[later]), times[later]) - when)
-        return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))
-
-    return _as_factor(crossed_interval(statistic, *train.shape[1:], rng))
 
 
 def thresholds(frame):
@@ -382,82 +260,3 @@ def thresholds(frame):
             # np.interp wants rising abscissae: the error falls from the first to the second point.
             found[place] = np.interp(-np.log(THRESHOLD_ERROR), -np.log(np.maximum(column[pair], 1e-300)), ratios[pair])
     return np.exp(found)
-
-
-@estimand("exponent in d by which one method's threshold m/d grows faster than the other's")
-def threshold_growth(tables, published, rng, *, table, method, against, method_table=None):
-    """Return the least-squares slope in log d of the mean log threshold of ``method``, less that of ``against``.
-
-    0 if both methods need the same multiple of d at every d; 1 if one needs m ∝ d² where the other needs m ∝ d.
-    ``method`` is read from ``method_table`` where that is given, else from ``table`` like ``against``.
-    """
-    sizes = sorted(tables[table]["d"].unique())
-    logs = []
-    for name, frame in ((method, tables[method_table or table]), (against, tables[table])):
-        parts = [frame[(frame["d"] == d) & (frame["method"] == name)] for d in sizes]
-        found = [thresholds(part) for part in parts]
-        if len({values.shape for values in found}) > 1:
-            raise ValueError(f"table {table}: every d needs the same number of targets and ensembles")
-        logs.append(np.log(found))
-    if not np.isfinite(logs).all():
-        return UNDEFINED
-    difference = logs[0] - logs[1]
-    centred = np.log(sizes) - np.mean(np.log(sizes))
-
-    def statistic(targets, ensembles):
-        return centred @ difference[:, targets][:, :, ensembles].mean(axis=(1, 2)) / (centred @ centred)
-
-    return crossed_interval(statistic, *difference.shape[1:], rng)
-
-
-@estimand("smallest gap, in decades of test error, between two methods")
-def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
-    """Return the smallest mean of log10(error of ``method`` / error of ``against``) over these m/d and every d."""
-    frame = tables[table]
-    frame = frame[frame["m_over_d"].isin(m_over_d)]
-    gaps = _paired_logs([frame[frame["method"] == name] for name in (method, against)], ["d", "m_over_d"], "test_error")
-    if gaps is None:
-        return UNDEFINED
-    if set(frame["m_over_d"]) != set(m_over_d):
-        raise ValueError(f"table {table} does not have all of m/d = {m_over_d}")
-    return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
-
-
-@estimand(
-    "test error once the training error is below {fitted:g} (0 for a run that never is), smallest mean over the tables"
-)
-def test_error_once_fitted(tables, published, rng, *, over, fitted):
-    """Return the mean test error at the first recorded iteration with a training error below ``fitted``.
-
-    A run that never gets there counts as 0: it did not fit without recovering. Undefined where no run of a table gets
-    there: nothing has been seen then. Of the tables named by ``over`` (one per method) the smallest value and the
-    smallest ends of the intervals are returned, as the claim is about each of them.
-    """
-    estimates = []
-    for name in over:
-        _, train = cells(tables[name], ["iteration"], "train_error")
-        _, test = cells(tables[name], ["iteration"], "test_error")
-        below = train < fitted
-        if not below.any():
-            return UNDEFINED
-        first = below.argmax(axis=0)
-        score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
-        estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
-    return Estimate(*(min(getattr(one, part) for one in estimates) for part in ("value", "low", "high")))
-
-
-@estimand("largest factor between the errors of a step and of the paper's own at equal η·t, over starts and iterations")
-def largest_change(tables, published, rng, *, table, error, step, reference):
-    """Return exp of the largest |mean log(error at ``step`` / error at ``reference``)| over α and iterations.
-
-    Paired: both runs have the same target, ensemble and start.
-    """
-    frame = tables[table]
-    parts = [frame[np.isclose(frame["step"], value)] for value in (step, reference)]
-    change = _paired_logs(parts, ["alpha", "iteration"], error)
-    if change is None:
-        return UNDEFINED
-    change = change * np.log(10)
-    return _as_factor(
-        crossed_interval(lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng)
-    )

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from algoreg import records
+from algoreg import records, sources
 
 # Relative tolerance per error cell. Float sums differ between machines, BLAS builds and thread counts; a step 1 % off
 # lies above it.
@@ -40,6 +40,14 @@ def snapshot(results, tier):
             "keys": {key: frame[key].tolist() for key in keys},
             "status": frame["status"].tolist(),
             **{value: [None if np.isnan(x) else float(f"{x:.6g}") for x in frame[value]] for value in VALUES},
+        }
+    for name, block in tier.get("studies", {}).items():
+        frame = records.read_table(results / "tables" / f"{name}.csv")
+        keys, values = (sources.module_literal("studies", block["study"], part) for part in ("KEYS", "VALUES"))
+        tables[name] = {
+            "keys": {key: [_short(x) for x in frame[key].tolist()] for key in keys},
+            "status": frame["status"].tolist(),
+            **{value: [_short(float(x)) for x in frame[value]] for value in values},
         }
     comparisons = {}
     for name, block in tier["experiments"].items():
@@ -122,7 +130,9 @@ def _compare_table(new, old):
     worst, where = 0.0, ""
     relative = np.where(np.array(old["status"]) == "converged", RELATIVE_CONVERGED, RELATIVE)
     same = True
-    for value in VALUES:
+    if new.keys() != old.keys():
+        return DIFFERENT, f"columns differ: {', '.join(sorted(new.keys() ^ old.keys()))}"
+    for value in (name for name in new if name not in ("keys", "status")):
         a, b = (np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old))
         if (np.isnan(a) != np.isnan(b)).any():
             return DIFFERENT, f"{value}: missing in different rows"

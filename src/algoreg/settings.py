@@ -20,6 +20,7 @@ from algoreg.grids import (
     recorded_iterations,
     selects,
 )
+from algoreg.sources import module_literal, module_names
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
 # The curves in reference/published that a table can be compared with, and the size they were run at.
@@ -103,23 +104,25 @@ def _validator(schema):
     return jsonschema.validators.extend(base, type_checker=whole)(schema)
 
 
-def _schema_problems(content, schema, file):
+def _schema_problems(content, schema, file, path=()):
+    """Return what a schema finds in ``content``, which lies at ``path`` in the file."""
     import jsonschema
 
     problems = []
     for error in _validator(schema).iter_errors(content):
         best = jsonschema.exceptions.best_match([error])
-        key, value, rule = _key(best.absolute_path), best.instance, best.validator
+        where = [*path, *best.absolute_path]
+        key, value, rule = _key(where), best.instance, best.validator
         if rule == "additionalProperties" and isinstance(value, dict):
             known = set(best.schema.get("properties", ()))
             for name in sorted(set(value) - known, key=str):
-                place = _key([*best.absolute_path, name])
+                place = _key([*where, name])
                 problems.append(
                     f"{file}: {place} = {_show(value[name])}: unknown key; allowed are {', '.join(sorted(known))}"
                 )
         elif rule == "required":
             missing = [name for name in best.validator_value if name not in value]
-            problems += [f"{file}: {_key([*best.absolute_path, name])} is missing" for name in missing]
+            problems += [f"{file}: {_key([*where, name])} is missing" for name in missing]
         else:
             allowed = best.schema.get("description") or best.message
             problems.append(f"{file}: {key} = {_show(value)}: allowed is {allowed}{_hint(value)}")
@@ -136,29 +139,24 @@ def _non_finite(content, file, path=()):
     return []
 
 
-def _module_names(folder):
-    return sorted(p.stem for p in (sources.PACKAGE / folder).glob("*.py") if p.stem != "__init__")
-
-
-def module_literal(folder, name, constant, default):
-    """Return a literal of ``algoreg.<folder>.<name>``, or the default, read without importing the module (or torch)."""
-    tree = ast.parse((sources.PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
-            return ast.literal_eval(node.value)
-    return default
-
-
 def algorithm_options(name):
     """Return the literal ``OPTIONS`` of ``algoreg.algorithms.<name>``."""
     return module_literal("algorithms", name, "OPTIONS", {})
 
 
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
+COMPARISONS = {
+    ast.LtE: operator.le,
+    ast.Lt: operator.lt,
+    ast.GtE: operator.ge,
+    ast.Gt: operator.gt,
+    ast.Eq: operator.eq,
+}
+FUNCTIONS = {"min": min, "max": max, "len": len}
 
 
 def arithmetic(text, **names):
-    """Return the value of a text of whole numbers, names, brackets and ``+ - * //``.
+    """Return the value of a text of numbers, names, brackets, ``+ - * //``, one comparison, and min, max or len of a list.
 
     Raises
     ------
@@ -168,13 +166,19 @@ def arithmetic(text, **names):
 
     def value(node):
         match node:
-            case ast.Constant(value=int(number)):
+            case ast.Constant(value=int(number) | float(number)):
                 return number
             case ast.Name(id=name) if name in names:
                 return names[name]
             case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
                 return OPERATORS[type(op)](value(left), value(right))
-        raise ValueError(f"{text!r}: allowed are whole numbers, {', '.join(names)}, brackets and + - * //")
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+                return COMPARISONS[type(op)](value(left), value(right))
+            case ast.Call(func=ast.Name(id=name), args=[argument]) if name in FUNCTIONS:
+                return FUNCTIONS[name](value(argument))
+        raise ValueError(
+            f"{text!r}: allowed are numbers, {', '.join(names)}, brackets, + - * //, a comparison, min, max and len"
+        )
 
     return value(ast.parse(text, mode="eval").body)
 
@@ -240,9 +244,9 @@ def _run_problems(tier, file):
         if descent["problem"] not in tier["problems"]:
             problems.append(f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}")
             continue
-        if descent["algorithm"] not in _module_names("algorithms"):
+        if descent["algorithm"] not in module_names("algorithms"):
             problems.append(
-                f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(_module_names('algorithms'))}"
+                f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(module_names('algorithms'))}"
             )
             continue
         problems += _factor_problems(tier, name, place)
@@ -288,7 +292,7 @@ def _pairing_problems(tier, descent, place):
     """Return what a descent asks of an ensemble that does not have it."""
     problem = tier["problems"][descent["problem"]]
     name, algorithm = problem["ensemble"], descent["algorithm"]
-    if name not in _module_names("ensembles"):
+    if name not in module_names("ensembles"):
         return []
     problems = []
     if not module_literal("ensembles", name, "SINGLE_MEASUREMENTS", True):
@@ -346,8 +350,8 @@ def _problem_problems(tier, file):
 def _ensemble_problems(problem, place):
     """Return what the ensemble of a problem cannot be at its size; labels are computed in float64, whatever follows."""
     d, m, name = problem["d"], problem["m"], problem["ensemble"]
-    if name not in _module_names("ensembles"):
-        return [f"{place}.ensemble = {name}: allowed are {', '.join(_module_names('ensembles'))}"]
+    if name not in module_names("ensembles"):
+        return [f"{place}.ensemble = {name}: allowed are {', '.join(module_names('ensembles'))}"]
     problems = []
     least = module_literal("ensembles", name, "LEAST_M", "1")
     if m < arithmetic(least, d=d):
@@ -431,8 +435,55 @@ def _recording_problems(tier, experiment, place):
     return problems
 
 
+def study_options(block):
+    """Return the options of a study, the defaults of its module filled in."""
+    known = module_literal("studies", block["study"], "OPTIONS", {})
+    defaults = {key: schema["default"] for key, schema in known.items() if "default" in schema}
+    return {**defaults, **block.get("options", {})}
+
+
+def study_parts(block):
+    """Return which ensembles each job of a study takes, dealt out by turns."""
+    jobs = block.get("jobs", 1)
+    return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
+
+
+def _study_problems(tier, file):
+    problems = []
+    for name, block in tier.get("studies", {}).items():
+        place = f"{file}: studies.{name}"
+        if name in tier["experiments"]:
+            problems.append(
+                f"{place}: there is an experiment of the same name, and a study's table has the study's name"
+            )
+        if block["study"] not in module_names("studies"):
+            problems.append(f"{place}.study = {block['study']}: allowed are {', '.join(module_names('studies'))}")
+            continue
+        if block.get("jobs", 1) > block["ensembles"]:
+            problems.append(f"{place}.jobs = {block['jobs']}: allowed is at most ensembles = {block['ensembles']}")
+        options, given = module_literal("studies", block["study"], "OPTIONS", {}), block.get("options", {})
+        found = []
+        for key, value in given.items():
+            if key not in options:
+                found.append(f"{place}.options.{key} = {_show(value)}: unknown key; allowed are {', '.join(options)}")
+            else:
+                found += _schema_problems(value, options[key], file, (f"studies.{name}.options.{key}",))
+        missing = [key for key, schema in options.items() if key not in given and "default" not in schema]
+        found += [f"{place}.options.{key} is missing" for key in missing]
+        if not found:
+            values = {"ensembles": block["ensembles"], **study_options(block)}
+            for condition, sentence in module_literal("studies", block["study"], "CHECKS", ()):
+                if not arithmetic(condition, **values):
+                    used = [key for key in values if re.search(rf"\b{key}\b", condition)]
+                    shown = ", ".join(f"{key} = {_show(values[key])}" for key in used)
+                    found.append(f"{place}.options: {shown}: allowed is {sentence}")
+        problems += found
+    return problems
+
+
 def _experiment_problems(tier, file):
     problems = []
+    tables = [*tier["experiments"], *tier.get("studies", {})]
     for name, experiment in tier["experiments"].items():
         place = f"{file}: experiments.{name}"
         if "compare" in experiment:
@@ -458,15 +509,15 @@ def _experiment_problems(tier, file):
             if descent not in tier["descents"]:
                 problems.append(f"{place}.descents = {descent}: allowed are {', '.join(tier['descents'])}")
         problems += _row_problems(tier, experiment, place) + _recording_problems(tier, experiment, place)
-    drawings = _decorated("figures", "drawing")
-    for name, tables in tier["figures"].items():
+    drawings = sources.decorated("drawings", "drawing")
+    for name, shown in tier["figures"].items():
         if name not in drawings:
             problems.append(f"{file}: figures.{name}: unknown figure; allowed are {', '.join(drawings)}")
-        elif name not in tables:
-            problems.append(f"{file}: figures.{name} = {_show(tables)}: allowed is a list with {name} in it")
-        for table in tables:
-            if table not in tier["experiments"]:
-                problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tier['experiments'])}")
+        elif name not in shown:
+            problems.append(f"{file}: figures.{name} = {_show(shown)}: allowed is a list with {name} in it")
+        for table in shown:
+            if table not in tables:
+                problems.append(f"{file}: figures.{name} = {table}: allowed are {', '.join(tables)}")
     return list(dict.fromkeys(problems))
 
 
@@ -485,7 +536,7 @@ def validate_tier(content, file, schemas):
     schema = json.loads((Path(schemas) / "tier.schema.json").read_text(encoding="utf-8"))
     problems = _non_finite(content, file) or _schema_problems(content, schema, file)
     if not problems:
-        problems = _problem_problems(content, file) + _run_problems(content, file)
+        problems = _problem_problems(content, file) + _run_problems(content, file) + _study_problems(content, file)
     if not problems:
         problems = _experiment_problems(content, file)
     if problems:
@@ -512,7 +563,7 @@ def load_claims(path, schemas):
     if not problems:
         ids = [entry["id"] for entry in content]
         problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
-        known = _decorated("estimators", "estimand")
+        known = sources.decorated("estimands", "estimand")
         for entry in content:
             if entry["table"] not in entry["experiments"]:
                 problems.append(f"{path}: {entry['id']}.table = {entry['table']}: allowed are its experiments")
@@ -526,7 +577,7 @@ def load_claims(path, schemas):
                 if estimand["name"] not in known:
                     problems.append(f"{place}.name = {_show(estimand['name'])}: allowed are {', '.join(known)}")
                     continue
-                problems += _estimand_problems(estimand, place, known[estimand["name"]])
+                problems += _estimand_problems(estimand, place, known[estimand["name"]].node)
                 for key in ("table", "over", "method_table"):
                     named = estimand.get(key, [])
                     for table in named if isinstance(named, list) else [named]:
@@ -537,18 +588,6 @@ def load_claims(path, schemas):
     if problems:
         raise SettingsError(problems)
     return content
-
-
-def _decorated(module, decorator):
-    """Return the functions of a module that carry a decorator, by name, without importing it."""
-    tree = ast.parse((sources.PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
-            if decorator in names:
-                found[node.name] = node
-    return found
 
 
 def _estimand_problems(estimand, place, function):
@@ -566,7 +605,8 @@ def _estimand_problems(estimand, place, function):
 def judged(entry, tier):
     """Return whether a tier can judge a registry entry: it is listed and the tier has all its experiments."""
     like = tier.get("judge_like", tier["tier"])
-    return like in entry["tiers"] and all(name in tier["experiments"] for name in entry["experiments"])
+    tables = {*tier["experiments"], *tier.get("studies", {})}
+    return like in entry["tiers"] and tables.issuperset(entry["experiments"])
 
 
 def rule_name(claim_id):

@@ -6,6 +6,7 @@ reruns exactly what depends on it and editing a comment reruns nothing.
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,53 @@ def module_path(name):
     if (base / "__init__.py").is_file():
         return base / "__init__.py"
     return None
+
+
+def module_names(folder):
+    """Return the names of the modules in a folder of this package, sorted."""
+    return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if path.stem != "__init__")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A function found by name: its module's dotted name, and its syntax tree."""
+
+    module: str
+    node: ast.FunctionDef
+
+
+@cache
+def decorated(folder, decorator):
+    """Return ``{name: Found}`` of a folder's functions that carry a decorator, without importing anything.
+
+    Raises
+    ------
+    ValueError
+        If two modules have one of the same name.
+    """
+    found = {}
+    for module in module_names(folder):
+        for node in _parse(PACKAGE / folder / f"{module}.py").body:
+            if isinstance(node, ast.FunctionDef):
+                names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
+                if decorator in names:
+                    if node.name in found:
+                        raise ValueError(f"{folder}: {node.name} is in {found[node.name].module} and in {module}")
+                    found[node.name] = Found(f"{PACKAGE.name}.{folder}.{module}", node)
+    return found
+
+
+def module_literal(folder, name, constant, default=None):
+    """Return a literal of ``algoreg.<folder>.<name>``, or the default, read without importing the module (or torch)."""
+    for node in _parse(PACKAGE / folder / f"{name}.py").body:
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
+            return ast.literal_eval(node.value)
+    return default
+
+
+def module_title(folder, name):
+    """Return the first line of a module's docstring, without its full stop."""
+    return ast.get_docstring(_parse(PACKAGE / folder / f"{name}.py")).splitlines()[0].rstrip(".")
 
 
 @cache

@@ -22,7 +22,7 @@ for entry in CLAIMS:
             entry=entry,
             judged=settings.judged(entry, config),
             seed=config["seed"],
-            code=code_digests("scripts/judge_claim.py"),
+            code=claim_code(entry),
             versions=VERSIONS,
         message:
             f"Judging {entry['id']}"

@@ -69,6 +69,7 @@ COMPARED = [
     name for name in config["experiments"] if "compare" in config["experiments"][name]
 ]
 MEASURED = [name for name in config["experiments"] if name not in COMPARED]
+STUDIES = list(config.get("studies", {}))
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 
 
@@ -76,6 +77,8 @@ wildcard_constraints:
     problem="[a-z][a-z0-9_]*",
     descent="[a-z][a-z0-9_]*",
     experiment="[a-z][a-z0-9_]*",
+    study="[a-z][a-z0-9_]*",
+    part="[0-9]+",
     figure="[a-z][a-z0-9_]*",
     notebook="[a-z0-9_]+",
     ensemble="[0-9]+",
@@ -147,7 +150,7 @@ def descent_runs(name):
 
 def all_tables():
     """Return every table of the tier."""
-    return [table_path(name) for name in config["experiments"]]
+    return [table_path(name) for name in [*config["experiments"], *STUDIES]]
 
 
 def all_figures():
@@ -255,6 +258,66 @@ def published_curve(wildcards):
         / "published"
         / f"{experiment_block(wildcards)['published']}.csv"
     )
+
+
+def study_block(wildcards):
+    """Return the settings of a study."""
+    return config["studies"][wildcards.study]
+
+
+def study_module(wildcards):
+    """Return the name of the module that measures a study."""
+    return study_block(wildcards)["study"]
+
+
+def study_options(wildcards):
+    """Return the options of a study, defaults included."""
+    return settings.study_options(study_block(wildcards))
+
+
+def study_title(wildcards):
+    """Return what a study is, for its message."""
+    return sources.module_title("studies", study_module(wildcards))
+
+
+def study_dtype(wildcards):
+    """Return the data type of a study: its own, or float64, as verdicts are judged from it."""
+    return study_block(wildcards).get("dtype", "float64")
+
+
+def study_code(wildcards):
+    """Return the digests of measuring a study, its module included."""
+    return code_digests(
+        "scripts/measure.py", [f"algoreg.studies.{study_module(wildcards)}"]
+    )
+
+
+def part_ensembles(wildcards):
+    """Return the ensembles that one job of a study takes."""
+    return settings.study_parts(study_block(wildcards))[int(wildcards.part)]
+
+
+def study_tables(wildcards):
+    """Return the parts of a study's table."""
+    return [
+        result(f"studies/{wildcards.study}/part-{part}.csv")
+        for part in range(len(settings.study_parts(study_block(wildcards))))
+    ]
+
+
+def claim_code(entry):
+    """Return the digests of judging a claim, the modules of its estimands included."""
+    parts = [entry[name] for name in ("control", "positive_control") if name in entry]
+    estimands = [entry["estimand"], *(part["estimand"] for part in parts)]
+    known = sources.decorated("estimands", "estimand")
+    modules = {known[one["name"]].module for one in estimands if "name" in one}
+    return code_digests("scripts/judge_claim.py", sorted(modules))
+
+
+def figure_code(wildcards):
+    """Return the digests of drawing a figure, its drawing's module included."""
+    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
+    return code_digests("scripts/draw_figure.py", [drawing.module])
 
 
 def figure_tables(wildcards):

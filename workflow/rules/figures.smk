@@ -24,7 +24,7 @@ rule draw_figure:
     conda:
         "../../environment.yml"
     params:
-        code=code_digests("scripts/draw_figure.py"),
+        code=figure_code,
         matplotlib=version("matplotlib"),
     message:
         "Drawing {wildcards.figure}"

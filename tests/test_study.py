@@ -1,0 +1,78 @@
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SCHEMAS
+
+from algoreg import settings, sources, study
+
+
+def tier(**changes):
+    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    block = {**content["studies"]["x_space"], **changes}
+    return {**content, "studies": {"x_space": block}}
+
+
+def problems_of(content):
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.validate_tier(content, "t.yaml", SCHEMAS)
+    return caught.value.problems
+
+
+def test_what_a_study_cannot_be_is_named():
+    good = tier()["studies"]["x_space"]["options"]
+    cases = [
+        ({"options": {**good, "rank": 11}}, "studies.x_space.options: rank = 11, d = 10: allowed is rank at most d"),
+        ({"options": {**good, "wide": 1}}, "studies.x_space.options.wide = 1: unknown key; allowed are d, rank"),
+        ({"options": {**good, "m": [0]}}, "studies.x_space.options.m[0] = 0: allowed is"),
+        ({"options": {"d": 3}}, "studies.x_space.options.rank is missing"),
+        ({"study": "nothing"}, "studies.x_space.study = nothing: allowed are"),
+        ({"jobs": 3}, "studies.x_space.jobs = 3: allowed is at most ensembles = 2"),
+        ({"dtype": "float16"}, 'studies.x_space.dtype = "float16": allowed is float32 or float64'),
+    ]
+    for change, message in cases:
+        found = problems_of(tier(**change))
+        assert any(message in line for line in found), (message, found)
+    twice = tier()
+    twice["studies"]["figure_1"] = twice["studies"]["x_space"]
+    assert "there is an experiment of the same name" in problems_of(twice)[0]
+
+
+def test_ensembles_are_dealt_out():
+    assert settings.study_parts({"ensembles": 5, "jobs": 2}) == [[0, 2, 4], [1, 3]]
+    assert settings.study_parts({"ensembles": 2}) == [[0, 1]]
+
+
+def test_every_study_says_what_its_rows_are():
+    for name in sources.module_names("studies"):
+        assert set(sources.module_literal("studies", name, "KEYS")) >= {"ensemble"}
+        assert sources.module_literal("studies", name, "VALUES")
+        assert sources.module_title("studies", name)
+
+
+def test_a_row_that_is_not_as_announced_is_refused(monkeypatch):
+    from algoreg.studies import x_space
+
+    context = study.Context(0, [0], torch.device("cpu"), torch.float64)
+    monkeypatch.setattr(x_space, "measure", lambda options, context: [{"d": 1, "status": "budget"}])
+    with pytest.raises(ValueError, match="its columns are"):
+        study.measure("x_space", {}, context)
+    one = pd.DataFrame([dict.fromkeys(study.columns("x_space"), 0)])
+    with pytest.raises(ValueError, match="two rows with the same d, rank, m, target, ensemble"):
+        study.collect([one, one], "x_space")
+
+
+def test_descent_on_x_ends_at_the_projection_on_the_measurements():
+    options = {"d": 8, "rank": 2, "m": [12, 24], "targets": 2, "iterations": 3000}
+    context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
+    rows = study.measure("x_space", options, context)
+    from algoreg.ensembles.gaussian import Ensemble
+    from algoreg.problems import draw_factor
+    from algoreg.svec import svec
+
+    for row in rows:
+        factor = draw_factor({"kind": "columns"}, 8, 2, 5, row["target"])
+        planted = svec(torch.from_numpy(factor @ factor.T)[None])[0]
+        whole = Ensemble.draw(8, 24, 5, 0).rows[: row["m"]]
+        limit = torch.linalg.pinv(whole) @ (whole @ planted)
+        expected = torch.linalg.vector_norm(limit - planted) / torch.linalg.vector_norm(planted)
+        assert row["test_error"] == pytest.approx(float(expected), rel=1e-6)
