@@ -56,13 +56,15 @@ def cells(table, keys, value):
     names : list of tuple
         The points, sorted.
     values : numpy.ndarray, shape (points, T, E)
-        NaN where a run has no value (it diverged).
+        NaN where a run has no value (it diverged). T is 1 for a table without targets.
 
     Raises
     ------
     ValueError
         If a point has two values for one target and ensemble, or targets and ensembles are not crossed.
     """
+    if "target" not in table:
+        table = table.assign(target=0)
     columns = [*keys, "target", "ensemble"]
     if table.duplicated(columns).any():
         raise ValueError(f"more than one row for some {columns}: name another key")
@@ -88,7 +90,7 @@ def crossed_interval(statistic, targets, ensembles, rng):
     statistic : callable
         Maps index arrays (targets, ensembles) to a float.
     targets, ensembles : int
-        At least 2 each.
+        At least 2 each; ``targets`` is None where the quantity has no targets (the statistic then gets target 0 alone).
     rng : numpy.random.Generator
 
     Returns
@@ -100,18 +102,21 @@ def crossed_interval(statistic, targets, ensembles, rng):
     ValueError
         With fewer than two targets or ensembles: a spread cannot be estimated.
     """
-    if min(targets, ensembles) < 2:
+    if ensembles < 2 or (targets is not None and targets < 2):
         raise ValueError(f"{targets} targets × {ensembles} ensembles: an interval needs at least two of each")
+    targets = targets or 1
     every_target, every_ensemble = np.arange(targets), np.arange(ensembles)
     value = statistic(every_target, every_ensemble)
     over_targets = [statistic(rng.integers(targets, size=targets), every_ensemble) for _ in range(REPLICATES)]
     over_ensembles = [statistic(every_target, rng.integers(ensembles, size=ensembles)) for _ in range(REPLICATES)]
     variances = np.array([np.var(over_targets), np.var(over_ensembles)])
-    variances *= np.array([targets / (targets - 1), ensembles / (ensembles - 1)])
+    # One target alone has no variance to scale: 1 stands for the zero that it would divide by.
+    degrees = np.maximum([targets - 1, ensembles - 1], 1)
+    variances *= np.array([targets, ensembles]) / degrees
     total = variances.sum()
     if total == 0:
         return Estimate(float(value), float(value), float(value))
-    freedom = total**2 / np.sum(variances**2 / np.array([targets - 1, ensembles - 1]))
+    freedom = total**2 / np.sum(variances**2 / degrees)
     half = stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(total)
     return Estimate(float(value), float(value - half), float(value + half))
 
@@ -260,3 +265,47 @@ def thresholds(frame):
             # np.interp wants rising abscissae: the error falls from the first to the second point.
             found[place] = np.interp(-np.log(THRESHOLD_ERROR), -np.log(np.maximum(column[pair], 1e-300)), ratios[pair])
     return np.exp(found)
+
+
+def chosen(table, where):
+    """Return the rows of a table at which columns have these values.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    where : mapping of str to a value or a list of values, or None
+        Numbers are compared to nine digits, as tables are written.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    kept = table
+    for column, wanted in (where or {}).items():
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        if pd.api.types.is_numeric_dtype(kept[column]):
+            near = np.isclose(kept[column].to_numpy(float)[:, None], np.array(wanted, float)[None], rtol=1e-8, atol=0)
+            kept = kept[near.any(axis=1)]
+        else:
+            kept = kept[kept[column].isin(wanted)]
+    if kept.empty:
+        raise ValueError(f"no row with {where}")
+    return kept
+
+
+def interval_of(statistic, table, values, rng):
+    """Return :func:`crossed_interval` of a statistic of cells (points, T, E) → number, over what the table crosses.
+
+    Parameters
+    ----------
+    statistic : callable
+        Maps cells of shape (points, T', E') to a float.
+    table : pandas.DataFrame
+        The cells' table: without a column ``target`` only ensembles are resampled.
+    values : numpy.ndarray, shape (points, T, E)
+        From :func:`cells`.
+    rng : numpy.random.Generator
+    """
+    targets = values.shape[1] if "target" in table else None
+    return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), targets, values.shape[2], rng)
