@@ -5,10 +5,12 @@ document still says what the reference says.
 """
 
 import re
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 
+from algoreg import sources
 from algoreg.claims import SIGNS
 from algoreg.estimators import THRESHOLD_ERROR, thresholds
 from algoreg.theory import first_errors_of_the_identity, psd_statistical_dimension
@@ -30,16 +32,46 @@ def fill(text, blocks):
     return re.sub(r"<!-- begin: ([\w-]+) -->\n.*?<!-- end: \1 -->", replacement, text, flags=re.DOTALL)
 
 
-def _markdown(header, rows):
+def passage(*tables):
+    """Mark a function ``reference → markdown`` of ``algoreg.passages`` as the passage that has its name.
+
+    It fills the block of its name, with ``-`` for ``_``, and is given the tables that it names.
+
+    Parameters
+    ----------
+    *tables : str
+        The tables that it reads; a reference without them gives a passage that says so.
+    """
+
+    def register(function):
+        function.tables = tables
+        return function
+
+    return register
+
+
+def _found_passages(reference):
+    found = {}
+    for name, where in sources.decorated("passages", "passage").items():
+        function = getattr(import_module(where.module), name)
+        lacking = [table for table in function.tables if table not in reference["tables"]]
+        found[name.replace("_", "-")] = (
+            f"(The committed reference has no table {', '.join(lacking)}.)" if lacking else function(reference)
+        )
+    return found
+
+
+def markdown(header, rows):
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in lines)
 
 
-def _number(value):
+def number(value):
     return "–" if value is None else f"{value:.3g}"
 
 
-def _frame(table):
+def frame_of(table):
     frame = pd.DataFrame({**table["keys"], "status": table["status"]})
     for error in ("train_error", "test_error"):
         frame[error] = np.array([np.nan if x is None else x for x in table[error]], dtype=float)
@@ -54,7 +86,7 @@ def verdicts(reference, registry):
         entry = entries.get(claim["id"])
         if entry is None:
             continue
-        interval = "–" if claim["ci_low"] is None else f"{_number(claim['ci_low'])} … {_number(claim['ci_high'])}"
+        interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
         margin = f"{SIGNS[entry['direction']]} {claim['margin']:g}"
         outcome = f"**{claim['verdict']}**"
         rows.append(
@@ -62,13 +94,13 @@ def verdicts(reference, registry):
                 f"`{claim['id']}`",
                 entry["statement"],
                 outcome,
-                _number(claim["estimate"]),
+                number(claim["estimate"]),
                 interval,
                 margin,
                 claim["control_verdict"] or "–",
             ]
         )
-    return _markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
+    return markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
 
 
 def figure_1(reference):
@@ -82,15 +114,15 @@ def figure_1(reference):
         rows.append(
             [
                 f"{row['alpha']:g}",
-                _number(row["ours"]),
-                _number(row["published"]),
+                number(row["ours"]),
+                number(row["published"]),
                 f"{row['ratio']:.2f}",
-                f"{_number(row['low'])} … {_number(row['high'])}",
+                f"{number(row['low'])} … {number(row['high'])}",
                 inside,
             ]
         )
     mean = np.exp(np.mean(np.log(factors)))
-    table = _markdown(["α", "our mean", "published", "ratio", "95 % prediction interval", "inside"], rows[::-1])
+    table = markdown(["α", "our mean", "published", "ratio", "95 % prediction interval", "inside"], rows[::-1])
     return f"{table}\n\nGeometric mean factor over α: {mean:.3f}; largest: {max(factors):.3f}."
 
 
@@ -102,13 +134,13 @@ def _shifts(frame, own, keys):
 
 def step_effect(reference):
     """Return how far five times the paper's step moves Figure 1's test errors where both ran, as Markdown."""
-    larger, paper = (_frame(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
+    larger, paper = (frame_of(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
     both = _shifts(larger, paper, ["d", "alpha", "target", "ensemble"])
     rows = [
         [f"{alpha:g}", f"{part['shift'].mean():+.2f} %", f"{part['shift'].abs().max():.2f} %"]
         for alpha, part in sorted(both.groupby("alpha"), reverse=True)
     ]
-    return _markdown(["α", "mean change of test error", "largest change of a run"], rows)
+    return markdown(["α", "mean change of test error", "largest change of a run"], rows)
 
 
 def figure_2_alpha(reference):
@@ -144,18 +176,18 @@ def figure_2_alpha(reference):
             f"Test error at iteration {named['end']:g} of the curve labelled {label:g}: published "
             f"{named['published_at_end']:.3g}, ours at that α {named['ours_at_end']:.3g}; equal at {equal}."
         )
-    return _markdown(header, lines) + "\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)
+    return markdown(header, lines) + "\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _by_ratio(frame, ratios):
     """Return the mean test errors of one reading of Figure 4 at these m/d, as cells."""
     means = frame.groupby("m_over_d")["test_error"].mean()
-    return [_number(means[ratio]) if ratio in means else "" for ratio in ratios]
+    return [number(means[ratio]) if ratio in means else "" for ratio in ratios]
 
 
 def figure_4(reference):
     """Return Figure 4's published points beside ours and beside other readings of what it does not state, as Markdown."""
-    ours, other = (_frame(reference["tables"][name]) for name in ("figure_4", "figure_4_readings"))
+    ours, other = (frame_of(reference["tables"][name]) for name in ("figure_4", "figure_4_readings"))
     points = pd.DataFrame(reference["comparisons"]["figure_4_published"])
     ratios = sorted(points["m_over_d"].unique())
     one = ours[ours["ensemble"] == other["ensemble"].iloc[0]]
@@ -166,8 +198,8 @@ def figure_4(reference):
         mine, readings = one[one["method"] == method], other[other["method"] == method]
         start = "0" if method == "projected" else "0.01·I"
         rows += [
-            [method, "published", *(_number(there["published"][ratio]) for ratio in ratios)],
-            [method, f"ours from {start}, all ensembles", *(_number(there["ours"][ratio]) for ratio in ratios)],
+            [method, "published", *(number(there["published"][ratio]) for ratio in ratios)],
+            [method, f"ours from {start}, all ensembles", *(number(there["ours"][ratio]) for ratio in ratios)],
             [method, "inside the prediction interval", *("yes" if there["inside"][x] else "no" for x in ratios)],
             [method, f"ours from {start}, {alone}", *_by_ratio(mine, ratios)],
             [method, f"from I, {alone}", *_by_ratio(readings[readings["start"] == "identity"], ratios)],
@@ -175,14 +207,14 @@ def figure_4(reference):
         if method == "projected":
             stated = readings[readings["start"] == "zero"]
             rows.append([method, f"from 0 at the stated step, {alone}", *_by_ratio(stated, ratios)])
-    return _markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
+    return markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
 
 
 def figure_4_thresholds(reference):
     """Return the thresholds of Figure 4's methods at each d and their exponents, as Markdown."""
     rows = []
     for name, start in (("figure_4_thresholds", "10⁻⁴·I"), ("figure_4_thresholds_large", "0.01·I")):
-        frame = _frame(reference["tables"][name])
+        frame = frame_of(reference["tables"][name])
         for method, part in sorted(frame.groupby("method"), reverse=True):
             means = {
                 d: np.exp(np.log(thresholds(rest)).mean()) for d, rest in part.groupby("d")
@@ -200,7 +232,7 @@ def figure_4_thresholds(reference):
         ]
         for name, means in rows
     ]
-    return _markdown([f"m/d at test error {THRESHOLD_ERROR:g}", *(f"d = {d}" for d in sizes), "exponent in d"], lines)
+    return markdown([f"m/d at test error {THRESHOLD_ERROR:g}", *(f"d = {d}" for d in sizes), "exponent in d"], lines)
 
 
 def figure_5(reference):
@@ -216,7 +248,7 @@ def figure_5(reference):
                 [
                     f"{panel}, {what}",
                     name,
-                    *(f"{_number(row['ours'])} / {_number(row['published'])}" for row in (first, last)),
+                    *(f"{number(row['ours'])} / {number(row['published'])}" for row in (first, last)),
                     f"{last['iteration']:g}",
                     inside,
                 ]
@@ -231,14 +263,14 @@ def figure_5(reference):
         "published points inside",
     ]
     return (
-        f"{_markdown(header, rows)}\n\nFor five orthonormal columns at d = 100 the first training error would be {gaussian:.3g} "
+        f"{markdown(header, rows)}\n\nFor five orthonormal columns at d = 100 the first training error would be {gaussian:.3g} "
         f"with Gaussian measurements, equal to the test error, and {network:.3g} with a quadratic network's x xᵀ."
     )
 
 
 def flow(reference):
     """Return how far each larger step moves the test errors of Figure 1's smallest start at equal η·t, as Markdown."""
-    frame = _frame(reference["tables"]["flow_equivalence"])
+    frame = frame_of(reference["tables"]["flow_equivalence"])
     own = frame[frame["step"] == frame["step"].min()]
     both = _shifts(frame, own, ["alpha", "iteration", "target", "ensemble"])
     rows = []
@@ -248,7 +280,7 @@ def flow(reference):
     times = sorted(own["iteration"].unique())
     alphas = ", ".join(f"{alpha:g}" for alpha in sorted(own["alpha"].unique()))
     header = [f"step η (α = {alphas})", "times the paper's", *(f"at iteration {time}" for time in times)]
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 def costs(references):
@@ -257,7 +289,7 @@ def costs(references):
     for tier, reference in references.items():
         cost = reference["cost"]
         rows.append([f"`{tier}`", f"{cost['job_seconds'] / 2 / 60:.1f} min", f"{cost['peak_mib']} MiB"])
-    return _markdown(["tier", "on two cores", "largest job"], rows)
+    return markdown(["tier", "on two cores", "largest job"], rows)
 
 
 def blocks(references, registry):
@@ -279,4 +311,5 @@ def blocks(references, registry):
         "figure-5": figure_5(standard),
         "flow": flow(standard),
         "costs": costs(references),
+        **_found_passages(standard),
     }
