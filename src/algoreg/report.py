@@ -73,8 +73,8 @@ def number(value):
 
 def frame_of(table):
     frame = pd.DataFrame({**table["keys"], "status": table["status"]})
-    for error in ("train_error", "test_error"):
-        frame[error] = np.array([np.nan if x is None else x for x in table[error]], dtype=float)
+    for value in table.keys() - {"keys", "status"}:
+        frame[value] = np.array([np.nan if x is None else x for x in table[value]], dtype=float)
     return frame
 
 
