@@ -23,6 +23,14 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close what a test drew: matplotlib keeps every figure, and warns beyond twenty."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 def copy_repository(folder):
     """Copy what the workflow needs into a scratch folder, as a clone would have it."""
     folder.mkdir()
