@@ -7,6 +7,8 @@ rule draw_problem:
         log_path("draw_problem/{problem}-{ensemble}"),
     benchmark:
         benchmark_path("draw_problem/{problem}-{ensemble}")
+    group:
+        "descents"
     conda:
         "../../environment.yml"
     threads: config["threads"]
