@@ -15,6 +15,7 @@ rule draw_problem:
     params:
         problem=problem_block,
         seed=config["seed"],
+        torch_threads=config["threads"],
         code=problem_code,
         versions=VERSIONS,
     message:
