@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -44,7 +45,7 @@ time.sleep(1.5)
 def overlaps(folder):
     """Return how many pairs of descents ran at the same time, and how many ran."""
     times = sorted(tuple(map(float, line.split())) for line in (folder / "times.txt").read_text().splitlines())
-    return sum(later[0] < earlier[1] for earlier, later in zip(times, times[1:], strict=False)), len(times)
+    return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
 
 
 DESCENTS = [f"results/smoke/descents/gaussian_d10/ensemble-{number}.npz" for number in (0, 1)]
