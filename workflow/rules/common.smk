@@ -45,13 +45,7 @@ def checked_settings():
 
 def check_device():
     """Stop if a GPU is asked for on this machine and there is none; the only look at torch, in its own process."""
-    if (
-        config["device"] != "cuda"
-        or not workflow.is_main_process
-        or workflow.remote_exec
-        or workflow.dryrun
-        or not workflow.local_exec
-    ):
+    if config["device"] != "cuda" or not workflow.local_exec:
         return
     question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([sys.executable, "-c", question]).returncode:
@@ -61,7 +55,6 @@ def check_device():
 
 
 CLAIMS = checked_settings()
-check_device()
 TIER = config["tier"]
 RESULTS = f"results/{TIER}"
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -71,6 +64,11 @@ COMPARED = [
 MEASURED = [name for name in config["experiments"] if name not in COMPARED]
 STUDIES = list(config.get("studies", {}))
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
+
+
+# Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
+onstart:
+    check_device()
 
 
 wildcard_constraints:

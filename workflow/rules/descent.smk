@@ -9,6 +9,8 @@ rule descend:
         log_path("descend/{descent}-{ensemble}"),
     benchmark:
         benchmark_path("descend/{descent}-{ensemble}")
+    group:
+        "descents"
     conda:
         "../../environment.yml"
     threads: config["threads"]

@@ -21,6 +21,8 @@ rule draw_figure:
         log_path("draw_figure/{figure}"),
     benchmark:
         benchmark_path("draw_figure/{figure}")
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:

@@ -7,12 +7,15 @@ rule draw_problem:
         log_path("draw_problem/{problem}-{ensemble}"),
     benchmark:
         benchmark_path("draw_problem/{problem}-{ensemble}")
+    group:
+        "descents"
     conda:
         "../../environment.yml"
     threads: config["threads"]
     params:
         problem=problem_block,
         seed=config["seed"],
+        torch_threads=config["threads"],
         code=problem_code,
         versions=VERSIONS,
     message:

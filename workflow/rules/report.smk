@@ -18,6 +18,8 @@ rule execute_notebook:
         log_path("execute_notebook/{notebook}"),
     benchmark:
         benchmark_path("execute_notebook/{notebook}")
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:
@@ -46,6 +48,8 @@ rule compare_with_reference:
         log_path("compare_with_reference"),
     benchmark:
         benchmark_path("compare_with_reference")
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:

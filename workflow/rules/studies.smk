@@ -9,6 +9,8 @@ rule measure:
         log_path("measure/{study}-{part}"),
     benchmark:
         benchmark_path("measure/{study}-{part}")
+    group:
+        "studies"
     conda:
         "../../environment.yml"
     threads: config["threads"]
@@ -42,6 +44,8 @@ rule tabulate_study:
         benchmark_path("tabulate_study/{study}")
     wildcard_constraints:
         study="|".join(STUDIES or ["none"]),
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:

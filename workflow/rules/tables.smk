@@ -13,6 +13,8 @@ rule tabulate:
         benchmark_path("tabulate/{experiment}")
     wildcard_constraints:
         experiment="|".join(MEASURED),
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:
@@ -38,6 +40,8 @@ rule compare_published:
         benchmark_path("compare_published/{experiment}")
     wildcard_constraints:
         experiment="|".join(COMPARED or ["none"]),
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:

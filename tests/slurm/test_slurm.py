@@ -1,0 +1,140 @@
+"""The smoke tier on a Slurm cluster of one node, through profiles/slurm: make test-slurm."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from conftest import copy_repository
+
+CLUSTER = Path(__file__).with_name("cluster.sh")
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
+DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
+# Here there is no accounting (squeue knows what ended), no account, no network file system, and time is dear.
+HERE = [
+    *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
+    *("--slurm-keep-successful-logs", "--cores", "2", "--latency-wait", "5"),
+]
+
+if os.environ.get("ALGOREG_TEST_SLURM") != "1":
+    pytest.skip("starts a Slurm cluster: make test-slurm", allow_module_level=True)
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Start a cluster and return the environment in which its clients find it."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+    missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
+    if missing:
+        pytest.skip(f"no Slurm here: {', '.join(missing)} not found (Debian's packages slurm-wlm and munge)")
+    # Not pytest's own folder: a socket's path is at most 107 characters long.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    started = subprocess.run([CLUSTER, "up", folder], capture_output=True, text=True, timeout=120)
+    if started.returncode:
+        shutil.rmtree(folder)
+        pytest.skip(f"Slurm is installed but does not start here: {started.stderr.strip()[-1500:]}")
+    yield {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}{os.pathsep}{path}"}
+    subprocess.run([CLUSTER, "down", folder], check=True, timeout=120)
+    shutil.rmtree(folder)
+
+
+def start(folder, cluster, *arguments):
+    """Start Snakemake in a scratch repository, submitting to the cluster; its output goes to run.txt."""
+    settings = {**os.environ, **cluster, "PYTHONPATH": str(folder / "src")}
+    settings["PATH"] = os.pathsep.join(
+        [cluster["PATH"].split(os.pathsep)[0], str(Path(sys.executable).parent), settings["PATH"]]
+    )
+    command = [sys.executable, "-m", "snakemake", *arguments, "--workflow-profile", "profiles/slurm", *HERE]
+    with open(folder / "run.txt", "w") as log:
+        return subprocess.Popen(
+            [*command, "--configfile", "config/smoke.yaml"], cwd=folder, env=settings, stdout=log, stderr=log
+        )
+
+
+def finish(process, folder):
+    """Wait for Snakemake; return its exit status and output."""
+    try:
+        status = process.wait(timeout=1500)
+    finally:
+        process.kill()
+    return status, (folder / "run.txt").read_text()
+
+
+def scontrol(cluster, *arguments):
+    """Ask the controller."""
+    return subprocess.run(
+        ["scontrol", *arguments], env={**os.environ, **cluster}, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+def wait_until(true, what, seconds=300):
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        time.sleep(0.2)
+
+
+def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster, tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    status, output = finish(start(folder, cluster), folder)
+    assert status == 0, output[-3000:]
+    here, there = folder / "results" / "smoke", smoke / "results" / "smoke"
+    compared = [
+        path.relative_to(there)
+        for name in ("tables", "figures", "claims", "descents", "problems")
+        for path in sorted((there / name).rglob("*"))
+        if path.is_file()
+    ]
+    assert len(compared) > 50
+    for path in [*compared, Path("claims.json"), Path("controls.json")]:
+        assert (here / path).read_bytes() == (there / path).read_bytes(), path
+    # Descents with their problems, studies, everything after them, the check of the controls.
+    assert output.count("has been submitted with SLURM jobid") <= 5
+
+
+def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(smoke, cluster, tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    config = folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("checkpoint_seconds: 30", "checkpoint_seconds: 0.01"))
+    # Slow the steps down, so that there is time to lose the node.
+    slow = folder / "src" / "algoreg" / "algorithms" / "factored.py"
+    loop = "        for _ in range(count):\n"
+    assert loop in slow.read_text()
+    slow.write_text(slow.read_text().replace(loop, f"{loop}            __import__('time').sleep(0.02)\n", 1))
+    process = start(folder, cluster, DESCENT)
+    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
+    wait_until(lambda: checkpoint.exists() or process.poll() is not None, "there is a checkpoint")
+    assert process.poll() is None, (folder / "run.txt").read_text()[-3000:]
+    scontrol(cluster, "update", "NodeName=node1", "State=DOWN", "Reason=lost")
+    wait_until(lambda: "PENDING" in scontrol(cluster, "show", "job"), "Slurm has queued the job again")
+    assert not (folder / DESCENT).exists()
+    scontrol(cluster, "update", "NodeName=node1", "State=RESUME")
+    status, output = finish(process, folder)
+    assert status == 0, output[-3000:]
+    assert "Restarts=1" in scontrol(cluster, "show", "job")
+    assert (folder / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
+    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
+    assert "continuing from iteration" in log
+
+
+def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
+    """Two descents in one submission take one GPU by turns; Slurm's here is a fake, so that torch says that it is none."""
+    import torch
+
+    folder = copy_repository(tmp_path / "repository")
+    targets = [DESCENT, DESCENT.replace("ensemble-0", "ensemble-1")]
+    status, output = finish(start(folder, cluster, *targets, "--retries", "0", "--config", "device=cuda"), folder)
+    number = output.split("has been submitted with SLURM jobid ", 1)[1].split()[0]
+    assert output.count("has been submitted with SLURM jobid") == 1, output[-3000:]
+    assert "gres/gpu=1" in scontrol(cluster, "show", "job", number)
+    if not torch.cuda.is_available():
+        assert status != 0
+        log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
+        assert "torch sees no CUDA device here" in log

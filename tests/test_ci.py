@@ -1,0 +1,135 @@
+"""The files for GitHub Actions, Docker and dev containers: they parse, and what they call exists."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DEVCONTAINER = ROOT / ".devcontainer" / "devcontainer.json"
+
+
+def make_targets():
+    """Return the Makefile's targets."""
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def called(command):
+    """Return the make targets that a shell command calls, without those that it first looks for."""
+    command = re.sub(r"if grep -q '\^([a-z-]+):' Makefile; then make \1; fi", "", command)
+    return [
+        target
+        for words in re.findall(r"\bmake ((?:[\w=./:-]+ ?)+)", command)
+        for target in words.split()
+        if "=" not in target
+    ]
+
+
+def load(path):
+    """Return a workflow; YAML reads its key `on` as true."""
+    workflow = yaml.safe_load(path.read_text())
+    workflow["on"] = workflow.pop(True)
+    return workflow
+
+
+def steps(path):
+    """Return the steps of all jobs of a workflow."""
+    return [step for job in load(path)["jobs"].values() for step in job["steps"]]
+
+
+def instructions():
+    """Return the Dockerfile's instructions as (name, the rest)."""
+    text = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text())
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [tuple(line.split(None, 1)) for line in lines]
+
+
+def test_what_workflows_call_are_targets():
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "weekly.yml"]
+    targets = make_targets()
+    seen = set()
+    for path in WORKFLOWS:
+        for step in steps(path):
+            assert ("run" in step) != ("uses" in step)
+            for target in called(step.get("run", "")):
+                assert target in targets, f"{path.name}: make {target}"
+                seen.add(target)
+    assert {"lint", "lint-ci", "licences", "advisories", "test", "test-slurm", "quick", "verify", "reproduce"} <= seen
+
+
+def test_a_target_that_does_not_exist_is_seen():
+    assert called("make lint && make tests CORES=2") == ["lint", "tests"]
+    assert not {"lint", "tests"} <= make_targets()
+    assert called("if grep -q '^test-browser:' Makefile; then make test-browser; fi") == []
+
+
+def test_workflows_have_limits_and_no_rights():
+    for path in WORKFLOWS:
+        workflow = load(path)
+        assert workflow["permissions"] == {"contents": "read"}
+        assert all(job["timeout-minutes"] <= 180 for job in workflow["jobs"].values())
+        actions = {step["uses"].split("@")[0] for step in steps(path) if "uses" in step}
+        assert actions == {"actions/checkout", "actions/setup-python", "actions/upload-artifact"}
+
+
+def test_workflows_cover_the_pythons_that_are_supported():
+    import tomllib
+
+    from packaging.specifiers import SpecifierSet
+
+    supported = SpecifierSet(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"])
+    pythons = load(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert [f"3.{minor}" for minor in range(30) if f"3.{minor}" in supported] == pythons
+    image = dict(instructions())["FROM"]
+    assert re.fullmatch(r"python:(3\.\d+)-slim", image)[1] in supported
+
+
+def test_the_report_page_is_kept():
+    kept = [
+        step["with"]["path"]
+        for step in steps(ROOT / ".github" / "workflows" / "ci.yml")
+        if "with" in step and "path" in step["with"]
+    ]
+    assert "results/quick/report/index.html" in kept[0].split()
+    assert load(ROOT / ".github" / "workflows" / "weekly.yml")["on"]["schedule"]
+
+
+def test_the_image_is_built_from_files_that_exist_by_targets_that_exist():
+    known = {"FROM", "RUN", "ARG", "USER", "WORKDIR", "COPY", "CMD"}
+    for name, rest in instructions():
+        assert name in known, name
+        if name == "COPY":
+            sources = [word for word in rest.split() if not word.startswith("--")][:-1]
+            assert all((ROOT / source).exists() for source in sources), rest
+        if name in ("RUN", "CMD"):
+            command = " ".join(json.loads(rest)) if name == "CMD" else rest
+            assert set(called(command)) <= make_targets() | {"install"}, rest
+    assert ".venv" in (ROOT / ".dockerignore").read_text().split()
+
+
+def test_the_dev_container_calls_targets_that_exist():
+    text = "\n".join(line for line in DEVCONTAINER.read_text().splitlines() if not line.startswith("//"))
+    content = json.loads(text)
+    assert called(content["postCreateCommand"]) == ["setup"]
+    assert "setup" in make_targets()
+    assert content["image"].startswith("python:3.")
+
+
+def test_headers_say_what_has_run():
+    for path in (*WORKFLOWS, ROOT / "Dockerfile", DEVCONTAINER):
+        head = " ".join(line.lstrip("#/ ") for line in path.read_text().splitlines()[:8])
+        assert "Of this file:" in head, path
+        assert re.search(r"has not (run|been built|been started)", head), path
+
+
+@pytest.mark.parametrize("program", ["actionlint", "hadolint"])
+def test_linters_that_are_here_agree(program):
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program} on the PATH: make lint-ci fetches it")
+    files = [str(path) for path in WORKFLOWS] if program == "actionlint" else ["Dockerfile"]
+    done = subprocess.run([program, *files], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

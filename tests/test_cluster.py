@@ -1,0 +1,151 @@
+"""Jobs that share something: one GPU among local jobs, results among workflows; the profiles' settings."""
+
+import os
+import re
+import shutil
+from itertools import pairwise
+
+import pytest
+import yaml
+from conftest import ROOT, copy_repository, snakemake
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+DESCENT = "results/smoke/descents/paper_step/ensemble-0.npz"
+# Snakemake caches what it is told to; the variable names the place.
+CACHE = "SNAKEMAKE_OUTPUT_CACHE"
+
+
+def profile(name):
+    """Return the settings of a profile."""
+    return yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+
+
+def with_fake_gpu(folder, monkeypatch):
+    """Put an nvidia-smi on the PATH that lists one GPU."""
+    folder.mkdir()
+    program = folder / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: none (UUID: GPU-0)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def log_when_descents_run(folder):
+    """Let each descent of a scratch repository write when it starts and when it ends, and last a while."""
+    script = folder / "scripts" / "descend.py"
+    noted = f"""
+import atexit, os, time
+_start = time.time()
+atexit.register(lambda: open({str(folder / "times.txt")!r}, "a").write(f"{{_start}} {{time.time()}}\\n"))
+time.sleep(1.5)
+"""
+    script.write_text(script.read_text() + noted)
+
+
+def overlaps(folder):
+    """Return how many pairs of descents ran at the same time, and how many ran."""
+    times = sorted(tuple(map(float, line.split())) for line in (folder / "times.txt").read_text().splitlines())
+    return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
+
+
+DESCENTS = [f"results/smoke/descents/gaussian_d10/ensemble-{number}.npz" for number in (0, 1)]
+
+
+def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
+    with_fake_gpu(tmp_path / "bin", monkeypatch)
+    folder = copy_repository(tmp_path / "repository")
+    log_when_descents_run(folder)
+    done = snakemake(folder, *DESCENTS, "--cores", "4")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert overlaps(folder) == (0, 2)
+
+
+def test_two_gpus_are_used_at_once(tmp_path, monkeypatch):
+    """What the test above sees is the one GPU's doing: with two, the same jobs do overlap."""
+    with_fake_gpu(tmp_path / "bin", monkeypatch)
+    folder = copy_repository(tmp_path / "repository")
+    log_when_descents_run(folder)
+    done = snakemake(folder, *DESCENTS, "--cores", "4", "--resources", "gpu=2")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert overlaps(folder) == (1, 2)
+
+
+def test_profiles_agree_on_what_is_not_the_clusters():
+    local, slurm = profile("default"), profile("slurm")
+    for key in set(local) & set(slurm):
+        assert local[key] == slurm[key], key
+    assert set(local) <= set(slurm)
+    assert slurm["set-resource-scopes"] == ["gpu=local"]
+    for name in ("default", "slurm"):
+        lines = (ROOT / "profiles" / name / "config.yaml").read_text().splitlines()
+        assert lines[0].startswith("#")
+
+
+def test_every_rule_with_a_script_belongs_to_a_group():
+    """A rule without one would be a submission of its own, but for the check that shall not take others with it."""
+    groups = set()
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^ *rule ?", path.read_text(), flags=re.MULTILINE)[1:]:
+            if "script:" in rule and not rule.startswith("check_controls"):
+                groups.update(re.findall(r'^ +group:\n +"(\w+)"', rule, re.MULTILINE) or [rule.split(":")[0]])
+    components = dict(part.split("=") for part in profile("slurm")["group-components"])
+    assert groups == set(components)
+
+
+def cached(folder, place, *arguments, **environment):
+    """Run one descent of a scratch repository with a cache; return the numbers of results it computed and fetched."""
+    options = ("--cache", "--config", "device=cpu")
+    done = snakemake(folder, DESCENT, *arguments, *options, environment={CACHE: str(place), **environment})
+    assert done.returncode == 0, done.stderr[-3000:]
+    output = done.stdout + done.stderr
+    moved = len(re.findall(r"Moving output file \S+\.npz to cache", output))
+    return moved, len(re.findall(r"Symlinking output file \S+\.npz from cache", output)) - moved
+
+
+def with_version(folder, package, number):
+    """Return a folder for PYTHONPATH that makes a package look like another version of it."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "from importlib import metadata\n"
+        "real = metadata.version\n"
+        f"metadata.version = lambda name: {number!r} if name == {package!r} else real(name)\n"
+    )
+    return str(folder)
+
+
+def test_cached_results_are_shared_but_not_across_versions_or_settings(tmp_path):
+    place = tmp_path / "cache"
+    place.mkdir()
+    first, second = (copy_repository(tmp_path / name) for name in ("first", "second"))
+    assert cached(first, place) == (2, 0)
+    assert cached(second, place) == (0, 2)
+    assert (first / DESCENT).read_bytes() == (second / DESCENT).read_bytes()
+    for package in ("numpy", "torch"):
+        folder = copy_repository(tmp_path / package)
+        other = with_version(tmp_path / f"other-{package}", package, "99.0")
+        assert cached(folder, place, PYTHONPATH=other) == (2, 0), package
+    settings = second / "config" / "smoke.yaml"
+    settings.write_text(settings.read_text().replace("threads: 1", "threads: 2"))
+    shutil.rmtree(second / "results" / "smoke")
+    assert cached(second, place) == (2, 0)
+
+
+def test_a_cache_for_a_gpu_is_refused(tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    done = snakemake(folder, DESCENT, "--cache", environment={CACHE: str(tmp_path)})
+    assert done.returncode != 0
+    assert "--cache with device = auto" in done.stdout + done.stderr
+    assert not (folder / "results" / "smoke").exists()
+
+
+def test_a_damaged_cached_result_is_named_with_its_place(tmp_path):
+    from algoreg import records
+
+    real, link = tmp_path / "results" / "t" / "a.csv", tmp_path / "results" / "t" / "b.csv"
+    records.write_table(real, ["x"], [{"x": 1}])
+    link.symlink_to(real)
+    records.seal(link)
+    assert len(records.read_table(link)) == 1
+    real.write_text("x\n2\n")
+    with pytest.raises(records.DamagedResult, match=rf"Delete {link} \(and {real}, to which it is a link\) and rerun"):
+        records.read_table(link)

@@ -1,0 +1,154 @@
+"""What comes from elsewhere: hashes, licences, advisories; and no pickle, which would run what it reads."""
+
+import json
+import re
+import subprocess
+import sys
+from email.message import Message
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import check_advisories
+import check_licences
+import lint_pickles
+from lint_pickles import pickles
+
+POLICY = yaml.safe_load((ROOT / "docs" / "licences.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("import pickle", 1),
+        ("from pickle import loads", 1),
+        ("import joblib.parallel", 1),
+        ("np.load(path)", 1),
+        ("np.load(path, allow_pickle=True)", 1),
+        ("np.load(path, allow_pickle=maybe)", 1),
+        ("np.load(path, allow_pickle=False)", 0),
+        ("np.lib.format.write_array(f, a)", 1),
+        ("torch.load(path)", 1),
+        ("torch.load(path, weights_only=True)", 0),
+        ("torch.save(x, path)", 1),
+        ("pd.read_pickle(path)", 1),
+        ("frame.to_pickle(path)", 1),
+        ("json.load(handle)", 0),
+    ],
+)
+def test_the_check_for_pickles_sees_them(line, number):
+    assert len(pickles(line)) == number
+
+
+def test_nothing_reads_or_writes_a_pickle():
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "lint_pickles.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.split()[-2]) > 60
+
+
+def test_a_pickle_anywhere_is_named(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("import numpy as np\n\nnp.load('a.npz')\n")
+    (tmp_path / "notebooks").mkdir()
+    cell = {"cell_type": "code", "source": ["import pickle"]}
+    (tmp_path / "notebooks" / "b.ipynb").write_text(json.dumps({"cells": [cell]}))
+    files = {str(path.relative_to(tmp_path)): pickles(text) for path, text in lint_pickles.sources(tmp_path)}
+    assert files == {
+        "src/a.py": [(3, "np.load without allow_pickle=False")],
+        "notebooks/b.ipynb": [(1, "import pickle")],
+    }
+
+
+def test_the_linter_refuses_pickles_too(tmp_path):
+    (tmp_path / "a.py").write_text("import pickle\n\nprint(pickle.loads(b''))\n")
+    command = [sys.executable, "-m", "ruff", "check", "--config", ROOT / "pyproject.toml", "--no-cache", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "S301" in done.stdout
+    assert "TID251" in done.stdout
+
+
+def test_every_locked_package_has_hashes():
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
+    pins = [entry for entry in entries if not entry.startswith("#")]
+    assert len(pins) > 100
+    for entry in pins:
+        assert re.match(r"[a-z0-9-]+(\[[a-z,-]+\])?==\S+", entry), entry
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+    assert "--require-hashes -r requirements.lock" in (ROOT / "Makefile").read_text()
+
+
+def package(name, files=(), **fields):
+    """Return an installed package that says this of itself."""
+    meta = Message()
+    meta["Name"] = name
+    for key, value in fields.items():
+        for one in [value] if isinstance(value, str) else value:
+            meta[key.replace("_", "-")] = one
+    return SimpleNamespace(metadata=meta, files=list(files))
+
+
+@pytest.mark.parametrize(
+    ("expression", "good"),
+    [
+        ("MIT", True),
+        ("GPL-3.0-only", False),
+        ("MIT AND GPL-3.0-only", False),
+        ("MIT OR GPL-3.0-only", True),
+        ("(GPL-2.0-only OR MIT) AND BSD-3-Clause", True),
+        ("GPL-2.0-only OR MIT AND Nonsense", False),
+        ("Apache-2.0 WITH LLVM-exception", True),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", False),
+    ],
+)
+def test_licence_expressions_are_understood(expression, good):
+    assert (check_licences.problem(package("one", License_Expression=expression), POLICY) is None) == good
+
+
+def test_licences_in_other_words_are_understood_or_refused():
+    problem = check_licences.problem
+    osi = "License :: OSI Approved"
+    assert problem(package("one", Classifier=[osi, f"{osi} :: MIT License"]), POLICY) is None
+    assert "GPLv3" in problem(package("one", Classifier=[f"{osi} :: MIT License", f"{osi} :: (GPLv3)"]), POLICY)
+    assert problem(package("one", License="BSD-3-Clause"), POLICY) is None
+    assert problem(package("one", License="Do what you like"), POLICY) == "one: Do what you like"
+    assert problem(package("one"), POLICY) == "one: says no licence"
+    assert problem(package("NVIDIA_cublas.cu12", License="NVIDIA Proprietary"), POLICY) is None
+
+
+def test_the_reason_for_every_package_is_there():
+    assert all(len(reason) > 8 for reason in POLICY["packages"].values())
+
+
+def test_everything_installed_has_an_allowed_licence():
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "check_licences.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def audited(**holes):
+    """Return pip-audit's output for packages with these advisories; None is one that was not looked up."""
+    packages = [
+        {"name": name, "skip_reason": "not found"} if found is None else {"name": name, "version": "1", "vulns": found}
+        for name, found in holes.items()
+    ]
+    return json.dumps({"dependencies": packages, "fixes": []})
+
+
+def test_advisories_tell_none_from_not_looked():
+    hole = {"id": "CVE-2099-1", "fix_versions": ["2"]}
+    assert check_advisories.verdict(0, audited(a=[], b=[]))[0] == 0
+    status, text = check_advisories.verdict(1, audited(a=[hole], b=[]))
+    assert status == 1
+    assert "a 1: CVE-2099-1, fixed in 2" in text
+    # pip-audit's own exit status here is 0, and it says that it found nothing.
+    status, text = check_advisories.verdict(0, audited(a=None, b=None))
+    assert status == check_advisories.NOT_LOOKED
+    assert "COULD NOT LOOK for 2 packages: a, b" in text
+    assert check_advisories.verdict(0, audited(a=[], b=None))[0] == check_advisories.NOT_LOOKED
+    for output in ("", "no route to host", "[]"):
+        status, text = check_advisories.verdict(1, output)
+        assert status == check_advisories.NOT_LOOKED
+        assert "COULD NOT LOOK" in text
