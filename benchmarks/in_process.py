@@ -76,6 +76,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
         descents = [done[d, n] for d in block["descents"] for n in settings.descent_ensembles(tier, d)]
         found[name] = reference.of_runs(pd.DataFrame(tables.tabulate(block, descents)), block["by"])
     torch.set_num_threads(tier["threads"])
+    torch.set_flush_denormal(False)
     return found
 
 

@@ -37,7 +37,7 @@ rule compare_published:
     benchmark:
         benchmark_path("compare_published/{experiment}")
     wildcard_constraints:
-        experiment="|".join(COMPARED or ["none"]),
+        experiment="|".join(COMPARED or ["0"]),
     conda:
         "../../environment.yml"
     params:
