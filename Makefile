@@ -14,7 +14,7 @@ $(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference test lint format lock bench clean distclean setup
+.PHONY: help reproduce quick smoke paper claim verify reference test fuzz spread lint format lock bench clean distclean setup
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -66,6 +66,12 @@ reference: .venv/ready  ## rewrite a tier's committed reference (standard: READM
 
 test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
+
+fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
+	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n $(CORES) tests/test_fuzz.py
+
+spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and CPU kernels: TIER=smoke or quick
+	$(BIN)/python benchmarks/spread.py --tier $(TIER)
 
 lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tests benchmarks notebooks

@@ -91,26 +91,34 @@ def jobs(folder, script):
     return found
 
 
-def saved_anew(folder):
-    """Return a condition: a checkpoint has been written since now."""
-    path = folder / CHECKPOINT
-    before = path.stat().st_mtime_ns if path.exists() else 0
-    return lambda: path.exists() and path.stat().st_mtime_ns > before
-
-
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds jobs by /proc")
 def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repository):
-    patched(repository / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
-    # Slow steps leave time to kill. The digest of the algorithm changes, so the finished descent runs again.
+    patched(repository / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 1.0e-9")
+    # A job waits at an iteration while a file says so. The digest of the algorithm changes: the finished descent runs again.
     patched(
         repository / "src" / "algoreg" / "algorithms" / "factored.py",
         "        for _ in range(count):\n",
-        "        for _ in range(count):\n            __import__('time').sleep(0.02)\n",
+        "        import pathlib, time\n"
+        "        hold = pathlib.Path('hold')\n"
+        "        while hold.exists() and iteration >= int(hold.read_text() or 0):\n"
+        "            time.sleep(0.01)\n"
+        "        for _ in range(count):\n",
     )
+    hold = repository / "hold"
+
+    def holding(iteration):
+        """Start Snakemake; return the process once its job is at this iteration."""
+        hold.write_text(str(iteration))
+        process, checkpoint = started(repository, DESCENT), repository / CHECKPOINT
+
+        def reached():
+            return checkpoint.exists() and int(records.load_arrays(checkpoint)["iteration"]) >= iteration
+
+        wait_for(reached, f"checkpoint at {iteration}")
+        return process
 
     # Ctrl-C: the whole group is told. No lock is left.
-    process, saved = started(repository, DESCENT), saved_anew(repository)
-    wait_for(saved, "checkpoint")
+    process = holding(100)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
@@ -118,8 +126,7 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repos
     assert not (repository / DESCENT).exists()
 
     # The job is killed, by the system for memory perhaps. A second Snakemake meanwhile is refused.
-    process, saved = started(repository, DESCENT), saved_anew(repository)
-    wait_for(saved, "checkpoint")
+    process = holding(200)
     second = snakemake(repository, DESCENT)
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout + second.stderr
@@ -132,8 +139,7 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repos
     assert not (repository / DESCENT).exists()
 
     # Snakemake alone is killed; its job lives on. The lock stays, and the same command says what to do.
-    process, saved = started(repository, DESCENT), saved_anew(repository)
-    wait_for(saved, "checkpoint")
+    process = holding(300)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (repository / DESCENT).exists()
@@ -141,11 +147,12 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repos
     assert refused.returncode != 0
     assert "--unlock" in refused.stdout + refused.stderr
     assert snakemake(repository, "--unlock").returncode == 0
+    hold.unlink()
     done = snakemake(repository, DESCENT)
     assert done.returncode == 0, done.stderr[-2000:]
     wait_for(lambda: not jobs(repository, "descend.py"), "end of the orphan")
     process.stdout.close()
-    assert "continuing from iteration" in (repository / LOG).read_text()
+    assert "continuing from iteration 300" in (repository / LOG).read_text()
     assert records.check(repository / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
     assert not (repository / CHECKPOINT).exists()
     assert not list((repository / "results").rglob("*.part"))

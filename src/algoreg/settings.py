@@ -539,7 +539,7 @@ def _study_problems(tier, file):
                     f"{place}.options.{_key([key])} = {_show(value)}: unknown key; allowed are {', '.join(options)}"
                 )
             else:
-                found += _schema_problems(value, options[key], file, (f"studies.{name}.options.{key}",))
+                found += _schema_problems(value, options[key], file, ("studies", name, "options", key))
         missing = [key for key, schema in options.items() if key not in given and "default" not in schema]
         found += [f"{place}.options.{key} is missing" for key in missing]
         if not found:
