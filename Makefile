@@ -19,7 +19,7 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference test test-slurm lint lint-ci licences advisories format lock bench \
+.PHONY: help reproduce quick smoke paper claim verify reference test fuzz spread test-slurm lint lint-ci licences advisories format lock bench \
 	clean distclean setup
 
 help:  ## list the targets
@@ -72,6 +72,12 @@ reference: .venv/ready  ## rewrite a tier's committed reference (standard: READM
 
 test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
+
+fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
+	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n $(CORES) tests/test_fuzz.py
+
+spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and CPU kernels: TIER=smoke or quick
+	$(BIN)/python benchmarks/spread.py --tier $(TIER)
 
 test-slurm: .venv/ready  ## the smoke tier on a Slurm cluster of one node, started for it (installs Debian's Slurm as root)
 	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || { \

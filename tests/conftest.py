@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 
-# Machines are shared: a slow example is not a wrong one.
+# Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
 settings.register_profile("algoreg", deadline=None)
-settings.load_profile("algoreg")
+settings.register_profile("fuzz", deadline=None, max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "algoreg"))
 
 
 def pytest_collection_modifyitems(items):
@@ -58,15 +60,13 @@ def copy_repository(folder):
 
 def snakemake(folder, *arguments, tier="smoke", environment=None):
     """Run Snakemake in a scratch repository with that repository's own package."""
-    import os
-
     paths = [str(folder / "src")]
     if environment and "PYTHONPATH" in environment:
         paths.insert(0, environment["PYTHONPATH"])
     settings = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
     settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", f"config/{tier}.yaml"]
-    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,10 @@ NOT_JUDGED, INVALID = "not-judged", "invalid"
 SIGNS = {"above": ">", "below": "<"}
 
 
+class CannotJudge(ValueError):
+    """A claim whose estimand does not go with its parameters or its tables."""
+
+
 def estimand_module(name):
     """Return the dotted name of the module that holds an estimand."""
     return sources.decorated("estimands", "estimand")[name].module
@@ -50,7 +54,13 @@ def _estimate(entry, part, tables, published, seed):
     if part != "estimand":
         parameters.update(entry[part]["estimand"])
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
-    return _estimand(parameters.pop("name"))(tables, published, rng, **parameters)
+    name = parameters.pop("name")
+    try:
+        return _estimand(name)(tables, published, rng, **parameters)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise CannotJudge(
+            f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def judge(entry, tables, published, seed):
@@ -68,6 +78,11 @@ def judge(entry, tables, published, seed):
     -------
     dict
         Every field of ``claims.json``.
+
+    Raises
+    ------
+    CannotJudge
+        If an estimand does not go with its parameters or tables; names the entry and the part.
     """
     result = {
         "id": entry["id"],

@@ -1,9 +1,32 @@
 """Where a job's messages go: its own log file, which the workflow shows if the job fails."""
 
+import io
 import sys
 
 
+class _Log(io.TextIOBase):
+    """A text file without a buffer; what the disk does not take goes to the terminal."""
+
+    def __init__(self, path):
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open until the process ends)
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        rest = text.encode("utf-8", "backslashreplace")
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            # The disk is full: the reason why the job fails must not be lost with it.
+            sys.__stderr__.write(rest.decode("utf-8", "replace"))
+        return len(text)
+
+    def fileno(self):
+        return self._file.fileno()
+
+
 def write_to(path):
-    """Send what this process prints, tracebacks included, to a log file, line by line."""
-    # It stays open until the process ends.
-    sys.stdout = sys.stderr = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115
+    """Send what this process prints, tracebacks included, to a log file, as it comes."""
+    sys.stdout = sys.stderr = _Log(path)

@@ -7,6 +7,7 @@ byte for byte.
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -21,6 +22,14 @@ from pathlib import Path
 import numpy as np
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
+
+
+# What the machine may say to a write that is nobody's mistake in this code.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+class NotWritten(RuntimeError):
+    """A file that the disk did not take: full, read-only, or broken."""
 
 
 class DamagedResult(RuntimeError):
@@ -51,17 +60,32 @@ def sidecar_path(path):
 
 @contextlib.contextmanager
 def atomic(path):
-    """Give a temporary path beside ``path``; move it into place when the block ends without an error."""
+    """Give a temporary path beside ``path``; move it into place when the block ends without an error.
+
+    Raises
+    ------
+    NotWritten
+        If the disk is full or may not be written to; nothing is left of the attempt, and an older file stays.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise NotWritten(
+            f"{path}: cannot be written ({os.strerror(error.errno)}). Nothing half-written is left: "
+            "make room, or make the folder writable, and run the same command again."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a read-only disk there is nothing to remove.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path, text):
@@ -200,9 +224,12 @@ def read_provenance(path):
     """
     sidecar = sidecar_path(path)
     try:
-        return json.loads(sidecar.read_text(encoding="utf-8"))
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("not a mapping")
     except (OSError, ValueError) as error:
         raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
+    return content
 
 
 def check(path):
@@ -214,7 +241,13 @@ def check(path):
         If they differ; the message says what to delete.
     """
     expected = read_provenance(path).get("sha256")
-    if sha256(path) != expected:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DamagedResult(
+            f"{path}: cannot be read ({error.strerror}). Delete it, if it is there, and rerun."
+        ) from error
+    if found != expected:
         # A link into Snakemake's cache: deleting the link alone would fetch the damaged file again.
         linked = f" (and {Path(path).resolve()}, to which it is a link)" if Path(path).is_symlink() else ""
         raise DamagedResult(

@@ -2,22 +2,117 @@
 
 import csv
 import json
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
+import yaml
 
 from algoreg import records, sources
 
-# Relative tolerance per error cell. Float sums differ between machines, BLAS builds and thread counts; a step 1 % off
-# lies above it.
-RELATIVE = 2e-3
-# A run that stopped below a training error may do so one check later elsewhere, ten iterations, which is under 1.5 %.
-RELATIVE_CONVERGED = 1.5e-2
-# Errors below this are compared on its scale, 5e-7 absolutely: float32 training errors end at a rounding floor near
-# 5e-7, where the digits are noise.
-FLOOR = 2.5e-4
+TOLERANCES = Path(__file__).resolve().parents[2] / "reference" / "tolerances.yaml"
 JUDGED = {"supported", "refuted", "inconclusive"}
 VALUES = ("train_error", "test_error")
+NUMBERS = ("estimate", "ci_low", "ci_high")
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far numbers may lie from the committed ones; see ``reference/tolerances.yaml`` for the meaning of each part.
+
+    Attributes
+    ----------
+    default : mapping
+        ``relative, relative_converged, floor, smallest`` of a column without an entry.
+    derived : mapping
+        ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
+    tables : mapping of table pattern to mapping of column pattern to mapping
+        What differs from the default.
+    """
+
+    default: dict
+    derived: dict
+    tables: dict
+
+    @classmethod
+    def load(cls, path=TOLERANCES):
+        """Read the file.
+
+        Raises
+        ------
+        ValueError
+            If a part is missing or unknown, not a number of at least 0, or has no reason.
+        """
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        numbers = ("relative", "relative_converged", "floor", "smallest")
+        entries = {f"tables.{t}.{c}": part for t, columns in content["tables"].items() for c, part in columns.items()}
+        places = (
+            ("default", content["default"], numbers, True),
+            ("derived", content["derived"], ("relative", "floor"), True),
+            *((name, part, numbers, False) for name, part in entries.items()),
+        )
+        for place, part, known, complete in places:
+            wrong = set(part) - {*known, "reason"} or ({*known} - set(part) if complete else set())
+            wrong |= {key for key in known if not isinstance(part.get(key, 0.0), (int, float)) or part.get(key, 0) < 0}
+            if wrong or not part.get("reason"):
+                allowed = f"allowed are numbers {', '.join(known)}, and a reason"
+                raise ValueError(f"{path}: {place} ({', '.join(sorted(wrong)) or 'no reason'}): {allowed}")
+        return cls(content["default"], content["derived"], content["tables"])
+
+    def of(self, table, column):
+        """Return the four numbers of a column."""
+        for pattern, columns in self.tables.items():
+            for name, part in columns.items():
+                if fnmatchcase(table, pattern) and fnmatchcase(column, name):
+                    return {**self.default, **part}
+        return self.default
+
+    def allowed(self, table, column, reference, status):
+        """Return by how much each cell of a column may differ.
+
+        Parameters
+        ----------
+        table, column : str
+        reference : numpy.ndarray, shape (n,)
+            The committed values, NaN where there is none.
+        status : sequence of str, length n
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,)
+        """
+        part = self.of(table, column)
+        sizes = np.abs(reference)
+        seen = sizes[np.nan_to_num(sizes) > 0]
+        least = max(part["floor"] * np.median(seen) if len(seen) else 0.0, part["smallest"])
+        relative = np.where(np.array(status) == "converged", part["relative_converged"], part["relative"])
+        return relative * np.maximum(sizes, least)
+
+    def close(self, a, b, scale=0.0):
+        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to."""
+        part = self.derived
+        return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
+
+
+def of_runs(frame, by):
+    """Return the committed form of an experiment's table: what names its rows, statuses, both errors."""
+    return {
+        "keys": {key: frame[key].tolist() for key in [*by, "target", "ensemble"]},
+        "status": frame["status"].tolist(),
+        **{value: [_short(float(x)) for x in frame[value]] for value in VALUES},
+    }
+
+
+def of_study(frame, study):
+    """Return the committed form of a study's table; ``study`` is a module of ``algoreg.studies``."""
+    keys, values = (sources.module_literal("studies", study, part) for part in ("KEYS", "VALUES"))
+    return {
+        "keys": {key: [_short(x) for x in frame[key].tolist()] for key in keys},
+        "status": frame["status"].tolist(),
+        **{value: [_short(float(x)) for x in frame[value]] for value in values},
+    }
 
 
 def snapshot(results, tier):
@@ -34,21 +129,9 @@ def snapshot(results, tier):
     for name, block in tier["experiments"].items():
         if "compare" in block:
             continue
-        frame = records.read_table(results / "tables" / f"{name}.csv")
-        keys = [*block["by"], "target", "ensemble"]
-        tables[name] = {
-            "keys": {key: frame[key].tolist() for key in keys},
-            "status": frame["status"].tolist(),
-            **{value: [None if np.isnan(x) else float(f"{x:.6g}") for x in frame[value]] for value in VALUES},
-        }
+        tables[name] = of_runs(records.read_table(results / "tables" / f"{name}.csv"), block["by"])
     for name, block in tier.get("studies", {}).items():
-        frame = records.read_table(results / "tables" / f"{name}.csv")
-        keys, values = (sources.module_literal("studies", block["study"], part) for part in ("KEYS", "VALUES"))
-        tables[name] = {
-            "keys": {key: [_short(x) for x in frame[key].tolist()] for key in keys},
-            "status": frame["status"].tolist(),
-            **{value: [_short(float(x)) for x in frame[value]] for value in values},
-        }
+        tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
     comparisons = {}
     for name, block in tier["experiments"].items():
         if "compare" in block:
@@ -124,32 +207,56 @@ def dumps(content):
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def _compare_table(new, old):
-    if new["keys"] != old["keys"] or new["status"] != old["status"]:
-        return DIFFERENT, "rows or statuses differ"
-    worst, where = 0.0, ""
-    relative = np.where(np.array(old["status"]) == "converged", RELATIVE_CONVERGED, RELATIVE)
-    same = True
+def spread(new, old, table, tolerances):
+    """Return how far a table lies from another of the same rows: ``{column: (ratio, row)}``.
+
+    ``ratio`` is the largest difference over what is allowed there, in ``row``; infinite where a value is missing on one
+    side only. Columns without any value are left out.
+    """
+    found = {}
+    for column in (name for name in old if name not in ("keys", "status")):
+        a, b = (np.array([np.nan if x is None else x for x in side[column]], dtype=float) for side in (new, old))
+        one_sided = np.isnan(a) != np.isnan(b)
+        if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
+            continue
+        ratio = np.nan_to_num(np.abs(a - b) / tolerances.allowed(table, column, b, old["status"]))
+        ratio[one_sided] = np.inf
+        found[column] = (float(ratio.max()), int(ratio.argmax()))
+    return found
+
+
+def _compare_table(new, old, table, tolerances):
+    if new["keys"] != old["keys"]:
+        return DIFFERENT, "rows differ"
     if new.keys() != old.keys():
         return DIFFERENT, f"columns differ: {', '.join(sorted(new.keys() ^ old.keys()))}"
-    for value in (name for name in new if name not in ("keys", "status")):
-        a, b = (np.array([np.nan if x is None else x for x in side[value]], dtype=float) for side in (new, old))
-        if (np.isnan(a) != np.isnan(b)).any():
-            return DIFFERENT, f"{value}: missing in different rows"
-        if len(a) == 0 or np.isnan(a).all():
-            continue
-        same &= bool(np.array_equal(a, b, equal_nan=True))
-        ratio = np.nan_to_num(np.abs(a - b) / (relative * np.maximum(np.abs(b), FLOOR)))
-        if ratio.max() > worst:
-            i = int(ratio.argmax())
-            worst = float(ratio[i])
-            point = ", ".join(f"{key}={column[i]}" for key, column in new["keys"].items())
-            where = f"{value} at {point}: {a[i]:.6g}, reference {b[i]:.6g} ({worst:.2g} of the tolerance)"
-    return (IDENTICAL if same else WITHIN if worst <= 1 else DIFFERENT), where
+
+    def point(row):
+        return ", ".join(f"{key}={column[row]}" for key, column in new["keys"].items())
+
+    for row, statuses in enumerate(zip(new["status"], old["status"], strict=True)):
+        if statuses[0] != statuses[1]:
+            return DIFFERENT, f"status at {point(row)}: {statuses[0]}, reference {statuses[1]}"
+    if new == old:
+        return IDENTICAL, ""
+    found = spread(new, old, table, tolerances)
+    column, (worst, row) = max(found.items(), key=lambda item: item[1][0])
+    a, b = new[column][row], old[column][row]
+    if a is None or b is None:
+        return DIFFERENT, f"{column} at {point(row)}: missing in {'this run' if a is None else 'the reference'} only"
+    where = f"{column} at {point(row)}: {a:.6g}, reference {b:.6g} ({worst:.2g} of the tolerance)"
+    return (WITHIN if worst <= 1 else DIFFERENT), where
 
 
-def compare(new, old):
+def compare(new, old, tolerances=None):
     """Compare a tier's snapshot with its reference.
+
+    Parameters
+    ----------
+    new, old : mapping
+        From :func:`snapshot`.
+    tolerances : Tolerances, optional
+        The committed ones when left out.
 
     Returns
     -------
@@ -158,6 +265,7 @@ def compare(new, old):
     passed : bool
         False if a table or a verdict is different. A digest alone may differ between platforms: it is reported.
     """
+    tolerances = tolerances or Tolerances.load()
     lines, passed = [], True
     for name in sorted(set(new["tables"]) | set(old["tables"])):
         if name not in new["tables"] or name not in old["tables"]:
@@ -166,12 +274,12 @@ def compare(new, old):
             )
             passed = False
             continue
-        outcome, where = _compare_table(new["tables"][name], old["tables"][name])
+        outcome, where = _compare_table(new["tables"][name], old["tables"][name], name, tolerances)
         passed &= outcome != DIFFERENT
         lines.append(f"table {name}: {outcome}" + (f"; worst: {where}" if where else ""))
     for name in sorted(set(new["comparisons"]) | set(old["comparisons"])):
         sides = [side["comparisons"].get(name) for side in (new, old)]
-        outcome = DIFFERENT if None in sides else _compare_rows(*sides)
+        outcome = DIFFERENT if None in sides else _compare_rows(*sides, tolerances)
         passed &= outcome != DIFFERENT
         lines.append(f"table {name}: {outcome}")
     claims = {
@@ -180,10 +288,10 @@ def compare(new, old):
     alike = 0
     for name in dict.fromkeys([*claims["new"], *claims["old"]]):
         pair = [claims[side].get(name) for side in ("new", "old")]
-        difference = "only on one side" if None in pair else _claim_difference(*pair)
+        difference = "only on one side" if None in pair else _claim_difference(*pair, tolerances)
         if difference is None:
             alike += 1
-        elif None not in pair and _at_the_margin(*pair):
+        elif None not in pair and _at_the_margin(*pair, tolerances):
             lines.append(f"claim {name}: {WITHIN}, an interval's end lies at the margin ({difference})")
         else:
             lines.append(f"claim {name}: {DIFFERENT}: {difference}")
@@ -195,12 +303,7 @@ def compare(new, old):
     return lines, passed
 
 
-def _close(a, b):
-    """Return whether two derived numbers agree; they may amplify the cells' differences, hence ten times the tolerance."""
-    return abs(a - b) <= 10 * RELATIVE * max(abs(b), FLOOR)
-
-
-def _compare_rows(new, old):
+def _compare_rows(new, old, tolerances):
     """Compare a table derived from others, row by row."""
     if new == old:
         return IDENTICAL
@@ -211,30 +314,35 @@ def _compare_rows(new, old):
             return DIFFERENT
         for a, b in zip(row.values(), other.values(), strict=True):
             numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
-            if not (_close(a, b) if numbers else a == b):
+            if not (tolerances.close(a, b) if numbers else a == b):
                 return DIFFERENT
     return WITHIN
 
 
-def _claim_difference(claim, other):
+def claim_scale(claim):
+    """Return the size of a claim's numbers: an interval's end near 0 is compared on the scale of the whole interval."""
+    return max((abs(claim[field]) for field in NUMBERS if claim[field] is not None), default=0.0)
+
+
+def _claim_difference(claim, other, tolerances):
     """Return what differs between a claim and its reference, in words, or None."""
     for field in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
         if claim[field] != other[field]:
             return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
-    for field in ("estimate", "ci_low", "ci_high"):
+    for field in NUMBERS:
         a, b = claim[field], other[field]
-        if (a is None) != (b is None) or (a is not None and not _close(a, b)):
+        if (a is None) != (b is None) or (a is not None and not tolerances.close(a, b, claim_scale(other))):
             return f"{field.replace('_', ' ')} {a}, reference {b}"
     return None
 
 
-def _at_the_margin(claim, other):
+def _at_the_margin(claim, other, tolerances):
     """Return whether only the verdict differs, and because an interval's end lies at the margin in both runs."""
     same = {**claim, "verdict": other["verdict"]}
-    if _claim_difference(same, other) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
+    if _claim_difference(same, other, tolerances) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
         return False
     return any(
-        _close(side[end], claim["margin"])
+        tolerances.close(side[end], claim["margin"], claim_scale(other))
         for end in ("ci_low", "ci_high")
         for side in (claim, other)
         if side[end] is not None

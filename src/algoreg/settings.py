@@ -23,6 +23,8 @@ from algoreg.grids import (
 from algoreg.sources import module_literal, module_names
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
+# Of one run in a recording grid, or of the paper's in one table: more is a slip of the pen.
+MOST_POINTS = 100_000
 # The curves in reference/published that a table can be compared with, and the size they were run at.
 PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_4", "figure_5a_sgd", "figure_5b_gd")
 PUBLISHED_D = 100
@@ -40,7 +42,14 @@ class SettingsError(ValueError):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses duplicate keys."""
+    """A SafeLoader that refuses duplicate keys, and aliases: a few of them can stand for endless data."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            line = event.start_mark.line + 1
+            raise SettingsError([f"{self.name}: *{event.anchor} (line {line}): aliases are not read; write it out"])
+        return super().compose_node(parent, index)
 
 
 def _mapping(loader, node):
@@ -71,19 +80,29 @@ def load_yaml(path):
             return yaml.load(handle, Loader=_StrictLoader)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except SettingsError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from error
 
 
 def _key(path):
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if re.fullmatch(r"[\w-]+", part) else _show(part)
+            text += f".{name}" if text else name
     return text or "(the whole file)"
 
 
 def _show(value):
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        # Python refuses to write whole numbers of thousands of digits.
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -237,55 +256,106 @@ def descent_ensembles(tier, name):
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
+def _as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
 def _run_problems(tier, file):
+    """Return what is wrong with the descents."""
     problems = []
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
-        if descent["problem"] not in tier["problems"]:
-            problems.append(f"{place}.problem = {descent['problem']}: allowed are {', '.join(tier['problems'])}")
-            continue
-        if descent["algorithm"] not in module_names("algorithms"):
-            problems.append(
-                f"{place}.algorithm = {descent['algorithm']}: allowed are {', '.join(module_names('algorithms'))}"
-            )
-            continue
-        problems += _factor_problems(tier, name, place)
-        options = algorithm_options(descent["algorithm"])
-        for i, run in enumerate(descent["runs"]):
-            for key, value in run.items():
-                if key in GENERIC_RUN_KEYS:
-                    continue
-                if key not in options:
-                    allowed = ", ".join([*GENERIC_RUN_KEYS, *options])
-                    problems.append(f"{place}.runs[{i}].{key} = {_show(value)}: unknown key; allowed are {allowed}")
-                    continue
-                if value == []:
-                    problems.append(f"{place}.runs[{i}].{key} = []: allowed is a value or a list of values")
-                for item in value if isinstance(value, list) else [value]:
-                    if not _validator(options[key]).is_valid(item):
-                        allowed = options[key].get("description") or ", ".join(map(str, options[key].get("enum", ())))
-                        problems.append(f"{place}.runs[{i}].{key} = {_show(item)}: allowed is {allowed}{_hint(item)}")
-                    elif "at_most" in options[key]:
-                        known = run.get(options[key]["at_most"], tier["problems"][descent["problem"]]["m"])
-                        least = min(known) if isinstance(known, list) else known
-                        if item > least:
-                            problems.append(
-                                f"{place}.runs[{i}].{key} = {_show(item)}: allowed is at most "
-                                f"{options[key]['at_most']} = {least}"
-                            )
-            total = tier["problems"][descent["problem"]]["m"]
-            for item in run["m"] if isinstance(run.get("m"), list) else [run.get("m", total)]:
-                if item > total:
-                    problems.append(f"{place}.runs[{i}].m = {item}: allowed is at most the problem's m = {total}")
-            for key, schema in options.items():
-                if key not in run and "default" not in schema:
-                    problems.append(f"{place}.runs[{i}].{key} is missing")
-        count = tier["problems"][descent["problem"]]["ensembles"]
-        for number in descent.get("ensembles", ()):
-            if number >= count:
-                problems.append(f"{place}.ensembles = {number}: allowed is 0 to {count - 1}")
-        problems += _pairing_problems(tier, descent, place)
+        unknown = _unknown_names(tier, descent, place)
+        problems += unknown or [
+            *_factor_problems(tier, name, place),
+            *_recorded_problems(descent, place),
+            *_batch_problems(tier, descent, place),
+            *(
+                line
+                for i, run in enumerate(descent["runs"])
+                for line in _one_run_problems(tier, descent, run, f"{place}.runs[{i}]")
+            ),
+            *_ensemble_number_problems(tier, descent, place),
+            *_pairing_problems(tier, descent, place),
+        ]
     return problems
+
+
+def _unknown_names(tier, descent, place):
+    """Return a line if a descent's problem or else its algorithm does not exist."""
+    for key, known in (("problem", list(tier["problems"])), ("algorithm", module_names("algorithms"))):
+        if descent[key] not in known:
+            return [f"{place}.{key} = {descent[key]}: allowed are {', '.join(known)}"]
+    return []
+
+
+def _one_run_problems(tier, descent, run, place):
+    """Return what is wrong with one entry of a descent's runs: its options, its m, what it lacks."""
+    options = algorithm_options(descent["algorithm"])
+    total = tier["problems"][descent["problem"]]["m"]
+    problems = []
+    for key, value in run.items():
+        if key not in GENERIC_RUN_KEYS:
+            problems += _option_problems(options, key, value, run, total, place)
+    for item in _as_list(run.get("m", total)):
+        if item > total:
+            problems.append(f"{place}.m = {item}: allowed is at most the problem's m = {total}")
+    missing = [key for key, schema in options.items() if key not in run and "default" not in schema]
+    return problems + [f"{place}.{key} is missing" for key in missing]
+
+
+def _option_problems(options, key, value, run, total, place):
+    """Return what is wrong with one option of an algorithm, a value or a list of them."""
+    shown = _key([key])
+    if key not in options:
+        allowed = ", ".join([*GENERIC_RUN_KEYS, *options])
+        return [f"{place}.{shown} = {_show(value)}: unknown key; allowed are {allowed}"]
+    if value == []:
+        return [f"{place}.{shown} = []: allowed is a value or a list of values"]
+    schema, problems = options[key], []
+    for item in _as_list(value):
+        if not _validator(schema).is_valid(item):
+            allowed = schema.get("description") or ", ".join(map(str, schema.get("enum", ())))
+            problems.append(f"{place}.{shown} = {_show(item)}: allowed is {allowed}{_hint(item)}")
+        elif "at_most" in schema:
+            least = min(_as_list(run.get(schema["at_most"], total)))
+            if item > least:
+                problems.append(f"{place}.{shown} = {_show(item)}: allowed is at most {schema['at_most']} = {least}")
+    return problems
+
+
+def _ensemble_number_problems(tier, descent, place):
+    """Return the ensemble numbers that the descent's problem does not have."""
+    count = tier["problems"][descent["problem"]]["ensembles"]
+    return [
+        f"{place}.ensembles = {number}: allowed is 0 to {count - 1}"
+        for number in descent.get("ensembles", ())
+        if number >= count
+    ]
+
+
+def _recorded_problems(descent, place):
+    """Return the recording grids that would fill memory with iterations."""
+    last = max(run["iterations"] for run in descent["runs"])
+    return [
+        f"{place}.record.{what}.every = {grid['every']}: {last // grid['every']} iterations recorded; "
+        f"allowed are {MOST_POINTS}"
+        for what, grid in descent["record"].items()
+        if "every" in grid and last // grid["every"] > MOST_POINTS
+    ]
+
+
+def _batch_problems(tier, descent, place):
+    """Return a line if the iterates and targets of a descent's batch, in float64, would not fit in memory."""
+    problem = tier["problems"][descent["problem"]]
+    runs = sum(math.prod(len(_as_list(value)) for value in run.values()) for run in descent["runs"])
+    need = 8 * 2 * runs * problem["targets"] * problem["d"] ** 2
+    if need <= MEMORY_LIMIT_BYTES:
+        return []
+    return [
+        f"{place}.runs: {runs} runs × {problem['targets']} targets of d = {problem['d']} would take "
+        f"{need / 2**30:.0f} GiB; allowed is {MEMORY_LIMIT_BYTES // 2**30} GiB"
+    ]
 
 
 def _pairing_problems(tier, descent, place):
@@ -465,9 +535,11 @@ def _study_problems(tier, file):
         found = []
         for key, value in given.items():
             if key not in options:
-                found.append(f"{place}.options.{key} = {_show(value)}: unknown key; allowed are {', '.join(options)}")
+                found.append(
+                    f"{place}.options.{_key([key])} = {_show(value)}: unknown key; allowed are {', '.join(options)}"
+                )
             else:
-                found += _schema_problems(value, options[key], file, (f"studies.{name}.options.{key}",))
+                found += _schema_problems(value, options[key], file, ("studies", name, "options", key))
         missing = [key for key, schema in options.items() if key not in given and "default" not in schema]
         found += [f"{place}.options.{key} is missing" for key in missing]
         if not found:
@@ -479,6 +551,18 @@ def _study_problems(tier, file):
                     found.append(f"{place}.options: {shown}: allowed is {sentence}")
         problems += found
     return problems
+
+
+def _grid_problems(points, place):
+    """Return what is wrong with iterations given as from, to, every: none, or too many to list."""
+    if not isinstance(points, dict):
+        return []
+    if points["to"] < points["from"]:
+        return [f"{place}.paper_iterations.to = {points['to']}: allowed is at least from"]
+    count = (points["to"] - points["from"]) // points["every"] + 1
+    if count > MOST_POINTS:
+        return [f"{place}.paper_iterations.every = {points['every']}: {count} iterations; allowed are {MOST_POINTS}"]
+    return []
 
 
 def _experiment_problems(tier, file):
@@ -501,10 +585,10 @@ def _experiment_problems(tier, file):
             if "scan" in experiment and experiment["published"] != "figure_2":
                 problems.append(f"{place}.published = {experiment['published']}: allowed with scan is figure_2")
             continue
-        if experiment["paper_iterations"] != END and not paper_iterations(experiment):
-            problems.append(
-                f"{place}.paper_iterations.to = {experiment['paper_iterations']['to']}: allowed is at least from"
-            )
+        wanted = _grid_problems(experiment["paper_iterations"], place)
+        if wanted:
+            problems += wanted
+            continue
         for descent in experiment["descents"]:
             if descent not in tier["descents"]:
                 problems.append(f"{place}.descents = {descent}: allowed are {', '.join(tier['descents'])}")
@@ -549,6 +633,20 @@ def load_tier(path, schemas):
     return validate_tier(load_yaml(path), str(path), schemas)
 
 
+def validate_claims(content, file, schemas):
+    """Return the registry's entries, or raise one :class:`SettingsError` with all problems; see :func:`validate_tier`."""
+    schema = json.loads((Path(schemas) / "claims.schema.json").read_text(encoding="utf-8"))
+    problems = _non_finite(content, file) or _schema_problems(content, schema, file)
+    if not problems:
+        ids = [entry["id"] for entry in content]
+        problems += [f"{file}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
+        for entry in content:
+            problems += _entry_problems(entry, f"{file}: {entry['id']}")
+    if problems:
+        raise SettingsError(problems)
+    return content
+
+
 def load_claims(path, schemas):
     """Read and validate the registry; return the list of its entries.
 
@@ -557,37 +655,39 @@ def load_claims(path, schemas):
     SettingsError
         Also for a repeated id or an estimand that does not exist.
     """
-    content = load_yaml(path)
-    schema = json.loads((Path(schemas) / "claims.schema.json").read_text(encoding="utf-8"))
-    problems = _non_finite(content, path) or _schema_problems(content, schema, path)
-    if not problems:
-        ids = [entry["id"] for entry in content]
-        problems += [f"{path}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
-        known = sources.decorated("estimands", "estimand")
-        for entry in content:
-            if entry["table"] not in entry["experiments"]:
-                problems.append(f"{path}: {entry['id']}.table = {entry['table']}: allowed are its experiments")
-            for part in ("estimand", "control", "positive_control"):
-                if part not in entry:
-                    continue
-                place = f"{path}: {entry['id']}.{part}"
-                estimand = dict(entry["estimand"])
-                if part != "estimand":
-                    estimand.update(entry[part]["estimand"])
-                if estimand["name"] not in known:
-                    problems.append(f"{place}.name = {_show(estimand['name'])}: allowed are {', '.join(known)}")
-                    continue
-                problems += _estimand_problems(estimand, place, known[estimand["name"]].node)
-                for key in ("table", "over", "method_table"):
-                    named = estimand.get(key, [])
-                    for table in named if isinstance(named, list) else [named]:
-                        if table not in entry["experiments"]:
-                            problems.append(f"{place}.{key} = {_show(table)}: allowed are its experiments")
-                if "figure" in estimand and estimand["figure"] not in PUBLISHED:
-                    problems.append(f"{place}.figure = {_show(estimand['figure'])}: allowed are {', '.join(PUBLISHED)}")
-    if problems:
-        raise SettingsError(problems)
-    return content
+    return validate_claims(load_yaml(path), str(path), schemas)
+
+
+def _entry_problems(entry, place):
+    """Return what is wrong with one registry entry beyond its shape."""
+    problems, known = [], sources.decorated("estimands", "estimand")
+    if entry["table"] not in entry["experiments"]:
+        problems.append(f"{place}.table = {entry['table']}: allowed are its experiments")
+    for part in ("estimand", "control", "positive_control"):
+        if part not in entry:
+            continue
+        estimand = dict(entry["estimand"])
+        if part != "estimand":
+            estimand.update(entry[part]["estimand"])
+        name = estimand["name"]
+        if not isinstance(name, str) or name not in known:
+            problems.append(f"{place}.{part}.name = {_show(name)}: allowed are {', '.join(known)}")
+            continue
+        problems += _estimand_problems(estimand, f"{place}.{part}", known[name].node)
+        problems += _named_problems(entry, estimand, f"{place}.{part}")
+    return problems
+
+
+def _named_problems(entry, estimand, place):
+    """Return the tables and published figures that an estimand names and cannot have."""
+    problems = []
+    for key in ("table", "over", "method_table"):
+        for table in _as_list(estimand.get(key) or []):
+            if table not in entry["experiments"]:
+                problems.append(f"{place}.{key} = {_show(table)}: allowed are its experiments")
+    if "figure" in estimand and estimand["figure"] not in PUBLISHED:
+        problems.append(f"{place}.figure = {_show(estimand['figure'])}: allowed are {', '.join(PUBLISHED)}")
+    return problems
 
 
 def _estimand_problems(estimand, place, function):
@@ -596,10 +696,21 @@ def _estimand_problems(estimand, place, function):
     known = {a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
     given = set(estimand) - {"name"}
     problems = [
-        f"{place}.{key} = {_show(estimand[key])}: unknown parameter; allowed are {', '.join(known)}"
-        for key in sorted(given - set(known))
+        f"{place}.{_key([key])} = {_show(estimand[key])}: unknown parameter; allowed are {', '.join(known)}"
+        for key in sorted(given - set(known), key=str)
     ]
-    return problems + [f"{place}.{key} is missing" for key, needed in known.items() if needed and key not in given]
+    problems += [f"{place}.{key} is missing" for key, needed in known.items() if needed and key not in given]
+    return problems or _label_problems(estimand, place, function)
+
+
+def _label_problems(estimand, place, function):
+    """Return a line if the words of the criterion cannot be made from an estimand's parameters."""
+    label = next(decorator.args[0].value for decorator in function.decorator_list if getattr(decorator, "args", ()))
+    try:
+        label.format(**estimand)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return [f"{place} = {_show(estimand)}: does not fit the criterion's words {label!r} ({error})"]
+    return []
 
 
 def judged(entry, tier):

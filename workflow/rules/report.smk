@@ -42,6 +42,7 @@ rule compare_with_reference:
             for number in range(block["ensembles"])
         ],
         reference=str(ROOT / "reference" / "runs" / f"{TIER}.json"),
+        tolerances=str(ROOT / "reference" / "tolerances.yaml"),
     output:
         report=result("verify.txt"),
     log:

@@ -43,7 +43,7 @@ rule tabulate_study:
     benchmark:
         benchmark_path("tabulate_study/{study}")
     wildcard_constraints:
-        study="|".join(STUDIES or ["none"]),
+        study="|".join(STUDIES or ["0"]),
     group:
         "results"
     conda:

@@ -39,7 +39,7 @@ rule compare_published:
     benchmark:
         benchmark_path("compare_published/{experiment}")
     wildcard_constraints:
-        experiment="|".join(COMPARED or ["none"]),
+        experiment="|".join(COMPARED or ["0"]),
     group:
         "results"
     conda:

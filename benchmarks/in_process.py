@@ -1,0 +1,86 @@
+"""A tier's tables computed in one process, without Snakemake and files: for measuring spread, and for mutations."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from algoreg import descent, devices, problems, reference, settings, study, tables
+
+
+def _dtype(block, tier, override):
+    return override or block.get("dtype", tier["dtype"])
+
+
+def _recorded(tier, name, number, *, dtype, threads, alone, drawn):
+    """Return the recorded arrays of a descent on one ensemble, its runs in one batch or each in its own."""
+    block = tier["descents"][name]
+    problem = tier["problems"][block["problem"]]
+    device, precision = devices.configure("cpu", _dtype(block, tier, dtype), threads)
+    key = (block["problem"], number)
+    if key not in drawn:
+        drawn[key] = problems.draw_problem(problem, tier["seed"], number)
+    arrays = drawn[key]
+    ensemble = problems.regenerate_ensemble(problem, arrays, device, precision, name)
+    runs = [{**run, "target": t} for run in settings.expand_runs(tier, name) for t in range(problem["targets"])]
+    record, results = settings.own_record(tier, name), []
+    for group in [[i] for i in range(len(runs))] if alone else [list(range(len(runs)))]:
+        batch = descent.Batch(
+            ensemble,
+            arrays["factors"],
+            arrays["labels"],
+            block["algorithm"],
+            [runs[i] for i in group],
+            record,
+            tier["seed"],
+            block.get("stop_below_train_error"),
+        )
+        result = batch.result(batch.run())
+        result["errors"][:, 0] = np.array(group)[result["errors"][:, 0].astype(int)]
+        results.append(result)
+    joined = {key: np.concatenate([result[key] for result in results]) for key in ("errors", "status", "ended")}
+    return problem, block["algorithm"], number, runs, joined
+
+
+def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
+    """Return the committed form (see :func:`algoreg.reference.snapshot`) of some of a tier's tables.
+
+    Parameters
+    ----------
+    tier : mapping
+        Validated settings.
+    names : iterable of str
+        Tables of experiments (comparisons aside) and of studies.
+    dtype : str, optional
+        Instead of each block's own.
+    threads : int, optional
+        Instead of the tier's.
+    alone : bool
+        Every run in a batch of its own, every ensemble of a study in a call of its own.
+    """
+    threads, done, drawn, found = threads or tier["threads"], {}, {}, {}
+    for name in names:
+        if name in tier.get("studies", {}):
+            block = tier["studies"][name]
+            device, precision = devices.configure("cpu", dtype or block.get("dtype", "float64"), threads)
+            parts = [[number] for number in range(block["ensembles"])] if alone else [range(block["ensembles"])]
+            options, frames = settings.study_options(block), []
+            for numbers in parts:
+                context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
+                frames.append(pd.DataFrame(study.measure(block["study"], options, context)))
+            found[name] = reference.of_study(study.collect(frames, block["study"]), block["study"])
+            continue
+        block = tier["experiments"][name]
+        for key in [(d, n) for d in block["descents"] for n in settings.descent_ensembles(tier, d)]:
+            if key not in done:
+                done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, alone=alone, drawn=drawn)
+        descents = [done[d, n] for d in block["descents"] for n in settings.descent_ensembles(tier, d)]
+        found[name] = reference.of_runs(pd.DataFrame(tables.tabulate(block, descents)), block["by"])
+    torch.set_num_threads(tier["threads"])
+    torch.set_flush_denormal(False)
+    return found
+
+
+def measured_tables(tier):
+    """Return the names of the tables that runs and studies make, comparisons with published curves aside."""
+    experiments = [name for name, block in tier["experiments"].items() if "compare" not in block]
+    return [*experiments, *tier.get("studies", {})]

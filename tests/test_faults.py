@@ -1,0 +1,253 @@
+"""Kills, full and read-only disks, damaged files, two Snakemakes at once: with real processes.
+
+After each there is a clear message, nothing half-written is taken as finished, and the rerun gives the bytes of an
+undisturbed run. README's "When something goes wrong" is written from these tests.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import snakemake
+
+from algoreg import joblog, records
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
+OTHER = "results/smoke/descents/gaussian_d10/ensemble-1.npz"
+CHECKPOINT = "results/smoke/checkpoints/gaussian_d10-0.npz"
+LOG = "results/smoke/logs/descend/gaussian_d10-0.log"
+PROBLEM = "results/smoke/problems/gaussian_d10/ensemble-0.npz"
+PATIENCE = 240
+
+
+@pytest.fixture
+def repository(smoke, tmp_path):
+    """Return a copy of the finished smoke tier, with everything that Snakemake remembers of it."""
+    folder = tmp_path / "repository"
+    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
+    return folder
+
+
+@pytest.fixture
+def mounted():
+    """Mount things, or skip the test where that is not permitted; unmount them all in the end."""
+    places = []
+
+    def mount(*words):
+        done = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mount is not permitted here: {done.stderr.strip()}")
+        if words[-1] not in places:
+            places.append(words[-1])
+
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount here")
+    yield mount
+    for place in reversed(places):
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def patched(path, old, new):
+    text = path.read_text()
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new, 1))
+
+
+def started(folder, *targets):
+    """Start Snakemake in a session of its own, as a terminal would, and return the process."""
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets, "--configfile", "config/smoke.yaml"]
+    return subprocess.Popen(
+        command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} after {PATIENCE} s"
+        time.sleep(0.02)
+
+
+def jobs(folder, script):
+    """Return the process ids of the jobs in a folder that run a script."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            # The interpreter itself, not the shell that started it.
+            if words[-2].decode().endswith(f".{script}") and b"python" in words[0]:
+                found += [int(entry.name)] if (entry / "cwd").readlink() == folder else []
+        except (OSError, ValueError, IndexError, UnicodeDecodeError):
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds jobs by /proc")
+def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repository):
+    patched(repository / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 1.0e-9")
+    # A job waits at an iteration while a file says so. The digest of the algorithm changes: the finished descent runs again.
+    patched(
+        repository / "src" / "algoreg" / "algorithms" / "factored.py",
+        "        for _ in range(count):\n",
+        "        import pathlib, time\n"
+        "        hold = pathlib.Path('hold')\n"
+        "        while hold.exists() and iteration >= int(hold.read_text() or 0):\n"
+        "            time.sleep(0.01)\n"
+        "        for _ in range(count):\n",
+    )
+    hold = repository / "hold"
+
+    def holding(iteration):
+        """Start Snakemake; return the process once its job is at this iteration."""
+        hold.write_text(str(iteration))
+        process, checkpoint = started(repository, DESCENT), repository / CHECKPOINT
+
+        def reached():
+            return checkpoint.exists() and int(records.load_arrays(checkpoint)["iteration"]) >= iteration
+
+        wait_for(reached, f"checkpoint at {iteration}")
+        return process
+
+    # Ctrl-C: the whole group is told. No lock is left.
+    process = holding(100)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert "Terminating processes on user request" in output
+    assert not (repository / DESCENT).exists()
+
+    # The job is killed, by the system for memory perhaps. A second Snakemake meanwhile is refused.
+    process = holding(200)
+    second = snakemake(repository, DESCENT)
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout + second.stderr
+    (job,) = jobs(repository, "descend.py")
+    os.kill(job, signal.SIGKILL)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert "Error in rule descend" in output
+    assert LOG in output
+    assert not (repository / DESCENT).exists()
+
+    # Snakemake alone is killed; its job lives on. The lock stays, and the same command says what to do.
+    process = holding(300)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (repository / DESCENT).exists()
+    refused = snakemake(repository, DESCENT)
+    assert refused.returncode != 0
+    assert "--unlock" in refused.stdout + refused.stderr
+    assert snakemake(repository, "--unlock").returncode == 0
+    hold.unlink()
+    done = snakemake(repository, DESCENT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    wait_for(lambda: not jobs(repository, "descend.py"), "end of the orphan")
+    process.stdout.close()
+    assert "continuing from iteration 300" in (repository / LOG).read_text()
+    assert records.check(repository / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
+    assert not (repository / CHECKPOINT).exists()
+    assert not list((repository / "results").rglob("*.part"))
+
+
+def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(smoke, repository):
+    for path in (DESCENT, OTHER):
+        (repository / path).unlink()
+    problem = repository / PROBLEM
+    problem.write_bytes(problem.read_bytes()[: problem.stat().st_size // 2])
+    other = repository / PROBLEM.replace("ensemble-0", "ensemble-1")
+    sidecar = records.sidecar_path(other)
+    sidecar.write_bytes(sidecar.read_bytes()[:100])
+    for path in (problem, sidecar):
+        # A damaged disk changes no modification time: Snakemake cannot know.
+        os.utime(path, ns=(1, 1))
+    done = snakemake(repository, DESCENT, OTHER)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"content does not match the checksum in its sidecar. Delete {PROBLEM} and rerun" in output
+    assert f"cannot be read. Delete {other.relative_to(repository)} and rerun" in output
+    assert not (repository / DESCENT).exists()
+    assert not (repository / OTHER).exists()
+
+    problem.unlink()
+    other.unlink()
+    checkpoint = repository / CHECKPOINT
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.write_bytes(b"PK half of a checkpoint")
+    done = snakemake(repository, DESCENT, OTHER)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "damaged checkpoint" in (repository / LOG).read_text()
+    for path in (PROBLEM, DESCENT, OTHER):
+        assert records.check(repository / path).read_bytes() == (smoke / path).read_bytes(), path
+    assert not checkpoint.exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(smoke, repository, mounted):
+    results = repository / "results" / "smoke"
+    kept = repository / "kept"
+    shutil.copytree(results, kept, ignore=shutil.ignore_patterns("figures", "notebooks"), copy_function=shutil.copy2)
+    mounted("-t", "tmpfs", "-o", "size=4m", "tmpfs", results)
+    shutil.copytree(kept, results, copy_function=shutil.copy2, dirs_exist_ok=True)
+    for path in (DESCENT, LOG):
+        (repository / path).unlink()
+    with open(results / "filler", "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(4096))
+        except OSError:
+            pass
+    done = snakemake(repository, DESCENT)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    # Neither the result nor the log could be written: the reason is in the output all the same.
+    assert f"{DESCENT}: cannot be written (No space left on device). Nothing half-written is left" in output
+    assert not (repository / DESCENT).exists()
+    assert not list(results.rglob("*.part"))
+    (results / "filler").unlink()
+    done = snakemake(repository, DESCENT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert records.check(repository / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
+
+
+def test_read_only_results_are_said_before_any_job(smoke, repository, mounted):
+    results = repository / "results"
+    (repository / DESCENT).unlink()
+    mounted("--bind", results, results)
+    mounted("-o", "remount,ro,bind", results)
+    done = snakemake(repository, DESCENT)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Write-protected output files for rule descend" in output
+    assert not (repository / DESCENT).exists()
+
+
+def test_what_the_disk_refuses_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "results" / "tier" / "a.json"
+    records.write_json(path, {"a": 1})
+    before = path.read_bytes()
+    monkeypatch.setattr(records.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(records.NotWritten, match=r"a\.json: cannot be written \(No space left on device\)"):
+        records.write_json(path, {"a": 2})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir() if p.is_file()] == ["a.json"]
+
+
+def test_a_log_that_cannot_be_written_goes_to_the_terminal(capfd, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    joblog.write_to("/dev/full")
+    print("why it failed")
+    sys.stdout.flush()
+    monkeypatch.undo()
+    assert "why it failed" in capfd.readouterr().err

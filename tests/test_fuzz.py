@@ -1,0 +1,325 @@
+"""Random damage to valid tier files and to the registry: what is refused names its key, what is accepted can be planned and run.
+
+A few hundred cases here; `make fuzz` runs thousands.
+"""
+
+import copy
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT, SCHEMAS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from algoreg import claims, descent, problems, records, sources, study, tables
+from algoreg import settings as algoreg_settings
+from algoreg.devices import configure
+from algoreg.grids import own_iteration, paper_iterations, recorded_iterations
+
+TIERS = {
+    name: yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("smoke", "quick", "standard")
+}
+REGISTRY = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())
+TIER_KEYS = json.loads((SCHEMAS / "tier.schema.json").read_text())["properties"]
+CLAIM_KEYS = json.loads((SCHEMAS / "claims.schema.json").read_text())["items"]["properties"]
+FUZZ = {"suppress_health_check": list(HealthCheck)}
+
+NAMES = st.sampled_from(
+    ["", "..", "../x", "/etc/passwd", "a/b", "~", "a b", "results", "bench", "none", "x\n", "gaussian_d10\n", "A", "x" * 41,
+     "x" * 300, "é", "{d}", "%s", "$(ls)", "'", '"', "\x00", "nan", "1e-3", "-1e5", "true", "d", "target", "iteration", "status",
+     "class", "gram", "streamed", "stochastic", "projected", "x_space", "figure_1", "end", "0"]
+)  # fmt: skip
+NUMBERS = st.sampled_from(
+    [0, -1, 1, 2, 3, 7, 10, 100, 10**5, 10**9, 10**9 + 1, 2**31, 2**63, 10**30, 10**400, True, False, 0.0, -0.0, 0.5, 1.0, 2.5,
+     1e-300, 5e-324, 1e300, 1.7e308, math.nan, math.inf, -math.inf]
+)  # fmt: skip
+LEAVES = st.one_of(st.none(), NUMBERS, NAMES, st.text(max_size=5), st.integers(), st.floats(allow_subnormal=False))
+GARBAGE = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(NAMES, st.text(max_size=5)), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def paths(content, path=()):
+    """Return the path of every node but the whole."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    return [found for key, value in items for found in [(*path, key), *paths(value, (*path, key))]]
+
+
+def at(content, path):
+    for key in path:
+        content = content[key]
+    return content
+
+
+@st.composite
+def mutants(draw, base):
+    """Damage one to three nodes of a valid content; return it with the paths damaged."""
+    content, damaged = copy.deepcopy(base), []
+    for _ in range(draw(st.integers(1, 3))):
+        every = paths(content)
+        if not every:
+            break
+        path = draw(st.sampled_from(every))
+        parent, last = at(content, path[:-1]), path[-1]
+        damage = draw(st.sampled_from(["drop", "rename", "garbage", "number", "name", "other", "double", "wrap"]))
+        if damage == "drop":
+            del parent[last]
+        elif damage == "rename" and isinstance(parent, dict):
+            # In its place: the order of keys is the order of rules and rows.
+            name = draw(st.one_of(NAMES, st.text(max_size=5)))
+            items = [(name if key == last else key, value) for key, value in parent.items()]
+            parent.clear()
+            parent.update(items)
+        elif damage == "number":
+            parent[last] = draw(NUMBERS)
+        elif damage == "name":
+            parent[last] = draw(NAMES)
+        elif damage == "other":
+            parent[last] = copy.deepcopy(at(content, draw(st.sampled_from(every))))
+        elif damage == "double" and isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[last]))
+        elif damage == "wrap":
+            parent[last] = [parent[last]]
+        else:
+            parent[last] = draw(GARBAGE)
+        damaged.append(path)
+    return content, damaged
+
+
+def named(line, file, content, known):
+    """Return whether a line says ``file: key…`` with a key of the content, one that it should have, or an entry of a list."""
+    assert "\n" not in line, line
+    assert line.startswith(f"{file}: "), line
+    rest = line.removeprefix(f"{file}: ")
+    if isinstance(content, list):
+        ids = {str(entry["id"]) for entry in content if isinstance(entry, dict) and "id" in entry}
+        return bool(re.match(r"\[\d+\]|\(the whole file\)|id = ", rest)) or any(rest.startswith(f"{i}.") for i in ids)
+    return any(rest.startswith(algoreg_settings._key([key])) for key in {*content, *known})
+
+
+def refusal(read, *arguments):
+    """Return the lines with which settings are refused, at least one, or none where they are accepted."""
+    try:
+        read(*arguments)
+    except algoreg_settings.SettingsError as error:
+        return error.problems or ["refused without a reason"]
+    return []
+
+
+def inside(path, tier):
+    """Return whether a path and its sidecar lie below the tier's folder, whatever the names in it."""
+    folder = Path("/repository/results", tier)
+    for one in (path, records.sidecar_path(path)):
+        whole = Path("/repository", one)
+        if "\n" in str(one) or folder not in Path(*whole.parts).resolve().parents or ".." in whole.parts:
+            return False
+    return True
+
+
+def plan(tier):
+    """Do what the workflow does with a tier before its first job; every path lies below its folder."""
+    json.dumps(tier, allow_nan=False)
+    made = []
+    for name, block in tier["problems"].items():
+        made += [f"problems/{name}/ensemble-{n}.npz" for n in range(min(block["ensembles"], 3))]
+        sources.code_digests(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
+    for name, block in tier["descents"].items():
+        assert algoreg_settings.expand_runs(tier, name)
+        assert algoreg_settings.own_record(tier, name)["errors"]
+        assert algoreg_settings.descent_ensembles(tier, name)
+        made.append(f"descents/{name}/ensemble-0.npz")
+        sources.code_digests(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
+    for name, block in tier["experiments"].items():
+        made.append(f"tables/{name}.csv")
+        if "compare" not in block:
+            assert algoreg_settings._selected_runs(tier, block), name
+            tables.columns(block)
+    for name, block in tier.get("studies", {}).items():
+        made += [f"tables/{name}.csv", f"studies/{name}/part-0.csv"]
+        algoreg_settings.study_options(block)
+        dealt = algoreg_settings.study_parts(block)
+        assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
+        assert all(dealt)
+        study.columns(block["study"])
+        sources.module_title("studies", block["study"])
+    for name in tier["figures"]:
+        made.append(f"figures/{name}.svg")
+        assert sources.decorated("drawings", "drawing")[name]
+    for entry in REGISTRY:
+        algoreg_settings.judged(entry, tier)
+    for path in made:
+        assert inside(f"results/{tier['tier']}/{path}", tier["tier"]), path
+
+
+def run_little(tier):
+    """Draw each problem that is small and take every descent's first steps; tabulate what a whole run would have recorded."""
+    recorded = {}
+    for name, block in tier["descents"].items():
+        problem = tier["problems"][block["problem"]]
+        runs = [
+            {**run, "target": t} for run in algoreg_settings.expand_runs(tier, name) for t in range(problem["targets"])
+        ]
+        last = max(run["iterations"] for run in runs)
+        record = algoreg_settings.own_record(tier, name)
+        points = {*recorded_iterations(record["errors"], last), *(run["iterations"] for run in runs)}
+        if len(points) * len(runs) > 20_000:
+            return
+        if problem["d"] ** 2 * max(problem["m"], len(runs)) * problem["ensembles"] <= 20_000:
+            device, dtype = configure("cpu", block.get("dtype", tier["dtype"]), 1)
+            arrays = problems.draw_problem(problem, tier["seed"], 0)
+            ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
+            stop = block.get("stop_below_train_error")
+            batch = descent.Batch(
+                ensemble, arrays["factors"], arrays["labels"], block["algorithm"], runs, record, tier["seed"], stop
+            )
+            batch.run(until=10)
+        rows = [(i, p, 1.0, 1.0) for i, run in enumerate(runs) for p in sorted(points) if p <= run["iterations"]]
+        ended = np.array([run["iterations"] for run in runs])
+        arrays = {"errors": np.array(rows, dtype=float), "status": np.array(["budget"] * len(runs)), "ended": ended}
+        recorded[name] = (problem, block["algorithm"], 0, runs, arrays)
+    for block in tier["experiments"].values():
+        if "compare" not in block:
+            rows = tables.tabulate(block, [recorded[name] for name in block["descents"]])
+            assert rows
+            keys = [*block["by"], "target", "ensemble"]
+            assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
+
+
+def little(tier):
+    """Return a tier whose problems and runs are small enough to run in milliseconds."""
+    content = copy.deepcopy(tier)
+    for problem in content["problems"].values():
+        problem.update(d=4, m=10, targets=2, ensembles=2)
+    for block in content["descents"].values():
+        for run in block["runs"]:
+            if "m" in run:
+                run["m"] = [5, 10]
+    return content
+
+
+LITTLE = little(TIERS["smoke"])
+LITTLE["experiments"]["figure_4"]["by"] = ["d", "m", "method"]
+
+
+@settings(**FUZZ)
+@given(mutants(LITTLE))
+def test_a_damaged_tier_is_refused_by_name_or_runs(mutant):
+    check_tier(*mutant)
+
+
+@settings(**FUZZ)
+@given(st.sampled_from(sorted(TIERS)).flatmap(lambda name: mutants(TIERS[name])))
+def test_a_damaged_shipped_tier_is_refused_by_name_or_planned(mutant):
+    check_tier(*mutant)
+
+
+def check_tier(content, damaged):
+    whole = copy.deepcopy(content)
+    lines = refusal(algoreg_settings.validate_tier, content, "tier.yaml", SCHEMAS)
+    assert repr(content) == repr(whole), "validation changes what it looks at"
+    for line in lines:
+        assert named(line, "tier.yaml", content, TIER_KEYS), line
+    if not lines:
+        plan(content)
+        try:
+            run_little(content)
+        finally:
+            # Jobs flush them; what hypothesis draws does not.
+            torch.set_flush_denormal(False)
+
+
+@settings(**FUZZ)
+@given(st.lists(st.sampled_from(REGISTRY), min_size=1, max_size=3, unique_by=lambda e: e["id"]).flatmap(mutants))
+def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant):
+    content, _ = mutant
+    lines = refusal(algoreg_settings.validate_claims, content, "claims.yaml", SCHEMAS)
+    for line in lines:
+        assert named(line, "claims.yaml", content, CLAIM_KEYS), line
+    if lines:
+        return
+    rules = [algoreg_settings.rule_name(entry["id"]) for entry in content]
+    assert len(set(rules)) == len(rules)
+    for entry in content:
+        assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
+        assert claims.criterion(entry)
+        for tier in TIERS.values():
+            algoreg_settings.judged(entry, tier)
+        # There are no tables here: that, too, is said with the entry's name.
+        with pytest.raises(claims.CannotJudge, match=re.escape(entry["id"])):
+            claims.judge(entry, {}, {}, 0)
+
+
+@settings(**FUZZ)
+@given(st.data())
+def test_damaged_text_is_refused_by_name_or_read(tmp_path_factory, data):
+    text = (ROOT / "config" / "smoke.yaml").read_text()
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        length = data.draw(st.sampled_from([0, 1, 2, 20, 200]))
+        added = data.draw(
+            st.one_of(
+                st.sampled_from(["&a ", "*a", "<<: ", "!!binary ", "!!set {a}", "? [a]\n: b\n", "---\n", "\t", "%", "9" * 5000,
+                                 "2018-99-99", "1:2:3", "- ", "{", "[" * 2000, ": ", "\ufeff", "\x85", "#", "'"]),
+                st.text(max_size=3),
+            )
+        )  # fmt: skip
+        text = text[:start] + added + text[start + length :]
+    path = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    lines = refusal(algoreg_settings.load_tier, path, SCHEMAS)
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines), lines
+    if not lines:
+        plan(algoreg_settings.load_tier(path, SCHEMAS))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: &x [*x]\n", r"\*x \(line 1\): aliases are not read; write it out"),
+        (f"seed: {'9' * 5000}\n", "not valid YAML"),
+        ("seed: 2018-99-99\n", "not valid YAML"),
+    ],
+)
+def test_yaml_that_python_cannot_hold_is_refused(tmp_path, text, line):
+    (tmp_path / "tier.yaml").write_text(text)
+    with pytest.raises(algoreg_settings.SettingsError, match=line):
+        algoreg_settings.load_tier(tmp_path / "tier.yaml", SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (("tier",), "results", "tier = \"results\": allowed is"),
+        (("tier",), "smoke\n", "tier = \"smoke\\n\": allowed is"),
+        (("problems", "results"), LITTLE["problems"]["gaussian_d10"], "allowed is a name of a-z"),
+        (("experiments", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
+        (("descents", "gaussian_d10", "runs", 0, "iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
+        (("problems", "gaussian_d10", "targets"), 10_000, None),
+    ],
+)  # fmt: skip
+def test_what_fuzzing_found(path, value, line):
+    content = copy.deepcopy(TIERS["smoke"])
+    at(content, path[:-1])[path[-1]] = value
+    if line is None:
+        content["problems"]["gaussian_d10"].update(d=1000, m=10)
+        line = "targets of d = 1000 would take"
+    with pytest.raises(algoreg_settings.SettingsError) as caught:
+        algoreg_settings.validate_tier(content, "tier.yaml", SCHEMAS)
+    assert any(line in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_the_unharmed_little_tier_runs():
+    check_tier(copy.deepcopy(LITTLE), [])
+    assert not refusal(algoreg_settings.validate_tier, copy.deepcopy(LITTLE), "tier.yaml", SCHEMAS)
+    block = LITTLE["experiments"]["figure_1"]
+    assert own_iteration(paper_iterations(block)[0], {"step_factor": 10}) == 200

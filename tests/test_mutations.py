@@ -1,0 +1,228 @@
+"""`verify` must be able to fail: what would be wrong in each of these mutants turns it red, and the tolerances have room."""
+
+import copy
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, SCHEMAS
+
+from algoreg import claims, estimators, reference, report, settings
+from algoreg.algorithms.factored import Algorithm
+from algoreg.estimands import simulations
+
+SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+REFERENCES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "reference" / "runs").glob("*.json")}
+# One table per algorithm, the one that ends by a stopping rule, the one in float64, and a study.
+TABLES = ("figure_1", "figure_3", "figure_4", "figure_5a", "x_space")
+CLAIMS = (
+    "fig1-initialisation",
+    "fig2-long-run",
+    "fig3-keeps-improving",
+    "fig4-projected",
+    "fig5-large-init",
+    "flow-equivalence",
+)
+
+
+@pytest.fixture(scope="module")
+def tables_of():
+    """Import a function of benchmarks/, which is no package."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    yield importlib.import_module("in_process").tables_of
+    sys.path.remove(str(ROOT / "benchmarks"))
+    sys.modules.pop("in_process", None)
+
+
+def verified(tables, judged=(), tier="smoke"):
+    """Compare tables and claims with what is committed of the same name; return the lines and whether it passed."""
+    old = REFERENCES[tier]
+    ids = [claim["id"] for claim in judged]
+    new = {"tables": tables, "comparisons": {}, "claims": list(judged), "problems": {}}
+    kept = {
+        "tables": {name: old["tables"][name] for name in tables},
+        "comparisons": {},
+        "claims": [claim for claim in old["claims"] if claim["id"] in ids],
+        "problems": {},
+    }
+    return reference.compare(new, kept)
+
+
+def red(tables, tier="smoke"):
+    """Return which tables verify calls different."""
+    lines, _ = verified(tables, tier=tier)
+    return {name for name in tables for line in lines if line.startswith(f"table {name}: {reference.DIFFERENT}")}
+
+
+def test_the_unchanged_tier_is_green(tables_of):
+    lines, passed = verified(tables_of(SMOKE, TABLES))
+    assert passed, lines
+
+
+def test_a_step_one_percent_off_is_red(tables_of):
+    tier = copy.deepcopy(SMOKE)
+    for block in tier["descents"].values():
+        for run in block["runs"]:
+            run["step"] *= 1.01
+    tables = [name for name in TABLES if name in tier["experiments"]]
+    assert red(tables_of(tier, tables)) == set(tables)
+
+
+def test_another_seed_is_red_in_every_table(tables_of):
+    assert red(tables_of({**SMOKE, "seed": SMOKE["seed"] + 1}, TABLES)) == set(TABLES)
+
+
+def test_a_swapped_sign_of_the_step_is_red(tables_of, monkeypatch):
+    advance = Algorithm.advance
+
+    def ascend(self, iterate, iteration, count):
+        self.steps = -self.steps
+        iterate = advance(self, iterate, iteration, count)
+        self.steps = -self.steps
+        return iterate
+
+    monkeypatch.setattr(Algorithm, "advance", ascend)
+    assert red(tables_of(SMOKE, ["figure_1"])) == {"figure_1"}
+
+
+def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
+    for key in ("ensembles", "targets"):
+        tier = copy.deepcopy(SMOKE)
+        tier["problems"]["gaussian_d10"][key] = 1
+        assert red(tables_of(tier, ["figure_1"])) == {"figure_1"}
+    tier = copy.deepcopy(SMOKE)
+    tier["studies"]["x_space"]["ensembles"] = 1
+    assert red(tables_of(tier, ["x_space"])) == {"x_space"}
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    """Return the registry's entries and the committed quick tables that judge them."""
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    tables = {name: report.frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
+    seed = yaml.safe_load((ROOT / "config" / "quick.yaml").read_text())["seed"]
+    return {entry["id"]: entry for entry in registry}, tables, seed
+
+
+def green(evidence, ids, change=None, tables=None):
+    """Judge claims of the quick tier from its committed tables again; return whether verify passes."""
+    entries, committed, seed = evidence
+    judged = []
+    for name in ids:
+        entry = copy.deepcopy(entries[name])
+        if change is not None:
+            change(entry)
+        judged.append(claims.judge(entry, tables or committed, {}, seed))
+    return verified({}, judged, "quick")[1]
+
+
+def test_claims_judged_again_from_committed_tables_are_green(evidence):
+    assert green(evidence, CLAIMS)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_changed_margin_and_a_changed_direction_are_red(evidence, name):
+    def margin(entry):
+        entry["margin"] *= 1.001
+
+    def direction(entry):
+        entry["direction"] = {"above": "below", "below": "above"}[entry["direction"]]
+
+    assert not green(evidence, [name], margin)
+    assert not green(evidence, [name], direction)
+
+
+@pytest.mark.parametrize(
+    ("constant", "value", "name"),
+    [("LEVEL", 0.9, "fig1-initialisation"), ("THRESHOLD_ERROR", 0.33, "fig4-projected")],
+)
+def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, constant, value, name):
+    monkeypatch.setattr(estimators, constant, value)
+    assert not green(evidence, [name])
+
+
+def test_a_swapped_sign_in_an_estimand_is_red(evidence, monkeypatch):
+    logs = simulations.log_cells
+
+    def negative(table, keys, error):
+        names, values = logs(table, keys, error)
+        return names, -values
+
+    monkeypatch.setattr(simulations, "log_cells", negative)
+    assert not green(evidence, ["fig3-keeps-improving"])
+
+
+# Not flow-equivalence: its runs are paired and say the same in every ensemble. Its table turns red.
+@pytest.mark.parametrize("name", CLAIMS[:-1])
+def test_a_claim_judged_without_one_ensemble_is_red(evidence, name):
+    fewer = {key: frame[frame["ensemble"] != frame["ensemble"].max()] for key, frame in evidence[1].items()}
+    assert not green(evidence, [name], tables=fewer)
+
+
+def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist():
+    tolerances = reference.Tolerances.load()
+    for path in sorted((ROOT / "reference" / "spread").glob("*.json")):
+        tables = REFERENCES[path.stem]["tables"]
+        rows = json.loads(path.read_text())["rows"]
+        for row in (row for row in rows if "claim" in row):
+            assert row["same_verdict"], row
+            assert row["of_tolerance"] <= 0.5, row
+        rows = [row for row in rows if row.get("table") in tables]
+        assert rows
+        for row in rows:
+            column = np.array([np.nan if x is None else x for x in tables[row["table"]][row["column"]]], dtype=float)
+            allowed = tolerances.allowed(row["table"], row["column"], column, tables[row["table"]]["status"])[
+                row["row"]
+            ]
+            assert row["same_rows"], row
+            assert abs(row["this"] - row["other"]) <= allowed / 2, row
+    names = {name for old in REFERENCES.values() for name in [*old["tables"], *old["comparisons"]]}
+    for pattern in tolerances.tables:
+        assert any(Path(name).match(pattern) for name in names), pattern
+
+
+def test_tables_computed_in_float32_have_a_floor_for_it():
+    tolerances = reference.Tolerances.load()
+    for tier in REFERENCES:
+        settled = yaml.safe_load((ROOT / "config" / f"{tier}.yaml").read_text())
+        descents = settled["descents"]
+        for name, block in settled["experiments"].items():
+            types = {descents[one].get("dtype", settled["dtype"]) for one in block.get("descents", ())}
+            if "float32" in types:
+                assert tolerances.of(name, "train_error")["smallest"] >= 1e-4, name
+        for name, block in settled.get("studies", {}).items():
+            if block.get("dtype") == "float32":
+                assert tolerances.of(name, "anything") != tolerances.default, f"{name}: name its float32 floor"
+
+
+def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
+    tolerances = reference.Tolerances.load()
+    for scale in (1e-5, 1.0, 1e5):
+        column = scale * np.array([1.0, 2.0, 1e-9, np.nan])
+        allowed = tolerances.allowed("a_study", "a_column", column, ["budget"] * 3 + ["diverged"])
+        np.testing.assert_allclose(allowed[:3], scale * np.array([2e-3, 4e-3, 2e-3 * 2.5e-4]))
+    noise = np.array([1e-16, 3e-15])
+    assert (tolerances.allowed("a_study", "a_column", noise, ["budget"] * 2) > 1e-12).all()
+    empty = np.array([np.nan, np.nan])
+    assert np.isnan(tolerances.allowed("a_study", "a_column", empty, ["diverged"] * 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda c: c["default"].pop("floor"), r"default \(floor\)"),
+        (lambda c: c["default"].update(relativ=1.0), r"default \(relativ\)"),
+        (lambda c: c["derived"].update(relative="ten"), r"derived \(relative\)"),
+        (lambda c: c["tables"]["figure_*"]["*"].pop("reason"), r"tables\.figure_\*\.\* \(no reason\)"),
+    ],
+)
+def test_bad_tolerances_are_named(tmp_path, change, line):
+    content = yaml.safe_load(reference.TOLERANCES.read_text())
+    change(content)
+    (tmp_path / "tolerances.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=line):
+        reference.Tolerances.load(tmp_path / "tolerances.yaml")
