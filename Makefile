@@ -14,10 +14,10 @@ $(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference test lint format lock bench clean distclean setup
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser lint format lock bench clean distclean setup
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 	@echo; echo "Options: TIER=smoke|quick|standard|paper, CORES=2, ARGS='more options for snakemake'"
 
 .venv/ready: requirements.lock requirements-torch.txt pyproject.toml
@@ -64,8 +64,14 @@ reference: .venv/ready  ## rewrite a tier's committed reference (standard: READM
 	$(call snakemake,)
 	@$(BIN)/python scripts/write_reference.py $(TIER)
 
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, schemas and references
+	@$(BIN)/python scripts/write_docs.py
+
 test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
+
+test-browser: .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
+	@ALGOREG_TIER=$(if $(filter file,$(origin TIER)),quick,$(TIER)) $(RUN) pytest -m browser -rs
 
 lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tests benchmarks notebooks

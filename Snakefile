@@ -32,6 +32,7 @@ rule replication:
     default_target: True
     input:
         rules.check_controls.output.report,
+        rules.build_page.output.page,
         all_figures(),
         all_tables(),
         all_notebooks(),
@@ -55,6 +56,7 @@ rule notebooks:
 rule report:
     input:
         rules.check_controls.output.report,
+        rules.build_page.output.page,
         all_figures(),
         all_notebooks(),
 

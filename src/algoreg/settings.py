@@ -237,6 +237,12 @@ def descent_ensembles(tier, name):
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
+def spectrum_descents(tier):
+    """Return the names of the factored descents that record eigenvalues: the report page shows them."""
+    descents = tier["descents"].items()
+    return [name for name, one in descents if "spectrum" in one["record"] and one["algorithm"] == "factored"]
+
+
 def _run_problems(tier, file):
     problems = []
     for name, descent in tier["descents"].items():
