@@ -48,7 +48,8 @@ def test_everything_is_there_with_provenance(smoke):
         p
         for p in results.rglob("*")
         if p.is_file()
-        and p.parts[len(results.parts)] in ("tables", "figures", "claims", "descents", "problems", "notebooks", "report")
+        and p.parts[len(results.parts)]
+        in ("tables", "figures", "claims", "descents", "problems", "notebooks", "report")
     ]
     assert len(made) > 25
     for path in made:

@@ -32,14 +32,16 @@ WIDE = 1.6
 # Points of a trajectory that are drawn: a phone has no more pixels.
 MOST_POINTS = 120
 ERRORS = {"test_error": "test error", "train_error": "training error"}
-# The paper's figures: the table's axis, what tells its curves apart, which axes are logarithmic, the published curve.
+BOTH = ("test_error", "train_error")
+# The paper's figures: the table's axis, what tells its curves apart, which errors it shows, which axes are logarithmic,
+# the published curve, the axis in words.
 PUBLISHED = {
-    "figure_1": ("alpha", ("d",), "xy", "figure_1", "initialisation scale α"),
-    "figure_2": ("iteration", ("alpha",), "y", "figure_2", "iteration at the paper's step"),
-    "figure_3": ("iteration", ("d",), "y", "figure_3", "iteration at the paper's step"),
-    "figure_4": ("m_over_d", ("d", "method"), "y", "figure_4", "measurements per dimension, m/d"),
-    "figure_5a": ("iteration", (), "y", "figure_5a_sgd", "step"),
-    "figure_5b": ("iteration", (), "y", "figure_5b_gd", "iteration at the paper's step"),
+    "figure_1": ("alpha", ("d",), BOTH, "xy", "figure_1", "initialisation scale α"),
+    "figure_2": ("iteration", ("alpha",), BOTH, "y", "figure_2", "iteration at the paper's step"),
+    "figure_3": ("iteration", ("d",), ("test_error",), "y", "figure_3", "iteration at the paper's step"),
+    "figure_4": ("m_over_d", ("d", "method"), ("test_error",), "y", "figure_4", "measurements per dimension, m/d"),
+    "figure_5a": ("iteration", (), BOTH, "y", "figure_5a_sgd", "step"),
+    "figure_5b": ("iteration", (), BOTH, "y", "figure_5b_gd", "iteration at the paper's step"),
 }
 # Facts of a sidecar that a reader asks for, and what the page calls them.
 FACTS = {
@@ -379,7 +381,7 @@ def comparisons(tables, tier):
         and last pair of values.
     """
     found = []
-    for name, (x, keys, log, curve_name, label) in PUBLISHED.items():
+    for name, (x, keys, errors, log, curve_name, label) in PUBLISHED.items():
         if name not in tier["figures"]:
             continue
         table = tables[name][tables[name]["status"] != "diverged"]
@@ -389,7 +391,6 @@ def comparisons(tables, tier):
         )
         published = load_published(curve_name) if compared else None
         curves, rows = [], []
-        errors = [error for error in ERRORS if published is None or (published["error"] == error).any()]
         for error in errors:
             for text, part in _series(table, keys):
                 title = f"{ERRORS[error]}{', ' if text else ''}{text}"

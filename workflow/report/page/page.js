@@ -56,16 +56,21 @@
   const plotly = () => (library ??= unpack());
   const settings = { displayModeBar: false, responsive: true };
   const layout = (more) => {
-    const axis = { color: css("--ink"), gridcolor: css("--line"), zeroline: false, automargin: true, exponentformat: "power" };
+    const axis = { color: css("--ink"), gridcolor: css("--line"), zeroline: false, automargin: true, exponentformat: "none", separatethousands: true };
     const { xaxis, yaxis, ...rest } = more;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: css("--ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
-      margin: { l: 55, r: 12, t: 12, b: 45 }, dragmode: false, hovermode: "closest", legend: { orientation: "h", y: -0.22, yanchor: "top" },
+      separators: ".\u2009", margin: { l: 55, r: 12, t: 12, b: 45 }, dragmode: false, hovermode: "closest", legend: { orientation: "h", y: -0.22, yanchor: "top" },
       hoverlabel: { bgcolor: css("--card"), font: { color: css("--ink") } },
       ...rest, xaxis: { ...axis, ...xaxis, title: { standoff: 6, ...xaxis.title } }, yaxis: { ...axis, ...yaxis, title: { standoff: 10, ...yaxis.title } },
     };
   };
-  const log = (yes) => (yes ? { type: "log", dtick: 1 } : {});
+  // A tick every decade, or every second or third where there are many.
+  const log = (values) => {
+    const positive = values.filter((value) => value > 0);
+    const decades = Math.log10(Math.max(...positive) / Math.min(...positive));
+    return { type: "log", dtick: decades > 12 ? 3 : decades > 6 ? 2 : 1, exponentformat: "power" };
+  };
 
   const curves = (plot) => plot.curves.flatMap((curve) => {
     const line = { color: colour(curve.colour), width: 2, dash: curve.dash ? "dash" : "solid" };
@@ -82,8 +87,8 @@
   const draw = async (plot) => {
     const Plotly = await plotly();
     await Plotly.react(plot.id, curves(plot), layout({
-      xaxis: { title: { text: plot.x }, ...log(plot.log.includes("x")), ...(plot.reversed ? { autorange: "reversed" } : {}) },
-      yaxis: { title: { text: plot.y }, ...log(plot.log.includes("y")) },
+      xaxis: { title: { text: plot.x }, ...(plot.log.includes("x") ? log(plot.curves.flatMap((c) => c.x)) : {}), ...(plot.reversed ? { autorange: "reversed" } : {}) },
+      yaxis: { title: { text: plot.y }, ...(plot.log.includes("y") ? log(plot.curves.flatMap((c) => c.y)) : {}) },
     }), settings);
   };
 
@@ -113,14 +118,14 @@
       const all = panel.runs.flatMap((run) => run.eigenvalues.flat()).filter((value) => value > 0);
       const range = [Math.log10(Math.min(...all)) - 0.3, Math.log10(Math.max(...all)) + 0.3];
       const size = Math.max(...panel.runs.map((run) => run.eigenvalues[0].length));
-      await Plotly.react("spectrum-now", traces, layout({ xaxis: { title: { text: `number of the eigenvalue of UₜUₜᵀ (iteration ${text})` }, dtick: 1, range: [0.5, size + 0.5] }, yaxis: { title: { text: "eigenvalue" }, ...log(true), range } }), settings);
+      await Plotly.react("spectrum-now", traces, layout({ xaxis: { title: { text: "number of the eigenvalue" }, dtick: 1, range: [0.5, size + 0.5] }, yaxis: { title: { text: "eigenvalue" }, ...log(all), range } }), settings);
       const run = panel.runs[byId("spectrum-alpha").value], rank = panel.planted.length;
       const along = Array.from({ length: run.eigenvalues[0].length }, (_, i) => ({
         x: run.iteration, y: run.eigenvalues.map((values) => values[i]), mode: "lines", name: i < rank ? "signal: as many as X* has" : "error: the others", legendgroup: i < rank ? "s" : "e", showlegend: i === 0 || i === rank,
         line: { color: i < rank ? colour(0) : css("--soft"), width: i < rank ? 2.5 : 1, dash: i < rank ? "solid" : "dot" }, hovertemplate: `eigenvalue ${i + 1}, iteration %{x}: %{y:.4g}<extra></extra>`,
       }));
       const line = { type: "line", x0: now, x1: now, yref: "paper", y0: 0, y1: 1, line: { color: css("--c1"), width: 1.5 } };
-      await Plotly.react("spectrum-run", along, layout({ shapes: [line], xaxis: { title: { text: "iteration at the paper's step" }, ...log(true) }, yaxis: { title: { text: "eigenvalue" }, ...log(true) } }), settings);
+      await Plotly.react("spectrum-run", along, layout({ shapes: [line], xaxis: { title: { text: "iteration at the paper's step" }, ...log(run.iteration) }, yaxis: { title: { text: "eigenvalue" }, ...log(run.eigenvalues.flat()) } }), settings);
     },
   };
   const drawings = new Map(data.plots.map((plot) => [plot.id, () => draw(plot)]));
