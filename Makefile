@@ -19,11 +19,11 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference test fuzz spread test-slurm lint lint-ci licences advisories format lock bench \
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread test-slurm lint lint-ci licences advisories format lock bench \
 	clean distclean setup
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 	@echo; echo "Options: TIER=smoke|quick|standard|paper, CORES=2, ARGS='more options for snakemake'"
 
 .venv/ready: requirements.lock requirements-torch.txt pyproject.toml
@@ -70,6 +70,9 @@ reference: .venv/ready  ## rewrite a tier's committed reference (standard: READM
 	$(call snakemake,)
 	@$(BIN)/python scripts/write_reference.py $(TIER)
 
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, schemas and references
+	@$(BIN)/python scripts/write_docs.py
+
 test: .venv/ready  ## the tests
 	$(RUN) pytest -n $(CORES)
 
@@ -85,6 +88,9 @@ test-slurm: .venv/ready  ## the smoke tier on a Slurm cluster of one node, start
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slurm-wlm munge >/dev/null; \
 	fi; } || echo "slurm-wlm and munge could not be installed"
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
+
+test-browser: .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
+	@ALGOREG_TIER=$(if $(filter file,$(origin TIER)),quick,$(TIER)) $(RUN) pytest -m browser -rs
 
 lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tests benchmarks notebooks

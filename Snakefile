@@ -33,6 +33,7 @@ rule replication:
     default_target: True
     input:
         rules.check_controls.output.report,
+        rules.build_page.output.page,
         all_figures(),
         all_tables(),
         all_notebooks(),
@@ -56,6 +57,7 @@ rule notebooks:
 rule report:
     input:
         rules.check_controls.output.report,
+        rules.build_page.output.page,
         all_figures(),
         all_notebooks(),
 

@@ -23,6 +23,9 @@ def main():
         return
     print("\n" + claims.verdict_table(shown))
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
+    page = results / "report" / "index.html"
+    if page.exists():
+        print(f"Report page: {page}")
 
 
 if __name__ == "__main__":

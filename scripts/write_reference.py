@@ -1,29 +1,15 @@
 """Rewrite a tier's committed reference and what is generated from it: python scripts/write_reference.py TIER."""
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
-from algoreg import records, reference, report, settings
+from algoreg import records, reference, settings
+from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 TIERS = ("smoke", "quick", "standard")
-DOCUMENTS = ("README.md", "docs/deviations.md")
-
-
-def refresh_documents():
-    """Fill the marked blocks of the documents from the committed references."""
-    paths = {tier: ROOT / "reference" / "runs" / f"{tier}.json" for tier in TIERS}
-    references = {tier: json.loads(path.read_text(encoding="utf-8")) for tier, path in paths.items() if path.exists()}
-    if "standard" not in references:
-        return
-    blocks = report.blocks(references, settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS))
-    for name in DOCUMENTS:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        records.write_text(ROOT / name, report.fill(text, blocks))
-        print(f"filled {name}")
 
 
 def main():

@@ -48,6 +48,7 @@ def copy_repository(folder):
         "environment.yml",
         "requirements.lock",
         "results/README.md",
+        "docs/deviations.md",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():

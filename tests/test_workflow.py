@@ -48,7 +48,8 @@ def test_everything_is_there_with_provenance(smoke):
         p
         for p in results.rglob("*")
         if p.is_file()
-        and p.parts[len(results.parts)] in ("tables", "figures", "claims", "descents", "problems", "notebooks")
+        and p.parts[len(results.parts)]
+        in ("tables", "figures", "claims", "descents", "problems", "notebooks", "report")
     ]
     assert len(made) > 25
     for path in made:
@@ -88,6 +89,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "collect_claims.py",
         "check_controls.py",
         "draw_figure.py",
+        "build_page.py",
         "execute_notebook.py",
     }
     assert seen == expected
@@ -117,7 +119,7 @@ def test_edits_rerun_exactly_their_dependents(smoke):
     (source / "descent.py").write_text(old)
 
     old = patched(source / "figures.py", '"font.size": 9', '"font.size": 10')
-    assert set(planned(smoke)) == {"draw_figure", "execute_notebook", "replication"}
+    assert set(planned(smoke)) == {"draw_figure", "build_page", "execute_notebook", "replication"}
     (source / "figures.py").write_text(old)
     assert planned(smoke) == {}
 

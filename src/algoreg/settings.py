@@ -260,6 +260,12 @@ def _as_list(value):
     return value if isinstance(value, list) else [value]
 
 
+def spectrum_descents(tier):
+    """Return the names of the factored descents that record eigenvalues: the report page shows them."""
+    descents = tier["descents"].items()
+    return [name for name, one in descents if "spectrum" in one["record"] and one["algorithm"] == "factored"]
+
+
 def _run_problems(tier, file):
     """Return what is wrong with the descents."""
     problems = []

@@ -6,6 +6,7 @@ reruns exactly what depends on it and editing a comment reruns nothing.
 
 import ast
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,6 +83,14 @@ def module_literal(folder, name, constant, default=None):
 def module_title(folder, name):
     """Return the first line of a module's docstring, without its full stop."""
     return ast.get_docstring(_parse(PACKAGE / folder / f"{name}.py")).splitlines()[0].rstrip(".")
+
+
+def figure_title(name):
+    """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
+    text = ast.get_docstring(decorated("drawings", "drawing")[name].node) or name
+    text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
+    text = re.sub(r" \[LMZ18, (.*?)\]", r" (the paper's \1)", text)
+    return text[:1].upper() + text[1:]
 
 
 @cache

@@ -207,6 +207,17 @@ def plan(wildcards):
     )
 
 
+def spectrum_arrays():
+    """Return the recorded eigenvalues that the report page shows, and the problems they belong to."""
+    paths = []
+    for name in settings.spectrum_descents(config):
+        number = settings.descent_ensembles(config, name)[0]
+        paths.append(result(f"descents/{name}/ensemble-{number}.npz"))
+        problem = config["descents"][name]["problem"]
+        paths.append(result(f"problems/{problem}/ensemble-{number}.npz"))
+    return list(dict.fromkeys(paths))
+
+
 def experiment_block(wildcards):
     """Return the settings of an experiment."""
     return config["experiments"][wildcards.experiment]
@@ -316,6 +327,17 @@ def figure_code(wildcards):
     """Return the digests of drawing a figure, its drawing's module included."""
     drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
     return code_digests("scripts/draw_figure.py", [drawing.module])
+
+
+def figure_caption(wildcards):
+    """Return what a figure shows, for its caption."""
+    return sources.figure_title(wildcards.figure)
+
+
+def figure_subject(wildcards):
+    """Return the subject of a figure: the module that draws it, in words."""
+    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
+    return drawing.module.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def figure_tables(wildcards):

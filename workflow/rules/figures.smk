@@ -10,6 +10,8 @@ rule draw_figure:
             result("figures/{figure}.svg"),
             caption="../report/figure.rst",
             category="Figures",
+            subcategory=figure_subject,
+            labels={"figure": "{figure}"},
         ),
         pdf=result("figures/{figure}.pdf"),
         png=result("figures/{figure}.png"),
@@ -26,6 +28,7 @@ rule draw_figure:
     conda:
         "../../environment.yml"
     params:
+        title=figure_caption,
         code=figure_code,
         matplotlib=version("matplotlib"),
     message:

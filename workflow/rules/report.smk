@@ -1,4 +1,41 @@
-# Executed notebooks, and the comparison with the committed reference.
+# The report page, executed notebooks, and the comparison with the committed reference.
+
+
+rule build_page:
+    input:
+        claims=rules.collect_claims.output.claims,
+        tables=all_tables(),
+        figures=all_figures(),
+        spectra=spectrum_arrays(),
+        published=sorted(
+            str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
+        ),
+        templates=[
+            str(ROOT / "workflow" / "report" / "page" / name)
+            for name in ("page.html", "page.css", "page.js")
+        ],
+        ledger=str(ROOT / "docs" / "deviations.md"),
+    output:
+        page=report(
+            result("report/index.html"),
+            caption="../report/page.rst",
+            category="Report page",
+        ),
+        sidecar=sidecar(result("report/index.html")),
+    log:
+        log_path("build_page"),
+    benchmark:
+        benchmark_path("build_page")
+    conda:
+        "../../environment.yml"
+    params:
+        registry=CLAIMS,
+        code=code_digests("scripts/build_page.py"),
+        versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
+    message:
+        "Building the report page of tier {TIER}"
+    script:
+        "../../scripts/build_page.py"
 
 
 rule execute_notebook:
@@ -9,7 +46,12 @@ rule execute_notebook:
         claims=rules.collect_claims.output.claims,
     output:
         notebook=result("notebooks/{notebook}.ipynb"),
-        html=result("notebooks/{notebook}.html"),
+        html=report(
+            result("notebooks/{notebook}.html"),
+            caption="../report/notebook.rst",
+            category="Notebooks",
+            labels={"notebook": "{notebook}"},
+        ),
         sidecars=[
             sidecar(result(f"notebooks/{{notebook}}.{kind}"))
             for kind in ("ipynb", "html")

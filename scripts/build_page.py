@@ -1,0 +1,22 @@
+"""Build the report page of a tier."""
+
+from pathlib import Path
+
+from algoreg import joblog, page, records
+from algoreg.provenance import provenance
+
+joblog.write_to(snakemake.log[0])
+
+facts = provenance(snakemake.config)
+claims = records.read_json(snakemake.input.claims)
+text = page.render(
+    Path(snakemake.input.claims).parent,
+    snakemake.params.registry,
+    claims,
+    snakemake.config,
+    {Path(path).stem: records.read_table(path) for path in snakemake.input.tables},
+    Path(snakemake.input.templates[0]).parent,
+    Path(snakemake.input.ledger).read_text(encoding="utf-8"),
+)
+records.write_text(snakemake.output.page, text)
+records.seal(snakemake.output.page, facts)

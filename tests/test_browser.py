@@ -1,0 +1,245 @@
+"""The report page in a real browser: Debian's Chromium, driven headless; run by ``make test-browser``."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+from conftest import ROOT
+from test_page import SCRIPT, many_claims, rendered
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PHONE = {"width": 390, "height": 844}
+# What the page may load: itself, and what it carries.
+OWN = ("file:", "data:", "blob:")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = next((found for found in map(shutil.which, NAMES) if found), None)
+    if program is None:
+        pytest.skip("no Chromium here: install Debian's package chromium (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api", reason="install the package playwright (make setup)")
+    with api.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def results():
+    """Return the results of a finished tier: quick, or ``ALGOREG_TIER``."""
+    tier = os.environ.get("ALGOREG_TIER", "quick")
+    folder = ROOT / "results" / tier
+    if not (folder / "report" / "index.html").exists():
+        pytest.fail(f"{folder}/report/index.html is not there: run make {tier} first")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory):
+    """Return a page of 45 claims of every verdict, one of them with scripts in its texts."""
+    folder = tmp_path_factory.mktemp("fake")
+    path = folder / "results" / "fake" / "report" / "index.html"
+    html = rendered(folder)
+    path.parent.mkdir()
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def opened(browser):
+    """Return a function that opens a file and gives the page; what it loads and complains of is checked at the end."""
+    contexts, complaints, loaded = [], [], []
+
+    def go(path, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in loaded if not url.startswith(OWN)] == []
+
+
+def drawn(page, name):
+    """Scroll to a plot and wait until it is drawn."""
+    page.locator(f"#{name}").scroll_into_view_if_needed()
+    page.wait_for_selector(f"#{name} .main-svg")
+
+
+def test_the_page_shows_the_numbers_of_the_verdicts(opened, results):
+    page = opened(results / "report" / "index.html")
+    for claim in json.loads((results / "claims.json").read_text(encoding="utf-8")):
+        row = page.locator(f'#table tr:has(a[href="#{claim["id"]}"])')
+        shown = row.locator("data").evaluate_all("all => all.map(one => Number(one.value))")
+        assert shown == [claim[key] for key in ("estimate", "ci_low", "ci_high") if claim[key] is not None]
+        article = page.locator(f"article#{claim['id']}")
+        for text in (
+            claim["statement"],
+            claim["criterion"],
+            claim["control"],
+            f"make claim ID={claim['id']} TIER={results.name}",
+        ):
+            assert text in article.inner_text()
+        if claim["estimate"] is not None:
+            number = f"{claim['estimate']:.4g}".replace("-", "−")
+            assert number in row.inner_text()
+            assert number in article.inner_text()
+            assert article.locator("svg.axis").count() == 1
+
+
+def test_every_plot_is_drawn_and_shows_values_on_hover(opened, results):
+    page = opened(results / "report" / "index.html")
+    plots = page.locator(".plot").evaluate_all("all => all.map(one => one.id)")
+    assert len(plots) >= 8
+    for name in plots:
+        drawn(page, name)
+    assert page.locator("#no-library").is_hidden()
+    page.locator("#spectrum-now").scroll_into_view_if_needed()
+    box = page.locator("#spectrum-now .points path.point").last.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.wait_for_selector("#spectrum-now .hovertext")
+    assert "eigenvalue" in page.locator("#spectrum-now .hovertext").first.text_content()
+
+
+def test_the_slider_moves_through_the_iterations(opened, results):
+    page = opened(results / "report" / "index.html")
+    drawn(page, "spectrum-now")
+    slider, at = page.locator("#spectrum-iteration"), page.locator("#spectrum-at")
+
+    def state():
+        heights = page.evaluate("document.getElementById('spectrum-now').data.map(trace => trace.y[0])")
+        return at.inner_text(), heights
+
+    slider.focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("document.getElementById('spectrum-iteration').value === '0'")
+    page.wait_for_timeout(300)
+    first = state()
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    last = state()
+    assert int(re.sub(r"\D", "", first[0])) < int(re.sub(r"\D", "", last[0]))
+    assert first[1] != last[1]
+    # From the smallest start the largest eigenvalue grew.
+    assert last[1][-1] > 10 * first[1][-1]
+    assert slider.get_attribute("aria-valuetext").startswith("iteration ")
+    page.locator("#spectrum-play").click()
+    page.wait_for_function("Number(document.getElementById('spectrum-iteration').value) >= 2")
+    page.locator("#spectrum-play").click()
+    assert page.locator("#spectrum-play").inner_text() == "Play"
+
+
+def rows_of(page):
+    return page.locator("#table tbody tr:visible")
+
+
+def test_filters_and_sort_work_by_keyboard(opened, fake):
+    page = opened(fake)
+    claims = many_claims()
+    assert rows_of(page).count() == len(claims)
+    page.locator("#by-verdict").select_option("refuted")
+    wanted = [claim["id"] for claim in claims if claim["verdict"] == "refuted"]
+    assert rows_of(page).locator("th code").all_inner_texts() == wanted
+    assert page.locator("#shown").inner_text() == f"{len(wanted)} of 45 shown"
+    page.locator("#by-source").select_option("Theorem 3")
+    both = [claim["id"] for claim in claims if claim["verdict"] == "refuted" and claim["source"] == "Theorem 3"]
+    assert rows_of(page).locator("th code").all_inner_texts() == both
+    page.locator("#by-source").select_option(SCRIPT)
+    assert rows_of(page).count() == 0
+    assert page.locator("#none").is_visible()
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("document.getElementById('shown').textContent.startsWith('45 ')")
+    button = page.get_by_role("button", name="Estimate")
+    button.focus()
+    page.keyboard.press("Enter")
+    head = page.locator("#table th", has=button)
+    assert head.get_attribute("aria-sort") == "ascending"
+    numbers = page.locator("#table tbody tr").evaluate_all("all => all.map(row => row.dataset.estimate)")
+    known = [float(number) for number in numbers if number]
+    assert known == sorted(known)
+    assert numbers[len(known) :] == [""] * (45 - len(known))
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    numbers = page.locator("#table tbody tr").evaluate_all("all => all.map(row => row.dataset.estimate)")
+    assert [float(number) for number in numbers if number] == known[::-1]
+    page.get_by_role("button", name="Claim", exact=True).click()
+    assert rows_of(page).locator("th code").all_inner_texts() == [claim["id"] for claim in claims]
+
+
+def test_a_script_in_a_claims_text_is_shown_and_not_run(opened, fake):
+    page = opened(fake)
+    assert page.evaluate("window.ran") is None
+    assert SCRIPT in page.locator("article#claim-43").inner_text()
+    assert SCRIPT in page.locator('#table tr:has(a[href="#claim-43"])').inner_text()
+
+
+@pytest.mark.parametrize("which", ["tier", "fake"])
+def test_a_phone_needs_no_horizontal_scroll(opened, results, fake, which):
+    page = opened(fake if which == "fake" else results / "report" / "index.html", viewport=PHONE, has_touch=True)
+    for name in page.locator(".plot").evaluate_all("all => all.map(one => one.id)"):
+        drawn(page, name)
+    for summary in page.locator("summary").all():
+        summary.evaluate("one => { one.parentElement.open = true; }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["tier", "fake"])
+def test_axe_has_no_serious_finding(opened, results, fake, which, scheme):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="install axe-playwright-python (make setup)"
+    )
+    page = opened(fake if which == "fake" else results / "report" / "index.html", color_scheme=scheme)
+    for name in page.locator(".plot").evaluate_all("all => all.map(one => one.id)")[:3]:
+        drawn(page, name)
+    found = axe.Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], one["help"], [node["html"][:200] for node in one["nodes"][:3]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_it_prints_without_what_only_a_screen_can_use(opened, results, tmp_path):
+    page = opened(results / "report" / "index.html")
+    page.emulate_media(media="print")
+    for selector in ("nav", ".filters", "#spectrum-now"):
+        assert page.locator(selector).first.is_hidden()
+    assert page.locator("#table").is_visible()
+    assert len(page.pdf(path=tmp_path / "page.pdf", format="A4")) > 10_000
+
+
+def test_everything_can_be_reached_by_keyboard(opened, fake):
+    page = opened(fake)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
+    assert {"by-verdict", "by-source", "order", "estimate", "control"} <= reached
+
+
+def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((results / "notebooks" / "02_claims_and_uncertainty.html").as_uri())
+    text = page.locator("body").inner_text()
+    for claim in json.loads((results / "claims.json").read_text(encoding="utf-8")):
+        assert claim["id"] in text
+        if claim["estimate"] is not None:
+            assert f"{claim['estimate']:.4g}" in text
+            assert f"{claim['ci_low']:.4g} … {claim['ci_high']:.4g}" in text
+    context.close()

@@ -1,0 +1,313 @@
+import json
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, SCHEMAS
+
+from algoreg import page, records, settings, sources
+
+TEMPLATES = ROOT / "workflow" / "report" / "page"
+SCRIPT = "<script>window.ran = true</script> & 'so' \"on\""
+
+
+def claim(number, verdict="supported", **changes):
+    judged = verdict not in ("not-judged",)
+    estimate = {"supported": 0.4, "refuted": 0.02, "inconclusive": 0.11, "invalid": 0.4}.get(verdict)
+    one = {
+        "id": f"claim-{number}",
+        "statement": f"Statement {number}.",
+        "source": f"Theorem {number % 7}",
+        "kind": "trend",
+        "rule": f"claim_claim_{number}",
+        "criterion": "something > 0.1, by the whole 95 % interval",
+        "verdict": verdict,
+        "estimate": estimate,
+        "ci_low": estimate and estimate - 0.0151,
+        "ci_high": estimate and estimate + 0.0151,
+        "control_verdict": "refuted" if judged else None,
+        "table": "tables/figure_1.csv" if judged else None,
+        "figure": "figures/figure_1" if judged else None,
+        "provenance": f"provenance/claims/claim-{number}.json.json",
+        "direction": "above",
+        "margin": 0.1,
+        "reason": "a reason",
+        "control": "a control",
+        "control_estimate": -3.0 if judged else None,
+        "positive_control": None,
+        "positive_control_verdict": None,
+        "positive_control_estimate": None,
+    }
+    return {**one, **changes}
+
+
+def many_claims():
+    """Return 45 claims of every verdict, one with a script in every text, one whose estimate is undefined."""
+    verdicts = ("supported", "refuted", "inconclusive", "not-judged", "supported")
+    claims = [claim(number, verdicts[number % 5]) for number in range(43)]
+    texts = dict.fromkeys(("statement", "source", "criterion", "reason", "control"), SCRIPT)
+    claims.append(claim(43, "invalid", **texts, positive_control=SCRIPT, positive_control_verdict="inconclusive"))
+    claims.append(claim(44, "inconclusive", estimate=None, ci_low=None, ci_high=None, control_estimate=None))
+    return claims
+
+
+def fake_results(folder, claims):
+    """Write a tier's results as far as the page reads them: one figure, its table, verdicts and sidecars."""
+    results = folder / "results" / "fake"
+    facts = {"commit": "0123456789abcdef", "dirty": False, "seed": 7, "device": "cpu", "dtype": "float64", "threads": 1}
+    for kind, text in (("svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 200"/>'), ("png", "x" * 999)):
+        path = results / "figures" / f"figure_1.{kind}"
+        records.write_text(path, text)
+        records.seal(path, facts)
+    rows = [
+        {"d": 10, "alpha": a, "target": t, "ensemble": e, "train_error": a, "test_error": a, "status": "budget"}
+        for a in (1.0, 0.1, 0.01)
+        for t in range(2)
+        for e in range(2)
+    ]
+    records.write_table(results / "tables" / "figure_1.csv", list(rows[0]), rows, {**facts, "seconds": 2.5})
+    for one in claims:
+        records.write_json(results / "claims" / f"{one['id']}.json", one, {**facts, "seconds": 1.0})
+    records.write_json(results / "claims.json", claims, facts)
+    return results
+
+
+def fake_tier():
+    experiments = {"figure_1": {"by": ["d", "alpha"], "descents": [], "paper_iterations": [100]}}
+    return {
+        "tier": "fake",
+        "descents": {},
+        "problems": {},
+        "experiments": experiments,
+        "figures": {"figure_1": ["figure_1"]},
+    }
+
+
+def registry_of(claims):
+    keys = ("id", "statement", "source", "margin", "direction")
+    entries = [{key: one[key] for key in keys} for one in claims]
+    return [{**entry, "experiments": ["figure_1"], "tiers": ["standard"]} for entry in entries]
+
+
+def rendered(folder, claims=None, registry=None, tier=None):
+    claims = many_claims() if claims is None else claims
+    results = fake_results(folder, claims)
+    tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
+    ledger = (
+        "# Title\n\n## 1. One\n\n<!-- begin: a -->\n| a |\n| --- |\n| <b>1</b> |\n<!-- end: a -->\n\n[x](scaling.md)\n"
+    )
+    entries = registry_of(claims) if registry is None else registry
+    return page.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, ledger)
+
+
+class Reader(HTMLParser):
+    """Collects what would be loaded, ids, and text outside scripts."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.ids, self.scripts, self.text, self._skipped = [], [], 0, [], False
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.ids += [named["id"]] if "id" in named else []
+        self.scripts += tag == "script"
+        self._skipped = tag in ("script", "style")
+        for key in ("src", "href"):
+            if tag in ("script", "img", "image", "link", "iframe") and key in named:
+                self.loaded.append(named[key])
+
+    def handle_endtag(self, tag):
+        self._skipped = False
+
+    def handle_data(self, data):
+        if not self._skipped:
+            self.text.append(data)
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    return reader, " ".join("".join(reader.text).split())
+
+
+def test_the_page_copes_with_many_claims_of_every_kind_and_escapes_their_texts(tmp_path):
+    html = rendered(tmp_path)
+    reader, text = read(html)
+    assert reader.scripts == 3
+    assert SCRIPT in text
+    assert "<script>window.ran" not in html
+    assert len(reader.ids) == len(set(reader.ids))
+    assert all(address.startswith("data:") for address in reader.loaded)
+    assert len(html) < 8e6
+    counts = {name: count for name, *_, count in page.headline(many_claims())}
+    assert counts == {"supported": 17, "refuted": 9, "inconclusive": 10, "not-judged": 8, "invalid": 1}
+    for name, word, sign, _, count in page.headline(many_claims()):
+        assert f"{count} {sign} {word}" in text, name
+    assert "make claim ID=claim-0 TIER=fake" in text
+    assert "rule claim_claim_0" in text
+    assert "The estimate is undefined: runs diverged." in text
+    assert "0123456789ab" in text
+
+
+def test_missing_and_unjudged_claims_are_said(tmp_path):
+    claims = [claim(0, "not-judged"), claim(1)]
+    registry = registry_of([*claims, claim(2)])
+    _, text = read(rendered(tmp_path, claims, registry))
+    assert "3 claims" in text
+    assert "the registry has it, the results do not" in text
+    assert "This tier lacks the runs or is too small; judged by standard." in text
+    _, text = read(rendered(tmp_path / "none", [], registry))
+    assert "0 ✓ supported" in text
+
+
+def test_a_missing_or_damaged_figure_fails_with_its_name(tmp_path):
+    with pytest.raises(ValueError, match="claim claim-3: figure figure_9 is missing"):
+        rendered(tmp_path / "a", [claim(3, figure="figures/figure_9")])
+    results = fake_results(tmp_path / "b", [claim(0)])
+    (results / "figures" / "figure_1.png").unlink()
+    with pytest.raises(records.DamagedResult, match=r"figure figure_1: .*figure_1.png is missing"):
+        page.picture(results / "figures" / "figure_1.svg", "")
+    (results / "figures" / "figure_1.png").write_text("other")
+    with pytest.raises(records.DamagedResult, match=r"figure_1\.png: its content does not match"):
+        page.picture(results / "figures" / "figure_1.svg", "")
+
+
+def test_the_axis_shows_interval_margin_and_controls():
+    axis = page.interval_axis(claim(0))
+    assert axis["margin"] < axis["low"] < axis["estimate"] < axis["high"] < 100
+    assert axis["zone"] == (axis["margin"], 100 - axis["margin"])
+    assert axis["controls"][0]["off"] == -1
+    assert "control −3, refuted (beyond the axis)" in axis["words"]
+    assert all(0 <= at <= 100 for at, _ in axis["ticks"])
+    assert len(axis["ticks"]) >= 2
+    near = page.interval_axis(claim(0, control_estimate=0.05))
+    assert near["controls"][0]["off"] == 0
+    log = page.interval_axis(claim(0, direction="below", margin=1.25, estimate=18.5, ci_low=1.01, ci_high=340.0))
+    assert log["log"]
+    assert log["zone"][0] == 0
+    assert page.interval_axis(claim(0, "not-judged")) is None
+    point = page.interval_axis(claim(0, estimate=0.1, ci_low=0.1, ci_high=0.1, control_estimate=None))
+    assert point["low"] == point["high"] == point["margin"]
+
+
+def test_where_a_table_comes_from():
+    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
+    paths = page.lineage(tier, "figure_3_published")
+    assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
+    assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
+    smoke = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    assert page.lineage(smoke, "x_space") == [
+        "studies/x_space/part-0.csv",
+        "studies/x_space/part-1.csv",
+        "tables/x_space.csv",
+    ]
+
+
+def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
+    results = fake_results(tmp_path, [claim(0), claim(1)])
+    other = {"commit": "fedcba9876543210", "dirty": True, "device": "cuda", "seconds": 4.0}
+    records.write_json(results / "claims" / "claim-1.json", {}, other)
+    found = page.provenance(results, ["claims/claim-0.json", "claims/claim-1.json", "tables/nothing.csv"])
+    facts = dict(found["facts"])
+    assert facts["commit"] == "0123456789ab, fedcba987654, with uncommitted changes"
+    assert facts["device"] == "cpu, cuda"
+    assert "numpy" in facts["versions"]
+    assert (found["seconds"], found["jobs"], found["unknown"]) == (5.0, 2, ["tables/nothing.csv"])
+
+
+def test_eigenvalues_are_those_recorded(smoke):
+    results = smoke / "results" / "smoke"
+    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    (panel,) = page.spectra(results, tier)
+    assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
+    arrays = records.read_arrays(results / "descents" / "gaussian_d10" / "ensemble-0.npz")
+    last = panel["runs"][0]
+    factor = tier["step_factor"]
+    row = arrays["spectra"][
+        (arrays["spectra"][:, 0] == 0) & (arrays["spectra"][:, 1] == last["iteration"][-1] // factor)
+    ]
+    np.testing.assert_allclose(last["eigenvalues"][-1], np.maximum(row[0, 3:], 1e-12), rtol=1e-3)
+    assert len(panel["planted"]) == tier["problems"]["gaussian_d10"]["rank"]
+
+
+def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
+    rows = [
+        {
+            "d": 10,
+            "alpha": a,
+            "iteration": t,
+            "target": 0,
+            "ensemble": e,
+            "signal": a * t,
+            "error_norm": a,
+            "status": "budget",
+        }
+        for a in (0.1, 0.01)
+        for t in (1, 2, 4)
+        for e in range(2)
+    ]
+    tier = {"studies": {"dynamics": {"study": "dynamics"}, "x_space": {"study": "x_space"}}}
+    keys = ("d", "alpha", "iteration", "target", "ensemble")
+    monkeypatch.setattr(sources, "module_literal", lambda folder, name, constant, default=None: keys)
+    tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
+    (plot,) = page.dynamics(tables, tier)
+    assert [curve["name"] for curve in plot["curves"]][:2] == ["signal, α = 0.1", "signal, α = 0.01"]
+    assert plot["curves"][0]["y"] == [0.1, 0.2, 0.4]
+    assert page.dynamics({}, {}) == []
+
+
+def test_ours_beside_the_published_points():
+    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
+    from algoreg.published import compare, load_published
+
+    grid = load_published("figure_1")["alpha"].unique()
+    rows = [
+        {
+            "d": 100,
+            "alpha": a,
+            "target": t,
+            "ensemble": e,
+            "train_error": a,
+            "test_error": a * (1 + t),
+            "status": "budget",
+        }
+        for a in grid
+        for t in range(2)
+        for e in range(2)
+    ]
+    tables = {"figure_1": pd.DataFrame(rows)}
+    curve = load_published("figure_1")
+    tables["figure_1_published"] = pd.DataFrame(compare(tables["figure_1"], curve[curve["d"] == 100]))
+    (found,) = page.comparisons(tables, {**tier, "figures": {"figure_1": ["figure_1"]}})
+    assert found["compared"]
+    assert [(row["error"], row["points"]) for row in found["rows"]] == [("test error", 7), ("training error", 7)]
+    names = [curve["name"] for curve in found["plot"]["curves"]]
+    assert names[:2] == ["test error, d = 100, ours", "test error, d = 100, published"]
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_the_ledger_is_escaped_and_its_markers_are_left_out():
+    html = page.ledger(
+        "# T\n\n## 1. One\n\n<!-- begin: a -->\n| a |\n| --- |\n| <b>1</b> |\n<!-- end: a -->\n\n[x](scaling.md)\n"
+    )
+    assert "<!--" not in html
+    assert "<b>" not in html
+    assert "<h3>1. One</h3>" in html
+    assert "T</h" not in html
+    assert 'href="../../../docs/scaling.md"' in html
+    assert html.count('class="scroll"') == 1
+
+
+def test_the_rule_names_a_missing_figure(smoke, tmp_path):
+    from conftest import snakemake
+
+    folder = tmp_path / "repository"
+    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
+    results = folder / "results" / "smoke"
+    (results / "report" / "index.html").unlink()
+    (results / "provenance" / "figures" / "figure_2.svg.json").write_text("{}")
+    done = snakemake(folder, "results/smoke/report/index.html")
+    assert done.returncode != 0
+    assert "figures/figure_2.svg" in done.stdout + done.stderr
