@@ -20,11 +20,15 @@ def _sizes(frame):
     return f"d = {first['d']:g}, r = {first['rank']:g}"
 
 
-def _not_drawn(axes, frame, place=(0.02, 0.02)):
+def _noise(noise):
+    return f"label noise {noise:.0%} of the labels' rms" if noise else "no label noise"
+
+
+def _not_drawn(axes, frame, place=(0.02, 0.02), which=""):
     """Say how many runs have no value."""
     lost = int((frame["status"] == "diverged").sum())
     if lost:
-        axes.text(*place, f"not drawn: {lost} diverged runs", transform=axes.transAxes, fontsize=7)
+        axes.text(*place, f"not drawn: {lost} diverged runs{which}", transform=axes.transAxes, fontsize=7)
 
 
 @drawing
@@ -39,7 +43,7 @@ def minibatch(tables):
     lines = [(small, noise, usual, colour) for noise, colour in zip(noises, COLOURS, strict=False)]
     for alpha, noise, factor, colour in lines:
         frame = chosen(sgd, {"alpha": alpha, "label_noise": noise, "step_factor": factor})
-        band(left, frame, "batch", "ratio", colour, f"label noise {noise:g} of their rms, η = b/(2D)", marker="o")
+        band(left, frame, "batch", "ratio", colour, f"{_noise(noise)}, η = b/(2D)", marker="o")
     if bold > usual:
         frame = chosen(sgd, {"alpha": small, "label_noise": 0, "step_factor": bold})
         label = f"no label noise, η = {bold:g}·b/(2D)"
@@ -59,7 +63,12 @@ def minibatch(tables):
                 band(right, frame[frame["status"] != "diverged"], "batch", "test_error", colour, label, **style)
         own = chosen(table, {"alpha": alpha, "label_noise": 0, "method": "gradient"})["test_error"].mean()
         right.axhline(own, linestyle="--", color=colour, linewidth=1, label=f"gradient descent from α = {alpha:g}")
-    _not_drawn(right, sgd[sgd["label_noise"] == 0], (0.02, 0.5))
+    lost = sgd[(sgd["label_noise"] == 0) & (sgd["status"] == "diverged")]
+    runs = sorted(
+        {(f"{alpha:g}", f"{factor:g}") for alpha, factor in zip(lost["alpha"], lost["step_factor"], strict=True)}
+    )
+    which = "; ".join(f"α = {alpha}, η = {factor}·b/(2D)" for alpha, factor in runs)
+    _not_drawn(right, lost, (0.02, 0.02), f" ({which})")
     right.set(yscale="log", ylabel="relative test error", title="no label noise")
     for axes in (left, right):
         sizes = sorted(sgd["batch"].unique())
@@ -113,7 +122,7 @@ def x_space(tables):
         title=f"gradient descent on X from 0\n{_sizes(table)}; {draws(table)}",
     )
     _not_drawn(axes, table)
-    axes.legend(loc="center right")
+    axes.legend(loc="upper right")
     return figure
 
 
@@ -169,7 +178,7 @@ def min_trace(tables):
     _path(grid[0][1], descents[descents["m_per_dr"] == enough], f"m = {enough:g}·dr Gaussian measurements")
     diagonal = commuting[commuting["method"] == "descent"]
     first = commuting.iloc[0]
-    title = f"diagonal (commuting) measurements: d = {first['d']:g}, m = {first['m']:g}, {draws(commuting)}"
+    title = f"diagonal A_i (commuting): d = {first['d']:g}, m = {first['m']:g}, {draws(commuting)}"
     _path(grid[1][0], diagonal, title)
     for axes in (grid[0][0], grid[0][1], grid[1][0]):
         axes.set(xlabel="initialisation scale α", ylabel="distance of descent's end / ‖X*‖")
@@ -199,6 +208,7 @@ def min_trace(tables):
     )
     axes.minorticks_off()
     axes.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
+    axes.margins(x=0.1)
     axes.legend(loc="lower left")
     figure.suptitle(f"Gaussian: {_sizes(table)}, {draws(table)}", fontsize=9)
     figure.supxlabel(
