@@ -5,12 +5,13 @@ import torch
 from conftest import ROOT, SCHEMAS
 from scipy.optimize import linprog
 
-from algoreg import estimators, figures, settings, study, trace_minimisation
+from algoreg import estimators, figures, settings, sources, study, trace_minimisation
 from algoreg.algorithms.projected import project
 from algoreg.algorithms.stochastic import samples
 from algoreg.drawings import remarks as drawings
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.estimands import remarks
+from algoreg.passages import remarks as passages
 from algoreg.problems import draw_factor
 from algoreg.studies import min_trace_commuting, minibatch
 from algoreg.svec import smat, svec
@@ -252,6 +253,28 @@ def test_figures_draw_the_registrys_margins_and_say_what_is_missing(tables):
         figures.draw(name, tables)
         figure = figures.draw(name, lost)
         assert any("not drawn" in text.get_text() for axes in figure.axes for text in axes.texts), name
+
+
+def test_passages_say_what_the_tables_say(tables):
+    def committed(name):
+        keys = list(sources.module_literal("studies", name, "KEYS"))
+        frame = tables[name].astype({column: object for column in tables[name] if column not in keys})
+        frame = frame.where(frame.notna(), None)
+        values = {column: frame[column].tolist() for column in sources.module_literal("studies", name, "VALUES")}
+        return {"keys": {key: frame[key].tolist() for key in keys}, "status": frame["status"].tolist(), **values}
+
+    reference = {"tables": {name: committed(name) for name in ("min_trace", "min_trace_commuting", "minibatch")}}
+    ends = passages.min_trace_ends(reference)
+    table = tables["min_trace"]
+    least = estimators.chosen(table, {"method": "clarabel", "m_per_dr": 2.6})
+    assert f"| 2.6 | {int((least['distance_to_target'] < 0.01).sum())} of 4 |" in ends
+    assert "of 16 solutions" in ends
+    near = estimators.chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
+    assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(reference)
+    rows = [line.split(" | ") for line in passages.minibatch_ratios(reference).splitlines()[2:]]
+    # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
+    assert len(rows) == 6
+    assert {row[2] for row in rows if row[1] == "0.1"} == {"0.0645"}
 
 
 def test_the_run_that_leaves_is_the_one_that_goes_farthest():

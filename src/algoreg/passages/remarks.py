@@ -3,6 +3,7 @@
 from algoreg.drawings.remarks import nearest_then_away
 from algoreg.estimators import chosen
 from algoreg.report import frame_of, markdown, number, passage
+from algoreg.theory import symmetric_dimension
 
 # An end counts as X* within this relative distance: far below what two different solutions lie apart, far above what
 # α = 10⁻¹² leaves where the limit is X*.
@@ -34,6 +35,12 @@ def min_trace_ends(reference):
         )
     few = chosen(frame, {"method": "descent", "m_per_dr": frame["m_per_dr"].min()})
     path = nearest_then_away(few)
+    paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace").dropna(
+        axis=1
+    )
+    left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
+    ends = chosen(frame, {"method": "descent", "alpha": smallest})
+    unfinished = int((ends["status"] != "converged").sum())
     solvers = frame[frame["method"].isin(["clarabel", "scs"])]
     inexact = int((solvers["status"] == "budget").sum())
     failed = int((solvers["status"] == "diverged").sum())
@@ -51,7 +58,9 @@ def min_trace_ends(reference):
         f"{markdown(header, rows)}\n\n"
         f"- Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}.\n"
         f"- At m = {few['m_per_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
-        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}.\n"
+        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} runs "
+        f"end more than twice as far away as they were at some larger α.\n"
+        f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`).\n"
         f"- Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
         f"asked for and {failed} failed."
     )
@@ -87,12 +96,9 @@ def minibatch_ratios(reference):
             lost = int((one["status"] == "diverged").sum())
             mean = number(one["test_error"].mean()) if lost < len(one) else "–"
             cells.append(f"{mean} ({lost} of {len(one)} diverged)" if lost else mean)
-        rows.append([f"{alpha:g}", f"{noise:g}", f"{factor:g}·b/(2D)", number(own), *cells])
-    header = [
-        "α",
-        "label noise",
-        "η",
-        "gradient descent",
-        *(f"b = {batch:g}" for batch in sorted(sgd["batch"].unique())),
-    ]
-    return markdown(header, rows)
+        first = part.iloc[0]
+        dimension = symmetric_dimension(first["d"]) - symmetric_dimension(first["d"] - first["rank"])
+        fit = noise * (dimension / first["m"]) ** 0.5
+        rows.append([f"{alpha:g}", f"{noise:g}", number(fit), f"{factor:g}·b/(2D)", number(own), *cells])
+    batches = [f"b = {batch:g}" for batch in sorted(sgd["batch"].unique())]
+    return markdown(["α", "label noise", "noise·√(dim/m)", "η", "gradient descent", *batches], rows)
