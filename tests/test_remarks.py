@@ -73,7 +73,8 @@ def test_least_trace_agrees_between_solvers_and_with_splitting():
     for solver in trace_minimisation.SOLVERS:
         matrix, status = trace_minimisation.minimum_trace(rows.numpy(), d, labels.numpy(), solver)
         assert status in ("converged", "budget")
-        np.testing.assert_allclose(matrix, expected, atol=2e-5)
+        # A gap of 1e-7 in the trace leaves about its root in the matrix; SCS goes on.
+        np.testing.assert_allclose(matrix, expected, atol=1e-4 if solver == "clarabel" else 1e-8)
         assert np.trace(matrix) < np.trace(planted.numpy())
 
 
