@@ -22,7 +22,9 @@ OPTIONS = {
 }
 CHECKS = (("rank <= d", "rank at most d"),)
 KEYS = ("d", "rank", "m", "target", "ensemble")
-VALUES = ("train_error", "test_error", "predicted_error")
+VALUES = ("m_over_dimension", "train_error", "test_error", "predicted_error")
+# A training error below which the fit is taken as reached: what is left moves the test error by less than that.
+FITTED = 1e-4
 
 
 def measure(options, context):
@@ -46,15 +48,18 @@ def measure(options, context):
             train, test = known.train_error(iterate, labels), test_error(iterate, planted)
             predicted = max(1 - m / symmetric_dimension(d), 0.0) ** 0.5
             for target in targets:
+                fitted = float(train[target])
+                status = "converged" if fitted < FITTED else "budget" if fitted < float("inf") else "diverged"
                 yield {
                     "d": d,
                     "rank": rank,
                     "m": m,
                     "target": target,
                     "ensemble": number,
-                    "train_error": float(train[target]),
+                    "m_over_dimension": m / symmetric_dimension(d),
+                    "train_error": fitted,
                     "test_error": float(test[target]),
                     "predicted_error": predicted,
-                    "status": "budget",
+                    "status": status,
                 }
         context.say(f"ensemble {number}: {len(options['m'])} sizes done")

@@ -1,0 +1,288 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SCHEMAS
+from scipy.optimize import linprog
+
+from algoreg import estimators, figures, settings, sources, study, trace_minimisation
+from algoreg.algorithms.projected import project
+from algoreg.algorithms.stochastic import samples
+from algoreg.drawings import remarks as drawings
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.estimands import remarks
+from algoreg.passages import remarks as passages
+from algoreg.problems import draw_factor
+from algoreg.studies import min_trace_commuting, minibatch
+from algoreg.svec import smat, svec
+
+SEED = 5
+MIN_TRACE = {"d": 6, "rank": 1, "m_per_dr": [1.4, 2.6], "alpha": [0.1, 1e-4], "targets": 2, "step": 0.2}
+MIN_TRACE["iterations"] = 1500
+COMMUTING = {"d": 12, "m": 9, "support": 2, "alpha": [0.1, 1e-12], "targets": 2, "step": 0.25, "iterations": 4000}
+MINIBATCH = {"d": 5, "rank": 1, "m": 12, "targets": 2, "alpha": [0.01, 1.0], "largest_step": [0.25, 0.02]}
+MINIBATCH |= {"batch": [1, 3, 12], "step_factor": [1, 100], "label_noise": [0, 0.1], "time": 8}
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 200)
+
+
+def table_of(name, options, ensembles=(0, 1)):
+    context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
+    return study.collect([pd.DataFrame(study.measure(name, options, context))], name)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    options = {"x_space": {"d": 6, "rank": 1, "m": [7, 42], "targets": 2, "iterations": 500}}
+    options |= {"min_trace": MIN_TRACE, "min_trace_commuting": COMMUTING, "minibatch": MINIBATCH}
+    return {name: table_of(name, block) for name, block in options.items()}
+
+
+def planted_of(d, rank, target):
+    factor = draw_factor({"kind": "columns"}, d, rank, SEED, target)
+    return torch.from_numpy(factor @ factor.T)
+
+
+def row_of(table, **where):
+    found = estimators.chosen(table, where)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def least_trace_by_splitting(rows, labels, d, iterations=8_000):
+    """Douglas-Rachford splitting of trace + cone and of the affine set: nothing in common with the solvers."""
+    inverse = torch.linalg.pinv(rows)
+    point = torch.zeros(rows.shape[1], dtype=torch.float64)
+    identity = svec(torch.eye(d, dtype=torch.float64)[None])[0]
+    for _ in range(iterations):
+        affine = point - inverse @ (rows @ point - labels)
+        inner = 2 * affine - point - 0.1 * identity
+        point += svec(project(smat(inner, d)[None]))[0] - affine
+    return smat(affine, d)
+
+
+def test_least_trace_agrees_between_solvers_and_with_splitting():
+    d, planted = 6, planted_of(6, 1, 0)
+    rows = Ensemble.draw(d, 8, SEED, 0).rows
+    labels = rows @ svec(planted[None])[0]
+    expected = least_trace_by_splitting(rows, labels, d).numpy()
+    assert np.linalg.norm(expected - planted.numpy()) > 0.05
+    for solver in trace_minimisation.SOLVERS:
+        matrix, status = trace_minimisation.minimum_trace(rows.numpy(), d, labels.numpy(), solver)
+        assert status in ("converged", "budget")
+        # A gap of 1e-7 in the trace leaves about its root in the matrix; SCS goes on.
+        np.testing.assert_allclose(matrix, expected, atol=1e-4 if solver == "clarabel" else 1e-8)
+        assert np.trace(matrix) < np.trace(planted.numpy())
+
+
+def test_a_solver_that_does_not_converge_is_a_status(monkeypatch):
+    rows = np.eye(3)[:1]
+    assert trace_minimisation.minimum_trace(rows, 2, np.array([-1.0]), "clarabel") == (None, "diverged")
+    rows = Ensemble.draw(6, 8, SEED, 0).rows.numpy()
+    labels = rows @ svec(planted_of(6, 1, 0)[None])[0].numpy()
+    monkeypatch.setitem(trace_minimisation.SOLVERS, "scs", {"max_iters": 3})
+    matrix, status = trace_minimisation.minimum_trace(rows, 6, labels, "scs")
+    assert status == "budget"
+    assert matrix.shape == (6, 6)
+    monkeypatch.setitem(trace_minimisation.SOLVERS, "clarabel", {"max_iter": 1})
+    few = table_of("min_trace", {**MIN_TRACE, "m_per_dr": [1.4], "iterations": 10})
+    own = few[few["method"] == "clarabel"]
+    assert set(own["status"]) == {"diverged"}
+    assert own[["distance_to_target", "trace"]].isna().all(axis=None)
+    # Descents are there, without a distance to what is not.
+    descents = few[few["method"] == "descent"]
+    assert descents["distance_to_min_trace"].isna().all()
+    assert descents["distance_to_target"].notna().all()
+    import cvxpy
+
+    def fails(*arguments, **options):
+        raise cvxpy.SolverError("no")
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", fails)
+    assert trace_minimisation.minimum_trace(rows, 6, labels, "clarabel") == (None, "diverged")
+    assert trace_minimisation.minimum_trace_diagonal(np.eye(2), np.ones(2), "scs") == (None, "diverged")
+
+
+def test_descents_are_those_of_a_plain_implementation(tables):
+    for m, ratio in ((8, 1.4), (16, 2.6)):
+        matrices = smat(Ensemble.draw(6, 16, SEED, 1).rows, 6).numpy()[:m]
+        planted = planted_of(6, 1, 1).numpy()
+        labels = np.einsum("kij,ij->k", matrices, planted)
+        u = 1e-4 * np.eye(6)
+        for _ in range(MIN_TRACE["iterations"]):
+            residual = np.einsum("kij,il,jl->k", matrices, u, u) - labels
+            u = u - MIN_TRACE["step"] * np.einsum("k,kij->ij", residual, matrices) @ u / m
+        row = row_of(tables["min_trace"], method="descent", alpha=1e-4, m_per_dr=ratio, target=1, ensemble=1)
+        assert row["m"] == m
+        expected = np.linalg.norm(u @ u.T - planted) / np.linalg.norm(planted)
+        assert row["distance_to_target"] == pytest.approx(expected, rel=1e-6)
+        assert row["trace"] == pytest.approx(np.trace(u @ u.T) / np.trace(planted), rel=1e-6)
+        matrix, _ = trace_minimisation.minimum_trace(svec(torch.from_numpy(matrices)).numpy(), 6, labels, "clarabel")
+        apart = np.linalg.norm(u @ u.T - matrix) / np.linalg.norm(planted)
+        assert row["distance_to_min_trace"] == pytest.approx(apart, rel=1e-5, abs=1e-7)
+
+
+def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there(tables):
+    vectors = min_trace_commuting.draw_diagonals(12, 9, SEED, 0)
+    np.testing.assert_allclose(vectors @ vectors.T, 9 * np.eye(9), atol=1e-12)
+    planted = min_trace_commuting.draw_flat_target(12, 2, SEED, 0)
+    assert np.linalg.matrix_rank(planted) == 1
+    assert np.linalg.norm(planted, 2) == pytest.approx(1)
+    labels = vectors @ np.diag(planted)
+    u, matrices = 0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors])
+    for _ in range(50):
+        residual = np.einsum("kij,il,jl->k", matrices, u, u) - labels
+        u = u - 0.25 / 9 * np.einsum("k,kij->ij", residual, matrices) @ u
+    end = min_trace_commuting.descend(vectors, labels[None], [0.1], 0.25, 50)
+    np.testing.assert_allclose(np.diag(end[0, 0]), u @ u.T, atol=1e-12)
+    solution = linprog(np.ones(12), A_eq=vectors, b_eq=labels).x
+    for solver in trace_minimisation.SOLVERS:
+        diagonal, status = trace_minimisation.minimum_trace_diagonal(vectors, labels, solver)
+        assert status == "converged"
+        np.testing.assert_allclose(diagonal, solution, atol=1e-6)
+    table = tables["min_trace_commuting"]
+    near = estimators.chosen(table, {"method": "descent", "alpha": 1e-12})
+    assert (near["distance_to_min_trace"] < 1e-3).all()
+    assert (near["distance_to_target"] > 0.5).all()
+
+
+def test_minibatches_are_plain_sgd_on_the_same_labels(tables):
+    table, length = tables["minibatch"], 15
+    ensemble = Ensemble.draw(5, 12, SEED, 1)
+    matrices, planted = smat(ensemble.rows, 5).numpy(), planted_of(5, 1, 0)
+    clean = ensemble.label(planted[None])
+    labels = minibatch.noisy(clean.repeat(2, 1), 0.1, SEED, 1)[0].numpy()
+    for batch in (1, 3, 12):
+        step = min(batch / (2 * length), 0.25)
+        u, count = 0.01 * np.eye(5), round(8 / step)
+        for drawn in samples(SEED, 1, 0, count * batch, 12).reshape(count, batch):
+            known = matrices[drawn]
+            residual = np.einsum("kij,il,jl->k", known, u, u) - labels[drawn]
+            u = u - step * np.einsum("k,kij->ij", residual, known) @ u / batch
+        where = {"method": "sgd", "alpha": 0.01, "label_noise": 0.1, "batch": batch, "step_factor": 1}
+        row = row_of(table, **where, target=0, ensemble=1)
+        expected = np.linalg.norm(u @ u.T - planted.numpy()) / np.linalg.norm(planted.numpy())
+        assert row["test_error"] == pytest.approx(expected, rel=1e-8)
+        own = row_of(table, method="gradient", alpha=0.01, label_noise=0.1, target=0, ensemble=1)
+        assert own["ratio"] == 1
+        assert row["ratio"] == pytest.approx(row["test_error"] / own["test_error"])
+    # Steps far beyond what single samples bear, to the largest step allowed, are recorded as what they are.
+    lost = estimators.chosen(table, {"alpha": 1.0})
+    lost = lost[lost["status"] == "diverged"]
+    assert lost[["train_error", "test_error", "ratio"]].isna().all(axis=None)
+
+
+def test_label_noise_is_relative_and_its_own_stream():
+    labels = torch.arange(1.0, 4001.0, dtype=torch.float64).repeat(2, 1)
+    noise = minibatch.noisy(labels, 0.1, SEED, 0) - labels
+    rms = labels.square().mean(dim=1).sqrt()
+    np.testing.assert_allclose((noise.square().mean(dim=1).sqrt() / rms).numpy(), 0.1, rtol=0.05)
+    assert abs(np.corrcoef(noise.numpy())[0, 1]) < 0.06
+    assert minibatch.noisy(labels, 0, SEED, 0) is labels
+
+
+def test_shortfall_is_below_one_only_near_the_law_and_above_the_floor():
+    law = np.array([0.9, 0.6, 0.0, 0.3])
+    found = remarks.shortfall(np.array([0.93, 0.54, 1e-15, 0.3]), law, tolerance=0.1, floor=0.5)
+    np.testing.assert_allclose(found[:2], [0.5 / 0.93, 1.0])
+    assert (found[2:] > 1.5).all()
+    rows = [
+        {"m": m, "target": t, "ensemble": e, "error": error * (1 + 0.01 * t - 0.01 * e), "law": law}
+        for m, error, law in ((1, 0.9, 0.95), (2, 0.8, 0.8), (3, 1e-9, 0.0))
+        for t in range(2)
+        for e in range(2)
+    ]
+    table = pd.DataFrame(rows)
+    options = {"table": "x", "value": "error", "predicted": "law", "by": ["m"], "tolerance": 0.1, "floor": 0.5}
+
+    def estimate(frame, **where):
+        return remarks.largest_shortfall({"x": frame}, {}, np.random.default_rng(0), where=where, **options)
+
+    good = estimate(table, m=[1, 2])
+    assert good.value == pytest.approx(max(0.5 / 0.8, 0.05 / 0.095))
+    assert good.low < good.value < good.high < 1
+    assert estimate(table, m=3).low > 1
+    assert estimate(table.assign(error=np.nan), m=1) == estimators.UNDEFINED
+
+
+def test_descent_on_x_recovers_only_with_all_measurements(tables):
+    table = tables["x_space"]
+    assert (table[table["m"] == 7]["test_error"] > 0.4).all()
+    assert (table[table["m"] == 42]["test_error"] < 1e-4).all()
+    assert set(table["status"]) == {"converged"}
+    np.testing.assert_allclose(table["m_over_dimension"], table["m"] / 21)
+
+
+def test_what_the_studies_cannot_be_is_named():
+    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    cases = [
+        ("min_trace", {"m_per_dr": [9]}, "beyond it X* is the only solution"),
+        ("min_trace", {"rank": 9}, "rank at most d"),
+        ("min_trace", {"alpha": [0]}, "allowed is"),
+        ("min_trace_commuting", {"m": 8}, "m below d"),
+        ("min_trace_commuting", {"support": 9}, "support at most d"),
+        ("minibatch", {"batch": [31]}, "batches of at most m"),
+        ("minibatch", {"largest_step": [0.25]}, "as many steps"),
+        ("minibatch", {"label_noise": [0.1]}, "0 among label_noise"),
+        ("minibatch", {"rank": 9}, "rank at most d"),
+    ]
+    for name, change, message in cases:
+        block = content["studies"][name]
+        changed = {**content["studies"], name: {**block, "options": {**block["options"], **change}}}
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.validate_tier({**content, "studies": changed}, "t.yaml", SCHEMAS)
+        assert any(f"studies.{name}.options" in line and message in line for line in caught.value.problems), change
+
+
+def test_figures_draw_the_registrys_margins_and_say_what_is_missing(tables):
+    registry = {entry["id"]: entry for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)}
+    assert registry["minibatch-sgd"]["margin"] == drawings.RATIO_MARGIN
+    law = registry["x-space-descent"]["estimand"]
+    assert (law["tolerance"], law["floor"]) == (drawings.LAW_TOLERANCE, drawings.LAW_FLOOR)
+    for name in ("conj-min-nuclear-norm", "conj-min-nuclear-norm-below"):
+        assert registry[name]["margin"] == drawings.DISTANCE_MARGIN
+    lost = {name: table.copy() for name, table in tables.items()}
+    for table in lost.values():
+        first = table.index[table.get("method", pd.Series("descent", table.index)).isin(["descent", "sgd"])][0]
+        values = [c for c in table if c.startswith(("distance", "test_error", "train_error", "trace", "ratio"))]
+        table.loc[first, values] = np.nan
+        table.loc[first, "status"] = "diverged"
+    for name in ("x_space", "minibatch", "min_trace"):
+        figures.draw(name, tables)
+        figure = figures.draw(name, lost)
+        assert any("not drawn" in text.get_text() for axes in figure.axes for text in axes.texts), name
+
+
+def test_passages_say_what_the_tables_say(tables):
+    def committed(name):
+        keys = list(sources.module_literal("studies", name, "KEYS"))
+        frame = tables[name].astype({column: object for column in tables[name] if column not in keys})
+        frame = frame.where(frame.notna(), None)
+        values = {column: frame[column].tolist() for column in sources.module_literal("studies", name, "VALUES")}
+        return {"keys": {key: frame[key].tolist() for key in keys}, "status": frame["status"].tolist(), **values}
+
+    reference = {"tables": {name: committed(name) for name in ("min_trace", "min_trace_commuting", "minibatch")}}
+    ends = passages.min_trace_ends(reference)
+    table = tables["min_trace"]
+    least = estimators.chosen(table, {"method": "clarabel", "m_per_dr": 2.6})
+    assert f"| 2.6 | {int((least['distance_to_target'] < 0.01).sum())} of 4 |" in ends
+    assert "of 16 solutions" in ends
+    near = estimators.chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
+    assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(reference)
+    rows = [line.split(" | ") for line in passages.minibatch_ratios(reference).splitlines()[2:]]
+    # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
+    assert len(rows) == 6
+    assert {row[2] for row in rows if row[1] == "0.1"} == {"0.0645"}
+
+
+def test_the_run_that_leaves_is_the_one_that_goes_farthest():
+    paths = {0: [0.5, 0.3, 0.2], 1: [0.5, 0.1, 0.4], 2: [0.5, np.nan, 0.9]}
+    rows = [
+        {"alpha": alpha, "target": 0, "ensemble": e, "distance_to_min_trace": value}
+        for e, path in paths.items()
+        for alpha, value in zip((0.1, 0.01, 0.001), path, strict=True)
+    ]
+    assert drawings.nearest_then_away(pd.DataFrame(rows)).tolist() == [0.5, 0.1, 0.4]
