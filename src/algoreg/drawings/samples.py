@@ -20,6 +20,7 @@ PREDICTED = {
 NAMES = {"rank": "rank r", "d": "dimension d"}
 OTHER = {"rank": "d", "d": "rank"}
 LETTERS = {"rank": "r", "d": "d"}
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def edges(centres):
@@ -46,11 +47,13 @@ def _heat(axes, frame, along):
 def _threshold(axes, frame, along):
     """Draw the median threshold and the range of all runs; thresholds off the grid stand at its end, with an arrow."""
     found = find_thresholds(frame, along, TOLERANCE)
-    bounds = np.where(found.sides == INSIDE, found.logs, found.sides * np.inf)
+    bounds = np.where(found.sides == INSIDE, found.logs, np.where(found.sides == ABOVE, np.inf, -np.inf))
     # The median of an even number of infinities of both signs would be undefined: the lower one of the two.
     median = np.quantile(bounds, 0.5, axis=(1, 2), method="lower")
     low, high = found.logs.min(axis=(1, 2)), found.logs.max(axis=(1, 2))
     axes.fill_between(found.sizes, np.exp(low), np.exp(high), color="white", alpha=0.35, linewidth=0)
+    for end in (low, high):
+        axes.plot(found.sizes, np.exp(end), color="white", linewidth=0.8)
     shown = np.isfinite(median)
     axes.plot(
         found.sizes[shown],
@@ -77,7 +80,13 @@ def _threshold(axes, frame, along):
     return found.sizes, np.exp(median)
 
 
-def _laws(axes, sizes, thresholds, along, other):
+def _pairs(sizes, along, frame):
+    """Return (d, rank) of every size of a sweep."""
+    other = int(frame[OTHER[along]].iloc[0])
+    return [(int(size), other) if along == "d" else (other, int(size)) for size in sizes]
+
+
+def _laws(axes, sizes, thresholds, along, frame):
     """Draw the laws through the first threshold, and the two dimensions, which have no constant to choose."""
     grid = np.exp(np.linspace(np.log(sizes[0]), np.log(sizes[-1]), 100))
     laws = (
@@ -90,118 +99,127 @@ def _laws(axes, sizes, thresholds, along, other):
             axes.plot(
                 grid, thresholds[0] * law, style, color=COLOURS[3], linewidth=1.2, label=f"{name}, through the first"
             )
-    pairs = [(int(x), other) if along == "d" else (other, int(x)) for x in sizes]
     for (name, function), style in zip(PREDICTED.items(), (":", "-."), strict=True):
-        axes.plot(sizes, [function(*pair) for pair in pairs], style, color="black", linewidth=1.3, label=name)
+        axes.plot(
+            sizes,
+            [function(*pair) for pair in _pairs(sizes, along, frame)],
+            style,
+            color="black",
+            linewidth=1.3,
+            label=name,
+        )
 
 
-@drawing
-def samples(tables):
-    """Draw the test error over m and r and over m and d, with the threshold, its band and the laws [LMZ18, Theorem 1.1]."""
-    panels = [
-        (spectrum, along, part)
-        for spectrum in SPECTRA
-        for along, name in SWEEPS.items()
-        if name in tables and len(part := tables[name][tables[name]["spectrum"] == spectrum])
-    ]
-    across = len({along for _, along, _ in panels})
-    figure, grid = plt.subplots(
-        len(panels) // across, across, figsize=(5.1 * across, 4.1 * len(panels) // across + 0.7), squeeze=False
+def power(value):
+    """Return a number as a digit times a power of ten, without a digit 1."""
+    digit, exponent = f"{value:.0e}".split("e")
+    return ("" if digit == "1" else f"{digit}·") + "10" + str(int(exponent)).translate(SUPERSCRIPT)
+
+
+SETTINGS = (("alpha", "α", power), ("time", "η·t", "{:g}".format), ("step", "η", "{:g}".format))
+
+
+def _label(reading, usual):
+    """Return what a reading is, named by what differs from the judged one."""
+    first = reading.frame.iloc[0]
+    if reading.kind == "control":
+        growing = f"d = {first['d'] / first['rank'] ** 2:g}r²"
+        return f"control: {growing if first['alpha'] else 'projected descent'}"
+    parts = [f"error {reading.tolerance:g}"] if reading.tolerance != TOLERANCE else []
+    parts += [f"{letter} = {show(first[key])}" for key, letter, show in SETTINGS if first[key] != usual[key]]
+    what = {"judged": "", "settings": "fewer draws", "precision": "fewer draws, float64"}[reading.kind]
+    return ", ".join(filter(None, [what, *parts])) or f"judged: error {TOLERANCE:g}"
+
+
+def _exponents(axes, tables, along):
+    """Draw the exponent of every reading of the thresholds, beside the margins and what theory predicts."""
+    judged = tables[SWEEPS[along]]
+    usual = judged.iloc[0]
+    found = [(one, _label(one, usual)) for one in readings(tables) if one.along == along]
+    labels = list(dict.fromkeys(label for _, label in found))
+    for spectrum, marker, colour, shift in (("flat", "o", COLOURS[0], -0.14), ("columns", "s", COLOURS[1], 0.14)):
+        mine = [pair for pair in found if pair[0].spectrum == spectrum]
+        for one, label in mine:
+            place, value = labels.index(label) + shift, one.exponent.value
+            if value is None:
+                inside = int((one.thresholds.sides == INSIDE).sum())
+                text = f"{spectrum}: {inside} of {one.thresholds.sides.size} m* on the grid"
+                axes.text(MARGINS[along][-1], place, text, color=colour, fontsize=6, va="center")
+                continue
+            spread = [[value - one.exponent.low], [one.exponent.high - value]]
+            axes.errorbar(value, place, xerr=spread, fmt=marker, color=colour, markersize=3.5, capsize=2, linewidth=1)
+        if mine:
+            axes.plot([], [], marker + "-", color=colour, markersize=4, label=SPECTRA[spectrum])
+    sizes = np.array(sorted(judged[along].unique()))
+    for name, function in PREDICTED.items():
+        dimensions = [function(*pair) for pair in _pairs(sizes, along, judged)]
+        slope = np.polyfit(np.log(sizes), np.log(dimensions), 1)[0]
+        axes.plot(slope, len(labels), "D", color="black", markersize=4)
+        labels.append(name)
+    for margin in MARGINS[along]:
+        axes.axvline(margin, color="black", linestyle="--", linewidth=1)
+    margins = " and ".join(map(str, MARGINS[along]))
+    axes.plot([], [], "--", color="black", linewidth=1, label=f"margin{'s' * (len(MARGINS[along]) > 1)} {margins}")
+    axes.set(
+        xlabel=f"exponent of m* in {LETTERS[along]}: estimate and 95 % interval",
+        title=_fewer([one for one, _ in found]),
     )
-    for axes, (spectrum, along, frame) in zip(grid.flat, panels, strict=True):
-        other = int(frame[OTHER[along]].iloc[0])
+    axes.set_yticks(range(len(labels)), labels, fontsize=7)
+    axes.invert_yaxis()
+    axes.legend(loc="best", fontsize=7, frameon=True)
+
+
+def _sweep(tables, along):
+    table = tables[SWEEPS[along]]
+    spectra = [name for name in SPECTRA if (table["spectrum"] == name).any()]
+    figure, grid = plt.subplots(
+        1, len(spectra) + 1, figsize=(3.9 * len(spectra) + 5.6, 4.9), width_ratios=[*(1 for _ in spectra), 1.1]
+    )
+    for axes, spectrum in zip(grid, spectra, strict=False):
+        frame = table[table["spectrum"] == spectrum]
         mesh = _heat(axes, frame, along)
         sizes, medians = _threshold(axes, frame, along)
-        _laws(axes, sizes, medians, along, other)
+        _laws(axes, sizes, medians, along, frame)
         first = frame.iloc[0]
         axes.set(
             xscale="log",
             yscale="log",
             xlabel=NAMES[along],
             ylabel="measurements m",
-            title=f"{SPECTRA[spectrum]}, {LETTERS[OTHER[along]]} = {other}, α = {first['alpha']:g}, η·t = {first['time']:g}\n{draws(frame)}",
-            ylim=(0.9 * frame["m"].min(), 1.1 * frame["m"].max()),
+            title=f"{SPECTRA[spectrum]}, {LETTERS[OTHER[along]]} = {first[OTHER[along]]}, "
+            f"α = {power(first['alpha'])}, η·t = {first['time']:g}\n{draws(frame)}",
             xlim=(edges(sizes)[0], edges(sizes)[-1]),
         )
         axes.grid(False)
         axes.minorticks_off()
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-        low, high = axes.get_ylim()
+        low, high = edges(sorted(frame["m"].unique()))[[0, -1]]
         ticks = [k * 10**e for e in range(5) for k in (1, 2, 5) if low <= k * 10**e <= high]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    figure.colorbar(mesh, ax=grid, label="median relative test error", ticks=LEVELS, format="%g", shrink=0.7)
-    for axes in grid[-1]:
-        handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=7)
+        axes.set_ylim(low, high)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=7.5)
+    figure.colorbar(mesh, ax=grid[len(spectra) - 1], label="median relative test error", ticks=LEVELS, format="%g")
+    _exponents(grid[-1], tables, along)
     return figure
-
-
-def _label(reading):
-    frame = reading.frame.iloc[0]
-    if reading.kind == "control":
-        return (
-            "control: projected descent from 0"
-            if frame["alpha"] == 0
-            else "control: d = 12r²".replace("12", f"{frame['d'] / frame['rank'] ** 2:g}")
-        )
-    what = {"judged": "as judged", "settings": "fewer draws", "precision": "fewer draws, float64"}[reading.kind]
-    if reading.kind == "judged" and reading.tolerance != TOLERANCE:
-        what = "same runs"
-    return (
-        f"{what}: error {reading.tolerance:g}, α = {frame['alpha']:g}, η·t = {frame['time']:g}, η = {frame['step']:g}"
-    )
 
 
 @drawing
-def samples_exponents(tables):
-    """Draw the exponent of the threshold in r and in d for every reading of it, beside the margins and what theory predicts."""
-    panels = {along: found for along in SWEEPS if (found := [x for x in readings(tables) if x.along == along])}
-    height = max(len({_label(one) for one in found}) for found in panels.values()) + 2
-    figure, grid = plt.subplots(1, len(panels), figsize=(6.6 * len(panels), 0.27 * height + 1.3), squeeze=False)
-    for axes, (along, found) in zip(grid[0], panels.items(), strict=True):
-        labels = list(dict.fromkeys(_label(one) for one in found))
-        for spectrum, marker, colour, shift in (("flat", "o", COLOURS[0], -0.14), ("columns", "s", COLOURS[1], 0.14)):
-            mine = [one for one in found if one.spectrum == spectrum]
-            for one in mine:
-                place = labels.index(_label(one)) + shift
-                value = one.exponent.value
-                if value is None:
-                    inside = int((one.thresholds.sides == INSIDE).sum())
-                    text = f"{spectrum}: {inside} of {one.thresholds.sides.size} m* on the grid"
-                    axes.text(MARGINS[along][0] + 0.03, place, text, color=colour, fontsize=6, va="center")
-                    continue
-                spread = [[value - one.exponent.low], [one.exponent.high - value]]
-                axes.errorbar(
-                    value, place, xerr=spread, fmt=marker, color=colour, markersize=3.5, capsize=2, linewidth=1
-                )
-            if mine:
-                axes.plot([], [], marker, color=colour, markersize=4, linestyle="-", label=SPECTRA[spectrum])
-        judged = next(one for one in found if one.kind == "judged").frame
-        sizes = np.array(sorted(judged[along].unique()))
-        other = int(judged[OTHER[along]].iloc[0])
-        for name, function in PREDICTED.items():
-            pairs = [(int(x), other) if along == "d" else (other, int(x)) for x in sizes]
-            slope = np.polyfit(np.log(sizes), np.log([function(*pair) for pair in pairs]), 1)[0]
-            axes.plot(slope, len(labels), "D", color="black", markersize=4)
-            labels.append(f"theory: {name}")
-        for margin in MARGINS[along]:
-            axes.axvline(margin, color="black", linestyle="--", linewidth=1)
-        axes.plot([], [], "--", color="black", linewidth=1, label=f"margins, {' and '.join(map(str, MARGINS[along]))}")
-        axes.set(
-            xlabel=f"exponent of m* in {LETTERS[along]} (95 % interval)",
-            title=f"{LETTERS[along]} = {', '.join(map(str, sizes))} at {LETTERS[OTHER[along]]} = {other}, {draws(judged)};\nfewer draws: other sizes, {_fewer(found)}",
-        )
-        axes.set_yticks(range(len(labels)), labels, fontsize=7)
-        axes.invert_yaxis()
-        axes.legend(loc="upper right", fontsize=6.5, frameon=True)
-    return figure
+def samples_r(tables):
+    """Draw the test error over m and r with its threshold, and the threshold's exponents in r [LMZ18, Theorem 1.1]."""
+    return _sweep(tables, "rank")
+
+
+@drawing
+def samples_d(tables):
+    """Draw the test error over m and d with its threshold, and the threshold's exponents in d [LMZ18, Theorem 1.1]."""
+    return _sweep(tables, "d")
 
 
 def _fewer(found):
-    """Return the sizes and draws of the sensitivity runs, for a title."""
+    """Return the sizes and draws of the sensitivity runs, for a title of the exponents."""
     frame = next((one.frame for one in found if one.kind == "settings"), None)
     if frame is None:
-        return "none in this tier"
+        return "exponents of m*"
     along, other = found[0].along, OTHER[found[0].along]
     sizes = ", ".join(map(str, sorted(frame[along].unique())))
-    return f"{LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]}, {draws(frame)}"
+    return f"fewer draws: {LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]}, {draws(frame)}"

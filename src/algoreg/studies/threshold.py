@@ -10,22 +10,20 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.problems import draw_factor
 from algoreg.theory import psd_statistical_dimension
 
-_COUNTS = "a list of different whole numbers of at least 1"
-_NUMBERS = "a list of different numbers above 0"
 OPTIONS = {
     "d": {
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {"type": "integer", "minimum": 1},
-        "description": _COUNTS,
+        "description": "a list of different whole numbers of at least 1",
     },
     "rank": {
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {"type": "integer", "minimum": 1},
-        "description": _COUNTS,
+        "description": "a list of different whole numbers of at least 1",
     },
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
     "dimension_power": {"type": "integer", "minimum": 0, "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
@@ -51,7 +49,7 @@ OPTIONS = {
         "uniqueItems": True,
         "items": {"type": "number", "exclusiveMinimum": 0},
         "default": [1e-6],
-        "description": _NUMBERS,
+        "description": "a list of different numbers above 0",
     },
     "step": {
         "type": "array",
@@ -59,7 +57,7 @@ OPTIONS = {
         "uniqueItems": True,
         "items": {"type": "number", "exclusiveMinimum": 0},
         "default": [0.25],
-        "description": _NUMBERS,
+        "description": "a list of different numbers above 0",
     },
     "time": {
         "type": "array",
@@ -67,7 +65,7 @@ OPTIONS = {
         "uniqueItems": True,
         "items": {"type": "number", "exclusiveMinimum": 0},
         "default": [60.0],
-        "description": _NUMBERS,
+        "description": "a list of different numbers above 0",
     },
     "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
 }
