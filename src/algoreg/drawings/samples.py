@@ -4,11 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm
 
-from algoreg.estimands.samples import ABOVE, BELOW, INSIDE, SWEEPS, find_thresholds, readings
+from algoreg.estimands.samples import ABOVE, BELOW, INSIDE, SWEEPS, TOLERANCE, find_thresholds, power, readings
 from algoreg.figures import COLOURS, drawing, draws
 from algoreg.theory import degrees_of_freedom, trace_statistical_dimension
 
-TOLERANCE = 0.1
 SPECTRA = {"flat": "equal eigenvalues", "columns": "the paper's columns"}
 LEVELS = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0]
 # The margins of the claims that judge these exponents (config/claims.yaml; a test holds them together).
@@ -20,7 +19,6 @@ PREDICTED = {
 NAMES = {"rank": "rank r", "d": "dimension d"}
 OTHER = {"rank": "d", "d": "rank"}
 LETTERS = {"rank": "r", "d": "d"}
-SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def edges(centres):
@@ -110,37 +108,15 @@ def _laws(axes, sizes, thresholds, along, frame):
         )
 
 
-def power(value):
-    """Return a number as a digit times a power of ten, without a digit 1."""
-    digit, exponent = f"{value:.0e}".split("e")
-    return ("" if digit == "1" else f"{digit}·") + "10" + str(int(exponent)).translate(SUPERSCRIPT)
-
-
-SETTINGS = (("alpha", "α", power), ("time", "η·t", "{:g}".format), ("step", "η", "{:g}".format))
-
-
-def _label(reading, usual):
-    """Return what a reading is, named by what differs from the judged one."""
-    first = reading.frame.iloc[0]
-    if reading.kind == "control":
-        growing = f"d = {first['d'] / first['rank'] ** 2:g}r²"
-        return f"control: {growing if first['alpha'] else 'projected descent'}"
-    parts = [f"error {reading.tolerance:g}"] if reading.tolerance != TOLERANCE else []
-    parts += [f"{letter} = {show(first[key])}" for key, letter, show in SETTINGS if first[key] != usual[key]]
-    what = {"judged": "", "settings": "fewer draws", "precision": "fewer draws, float64"}[reading.kind]
-    return ", ".join(filter(None, [what, *parts])) or f"judged: error {TOLERANCE:g}"
-
-
 def _exponents(axes, tables, along):
     """Draw the exponent of every reading of the thresholds, beside the margins and what theory predicts."""
     judged = tables[SWEEPS[along]]
-    usual = judged.iloc[0]
-    found = [(one, _label(one, usual)) for one in readings(tables) if one.along == along]
-    labels = list(dict.fromkeys(label for _, label in found))
+    found = [one for one in readings(tables) if one.along == along]
+    labels = list(dict.fromkeys(one.name for one in found))
     for spectrum, marker, colour, shift in (("flat", "o", COLOURS[0], -0.14), ("columns", "s", COLOURS[1], 0.14)):
-        mine = [pair for pair in found if pair[0].spectrum == spectrum]
-        for one, label in mine:
-            place, value = labels.index(label) + shift, one.exponent.value
+        mine = [one for one in found if one.spectrum == spectrum]
+        for one in mine:
+            place, value = labels.index(one.name) + shift, one.exponent.value
             if value is None:
                 inside = int((one.thresholds.sides == INSIDE).sum())
                 text = f"{spectrum}: {inside} of {one.thresholds.sides.size} m* on the grid"
@@ -162,7 +138,7 @@ def _exponents(axes, tables, along):
     axes.plot([], [], "--", color="black", linewidth=1, label=f"margin{'s' * (len(MARGINS[along]) > 1)} {margins}")
     axes.set(
         xlabel=f"exponent of m* in {LETTERS[along]}: estimate and 95 % interval",
-        title=_fewer([one for one, _ in found]),
+        title=_fewer(found),
     )
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.invert_yaxis()
