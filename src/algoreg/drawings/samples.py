@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm
+from matplotlib.patches import Patch
 
 from algoreg.estimands.samples import ABOVE, BELOW, INSIDE, SWEEPS, TOLERANCE, find_thresholds, power, readings
 from algoreg.figures import COLOURS, drawing, draws
@@ -11,7 +12,7 @@ from algoreg.theory import degrees_of_freedom, trace_statistical_dimension
 SPECTRA = {"flat": "equal eigenvalues", "columns": "the paper's columns"}
 LEVELS = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0]
 # The margins of the claims that judge these exponents (config/claims.yaml; a test holds them together).
-MARGINS = {"rank": (1.2, 2.2), "d": (1.25,)}
+MARGINS = {"rank": {1.2: "conjecture", 2.2: "Theorem 1.1"}, "d": {1.25: "Theorem 1.1"}}
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -120,7 +121,7 @@ def _exponents(axes, tables, along):
             if value is None:
                 inside = int((one.thresholds.sides == INSIDE).sum())
                 text = f"{spectrum}: {inside} of {one.thresholds.sides.size} m* on the grid"
-                axes.text(MARGINS[along][-1], place, text, color=colour, fontsize=6, va="center")
+                axes.text(min(MARGINS[along]), place, text, color=colour, fontsize=6, va="center")
                 continue
             spread = [[value - one.exponent.low], [one.exponent.high - value]]
             axes.errorbar(value, place, xerr=spread, fmt=marker, color=colour, markersize=3.5, capsize=2, linewidth=1)
@@ -134,8 +135,8 @@ def _exponents(axes, tables, along):
         labels.append(name)
     for margin in MARGINS[along]:
         axes.axvline(margin, color="black", linestyle="--", linewidth=1)
-    margins = " and ".join(map(str, MARGINS[along]))
-    axes.plot([], [], "--", color="black", linewidth=1, label=f"margin{'s' * (len(MARGINS[along]) > 1)} {margins}")
+    margins = "\n".join(f"margin {margin:g}: {what}" for margin, what in MARGINS[along].items())
+    axes.plot([], [], "--", color="black", linewidth=1, label=margins)
     axes.set(
         xlabel=f"exponent of m* in {LETTERS[along]}: estimate and 95 % interval",
         title=_fewer(found),
@@ -173,7 +174,9 @@ def _sweep(tables, along):
         ticks = [k * 10**e for e in range(5) for k in (1, 2, 5) if low <= k * 10**e <= high]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_ylim(low, high)
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=7.5)
+    handles, _ = grid[0].get_legend_handles_labels()
+    handles.append(Patch(facecolor="white", edgecolor="grey", label="no runs"))
+    figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=7.5)
     figure.colorbar(mesh, ax=grid[len(spectra) - 1], label="median relative test error", ticks=LEVELS, format="%g")
     _exponents(grid[-1], tables, along)
     return figure
