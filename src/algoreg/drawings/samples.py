@@ -67,13 +67,12 @@ def _threshold(axes, frame, along):
     for side, marker, ends in ((BELOW, "v", low), (ABOVE, "^", high)):
         off = (found.sides == side).any(axis=(1, 2))
         if off.any():
-            count = int((found.sides == side).sum())
             axes.plot(
                 found.sizes[off],
                 np.exp(ends[off]),
                 marker,
                 color=COLOURS[3],
-                label=f"{count} runs with m* beyond the grid",
+                label="m* beyond the grid in some runs",
                 zorder=6,
             )
     return found.sizes, np.exp(median)
@@ -143,7 +142,7 @@ def _exponents(axes, tables, along):
     )
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.invert_yaxis()
-    axes.legend(loc="best", fontsize=7, frameon=True)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.13), ncols=3, fontsize=7)
 
 
 def _sweep(tables, along):
@@ -174,9 +173,11 @@ def _sweep(tables, along):
         ticks = [k * 10**e for e in range(5) for k in (1, 2, 5) if low <= k * 10**e <= high]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_ylim(low, high)
-    handles, _ = grid[0].get_legend_handles_labels()
-    handles.append(Patch(facecolor="white", edgecolor="grey", label="no runs"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=7.5)
+    handles = {
+        label: handle for axes in grid[:-1] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    handles["no runs"] = Patch(facecolor="white", edgecolor="grey", label="no runs")
+    figure.legend(handles=list(handles.values()), loc="outside lower left", ncols=3, fontsize=7.5)
     figure.colorbar(mesh, ax=grid[len(spectra) - 1], label="median relative test error", ticks=LEVELS, format="%g")
     _exponents(grid[-1], tables, along)
     return figure
