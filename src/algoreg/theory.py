@@ -1,5 +1,8 @@
 """What theory predicts, as functions named after it."""
 
+import numpy as np
+from scipy.optimize import minimize_scalar
+
 
 def symmetric_dimension(d):
     """Return D(d) = d(d+1)/2, the dimension of the symmetric d×d matrices."""
@@ -49,3 +52,76 @@ def first_errors_of_the_identity(d, rank):
     """
     rest = d - rank
     return (rest / rank) ** 0.5, ((2 * rest + rest**2) / (2 * rank + rank**2)) ** 0.5
+
+
+def goe_density(n, points):
+    """Return the density of the eigenvalues of an n×n GOE matrix, which integrates to n.
+
+    The symmetric matrix has N(0, 1) on its diagonal and N(0, 1/2) off it: iid N(0, 1) svec entries. With φ_j the
+    oscillator functions, the density at x is Σ_{j<n} φ_j(x)² + √(n/2)·φ_{n−1}(x)·½∫sign(x − t)φ_n(t)dt, and for odd n
+    φ_{n−1}(x)/∫φ_{n−1} more (Mehta, Random Matrices, 2004, chapter 7).
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    points : numpy.ndarray, shape (P,)
+        Equally spaced and rising, and reaching at least 6 beyond ±√(2n): integrals are sums over them.
+
+    Returns
+    -------
+    numpy.ndarray, shape (P,)
+    """
+    spacing = points[1] - points[0]
+    functions = [np.pi**-0.25 * np.exp(-(points**2) / 2)]
+    functions.append(np.sqrt(2.0) * points * functions[0])
+    for j in range(1, n):
+        functions.append(np.sqrt(2 / (j + 1)) * points * functions[j] - np.sqrt(j / (j + 1)) * functions[j - 1])
+    top, last = functions[n], functions[n - 1]
+    # ½∫sign(x − t)φ(t)dt is the integral up to x less half of the whole one; the trapezoid rule up to x.
+    up_to = (np.cumsum(top) - top / 2) * spacing
+    density = np.sum(np.square(functions[:n]), axis=0) + np.sqrt(n / 2) * last * (up_to - top.sum() * spacing / 2)
+    return density + last / (last.sum() * spacing) if n % 2 else density
+
+
+def trace_statistical_dimension(d, rank):
+    """Return how many Gaussian measurements make a rank-r PSD matrix the one of least trace among those that fit them.
+
+    This is the statistical dimension of the cone of directions in which neither the trace grows nor positivity is
+    lost: r(r+1)/2 + r(d−r) + min_τ {τ²r + E Σ(λ_i − τ)₊²}, λ_i the eigenvalues of a (d−r)×(d−r) GOE matrix, off-diagonal
+    variance ½ (Amelunxen, Lotz, McCoy & Tropp, 2014). Least trace finds X* with high probability once m is above it,
+    and misses it below.
+
+    Parameters
+    ----------
+    d, rank : int
+        1 ≤ rank ≤ d.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the rank is outside that range.
+    """
+    if not 1 <= rank <= d:
+        raise ValueError(f"rank = {rank}: allowed is 1 to d = {d}")
+    n = d - rank
+    tangent = degrees_of_freedom(d, rank)
+    if n == 0:
+        return float(tangent)
+    edge = np.sqrt(2 * n) + 7
+    points = np.linspace(-edge, edge, 4001)
+    weights = goe_density(n, points) * (points[1] - points[0])
+
+    def distance(threshold):
+        return threshold**2 * rank + weights @ np.maximum(points - threshold, 0) ** 2
+
+    return float(tangent + minimize_scalar(distance, bounds=(0, edge), method="bounded").fun)
+
+
+def degrees_of_freedom(d, rank):
+    """Return rd − r(r−1)/2, the dimension of the symmetric d×d matrices of rank r."""
+    return rank * d - rank * (rank - 1) // 2

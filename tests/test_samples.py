@@ -1,0 +1,348 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SCHEMAS
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from algoreg import estimators, settings, study, theory
+from algoreg.drawings import samples as drawings
+from algoreg.ensembles.gaussian import packed_rows
+from algoreg.estimands import samples
+from algoreg.estimands.samples import ABOVE, BELOW, INSIDE, Thresholds, censored_slope, exponent_of, find_thresholds
+from algoreg.figures import draw
+from algoreg.problems import draw_factor
+from algoreg.studies import threshold
+
+OPTIONS = {
+    "d": [6],
+    "rank": [2],
+    "dimension_power": 0,
+    "spectrum": ["flat", "columns"],
+    "algorithm": "factored",
+    "ratios": [0.8, 1.5, 2.5, 4.0],
+    "unit": "dr",
+    "alpha": [1e-3],
+    "step": [0.2],
+    "time": [10.0, 30.0],
+    "targets": 2,
+}
+
+
+def measured(ensembles=(0,), seed=11, **changes):
+    context = study.Context(seed, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
+    return pd.DataFrame(study.measure("threshold", {**OPTIONS, **changes}, context))
+
+
+def plain_error(row, seed, iterations, projected=False):
+    """Return the relative error after plain descent with full measurement matrices, one einsum at a time."""
+    d, m, rank, target, ensemble = (int(row[key]) for key in ("d", "m", "rank", "target", "ensemble"))
+    packed = np.concatenate(list(packed_rows(d, m, seed, ensemble)))
+    matrices = np.zeros((m, d, d))
+    upper = np.triu_indices(d)
+    matrices[:, upper[0], upper[1]] = packed / np.where(upper[0] == upper[1], 1, np.sqrt(2))
+    matrices = matrices + matrices.transpose(0, 2, 1)
+    matrices[:, range(d), range(d)] /= 2
+    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank} if row["spectrum"] == "flat" else {"kind": "columns"}
+    factor = draw_factor(kind, d, rank, seed, target)
+    planted = factor @ factor.T
+    u, x = row["alpha"] * np.eye(d), np.zeros((d, d))
+    for _ in range(iterations):
+        now = x if projected else u @ u.T
+        gradient = np.einsum("mij,m->ij", matrices, np.einsum("mij,ij->m", matrices, now - planted)) / m
+        if projected:
+            values, vectors = np.linalg.eigh(x - row["step"] * gradient)
+            x = vectors @ np.diag(np.maximum(values, 0)) @ vectors.T
+        else:
+            u = u - row["step"] * gradient @ u
+    estimate = x if projected else u @ u.T
+    return np.linalg.norm(estimate - planted) / np.linalg.norm(planted)
+
+
+def test_the_study_agrees_with_plain_descent():
+    table = measured(d=[6, 9], ensembles=(0, 1))
+    stopped = table[(table["status"] == "converged") & (table["elapsed"] < table["time"])]
+    cells = [table.iloc[0], table[table["time"] == 10].iloc[-1], stopped.iloc[0], stopped.iloc[-1]]
+    for row in cells:
+        iterations = round(row["elapsed"] / row["step"])
+        assert row["test_error"] == pytest.approx(plain_error(row, 11, iterations), rel=1e-8)
+    projected = measured(algorithm="projected", unit="psd", ratios=[0.8, 1.2], rank=[1])
+    assert (projected["alpha"] == 0).all()
+    assert sorted(projected["m"].unique()) == [round(x * theory.psd_statistical_dimension(6, 1)) for x in (0.8, 1.2)]
+    for row in (projected.iloc[0], projected.iloc[-1]):
+        iterations = round(row["elapsed"] / row["step"])
+        assert row["test_error"] == pytest.approx(plain_error(row, 11, iterations, True), rel=1e-8)
+
+
+def test_runs_do_not_depend_on_what_shares_their_batch():
+    keys = list(threshold.KEYS)
+    many = measured(d=[6, 8], alpha=[1e-3, 1e-2], ratios=[0.8, 1.5, 2.0, 2.5, 3.0])
+    few = measured(d=[8], ratios=[1.5, 2.5])
+    both = few.merge(many, on=keys, suffixes=("", "_many"))
+    assert len(both) == len(few)
+    np.testing.assert_allclose(both["test_error"], both["test_error_many"], rtol=1e-8)
+    assert (both["status"] == both["status_many"]).all()
+
+
+def test_sizes_may_grow_with_the_rank():
+    table = measured(d=[3], rank=[1, 2], dimension_power=2, time=[1.0])
+    assert set(zip(table["d"], table["rank"], strict=True)) == {(3, 1), (12, 2)}
+
+
+def test_stopping_early_does_not_move_thresholds(monkeypatch):
+    changes = {"d": [8], "rank": [1, 2, 3], "alpha": [1e-5], "time": [40.0], "ensembles": (0, 1)}
+    stopped = measured(**changes)
+    monkeypatch.setattr(threshold, "RECOVERED", 0.0)
+    whole = measured(**changes)
+    assert (stopped["status"] == "converged").any()
+    assert not (whole["status"] == "converged").any()
+    for spectrum in ("flat", "columns"):
+        for tolerance in (0.3, 0.1, 0.01):
+            one, other = (
+                find_thresholds(table[table["spectrum"] == spectrum], "rank", tolerance) for table in (stopped, whole)
+            )
+            np.testing.assert_allclose(one.logs, other.logs, rtol=1e-12)
+            assert (one.sides == other.sides).all()
+
+
+def test_a_diverged_run_is_a_row_and_has_not_recovered():
+    table = measured(step=[5.0], time=[40.0])
+    assert (table["status"] == "diverged").any()
+    assert table.loc[table["status"] == "diverged", "test_error"].isna().all()
+    found = find_thresholds(table[table["spectrum"] == "flat"], "rank", 0.1)
+    assert (found.sides == ABOVE).all()
+
+
+def test_wrong_options_are_named_before_any_run():
+    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    good = content["studies"]["samples_r"]["options"]
+    cases = [
+        ({"rank": [1, 9]}, "d = [8], rank = [1, 9]: allowed is every rank at most every d"),
+        ({"step": [40]}, "allowed is every step at most every time"),
+        ({"ratios": [1.0]}, "ratios = [1.0]: allowed is a list of two or more different numbers above 0"),
+        ({"alpha": [0]}, "alpha[0] = 0: allowed is"),
+        ({"algorithm": "stochastic"}, 'algorithm = "stochastic": allowed is factored or projected'),
+        ({"m": [10]}, "options.m = [10]: unknown key"),
+    ]
+    for change, message in cases:
+        block = {**content["studies"]["samples_r"], "options": {**good, **change}}
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.validate_tier(
+                {**content, "studies": {**content["studies"], "samples_r": block}}, "t.yaml", SCHEMAS
+            )
+        assert any(message in line for line in caught.value.problems), (message, caught.value.problems)
+
+
+GRID = np.round(np.geomspace(50, 400, 9)).astype(int)
+
+
+def table_of(logs, sizes=(1, 2, 4), along="rank", grid=GRID, power=8.0, **columns):
+    """Return a table whose errors fall as (m/m*)^−power / 10, through 0.1 at log m* = ``logs`` (sizes, T, E)."""
+    rows = [
+        {
+            along: size,
+            "m": m,
+            "target": t,
+            "ensemble": e,
+            "test_error": 0.1 * (m / np.exp(logs[place, t, e])) ** -power,
+            "status": "budget",
+            "spectrum": "flat",
+            "alpha": 1e-6,
+            "time": 60.0,
+            "step": 0.25,
+            "d": 20,
+            **columns,
+        }
+        for place, size in enumerate(sizes)
+        for m in grid
+        for t in range(logs.shape[1])
+        for e in range(logs.shape[2])
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_thresholds_are_found_between_the_points_of_the_grid_and_bounds_beyond_it():
+    logs = np.log(np.array([[[60.0, 100.0], [333.0, 398.0]]]))
+    found = find_thresholds(table_of(logs, sizes=(1,)), "rank", 0.1)
+    np.testing.assert_allclose(found.logs, logs, rtol=1e-12)
+    assert (found.sides == INSIDE).all()
+    off = find_thresholds(table_of(np.log(np.array([[[40.0, 500.0]]])), sizes=(1,)), "rank", 0.1)
+    np.testing.assert_allclose(np.exp(off.logs), [[[50, 400]]])
+    assert off.sides.tolist() == [[[BELOW, ABOVE]]]
+
+
+def test_a_threshold_is_where_the_error_falls_for_good():
+    table = table_of(np.log(np.array([[[100.0]]])), sizes=(1,))
+    table.loc[table["m"] == GRID[6], "test_error"] = 0.5
+    found = find_thresholds(table, "rank", 0.1)
+    assert GRID[6] < np.exp(found.logs[0, 0, 0]) < GRID[7]
+    table.loc[table["m"] == GRID[6], "test_error"] = np.nan
+    assert GRID[6] < np.exp(find_thresholds(table, "rank", 0.1).logs[0, 0, 0]) < GRID[7]
+
+
+def test_a_tolerance_near_where_runs_stop_is_refused():
+    table = table_of(np.log(np.array([[[100.0]]])), sizes=(1,)).assign(status="converged")
+    table["test_error"] = table["test_error"].clip(upper=9e-4)
+    with pytest.raises(ValueError, match=r"tolerance = 0\.005: allowed is at least 0\.009"):
+        find_thresholds(table, "rank", 0.005)
+
+
+def test_the_censored_slope_is_the_maximum_of_the_likelihood():
+    rng = np.random.default_rng(4)
+    x = np.repeat(np.log([1.0, 2, 4, 8]), 12)
+    y = 4 + 0.9 * x + 0.2 * rng.standard_normal(len(x))
+    sides = np.zeros(len(x), int)
+    assert censored_slope(x, y, sides) == pytest.approx(np.polyfit(x, y, 1)[0])
+    seen, sides = np.clip(y, 4.1, 5.6), np.where(y < 4.1, BELOW, np.where(y > 5.6, ABOVE, INSIDE))
+    assert {BELOW, ABOVE, INSIDE} == set(sides)
+
+    def loss(point):
+        mean, spread = point[0] + point[1] * x, np.exp(point[2])
+        terms = np.where(
+            sides == INSIDE,
+            norm.logpdf(seen, mean, spread),
+            norm.logcdf(sides * (mean - seen) / spread),
+        )
+        return -terms.sum()
+
+    best = minimize(loss, [4, 1, -1], method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-9, "fatol": 1e-12})
+    assert censored_slope(x, seen, sides) == pytest.approx(best.x[1], abs=1e-5)
+
+
+def test_slopes_at_the_edge():
+    x = np.log([1.0, 1, 2, 2, 4, 4])
+    line = 3 + 0.5 * x
+    sides = np.array([INSIDE] * 5 + [ABOVE])
+    # Known values on one line: the bound holds on it too, or is far from it.
+    assert censored_slope(x, np.where(sides == ABOVE, 3.0, line), sides) == pytest.approx(0.5, abs=1e-3)
+    assert np.isnan(censored_slope(x, line, np.array([INSIDE, INSIDE, ABOVE, ABOVE, ABOVE, ABOVE])))
+    assert np.isnan(censored_slope(x, line, np.full(6, ABOVE)))
+
+
+def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
+    """Return log thresholds with target, ensemble and cell effects, of ranks 1, 2, 4, 8."""
+    t, e, c = spreads
+    shape = (4, targets, ensembles)
+    return (
+        np.log(60)
+        + exponent * np.log([1, 2, 4, 8])[:, None, None]
+        + t * rng.standard_normal((4, targets, 1))
+        + e * rng.standard_normal((4, 1, ensembles))
+        + c * rng.standard_normal(shape)
+    )
+
+
+@pytest.mark.parametrize("cut", [None, (55.0, 400.0), (62.0, 430.0)])
+def test_intervals_cover_also_where_thresholds_are_censored(cut, monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 40)
+    rng, trials, covered, dropped = np.random.default_rng(7), 60, 0, []
+    for _ in range(trials):
+        logs = drawn(rng, 1.0)
+        low, high = np.log(cut) if cut else (-np.inf, np.inf)
+        sides = np.where(logs < low, BELOW, np.where(logs > high, ABOVE, INSIDE))
+        found = exponent_of([Thresholds(np.array([1.0, 2, 4, 8]), np.clip(logs, low, high), sides)], rng)
+        covered += found.low <= 1.0 <= found.high
+        inside = sides == INSIDE
+        x = np.broadcast_to(np.log([1, 2, 4, 8])[:, None, None], logs.shape)
+        dropped.append(np.polyfit(x[inside], logs[inside], 1)[0])
+    # Four standard errors of a 95 % rate over 60 trials are 11 %; over-coverage is allowed, as cells count twice.
+    assert covered / trials > 0.95 - 0.11
+    if cut:
+        assert abs(np.mean(dropped) - 1) > 0.01
+
+
+def test_exponents_repeat_for_their_seed_and_take_the_larger_spectrum():
+    rng = np.random.default_rng(1)
+    steep, flat = (drawn(rng, exponent)[:, :2, :3] for exponent in (1.1, 0.7))
+    table = pd.concat(
+        [
+            table_of(steep, (1, 2, 4, 8), grid=np.geomspace(10, 3000, 40)),
+            table_of(flat, (1, 2, 4, 8), grid=np.geomspace(10, 3000, 40), spectrum="columns"),
+        ]
+    )
+    options = {"table": "x", "along": "rank", "tolerance": 0.1}
+    one, again, other = (
+        samples.threshold_exponent({"x": table}, {}, np.random.default_rng(seed), **options) for seed in (1, 1, 2)
+    )
+    assert one == again != other
+    alone = samples.threshold_exponent(
+        {"x": table}, {}, np.random.default_rng(1), **options, where={"spectrum": "flat"}
+    )
+    assert one.value == pytest.approx(alone.value) == pytest.approx(1.1, abs=0.1)
+    with pytest.raises(ValueError, match="2 values of rank: an exponent needs at least three"):
+        samples.threshold_exponent({"x": table}, {}, np.random.default_rng(1), **options, where={"rank": [1, 2]})
+
+
+def test_an_exponent_of_thresholds_that_mostly_lie_off_the_grid_is_undefined():
+    logs = drawn(np.random.default_rng(1), 1.0)
+    table = table_of(logs[:, :2, :2], (1, 2, 4, 8), grid=[50, 70, 90])
+    found = samples.threshold_exponent(
+        {"x": table}, {}, np.random.default_rng(1), table="x", along="rank", tolerance=0.1
+    )
+    assert found == estimators.UNDEFINED
+
+
+def test_the_goe_density_has_the_moments_of_the_matrix():
+    for n in (1, 2, 7, 60):
+        reach = np.sqrt(2 * n) + 7
+        points = np.linspace(-reach, reach, 4001)
+        weights = theory.goe_density(n, points) * (points[1] - points[0])
+        # tr H⁰ and the mean of tr H² = the dimension of the symmetric matrices.
+        np.testing.assert_allclose([weights.sum(), weights @ points**2], [n, theory.symmetric_dimension(n)], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("d", "rank"), [(4, 1), (9, 2), (12, 3), (20, 1)])
+def test_the_statistical_dimension_of_least_trace_against_monte_carlo(d, rank):
+    rng = np.random.default_rng(3)
+    n, draws = d - rank, 2000
+    gaussian = rng.standard_normal((draws, n, n))
+    eigenvalues = np.linalg.eigvalsh((gaussian + gaussian.transpose(0, 2, 1)) / 2)
+    grid = np.linspace(0, np.sqrt(2 * n) + 1, 200)
+    squares = np.stack([np.sum(np.maximum(eigenvalues - x, 0) ** 2, axis=1) for x in grid])
+    best = np.argmin(rank * grid**2 + squares.mean(axis=1))
+    expected = rank * (rank + 1) / 2 + rank * n + rank * grid[best] ** 2 + squares[best].mean()
+    error = squares[best].std() / np.sqrt(draws)
+    # The grid in τ leaves at most rank + n times its spacing squared.
+    assert abs(theory.trace_statistical_dimension(d, rank) - expected) < 4 * error + d * (grid[1] - grid[0]) ** 2
+
+
+def test_the_statistical_dimension_of_least_trace_at_the_edge():
+    assert theory.trace_statistical_dimension(5, 5) == theory.symmetric_dimension(5) == theory.degrees_of_freedom(5, 5)
+    with pytest.raises(ValueError, match="rank = 0: allowed is 1 to d = 4"):
+        theory.trace_statistical_dimension(4, 0)
+
+
+def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    logs = drawn(np.random.default_rng(1), 1.0)[:, :2, :2]
+    judged = table_of(logs, (1, 2, 4, 8))
+    judged.loc[judged.index[-1], ["test_error", "status"]] = np.nan, "diverged"
+    settings_table = pd.concat(
+        [table_of(logs, (1, 2, 4, 8)), table_of(logs + 3, (1, 2, 4, 8), alpha=1e-3)], ignore_index=True
+    )
+    figure = draw("samples_r", {"samples_r": judged, "samples_settings_r": settings_table})
+    labels = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    assert labels == [
+        "judged: error 0.1",
+        "error 0.3",
+        "error 0.03",
+        "error 0.01",
+        "fewer draws",
+        "fewer draws, α = 10⁻³",
+        "fewer draws, error 0.01, α = 10⁻³",
+        "degrees of freedom",
+        "statistical dimension of least trace",
+    ]
+    assert "0 of 16 m* on the grid" in figure.axes[1].texts[-1].get_text()
+    assert any("beyond the grid" in text.get_text() for text in figure.legends[0].get_texts())
+    assert samples.power(3e-12) == "3·10⁻¹²"
+
+
+def test_figures_draw_the_margins_of_the_registry():
+    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    found = {"rank": set(), "d": set()}
+    for entry in entries:
+        if entry["estimand"]["name"] == "threshold_exponent":
+            found[entry["estimand"]["along"]].add(entry["margin"])
+    assert found == {along: set(margins) for along, margins in drawings.MARGINS.items()}
