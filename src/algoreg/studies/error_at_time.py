@@ -64,6 +64,7 @@ VALUES = (
     "m",
     "iteration",
     "last_iteration",
+    "in_window",
     "squared_error",
     "over_bound",
     "delta_low",
@@ -76,8 +77,8 @@ def measure(options, context):
     """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
 
     Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
-    1/(η√(dκα)) of the theorem's window, ``over_bound`` the squared error over α√d/κ². For the last three columns see the
-    study ``iterations``.
+    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
+    α√d/κ². For the last three columns see the study ``iterations``.
     """
     rank, step, times = options["rank"], options["step"], sorted(options["times"])
     for number, d in product(context.ensembles, options["dimensions"]):
@@ -105,6 +106,7 @@ def measure(options, context):
                     "time": time,
                     "iteration": iteration,
                     "last_iteration": last,
+                    "in_window": float(iteration <= last),
                     "squared_error": squared if finite else None,
                     "over_bound": squared / theorem_11_error(d, run["kappa"], run["alpha"]) if finite else None,
                     "delta_low": low,

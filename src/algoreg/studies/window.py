@@ -42,7 +42,7 @@ KEYS = ("d", "rank", "kappa", "alpha", "noise", "iteration", "target", "ensemble
 VALUES = ("m", "step", "test_error", "smallest_error", "smallest_at")
 
 # The error is looked at so often, and at every recorded iteration: it changes by under a percent between looks.
-LOOK_EVERY = 5
+LOOK_EVERY = 10
 
 
 def measure(options, context):
