@@ -23,15 +23,22 @@ def _means(axes, frame, x, y, colour, label, marker="o", **style):
     return means
 
 
-def _slope(means):
-    """Return the least-squares exponent of means against their index."""
-    return np.polyfit(np.log(means.index.to_numpy(float)), np.log(means), 1)[0]
+def _named(label, means):
+    """Return a label with the exponent of means against their index; without, where there are fewer than two."""
+    if len(means) < 2:
+        return label
+    return f"{label}: exponent {np.polyfit(np.log(means.index.to_numpy(float)), np.log(means), 1)[0]:.2f}"
 
 
-def _law(axes, points, anchor, exponent, label, style="--"):
-    """Draw the power law of an exponent through (x, y) = ``anchor``."""
+def _law(axes, points, means, exponent, label, style="--", middle=False):
+    """Draw the power law of an exponent through the first mean, or (``middle``) through the middle of all."""
+    if means.empty:
+        return
+    x, y = np.log(means.index.to_numpy(float)), np.log(means.to_numpy())
+    anchor = (x.mean(), y.mean()) if middle else (x[0], y[0])
     points = np.array([min(points), max(points)], dtype=float)
-    axes.plot(points, anchor[1] * (points / anchor[0]) ** exponent, style, color="black", linewidth=0.9, label=label)
+    law = np.exp(anchor[1] + exponent * (np.log(points) - anchor[0]))
+    axes.plot(points, law, style, color="black", linewidth=0.9, label=label)
 
 
 def _plain(axis, ticks=None):
@@ -75,11 +82,10 @@ def iterations_in_r(tables):
     for rule, (colour, label, marker) in rules.items():
         frame = table[table["rule"] == rule]
         means = _means(axes, frame, "rank", "iterations", colour, label, marker)
-        axes.containers[-1].set_label(f"{label}: exponent {_slope(means):.2f}")
+        axes.containers[-1].set_label(_named(label, means))
         if rule == "inverse_root_rank":
-            anchor = (ranks[0], means.iloc[0])
-    _law(axes, ranks, anchor, 0.5, "√r")
-    _law(axes, ranks, anchor, 0.65, "r^0.65, the margin", ":")
+            _law(axes, ranks, means, 0.5, "√r")
+            _law(axes, ranks, means, 0.65, "r^0.65, the margin", ":")
     first = table.iloc[0]
     axes.set(
         xscale="log",
@@ -112,13 +118,12 @@ def iterations_in_alpha(tables):
             if frame.empty:
                 continue
             means = _means(axes, frame, "log_d_over_alpha", "time", colour, label, marker)
-            axes.containers[-1].set_label(f"{label}: exponent {_slope(means):.2f}")
+            axes.containers[-1].set_label(_named(label, means))
             if start == "identity":
-                points = means.index.to_numpy()
-                middle = np.exp(np.log(points).mean()), np.exp(np.log(means).mean())
-                _law(axes, points, middle, 1.0, "proportional to log(d/α)")
+                points = table["log_d_over_alpha"].unique()
+                _law(axes, points, means, 1.0, "proportional to log(d/α)", middle=True)
                 for exponent, name in ((0.8, "exponents 0.8 and 1.2, the margins"), (1.2, None)):
-                    _law(axes, points, middle, exponent, name, ":")
+                    _law(axes, points, means, exponent, name, ":", True)
         certified = table["delta_high"].notna().all()
         delta = f"δ < {table['delta_high'].max():.1e}" if certified else f"δ > {table['delta_low'].min():.1f}"
         axes.set(
@@ -150,19 +155,17 @@ def iterations_in_kappa(tables):
         table = tables[name].assign(time=tables[name]["iterations"] * tables[name]["step"])
         means = _means(left, table, "kappa", "time", colour, "", marker)
         kind = "certified, " if table["delta_high"].notna().all() else ""
-        left.containers[-1].set_label(
-            f"{kind}{_size(table)}, η = {table['step'].iloc[0]:g}:\nexponent {_slope(means):.2f}"
-        )
+        left.containers[-1].set_label(_named(f"{kind}{_size(table)},\nη = {table['step'].iloc[0]:g}", means))
         if name == "iterations_in_kappa":
-            points, anchor = means.index.to_numpy(), (means.index[0], means.iloc[0])
-            _law(left, points, anchor, 1.0, "κ")
-            _law(left, points, anchor, 1.15, "κ^1.15, the margin", ":")
+            points = table["kappa"].unique()
+            _law(left, points, means, 1.0, "κ")
+            _law(left, points, means, 1.15, "κ^1.15, the margin", ":")
     left.set(
         xscale="log",
         yscale="log",
         xlabel="condition number κ",
-        ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σ_r",
-        title="fixed step",
+        ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ",
+        title="fixed step\n",
     )
     table = tables.get("iterations_in_kappa_small_step", tables["iterations_in_kappa"])
     step = table.loc[table["kappa"] == table["kappa"].min(), "step"].max()
@@ -174,15 +177,21 @@ def iterations_in_kappa(tables):
         if frame.empty:
             continue
         means = _means(right, frame, "kappa", "iterations", colour, label, marker)
-        right.containers[-1].set_label(f"{label}: exponent {_slope(means):.2f}")
-        points = means.index.to_numpy()
-        _law(right, points, (points[0], means.iloc[0]), exponent, f"κ^{exponent}", "--" if exponent == 2 else "-.")
+        right.containers[-1].set_label(_named(label, means))
+        _law(
+            right,
+            frame["kappa"].unique(),
+            means,
+            exponent,
+            "κ²" if exponent == 2 else "κ⁴",
+            "--" if exponent == 2 else "-.",
+        )
     right.set(
         xscale="log",
         yscale="log",
         xlabel="condition number κ",
-        ylabel="iterations to ‖UUᵀ − X*‖ = 0.3·σ_r",
-        title=f"steps that fall with κ; {_size(table)}",
+        ylabel="iterations to ‖UUᵀ − X*‖ = 0.3·σᵣ",
+        title=f"steps that fall with κ\n{_size(table)}",
     )
     for axes in (left, right):
         ticks = [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12) if tick <= 1.01 * axes.get_xlim()[1]]
@@ -212,9 +221,7 @@ def error_at_time(tables):
         for place, (kappa, part) in enumerate(frame.groupby("kappa")):
             means = _means(axes, part, "alpha", "squared_error", COLOURS[place], f"κ = {kappa:g}", "osD^v"[place])
             inside = part[part["in_window"] == 1]
-            axes.containers[-1].set_label(
-                f"κ = {kappa:g}: exponent {_slope(means[means.index <= inside['alpha'].max()]):.2f}"
-            )
+            axes.containers[-1].set_label(_named(f"κ = {kappa:g}", means[means.index <= inside["alpha"].max()]))
             outside = means[means.index > inside["alpha"].max()]
             axes.plot(outside.index, outside, "o", color="white", markersize=2.2, zorder=4)
             grid_alpha = np.array([part["alpha"].min(), part["alpha"].max()])
@@ -237,7 +244,7 @@ def error_at_time(tables):
             linestyle="none",
             label="T after the window (constants 1)",
         )
-        axes.set_title(f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η; {_size(frame)}\n{delta}")
+        axes.set_title(f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {delta}\n{_size(frame)}")
     axes = grid[1]
     kappa = table["kappa"].min()
     for place, per in enumerate(sorted(table["m_per_dr"].unique())):
@@ -246,7 +253,7 @@ def error_at_time(tables):
             label = f"m = {per:g}dr, time {time:g}"
             _means(axes, part, "alpha", "squared_error", COLOURS[place], label, "osD"[place], linestyle=style)
             axes.containers[-1].set_label(label)
-    axes.set_title(f"κ = {kappa:g}; times are multiples of κ log(d/α)/η")
+    axes.set_title(f"κ = {kappa:g}; as on the left, and fewer measurements,\nat other multiples of κ log(d/α)/η")
     for axes in grid:
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α")
     grid[0].set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
@@ -325,6 +332,6 @@ def starts(tables):
         title=f"α = {first['alpha']:g}, κ = {first['kappa']:g}",
     )
     left.legend(loc="lower left")
-    right.legend(loc="center left")
+    right.legend(loc="lower right")
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure

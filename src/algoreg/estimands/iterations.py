@@ -50,6 +50,20 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     return crossed_interval(statistic, *logs[0].shape[1:], rng)
 
 
+@estimand("largest geometric mean of {value} over {by}")
+def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+
+    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    _, values = cells(frame, by, value)
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        return UNDEFINED
+    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), frame, np.log(values), rng)
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+
+
 @estimand("larger of error(T₀)/({ratio:g} · smallest error before) and error(T₀)/{floor:g}")
 def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
     """Return the mean over runs of how far the error at the last iteration is from both its bounds; below 1 is within.
