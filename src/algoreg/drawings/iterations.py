@@ -144,58 +144,48 @@ def iterations_in_alpha(tables):
     return figure
 
 
+def _fixed_step(axes, tables):
+    """Draw η·t against κ at fixed steps, with the margin."""
+    lines = (("iterations_in_kappa", COLOURS[0], "o"), ("iterations_in_kappa_certified", COLOURS[2], "D"))
+    for name, colour, marker in (line for line in lines if line[0] in tables):
+        table = tables[name].assign(time=tables[name]["iterations"] * tables[name]["step"])
+        means = _means(axes, table, "kappa", "time", colour, "", marker)
+        kind = "certified, " if table["delta_high"].notna().all() else ""
+        axes.containers[-1].set_label(_named(f"{kind}{_size(table)},\nη = {table['step'].iloc[0]:g}", means))
+        if name == "iterations_in_kappa":
+            points = table["kappa"].unique()
+            _law(axes, points, means, 1.0, "κ")
+            _law(axes, points, means, 1.15, "κ^1.15, the margin", ":")
+    axes.set(ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ", title="fixed step\n")
+
+
+def _falling_steps(axes, table):
+    """Draw the iterations against κ for steps that fall with κ."""
+    step = table.loc[table["kappa"] == table["kappa"].min(), "step"].max()
+    for rule, colour, marker, label, law in (
+        ("inverse_kappa", COLOURS[3], "^", f"η = {step:g}/κ (control)", (2, "κ²", "--")),
+        ("inverse_kappa_cubed", COLOURS[4], "s", f"η = {step:g}/κ³, as the theorem's η ≤ cδ has it", (4, "κ⁴", "-.")),
+    ):
+        frame = table[table["rule"] == rule]
+        if len(frame):
+            means = _means(axes, frame, "kappa", "iterations", colour, label, marker)
+            axes.containers[-1].set_label(_named(label, means))
+            _law(axes, frame["kappa"].unique(), means, *law)
+    axes.set(ylabel="iterations to ‖UUᵀ − X*‖ = 0.3·σᵣ", title=f"steps that fall with κ\n{_size(table)}")
+
+
 @drawing
 def iterations_in_kappa(tables):
     """Draw η·t to a tolerance of σ_r against κ, and iterations for steps that fall with κ [LMZ18, Theorem 1.1]."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 4.2))
-    lines = [("iterations_in_kappa", COLOURS[0], "o"), ("iterations_in_kappa_certified", COLOURS[2], "D")]
-    for name, colour, marker in lines:
-        if name not in tables:
-            continue
-        table = tables[name].assign(time=tables[name]["iterations"] * tables[name]["step"])
-        means = _means(left, table, "kappa", "time", colour, "", marker)
-        kind = "certified, " if table["delta_high"].notna().all() else ""
-        left.containers[-1].set_label(_named(f"{kind}{_size(table)},\nη = {table['step'].iloc[0]:g}", means))
-        if name == "iterations_in_kappa":
-            points = table["kappa"].unique()
-            _law(left, points, means, 1.0, "κ")
-            _law(left, points, means, 1.15, "κ^1.15, the margin", ":")
-    left.set(
-        xscale="log",
-        yscale="log",
-        xlabel="condition number κ",
-        ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ",
-        title="fixed step\n",
-    )
-    table = tables.get("iterations_in_kappa_small_step", tables["iterations_in_kappa"])
-    step = table.loc[table["kappa"] == table["kappa"].min(), "step"].max()
-    for rule, colour, marker, label, exponent in (
-        ("inverse_kappa", COLOURS[3], "^", f"η = {step:g}/κ (control)", 2),
-        ("inverse_kappa_cubed", COLOURS[4], "s", f"η = {step:g}/κ³, as the theorem's η ≤ cδ has it", 4),
-    ):
-        frame = table[table["rule"] == rule]
-        if frame.empty:
-            continue
-        means = _means(right, frame, "kappa", "iterations", colour, label, marker)
-        right.containers[-1].set_label(_named(label, means))
-        _law(
-            right,
-            frame["kappa"].unique(),
-            means,
-            exponent,
-            "κ²" if exponent == 2 else "κ⁴",
-            "--" if exponent == 2 else "-.",
-        )
-    right.set(
-        xscale="log",
-        yscale="log",
-        xlabel="condition number κ",
-        ylabel="iterations to ‖UUᵀ − X*‖ = 0.3·σᵣ",
-        title=f"steps that fall with κ\n{_size(table)}",
-    )
-    for axes in (left, right):
-        ticks = [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12) if tick <= 1.01 * axes.get_xlim()[1]]
-        _plain(axes.xaxis, ticks)
+    falling = tables.get("iterations_in_kappa_small_step")
+    columns = 1 if falling is None else 2
+    figure, grid = plt.subplots(1, columns, figsize=(4.7 * columns, 4.2), squeeze=False)
+    _fixed_step(grid[0][0], tables)
+    if falling is not None:
+        _falling_steps(grid[0][1], falling)
+    for axes in grid[0]:
+        axes.set(xscale="log", yscale="log", xlabel="condition number κ")
+        _plain(axes.xaxis, [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12) if tick <= 1.01 * axes.get_xlim()[1]])
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.45)
         axes.legend(loc="upper left")
