@@ -156,7 +156,7 @@ def _fixed_step(axes, tables):
             points = table["kappa"].unique()
             _law(axes, points, means, 1.0, "κ")
             _law(axes, points, means, 1.15, "κ^1.15, the margin", ":")
-    axes.set(ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ", title="fixed step\n")
+    axes.set(ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ", title="fixed step")
 
 
 def _falling_steps(axes, table):
@@ -322,6 +322,6 @@ def starts(tables):
         title=f"α = {first['alpha']:g}, κ = {first['kappa']:g}",
     )
     left.legend(loc="lower left")
-    right.legend(loc="lower right")
+    right.legend(loc="center left", bbox_to_anchor=(0, 0.4))
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure
