@@ -1,5 +1,7 @@
 """What theory predicts, as functions named after it."""
 
+import math
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -125,3 +127,81 @@ def trace_statistical_dimension(d, rank):
 def degrees_of_freedom(d, rank):
     """Return rd − r(r−1)/2, the dimension of the symmetric d×d matrices of rank r."""
     return rank * d - rank * (rank - 1) // 2
+
+
+def geometric_spectrum(rank, kappa):
+    """Return r eigenvalues from 1 down to 1/κ in equal ratios.
+
+    Parameters
+    ----------
+    rank : int
+    kappa : float
+        At least 1, and 1 for rank 1.
+
+    Returns
+    -------
+    list of float
+
+    Raises
+    ------
+    ValueError
+        If there is no such spectrum.
+    """
+    if kappa < 1 or (rank == 1 and kappa != 1):
+        raise ValueError(f"kappa = {kappa}: allowed is at least 1, and 1 alone for rank 1 (rank = {rank})")
+    return [kappa ** (-k / max(rank - 1, 1)) for k in range(rank)]
+
+
+def theorem_11_isometry(d, rank, kappa):
+    """Return 1/(κ³√r log²d): the (4r, δ)-RIP that [LMZ18, Theorem 1.1] asks for, its constant c set to 1."""
+    return 1 / (kappa**3 * rank**0.5 * math.log(d) ** 2)
+
+
+def theorem_11_constant(d, rank, kappa, alpha, step, delta):
+    """Return the smallest c with which the hypothesis of [LMZ18, Theorem 1.1] holds for a run.
+
+    The theorem asks for (4r, δ)-RIP with δ ≤ c·A, A = 1/(κ³√r log²d), for η ≤ cδ and α ≤ c·min(δ√r κ, 1/d). RIP with a δ is RIP
+    with every larger one, so δ may be taken as large as c·A: what remains is c ≥ δ/A, c²A ≥ η, c²A√r κ ≥ α and c ≥ αd.
+
+    Parameters
+    ----------
+    d, rank : int
+    kappa, alpha, step : float
+        Condition number, initialisation scale and step η in M-form.
+    delta : float
+        The isometry constant of rank 4r, or a bound of it (the result is then one of the same kind).
+
+    Returns
+    -------
+    float
+    """
+    asked = theorem_11_isometry(d, rank, kappa)
+    return max(delta / asked, (step / asked) ** 0.5, (alpha / (asked * rank**0.5 * kappa)) ** 0.5, alpha * d)
+
+
+def theorem_11_window(d, kappa, alpha, step):
+    """Return κ log(d/α)/η and 1/(η√(dκα)), between which [LMZ18, Theorem 1.1] puts T, its constants set to 1."""
+    return kappa * math.log(d / alpha) / step, 1 / (step * (d * kappa * alpha) ** 0.5)
+
+
+def theorem_11_largest_alpha(d, kappa, factor=1.0):
+    """Return the α below which the window of [LMZ18, Theorem 1.1] is not empty, to 0.1 %, its constants set to 1.
+
+    Parameters
+    ----------
+    d : int
+    kappa : float
+    factor : float
+        How many times its lower end must fit below its upper end.
+    """
+    low, high = 1e-300, 1.0
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        first, last = theorem_11_window(d, kappa, middle, 1.0)
+        low, high = (middle, high) if factor * first <= last else (low, middle)
+    return low
+
+
+def theorem_11_error(d, kappa, alpha):
+    """Return α√d/κ², the bound of ‖UUᵀ − X*‖_F² in [LMZ18, Theorem 1.1], its constant set to 1."""
+    return alpha * d**0.5 / kappa**2

@@ -1,0 +1,79 @@
+"""What the claims about iterations, the error along the window and its scaling measure."""
+
+import numpy as np
+
+from algoreg.estimands.scaling import exponent
+from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand, interval_of
+
+
+@estimand("distance of the exponent of {value} in {along} from {expected:g}")
+def exponent_distance(tables, published, rng, *, table, value, along, expected, where=None):
+    """Return |slope − ``expected``| for the slope of :func:`algoreg.estimands.scaling.exponent`.
+
+    The interval is the image of the slope's own: from 0 where that holds the expected value, to its farther end.
+    """
+    slope = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
+    if slope.value is None:
+        return UNDEFINED
+    ends = sorted(abs(end - expected) for end in (slope.low, slope.high))
+    low = 0.0 if slope.low <= expected <= slope.high else ends[0]
+    return Estimate(abs(slope.value - expected), low, ends[1])
+
+
+@estimand("smallest exponent of {value} in {along} over {by}")
+def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
+
+    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
+
+    Raises
+    ------
+    ValueError
+        If some value of ``by`` has fewer than three points.
+    """
+    frame = chosen(tables[table], where)
+    weights, logs = [], []
+    for name, part in frame.groupby(by):
+        names, values = cells(part, [along], value)
+        if len(names) < 3:
+            raise ValueError(f"table {table}, {by} = {name}: {len(names)} values of {along}: an exponent needs three")
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            return UNDEFINED
+        x = np.log([point for (point,) in names])
+        weights.append((x - x.mean()) / np.sum((x - x.mean()) ** 2))
+        logs.append(np.log(values))
+
+    def statistic(targets, ensembles):
+        means = (part[:, targets][:, :, ensembles].mean(axis=(1, 2)) for part in logs)
+        return min(slopes @ mean for slopes, mean in zip(weights, means, strict=True))
+
+    return crossed_interval(statistic, *logs[0].shape[1:], rng)
+
+
+@estimand("largest geometric mean of {value} over {by}")
+def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+
+    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    _, values = cells(frame, by, value)
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        return UNDEFINED
+    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), frame, np.log(values), rng)
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+
+
+@estimand("larger of error(T₀)/({ratio:g} · smallest error before) and error(T₀)/{floor:g}")
+def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
+    """Return the mean over runs of how far the error at the last iteration is from both its bounds; below 1 is within.
+
+    The first bound is ``ratio`` times the smallest error along the run, the second ``floor``.
+    """
+    frame = chosen(tables[table], where)
+    frame = frame[frame["iteration"] == frame["iteration"].max()]
+    worse = np.maximum(frame["test_error"] / (ratio * frame["smallest_error"]), frame["test_error"] / floor)
+    _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    return interval_of(np.mean, frame, values, rng)

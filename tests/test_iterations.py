@@ -1,0 +1,468 @@
+"""The studies of Theorem 1.1 against a plain implementation, their bad input, what is read from their tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SCHEMAS
+
+from algoreg import batches, diagnostics, estimators, figures, settings, sources, study, theory
+from algoreg.ensembles import gaussian, gram, wishart
+from algoreg.estimands import iterations as estimands
+from algoreg.passages import iterations as passages
+from algoreg.problems import draw_factor
+from algoreg.seeds import stream
+from algoreg.studies import iterations
+
+STUDIES = ("iterations", "error_at_time", "window", "starts")
+ITERATIONS = {
+    "d": 8,
+    "ranks": [2],
+    "alphas": [1e-3],
+    "step": 0.2,
+    "m_per_dr": 2,
+    "tolerance": 0.3,
+    "relative_to": "frobenius",
+    "iterations": 400,
+    "targets": 2,
+}
+ERRORS = {
+    "dimensions": [8],
+    "rank": 2,
+    "kappas": [1.5, 2],
+    "alphas": [1e-5, 1e-6, 1e-7],
+    "m_per_dr": [1.2, 2],
+    "times": [1, 4],
+    "step": 0.2,
+    "targets": 2,
+}
+WINDOW = {"d": 8, "rank": 2, "kappa": 1.5, "noises": [0, 0.1], "m_per_dr": 2, "step": 0.2, "points": 8, "targets": 2}
+STARTS = {
+    "d": 8,
+    "rank": 2,
+    "kappa": 1.5,
+    "alpha": 1e-3,
+    "m_per_dr": 2,
+    "step": 0.2,
+    "time": 2,
+    "points": 6,
+    "targets": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 200)
+
+
+def measured(name, options, ensembles=1, **changes):
+    """Return a study's table, its options completed as a tier's are."""
+    complete = settings.study_options({"study": name, "options": {**options, **changes}})
+    context = study.Context(5, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
+    frame = study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+    return frame.astype(dict.fromkeys(sources.module_literal("studies", name, "VALUES"), float))
+
+
+class Plain:
+    """A plain float64 descent on full matrices, one measurement after the other in an einsum."""
+
+    def __init__(self, d, rank, kappa, m, target, ensemble, noise=0.0):
+        packed = np.concatenate(list(gaussian.packed_rows(d, m, 5, ensemble)))
+        upper = np.triu_indices(d)
+        self.matrices = np.zeros((m, d, d))
+        self.matrices[:, upper[0], upper[1]] = packed / np.where(upper[0] == upper[1], 1, np.sqrt(2))
+        self.matrices = self.matrices + np.triu(self.matrices, 1).transpose(0, 2, 1)
+        spectrum = [kappa ** (-k / max(rank - 1, 1)) for k in range(rank)]
+        self.factor = draw_factor({"kind": "spectrum", "eigenvalues": spectrum}, d, rank, 5, target)
+        self.goal = self.factor @ self.factor.T
+        self.labels = np.einsum("iab,ab->i", self.matrices, self.goal)
+        extra = stream("label_noise", d=d, seed=5, target=target, ensemble=ensemble).standard_normal(m)
+        self.labels = self.labels + noise * np.sqrt(np.mean(self.labels**2)) * extra
+
+    def run(self, start, step, count):
+        """Return ‖UUᵀ − X*‖_F after 0 … count steps."""
+        factor, errors = start.copy(), []
+        for _ in range(count + 1):
+            estimate = factor @ factor.T
+            errors.append(np.linalg.norm(estimate - self.goal))
+            residual = np.einsum("iab,ab->i", self.matrices, estimate) - self.labels
+            factor = factor - step * np.einsum("i,iab->ab", residual, self.matrices) / len(residual) @ factor
+        return np.array(errors)
+
+
+@pytest.mark.parametrize(
+    ("rank", "kappa", "alpha", "start", "rule", "relative"),
+    [
+        (2, 1, 1e-3, "identity", "inverse_root_rank", "frobenius"),
+        (3, 2, 1e-4, "identity", "inverse_kappa", "sigma_r"),
+        (2, 1, 1e-3, "planted", "largest", "frobenius"),
+    ],
+)
+def test_iterations_are_those_of_a_plain_descent(rank, kappa, alpha, start, rule, relative):
+    options = {"ranks": [1, rank] if kappa == 1 else [rank], "kappas": [kappa], "alphas": [alpha], "starts": [start]}
+    options |= {"m_per_dr": 1.4, "iterations": 3000}  # Below D = 36 measurements at rank 3 too: 34.
+    table = measured("iterations", ITERATIONS, ensembles=2, rules=[rule], relative_to=relative, **options)
+    table = table[table["rank"] == rank]
+    assert set(table["status"]) == {"converged"}
+    for _, row in table.iterrows():
+        plain = Plain(8, rank, kappa, round(1.4 * 8 * rank), row["target"], row["ensemble"])
+        step = {"inverse_root_rank": 0.2 / rank**0.5, "inverse_kappa": 0.2 / kappa, "largest": row["step"]}[rule]
+        assert row["step"] == step
+        first = alpha * np.eye(8) + (0.3 * plain.goal if start == "planted" else 0)
+        scale = 0.3 * (1 / kappa if relative == "sigma_r" else np.linalg.norm(plain.goal))
+        errors = plain.run(first, step, int(row["iterations"]) + 2) / scale
+        after = int(np.argmax(errors < 1))
+        between = np.log(errors[after - 1]) / np.log(errors[after - 1] / errors[after])
+        assert row["iterations"] == pytest.approx(after - 1 + between, rel=1e-9)
+
+
+def test_the_largest_step_is_two_over_the_largest_curvature():
+    plain = Plain(6, 2, 1.0, 18, 0, 0)
+    table = measured("iterations", ITERATIONS, d=6, m_per_dr=1.5, rules=["largest"], alphas=[1e-3, 1e-2, 1e-1])
+    basis = np.eye(12).reshape(12, 6, 2)
+    moved = np.einsum("ar,kbr->kab", plain.factor, basis)
+    moved = moved + moved.transpose(0, 2, 1)
+    seen = np.einsum("iab,kab->ki", plain.matrices, moved)
+    curvature = np.einsum("ki,iab,br->kar", seen, plain.matrices, plain.factor).reshape(12, 12) / 18
+    step = table.loc[(table["target"] == 0), "step"].iloc[0]
+    assert step == pytest.approx(iterations.LARGEST_SHARE * 2 / np.linalg.eigvalsh(curvature).max(), rel=0.02)
+
+
+def test_errors_at_times_are_those_of_a_plain_descent():
+    table = measured("error_at_time", ERRORS)
+    for kappa, alpha, per, time in ((1.5, 1e-5, 2, 4), (2, 1e-6, 1.2, 1), (2, 1e-7, 2, 4)):
+        row = table[
+            (table["kappa"] == kappa)
+            & (table["alpha"] == alpha)
+            & (table["m_per_dr"] == per)
+            & (table["time"] == time)
+            & (table["target"] == 1)
+        ].iloc[0]
+        plain = Plain(8, 2, kappa, round(per * 16), 1, 0)
+        count = round(time * kappa * np.log(8 / alpha) / 0.2)
+        assert row["iteration"] == count
+        error = plain.run(alpha * np.eye(8), 0.2, count)[-1] ** 2
+        assert row["squared_error"] == pytest.approx(error, rel=1e-5)
+        assert row["over_bound"] == pytest.approx(error / (alpha * 8**0.5 / kappa**2), rel=1e-5)
+        assert row["in_window"] == (count <= 1 / (0.2 * np.sqrt(8 * kappa * alpha)))
+
+
+def test_the_window_is_that_of_a_plain_descent():
+    table = measured("window", WINDOW, alpha_power=4, ensembles=2)
+    last = round(1 / (0.2 * np.sqrt(8 * 1.5 * 8.0**-4)))
+    assert table["iteration"].max() == last
+    for noise in (0, 0.1):
+        rows = table[(table["noise"] == noise) & (table["target"] == 1) & (table["ensemble"] == 1)]
+        plain = Plain(8, 2, 1.5, 32, 1, 1, noise)
+        errors = plain.run(8.0**-4 * np.eye(8), 0.2, last) / np.linalg.norm(plain.goal)
+        assert rows["test_error"].to_numpy() == pytest.approx(errors[rows["iteration"]], rel=1e-6)
+        end = rows.iloc[-1]
+        looks = [*rows["iteration"], *range(10, last, 10)]
+        assert end["smallest_error"] == pytest.approx(errors[looks].min(), rel=1e-6)
+        assert errors[int(end["smallest_at"])] == pytest.approx(end["smallest_error"], rel=1e-6)
+
+
+def test_a_right_rotation_changes_nothing_and_a_low_rank_misses_the_target():
+    table = measured("starts", STARTS, time=6)
+    change = table.groupby("start")["change"].max()
+    assert change["identity"] == 0
+    assert change["orthonormal"] < 1e-13
+    assert change["gaussian"] > 1e-6
+    assert change["low_rank"] > 0.1
+    rows = table[(table["start"] == "identity") & (table["target"] == 0)]
+    plain = Plain(8, 2, 1.5, 32, 0, 0)
+    errors = plain.run(1e-3 * np.eye(8), 0.2, rows["iteration"].max()) / np.linalg.norm(plain.goal)
+    assert rows["test_error"].to_numpy() == pytest.approx(errors[rows["iteration"]], rel=1e-7)
+    low = batches.initial_factor("low_rank", 0.1, torch.from_numpy(plain.factor), 5, 0)
+    assert torch.linalg.matrix_rank(low) == 1
+    assert low[:, :1].norm() == pytest.approx(0.1)
+
+
+def test_runs_that_do_not_arrive_have_a_status_and_no_value():
+    table = measured(
+        "iterations", ITERATIONS, alphas=[1e-3, 1e-6], step=0.2, iterations=30, starts=["identity", "planted"]
+    )
+    assert set(table.loc[table["iterations"].isna(), "status"]) == {"budget"}
+    assert set(table.loc[table["start"] == "planted", "status"]) == {"converged"}
+    lost = measured("iterations", ITERATIONS, step=50.0)
+    assert set(lost["status"]) == {"diverged"}
+    assert lost["iterations"].isna().all()
+    for name, options in (("error_at_time", ERRORS), ("window", {**WINDOW, "alpha_power": 1.5}), ("starts", STARTS)):
+        table = measured(name, options, step=5.0, **({"time": 20} if name == "starts" else {}))
+        values = sources.module_literal("studies", name, "VALUES")
+        error = "squared_error" if name == "error_at_time" else "test_error"
+        assert error in values
+        assert "diverged" in set(table["status"])
+        assert (table[error].isna() == (table["status"] == "diverged")).all()
+
+
+def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_matrix():
+    context = study.Context(5, [0], torch.device("cpu"), torch.float64)
+    found = list(batches.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
+    assert [(type(one), known) for one, known in found] == [
+        (gaussian.Ensemble, [9, 3]),
+        (wishart.Ensemble, [100]),
+        (wishart.Ensemble, [10]),
+    ]
+    low, high = batches.isometry_bounds(found[1][0], 100, 1, 5)
+    assert 0 < low <= high == found[1][0].isometry_deviation()
+    low, high = batches.isometry_bounds(found[0][0], 9, 1, 5)
+    assert low > 0
+    assert high is None
+    table = measured("iterations", ITERATIONS, m_per_dr=1e8, starts=["identity"])
+    assert (table["delta_high"] < 1e-3).all()
+    assert (table["delta_low"] <= table["delta_high"]).all()
+    # With G = I the descent is U ← U − η(UUᵀ − X*)U.
+    row = table.iloc[0]
+    goal = Plain(8, 2, 1.0, 1, int(row["target"]), 0).goal
+    factor, errors = 1e-3 * np.eye(8), []
+    for _ in range(200):
+        errors.append(np.linalg.norm(factor @ factor.T - goal) / np.linalg.norm(goal) / 0.3)
+        factor = factor - 0.2 * (factor @ factor.T - goal) @ factor
+    after = int(np.argmax(np.array(errors) < 1))
+    assert after - 1 < row["iterations"] < after + 0.1
+
+
+def test_isometry_constants_are_bounded_from_below():
+    ensemble = gram.Ensemble.of(gaussian.Ensemble.draw(5, 40, 1, 0))
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 5)))
+    whole = diagnostics.isometry_excess(ensemble, 5, noise + noise.T, iterations=400)
+    assert whole == pytest.approx(float(torch.linalg.eigvalsh(ensemble.gram).max()) - 1, rel=1e-3)
+    vectors = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 5)))
+    ones = torch.einsum("ka,kb->kab", vectors, vectors)
+    ones = ones / torch.linalg.matrix_norm(ones)[:, None, None]
+    random = float((ensemble.gradient(ones, ensemble.label(torch.zeros_like(ones))) * ones).sum(dim=(1, 2)).max()) - 1
+    assert 0 < diagnostics.isometry_excess(ensemble, 1, noise + noise.T) <= 1.5 * random < 1.5 * whole
+
+
+def test_the_theorems_constants():
+    assert theory.geometric_spectrum(3, 4.0) == [1, 0.5, 0.25]
+    assert theory.geometric_spectrum(1, 1) == [1]
+    for rank, kappa in ((1, 2.0), (3, 0.5)):
+        with pytest.raises(ValueError, match="kappa"):
+            theory.geometric_spectrum(rank, kappa)
+
+    def holds(c, d, rank, kappa, alpha, step, delta):
+        largest = c * theory.theorem_11_isometry(d, rank, kappa)
+        return largest >= delta and step <= c * largest and alpha <= c * min(largest * rank**0.5 * kappa, 1 / d)
+
+    for sizes in (
+        (40, 3, 1.5, 1e-3, 0.2, 2.0),
+        (40, 3, 1, 1e-3, 0.2, 1e-3),
+        (20, 2, 1, 0.5, 1e-3, 0),
+        (20, 1, 3, 0.02, 1e-9, 0),
+    ):
+        c = theory.theorem_11_constant(*sizes)
+        assert holds(c * 1.001, *sizes)
+        assert not holds(c * 0.999, *sizes)
+    for factor in (1, 4):
+        alpha = theory.theorem_11_largest_alpha(100, 1.5, factor)
+        first, last = theory.theorem_11_window(100, 1.5, alpha, 0.1)
+        assert last / first == pytest.approx(factor, rel=2e-3)
+
+
+def tier(name, **changes):
+    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    block = {"study": name, "ensembles": 2, "options": changes}
+    return {**content, "studies": {"one": block}, "figures": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "change", "message"),
+    [
+        ("iterations", ITERATIONS, {"ranks": [2, 9], "kappas": [1, 2]}, "ranks at most d"),
+        ("iterations", ITERATIONS, {"ranks": [1, 2], "kappas": [1, 2]}, "kappas of 1 alone where a rank is 1"),
+        ("iterations", ITERATIONS, {"alphas": [1e-3, 1e-4]}, "at least three ranks, kappas or alphas"),
+        ("iterations", ITERATIONS, {"alphas": [1, 2, 8]}, "alphas below d"),
+        ("iterations", ITERATIONS, {"d": 400, "ranks": [1, 2, 3], "m_per_dr": 8}, "an ensemble of at most 4 GiB"),
+        ("iterations", ITERATIONS, {"rules": ["fast"]}, 'rules[0] = "fast": allowed'),
+        ("iterations", ITERATIONS, {"starts": ["gaussian"]}, 'starts[0] = "gaussian": allowed'),
+        ("error_at_time", ERRORS, {"rank": 9}, "rank at most every d"),
+        ("error_at_time", ERRORS, {"rank": 1}, "kappas of 1 alone for rank 1"),
+        ("error_at_time", ERRORS, {"alphas": [1e-3]}, "at least three alphas or dimensions"),
+        ("error_at_time", ERRORS, {"alphas": [1, 2, 9]}, "alphas below every d"),
+        ("error_at_time", ERRORS, {"dimensions": [300]}, None),
+        ("error_at_time", ERRORS, {"dimensions": [500], "m_per_dr": [50]}, "an ensemble of at most 4 GiB"),
+        ("window", WINDOW, {"rank": 9}, "rank at most d"),
+        ("window", WINDOW, {"rank": 1}, "kappa 1 for rank 1"),
+        ("window", WINDOW, {"noises": [-0.1]}, "noises[0] = -0.1: allowed"),
+        ("window", WINDOW, {"d": 1000, "m_per_dr": 1}, "an ensemble of at most 4 GiB"),
+        ("starts", STARTS, {"rank": 9}, "rank at most d"),
+        ("starts", STARTS, {"rank": 1}, "rank = 1: allowed is a whole number of at least 2"),
+        ("starts", STARTS, {"alpha": 9}, "alpha below d"),
+        ("starts", STARTS, {"d": 1000, "m_per_dr": 1}, "an ensemble of at most 4 GiB"),
+    ],
+)
+def test_what_cannot_be_measured_is_named(name, options, change, message):
+    good = {**options, "alphas": [1e-3, 1e-4, 1e-5]} if name == "iterations" else options
+    if message is None:
+        assert settings.validate_tier(tier(name, **{**good, **change}), "t.yaml", SCHEMAS)
+        return
+    with pytest.raises(settings.SettingsError, match="one") as caught:
+        settings.validate_tier(tier(name, **{**good, **change}), "t.yaml", SCHEMAS)
+    assert any(message in line for line in caught.value.problems), caught.value.problems
+
+
+def crossed(slopes, seed, targets=4, ensembles=5, noise=0.1):
+    """Return synthetic crossed runs y = x^slope, one group for each slope, with target and ensemble effects on both terms."""
+    rng = np.random.default_rng(seed)
+    by_target, by_ensemble = rng.normal(0, noise, (targets, 2)), rng.normal(0, noise, (ensembles, 2))
+    rows = []
+    for group, slope in slopes.items():
+        for x in (1.0, 2.0, 4.0, 8.0):
+            for t, e in np.ndindex(targets, ensembles):
+                more, shift = by_target[t] + by_ensemble[e]
+                y = np.exp((slope + more) * np.log(x) + shift + rng.normal(0, noise / 3))
+                rows.append({"group": group, "x": x, "target": t, "ensemble": e, "y": y})
+    return pd.DataFrame(rows)
+
+
+def test_smallest_exponents_cover_and_repeat():
+    hits, options = 0, {"table": "x", "value": "y", "along": "x", "by": "group"}
+    for seed in range(80):
+        tables = {"x": crossed({1: 1.0, 2: 2.0}, seed)}
+        found = estimands.smallest_exponent(tables, {}, np.random.default_rng(seed), **options)
+        hits += found.low <= 1.0 <= found.high
+    assert hits >= 70
+    assert estimands.smallest_exponent(tables, {}, np.random.default_rng(seed), **options) == found
+    alone = estimands.smallest_exponent(tables, {}, np.random.default_rng(0), where={"group": 2}, **options)
+    assert alone.low > 1.5
+    few = {"x": tables["x"][tables["x"]["x"] < 3]}
+    with pytest.raises(ValueError, match="group = 1: 2 values of x: an exponent needs three"):
+        estimands.smallest_exponent(few, {}, np.random.default_rng(0), **options)
+    lost = tables["x"].assign(y=tables["x"]["y"].where(tables["x"]["x"] < 8))
+    assert estimands.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+
+
+def test_distances_of_exponents_take_the_far_end_of_the_interval():
+    options = {"table": "x", "value": "y", "along": "x"}
+    tables = {"x": crossed({1: 1.0}, 3)}
+    slope = estimands.exponent(tables, {}, np.random.default_rng(0), **options)
+    for expected in (slope.value + 0.001, slope.high + 1, slope.low - 1):
+        found = estimands.exponent_distance(tables, {}, np.random.default_rng(0), expected=expected, **options)
+        assert found.value == pytest.approx(abs(slope.value - expected))
+        assert found.high == pytest.approx(max(abs(slope.low - expected), abs(slope.high - expected)))
+        inside = slope.low <= expected <= slope.high
+        assert found.low == pytest.approx(0 if inside else min(abs(slope.low - expected), abs(slope.high - expected)))
+    lost = {"x": tables["x"].assign(y=np.nan)}
+    undefined = estimands.exponent_distance(lost, {}, np.random.default_rng(0), expected=1, **options)
+    assert undefined == estimators.UNDEFINED
+
+
+def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
+    options = {"table": "x", "value": "y", "by": ["x"]}
+    frame = crossed({1: 1.0}, 4)
+    found = estimands.largest_geometric_mean({"x": frame}, {}, np.random.default_rng(0), **options)
+    logs = np.log(frame["y"]).groupby(frame["x"]).mean()
+    assert found.value == pytest.approx(np.exp(logs.max()))
+    assert 0 < found.low < found.value < found.high
+    bad = {"x": frame.assign(y=0.0)}
+    assert estimands.largest_geometric_mean(bad, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+
+    def end(error, smallest):
+        rows = [
+            {
+                "iteration": i,
+                "noise": 0,
+                "target": t,
+                "ensemble": e,
+                "test_error": error * i / 9,
+                "smallest_error": smallest,
+            }
+            for i in (1, 9)
+            for t in range(2)
+            for e in range(2)
+        ]
+        tables = {"window": pd.DataFrame(rows)}
+        return estimands.end_of_window(tables, {}, np.random.default_rng(0), table="window", ratio=1.1, floor=1e-3)
+
+    assert end(1.1e-4, 1e-4).value == pytest.approx(1)
+    assert end(5e-3, 5e-3).value == pytest.approx(5)
+    assert end(5e-4, 1e-5).value == pytest.approx(50 / 1.1)
+    assert end(np.nan, 1e-4) == estimators.UNDEFINED
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Return every table of the topic at tiny sizes."""
+    kappas = {"ranks": [2], "kappas": [1, 1.5, 2], "relative_to": "sigma_r"}
+    alphas = {"alphas": [1e-3, 1e-5, 1e-7], "starts": ["identity", "planted"]}
+    certified = {"m_per_dr": 1e8, "step": 0.1}
+    falling = {"rules": ["inverse_kappa", "inverse_kappa_cubed"]}
+    blocks = {
+        "iterations_in_r": (
+            "iterations",
+            ITERATIONS,
+            {"ranks": [1, 2], "rules": ["constant", "inverse_root_rank", "largest"]},
+        ),
+        "iterations_in_alpha": ("iterations", ITERATIONS, alphas),
+        "iterations_in_alpha_certified": ("iterations", ITERATIONS, {**alphas, **certified}),
+        "iterations_in_kappa": ("iterations", ITERATIONS, kappas),
+        "iterations_in_kappa_small_step": ("iterations", ITERATIONS, {**kappas, **falling}),
+        "iterations_in_kappa_certified": ("iterations", ITERATIONS, {**kappas, **certified}),
+        "error_at_time": ("error_at_time", ERRORS, {}),
+        "error_at_time_certified": ("error_at_time", ERRORS, {"m_per_dr": [1e8], "kappas": [1, 1.5]}),
+        "error_in_d": (
+            "error_at_time",
+            ERRORS,
+            {"dimensions": [6, 8], "alphas": [1e-6], "m_per_dr": [2], "times": [4]},
+        ),
+        "window": ("window", WINDOW, {}),
+        "starts": ("starts", STARTS, {}),
+    }
+    return {name: measured(kind, options, 2, **changes) for name, (kind, options, changes) in blocks.items()}
+
+
+def test_every_figure_is_drawn_from_its_tables(tables):
+    shown = settings.load_yaml(ROOT / "config" / "standard.yaml")["figures"]
+    for name in ("iterations_in_r", "iterations_in_alpha", "iterations_in_kappa", "error_at_time", "window", "starts"):
+        figure = figures.draw(name, {table: tables[table] for table in shown[name]})
+        for axes in figure.axes:
+            assert axes.get_xlabel()
+            assert axes.get_ylabel() or axes is not figure.axes[0]
+        # A tier may have the first table alone, and runs without a value.
+        value = {"window": "test_error", "starts": "test_error", "error_at_time": "squared_error"}.get(
+            name, "iterations"
+        )
+        alone = tables[name].copy()
+        alone.loc[alone["target"] == 0, value] = np.nan
+        figures.draw(name, {name: alone})
+
+
+def test_every_passage_is_filled_from_its_tables(tables):
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    judged = {entry["id"]: entry for entry in registry}
+    kinds = {"error_in_d": "error_at_time"} | {name: name for name in ("window", "starts")}
+    stored = {}
+    for name, frame in tables.items():
+        kind = kinds.get(name, "error_at_time" if name.startswith("error") else "iterations")
+        keys = sources.module_literal("studies", kind, "KEYS")
+        values = sources.module_literal("studies", kind, "VALUES")
+        columns = {value: [None if np.isnan(x) else x for x in frame[value]] for value in values}
+        stored[name] = {
+            "keys": {key: frame[key].tolist() for key in keys},
+            "status": frame["status"].tolist(),
+            **columns,
+        }
+    claims = [
+        {
+            "id": name,
+            "verdict": "supported",
+            "estimate": 1.0,
+            "ci_low": 0.9,
+            "ci_high": 1.1,
+            "margin": judged[name]["margin"],
+        }
+        for base in passages.CERTIFIED
+        for name in (base, f"{base}-certified")
+    ]
+    reference = {"tables": stored, "claims": claims}
+    ledger = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    for name, found in sources.decorated("passages", "passage").items():
+        if found.module == passages.__name__:
+            text = getattr(passages, name)(reference)
+            assert "| ---" in text, name
+            assert "nan" not in text, name
+            assert f"<!-- begin: {name.replace('_', '-')} -->" in ledger
+    text = passages.theorem_11_hypothesis(reference)
+    assert text.count("| no |") + text.count("| yes |") == 6
