@@ -193,7 +193,7 @@ def isometry_attack(gram, d, rank, starts, iterations, generator):
 
     δ₊ is the largest and −δ₋ the smallest xᵀ(G − I)x over x = svec(X), X symmetric of rank at most ``rank`` with
     |X|_F = 1 [LMZ18, Section 2]. A power method: X becomes the low-rank part of ±(G − I)X + sX, s a fifth of the
-    size of G − I, from several random starts; every iterate's value counts, so the result is attained.
+    size of G − I or more, from several random starts; every iterate's value counts, so the result is attained.
 
     Parameters
     ----------
@@ -211,7 +211,10 @@ def isometry_attack(gram, d, rank, starts, iterations, generator):
     x = random_low_rank(d, rank, starts, generator).to(gram)
     sign = torch.cat([x.new_ones(starts), -x.new_ones(starts)])[:, None]
     x = torch.cat([x, x])
-    shift = SHIFT * _largest_deviation(gram, x[:4]) if iterations else 0.0
+    size = _largest_deviation(gram, x[:4]) if iterations else x.new_zeros(())
+    # Far from an isometry the upper side reaches further, by the Marchenko–Pastur law of G by 2(√(1 + size) − 1)², and draws
+    # the lower side's search to itself unless its shift makes up for that.
+    shift = SHIFT * size + (sign < 0) * ((1 + size).sqrt() - 1) ** 2
     best = x.new_zeros(2)
     for round_ in range(iterations + 1):
         pulled = sign * _deviation(gram, x)
