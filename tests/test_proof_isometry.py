@@ -59,7 +59,8 @@ def test_what_is_attacked_is_attained_and_below_the_certificate():
     values = [
         max(diagnostics.isometry_attack(ensemble.gram, 10, r, 6, 60, np.random.default_rng(0))) for r in (1, 3, 10)
     ]
-    assert values == sorted(values) and values[-1] <= ensemble.isometry_deviation() * (1 + 1e-9)
+    assert values == sorted(values)
+    assert values[-1] <= ensemble.isometry_deviation() * (1 + 1e-9)
     random = diagnostics.isometry_attack(ensemble.gram, 10, 3, 50, 0, np.random.default_rng(0))
     assert 0 < max(random) < values[1]
 
@@ -81,7 +82,8 @@ def test_trace_measurements_pass_at_rank_one_and_break_the_printed_lemmas():
     traced = isometry_lemmas.with_trace(identity, 0.5)
     a, b = torch.eye(5, dtype=torch.float64)[0], torch.eye(5, dtype=torch.float64)[1]
     x, y = (svec(torch.outer(v, v)[None])[0] for v in (a, b))
-    assert (x @ traced.gram @ x).item() == pytest.approx(1) and (x @ traced.gram @ y).item() == pytest.approx(0.5)
+    assert (x @ traced.gram @ x).item() == pytest.approx(1)
+    assert (x @ traced.gram @ y).item() == pytest.approx(0.5)
     assert max(diagnostics.isometry_attack(traced.gram, 5, 1, 6, 50, np.random.default_rng(0))) < 1e-12
     for ranks in ((1, 1), (1, 1)):
         assert diagnostics.bilinear_attack(traced.gram, 5, ranks, 6, 50, np.random.default_rng(0)) == pytest.approx(0.5)
@@ -96,10 +98,12 @@ def test_the_width_is_that_of_a_chi_law_at_full_rank():
 def test_rip_rows_form_a_star_and_bracket_delta():
     table = rows_of("rip", {"d": [8, 6], "rank": [2, 1], "m": [300, 100], "practical": [20], "starts": 3, "rounds": 20})
     points = table[["regime", "d", "rank", "m"]].drop_duplicates()
-    assert len(points) == 5 and len(table) == 5 * 2 * 2
+    assert len(points) == 5
+    assert len(table) == 5 * 2 * 2
     hard = table[table["attack"] == "adversarial"]
     soft = table[table["attack"] == "random"]
-    assert (hard["delta_low"] <= hard["delta_up"]).all() and hard["delta_low"].mean() > 2 * soft["delta_low"].mean()
+    assert (hard["delta_low"] <= hard["delta_up"]).all()
+    assert hard["delta_low"].mean() > 2 * soft["delta_low"].mean()
     np.testing.assert_allclose((1 + table["upper_root"]) ** 2 - 1, table["delta_plus"])
     assert not table.isna().any(axis=None)
 
@@ -113,7 +117,8 @@ def test_rank_one_measurements_have_the_stated_second_moment():
 def test_lemma_rows_hold_with_the_right_rank_and_fail_as_printed():
     table = rows_of("isometry_lemmas", {"d": 8, "rank": [1, 2], "certified": [100_000], "starts": 5, "rounds": 40})
     plain = table[table["trace_weight"] == 0]
-    assert (plain["over_low"] < 1).all() and (plain["over_up"] <= plain["over_low"]).all()
+    assert (plain["over_low"] < 1).all()
+    assert (plain["over_up"] <= plain["over_low"]).all()
     traced = table[(table["trace_weight"] > 0) & (table["rank"] == 1)]
     assert (traced["over_printed_up"] > 1).all()
 
@@ -158,7 +163,8 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
     }  # fmt: skip
     tables = {"x": pd.DataFrame(rows)}
     found = proof.exponent_distance(tables, {}, np.random.default_rng(0), **options)
-    assert found.value == pytest.approx(0.1, abs=0.02) and found.low < found.value < found.high
+    assert found.value == pytest.approx(0.1, abs=0.02)
+    assert found.low < found.value < found.high
     tables["x"].loc[0, "a"] = 0.0
     assert proof.exponent_distance(tables, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
     with pytest.raises(ValueError, match="an exponent needs at least three"):

@@ -151,7 +151,8 @@ def rate(course, kappa, step):
 def summary(course, options, kappa, alpha, delta):
     """Return what one run's course says of Theorem 4.2, Propositions 4.3 and D.2; δ is the lower end of its bracket."""
     d, rank, step = options["d"], options["rank"], options["step"]
-    end = math.floor(signal_time(kappa, d, alpha, step))
+    # A start near d leaves less than one step.
+    end = max(math.floor(signal_time(kappa, d, alpha, step)), 1)
     first = {name: value[: end + 1] for name, value in course.items()}
     time = step * torch.arange(1, end + 1)
     sine, error, across = first["sine"], first["error"], first["across_least"]
