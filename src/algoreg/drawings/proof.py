@@ -127,7 +127,7 @@ def isometry_lemmas(tables):
                 "_",
                 color=colour,
                 markersize=11,
-                label=f"  the same, δ of rank {rank} as printed",
+                label=f"Gaussian, r = {rank}, δ of rank {rank} as printed",
             )
         weight = traced["trace_weight"].iloc[0]
         for low, up, marker, text in (
@@ -150,6 +150,8 @@ def isometry_lemmas(tables):
         _sizes(axes, part["m"])
     grid[0].set_ylabel("δ needed / δ of the ensemble")
     handles, labels = grid[0].get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda place: ("trace" in labels[place], labels[place]))
+    handles, labels = [handles[place] for place in order], [labels[place] for place in order]
     figure.legend(
         handles, [label.replace("rank 2r", "rank 2r (right: r+1)") for label in labels], loc="outside right center"
     )
@@ -219,7 +221,7 @@ def rank_r_dynamics(tables):
                 "log_start",
                 "angle_constant",
                 colour,
-                f"κ = {kappa:g}, m = $10^{{{np.log10(m):.0f}}}$",
+                f"κ = {kappa:g}, m = {_power(m)}",
                 marker,
                 linestyle=line,
             )
@@ -272,7 +274,9 @@ def rank_r_dynamics(tables):
         for kappa, line in zip(kappas, ("-", ":"), strict=False):
             for alpha, colour in zip(alphas, COLOURS, strict=False):
                 here = planted[(planted["kappa"] == kappa) & (planted["alpha"] == alpha)]
-                _mean_and_range(axes, here, "m_over_dr", value, colour, f"κ = {kappa:g}, α = {alpha:g}", linestyle=line)
+                _mean_and_range(
+                    axes, here, "m_over_dr", value, colour, f"κ = {kappa:g}, α = {_power(alpha)}", linestyle=line
+                )
         _margin(axes, margin, text)
         axes.set(xlabel="measurements, m/dr", ylabel=ylabel, title=title)
         axes.set_yscale("linear" if value == "dominance" else "log")
@@ -357,10 +361,12 @@ def dynamics_course(tables):
             yscale="log",
             xlabel="η·t",
             ylabel="signal and error",
-            title=f"signal against error, κ = {kappa:g}, α = {alpha:g}",
+            title=f"signal against error, κ = {kappa:g}, α = {_power(alpha)}",
         )
+        # Room for the legend above the courses.
         low, high = axes.get_ylim()
-        axes.set_ylim(low, high * 10**4.5)
+        axes.set_ylim(low, high * (high / low) ** 0.75)
+        axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
         axes.legend(loc="upper left", fontsize=6.5, ncols=1)
         axes = row[3]
         for ratio, colour in zip(ratios, COLOURS[2:], strict=False):
@@ -376,7 +382,9 @@ def dynamics_course(tables):
             ylabel="sine of the largest principal angle",
             title="angle of the moving subspace",
         )
-        axes.legend(loc="lower right")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / (high / low) ** 0.4, high)
+        axes.legend(loc="lower left")
     sized = table.iloc[0]
     figure.supxlabel(
         f"one target, one ensemble; d = {sized['d']}, D = {symmetric_dimension(int(sized['d']))}, step η = {sized['step']:g}",
@@ -385,6 +393,12 @@ def dynamics_course(tables):
     return figure
 
 
+def _power(value):
+    """Return a power of ten as text, other numbers plainly."""
+    power = np.log10(value)
+    return f"$10^{{{power:.0f}}}$" if np.isclose(power, round(power)) and abs(power) > 1 else f"{value:g}"
+
+
 def _count(value):
-    """Return a whole number as text, large ones as powers of ten."""
-    return f"{value:g}" if value < 10**5 else f"$10^{{{np.log10(value):.0f}}}$"
+    """Return a whole number as text, powers of ten from 10⁵ on as such."""
+    return f"{value:g}" if value < 10**5 else _power(value)
