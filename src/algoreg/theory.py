@@ -205,3 +205,46 @@ def theorem_11_largest_alpha(d, kappa, factor=1.0):
 def theorem_11_error(d, kappa, alpha):
     """Return α√d/κ², the bound of ‖UUᵀ − X*‖_F² in [LMZ18, Theorem 1.1], its constant set to 1."""
     return alpha * d**0.5 / kappa**2
+
+
+def isometry_upper_bound(width, m):
+    """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant of a Gaussian ensemble for 97 draws in 100.
+
+    By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at most
+    r is below √m + w_r + t but with probability e^(−t²/2), which is 3.4 % at t = 2.6. The lower side is smaller.
+
+    Parameters
+    ----------
+    width : float
+        Gaussian width w_r of these matrices, see :func:`algoreg.diagnostics.gaussian_width`.
+    m : int
+        Number of measurements.
+
+    Returns
+    -------
+    float
+    """
+    return (1 + (width + 2.6) / m**0.5) ** 2 - 1
+
+
+def rank_one_error_scale(delta):
+    """Return δ·max(log 1/δ, 1), the scale of Theorem 3.1's error ‖UUᵀ − X*‖_F ≤ O(δ log 1/δ) [LMZ18].
+
+    The maximum keeps it positive where δ is no longer small, which the theorem does not cover.
+    """
+    return delta * max(-math.log(delta), 1.0)
+
+
+def rank_one_start(delta, d):
+    """Return the largest start of Theorem 3.1, α = δ√(log(1/δ)/d) [LMZ18], with the logarithm at least 1."""
+    return delta * (max(-math.log(delta), 1.0) / d) ** 0.5
+
+
+def angle_rate(delta, rank, kappa, d, alpha):
+    """Return ρ = √r·δ/(κ log(d/α)), the angle's growth per unit of η·t in Theorem 4.2 [LMZ18]."""
+    return rank**0.5 * delta / (kappa * math.log(d / alpha))
+
+
+def signal_time(kappa, d, alpha, step):
+    """Return T₁ = κ log(d/α)/η in steps, the end of Theorem 4.2's range with its constant 1 [LMZ18]."""
+    return kappa * math.log(d / alpha) / step

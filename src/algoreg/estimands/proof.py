@@ -1,0 +1,59 @@
+"""What claims about the proofs' inequalities measure: the δ that they need against its bracket, and isometry exponents."""
+
+import numpy as np
+
+from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand, interval_of
+
+
+@estimand("largest mean over {by} of {low} (the interval's lower end: of {up})")
+def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
+    """Return the largest mean over points of the δ that an inequality needs over the δ that the ensemble has.
+
+    The ensemble's δ lies in a bracket: ``low`` is the column of ratios to its lower end, ``up`` that of ratios to its upper end. The
+    value is the first's; the interval reaches from the lower end of the second's 95 % interval to the upper end of
+    the first's. So an inequality that must hold (direction below, margin 1) is supported if it holds with δ's lower end, refuted
+    if it fails with the upper one, else inconclusive.
+    """
+    frame = chosen(tables[table], where)
+    ends = []
+    for column in (low, up):
+        _, values = cells(frame, by, column)
+        if not np.isfinite(values).all():
+            return UNDEFINED
+        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), frame, values, rng))
+    return Estimate(ends[0].value, min(end.low for end in ends), ends[0].high)
+
+
+@estimand("largest distance of the exponents of {values} in {along} from ±{expected:g}")
+def exponent_distance(tables, published, rng, *, table, values, along, expected, where=None):
+    """Return the largest ||slope| − ``expected``| over columns and axes, slopes of mean logs over ensembles.
+
+    Parameters
+    ----------
+    values : list of str
+        Columns.
+    along : mapping of str to mapping
+        Per axis, the rows (column: value) on which the others stand still.
+    expected : float
+    where : mapping, optional
+        Rows of all axes.
+    """
+    logs, slopes = [], []
+    for axis, rows in along.items():
+        frame = chosen(tables[table], {**(where or {}), **rows})
+        for column in values:
+            names, found = cells(frame, [axis], column)
+            if len(names) < 3:
+                raise ValueError(f"table {table}: {len(names)} values of {axis}: an exponent needs at least three")
+            if not (np.isfinite(found).all() and (found > 0).all()):
+                return UNDEFINED
+            x = np.log([point for (point,) in names])
+            slopes.append((x - x.mean()) / np.sum((x - x.mean()) ** 2))
+            logs.append(np.log(found[:, 0]))
+
+    def statistic(_, ensembles):
+        return max(
+            abs(abs(slope @ log[:, ensembles].mean(axis=1)) - expected) for slope, log in zip(slopes, logs, strict=True)
+        )
+
+    return crossed_interval(statistic, None, logs[0].shape[1], rng)

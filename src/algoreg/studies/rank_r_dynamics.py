@@ -1,0 +1,285 @@
+"""Signal and error along gradient descent on a rank-r target: angle, error growth, dominance, rate, worst over the steps."""
+
+import math
+
+import torch
+
+from algoreg.diagnostics import SignalSubspace, spectral_norm
+from algoreg.problems import draw_factor
+from algoreg.seeds import stream
+from algoreg.studies.rank_one_dynamics import DIVERGED
+from algoreg.studies.rip import bracket, gram_matrix, width
+from algoreg.theory import angle_rate, signal_time
+
+OPTIONS = {
+    "d": {"type": "integer", "minimum": 4, "description": "a whole number of at least 4"},
+    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
+    "kappa": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"type": "number", "minimum": 1},
+        "description": "a list of numbers of at least 1",
+    },
+    "alpha": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"type": "number", "exclusiveMinimum": 0},
+        "description": "a list of numbers above 0",
+    },
+    "starved": {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "integer", "minimum": 1},
+        "default": [],
+        "description": "a list of whole numbers of at least 1",
+    },
+    "practical": {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "integer", "minimum": 1},
+        "default": [],
+        "description": "a list of whole numbers of at least 1",
+    },
+    "certified": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"type": "integer", "minimum": 1},
+        "description": "a list of whole numbers of at least d(d+1)/2",
+    },
+    "step": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "description": "a number above 0, at most 0.5"},
+    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+}
+CHECKS = (
+    ("rank < d", "rank below d"),
+    ("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),
+    ("max(alpha) < d", "α below d, where Theorem 4.2's log(d/α) is positive"),
+)
+KEYS = ("regime", "split", "kappa", "alpha", "m", "target", "ensemble")
+VALUES = (
+    "m_over_dr", "log_start", "delta_low", "delta_up", "angle_constant", "angle_plain", "sine_over_delta", "error_growth",
+    "error_times_d", "largest_error", "dominance", "signal_over_bound", "signal_norm", "rate_over_bound",
+    "rate_over_unit_bound", "floor", "error_constant", "late_error_constant",
+)  # fmt: skip
+# Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
+HORIZON = 1.5
+# Proposition 4.3's rate is read over the first fall of the squared error by this factor.
+FALL = 100
+
+
+def spectrum(kappa, rank):
+    """Return ``rank`` eigenvalues from 1 to 1/κ, evenly spaced on a log scale."""
+    return [kappa ** (-place / max(rank - 1, 1)) for place in range(rank)]
+
+
+def planted_factors(options, kappa, seed, device, dtype):
+    """Return the factors of all targets of one condition number, shape (T, d, r)."""
+    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, options["rank"])}
+    drawn = [draw_factor(target, options["d"], options["rank"], seed, number) for number in range(options["targets"])]
+    return torch.stack([torch.from_numpy(factor) for factor in drawn]).to(device, dtype)
+
+
+class Split:
+    """What one split of a batch of runs says, step by step; runs are dropped from the end as their time is over.
+
+    Attributes
+    ----------
+    records : list of dict
+        Per step the quantities of the runs still there, each of shape (B,).
+    """
+
+    def __init__(self, basis, frames, planted):
+        self.subspace, self.frames, self.planted = SignalSubspace(basis), frames, planted
+        self.records = []
+
+    def look(self, factors, matrices, step):
+        """Record the split of the iterates (B, d, k) that the matrices M (B, d, d) led to; None at the start."""
+        kept = len(factors)
+        self.subspace.basis = self.subspace.basis[:kept]
+        if matrices is not None:
+            self.subspace.advance(matrices, step)
+        frames = self.frames[:kept]
+        inner, error = self.subspace.split(factors)
+        signal = torch.linalg.svdvals(inner)
+        across = torch.linalg.svdvals(frames.mT @ self.subspace.basis @ inner)
+        self.records.append(
+            {
+                "sine": self.subspace.largest_sine(frames),
+                "error": spectral_norm(error),
+                "signal_norm": signal[:, 0],
+                "signal_least": signal[:, -1],
+                "across_least": across[:, -1],
+                "squared": torch.linalg.matrix_norm(factors @ factors.mT - self.planted[:kept]).square(),
+            }
+        )
+
+    def course(self, run):
+        """Return the quantities of one run over its steps, each a tensor of shape (steps + 1,)."""
+        lasting = [record for record in self.records if len(record["error"]) > run]
+        return {name: torch.stack([record[name][run] for record in lasting]) for name in lasting[0]}
+
+
+def rate(course, kappa, step):
+    """Return Proposition 4.3's rate and floor on one run's course.
+
+    Parameters
+    ----------
+    course : mapping
+        Of :meth:`Split.course`.
+    kappa, step : float
+
+    Returns
+    -------
+    tuple of float
+        The mean log fall of ‖UUᵀ − X*‖_F² a step, from the first step at which the proposition's conditions hold over
+        the first fall by ``FALL``, and the least ‖UUᵀ − X*‖_F; NaN, NaN where the conditions do not hold all the way.
+    """
+    holds = (course["signal_norm"] <= 5) & (course["sine"] <= 1 / 3) & (course["signal_least"] >= 0.5 / kappa**0.5)
+    if not holds.any():
+        return math.nan, math.nan
+    first = int(holds.int().argmax())
+    squared = course["squared"]
+    fallen = squared[first:] <= squared[first] / FALL
+    last = first + int(fallen.int().argmax())
+    if not fallen.any() or not holds[first : last + 1].all():
+        return math.nan, math.nan
+    return float(torch.log(squared[first] / squared[last])) / (last - first), float(squared[first:].min().sqrt())
+
+
+def summary(course, options, kappa, alpha, delta):
+    """Return what one run's course says of Theorem 4.2, Propositions 4.3 and D.2; δ is the lower end of its bracket."""
+    d, rank, step = options["d"], options["rank"], options["step"]
+    # A start near d leaves less than one step.
+    end = max(math.floor(signal_time(kappa, d, alpha, step)), 1)
+    first = {name: value[: end + 1] for name, value in course.items()}
+    time = step * torch.arange(1, end + 1)
+    sine, error, across = first["sine"], first["error"], first["across_least"]
+    bound = torch.clamp((1 + step / (8 * kappa)) ** torch.arange(1, end + 1) * across[0], max=0.5 / kappa**0.5)
+    growth = error[1:] / error[:-1] - 1
+    counts = error[:-1] <= 1 / d
+    missing = growth.new_tensor(-math.inf)
+    drive = step * (delta * rank**0.5 + sine[:-1])
+    late = step * (first["squared"][:-1].sqrt() + rank**0.5 * error[:-1])
+    constants = [float(torch.where(counts, growth / by, missing).max()) for by in (drive, late)]
+    speed, floor = rate(course, kappa, step)
+    angle = float((sine[1:] / time).max())
+    return {
+        "angle_constant": angle / angle_rate(delta, rank, kappa, d, alpha),
+        "angle_plain": angle / (rank**0.5 * delta),
+        "sine_over_delta": float(sine.max()) / (rank**0.5 * delta),
+        "error_growth": float(error.max() / error[0]),
+        "error_times_d": float(error.max()) * d,
+        "largest_error": float(error.max()),
+        "dominance": float((across[1:] / error[1:]).min()),
+        "signal_over_bound": float((across[1:] / bound).min()),
+        "signal_norm": float(first["signal_norm"].max()),
+        "rate_over_bound": speed / -math.log1p(-step / (8 * kappa)),
+        "rate_over_unit_bound": speed / -math.log1p(-step / 8),
+        "floor": floor,
+        "error_constant": constants[0] if math.isfinite(constants[0]) else math.nan,
+        "late_error_constant": constants[1] if math.isfinite(constants[1]) else math.nan,
+    }
+
+
+def descend(ensemble, factors, alphas, steps, step, watchers):
+    """Run gradient descent from αI on a batch, each run for its own time, and show every iterate to the watchers.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.gram.Ensemble
+    factors : torch.Tensor, shape (B, d, r)
+    alphas : list of float
+    steps : list of int
+        Falling.
+    step : float
+    watchers : list of object with ``look``, see :meth:`Split.look`
+
+    Returns
+    -------
+    torch.Tensor of bool, shape (B,)
+        Which runs diverged; their iterates are 0 from then on.
+    """
+    targets = factors @ factors.mT
+    iterate = factors.new_tensor(alphas)[:, None, None] * torch.eye(
+        ensemble.d, dtype=factors.dtype, device=factors.device
+    )
+    labels = ensemble.label(targets)
+    lost = torch.zeros(len(factors), dtype=torch.bool, device=factors.device)
+    for watcher in watchers:
+        watcher.look(iterate, None, step)
+    for now in range(1, steps[0] + 1):
+        kept = sum(last >= now for last in steps)
+        iterate = iterate[:kept]
+        matrices = ensemble.gradient(iterate @ iterate.mT, labels[:kept])
+        iterate = iterate - step * (matrices @ iterate)
+        here = ~(iterate.abs().amax(dim=(1, 2)) < DIVERGED)
+        lost[:kept] |= here
+        iterate[lost[:kept]], matrices[lost[:kept]] = 0.0, 0.0
+        for watcher in watchers:
+            watcher.look(iterate, matrices, step)
+    return lost
+
+
+def measure(options, context):
+    """Return a row per split, κ, α, m, target and ensemble, each value the worst over steps 1 to T₁ = κ log(d/α)/η.
+
+    Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. δ is the bracket's of rank 4r;
+    ρ = √r·δ/(κ log(d/α)) with its lower end. ``angle_constant``: C in sin∠ ≤ Cηρt; ``angle_plain``: the same with √r·δ for ρ;
+    ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
+    σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
+    factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1 [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
+    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d. Empty where a run diverged or has no step that counts.
+    """
+    d, rank, step = options["d"], options["rank"], options["step"]
+    runs = sorted(
+        ((kappa, alpha) for kappa in options["kappa"] for alpha in options["alpha"]),
+        key=lambda run: -signal_time(run[0], d, run[1], step),
+    )
+    planted = {
+        kappa: planted_factors(options, kappa, context.seed, context.device, context.dtype)
+        for kappa in options["kappa"]
+    }
+    factors = torch.cat([planted[kappa] for kappa, _ in runs])
+    batch = [(kappa, alpha, target) for kappa, alpha in runs for target in range(options["targets"])]
+    steps = [math.ceil(HORIZON * signal_time(kappa, d, alpha, step)) for kappa, alpha, _ in batch]
+    frames = torch.linalg.qr(factors)[0]
+    other = torch.stack(
+        [
+            torch.from_numpy(
+                stream("subspace", d=d, rank=rank, seed=context.seed, target=target).standard_normal((d, rank))
+            )
+            for _, _, target in batch
+        ]
+    ).to(factors)
+    order = min(4 * rank, d)
+    breadth = width(d, order, context.seed)
+    for number in context.ensembles:
+        for regime in ("starved", "practical", "certified"):
+            for m in options[regime]:
+                ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+                low, up = bracket(ensemble, order, context.seed, breadth)
+                targets = factors @ factors.mT
+                splits = {"planted": Split(factors, frames, targets)}
+                if m == max(options["certified"]):
+                    splits["random"] = Split(other, frames, targets)
+                lost = descend(ensemble, factors, [alpha for _, alpha, _ in batch], steps, step, list(splits.values()))
+                for name, split in splits.items():
+                    for run, (kappa, alpha, target) in enumerate(batch):
+                        values = dict.fromkeys(VALUES, math.nan)
+                        if not lost[run]:
+                            values.update(summary(split.course(run), options, kappa, alpha, low))
+                        values.update(m_over_dr=m / d / rank, log_start=math.log(d / alpha), delta_low=low, delta_up=up)
+                        yield {
+                            "regime": regime,
+                            "split": name,
+                            "kappa": kappa,
+                            "alpha": alpha,
+                            "m": m,
+                            "target": target,
+                            "ensemble": number,
+                            **values,
+                            "status": "diverged" if lost[run] else "budget",
+                        }
+        context.say(f"ensemble {number}: all m done")

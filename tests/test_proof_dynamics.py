@@ -1,0 +1,250 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_ensembles import symmetric
+
+from algoreg import diagnostics, study, theory
+from algoreg.algorithms.factored import Algorithm
+from algoreg.ensembles import gram, wishart
+from algoreg.problems import draw_factor
+from algoreg.settings import study_options
+from algoreg.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
+
+
+def rows_of(name, options, ensembles=(0,)):
+    context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
+    rows = study.measure(name, study_options({"study": name, "options": options}), context)
+    return study.collect([pd.DataFrame(rows)], name)
+
+
+def random_batch(count, d, k, seed):
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((count, d, k)))
+
+
+def test_the_rank_one_split_is_the_direct_one_and_adds_up():
+    factors, u = random_batch(3, 6, 6, 0), torch.linalg.qr(random_batch(3, 6, 1, 1))[0]
+    r, e = diagnostics.rank_one_split(factors, u)
+    for k in range(3):
+        projector = u[k] @ u[k].mT
+        torch.testing.assert_close(r[k], factors[k].mT @ u[k, :, 0])
+        torch.testing.assert_close(e[k], (torch.eye(6, dtype=torch.float64) - projector) @ factors[k])
+    torch.testing.assert_close(u * r[:, None] + e, factors)
+    assert diagnostics.spectral_norm(e) == pytest.approx(torch.linalg.matrix_norm(e, 2).tolist(), rel=1e-12)
+    assert diagnostics.spectral_norm(e[:, :2]) == pytest.approx(
+        torch.linalg.matrix_norm(e[:, :2], 2).tolist(), rel=1e-12
+    )
+
+
+def test_splits_refuse_what_they_do_not_apply_to():
+    factors = random_batch(1, 4, 4, 0)
+    with pytest.raises(ValueError, match="a rank-one split of a target of rank 2"):
+        diagnostics.rank_one_split(factors, torch.zeros(1, 4, 2, dtype=torch.float64))
+    lost = factors.clone()
+    lost[0, 1, 2] = math.inf
+    with pytest.raises(ValueError, match="a diverged run has no decomposition"):
+        diagnostics.rank_one_split(lost, factors[:, :, :1])
+    with pytest.raises(ValueError, match="a diverged run has no decomposition"):
+        diagnostics.SignalSubspace(factors[:, :, :2]).split(lost)
+
+
+def test_the_moving_split_is_that_of_the_product_of_all_steps():
+    start, factors = random_batch(2, 7, 3, 0), random_batch(2, 7, 7, 1)
+    subspace, product = diagnostics.SignalSubspace(start), start.clone()
+    for seed in range(5):
+        matrices = symmetric(7, 2, seed)
+        subspace.advance(matrices, 0.1)
+        product = product - 0.1 * matrices @ product
+    inner, error = subspace.split(factors)
+    projector = product @ torch.linalg.pinv(product)
+    torch.testing.assert_close(error, factors - projector @ factors, rtol=1e-9, atol=1e-9)
+    signal = torch.linalg.svdvals(projector @ factors)[:, :3]
+    torch.testing.assert_close(torch.linalg.svdvals(inner), signal, rtol=1e-9, atol=1e-9)
+    frame = torch.linalg.qr(start)[0]
+    cosine = torch.linalg.svdvals(frame.mT @ torch.linalg.qr(product)[0])[:, -1]
+    torch.testing.assert_close(subspace.largest_sine(frame), (1 - cosine**2).sqrt(), rtol=1e-6, atol=1e-6)
+
+
+def test_a_tiny_angle_keeps_its_digits():
+    frame = torch.eye(5, dtype=torch.float64)[None, :, :2]
+    tilted = frame.clone()
+    tilted[0, 3, 1] = 1e-11
+    assert diagnostics.SignalSubspace(tilted).largest_sine(frame).item() == pytest.approx(1e-11, rel=1e-6)
+
+
+def needs_step_by_step(ensemble, u, alpha, step, iterations):
+    """The same inequalities, for one run, from the updates as printed and dense products."""
+    d = ensemble.d
+    planted = u @ u.T
+    labels = ensemble.label(planted[None])
+    iterate, worst = alpha * torch.eye(d, dtype=torch.float64), {}
+    away = torch.eye(d, dtype=torch.float64) - planted
+
+    def norm(x):
+        return torch.linalg.matrix_norm(x, 2).item()
+
+    for _ in range(iterations):
+        m = ensemble.gradient((iterate @ iterate.T)[None], labels)[0]
+        following = iterate - step * m @ iterate
+        r, e, r_next, e_next = iterate.T @ u, away @ iterate, following.T @ u, away @ following
+        grown = torch.linalg.matrix_norm(e_next).item() ** 2 - torch.linalg.matrix_norm(e).item() ** 2
+        quadratic = step**2 * torch.linalg.matrix_norm(away @ m @ iterate).item() ** 2
+        length = torch.linalg.vector_norm(r).item()
+        deviation = torch.linalg.vector_norm(r_next - (1 + step * (1 - length**2)) * r).item()
+        found = {
+            "error_square": (grown - quadratic) / (2 * step * norm(e @ iterate.T)),
+            "error_square_printed": (grown - 9 * step**2) / (2 * step * norm(e @ iterate.T)),
+            "error_square_proof": (grown - quadratic) / (4 * step * torch.linalg.matrix_norm(e @ iterate.T).item()),
+            "error_norm": (norm(e_next) - norm(e)) / (2 * step * (norm(e) + length)),
+            "signal": (deviation - step * norm(e) ** 2 * length) / (2 * step * (norm(e) + length)),
+        }
+        if not (torch.linalg.matrix_norm(e) <= 0.5 and length**2 <= 1.5):
+            found = {"signal": found["signal"]}
+        worst = {name: max(worst.get(name, 0.0), found.get(name, 0.0)) for name in worst | found}
+        iterate = following
+    return worst, torch.linalg.matrix_norm(iterate @ iterate.T - planted).item()
+
+
+def test_rank_one_rows_are_those_of_a_plain_implementation():
+    options = {"d": 6, "practical": [30], "certified": [2000], "step": 0.2, "targets": 2}
+    table = rows_of("rank_one_dynamics", options)
+    assert set(table["status"]) == {"budget"}
+    for m in (30, 2000):
+        drawn = wishart.Ensemble.draw(6, m, 3, 0)
+        for target in range(2):
+            u = torch.from_numpy(draw_factor({"kind": "columns"}, 6, 1, 3, target))
+            part = table[(table["m"] == m) & (table["target"] == target) & (table["split"] == "planted")]
+            scaled = part[part["start"] == "scaled"].set_index("inequality")
+            alpha, iterations = scaled[["alpha", "iterations"]].iloc[0]
+            worst, error = needs_step_by_step(drawn, u, alpha, 0.2, int(iterations))
+            for name, value in worst.items():
+                assert scaled["needed"][name] == pytest.approx(value, rel=1e-6, abs=1e-12), name
+            assert scaled["needed"]["final_error"] == pytest.approx(error, rel=1e-9)
+            one = part[part["start"] == "one"].iloc[0]
+            assert one["alpha"] == 1.0
+            assert one["inequality"] == "final_error"
+    ratio = table["needed"] / table["delta_low"]
+    same = ~table["inequality"].isin(["final_error", "stage_one_growth"])
+    np.testing.assert_allclose(table["over_low"][same], ratio[same], rtol=1e-7)
+    empty = table[["needed", "over_low"]].isna().any(axis=1)
+    assert set(table["inequality"][empty]) == {"stage_one_growth"}
+    assert not table["over_low"].isna().any()
+
+
+def test_rank_r_rows_are_those_of_a_plain_implementation():
+    options = {
+        "d": 8,
+        "rank": 2,
+        "kappa": [1, 3],
+        "alpha": [1e-2, 1e-3],
+        "certified": [4000],
+        "step": 0.2,
+        "targets": 2,
+    }
+    table = rows_of("rank_r_dynamics", options)
+    drawn = wishart.Ensemble.draw(8, 4000, 3, 0)
+    planted = table[table["split"] == "planted"].set_index(["kappa", "alpha", "target"])
+    for (kappa, alpha, target), row in planted.iterrows():
+        spectrum = {"kind": "spectrum", "eigenvalues": [1.0, 1 / kappa]}
+        factor = torch.from_numpy(draw_factor(spectrum, 8, 2, 3, target))
+        labels = drawn.label((factor @ factor.T)[None])
+        algorithm = Algorithm(drawn, labels, [{"step": 0.2, "target": target, "alpha": alpha, "start": "identity"}], 3)
+        iterate, frame = algorithm.initial(), torch.linalg.qr(factor)[0]
+        span, growth, dominance, angle, squared = factor.clone(), [], [], [], []
+        end = math.floor(kappa * math.log(8 / alpha) / 0.2)
+        for now in range(math.ceil(1.5 * kappa * math.log(8 / alpha) / 0.2) + 1):
+            u = iterate[0]
+            projector = span @ torch.linalg.pinv(span)
+            error = torch.linalg.matrix_norm(u - projector @ u, 2).item()
+            across = torch.linalg.svdvals(frame.T @ projector @ u)[-1].item()
+            cosines = torch.linalg.svdvals(frame.T @ torch.linalg.qr(span)[0])
+            squared.append(torch.linalg.matrix_norm(u @ u.T - factor @ factor.T).item() ** 2)
+            if now <= end:
+                growth.append(error / alpha)
+            if 1 <= now <= end:
+                dominance.append(across / error)
+                angle.append(math.sqrt(max(1 - cosines[-1].item() ** 2, 0)) / (0.2 * now))
+            matrix = drawn.gradient((u @ u.T)[None], labels)[0]
+            span = span - 0.2 * matrix @ span
+            iterate = algorithm.advance(iterate, now, 1)
+        assert row["error_growth"] == pytest.approx(max(growth), rel=1e-6)
+        assert row["dominance"] == pytest.approx(min(dominance), rel=1e-6)
+        assert row["angle_plain"] == pytest.approx(max(angle) / (2**0.5 * row["delta_low"]), rel=1e-4)
+        rho = theory.angle_rate(row["delta_low"], 2, kappa, 8, alpha)
+        assert row["angle_constant"] == pytest.approx(row["angle_plain"] * 2**0.5 * row["delta_low"] / rho, rel=1e-6)
+        assert row["floor"] >= min(squared) ** 0.5 * (1 - 1e-9)
+
+
+def course_of(squared, least=1.0):
+    count = len(squared)
+    ones = torch.ones(count, dtype=torch.float64)
+    return {
+        "squared": torch.tensor(squared, dtype=torch.float64),
+        "sine": 0 * ones,
+        "signal_norm": ones,
+        "signal_least": least * ones,
+    }
+
+
+def test_the_rate_is_read_over_the_first_hundredfold_fall():
+    falling = [math.exp(-0.1 * k) for k in range(80)]
+    value, floor = rank_r_dynamics.rate(course_of(falling), 1.0, 0.2)
+    assert value == pytest.approx(0.1)
+    assert floor == pytest.approx(falling[-1] ** 0.5)
+    levelled = falling[:60] + [falling[60]] * 100
+    assert rank_r_dynamics.rate(course_of(levelled), 1.0, 0.2)[0] == pytest.approx(0.1)
+    for course in (course_of(falling[:30]), course_of(falling, least=0.4)):
+        assert all(map(math.isnan, rank_r_dynamics.rate(course, 1.0, 0.2)))
+    leaving = course_of(falling)
+    leaving["sine"] = torch.where(torch.arange(80) == 20, 0.5, 0.0)
+    assert all(map(math.isnan, rank_r_dynamics.rate(leaving, 1.0, 0.2)))
+
+
+def test_a_diverged_run_has_a_status_and_no_values(monkeypatch):
+    monkeypatch.setattr(rank_one_dynamics, "start_of", lambda delta, d: (40.0, 4.0))
+    options = {"d": 6, "certified": [2000], "step": 0.5, "targets": 2}
+    table = rows_of("rank_one_dynamics", options)
+    lost = table[table["start"] == "scaled"]
+    assert set(lost["status"]) == {"diverged"}
+    assert lost[["needed", "over_low", "over_up"]].isna().all(axis=None)
+    more = {"d": 8, "rank": 1, "kappa": [1], "alpha": [1e-2, 4.0, 7.9], "certified": [4000], "step": 0.5, "targets": 2}
+    table = rows_of("rank_r_dynamics", more)
+    assert set(table[table["alpha"] == 4]["status"]) == {"diverged"}
+    assert set(table[table["alpha"] != 4]["status"]) == {"budget"}
+    assert table[table["alpha"] == 4][["dominance", "error_growth"]].isna().all(axis=None)
+    assert table[table["alpha"] != 4]["dominance"].notna().all()
+
+
+def test_a_course_is_thinned_and_holds_the_spectrum():
+    options = {
+        "d": 8,
+        "rank": [1, 2],
+        "kappa": 2,
+        "alpha": 1e-3,
+        "m_over_dr": [50],
+        "step": 0.2,
+        "iterations": 60,
+        "every": 7,
+        "targets": 1,
+    }
+    table = rows_of("dynamics_course", options)
+    assert sorted(table["iteration"].unique()) == list(range(0, 61, 7))
+    assert set(table["m"]) == {400, 800}
+    first = table[table["iteration"] == 0]
+    np.testing.assert_allclose(first[["sigma_1", "sigma_7", "signal", "error"]], 1e-3, rtol=1e-9)
+    np.testing.assert_allclose(first["effective_rank"], 8, rtol=1e-9)
+    last = table[(table["iteration"] == 56) & (table["rank"] == 1)].iloc[0]
+    assert last["sigma_1"] == pytest.approx(1, abs=0.05)
+    assert last["sigma_2"] < 0.01
+    assert set(dynamics_course.KEYS) <= set(table)
+
+
+def test_formulas_of_the_theorems():
+    assert theory.rank_one_error_scale(0.01) == pytest.approx(0.01 * math.log(100))
+    assert theory.rank_one_error_scale(2.0) == 2.0
+    assert theory.rank_one_start(0.01, 60) == pytest.approx(0.01 * math.sqrt(math.log(100) / 60))
+    assert theory.signal_time(4, 60, 1e-3, 0.1) == pytest.approx(4 * math.log(6e4) / 0.1)
+    assert theory.isometry_upper_bound(10.0, 10**8) == pytest.approx(2 * 12.6e-4, rel=1e-3)
+    assert gram.Ensemble.isometry_deviation(wishart.Ensemble.draw(4, 10**6, 0, 0)) < 0.02
