@@ -77,4 +77,4 @@ def moments(end, count):
     """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different; ``end`` alone for 1."""
     if count == 1:
         return [end]
-    return sorted({max(int(round(point)), 1) for point in np.geomspace(end / 100, end, count)})
+    return sorted({max(round(point), 1) for point in np.geomspace(end / 100, end, count)})

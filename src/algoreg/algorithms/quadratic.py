@@ -13,9 +13,8 @@ import torch
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
 
-MEAN_LABEL = "mean-label"
-# JSON schema of the keys this algorithm takes in a run, read without importing this module. Null stands for none (all of
-# the measurements, full width d).
+# JSON schema of the keys this algorithm takes in a run, read without importing this module. Null stands for
+# none; a batch size left out for all measurements, full steps.
 OPTIONS = {
     "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
     "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
@@ -32,8 +31,8 @@ OPTIONS = {
         "description": "a level R above 0, or null for none",
     },
     "tau": {
-        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": MEAN_LABEL}],
-        "default": MEAN_LABEL,
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "mean-label"}],
+        "default": "mean-label",
         "description": "a number above 0, or mean-label",
     },
     "tau_error": {
@@ -54,12 +53,14 @@ OPTIONS = {
         "description": "a number above 0: 1 cancels the trace, 4 is the gradient's",
     },
     "batch_size": {
-        "type": ["integer", "null"],
+        "type": "integer",
         "minimum": 1,
         "default": None,
-        "description": "a whole number of at least 1, or null for all measurements",
+        "description": "a whole number from 1 to the run's m; left out for all measurements",
+        "at_most": "m",
     },
 }
+MEAN_LABEL = OPTIONS["tau"]["default"]
 # Read likewise: labels and their mean are those of single measurements.
 SINGLE_MEASUREMENTS = True
 

@@ -49,8 +49,9 @@ def _mark_lost(axes, frame, x, colour, height):
             f"{count}/{total}",
             (point, height),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(4, -2),
+            xytext=(0, 5),
             textcoords="offset points",
+            ha="center",
             fontsize=6.5,
             color=colour,
         )
@@ -84,12 +85,12 @@ def quadratic_recovery(tables):
         xscale="log",
         yscale="log",
         xlim=(bounds.index.min() / 1.6, bounds.index.max() * 1.6),
-        xlabel="initialisation scale α",
+        xlabel=f"initialisation scale α\n\n{SPREAD}",
         ylabel="generalisation error, E(ŷ − y)²",
         title=_sizes(table),
     )
+    axes.xaxis.label.set_fontsize(8)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
 
@@ -278,8 +279,8 @@ def quadratic_tau(tables):
         title=f"{_sizes(table)}; {table['iteration'].max()} steps",
     )
     low, high = axes.get_ylim()
-    axes.set_ylim(low / 6, high * 3)
-    _mark_lost(axes, under, "size", TRAIN, 0.95)
+    axes.set_ylim(low / 6, high * 4)
+    _mark_lost(axes, under, "size", TRAIN, 0.92)
     axes.plot([], [], "x", color=TRAIN, label="τ too small: runs that diverged")
     axes.legend(loc="lower right", fontsize=7)
     axes = grid[1]
@@ -290,11 +291,13 @@ def quadratic_tau(tables):
             part = other[other["variant"] == variant]
             _line(axes, part, "m", "test_error", colour, label, marker="o", markersize=4)
             if variant == "mean-label":
-                _mark_lost(axes, part, "m", colour, 0.95)
+                _mark_lost(axes, part, "m", colour, 0.92)
                 axes.plot([], [], "x", color=colour, label="runs that diverged")
+        high = other["test_error"].max()
         axes.set(
             xscale="log",
             yscale="log",
+            ylim=(None, 12 * high),
             xlabel="examples m",
             ylabel="relative test error",
             title=f"d = {other['d'].iloc[0]}, r = {other['rank'].iloc[0]}; {draws(other)}; {other['iteration'].max()} steps",
@@ -309,13 +312,13 @@ def quadratic_tau(tables):
 def quadratic_initialisation(tables):
     """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers, against m/d."""
     table = tables["quadratic_initialisation"]
-    figure, grid = plt.subplots(1, 2, figsize=(9.4, 4.4))
+    figure, grid = plt.subplots(1, 2, figsize=(9.4, 4.9))
     axes = grid[0]
     for i, variant in enumerate(("algorithm-1", "no-truncation", "plain")):
         label, colour, style = NAMES[variant]
         part = table[table["variant"] == variant]
         _line(axes, part, "alpha", "test_error", colour, label, style, marker="o", markersize=4)
-        _mark_lost(axes, part, "alpha", colour, 0.97 - 0.05 * i)
+        _mark_lost(axes, part, "alpha", colour, 0.95 - 0.07 * i)
     axes.plot([], [], "x", color="black", label="runs that diverged")
     axes.set(
         xscale="log", yscale="log", xlabel="initialisation scale α", ylabel="relative test error", title=_sizes(table)
@@ -327,23 +330,22 @@ def quadratic_initialisation(tables):
     if "quadratic_cone" in tables:
         other = tables["quadratic_cone"]
         other = other.assign(ratio=other["m"] / other["d"], test_error=np.maximum(other["test_error"], 1e-6))
-        alphas = "from a large start"
+        start = f"from α = {other['alpha'].dropna().iloc[0]:g}"
         for measurements, style in (("rank-one", "-"), ("gaussian", "--")):
             for method, colour, label in (
                 ("projected", THIRD, "projected descent from 0"),
-                ("factored", TRAIN, f"plain descent {alphas}"),
+                ("factored", TRAIN, f"plain descent {start}"),
             ):
                 part = other[(other["measurements"] == measurements) & (other["method"] == method)]
                 name = "xxᵀ" if measurements == "rank-one" else "Gaussian"
                 _line(axes, part, "ratio", "test_error", colour, f"{label}, {name}", style, marker="o", markersize=3)
         d = other["d"].iloc[0]
-        axes.axvline(other["psd_dimension"].iloc[0] / d, color="black", linewidth=0.8, linestyle=":")
-        axes.text(
+        axes.axvline(
             other["psd_dimension"].iloc[0] / d,
-            1.5e-6,
-            " positivity identifies X*\n (Gaussian measurements)",
-            fontsize=7,
-            ha="right",
+            color="black",
+            linewidth=0.8,
+            linestyle=":",
+            label="positivity alone identifies X* (Gaussian)",
         )
         axes.set(
             yscale="log",
@@ -351,7 +353,7 @@ def quadratic_initialisation(tables):
             ylabel="relative test error (at least 10⁻⁶)",
             title=f"d = {d}, r = {other['rank'].iloc[0]}; {draws(other)}",
         )
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -370,7 +372,7 @@ def quadratic_width(tables):
             part = table[(table["variant"] == variant) & (table["m"] == m)]
             part = part.assign(test_error=np.maximum(part["test_error"], 1e-12))
             _line(axes, part, "width", "test_error", colour, label, style, marker="o", markersize=4)
-            _mark_lost(axes, part, "width", colour, 0.97 - 0.05 * i)
+            _mark_lost(axes, part, "width", colour, 0.95 - 0.07 * i)
         axes.axvline(d, color="black", linewidth=0.8, linestyle=":")
         axes.set(
             xscale="log",

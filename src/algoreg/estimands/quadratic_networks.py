@@ -175,7 +175,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
 
 @estimand("smallest exponent of {value} in the relative error of τ over its signs {signs}")
 def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant, exact=False):
-    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size.
+    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the runs.
 
     A diverged run has relative error 1: it recovered nothing.
 
@@ -189,6 +189,7 @@ def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant,
         Judge runs with the exact τ as if they had been run with these errors.
     """
     frame = chosen(tables[table], {"variant": variant})
+    frame = frame[frame["iteration"] == frame["iteration"].max()]
     names, values = cells(frame, ["tau_error"], value)
     place = {round(error, 12): i for i, (error,) in enumerate(names)}
     picked = [place[0.0 if exact else round(sign * size, 12)] for sign in signs for size in sizes]

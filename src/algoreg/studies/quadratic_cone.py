@@ -28,7 +28,7 @@ OPTIONS = {
 }
 CHECKS = (("rank <= d", "rank at most d"),)
 KEYS = ("measurements", "method", "d", "rank", "m", "target", "ensemble")
-VALUES = ("train_error", "test_error", "psd_dimension")
+VALUES = ("alpha", "train_error", "test_error", "psd_dimension")
 POWER_STEPS = 100
 
 
@@ -112,6 +112,7 @@ def measure(options, context):
                             "m": m,
                             "target": target,
                             "ensemble": number,
+                            "alpha": options["alpha"] if method == "factored" else math.nan,
                             "train_error": float(train[target]) if good else math.nan,
                             "test_error": float(test[target]) if good else math.nan,
                             "psd_dimension": psd_statistical_dimension(d, rank),
