@@ -156,11 +156,12 @@ def late_slopes(iterations, errors, high, low):
     return found
 
 
-@estimand("{pick} log-log slope of {value} in time, from {high} to {low}, over the variants")
+@estimand("{pick} median log-log slope of {value} in time, from {high} to {low}, over the variants")
 def late_slope(tables, published, rng, *, table, value, variants, high, low, pick):
-    """Return the slowest or the fastest, over variants, of the mean late log-log slopes; see :func:`late_slopes`.
+    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs; see :func:`late_slopes`.
 
-    A power of the time has its exponent, linear convergence a slope that grows with the time. Undefined where a run diverged.
+    A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run may
+    pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.
     """
     frame = chosen(tables[table], {"variant": variants})
     names, values = cells(frame, ["variant", "iteration"], value)
@@ -170,7 +171,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
     stacked = values.reshape(len(variants), len(iterations), *values.shape[1:])
     slopes = np.stack([late_slopes(iterations, one, high, low) for one in stacked])
     best = {"slowest": np.max, "fastest": np.min}[pick]
-    return interval_of(lambda part: best(part.mean(axis=(1, 2))), frame, slopes, rng)
+    return interval_of(lambda part: best(np.median(part, axis=(1, 2))), frame, slopes, rng)
 
 
 @estimand("smallest exponent of {value} in the relative error of τ over its signs {signs}")
