@@ -293,3 +293,21 @@ def gaussian_width(d, rank, draws, generator):
     matrices = smat(torch.from_numpy(generator.standard_normal((draws, d * (d + 1) // 2))), d)
     squares = torch.linalg.eigvalsh(matrices).square().topk(rank, dim=1).values
     return float(squares.sum(dim=1).sqrt().mean())
+
+
+def generalisation_error(estimates, targets):
+    """Return 2‖Δ‖_F² + (tr Δ)² per run, Δ = X − X*: the mean of (ŷ − y)² over fresh x ~ N(0, I) for ŷ = ⟨xxᵀ, X⟩.
+
+    The quadratic form xᵀΔx has mean tr Δ and variance 2‖Δ‖_F².
+
+    Parameters
+    ----------
+    estimates, targets : torch.Tensor, shape (B, d, d), symmetric
+
+    Returns
+    -------
+    torch.Tensor, shape (B,)
+    """
+    difference = estimates - targets
+    trace = torch.diagonal(difference, dim1=1, dim2=2).sum(dim=1)
+    return 2 * difference.square().sum(dim=(1, 2)) + trace.square()

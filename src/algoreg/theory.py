@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import gammaincc
 
 
 def symmetric_dimension(d):
@@ -248,3 +249,45 @@ def angle_rate(delta, rank, kappa, d, alpha):
 def signal_time(kappa, d, alpha, step):
     """Return T₁ = κ log(d/α)/η in steps, the end of Theorem 4.2's range with its constant 1 [LMZ18]."""
     return kappa * math.log(d / alpha) / step
+
+
+def quadratic_network_window(d, kappa, alpha, step):
+    """Return the ends of the window of T of [LMZ18, Theorem 1.2] with all constants 1: κ log(d/α)/η and 1/(η√(dκα)).
+
+    The window is empty where the first is above the second, as it is for large α.
+
+    Parameters
+    ----------
+    d : int
+    kappa, alpha, step : float
+        Condition number of X*, initialisation scale, step size η.
+
+    Returns
+    -------
+    tuple of float
+    """
+    return kappa * math.log(d / alpha) / step, 1 / (step * math.sqrt(d * kappa * alpha))
+
+
+def quadratic_network_bound(d, kappa, alpha):
+    """Return dκα, the generalisation error that [LMZ18, Theorem 1.2] allows, with constant 1."""
+    return d * kappa * alpha
+
+
+def truncated_deviation(level):
+    """Return how far the mean of a truncated rank-one sum is from its claimed value, in operator norm [LMZ18, Lemma A.1].
+
+    For A = xxᵀ, x ~ N(0, I) and X = aaᵀ with ‖a‖ = 1, ⟨A, X⟩ = g² with g = aᵀx. E⟨A,X⟩A 1{⟨A,X⟩ ≤ R} − 2X − tr(X)I has the
+    eigenvalues E g⁴1 − 3 along a and E g²1 − 1 across it: −3·P(χ²₅ > R) and −P(χ²₃ > R).
+
+    Parameters
+    ----------
+    level : float
+        R, at least 0.
+
+    Returns
+    -------
+    float
+        3·P(χ²₅ > R): 3 at R = 0, 0 as R grows.
+    """
+    return 3 * float(gammaincc(2.5, level / 2))

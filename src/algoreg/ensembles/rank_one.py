@@ -165,7 +165,7 @@ class Ensemble(Measurements):
         total = total.view(len(matrices), -1).div_(self._divisor)
         return _symmetric_part(total.view(matrices.shape))
 
-    def factored_gradient(self, factors, labels):
+    def factored_gradient(self, factors, labels, levels=None):
         """Return M·U for X = UUᵀ in O(m d k) per run; see :meth:`gradient`.
 
         With the x_i and y_i as the rows of X and Y, and V = XU, W = YU: ⟨A_i, UUᵀ⟩ = Σ_k V_ik W_ik and, for the
@@ -175,6 +175,9 @@ class Ensemble(Measurements):
         ----------
         factors : torch.Tensor, shape (B, d, k)
         labels : torch.Tensor, shape (B, m)
+        levels : torch.Tensor, shape (B, 1), optional
+            Truncation [LMZ18, Algorithm 1]: measurements with ⟨A_i, UUᵀ⟩ above a run's level are left out of its sum, not
+            of its m.
 
         Returns
         -------
@@ -182,7 +185,7 @@ class Ensemble(Measurements):
         """
         width = factors.shape[2]
         # With partners, four products of m × d by d × k here, against two by d × d and UUᵀ and MU there.
-        if self.partners is not None and 2 * self.m * width > self.d * (self.m + width):
+        if levels is None and self.partners is not None and 2 * self.m * width > self.d * (self.m + width):
             return super().factored_gradient(factors, labels)
         # Run by run and column by column, so that the leading runs are leading rows.
         flat = factors.mT.reshape(-1, self.d)
@@ -192,7 +195,11 @@ class Ensemble(Measurements):
             part = slice(None if runs is None else runs * width)
             v = _seen(flat[part], x, width)
             w = v if y is x else _seen(flat[part], y, width)
-            residual = _inner(v, w).sub_(labels[:runs, start:stop])
+            residual = _inner(v, w)
+            beyond = None if levels is None else residual > levels[:runs]
+            residual.sub_(labels[:runs, start:stop])
+            if beyond is not None:
+                residual.masked_fill_(beyond, 0)
             _add(total[part], residual, w, x)
             if y is not x:
                 _add(total[part], residual, v, y)

@@ -1,0 +1,173 @@
+"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18, Section 5].
+
+The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
+M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².
+
+In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with coefficient c = 1
+the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U. The gradient of the printed
+loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
+"""
+
+import torch
+
+from algoreg.algorithms.factored import start_matrix
+from algoreg.algorithms.stochastic import samples
+
+# JSON schema of the keys this algorithm takes in a run, read without importing this module. Null stands for
+# none; a batch size left out for all measurements, full steps.
+OPTIONS = {
+    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
+    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
+    "width": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "default": None,
+        "description": "a whole number of at least 1, or null for d",
+    },
+    "truncation": {
+        "type": ["number", "null"],
+        "exclusiveMinimum": 0,
+        "default": None,
+        "description": "a level R above 0, or null for none",
+    },
+    "tau": {
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "mean-label"}],
+        "default": "mean-label",
+        "description": "a number above 0, or mean-label",
+    },
+    "tau_error": {
+        "type": "number",
+        "exclusiveMinimum": -1,
+        "default": 0.0,
+        "description": "a relative error above -1",
+    },
+    "rescaling": {
+        "enum": [1, 0, -1],
+        "default": 1,
+        "description": "1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)",
+    },
+    "coefficient": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 1.0,
+        "description": "a number above 0: 1 cancels the trace, 4 is the gradient's",
+    },
+    "batch_size": {
+        "type": "integer",
+        "minimum": 1,
+        "default": None,
+        "description": "a whole number from 1 to the run's m; left out for all measurements",
+        "at_most": "m",
+    },
+}
+MEAN_LABEL = OPTIONS["tau"]["default"]
+# Read likewise: labels and their mean are those of single measurements.
+SINGLE_MEASUREMENTS = True
+
+
+def start_factor(kind, d, width, seed, target):
+    """Return B of U_0 = αB, d × width, float64: the first columns of the square start, or as many again beside it.
+
+    Wider than d, the columns repeat and shrink so that BBᵀ has the trace of the square start's.
+
+    Parameters
+    ----------
+    kind : str
+        See :func:`algoreg.algorithms.factored.start_matrix`.
+    d, width, seed, target : int
+    """
+    square = start_matrix(kind, d, seed, target)
+    repeats = -(-width // d)
+    return square.repeat(1, repeats)[:, :width] * min(d / width, 1.0) ** 0.5
+
+
+class Algorithm:
+    """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.rank_one.Ensemble
+    labels : torch.Tensor, shape (B, m)
+    runs : list of mapping
+        ``step``, ``target``, ``m`` and the keys of ``OPTIONS`` of each run. A number as ``tau`` is τ itself, for U* with unit
+        columns its rank; ``mean-label`` estimates it by the mean of the labels that the run knows. ``tau_error`` is relative.
+    seed : int
+        Root seed of random starts and of the sample order.
+
+    Raises
+    ------
+    ValueError
+        If a level, a τ, a width or a batch size is not positive, or the widths differ.
+    """
+
+    def __init__(self, ensemble, labels, runs, seed):
+        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        widths = {run["width"] or ensemble.d for run in runs}
+        if len(widths) > 1:
+            raise ValueError(f"width = {sorted(widths)}: the runs of a batch have one width")
+        self.width = min(widths, default=ensemble.d)
+        known = [
+            float(labels[i, : run["m"]].mean()) if run["tau"] == MEAN_LABEL else run["tau"]
+            for i, run in enumerate(runs)
+        ]
+        self.taus = self._column([tau * (1 + run["tau_error"]) for tau, run in zip(known, runs, strict=True)])
+        levels = [run["truncation"] for run in runs]
+        for name, values in (("truncation", levels), ("tau", self.taus.tolist()), ("width", [self.width])):
+            wrong = [value for value in values if value is not None and not value > 0]
+            if wrong:
+                raise ValueError(f"{name} = {wrong[0]}: allowed is a number above 0")
+        cut = [float("inf") if level is None else level for level in levels]
+        self.levels = None if all(level is None for level in levels) else self._column(cut)[:, None]
+        self.pulls = self._column([run["step"] * run["coefficient"] for run in runs])[:, None, None]
+        self.rescalings = self._column([run["step"] * run["rescaling"] for run in runs])
+        self.groups = {}
+        for number, run in enumerate(runs):
+            if run["batch_size"] is not None and not 1 <= run["batch_size"] <= run["m"]:
+                raise ValueError(f"batch_size = {run['batch_size']}: allowed is 1 to m = {run['m']}")
+            self.groups.setdefault(run["batch_size"] and (run["batch_size"], run["m"]), []).append(number)
+
+    def _column(self, values):
+        return torch.tensor(values, dtype=torch.float64).to(self.labels)
+
+    def initial(self):
+        """Return U_0 of every run, shape (B, d, k)."""
+        starts = [
+            run["alpha"] * start_factor(run["start"], self.ensemble.d, self.width, self.seed, run["target"])
+            for run in self.runs
+        ]
+        return torch.stack(starts).to(self.labels)
+
+    def _step(self, factors, ensemble, labels, index):
+        """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
+        levels = None if self.levels is None else self.levels[index]
+        gradient = ensemble.factored_gradient(factors, labels, levels)
+        excess = factors.square().sum(dim=(1, 2)) - self.taus[index]
+        divisor = 1 - self.rescalings[index] * excess
+        divisor = torch.where(divisor > 0, divisor, torch.nan)[:, None, None]
+        return torch.addcmul(factors, self.pulls[index], gradient, value=-1).div_(divisor)
+
+    def advance(self, iterate, iteration, count):
+        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+        if list(self.groups) == [None]:
+            for _ in range(count):
+                iterate = self._step(iterate, self.ensemble, self.labels, slice(None))
+            return iterate
+        iterate = iterate.clone()
+        for group, members in self.groups.items():
+            index = torch.tensor(members, device=iterate.device)
+            labels, factors = self.labels[index], iterate[index]
+            if group is None:
+                whole = self.ensemble.shared_by([self.runs[number]["m"] for number in members])
+                for _ in range(count):
+                    factors = self._step(factors, whole, labels, index)
+            elif count:
+                size, m = group
+                order = samples(self.seed, self.ensemble.number, iteration * size, (iteration + count) * size, m)
+                for drawn in torch.from_numpy(order.reshape(count, size)).to(iterate.device):
+                    factors = self._step(factors, self.ensemble.select(drawn), labels[:, drawn], index)
+            iterate[index] = factors
+        return iterate
+
+    def estimate(self, iterate):
+        """Return X = UUᵀ of every run, shape (B, d, d)."""
+        return torch.bmm(iterate, iterate.mT)

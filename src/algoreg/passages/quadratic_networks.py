@@ -1,0 +1,193 @@
+"""The ledger's passages on quadratic networks: Lemma A.1, what Algorithm 1's parts do, an error in τ, examples, starts and widths."""
+
+import numpy as np
+
+from algoreg.estimands.quadratic_networks import example_thresholds, late_slopes, slope
+from algoreg.estimators import cells, interval_of
+from algoreg.report import frame_of, markdown, number, passage
+from algoreg.seeds import stream
+
+# What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).
+HIGH, LOW = 0.01, 0.001
+
+
+def _frame(reference, name):
+    return frame_of(reference["tables"][name])
+
+
+def _interval(estimate):
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def _mean(values):
+    """Return the geometric mean of those that are there, or None."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return float(np.exp(np.log(values).mean())) if len(values) else None
+
+
+@passage("lemma_printed", "lemma_in_d", "lemma_in_m")
+def lemma_a1(reference):
+    """Return Lemma A.1's deviation over δ at the printed level and at its proof's, and the exponents in d and m."""
+    frame = _frame(reference, "lemma_printed")
+    frame = frame[(frame["direction"] == "fixed") & (frame["m"] == frame["m"].max())]
+    rows = []
+    for delta, part in sorted(frame.groupby("delta"), reverse=True):
+        row = [f"{delta:g}"]
+        for truncation in ("printed", "proof"):
+            means = part[part["truncation"] == truncation][["level", "mean_deviation", "mean_ratio", "ratio"]].mean()
+            row += [number(means[column]) for column in ("level", "mean_deviation", "mean_ratio", "ratio")]
+        rows.append(row)
+    columns = ["R", "deviation of the mean", "over δ", f"over δ, a sum of m = {frame['m'].iloc[0]}"]
+    header = ["δ", *(f"{name}: {column}" for name in ("log(1/δ)", "log²(1/δ)") for column in columns)]
+    lines = []
+    for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")):
+        table = _frame(reference, name)
+        for truncation, direction, label in (
+            ("proof", "fixed", "truncated, fixed direction"),
+            ("proof", "adversarial", "truncated, adversarial directions"),
+            ("none", "fixed", "whole sum, fixed direction"),
+            ("none", "adversarial", "whole sum, adversarial directions"),
+        ):
+            part = table[(table["truncation"] == truncation) & (table["direction"] == direction)]
+            points, values = cells(part, [along], "deviation")
+            rng = stream("bootstrap", passage="lemma_a1", along=along, kind=label)
+            found = interval_of(lambda part, x=[p for (p,) in points]: slope(x, part), part, np.log(values), rng)
+            lines.append([along, label, _interval(found)])
+    return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
+
+
+@passage("quadratic_ablation")
+def alg1_ablation(reference):
+    """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as Markdown."""
+    table = _frame(reference, "quadratic_ablation")
+    rows = []
+    for variant, frame in table.groupby("variant"):
+        points, values = cells(frame, ["iteration"], "test_error")
+        iterations = [point for (point,) in points]
+        lost = int((frame[frame["iteration"] == iterations[-1]]["status"] == "diverged").sum())
+        if lost:
+            rows.append((np.inf, [f"`{variant}`", "–", "–", f"{lost} of {values[0].size}"]))
+            continue
+        rng = stream("bootstrap", passage="alg1_ablation", variant=variant)
+        slopes = late_slopes(iterations, values, HIGH, LOW)[None]
+        late = interval_of(np.median, frame, slopes, rng)
+        logs = np.log10(values[-1:])
+        end = interval_of(lambda part: part.mean(), frame, logs, rng)
+        floor = f"{10**end.value:.2g} [{10**end.low:.2g}, {10**end.high:.2g}]"
+        rows.append((end.value, [f"`{variant}`", _interval(late), floor, f"0 of {values[0].size}"]))
+    rows = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    header = [
+        "variant",
+        f"median log-log slope from {HIGH:g} to {LOW:g} (or the end)",
+        "relative error at the end, geometric mean",
+        "diverged",
+    ]
+    first = table.iloc[0]
+    sizes = f"d = {first['d']}, r = {first['rank']}, m = {first['m']}, α = {first['alpha']:g}, {table['iteration'].max()} steps"
+    return f"{markdown(header, rows)}\n\n{sizes}; in brackets 95 % intervals."
+
+
+@passage("quadratic_tau", "quadratic_mean_label")
+def alg1_tau(reference):
+    """Return what an error in τ leaves, and what the mean label does as m grows, as Markdown."""
+    table = _frame(reference, "quadratic_tau")
+    end = table["iteration"].max()
+    rank = int(table["rank"].iloc[0])
+    rows = []
+    for error, part in table.groupby("tau_error"):
+        last = part[part["iteration"] == end]
+        lost = last[last["status"] == "diverged"]
+        squared = last["parameter_error"].mean() if not len(lost) else None
+        limit = rank * (error * rank / 2) ** 2
+        rows.append(
+            [
+                f"{error:+g}",
+                number(_mean(last["test_error"])),
+                number(squared / limit) if squared is not None and error > 0 else "–",
+                f"{len(lost)} of {len(last)}",
+                f"{lost['ended'].median():g}" if len(lost) else "–",
+            ]
+        )
+    header = [
+        "relative error ε of τ",
+        "relative error of X at the end",
+        "‖·‖_F² over r(ετ/2)²",
+        "diverged",
+        "seen diverged by step (median)",
+    ]
+    other = _frame(reference, "quadratic_mean_label")
+    lines = []
+    for m, part in other.groupby("m"):
+        row = [m]
+        for variant in ("algorithm-1", "mean-label"):
+            one = part[part["variant"] == variant]
+            lost = (one["status"] == "diverged").sum()
+            row += [number(_mean(one["test_error"])), f"{lost} of {len(one)}"]
+        lines.append(row)
+    second = ["m", "exact τ: error of X", "diverged", "mean label: error of X (runs left)", "diverged"]
+    return f"{markdown(header, rows)}\n\n{markdown(second, lines)}"
+
+
+@passage("quadratic_samples_in_d", "quadratic_samples_in_r")
+def thm12_examples(reference):
+    """Return the examples needed, their exponents and how many thresholds lie outside the grid, as Markdown."""
+    lines = []
+    for name, along in (("quadratic_samples_in_d", "d"), ("quadratic_samples_in_r", "rank")):
+        table = _frame(reference, name)
+        for variant in [v for v in ("algorithm-1", "plain", "least-squares") if v in set(table["variant"])]:
+            frame = table[table["variant"] == variant]
+            for tolerance in (0.3, 0.1):
+                points, found, censored = example_thresholds(frame, along, tolerance)
+                rng = stream("bootstrap", passage="thm12_examples", along=along, variant=variant, tolerance=tolerance)
+                exponent = interval_of(lambda part, x=points: slope(x, part), frame, np.log(found), rng)
+                counts = ", ".join(f"{np.exp(np.log(one).mean()):.0f}" for one in found)
+                sizes = ", ".join(str(point) for point in points)
+                outside = f"{censored.sum()} of {censored.size}"
+                lines.append(
+                    [f"{along} = {sizes}", f"`{variant}`", f"{tolerance:g}", counts, _interval(exponent), outside]
+                )
+    header = ["along", "method", "tolerance", "examples needed (geometric mean)", "exponent", "outside the grid"]
+    return markdown(header, lines)
+
+
+@passage("quadratic_initialisation", "quadratic_cone", "quadratic_width")
+def alg1_starts(reference):
+    """Return errors against α, what positivity alone recovers, and errors against the hidden width, as Markdown."""
+
+    def cell(part):
+        lost = (part["status"] == "diverged").sum()
+        text = number(_mean(part["test_error"]))
+        return text if not lost else f"{text} ({lost} of {len(part)} diverged)"
+
+    blocks = []
+    table = _frame(reference, "quadratic_initialisation")
+    variants = ["algorithm-1", "no-truncation", "plain"]
+    rows = [
+        [f"{alpha:g}", *(cell(part[part["variant"] == variant]) for variant in variants)]
+        for alpha, part in sorted(table.groupby("alpha"))
+    ]
+    blocks.append(markdown(["α", *(f"`{variant}`" for variant in variants)], rows))
+    table = _frame(reference, "quadratic_cone")
+    kinds = [(m, method) for m in ("rank-one", "gaussian") for method in ("projected", "factored")]
+    rows = [
+        [
+            f"{m / part['d'].iloc[0]:.3g}",
+            *(cell(part[(part["measurements"] == kind) & (part["method"] == method)]) for kind, method in kinds),
+        ]
+        for m, part in table.groupby("m")
+    ]
+    names = {"projected": "projected from 0", "factored": f"plain from α = {table['alpha'].dropna().iloc[0]:g}"}
+    blocks.append(markdown(["m/d", *(f"{kind}: {names[method]}" for kind, method in kinds)], rows))
+    table = _frame(reference, "quadratic_width")
+    rows = [
+        [
+            width,
+            *(cell(part[(part["m"] == m) & (part["variant"] == variant)]) for m in counts for variant in variants[::2]),
+        ]
+        for counts in [sorted(table["m"].unique())]
+        for width, part in table.groupby("width")
+    ]
+    names = [f"m = {m}: `{variant}`" for m in sorted(table["m"].unique()) for variant in variants[::2]]
+    blocks.append(markdown(["hidden width k", *names], rows))
+    return "\n\n".join(blocks)
