@@ -162,13 +162,13 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
         "expected": 0.5,
     }  # fmt: skip
     tables = {"x": pd.DataFrame(rows)}
-    found = proof.exponent_distance(tables, {}, np.random.default_rng(0), **options)
+    found = proof.exponents_distance(tables, {}, np.random.default_rng(0), **options)
     assert found.value == pytest.approx(0.1, abs=0.02)
     assert found.low < found.value < found.high
     tables["x"].loc[0, "a"] = 0.0
-    assert proof.exponent_distance(tables, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    assert proof.exponents_distance(tables, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
     with pytest.raises(ValueError, match="an exponent needs at least three"):
-        proof.exponent_distance(
+        proof.exponents_distance(
             tables, {}, np.random.default_rng(0), **{**options, "along": {"d": {"rank": 1, "m": 100}}}
         )
 

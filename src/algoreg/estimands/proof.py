@@ -25,7 +25,7 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
 
 
 @estimand("largest distance of the exponents of {values} in {along} from ±{expected:g}")
-def exponent_distance(tables, published, rng, *, table, values, along, expected, where=None):
+def exponents_distance(tables, published, rng, *, table, values, along, expected, where=None):
     """Return the largest ||slope| − ``expected``| over columns and axes, slopes of mean logs over ensembles.
 
     Parameters
