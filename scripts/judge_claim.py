@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from algoreg import claims, joblog, published, records
+from algoreg import claims, joblog, records
 from algoreg.provenance import provenance
 
 joblog.write_to(snakemake.log[0])
@@ -10,6 +10,8 @@ joblog.write_to(snakemake.log[0])
 facts = provenance(snakemake.config)
 entry, tables, curves = snakemake.params.entry, None, {}
 if snakemake.params.judged:
+    from algoreg import published
+
     tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
     curves = {name: published.load_published(name) for name in published.FIXED}
 records.write_json(snakemake.output.claim, claims.judge(entry, tables, curves, snakemake.config["seed"]), facts)

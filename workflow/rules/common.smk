@@ -64,6 +64,10 @@ COMPARED = [
 MEASURED = [name for name in config["experiments"] if name not in COMPARED]
 STUDIES = list(config.get("studies", {}))
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
+STUDY_VERSIONS = {
+    **VERSIONS,
+    **{name: version(name) for name in ("cvxpy", "clarabel", "scs")},
+}
 
 
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.

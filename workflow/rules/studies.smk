@@ -25,7 +25,7 @@ rule measure:
         torch_threads=config["threads"],
         title=study_title,
         code=study_code,
-        versions=VERSIONS,
+        versions=STUDY_VERSIONS,
     message:
         "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"
     script:
