@@ -66,7 +66,7 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
     settings = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
     settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", f"config/{tier}.yaml"]
-    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="session")
