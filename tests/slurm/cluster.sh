@@ -48,7 +48,8 @@ SlurmUser=$user
 SlurmdUser=$user
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket=$folder/munge/socket
+# A job that is queued again waits until the credentials of its first start have expired: two minutes if not told otherwise.
+AuthInfo=socket=$folder/munge/socket,cred_expire=30
 SlurmctldPort=$controller
 SlurmdPort=$node
 StateSaveLocation=$folder/state

@@ -133,7 +133,7 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
     status, output = finish(start(folder, cluster, *targets, "--retries", "0", "--config", "device=cuda"), folder)
     number = output.split("has been submitted with SLURM jobid ", 1)[1].split()[0]
     assert output.count("has been submitted with SLURM jobid") == 1, output[-3000:]
-    assert "gres/gpu=1" in scontrol(cluster, "show", "job", number)
+    assert "TresPerJob=gres/gpu:1" in scontrol(cluster, "show", "job", number)
     if not torch.cuda.is_available():
         assert status != 0
         log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
