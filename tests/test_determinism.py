@@ -24,6 +24,7 @@ def stable(results):
 
 def test_equal_settings_give_equal_bytes(smoke, tmp_path):
     """First one figure that the plan has late, then all the rest on four cores, hash seed, locale and time zone changed."""
+    (tmp_path / "a folder elsewhere").mkdir()
     folder = copy_repository(tmp_path / "a folder elsewhere" / "deeper")
     environment = {
         "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2",

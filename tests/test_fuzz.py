@@ -193,6 +193,14 @@ def run_little(tier):
             assert rows
             keys = [*block["by"], "target", "ensemble"]
             assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
+    for block in tier.get("studies", {}).values():
+        options = algoreg_settings.study_options(block)
+        if (
+            block["study"] == "x_space"
+            and max(options["d"], *options["m"], options["targets"], options["iterations"]) <= 100
+        ):
+            context = study.Context(tier["seed"], [0], *configure("cpu", "float64", 1), say=lambda line: None)
+            assert study.measure("x_space", options, context)
 
 
 def little(tier):
@@ -208,6 +216,13 @@ def little(tier):
 
 
 LITTLE = little(TIERS["smoke"])
+LITTLE["studies"] = {
+    "x_space": {
+        "study": "x_space",
+        "ensembles": 2,
+        "options": {"d": 4, "rank": 1, "m": [2, 8], "targets": 2, "iterations": 5},
+    }
+}
 LITTLE["experiments"]["figure_4"]["by"] = ["d", "m", "method"]
 
 
