@@ -253,8 +253,10 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     monkeypatch.setattr(sources, "module_literal", lambda folder, name, constant, default=None: keys)
     tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
     (plot,) = page.dynamics(tables, tier)
-    assert [curve["name"] for curve in plot["curves"]][:2] == ["signal, α = 0.1", "signal, α = 0.01"]
-    assert plot["curves"][0]["y"] == [0.1, 0.2, 0.4]
+    names = ["signal, α = 0.01", "error, α = 0.01", "signal, α = 0.1", "error, α = 0.1"]
+    assert [curve["name"] for curve in plot["curves"]] == names
+    assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
+    assert plot["title"] == "Signal and error along the run: d = 10"
     assert page.dynamics({}, {}) == []
 
 

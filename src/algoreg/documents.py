@@ -42,6 +42,17 @@ COLUMNS = {
     "train_error": "√(Σ(⟨Aᵢ,X⟩ − yᵢ)² / Σyᵢ²)",
     "test_error": "‖X − X*‖_F / ‖X*‖_F",
     "predicted_error": "the test error that theory predicts",
+    "m_per_dr": "measurements per degree of freedom, m/(dr)",
+    "delta_low": "lower end of the bracket of the restricted isometry constant δ",
+    "delta_up": "its upper end",
+    "delta_high": "its upper end",
+    "effective_rank": "exp(entropy) of the normalised eigenvalues",
+    "signal": "size of the signal part of the iterate",
+    "sine": "sine of the largest principal angle to the range of X*",
+    "status": f"how the run ended: {', '.join(STATUSES)}",
+}
+# What columns mean in comparisons alone.
+COMPARISON_COLUMNS = {
     "error": "which error: `train_error` or `test_error`",
     "ours": "our mean over targets and ensembles",
     "low": "lower end of the 95 % prediction interval for one more draw of the paper's kind",
@@ -59,7 +70,6 @@ COLUMNS = {
     "ours_at_end": "our value there",
     "published_at_end": "the published value there",
     "best_alpha": "the α at which ours equals the published value there (empty outside the grid)",
-    "status": f"how the run ended: {', '.join(STATUSES)}",
 }
 COMPARED = ("error", "ours", "low", "high", "published", "ratio", "inside", "status")
 SCANNED = (
@@ -215,7 +225,7 @@ def tables_document(tiers):
     ]
     for name, found in scanned.items():
         lines += ["", f"`{name}` ({', '.join(found)}): one row per published curve, α of ours and stretch of time."]
-        lines += ["", _columns(SCANNED)]
+        lines += ["", _columns(SCANNED, COMPARISON_COLUMNS)]
     lines += ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
     for study, names in sorted(studies.items()):
         keys, values = (list(sources.module_literal("studies", study, part)) for part in ("KEYS", "VALUES"))

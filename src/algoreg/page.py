@@ -321,10 +321,11 @@ def spectra(results, tier):
 
 
 def dynamics(tables, tier):
-    """Return plots of signal against error along runs, one per study table that has such columns beside ``iteration``.
+    """Return plots of signal against error along runs, from study tables that have such columns beside ``iteration``.
 
-    A column belongs to one of the two if its name starts with ``signal`` or ``error``. Curves are means over targets
-    and ensembles, one per value of the column ``alpha`` where there is one (the first size and m of the table).
+    A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn. There is a
+    plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it a pair
+    of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
 
     Parameters
     ----------
@@ -337,25 +338,20 @@ def dynamics(tables, tier):
         parts = {kind: [c for c in table if re.match(rf"{kind}(_|$)", c)] for kind in ("signal", "error")}
         if "iteration" not in table or not all(parts.values()):
             continue
+        # 0 has no place on a logarithmic axis.
+        table = table[table["iteration"] > 0]
         keys = sources.module_literal("studies", block["study"], "KEYS")
         rest = [key for key in keys if key not in ("iteration", "target", "ensemble", "alpha")]
-        first = table
-        for key in rest:
-            first = first[first[key] == first[key].iloc[0]]
-        said = ", ".join(f"{key.replace('_', ' ')} = {first[key].iloc[0]}" for key in rest)
-        curves = []
-        for kind, columns in parts.items():
-            column = columns[0]
-            if "alpha" not in first:
-                curves.append(_trace(kind, first, "iteration", column, len(curves), dash=kind == "error"))
-                continue
-            for i, (alpha, part) in enumerate(sorted(first.groupby("alpha"), reverse=True)):
-                label = f"{kind}, α = {alpha:g}"
-                curves.append(_trace(label, part, "iteration", column, i, dash=kind == "error"))
-        title = f"Signal ({parts['signal'][0]}) and error ({parts['error'][0]}): {said}"
-        plots.append(
-            {"id": f"dynamics-{name}", "title": title, "x": "iteration", "y": "size", "log": "y", "curves": curves}
-        )
+        inner = [key for key in (*rest[1:], "alpha") if key in table and table[key].nunique() > 1]
+        for number, (said, part) in enumerate(_series(table, rest[:1])):
+            curves = []
+            for colour, (label, one) in enumerate(_series(part, inner)):
+                for kind, columns in parts.items():
+                    title = f"{kind}{', ' if label else ''}{label}"
+                    curves.append(_trace(title, one, "iteration", columns[0], colour, dash=kind == "error"))
+            title = f"Signal and error along the run{': ' if said else ''}{said}"
+            plot = {"id": f"dynamics-{name}-{number}", "title": title, "x": "iteration", "y": "size", "log": "xy"}
+            plots.append({**plot, "curves": curves})
     return plots
 
 
@@ -365,8 +361,9 @@ def _series(frame, keys):
         return [("", frame)]
     parts = []
     for values, part in frame.groupby(list(keys), sort=True):
-        label = ", ".join(f"{k} = {v:g}" if k != "method" else str(v) for k, v in zip(keys, values, strict=True))
-        parts.append((label.replace("alpha", "α"), part))
+        pairs = zip(keys, values, strict=True)
+        said = [str(v) if isinstance(v, str) else f"{k.replace('_', ' ')} = {v:g}" for k, v in pairs]
+        parts.append((", ".join(said).replace("alpha", "α"), part))
     return parts
 
 

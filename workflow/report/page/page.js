@@ -65,11 +65,11 @@
       ...rest, xaxis: { ...axis, ...xaxis, title: { standoff: 6, ...xaxis.title } }, yaxis: { ...axis, ...yaxis, title: { standoff: 10, ...yaxis.title } },
     };
   };
-  // A tick every decade, or every second or third where there are many.
+  // A tick every decade, every second or third where there are many, also at 2 and 5 where there are few.
   const log = (values) => {
     const positive = values.filter((value) => value > 0);
     const decades = Math.log10(Math.max(...positive) / Math.min(...positive));
-    return { type: "log", dtick: decades > 12 ? 3 : decades > 6 ? 2 : 1, exponentformat: "power" };
+    return { type: "log", dtick: decades > 12 ? 3 : decades > 6 ? 2 : decades > 1.5 ? 1 : "D2", exponentformat: "power" };
   };
 
   const curves = (plot) => plot.curves.flatMap((curve) => {
