@@ -290,7 +290,7 @@ def window(tables):
         ylabel="relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)",
         title=f"α = d⁻⁵ = {first['alpha']:.2g}, κ = {first['kappa']:g}; {_size(table)}",
     )
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none")
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure
 
@@ -322,6 +322,6 @@ def starts(tables):
         title=f"α = {first['alpha']:g}, κ = {first['kappa']:g}",
     )
     left.legend(loc="lower left")
-    right.legend(loc="center left", bbox_to_anchor=(0, 0.4))
+    right.legend(loc="center left", bbox_to_anchor=(0, 0.47))
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure
