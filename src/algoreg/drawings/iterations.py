@@ -248,7 +248,7 @@ def error_at_time(tables):
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α")
     grid[0].set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
     low, high = grid[0].get_ylim()
-    grid[0].set_ylim(low, max(high, 10) * 1e5)
+    grid[0].set_ylim(low, max(high, 10) * 1e8)
     for axes in grid:
         axes.legend(loc="upper left", ncols=1 if axes is not grid[1] else 2, fontsize=7)
     figure.supxlabel(SPREAD, fontsize=7)

@@ -199,7 +199,7 @@ def theorem_11_hypothesis(reference):
                 [
                     f"`{identity}{suffix}`",
                     f"**{claim['verdict']}**",
-                    f"{number(claim['estimate'])} ({number(claim['ci_low'])} … {number(claim['ci_high'])})",
+                    f"{claim['estimate']:.5g} ({claim['ci_low']:.5g} … {claim['ci_high']:.5g})",
                     number(claim["margin"]),
                     delta,
                     f"{number(asked)} (κ = {kappa:g})",
