@@ -187,13 +187,18 @@ def test_runs_that_do_not_arrive_have_a_status_and_no_value():
     lost = measured("iterations", ITERATIONS, step=50.0)
     assert set(lost["status"]) == {"diverged"}
     assert lost["iterations"].isna().all()
-    for name, options in (("error_at_time", ERRORS), ("window", {**WINDOW, "alpha_power": 1.5}), ("starts", STARTS)):
+    for name, options in (("error_at_time", ERRORS), ("window", {**WINDOW, "alpha_power": 8}), ("starts", STARTS)):
         table = measured(name, options, step=5.0, **({"time": 20} if name == "starts" else {}))
         values = sources.module_literal("studies", name, "VALUES")
         error = "squared_error" if name == "error_at_time" else "test_error"
         assert error in values
         assert "diverged" in set(table["status"])
         assert (table[error].isna() == (table["status"] == "diverged")).all()
+
+
+def test_a_window_of_less_than_one_iteration_is_one():
+    assert set(measured("window", WINDOW, alpha_power=1.5, step=5.0)["iteration"]) == {1}
+    assert set(measured("starts", STARTS, time=0.001)["iteration"]) == {1}
 
 
 def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_matrix():

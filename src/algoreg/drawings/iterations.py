@@ -248,7 +248,7 @@ def error_at_time(tables):
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α")
     grid[0].set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
     low, high = grid[0].get_ylim()
-    grid[0].set_ylim(low, max(high, 10) * 1e5)
+    grid[0].set_ylim(low, max(high, 10) * 1e8)
     for axes in grid:
         axes.legend(loc="upper left", ncols=1 if axes is not grid[1] else 2, fontsize=7)
     figure.supxlabel(SPREAD, fontsize=7)
@@ -290,7 +290,7 @@ def window(tables):
         ylabel="relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)",
         title=f"α = d⁻⁵ = {first['alpha']:.2g}, κ = {first['kappa']:g}; {_size(table)}",
     )
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none")
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure
 
@@ -322,6 +322,6 @@ def starts(tables):
         title=f"α = {first['alpha']:g}, κ = {first['kappa']:g}",
     )
     left.legend(loc="lower left")
-    right.legend(loc="center left", bbox_to_anchor=(0, 0.4))
+    right.legend(loc="center left", bbox_to_anchor=(0, 0.47))
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure

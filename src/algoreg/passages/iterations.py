@@ -76,7 +76,7 @@ def iterations_in_log(reference):
                 f"{means.index.max():g} … {means.index.min():g}",
                 _exponent(_means(frame, "log_d_over_alpha", "time")),
                 _exponent(means.set_axis(x)),
-                f"{slope:.2f} log(1/α) {constant:+.2f}",
+                f"{slope:.2f}·(log(1/α) {constant / slope:+.2f})",
                 f"{np.log(d):.2f}",
             ]
         )
@@ -199,7 +199,7 @@ def theorem_11_hypothesis(reference):
                 [
                     f"`{identity}{suffix}`",
                     f"**{claim['verdict']}**",
-                    f"{number(claim['estimate'])} ({number(claim['ci_low'])} … {number(claim['ci_high'])})",
+                    f"{claim['estimate']:.5g} ({claim['ci_low']:.5g} … {claim['ci_high']:.5g})",
                     number(claim["margin"]),
                     delta,
                     f"{number(asked)} (κ = {kappa:g})",

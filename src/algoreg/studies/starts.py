@@ -38,7 +38,7 @@ def measure(options, context):
     """
     d, rank, kappa, alpha, step = (options[key] for key in ("d", "rank", "kappa", "alpha", "step"))
     m, targets = count_of(options["m_per_dr"], d, rank), options["targets"]
-    last = round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0])
+    last = max(round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0]), 1)
     factors = draw_planted(d, rank, kappa, context.seed, targets, context)
     runs = [{"start": start, "target": target, "m": m, "step": step} for start in STARTS for target in range(targets)]
     planted = [factors[run["target"]] for run in runs]

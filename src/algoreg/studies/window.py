@@ -53,7 +53,7 @@ def measure(options, context):
     """
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
     alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_per_dr"], d, rank)
-    last = round(theorem_11_window(d, kappa, alpha, step)[1])
+    last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)
     points, targets = recorded(last, options["points"]), range(options["targets"])
     factors = draw_planted(d, rank, kappa, context.seed, len(targets), context)
     runs = [
