@@ -388,11 +388,15 @@ def test_the_ledger_compares_readings_with_the_same_draws(monkeypatch):
         if along == "d":
             usual, slow = (frame.assign(d=20 * frame["rank"], rank=1) for frame in (usual, slow))
         tables[f"samples_{short}"] = tables[f"samples_precision_{short}"] = usual
-        tables[f"samples_settings_{short}"] = pd.concat([usual, slow], ignore_index=True)
+        far = table_of(np.maximum(logs, np.log(100)) + (logs == logs.max()) * 5, **options, alpha=1e-3)
+        far = far if along == "rank" else far.assign(d=20 * far["rank"], rank=1)
+        tables[f"samples_settings_{short}"] = pd.concat([usual, slow, far], ignore_index=True)
     lines = passages.samples_sensitivity(reference_of(**tables)).splitlines()
     rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:]}
     assert rows["fewer draws, η·t = 40"][1] == "× 1.105"
     assert rows["fewer draws, float64"][1] == "× 1.000"
     assert rows["fewer draws"][1] == rows["judged: error 0.1"][1] == ""
+    assert rows["fewer draws, α = 10⁻³"][1].startswith("at least × ")
+    assert rows["fewer draws, α = 10⁻³"][0].endswith("(1 of 12 off the grid)")
     assert rows["error 0.3"][1].startswith("× 0.8")
     assert rows["judged: error 0.1"][2:4] == ["", ""]
