@@ -202,4 +202,4 @@ def _fewer(found):
         return "exponents of m*"
     along, other = found[0].along, OTHER[found[0].along]
     sizes = ", ".join(map(str, sorted(frame[along].unique())))
-    return f"fewer draws: {LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]}, {draws(frame)}"
+    return f"fewer draws: {LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]},\n{draws(frame)}"

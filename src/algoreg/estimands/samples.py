@@ -163,38 +163,34 @@ def _pooled_slope(found):
     return censored_slope(x.ravel(), found.logs.ravel(), found.sides.ravel())
 
 
-def exponent_of(families, rng):
-    """Return the largest exponent of thresholds over families of targets, with a 95 % interval.
-
-    Whole targets and whole ensembles are resampled, the same numbers in all families.
+def exponent_of(found, rng):
+    """Return the exponent of thresholds in size, with a 95 % interval from resampled whole targets and whole ensembles.
 
     Parameters
     ----------
-    families : list of Thresholds
-        Of the same numbers of targets and ensembles.
+    found : Thresholds
     rng : numpy.random.Generator
 
     Returns
     -------
     Estimate
-        Undefined where fewer than half of a family's thresholds lie on the grid.
+        Undefined where fewer than half of the thresholds lie on the grid.
     """
-    if any(np.mean(each.sides == INSIDE) < LEAST_INSIDE for each in families):
+    if np.mean(found.sides == INSIDE) < LEAST_INSIDE:
         return UNDEFINED
+    if (found.sides == INSIDE).all():
+        # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
+        slopes = np.tensordot(_weights(found.sizes), found.logs, axes=1)
 
-    if all((each.sides == INSIDE).all() for each in families):
-        # Each family's slope is the mean of those of its cells: quicker than a fit per replicate.
-        slopes = [np.tensordot(_weights(each.sizes), each.logs, axes=1) for each in families]
-
-        def largest(targets, ensembles):
-            return max(each[np.ix_(targets, ensembles)].mean() for each in slopes)
+        def slope(targets, ensembles):
+            return slopes[np.ix_(targets, ensembles)].mean()
     else:
 
-        def largest(targets, ensembles):
-            return np.max([_pooled_slope(each.taken(targets, ensembles)) for each in families])
+        def slope(targets, ensembles):
+            return _pooled_slope(found.taken(targets, ensembles))
 
-    found = crossed_interval(largest, *families[0].logs.shape[1:], rng)
-    return found if np.isfinite([found.value, found.low, found.high]).all() else UNDEFINED
+    estimate = crossed_interval(slope, *found.logs.shape[1:], rng)
+    return estimate if np.isfinite([estimate.value, estimate.low, estimate.high]).all() else UNDEFINED
 
 
 def families_of(frame, along, tolerance):
@@ -210,15 +206,18 @@ def families_of(frame, along, tolerance):
     return {name: find_thresholds(part, along, tolerance) for name, part in frame.groupby("spectrum")}
 
 
-@estimand(
-    "exponent in {along} of the m at which the test error falls through {tolerance}, the larger of the spectra's,"
-)
+@estimand("exponent in {along} of the m at which the test error falls through {tolerance} (largest over spectra)")
 def threshold_exponent(tables, published, rng, *, table, along, tolerance, where=None):
     """Return the exponent of thresholds in d or rank, the largest over the table's spectra; see ``find_thresholds``.
 
-    Thresholds off the grid enter as bounds; ``where`` picks rows (column: value or list).
+    Thresholds off the grid enter as bounds; ``where`` picks rows (column: value or list). The interval goes from the largest lower end to
+    the largest upper end: it lies below a margin only where every spectrum's does, and above one where some spectrum's does.
     """
-    return exponent_of(list(families_of(chosen(tables[table], where), along, tolerance).values()), rng)
+    families = families_of(chosen(tables[table], where), along, tolerance).values()
+    found = [exponent_of(each, rng) for each in families]
+    if UNDEFINED in found:
+        return UNDEFINED
+    return Estimate(*(max(getattr(each, part) for each in found) for part in ("value", "low", "high")))
 
 
 @dataclass(frozen=True)
@@ -248,8 +247,8 @@ _CONTROLS = {"rank": "samples_square", "d": "samples_projected"}
 def readings(tables):
     """Yield the :class:`Reading` of every sweep and spectrum, as far as there are tables.
 
-    The tables of ``SWEEPS`` at four tolerances; every start, time and step of ``samples_settings_*`` and ``samples_precision_*`` at 0.1,
-    and starts other than the smallest at 0.01 too; the controls. A sweep needs at least three sizes.
+    The tables of ``SWEEPS`` at four tolerances; every time and step of ``samples_settings_*`` and ``samples_precision_*`` at 0.1, and other
+    starts at 0.01 too; the controls. A sweep needs at least three sizes.
 
     Parameters
     ----------
@@ -268,8 +267,9 @@ def readings(tables):
             whole = tables[table]
             for (alpha, time, step, spectrum), frame in whole.groupby(["alpha", "time", "step", "spectrum"]):
                 tolerances = [TOLERANCE, 0.3, 0.03, 0.01] if kind == "judged" else [TOLERANCE]
-                if alpha > whole["alpha"].min():
-                    tolerances.append(0.01)
+                if alpha != usual["alpha"] and kind == "settings":
+                    # One change at a time: another start at the usual time, and there at a tolerance near its floor too.
+                    tolerances = [TOLERANCE, 0.01] if time == usual["time"] else []
                 for tolerance in tolerances:
                     found = find_thresholds(frame, along, tolerance)
                     if len(found.sizes) < 3:
@@ -277,7 +277,7 @@ def readings(tables):
                     axes = {"table": table, "alpha": alpha, "time": time, "step": step, "spectrum": spectrum}
                     rng = stream("reading", tolerance=tolerance, **{key: str(value) for key, value in axes.items()})
                     label = _label(kind, tolerance, frame.iloc[0], usual)
-                    yield Reading(kind, label, along, spectrum, tolerance, frame, found, exponent_of([found], rng))
+                    yield Reading(kind, label, along, spectrum, tolerance, frame, found, exponent_of(found, rng))
 
 
 def power(value):

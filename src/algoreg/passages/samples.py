@@ -101,7 +101,9 @@ def _factor(one, found):
     ]
     if not plain or plain[0] is one:
         return ""
-    both = (one.thresholds.sides == INSIDE) & (plain[0].thresholds.sides == INSIDE)
-    if not both.any():
+    off = set(one.thresholds.sides.ravel()) - {INSIDE}
+    if len(off) > 1 or (plain[0].thresholds.sides != INSIDE).any():
         return "–"
-    return f"× {np.exp(np.mean((one.thresholds.logs - plain[0].thresholds.logs)[both])):.3f}"
+    # Thresholds off the grid count as the bounds that they are, and make the mean one.
+    bound = {ABOVE: "at least ", BELOW: "at most "}.get(next(iter(off), INSIDE), "")
+    return f"{bound}× {np.exp(np.mean(one.thresholds.logs - plain[0].thresholds.logs)):.3f}"
