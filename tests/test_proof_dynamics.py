@@ -235,6 +235,7 @@ def test_a_course_is_thinned_and_holds_the_spectrum():
     first = table[table["iteration"] == 0]
     np.testing.assert_allclose(first[["sigma_1", "sigma_7", "signal", "error"]], 1e-3, rtol=1e-9)
     np.testing.assert_allclose(first["effective_rank"], 8, rtol=1e-9)
+    np.testing.assert_allclose(first["error_frobenius"] / first["error"], (8 - first["rank"]) ** 0.5, rtol=1e-9)
     last = table[(table["iteration"] == 56) & (table["rank"] == 1)].iloc[0]
     assert last["sigma_1"] == pytest.approx(1, abs=0.05)
     assert last["sigma_2"] < 0.01

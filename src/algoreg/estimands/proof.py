@@ -24,7 +24,7 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
     return Estimate(ends[0].value, min(end.low for end in ends), ends[0].high)
 
 
-@estimand("largest distance of the exponents of {values} in {along} from ±{expected:g}")
+@estimand("largest distance from ±{expected:g} of the exponents of {values} in the sizes")
 def exponents_distance(tables, published, rng, *, table, values, along, expected, where=None):
     """Return the largest ||slope| − ``expected``| over columns and axes, slopes of mean logs over ensembles.
 

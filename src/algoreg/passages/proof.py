@@ -33,6 +33,11 @@ def _exponent(frame, axis, value):
     return np.polyfit(np.log(means.index.to_numpy(float)), means.to_numpy(), 1)[0] if len(means) > 2 else np.nan
 
 
+def _signed(exponent):
+    """Return an exponent with its sign, or a dash where there are too few sizes for one."""
+    return "–" if np.isnan(exponent) else f"{exponent:+.2f}"
+
+
 @passage("rip", "rip_rank_one")
 def proof_isometry(reference):
     """Return the exponents of the isometry constants for attacked and random matrices and for rank-one measurements, as Markdown."""
@@ -47,14 +52,14 @@ def proof_isometry(reference):
             still = part
             for name, value in base.items():
                 still = still if name == axis else still[still[name] == value]
-            cells += [f"{_exponent(still, axis, root):+.2f}" for root in ("upper_root", "lower_root")]
+            cells += [_signed(_exponent(still, axis, root)) for root in ("upper_root", "lower_root")]
         rows.append([f"Gaussian, {attack}", *cells])
     practical = table[(table["attack"] == "adversarial") & (table["d"] == base["d"]) & (table["rank"] == base["rank"])]
     practical = practical[practical["regime"] == "practical"]
-    few = [f"{_exponent(practical, 'm', root):+.2f}" for root in ("upper_root", "lower_root")]
+    few = [_signed(_exponent(practical, "m", root)) for root in ("upper_root", "lower_root")]
     rows.append(["Gaussian, adversarial, practical m", "", "", "", "", *few])
     attacked = other[other["attack"] == "adversarial"]
-    alone = [f"{_exponent(attacked, 'm', root):+.2f}" for root in ("upper_root", "lower_root")]
+    alone = [_signed(_exponent(attacked, "m", root)) for root in ("upper_root", "lower_root")]
     rows.append([f"rank one, adversarial (d = {attacked['d'].iloc[0]})", "", "", "", "", *alone])
     header = [
         "measurements, matrices",
@@ -62,7 +67,7 @@ def proof_isometry(reference):
     ]
     hard = table[(table["attack"] == "adversarial") & (table["d"] == base["d"]) & (table["rank"] == base["rank"])]
     lines = [
-        [f"{m:g}", f"{part['m_over_dr'].iloc[0]:g}", _bracket(part), number(part["certificate"].mean())]
+        [f"{m:g}", number(part["m_over_dr"].iloc[0]), _bracket(part), number(part["certificate"].mean())]
         for m, part in hard.groupby("m")
     ]
     sizes = markdown(["m", "m/dr", f"δ of rank {base['rank']} between", "‖G − I‖"], lines)
@@ -132,12 +137,13 @@ def proof_rank_one(reference):
         cells = [number(means["over_low"][name]) for name in names]
         judged = means.loc[["error_square", "error_norm", "signal"]].max()
         outcome = _outcome(part["regime"].iloc[0], _within(judged["over_low"], judged["over_up"]))
-        rows.append([f"{m:g}", f"{part['m_over_dr'].iloc[0]:g}", _bracket(part), *cells, outcome])
+        rows.append([f"{m:g}", number(part["m_over_dr"].iloc[0]), _bracket(part), *cells, outcome])
     final = table[(table["inequality"] == "final_error") & (table["regime"] == "certified")]
     slopes = []
     for start, part in final.groupby("start"):
         error, delta = (np.log(part.groupby("m")[name].mean()) for name in ("needed", "delta_low"))
-        slopes.append(f"{'α = 1' if start == 'one' else 'the scaled start'} {np.polyfit(delta, error, 1)[0]:.2f}")
+        slope = np.polyfit(delta, error, 1)[0] if len(delta) > 2 else np.nan
+        slopes.append(f"{'α = 1' if start == 'one' else 'the scaled start'} {_signed(slope)}")
     header = ["m", "m/dr", "δ of rank 4", *names.values(), "Propositions 3.2 and 3.3"]
     return f"{markdown(header, rows)}\n\nExponent of the final error in δ, certified m: {'; '.join(slopes)}."
 
@@ -157,7 +163,7 @@ def proof_rank_r(reference):
         )
         rows.append(
             [
-                f"{m:g}", f"{part['m_over_dr'].iloc[0]:g}", _bracket(part), f"{kappa:g}", number(growth), f"{dominance:.3f}",
+                f"{m:g}", number(part["m_over_dr"].iloc[0]), _bracket(part), f"{kappa:g}", number(growth), f"{dominance:.3f}",
                 f"{means['signal_over_bound'].min():.3f}", "conditions fail" if np.isnan(rate) else number(rate),
                 number(means["sine_over_delta"].max()), number(means["error_constant"].max()), number(means["late_error_constant"].max()),
                 _outcome(part["regime"].iloc[0], bool(growth < 4 and dominance > 1)),
@@ -207,7 +213,7 @@ def proof_error_law(reference):
     for (m, kappa), part in table[table["split"] == "planted"].groupby(["m", "kappa"]):
         lost = 1 - _exponent(part, "alpha", "largest_error")
         scale = part["m_over_dr"].iloc[0] ** -0.5
-        rows.append([f"{m:g}", f"{part['m_over_dr'].iloc[0]:g}", f"{kappa:g}", number(lost), number(lost / scale)])
+        rows.append([f"{m:g}", number(part["m_over_dr"].iloc[0]), f"{kappa:g}", number(lost), number(lost / scale)])
     return markdown(["m", "m/dr", "κ", "c in max ‖E_t‖ ~ α^(1−c)", "c/√(dr/m)"], rows)
 
 

@@ -35,7 +35,7 @@ OPTIONS = {
 CHECKS = (("max(rank) < d", "ranks below d"), ("every <= iterations", "every at most iterations"))
 KEYS = ("rank", "m_over_dr", "iteration", "target", "ensemble")
 VALUES = (
-    "d", "m", "kappa", "alpha", "step", "delta_low", "delta_up", "test_error", "effective_rank", "signal", "error", "sine",
+    "d", "m", "kappa", "alpha", "step", "delta_low", "delta_up", "test_error", "effective_rank", "signal", "error", "error_frobenius", "sine",
     "sigma_1", "sigma_2", "sigma_3", "sigma_4", "sigma_5", "sigma_6", "sigma_7",
 )  # fmt: skip
 SINGULAR_VALUES = 7
@@ -65,7 +65,7 @@ class Spectra:
 def measure(options, context):
     """Return a row per rank, m, kept iteration, target and ensemble.
 
-    ``signal`` is σ_min(U*ᵀZ_t) for an orthonormal U*, ``error`` ‖E_t‖, by the moving split U_t = Z_t + E_t along S_t; ``sine`` that of
+    ``signal`` is σ_min(U*ᵀZ_t) for an orthonormal U*, ``error`` and ``error_frobenius`` ‖E_t‖ and ‖E_t‖_F, by the moving split U_t = Z_t + E_t along S_t; ``sine`` that of
     the angle between S_t and span(U*); ``sigma_k`` the seven largest singular values of U_t. δ's bracket is that of rank 4r.
     Empty where a run diverged.
     """
@@ -91,7 +91,7 @@ def measure(options, context):
                         "test_error": float(error[target]),
                         "effective_rank": float(effective[target]),
                         "signal": float(course["across_least"][iteration]),
-                        "error": float(course["error"][iteration]),
+                        **{name: float(course[name][iteration]) for name in ("error", "error_frobenius")},
                         "sine": float(course["sine"][iteration]),
                         **{f"sigma_{k + 1}": float(singular[target, k]) for k in range(SINGULAR_VALUES)},
                     }

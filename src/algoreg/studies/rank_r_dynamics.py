@@ -108,6 +108,7 @@ class Split:
             {
                 "sine": self.subspace.largest_sine(frames),
                 "error": spectral_norm(error),
+                "error_frobenius": torch.linalg.matrix_norm(error),
                 "signal_norm": signal[:, 0],
                 "signal_least": signal[:, -1],
                 "across_least": across[:, -1],
