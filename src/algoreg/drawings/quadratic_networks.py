@@ -89,7 +89,7 @@ def quadratic_recovery(tables):
         ylabel="generalisation error, E(ŷ − y)²",
         title=_sizes(table),
     )
-    axes.xaxis.label.set_fontsize(8)
+    axes.xaxis.label.set_fontsize(7.5)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -103,7 +103,8 @@ def _examples(axes, table, along, tolerances):
             points, found, censored = example_thresholds(frame, along, tolerance)
             logs = np.log(found)
             mean = np.exp(logs.mean(axis=(1, 2)))
-            bars = [mean - found.min(axis=(1, 2)), found.max(axis=(1, 2)) - mean]
+            # Equal runs may lie on either side of their mean by rounding.
+            bars = np.maximum([mean - found.min(axis=(1, 2)), found.max(axis=(1, 2)) - mean], 0)
             slope = np.polyfit(np.log(points), np.log(mean), 1)[0] if len(points) > 1 else np.nan
             axes.errorbar(
                 points,
@@ -182,12 +183,12 @@ def lemma_printed(tables):
         axes.errorbar(
             part.mean().index,
             part.mean(),
-            [part.mean() - part.min(), part.max() - part.mean()],
+            np.maximum([part.mean() - part.min(), part.max() - part.mean()], 0),
             fmt="o",
             color=colour,
             markersize=4,
             capsize=2,
-            label=f"a sum of m = {largest['m'].iloc[0]}",
+            label=f"a sum of m = {largest['m'].iloc[0]}, R = {label.split(',')[0].removeprefix('R = ')}",
         )
     axes.axhline(1, color="black", linestyle="--", linewidth=1, label="the lemma: at most 1")
     axes.set(
@@ -256,8 +257,9 @@ def quadratic_tau(tables):
     """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label against m."""
     table = tables["quadratic_tau"]
     last = table[table["iteration"] == table["iteration"].max()]
-    figure, grid = plt.subplots(1, 2, figsize=(9.4, 4.2))
-    axes = grid[0]
+    panels = 1 + ("quadratic_mean_label" in tables)
+    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.4), squeeze=False)
+    axes = grid[0][0]
     sized = last[last["tau_error"] != 0].assign(size=last["tau_error"].abs())
     over, under = sized[sized["tau_error"] > 0], sized[sized["tau_error"] < 0]
     _line(axes, over, "size", "test_error", TEST, "τ too large, at the end", marker="o", markersize=4)
@@ -283,8 +285,8 @@ def quadratic_tau(tables):
     _mark_lost(axes, under, "size", TRAIN, 0.92)
     axes.plot([], [], "x", color=TRAIN, label="τ too small: runs that diverged")
     axes.legend(loc="lower right", fontsize=7)
-    axes = grid[1]
-    if "quadratic_mean_label" in tables:
+    if panels > 1:
+        axes = grid[0][1]
         other = tables["quadratic_mean_label"]
         for variant in ("algorithm-1", "mean-label"):
             label, colour, _ = NAMES[variant]
@@ -312,8 +314,9 @@ def quadratic_tau(tables):
 def quadratic_initialisation(tables):
     """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers, against m/d."""
     table = tables["quadratic_initialisation"]
-    figure, grid = plt.subplots(1, 2, figsize=(9.4, 4.9))
-    axes = grid[0]
+    panels = 1 + ("quadratic_cone" in tables)
+    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.9), squeeze=False)
+    axes = grid[0][0]
     for i, variant in enumerate(("algorithm-1", "no-truncation", "plain")):
         label, colour, style = NAMES[variant]
         part = table[table["variant"] == variant]
@@ -326,8 +329,8 @@ def quadratic_initialisation(tables):
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 20)
     axes.legend(loc="lower right")
-    axes = grid[1]
-    if "quadratic_cone" in tables:
+    if panels > 1:
+        axes = grid[0][1]
         other = tables["quadratic_cone"]
         other = other.assign(ratio=other["m"] / other["d"], test_error=np.maximum(other["test_error"], 1e-6))
         start = f"from α = {other['alpha'].dropna().iloc[0]:g}"
@@ -353,7 +356,7 @@ def quadratic_initialisation(tables):
             ylabel="relative test error (at least 10⁻⁶)",
             title=f"d = {d}, r = {other['rank'].iloc[0]}; {draws(other)}",
         )
-        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, handlelength=3.5)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
