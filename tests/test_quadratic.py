@@ -104,6 +104,18 @@ def test_in_the_population_limit_the_rescaled_step_is_the_matrix_sensing_step(co
     assert torch.allclose(solver.advance(start, 0, 1), sensing, rtol=1e-12, atol=1e-12) == equal
 
 
+@pytest.mark.parametrize("error", [0.1, -0.1])
+def test_what_an_error_in_tau_leaves_in_the_population_limit(error):
+    factor = np.linalg.qr(np.random.default_rng(0).standard_normal((D, 2)))[0]
+    planted = torch.from_numpy(factor @ factor.T)
+    options = run(step=0.1, alpha=1e-2, tau_error=error, truncation=None)
+    solver = quadratic.Algorithm(Population(planted), torch.zeros(1, M, dtype=torch.float64), [options], SEED)
+    end = solver.estimate(solver.advance(solver.initial(), 0, 3000))[0]
+    # ετ/2 off in every direction that can move: X cannot become negative where X* is 0.
+    expected = planted * (1 - error) if error > 0 else planted - error * torch.eye(D)
+    close(end, expected, rtol=1e-6, atol=1e-6)
+
+
 def batch(**changes):
     ensemble, factor = Ensemble.draw(D, M, SEED, 0), draw_factor({"kind": "columns"}, D, 1, SEED, 0)[None]
     labels = ensemble.label(torch.from_numpy(factor @ factor.transpose(0, 2, 1))).numpy()
