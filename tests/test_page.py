@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, SCHEMAS, snakemake
 
 from algoreg import page, records, settings, sources
 
@@ -302,14 +302,14 @@ def test_the_ledger_is_escaped_and_its_markers_are_left_out():
     assert html.count('class="scroll"') == 1
 
 
-def test_the_rule_names_a_missing_figure(smoke, tmp_path):
-    from conftest import snakemake
-
+def test_the_rule_names_a_damaged_figure(smoke, tmp_path):
     folder = tmp_path / "repository"
     shutil.copytree(smoke, folder, copy_function=shutil.copy2)
     results = folder / "results" / "smoke"
+    assert read((results / "report" / "index.html").read_text(encoding="utf-8"))[0].scripts == 3
     (results / "report" / "index.html").unlink()
-    (results / "provenance" / "figures" / "figure_2.svg.json").write_text("{}")
+    with open(results / "figures" / "figure_2.svg", "a") as picture:
+        picture.write("x")
     done = snakemake(folder, "results/smoke/report/index.html")
     assert done.returncode != 0
-    assert "figures/figure_2.svg" in done.stdout + done.stderr
+    assert "figures/figure_2.svg: its content does not match" in done.stdout + done.stderr

@@ -362,7 +362,9 @@ def _series(frame, keys):
     parts = []
     for values, part in frame.groupby(list(keys), sort=True):
         pairs = zip(keys, values, strict=True)
-        said = [str(v) if isinstance(v, str) else f"{k.replace('_', ' ')} = {v:g}" for k, v in pairs]
+        said = [
+            str(v) if isinstance(v, str) else f"{k.replace('_over_', '/').replace('_', ' ')} = {v:g}" for k, v in pairs
+        ]
         parts.append((", ".join(said).replace("alpha", "α"), part))
     return parts
 
