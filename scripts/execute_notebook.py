@@ -13,6 +13,8 @@ joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
+# A backend chosen for other work would leave the notebook's pictures out.
+os.environ.pop("MPLBACKEND", None)
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False).execute()
 page, _ = HTMLExporter().from_notebook_node(notebook)
