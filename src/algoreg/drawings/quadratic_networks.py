@@ -281,7 +281,7 @@ def quadratic_tau(tables):
         title=f"{_sizes(table)}; {table['iteration'].max()} steps",
     )
     low, high = axes.get_ylim()
-    axes.set_ylim(low / 6, high * 4)
+    axes.set_ylim(low / 50, high * 4)
     _mark_lost(axes, under, "size", TRAIN, 0.92)
     axes.plot([], [], "x", color=TRAIN, label="τ too small: runs that diverged")
     axes.legend(loc="lower right", fontsize=7)
@@ -306,7 +306,7 @@ def quadratic_tau(tables):
         )
         _plain_axis(axes.xaxis, np.array(sorted(other["m"].unique())))
         axes.legend(loc="lower left")
-    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g}; {SPREAD}", fontsize=7)
+    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g};\n{SPREAD}", fontsize=7 if panels > 1 else 6.5)
     return figure
 
 
