@@ -9,6 +9,8 @@ rule descend:
         log_path("descend/{descent}-{ensemble}"),
     benchmark:
         benchmark_path("descend/{descent}-{ensemble}")
+    # The longest jobs first: the short ones then fill what is left of the cores.
+    priority: 10
     group:
         "descents"
     conda:

@@ -7,6 +7,8 @@ rule draw_problem:
         log_path("draw_problem/{problem}-{ensemble}"),
     benchmark:
         benchmark_path("draw_problem/{problem}-{ensemble}")
+    # What descents wait for comes first.
+    priority: 20
     group:
         "descents"
     conda:

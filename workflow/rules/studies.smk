@@ -9,6 +9,8 @@ rule measure:
         log_path("measure/{study}-{part}"),
     benchmark:
         benchmark_path("measure/{study}-{part}")
+    # After descents, which take longer.
+    priority: 5
     group:
         "studies"
     conda:
