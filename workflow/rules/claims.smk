@@ -6,9 +6,7 @@ for entry in CLAIMS:
             rule_name(entry["id"])
         input:
             tables=claim_tables(entry),
-            published=sorted(
-                str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
-            ),
+            published=PUBLISHED,
         output:
             claim=result(f"claims/{entry['id']}.json"),
             sidecar=sidecar(result(f"claims/{entry['id']}.json")),

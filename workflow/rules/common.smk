@@ -1,4 +1,5 @@
 # Settings, checked before any job, and the small named helpers of the other stages.
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,17 @@ STUDY_VERSIONS = {
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
 onstart:
     check_device()
+
+
+def from_root(*parts):
+    """Return a path of the repository as seen from the working directory: results then outlive a move of the checkout."""
+    return os.path.relpath(ROOT.joinpath(*parts))
+
+
+PUBLISHED = [
+    from_root("reference", "published", path.name)
+    for path in sorted((ROOT / "reference" / "published").glob("*.csv"))
+]
 
 
 wildcard_constraints:
@@ -265,12 +277,8 @@ def compared_table(wildcards):
 
 def published_curve(wildcards):
     """Return the published curve's file."""
-    return str(
-        ROOT
-        / "reference"
-        / "published"
-        / f"{experiment_block(wildcards)['published']}.csv"
-    )
+    name = experiment_block(wildcards)["published"]
+    return from_root("reference", "published", f"{name}.csv")
 
 
 def study_block(wildcards):
@@ -363,4 +371,4 @@ def all_notebooks():
 
 def notebook_source(wildcards):
     """Return a notebook's source."""
-    return str(ROOT / "notebooks" / f"{wildcards.notebook}.ipynb")
+    return from_root("notebooks", f"{wildcards.notebook}.ipynb")

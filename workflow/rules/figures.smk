@@ -2,9 +2,7 @@
 rule draw_figure:
     input:
         tables=figure_tables,
-        published=sorted(
-            str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
-        ),
+        published=PUBLISHED,
     output:
         svg=report(
             result("figures/{figure}.svg"),

@@ -7,14 +7,12 @@ rule build_page:
         tables=all_tables(),
         figures=all_figures(),
         spectra=spectrum_arrays(),
-        published=sorted(
-            str(path) for path in (ROOT / "reference" / "published").glob("*.csv")
-        ),
+        published=PUBLISHED,
         templates=[
-            str(ROOT / "workflow" / "report" / "page" / name)
+            from_root("workflow", "report", "page", name)
             for name in ("page.html", "page.css", "page.js")
         ],
-        ledger=str(ROOT / "docs" / "deviations.md"),
+        ledger=from_root("docs", "deviations.md"),
     output:
         page=report(
             result("report/index.html"),
@@ -83,8 +81,8 @@ rule compare_with_reference:
             for name, block in config["problems"].items()
             for number in range(block["ensembles"])
         ],
-        reference=str(ROOT / "reference" / "runs" / f"{TIER}.json"),
-        tolerances=str(ROOT / "reference" / "tolerances.yaml"),
+        reference=from_root("reference", "runs", f"{TIER}.json"),
+        tolerances=from_root("reference", "tolerances.yaml"),
     output:
         report=result("verify.txt"),
     log:
