@@ -5,6 +5,7 @@ document still says what the reference says.
 """
 
 import re
+from collections import Counter
 from importlib import import_module
 
 import numpy as np
@@ -81,7 +82,7 @@ def frame_of(table):
 
 
 def verdicts(reference, registry):
-    """Return the table of verdicts as Markdown."""
+    """Return how many claims have each verdict, and their table, as Markdown."""
     entries = {entry["id"]: entry for entry in registry}
     rows = []
     for claim in reference["claims"]:
@@ -102,7 +103,10 @@ def verdicts(reference, registry):
                 claim["control_verdict"] or "–",
             ]
         )
-    return markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
+    outcomes = Counter(claim["verdict"] for claim in reference["claims"] if claim["id"] in entries)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    table = markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
+    return f"{outcomes.total()} claims: {counts}.\n\n{table}"
 
 
 def figure_1(reference):
