@@ -159,12 +159,14 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
     ]  # fmt: skip
     options = {
         "table": "x", "values": ["a"], "along": {"d": {"rank": 2, "m": 100}, "rank": {"d": 16, "m": 100}, "m": {"d": 16, "rank": 2}},
-        "expected": 0.5,
+        "expected": 0.5, "falling": ["m"],
     }  # fmt: skip
     tables = {"x": pd.DataFrame(rows)}
     found = proof.exponents_distance(tables, {}, np.random.default_rng(0), **options)
     assert found.value == pytest.approx(0.1, abs=0.02)
     assert found.low < found.value < found.high
+    wrong = proof.exponents_distance(tables, {}, np.random.default_rng(0), **{**options, "falling": []})
+    assert wrong.value == pytest.approx(1.0, abs=0.05)
     tables["x"].loc[0, "a"] = 0.0
     assert proof.exponents_distance(tables, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
     with pytest.raises(ValueError, match="an exponent needs at least three"):

@@ -26,8 +26,8 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
 
 
 @estimand("largest distance from ±{expected:g} of the exponents of {values} in the sizes")
-def exponents_distance(tables, published, rng, *, table, values, along, expected, where=None):
-    """Return the largest ||slope| − ``expected``| over columns and axes, slopes of mean logs over ensembles.
+def exponents_distance(tables, published, rng, *, table, values, along, expected, falling=(), where=None):
+    """Return the largest |slope − (±``expected``)| over columns and axes, slopes of mean logs over ensembles.
 
     Parameters
     ----------
@@ -36,10 +36,12 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
     along : mapping of str to mapping
         Per axis, the rows (column: value) on which the others stand still.
     expected : float
+        The exponent where the quantity grows; less than 0 by as much along the axes of ``falling``.
+    falling : list of str
     where : mapping, optional
         Rows of all axes.
     """
-    logs, slopes = [], []
+    logs, slopes, goals = [], [], []
     for axis, rows in along.items():
         frame = chosen(tables[table], {**(where or {}), **rows})
         for column in values:
@@ -51,10 +53,12 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
             x = np.log([point for (point,) in names])
             slopes.append((x - x.mean()) / np.sum((x - x.mean()) ** 2))
             logs.append(np.log(found[:, 0]))
+            goals.append(-expected if axis in falling else expected)
 
     def statistic(_, ensembles):
         return max(
-            abs(abs(slope @ log[:, ensembles].mean(axis=1)) - expected) for slope, log in zip(slopes, logs, strict=True)
+            abs(slope @ log[:, ensembles].mean(axis=1) - goal)
+            for slope, log, goal in zip(slopes, logs, goals, strict=True)
         )
 
     return crossed_interval(statistic, None, logs[0].shape[1], rng)
