@@ -205,8 +205,10 @@ def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(smoke, re
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(smoke, repository, mounted):
     results = repository / "results" / "smoke"
     kept = repository / "kept"
-    shutil.copytree(results, kept, ignore=shutil.ignore_patterns("figures", "notebooks"), copy_function=shutil.copy2)
-    mounted("-t", "tmpfs", "-o", "size=4m", "tmpfs", results)
+    shutil.copytree(
+        results, kept, ignore=shutil.ignore_patterns("figures", "notebooks", "report"), copy_function=shutil.copy2
+    )
+    mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs", results)
     shutil.copytree(kept, results, copy_function=shutil.copy2, dirs_exist_ok=True)
     for path in (DESCENT, LOG):
         (repository / path).unlink()

@@ -224,6 +224,11 @@ LITTLE["studies"] = {
     }
 }
 LITTLE["experiments"]["figure_4"]["by"] = ["d", "m", "method"]
+LITTLE["figures"] = {
+    name: shown
+    for name, shown in LITTLE["figures"].items()
+    if {*LITTLE["experiments"], *LITTLE["studies"]}.issuperset(shown)
+}
 
 
 @settings(**FUZZ)

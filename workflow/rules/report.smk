@@ -24,6 +24,8 @@ rule build_page:
         log_path("build_page"),
     benchmark:
         benchmark_path("build_page")
+    group:
+        "results"
     conda:
         "../../environment.yml"
     params:
