@@ -218,3 +218,19 @@ def test_a_step_factor_makes_steps_larger_and_fewer_and_records_at_the_same_time
     assert settings.own_record(tier, "x") == {"errors": {"every": 4, "at": [1, 7], "log_spaced": 4}}
     descent["step_factor"] = 1
     assert settings.expand_runs(tier, "x")[0]["iterations"] == 100
+
+
+def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
+    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    for tier in ("smoke", "quick", "standard", "paper"):
+        content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+        assert settings.exponent_problems(entries, content, tier) == []
+    content = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
+    content["studies"]["samples_d"]["options"]["d"] = [16, 24]
+    content["studies"]["iterations_in_r"]["options"]["ranks"] = [1, 2]
+    found = settings.exponent_problems(entries, content, "t.yaml")
+    for option, claim in (
+        ("samples_d.options.d = [16, 24]", "thm11-samples-in-d"),
+        ("iterations_in_r.options.ranks", "thm11-iterations-in-r"),
+    ):
+        assert any(option in line and claim in line and "at least three values" in line for line in found), found

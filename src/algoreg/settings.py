@@ -719,6 +719,49 @@ def _label_problems(estimand, place, function):
     return []
 
 
+# The option of a study that lists the values of a column along which an exponent is fitted.
+AXIS_OPTIONS = {
+    "alpha": ("alphas", "alpha"),
+    "log_d_over_alpha": ("alphas",),
+    "log_start": ("alpha",),
+    "d": ("d", "dimensions"),
+    "rank": ("rank", "ranks"),
+    "kappa": ("kappas", "kappa"),
+    "m": ("certified", "m"),
+}
+
+
+def exponent_problems(entries, tier, file):
+    """Return the grids of studies that have fewer than three values where a claim that the tier judges fits an exponent.
+
+    Parameters
+    ----------
+    entries : list of mapping
+        The registry.
+    tier : mapping
+        Valid settings.
+    file : str
+        The tier's file, for the messages.
+    """
+    problems = []
+    for entry in (one for one in entries if judged(one, tier)):
+        parts = [entry[name]["estimand"] for name in ("control", "positive_control") if name in entry]
+        for estimand in ({**entry["estimand"], **part} for part in ({}, *parts)):
+            block = tier.get("studies", {}).get(estimand.get("table"))
+            along = estimand.get("along")
+            if block is None or not isinstance(along, str):
+                continue
+            options = study_options(block)
+            for option in AXIS_OPTIONS.get(along, ()):
+                values = options.get(option)
+                if isinstance(values, list) and len(values) < 3:
+                    problems.append(
+                        f"{file}: studies.{estimand['table']}.options.{option} = {_show(values)}: allowed are at least "
+                        f"three values, as {entry['id']} fits an exponent over them"
+                    )
+    return list(dict.fromkeys(problems))
+
+
 def judged(entry, tier):
     """Return whether a tier can judge a registry entry: it is listed and the tier has all its experiments."""
     like = tier.get("judge_like", tier["tier"])

@@ -37,6 +37,10 @@ def checked_settings():
             loaded = load(*arguments)
         except settings.SettingsError as error:
             problems += error.problems
+    if not problems:
+        problems = settings.exponent_problems(
+            loaded, config, files[0] if files else "--config"
+        )
     if problems:
         raise WorkflowError(
             "The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems))
