@@ -216,7 +216,7 @@ def test_the_truncated_mean_by_integration_and_the_windows():
         across = 1 - quad(lambda g: g**2 * norm.pdf(g), -root, root)[0]
         assert theory.truncated_deviation(level) == pytest.approx(max(along, across), rel=1e-6)
     assert theory.truncated_deviation(0) == 3
-    low, high = theory.quadratic_network_window(50, 1.5, 1e-6, 0.1)
+    low, high = theory.theorem_11_window(50, 1.5, 1e-6, 0.1)
     assert (low, high) == pytest.approx((1.5 * np.log(5e7) / 0.1, 1 / (0.1 * (7.5e-5) ** 0.5)))
     assert theory.quadratic_network_bound(50, 1.5, 1e-3) == pytest.approx(0.075)
 

@@ -181,7 +181,10 @@ def theorem_11_constant(d, rank, kappa, alpha, step, delta):
 
 
 def theorem_11_window(d, kappa, alpha, step):
-    """Return κ log(d/α)/η and 1/(η√(dκα)), between which [LMZ18, Theorem 1.1] puts T, its constants set to 1."""
+    """Return κ log(d/α)/η and 1/(η√(dκα)), between which [LMZ18, Theorems 1.1 and 1.2] put T, their constants set to 1.
+
+    The window is empty where the first is above the second, as it is for large α.
+    """
     return kappa * math.log(d / alpha) / step, 1 / (step * (d * kappa * alpha) ** 0.5)
 
 
@@ -248,25 +251,7 @@ def angle_rate(delta, rank, kappa, d, alpha):
 
 def signal_time(kappa, d, alpha, step):
     """Return T₁ = κ log(d/α)/η in steps, the end of Theorem 4.2's range with its constant 1 [LMZ18]."""
-    return kappa * math.log(d / alpha) / step
-
-
-def quadratic_network_window(d, kappa, alpha, step):
-    """Return the ends of the window of T of [LMZ18, Theorem 1.2] with all constants 1: κ log(d/α)/η and 1/(η√(dκα)).
-
-    The window is empty where the first is above the second, as it is for large α.
-
-    Parameters
-    ----------
-    d : int
-    kappa, alpha, step : float
-        Condition number of X*, initialisation scale, step size η.
-
-    Returns
-    -------
-    tuple of float
-    """
-    return kappa * math.log(d / alpha) / step, 1 / (step * math.sqrt(d * kappa * alpha))
+    return theorem_11_window(d, kappa, alpha, step)[0]
 
 
 def quadratic_network_bound(d, kappa, alpha):

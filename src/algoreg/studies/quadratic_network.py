@@ -9,7 +9,7 @@ from algoreg.diagnostics import generalisation_error, test_error
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.problems import draw_factor
 from algoreg.quadratic_variants import labels_of, moments, run_of
-from algoreg.theory import quadratic_network_bound, quadratic_network_window
+from algoreg.theory import quadratic_network_bound, theorem_11_window
 
 OPTIONS = {
     "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
@@ -121,7 +121,7 @@ def measure(options, context):
         )
         known = ensemble.shared_by([m for m, *_ in points])
         for alpha in options["alpha"]:
-            lower, upper = quadratic_network_window(d, kappa, alpha, step)
+            lower, upper = theorem_11_window(d, kappa, alpha, step)
             end = math.ceil(options["time"] * (lower if options["until"] == "window" else 1 / step))
             for width in options["width"] or [d]:
                 runs = [
