@@ -6,7 +6,7 @@ A test compares every one with the file that is there.
 import ast
 import json
 
-from algoreg import report, settings, sources, tables
+from algoreg import options, report, settings, sources, tables
 from algoreg.claims import SIGNS, criterion
 from algoreg.study import STATUSES
 
@@ -237,9 +237,8 @@ def tables_document(tiers):
         own = sources.module_literal("studies", study, "COLUMNS", {})
         lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
         lines += [_columns([*keys, *values, "status"], own)]
-        options = sources.module_literal("studies", study, "OPTIONS", {})
         rows = []
-        for key, schema in options.items():
+        for key, schema in options.of_study(study).items():
             default = _text(schema["default"]) if "default" in schema else "–"
             rows.append([f"`{key}`", _cell(schema.get("description", "–")), _cell(default)])
         lines += ["", report.markdown(["option", "allowed", "default"], rows)]

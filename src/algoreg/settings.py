@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from algoreg import sources
+from algoreg import options, sources
 from algoreg.grids import (
     END,
     SELECTORS,
@@ -513,7 +513,7 @@ def _recording_problems(tier, experiment, place):
 
 def study_options(block):
     """Return the options of a study, the defaults of its module filled in."""
-    known = module_literal("studies", block["study"], "OPTIONS", {})
+    known = options.of_study(block["study"])
     defaults = {key: schema["default"] for key, schema in known.items() if "default" in schema}
     return {**defaults, **block.get("options", {})}
 
@@ -537,16 +537,16 @@ def _study_problems(tier, file):
             continue
         if block.get("jobs", 1) > block["ensembles"]:
             problems.append(f"{place}.jobs = {block['jobs']}: allowed is at most ensembles = {block['ensembles']}")
-        options, given = module_literal("studies", block["study"], "OPTIONS", {}), block.get("options", {})
+        known, given = options.of_study(block["study"]), block.get("options", {})
         found = []
         for key, value in given.items():
-            if key not in options:
+            if key not in known:
                 found.append(
-                    f"{place}.options.{_key([key])} = {_show(value)}: unknown key; allowed are {', '.join(options)}"
+                    f"{place}.options.{_key([key])} = {_show(value)}: unknown key; allowed are {', '.join(known)}"
                 )
             else:
-                found += _schema_problems(value, options[key], file, ("studies", name, "options", key))
-        missing = [key for key, schema in options.items() if key not in given and "default" not in schema]
+                found += _schema_problems(value, known[key], file, ("studies", name, "options", key))
+        missing = [key for key, schema in known.items() if key not in given and "default" not in schema]
         found += [f"{place}.options.{key} is missing" for key in missing]
         if not found:
             values = {"ensembles": block["ensembles"], **study_options(block)}

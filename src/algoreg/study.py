@@ -1,7 +1,7 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
 A module of ``algoreg.studies`` has ``measure(options, context)``, which returns rows, and literals that are read
-without importing it: ``OPTIONS`` (a JSON schema per option, with ``default`` where there is one), ``CHECKS`` (pairs of a
+without importing it: ``OPTIONS`` (each as :mod:`algoreg.options` reads it, with ``default`` where there is one), ``CHECKS`` (pairs of a
 condition on options and of what is allowed), ``KEYS`` (the columns that name a row), ``VALUES`` (what is measured).
 """
 

@@ -10,7 +10,7 @@ from algoreg.studies.rank_r_dynamics import Split, descend, planted_factors
 from algoreg.studies.rip import bracket, gram_matrix, width
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 8, "description": "a whole number of at least 8"},
+    "d": "whole >= 8",
     "rank": {
         "type": "array",
         "minItems": 1,
@@ -18,19 +18,13 @@ OPTIONS = {
         "items": {"type": "integer", "minimum": 1, "maximum": 6},
         "description": "a list of whole numbers from 1 to 6",
     },
-    "kappa": {"type": "number", "minimum": 1, "description": "a number of at least 1"},
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "m_over_dr": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
-    "step": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "every": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "targets": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
+    "kappa": "number >= 1",
+    "alpha": "number > 0",
+    "m_over_dr": "wholes >= 1",
+    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
+    "iterations": "whole >= 1",
+    "every": "whole >= 1",
+    "targets": "whole >= 1",
 }
 CHECKS = (("max(rank) < d", "ranks below d"), ("every <= iterations", "every at most iterations"))
 KEYS = ("rank", "m_over_dr", "iteration", "target", "ensemble")

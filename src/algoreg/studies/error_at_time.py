@@ -8,44 +8,14 @@ from algoreg.batches import Batch, count_of, draw_planted, ensembles_of, initial
 from algoreg.theory import theorem_11_constant, theorem_11_error, theorem_11_window
 
 OPTIONS = {
-    "dimensions": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 2},
-        "description": "a list of different whole numbers of at least 2",
-    },
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "kappas": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 1},
-        "description": "a list of different numbers of at least 1",
-    },
-    "alphas": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "m_per_dr": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "times": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "dimensions": "wholes >= 2",
+    "rank": "whole >= 1",
+    "kappas": "numbers >= 1",
+    "alphas": "numbers > 0",
+    "m_per_dr": "numbers > 0",
+    "times": "numbers > 0",
+    "step": "number > 0",
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("rank <= min(dimensions)", "rank at most every d"),

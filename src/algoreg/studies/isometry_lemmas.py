@@ -8,37 +8,18 @@ from algoreg.studies.rip import bracket, gram_matrix, width
 from algoreg.svec import svec
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
-    "practical": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "default": [],
-        "description": "a list of whole numbers of at least 1",
-    },
-    "certified": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least d(d+1)/2",
-    },
+    "d": "whole >= 2",
+    "rank": "wholes >= 1",
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
     "trace_weight": {
-        "type": "number",
-        "exclusiveMinimum": 0,
+        "kind": "number > 0",
         "exclusiveMaximum": 1,
         "default": 0.5,
         "description": "a number between 0 and 1",
     },
-    "starts": {"type": "integer", "minimum": 1, "default": 8, "description": "a whole number of at least 1"},
-    "rounds": {"type": "integer", "minimum": 1, "default": 40, "description": "a whole number of at least 1"},
+    "starts": {"kind": "whole >= 1", "default": 8},
+    "rounds": {"kind": "whole >= 1", "default": 40},
 }
 CHECKS = (
     ("2 * max(rank) <= d", "ranks at most d/2"),

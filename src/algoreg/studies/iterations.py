@@ -17,29 +17,10 @@ from algoreg.batches import (
 from algoreg.theory import theorem_11_constant
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "ranks": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of different whole numbers of at least 1",
-    },
-    "kappas": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 1},
-        "default": [1],
-        "description": "a list of different numbers of at least 1",
-    },
-    "alphas": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
+    "d": "whole >= 2",
+    "ranks": "wholes >= 1",
+    "kappas": {"kind": "numbers >= 1", "default": [1]},
+    "alphas": "numbers > 0",
     "starts": {
         "type": "array",
         "minItems": 1,
@@ -58,12 +39,12 @@ OPTIONS = {
         "default": ["constant"],
         "description": "a list of constant, inverse_root_rank, inverse_rank, inverse_kappa, inverse_kappa_cubed, largest",
     },
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "m_per_dr": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "tolerance": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
+    "step": "number > 0",
+    "m_per_dr": "number > 0",
+    "tolerance": "number > 0",
     "relative_to": {"enum": ["frobenius", "sigma_r"], "description": "frobenius or sigma_r"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "iterations": "whole >= 1",
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("max(ranks) <= d", "ranks at most d"),

@@ -11,25 +11,13 @@ from algoreg.problems import draw_factor
 from algoreg.trace_minimisation import FAILED, SOLVERS, minimum_trace
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "m_per_dr": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 1},
-        "description": "a list of different numbers of at least 1",
-    },
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m_per_dr": "numbers >= 1",
+    "alpha": "numbers > 0",
+    "targets": "whole >= 2",
+    "step": "number > 0",
+    "iterations": "whole >= 1",
 }
 CHECKS = (
     ("rank <= d", "rank at most d"),

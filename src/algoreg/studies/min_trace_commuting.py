@@ -10,19 +10,13 @@ from algoreg.studies.min_trace import compared, solutions
 from algoreg.trace_minimisation import minimum_trace_diagonal
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "m": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "support": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
+    "d": "whole >= 2",
+    "m": "whole >= 1",
+    "support": "whole >= 2",
+    "alpha": "numbers > 0",
+    "targets": "whole >= 2",
+    "step": "number > 0",
+    "iterations": "whole >= 1",
 }
 CHECKS = (
     ("m < d", "m below d: d diagonal matrices say all that diagonal matrices can say"),

@@ -10,45 +10,21 @@ from algoreg.seeds import stream
 from algoreg.theory import symmetric_dimension
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "m": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m": "whole >= 1",
+    "targets": "whole >= 2",
+    "alpha": "numbers > 0",
     "largest_step": {
         "type": "array",
         "minItems": 1,
         "items": {"type": "number", "exclusiveMinimum": 0},
         "description": "a list of numbers above 0, one for each alpha",
     },
-    "batch": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of different whole numbers of at least 1",
-    },
-    "step_factor": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of different numbers above 0",
-    },
-    "label_noise": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 0},
-        "description": "a list of different numbers of at least 0",
-    },
-    "time": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
+    "batch": "wholes >= 1",
+    "step_factor": "numbers > 0",
+    "label_noise": "numbers >= 0",
+    "time": "number > 0",
 }
 CHECKS = (
     ("rank <= d", "rank at most d"),

@@ -12,19 +12,13 @@ from algoreg.problems import draw_factor
 from algoreg.theory import psd_statistical_dimension
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "m_over_d": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of numbers above 0",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "time": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0: η·t of factored descent"},
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m_over_d": "numbers > 0",
+    "targets": "whole >= 2",
+    "iterations": "whole >= 1",
+    "alpha": "number > 0",
+    "time": {"kind": "number > 0", "description": "a number above 0: η·t of factored descent"},
 }
 CHECKS = (("rank <= d", "rank at most d"),)
 KEYS = ("measurements", "method", "d", "rank", "m", "target", "ensemble")

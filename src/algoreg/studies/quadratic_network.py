@@ -12,17 +12,11 @@ from algoreg.quadratic_variants import labels_of, moments, run_of
 from algoreg.theory import quadratic_network_bound, theorem_11_window
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "kappa": {"type": "number", "minimum": 1, "default": 1.0, "description": "a number of at least 1"},
-    "m": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "kappa": {"kind": "number >= 1", "default": 1.0},
+    "m": "wholes >= 1",
+    "targets": "whole >= 2",
     "variants": {
         "type": "array",
         "minItems": 1,
@@ -44,13 +38,7 @@ OPTIONS = {
         },
         "description": "a list of names of algoreg.quadratic_variants",
     },
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of numbers above 0",
-    },
+    "alpha": "numbers > 0",
     "tau_error": {
         "type": "array",
         "minItems": 1,
@@ -60,22 +48,19 @@ OPTIONS = {
         "description": "a list of relative errors above -1",
     },
     "width": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
+        "kind": "wholes >= 1",
+        "minItems": 0,
         "default": [],
         "description": "a list of whole numbers of at least 1; empty for d alone",
     },
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
+    "step": "number > 0",
     "time": {
-        "type": "number",
-        "exclusiveMinimum": 0,
+        "kind": "number > 0",
         "description": "a number above 0: η·t at the end, or its multiple of κ log(d/α) with until: window",
     },
     "until": {"enum": ["time", "window"], "default": "time", "description": "time or window"},
     "record": {
-        "type": "integer",
-        "minimum": 1,
+        "kind": "whole >= 1",
         "default": 1,
         "description": "a whole number of at least 1: how many iterations are recorded, log-spaced; 1 is the end alone",
     },

@@ -13,28 +13,10 @@ from algoreg.svec import svec
 from algoreg.theory import symmetric_dimension
 
 OPTIONS = {
-    "d": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 2},
-        "description": "a list of whole numbers of at least 2",
-    },
-    "rank": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
-    "m_over_dr": {
-        "type": "array",
-        "minItems": 2,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of at least two numbers above 0",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "wholes >= 2",
+    "rank": "wholes >= 1",
+    "m_over_dr": {"kind": "numbers > 0", "minItems": 2, "description": "a list of at least two numbers above 0"},
+    "targets": "whole >= 2",
     "variants": {
         "type": "array",
         "minItems": 1,
@@ -42,17 +24,12 @@ OPTIONS = {
         "items": {"enum": ["algorithm-1", "plain", "permuted-labels"]},
         "description": "a list of algorithm-1, plain, permuted-labels",
     },
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "step": {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "description": "a number above 0: η at rank r is this over 1 + r",
-    },
-    "time": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0: η·t at the end"},
+    "alpha": "number > 0",
+    "step": {"kind": "number > 0", "description": "a number above 0: η at rank r is this over 1 + r"},
+    "time": {"kind": "number > 0", "description": "a number above 0: η·t at the end"},
     "least_squares": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 2},
+        "kind": "wholes >= 2",
+        "minItems": 0,
         "default": [],
         "description": "a list of whole numbers of at least 2: the d at which least squares is solved too",
     },

@@ -11,23 +11,11 @@ from algoreg.studies.rip import bracket, gram_matrix, width
 from algoreg.theory import isometry_upper_bound, rank_one_error_scale, rank_one_start
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 4, "description": "a whole number of at least 4"},
-    "practical": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "default": [],
-        "description": "a list of whole numbers of at least 1",
-    },
-    "certified": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least d(d+1)/2",
-    },
-    "step": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "whole >= 4",
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
+    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
+    "targets": "whole >= 2",
 }
 CHECKS = (("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),)
 KEYS = ("inequality", "regime", "split", "start", "m", "target", "ensemble")

@@ -12,45 +12,15 @@ from algoreg.studies.rip import bracket, gram_matrix, width
 from algoreg.theory import angle_rate, signal_time
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 4, "description": "a whole number of at least 4"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "kappa": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 1},
-        "description": "a list of numbers of at least 1",
-    },
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of numbers above 0",
-    },
-    "starved": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "default": [],
-        "description": "a list of whole numbers of at least 1",
-    },
-    "practical": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "default": [],
-        "description": "a list of whole numbers of at least 1",
-    },
-    "certified": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least d(d+1)/2",
-    },
-    "step": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "whole >= 4",
+    "rank": "whole >= 1",
+    "kappa": "numbers >= 1",
+    "alpha": "numbers > 0",
+    "starved": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
+    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("rank < d", "rank below d"),

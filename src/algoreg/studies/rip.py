@@ -10,37 +10,13 @@ from algoreg.svec import packed_length, svec
 from algoreg.theory import isometry_upper_bound, symmetric_dimension
 
 OPTIONS = {
-    "d": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 2},
-        "description": "a list of whole numbers of at least 2, the base's first",
-    },
-    "rank": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1, the base's first",
-    },
-    "m": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1, the base's first",
-    },
-    "practical": {
-        "type": "array",
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "default": [],
-        "description": "a list of whole numbers of at least 1",
-    },
+    "d": {"kind": "wholes >= 2", "description": "a list of whole numbers of at least 2, the base's first"},
+    "rank": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
+    "m": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
     "measurements": {"enum": ["gaussian", "rank_one"], "default": "gaussian", "description": "gaussian or rank_one"},
-    "starts": {"type": "integer", "minimum": 1, "default": 8, "description": "a whole number of at least 1"},
-    "rounds": {"type": "integer", "minimum": 1, "default": 60, "description": "a whole number of at least 1"},
+    "starts": {"kind": "whole >= 1", "default": 8},
+    "rounds": {"kind": "whole >= 1", "default": 60},
 }
 CHECKS = (("max(rank) <= min(d)", "ranks at most d"),)
 KEYS = ("attack", "regime", "d", "rank", "m", "ensemble")

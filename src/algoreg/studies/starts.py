@@ -9,15 +9,15 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.theory import theorem_11_window
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "kappa": {"type": "number", "minimum": 1, "description": "a number of at least 1"},
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "m_per_dr": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "time": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "points": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "whole >= 2",
+    "rank": "whole >= 2",
+    "kappa": "number >= 1",
+    "alpha": "number > 0",
+    "m_per_dr": "number > 0",
+    "step": "number > 0",
+    "time": "number > 0",
+    "points": "whole >= 2",
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("rank <= d", "rank at most d"),

@@ -11,22 +11,10 @@ from algoreg.problems import draw_factor
 from algoreg.theory import psd_statistical_dimension
 
 OPTIONS = {
-    "d": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of different whole numbers of at least 1",
-    },
-    "rank": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of different whole numbers of at least 1",
-    },
+    "d": "wholes >= 1",
+    "rank": "wholes >= 1",
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
-    "dimension_power": {"type": "integer", "minimum": 0, "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
+    "dimension_power": {"kind": "whole >= 0", "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
     "spectrum": {
         "type": "array",
         "minItems": 1,
@@ -35,39 +23,12 @@ OPTIONS = {
         "description": "a list of flat and columns",
     },
     "algorithm": {"enum": ["factored", "projected"], "default": "factored", "description": "factored or projected"},
-    "ratios": {
-        "type": "array",
-        "minItems": 2,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of two or more different numbers above 0",
-    },
+    "ratios": {"kind": "numbers > 0", "minItems": 2, "description": "a list of two or more different numbers above 0"},
     "unit": {"enum": ["dr", "psd"], "default": "dr", "description": "dr or psd"},
-    "alpha": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "default": [1e-6],
-        "description": "a list of different numbers above 0",
-    },
-    "step": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "default": [0.25],
-        "description": "a list of different numbers above 0",
-    },
-    "time": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "default": [60.0],
-        "description": "a list of different numbers above 0",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "alpha": {"kind": "numbers > 0", "default": [1e-06]},
+    "step": {"kind": "numbers > 0", "default": [0.25]},
+    "time": {"kind": "numbers > 0", "default": [60.0]},
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("max(rank) <= min(d)", "every rank at most every d"),

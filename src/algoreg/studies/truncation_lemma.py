@@ -8,20 +8,8 @@ from algoreg.ensembles.rank_one import Ensemble
 from algoreg.theory import truncated_deviation
 
 OPTIONS = {
-    "d": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 2},
-        "description": "a list of whole numbers of at least 2",
-    },
-    "m": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
+    "d": "wholes >= 2",
+    "m": "wholes >= 1",
     "delta": {
         "type": "array",
         "minItems": 1,
@@ -30,8 +18,7 @@ OPTIONS = {
         "description": "a list of numbers between 0 and 1",
     },
     "directions": {
-        "type": "integer",
-        "minimum": 1,
+        "kind": "whole >= 1",
         "description": "a whole number from 1 to m: how many adversarial directions are tried",
     },
 }

@@ -12,26 +12,15 @@ from algoreg.seeds import stream
 from algoreg.theory import theorem_11_window
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "kappa": {"type": "number", "minimum": 1, "description": "a number of at least 1"},
-    "alpha_power": {
-        "type": "number",
-        "exclusiveMinimum": 1,
-        "default": 5,
-        "description": "a number above 1 (α is d to the minus that)",
-    },
-    "noises": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "minimum": 0},
-        "description": "a list of different numbers of at least 0",
-    },
-    "m_per_dr": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "step": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "points": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "kappa": "number >= 1",
+    "alpha_power": {"kind": "number > 1", "default": 5, "description": "a number above 1 (α is d to the minus that)"},
+    "noises": "numbers >= 0",
+    "m_per_dr": "number > 0",
+    "step": "number > 0",
+    "points": "whole >= 2",
+    "targets": "whole >= 2",
 }
 CHECKS = (
     ("rank <= d", "rank at most d"),

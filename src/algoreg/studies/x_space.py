@@ -8,17 +8,11 @@ from algoreg.problems import draw_factor
 from algoreg.theory import symmetric_dimension
 
 OPTIONS = {
-    "d": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "rank": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
-    "m": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1},
-        "description": "a list of whole numbers of at least 1",
-    },
-    "targets": {"type": "integer", "minimum": 2, "description": "a whole number of at least 2"},
-    "iterations": {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"},
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m": "wholes >= 1",
+    "targets": "whole >= 2",
+    "iterations": "whole >= 1",
 }
 CHECKS = (("rank <= d", "rank at most d"),)
 KEYS = ("d", "rank", "m", "target", "ensemble")
