@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 
 from algoreg.figures import COLOURS, STYLE
 from algoreg.svec import packed_length
@@ -74,7 +73,7 @@ def draw(rows):
     matplotlib.figure.Figure
     """
     dtypes = sorted({row["dtype"] for row in rows if row["name"] == "gemv"})
-    with sns.axes_style("ticks"), plt.rc_context(STYLE):
+    with plt.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(dtypes), figsize=(4.6 * len(dtypes), 3.9), squeeze=False, sharey=True)
         for axes, dtype, colour in zip(grid[0], dtypes, COLOURS, strict=False):
             _panel(axes, rows, dtype, colour)

@@ -110,6 +110,13 @@ def test_single_sample_steps_are_batches_of_one(monkeypatch):
     np.testing.assert_allclose(errors_at_end(fast, 3), errors_at_end(slow, 3), rtol=1e-9)
 
 
+def test_single_sample_steps_do_not_depend_on_what_runs_beside():
+    runs = [stochastic_run(target=t, m=m) for t, m in ((0, M), (1, M), (1, 30))]
+    together = errors_at_end(make("stochastic", runs)[0], 3)
+    for run, errors in zip(runs, together, strict=True):
+        assert np.array_equal(errors_at_end(make("stochastic", [run])[0], 1)[0], errors)
+
+
 def test_samples_are_a_function_of_their_number(monkeypatch):
     whole = stochastic.samples(1, 2, 0, 3 * stochastic.CHUNK, 90)
     assert whole.min() == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from algoreg import descent, problems
+from algoreg import descent, problems, tables
 from algoreg.algorithms.factored import start_matrix
 from algoreg.descent import Batch, State
 from algoreg.diagnostics import effective_rank
@@ -20,6 +20,20 @@ def make(runs, dtype=torch.float64, record=RECORD, stop=None, problem=PROBLEM):
 
 def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity", m=60):
     return {"alpha": alpha, "step": step, "iterations": iterations, "target": target, "start": start, "m": m}
+
+
+def test_with_own_targets_every_ensemble_has_another_target_and_tables_name_it():
+    own = {**PROBLEM, "targets": 1, "own_targets": True}
+    shared = problems.draw_problem(PROBLEM, 5, 0)["factors"]
+    sources = []
+    for number in range(3):
+        arrays = problems.draw_problem(own, 5, number)
+        assert np.array_equal(arrays["factors"], shared[number : number + 1])
+        recorded = {"errors": np.array([[0, 40, 0.1, 0.2]]), "status": np.array(["budget"]), "ended": np.array([40])}
+        sources.append((own, "factored", number, [{**run(iterations=40), "step_factor": 1}], recorded))
+    experiment = {"by": ["alpha", "iteration"], "descents": ["x"], "paper_iterations": [40]}
+    rows = tables.tabulate(experiment, sources)
+    assert [(row["target"], row["ensemble"]) for row in rows] == [(0, 0), (1, 1), (2, 2)]
 
 
 RUNS = [run(target=t, alpha=a, iterations=n) for t in range(3) for a, n in ((1.0, 40), (0.01, 90))]

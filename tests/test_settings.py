@@ -77,6 +77,8 @@ def edit(path, value):
         (("descents", "sgd_d10", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
         (("descents", "projected_d10", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
         (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
+        (("problems", "gaussian_d10", "own_targets"), True, "problems.gaussian_d10.targets = 2: allowed is 1 with own_targets: true"),
+        (("problems", "gaussian_d10", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
         (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
         (("step_factor",), 7, "descents.gaussian_d10.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
         (("descents", "gaussian_d10", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),

@@ -1,7 +1,8 @@
 """What estimands are made of: cells and their intervals, over runs crossed as targets × ensembles.
 
 Every table's rows for one point form a T × E array of cells. Targets and ensembles are the independent units, so
-intervals resample whole targets and whole ensembles, never single cells.
+intervals resample whole targets and whole ensembles, never single cells. Where every ensemble has a target of its own,
+the two are one unit, and T is 1.
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ def estimand(label):
     return register
 
 
+def paired(table):
+    """Return whether every ensemble of a table has a target of its own that no other has."""
+    pairs = table[["target", "ensemble"]].drop_duplicates()
+    return len(pairs) > 1 and pairs["target"].is_unique and pairs["ensemble"].is_unique
+
+
 def cells(table, keys, value):
     """Return the points of a table and its cells.
 
@@ -56,14 +63,15 @@ def cells(table, keys, value):
     names : list of tuple
         The points, sorted.
     values : numpy.ndarray, shape (points, T, E)
-        NaN where a run has no value (it diverged). T is 1 for a table without targets.
+        NaN where a run has no value (it diverged). T is 1 for a table without targets, and for one in which every
+        ensemble has a target of its own.
 
     Raises
     ------
     ValueError
         If a point has two values for one target and ensemble, or targets and ensembles are not crossed.
     """
-    if "target" not in table:
+    if "target" not in table or paired(table):
         table = table.assign(target=0)
     columns = [*keys, "target", "ensemble"]
     if table.duplicated(columns).any():
@@ -88,9 +96,10 @@ def crossed_interval(statistic, targets, ensembles, rng):
     Parameters
     ----------
     statistic : callable
-        Maps index arrays (targets, ensembles) to a float.
+        Maps index arrays (targets, ensembles) to a float, whatever their order.
     targets, ensembles : int
-        At least 2 each; ``targets`` is None where the quantity has no targets (the statistic then gets target 0 alone).
+        The shape of the cells. 1 target: there is none beside the ensembles to resample (see :func:`cells`; tier files in
+        which all ensembles share one target are refused where claims are judged).
     rng : numpy.random.Generator
 
     Returns
@@ -100,15 +109,14 @@ def crossed_interval(statistic, targets, ensembles, rng):
     Raises
     ------
     ValueError
-        With fewer than two targets or ensembles: a spread cannot be estimated.
+        With fewer than two ensembles: a spread cannot be estimated.
     """
-    if ensembles < 2 or (targets is not None and targets < 2):
-        raise ValueError(f"{targets} targets × {ensembles} ensembles: an interval needs at least two of each")
-    targets = targets or 1
+    if ensembles < 2:
+        raise ValueError(f"{ensembles} ensembles: an interval needs at least two")
     every_target, every_ensemble = np.arange(targets), np.arange(ensembles)
     value = statistic(every_target, every_ensemble)
-    over_targets = [statistic(rng.integers(targets, size=targets), every_ensemble) for _ in range(REPLICATES)]
-    over_ensembles = [statistic(every_target, rng.integers(ensembles, size=ensembles)) for _ in range(REPLICATES)]
+    over_targets = _replicates(lambda units: statistic(units, every_ensemble), targets, rng)
+    over_ensembles = _replicates(lambda units: statistic(every_target, units), ensembles, rng)
     variances = np.array([np.var(over_targets), np.var(over_ensembles)])
     # One target alone has no variance to scale: 1 stands for the zero that it would divide by.
     degrees = np.maximum([targets - 1, ensembles - 1], 1)
@@ -119,6 +127,13 @@ def crossed_interval(statistic, targets, ensembles, rng):
     freedom = total**2 / np.sum(variances**2 / degrees)
     half = stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(total)
     return Estimate(float(value), float(value - half), float(value + half))
+
+
+def _replicates(statistic, units, rng):
+    """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
+    drawn = [tuple(sorted(rng.integers(units, size=units).tolist())) for _ in range(REPLICATES)]
+    values = {resample: statistic(np.array(resample)) for resample in dict.fromkeys(drawn)}
+    return [values[resample] for resample in drawn]
 
 
 def variance_components(values):
@@ -156,6 +171,11 @@ def prediction_interval(values, ensembles):
         return np.nan, np.nan
     logs = np.log(values)
     count_targets, count_ensembles = logs.shape
+    if count_targets == 1:
+        # Targets and ensembles vary together: the mean over new ensembles is taken to vary like a single run, as if all of
+        # the variance were the target's.
+        half = stdtrit(count_ensembles - 1, 0.5 + LEVEL / 2) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / count_ensembles)
+        return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
     target, ensemble, rest = variance_components(logs)
     parts = np.array(
         [
@@ -294,18 +314,15 @@ def chosen(table, where):
     return kept
 
 
-def interval_of(statistic, table, values, rng):
-    """Return :func:`crossed_interval` of a statistic of cells (points, T, E) → number, over what the table crosses.
+def interval_of(statistic, values, rng):
+    """Return :func:`crossed_interval` of a statistic of cells (points, T, E) → number.
 
     Parameters
     ----------
     statistic : callable
         Maps cells of shape (points, T', E') to a float.
-    table : pandas.DataFrame
-        The cells' table: without a column ``target`` only ensembles are resampled.
     values : numpy.ndarray, shape (points, T, E)
         From :func:`cells`.
     rng : numpy.random.Generator
     """
-    targets = values.shape[1] if "target" in table else None
-    return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), targets, values.shape[2], rng)
+    return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)

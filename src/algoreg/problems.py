@@ -58,7 +58,8 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        The settings block: ``ensemble, d, rank, m, target, targets``.
+        The settings block: ``ensemble, d, rank, m, target, targets``; with ``own_targets`` the one target is not number 0
+        but the ensemble's number.
     seed, ensemble : int
 
     Returns
@@ -68,7 +69,8 @@ def draw_problem(problem, seed, ensemble):
         scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``.
     """
     d, rank = problem["d"], problem["rank"]
-    factors = np.stack([draw_factor(problem["target"], d, rank, seed, k) for k in range(problem["targets"])])
+    numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
+    factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
     drawn = ensemble_class(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
     labels = drawn.label(targets).numpy()

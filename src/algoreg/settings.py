@@ -20,6 +20,7 @@ from algoreg.grids import (
     recorded_iterations,
     selects,
 )
+from algoreg.schemas import jsonschema
 from algoreg.sources import module_literal, module_names
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
@@ -115,9 +116,6 @@ def _hint(value):
 
 def _validator(schema):
     """Return a validator for which 50.0 is not a whole number: jobs use it as one."""
-    # Loading jsonschema takes over a second beside jupyter's packages; jobs that only want a name need not wait.
-    import jsonschema
-
     base = jsonschema.Draft202012Validator
     whole = base.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
     return jsonschema.validators.extend(base, type_checker=whole)(schema)
@@ -125,8 +123,6 @@ def _validator(schema):
 
 def _schema_problems(content, schema, file, path=()):
     """Return what a schema finds in ``content``, which lies at ``path`` in the file."""
-    import jsonschema
-
     problems = []
     for error in _validator(schema).iter_errors(content):
         best = jsonschema.exceptions.best_match([error])
@@ -409,7 +405,10 @@ def _problem_problems(tier, file):
         d, rank = problem["d"], problem["rank"]
         if rank > d:
             problems.append(f"{place}.rank = {rank}: allowed is at most d = {d}")
-        for key in ("targets", "ensembles"):
+        own = problem.get("own_targets", False)
+        if own and problem["targets"] != 1:
+            problems.append(f"{place}.targets = {problem['targets']}: allowed is 1 with own_targets: true")
+        for key in ("ensembles",) if own else ("targets", "ensembles"):
             if problem[key] < 2 and tier.get("judge_like", tier["tier"]) in JUDGING:
                 problems.append(f"{place}.{key} = {problem[key]}: allowed is at least 2 where claims are judged")
         eigenvalues = problem["target"].get("eigenvalues")

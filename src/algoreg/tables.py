@@ -48,6 +48,8 @@ def tabulate(experiment, descents):
         recorded = {(int(run), int(it)): (train, test) for run, it, train, test in arrays["errors"]}
         for number, run in enumerate(runs):
             named = facts(problem, algorithm, run)
+            if problem.get("own_targets"):
+                named["target"] = ensemble
             if not selects(experiment, named):
                 continue
             status, ended = str(arrays["status"][number]), int(arrays["ended"][number])

@@ -86,8 +86,7 @@ class Algorithm(factored.Algorithm):
             start, stop = iteration * batch_size, (iteration + count) * batch_size
             order = samples(self.seed, self.ensemble.number, start, stop, m)
             if self.single:
-                for number in members:
-                    self._single_samples(iterate[number], number, order)
+                self._single_samples(iterate, members, order)
             else:
                 index = torch.tensor(members, device=iterate.device)
                 iterate[index] = self._batches(iterate[index], index, order.reshape(count, batch_size))
@@ -101,23 +100,27 @@ class Algorithm(factored.Algorithm):
             factors = torch.addcmul(factors, steps, gradient, value=-1)
         return factors
 
-    def _single_samples(self, factor, number, order):
-        """Advance one factor in place by single-sample steps: one d×d product, one inner product, one update each.
+    def _single_samples(self, iterate, members, order):
+        """Advance factors of a group in place by single-sample steps: one d×d product, one inner product, one update each.
 
         At d = 100 such a step takes a few tens of microseconds, of which a tensor library's own overhead would be a
-        third: so the three operations are called as BLAS routines.
+        third: so the three operations are called as BLAS routines. A matrix serves every factor while it is in the cache.
         """
         if self._matrices is None:
             self._matrices = list(self.ensemble.unpacked().numpy())
-        matrices, labels = self._matrices, self.labels[number].tolist()
-        u = factor.numpy()
-        w = np.empty_like(u)
-        flat_u, flat_w = u.reshape(-1), w.reshape(-1)
+        u = iterate.numpy()
+        w = np.empty_like(u[0])
+        flat_w = w.reshape(-1)
         axpy = blas.saxpy if u.dtype == np.float32 else blas.daxpy
-        step = self.runs[number]["step"]
+        factors = [
+            (u[number], u[number].reshape(-1), self.labels[number].tolist(), self.runs[number]["step"])
+            for number in members
+        ]
         # Overflow of a diverging run is no warning: the engine looks for it and records it.
         with np.errstate(all="ignore"):
             for i in order.tolist():
-                np.dot(matrices[i], u, out=w)
-                # axpy writes into flat_u itself: it is contiguous and of the routine's own type.
-                axpy(flat_w, flat_u, a=-step * (float(np.dot(flat_w, flat_u)) - labels[i]))
+                matrix = self._matrices[i]
+                for factor, flat, labels, step in factors:
+                    np.dot(matrix, factor, out=w)
+                    # axpy writes into the factor itself: it is contiguous and of the routine's own type.
+                    axpy(flat_w, flat, a=-step * (float(np.dot(flat_w, flat)) - labels[i]))

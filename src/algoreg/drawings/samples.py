@@ -111,7 +111,7 @@ def _laws(axes, sizes, thresholds, along, frame):
 def _exponents(axes, tables, along):
     """Draw the exponent of every reading of the thresholds, beside the margins and what theory predicts."""
     judged = tables[SWEEPS[along]]
-    found = [one for one in readings(tables) if one.along == along]
+    found = list(readings(tables, along))
     labels = list(dict.fromkeys(one.name for one in found))
     for spectrum, marker, colour, shift in (("flat", "o", COLOURS[0], -0.14), ("columns", "s", COLOURS[1], 0.14)):
         mine = [one for one in found if one.spectrum == spectrum]

@@ -60,7 +60,7 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by, where=No
     _, values = cells(frame, by, value)
     if not (np.isfinite(values).all() and (values > 0).all()):
         return UNDEFINED
-    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), frame, np.log(values), rng)
+    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
     return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
 
 
@@ -76,4 +76,4 @@ def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
     _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
     if not np.isfinite(values).all():
         return UNDEFINED
-    return interval_of(np.mean, frame, values, rng)
+    return interval_of(np.mean, values, rng)

@@ -20,7 +20,7 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
         _, values = cells(frame, by, column)
         if not np.isfinite(values).all():
             return UNDEFINED
-        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), frame, values, rng))
+        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), values, rng))
     # Each ratio to the upper end is at most that to the lower one, so what bounds the former from below bounds the latter.
     return Estimate(ends[0].value, ends[1].low, ends[0].high)
 
@@ -61,4 +61,4 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
             for slope, log, goal in zip(slopes, logs, goals, strict=True)
         )
 
-    return crossed_interval(statistic, None, logs[0].shape[1], rng)
+    return crossed_interval(statistic, 1, logs[0].shape[1], rng)

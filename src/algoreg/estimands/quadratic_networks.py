@@ -33,7 +33,7 @@ def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
     def statistic(part):
         return best(slope(alphas, one) for one in part.reshape(len(variants), len(alphas), *part.shape[1:]))
 
-    return interval_of(statistic, frame, logs.reshape(values.shape), rng)
+    return interval_of(statistic, logs.reshape(values.shape), rng)
 
 
 def crossings(counts, errors, tolerance, beyond):
@@ -116,7 +116,7 @@ def examples_exponent(tables, published, rng, *, table, along, tolerance, varian
     points, found, _ = example_thresholds(frame, along, tolerance)
     if len(points) < 3:
         raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
-    return interval_of(lambda part: slope(points, part), frame, np.log(found), rng)
+    return interval_of(lambda part: slope(points, part), np.log(found), rng)
 
 
 def late_slopes(iterations, errors, high, low):
@@ -171,7 +171,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
     stacked = values.reshape(len(variants), len(iterations), *values.shape[1:])
     slopes = np.stack([late_slopes(iterations, one, high, low) for one in stacked])
     best = {"slowest": np.max, "fastest": np.min}[pick]
-    return interval_of(lambda part: best(np.median(part, axis=(1, 2))), frame, slopes, rng)
+    return interval_of(lambda part: best(np.median(part, axis=(1, 2))), slopes, rng)
 
 
 @estimand("smallest exponent of {value} in the relative error of τ over its signs {signs}")
@@ -199,4 +199,4 @@ def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant,
     def statistic(part):
         return min(slope(sizes, one) for one in part.reshape(len(signs), len(sizes), *part.shape[1:]))
 
-    return interval_of(statistic, frame, logs, rng)
+    return interval_of(statistic, logs, rng)

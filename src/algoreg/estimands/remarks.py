@@ -35,6 +35,4 @@ def largest_shortfall(tables, published, rng, *, table, value, predicted, by, to
     if not (np.isfinite(values).all() and np.isfinite(laws).all()):
         return UNDEFINED
     law = laws.mean(axis=(1, 2))
-    return interval_of(
-        lambda part: np.max(shortfall(part.mean(axis=(1, 2)), law, tolerance, floor)), frame, values, rng
-    )
+    return interval_of(lambda part: np.max(shortfall(part.mean(axis=(1, 2)), law, tolerance, floor)), values, rng)

@@ -244,8 +244,8 @@ SWEEPS = {"rank": "samples_r", "d": "samples_d"}
 _CONTROLS = {"rank": "samples_square", "d": "samples_projected"}
 
 
-def readings(tables):
-    """Yield the :class:`Reading` of every sweep and spectrum, as far as there are tables.
+def readings(tables, along):
+    """Yield the :class:`Reading` of every spectrum of the sweeps along ``along``, as far as there are tables.
 
     The tables of ``SWEEPS`` at four tolerances; every time and step of ``samples_settings_*`` and ``samples_precision_*`` at 0.1, and other
     starts at 0.01 too; the controls. A sweep needs at least three sizes.
@@ -253,31 +253,33 @@ def readings(tables):
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
+    along : str
+        ``rank`` or ``d``.
     """
-    for along, name in SWEEPS.items():
-        usual = tables[name].iloc[0] if name in tables else None
-        for kind, table in (
-            ("judged", name),
-            ("settings", name.replace("_", "_settings_")),
-            ("precision", name.replace("_", "_precision_")),
-            ("control", _CONTROLS[along]),
-        ):
-            if usual is None or table not in tables:
-                continue
-            whole = tables[table]
-            for (alpha, time, step, spectrum), frame in whole.groupby(["alpha", "time", "step", "spectrum"]):
-                tolerances = [TOLERANCE, 0.3, 0.03, 0.01] if kind == "judged" else [TOLERANCE]
-                if alpha != usual["alpha"] and kind == "settings":
-                    # One change at a time: another start at the usual time, and there at a tolerance near its floor too.
-                    tolerances = [TOLERANCE, 0.01] if time == usual["time"] else []
-                for tolerance in tolerances:
-                    found = find_thresholds(frame, along, tolerance)
-                    if len(found.sizes) < 3:
-                        continue
-                    axes = {"table": table, "alpha": alpha, "time": time, "step": step, "spectrum": spectrum}
-                    rng = stream("reading", tolerance=tolerance, **{key: str(value) for key, value in axes.items()})
-                    label = _label(kind, tolerance, frame.iloc[0], usual)
-                    yield Reading(kind, label, along, spectrum, tolerance, frame, found, exponent_of(found, rng))
+    name = SWEEPS[along]
+    usual = tables[name].iloc[0] if name in tables else None
+    for kind, table in (
+        ("judged", name),
+        ("settings", name.replace("_", "_settings_")),
+        ("precision", name.replace("_", "_precision_")),
+        ("control", _CONTROLS[along]),
+    ):
+        if usual is None or table not in tables:
+            continue
+        whole = tables[table]
+        for (alpha, time, step, spectrum), frame in whole.groupby(["alpha", "time", "step", "spectrum"]):
+            tolerances = [TOLERANCE, 0.3, 0.03, 0.01] if kind == "judged" else [TOLERANCE]
+            if alpha != usual["alpha"] and kind == "settings":
+                # One change at a time: another start at the usual time, and there at a tolerance near its floor too.
+                tolerances = [TOLERANCE, 0.01] if time == usual["time"] else []
+            for tolerance in tolerances:
+                found = find_thresholds(frame, along, tolerance)
+                if len(found.sizes) < 3:
+                    continue
+                axes = {"table": table, "alpha": alpha, "time": time, "step": step, "spectrum": spectrum}
+                rng = stream("reading", tolerance=tolerance, **{key: str(value) for key, value in axes.items()})
+                label = _label(kind, tolerance, frame.iloc[0], usual)
+                yield Reading(kind, label, along, spectrum, tolerance, frame, found, exponent_of(found, rng))
 
 
 def power(value):

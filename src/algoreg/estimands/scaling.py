@@ -20,7 +20,7 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
         return UNDEFINED
     x = np.log([point for (point,) in names])
     centred = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
-    return interval_of(lambda part: centred @ np.log(part).mean(axis=(1, 2)), frame, values, rng)
+    return interval_of(lambda part: centred @ np.log(part).mean(axis=(1, 2)), values, rng)
 
 
 def _extreme(pick, tables, rng, table, value, by, where):
@@ -28,7 +28,7 @@ def _extreme(pick, tables, rng, table, value, by, where):
     _, values = cells(frame, by, value)
     if not np.isfinite(values).all():
         return UNDEFINED
-    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), frame, values, rng)
+    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
 
 @estimand("largest mean of {value} over {by}")

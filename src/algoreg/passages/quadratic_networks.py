@@ -52,7 +52,7 @@ def lemma_a1(reference):
             part = table[(table["truncation"] == truncation) & (table["direction"] == direction)]
             points, values = cells(part, [along], "deviation")
             rng = stream("bootstrap", passage="lemma_a1", along=along, kind=label)
-            found = interval_of(lambda part, x=[p for (p,) in points]: slope(x, part), part, np.log(values), rng)
+            found = interval_of(lambda part, x=[p for (p,) in points]: slope(x, part), np.log(values), rng)
             lines.append([along, label, _interval(found)])
     return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
 
@@ -71,9 +71,9 @@ def alg1_ablation(reference):
             continue
         rng = stream("bootstrap", passage="alg1_ablation", variant=variant)
         slopes = late_slopes(iterations, values, HIGH, LOW)[None]
-        late = interval_of(np.median, frame, slopes, rng)
+        late = interval_of(np.median, slopes, rng)
         logs = np.log10(values[-1:])
-        end = interval_of(lambda part: part.mean(), frame, logs, rng)
+        end = interval_of(lambda part: part.mean(), logs, rng)
         floor = f"{10**end.value:.2g} [{10**end.low:.2g}, {10**end.high:.2g}]"
         rows.append((end.value, [f"`{variant}`", _interval(late), floor, f"0 of {values[0].size}"]))
     rows = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
@@ -140,7 +140,7 @@ def thm12_examples(reference):
             for tolerance in (0.3, 0.1):
                 points, found, censored = example_thresholds(frame, along, tolerance)
                 rng = stream("bootstrap", passage="thm12_examples", along=along, variant=variant, tolerance=tolerance)
-                exponent = interval_of(lambda part, x=points: slope(x, part), frame, np.log(found), rng)
+                exponent = interval_of(lambda part, x=points: slope(x, part), np.log(found), rng)
                 counts = ", ".join(f"{np.exp(np.log(one).mean()):.0f}" for one in found)
                 sizes = ", ".join(str(point) for point in points)
                 outside = f"{censored.sum()} of {censored.size}"

@@ -63,7 +63,7 @@ def _spread(found, place, unit):
 )
 def samples_sensitivity(reference):
     """Return the exponents of the threshold at other tolerances, starts, times, steps and in float64, as Markdown."""
-    found = list(readings(_tables(reference)))
+    found = [one for along in SWEEPS for one in readings(_tables(reference), along)]
     rows = []
     for name in dict.fromkeys(one.name for one in found):
         cells = []
