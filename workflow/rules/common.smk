@@ -193,6 +193,18 @@ def descent_arrays(wildcards):
     )
 
 
+def drawn_problems():
+    """Return the problem files of every descent."""
+    drawn = {
+        (block["problem"], number): None
+        for name, block in config["descents"].items()
+        for number in settings.descent_ensembles(config, name)
+    }
+    return [
+        result(f"problems/{problem}/ensemble-{number}.npz") for problem, number in drawn
+    ]
+
+
 def descent_code(wildcards):
     """Return the digests of a descent, its ensemble's and algorithm's modules included."""
     ensemble = descent_problem(wildcards)["ensemble"]

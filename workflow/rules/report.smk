@@ -78,11 +78,7 @@ rule compare_with_reference:
         claims=rules.check_controls.output.report,
         verdicts=rules.collect_claims.output.claims,
         tables=all_tables(),
-        problems=[
-            result(f"problems/{name}/ensemble-{number}.npz")
-            for name, block in config["problems"].items()
-            for number in range(block["ensembles"])
-        ],
+        problems=drawn_problems(),
         reference=from_root("reference", "runs", f"{TIER}.json"),
         tolerances=from_root("reference", "tolerances.yaml"),
     output:
