@@ -4,6 +4,18 @@ import pandas as pd
 from algoreg import figures
 
 
+def test_the_style_is_seaborns():
+    import matplotlib
+    import seaborn
+
+    assert figures.COLOURS == list(seaborn.color_palette("colorblind"))
+    ticks = seaborn.axes_style("ticks")
+    differing = {key: value for key, value in ticks.items() if value != matplotlib.rcParamsDefault[key]}
+    # Every picture that has a colour map names it.
+    del differing["image.cmap"]
+    assert figures.TICKS == differing
+
+
 def rows(method, d, ratios, errors, **columns):
     return pd.DataFrame(
         [
