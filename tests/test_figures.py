@@ -8,12 +8,12 @@ def test_the_style_is_seaborns():
     import matplotlib
     import seaborn
 
-    assert figures.COLOURS == list(seaborn.color_palette("colorblind"))
+    assert list(seaborn.color_palette("colorblind")) == figures.COLOURS
     ticks = seaborn.axes_style("ticks")
     differing = {key: value for key, value in ticks.items() if value != matplotlib.rcParamsDefault[key]}
     # Every picture that has a colour map names it.
     del differing["image.cmap"]
-    assert figures.TICKS == differing
+    assert differing == figures.TICKS
 
 
 def rows(method, d, ratios, errors, **columns):
