@@ -63,6 +63,8 @@ def finish(process, folder):
         status = process.wait(timeout=1500)
     finally:
         process.kill()
+        # A lost node's steps do not hear of it: they would go on where nobody looks.
+        subprocess.run(["pkill", "-KILL", "-f", f"{folder}/Snakefile"], check=False)
     return status, (folder / "run.txt").read_text()
 
 
