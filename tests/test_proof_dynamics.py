@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,7 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
         algorithm = Algorithm(drawn, labels, [{"step": 0.2, "target": target, "alpha": alpha, "start": "identity"}], 3)
         iterate, frame = algorithm.initial(), torch.linalg.qr(factor)[0]
         span, growth, dominance, angle, squared = factor.clone(), [], [], [], []
+        signal, sine = [], []
         end = math.floor(kappa * math.log(8 / alpha) / 0.2)
         for now in range(math.ceil(1.5 * kappa * math.log(8 / alpha) / 0.2) + 1):
             u = iterate[0]
@@ -163,6 +165,8 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
             squared.append(torch.linalg.matrix_norm(u @ u.T - factor @ factor.T).item() ** 2)
             if now <= end:
                 growth.append(error / alpha)
+                signal.append(across)
+                sine.append(math.sqrt(max(1 - cosines[-1].item() ** 2, 0)))
             if 1 <= now <= end:
                 dominance.append(across / error)
                 angle.append(math.sqrt(max(1 - cosines[-1].item() ** 2, 0)) / (0.2 * now))
@@ -174,6 +178,10 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
         assert row["angle_plain"] == pytest.approx(max(angle) / (2**0.5 * row["delta_low"]), rel=1e-4)
         rho = theory.angle_rate(row["delta_low"], 2, kappa, 8, alpha)
         assert row["angle_constant"] == pytest.approx(row["angle_plain"] * 2**0.5 * row["delta_low"] / rho, rel=1e-6)
+        steps = [late / early - 1 for early, late in pairwise(signal) if early < 0.5 / math.sqrt(kappa)]
+        assert row["signal_step"] == pytest.approx(min(steps) / (0.2 / (8 * kappa)), rel=1e-5)
+        rise = max(late - early for early, late in pairwise(sine)) / (0.2 * 2**0.5 * row["delta_low"])
+        assert row["angle_step"] == pytest.approx(rise, rel=1e-3)
         assert row["floor"] >= min(squared) ** 0.5 * (1 - 1e-9)
 
 

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-import pandas as pd
-
 from algoreg import sources
 
 STATUSES = ("converged", "stopped", "budget", "diverged")
@@ -86,6 +84,9 @@ def collect(frames, name):
     ValueError
         If two rows have the same name.
     """
+    # Not where studies are measured: those jobs have torch to load already.
+    import pandas as pd
+
     keys = list(sources.module_literal("studies", name, "KEYS"))
     table = pd.concat(frames, ignore_index=True)
     if table.duplicated(keys).any():

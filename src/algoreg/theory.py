@@ -3,8 +3,6 @@
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import gammaincc
 
 
 def symmetric_dimension(d):
@@ -109,6 +107,9 @@ def trace_statistical_dimension(d, rank):
     ValueError
         If the rank is outside that range.
     """
+    # Here and below: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
+    from scipy.optimize import minimize_scalar
+
     if not 1 <= rank <= d:
         raise ValueError(f"rank = {rank}: allowed is 1 to d = {d}")
     n = d - rank
@@ -275,4 +276,6 @@ def truncated_deviation(level):
     float
         3·P(χ²₅ > R): 3 at R = 0, 0 as R grows.
     """
+    from scipy.special import gammaincc
+
     return 3 * float(gammaincc(2.5, level / 2))

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 import threadpoolctl
 import torch
-from scipy.linalg import blas
 
 from algoreg.algorithms import factored
 from algoreg.seeds import stream
@@ -70,9 +69,7 @@ class Algorithm(factored.Algorithm):
         single = all(run["batch_size"] == 1 for run in runs)
         able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
         self.single = single and able and unpacked <= UNPACKED_BYTES
-        self._matrices = None
-        # scipy's BLAS was loaded by this module, after devices.configure limited those that there were.
-        threadpoolctl.threadpool_limits(torch.get_num_threads(), user_api="blas")
+        self._matrices = self._axpy = None
         self.groups = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["batch_size"], run["m"]), []).append(number)
@@ -107,11 +104,15 @@ class Algorithm(factored.Algorithm):
         third: so the three operations are called as BLAS routines. A matrix serves every factor while it is in the cache.
         """
         if self._matrices is None:
+            from scipy.linalg import blas
+
+            # This BLAS is loaded here, after devices.configure limited those that there were.
+            threadpoolctl.threadpool_limits(torch.get_num_threads(), user_api="blas")
+            self._axpy = blas.saxpy if iterate.dtype == torch.float32 else blas.daxpy
             self._matrices = list(self.ensemble.unpacked().numpy())
-        u = iterate.numpy()
+        axpy, u = self._axpy, iterate.numpy()
         w = np.empty_like(u[0])
         flat_w = w.reshape(-1)
-        axpy = blas.saxpy if u.dtype == np.float32 else blas.daxpy
         factors = [
             (u[number], u[number].reshape(-1), self.labels[number].tolist(), self.runs[number]["step"])
             for number in members

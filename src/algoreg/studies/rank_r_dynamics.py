@@ -31,7 +31,7 @@ KEYS = ("regime", "split", "kappa", "alpha", "m", "target", "ensemble")
 VALUES = (
     "m_over_dr", "log_start", "delta_low", "delta_up", "angle_constant", "angle_plain", "sine_over_delta", "error_growth",
     "error_times_d", "largest_error", "dominance", "signal_over_bound", "signal_norm", "rate_over_bound",
-    "rate_over_unit_bound", "floor", "error_constant", "late_error_constant",
+    "rate_over_unit_bound", "floor", "error_constant", "late_error_constant", "angle_step", "signal_step",
 )  # fmt: skip
 # Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
 HORIZON = 1.5
@@ -136,6 +136,8 @@ def summary(course, options, kappa, alpha, delta):
     constants = [float(torch.where(counts, growth / by, missing).max()) for by in (drive, late)]
     speed, floor = rate(course, kappa, step)
     angle = float((sine[1:] / time).max())
+    growing = across[:-1] < 0.5 / kappa**0.5
+    signal = torch.where(growing, across[1:] / across[:-1] - 1, -missing).min()
     return {
         "angle_constant": angle / angle_rate(delta, rank, kappa, d, alpha),
         "angle_plain": angle / (rank**0.5 * delta),
@@ -151,6 +153,8 @@ def summary(course, options, kappa, alpha, delta):
         "floor": floor,
         "error_constant": constants[0] if math.isfinite(constants[0]) else math.nan,
         "late_error_constant": constants[1] if math.isfinite(constants[1]) else math.nan,
+        "angle_step": float((sine[1:] - sine[:-1]).max()) / (step * rank**0.5 * delta),
+        "signal_step": float(signal) / (step / (8 * kappa)) if growing.any() else math.nan,
     }
 
 
@@ -201,7 +205,8 @@ def measure(options, context):
     ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
     σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
     factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1 [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
-    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d. Empty where a run diverged or has no step that counts.
+    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
+    ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
     """
     d, rank, step = options["d"], options["rank"], options["step"]
     runs = sorted(
