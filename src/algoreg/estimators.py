@@ -287,6 +287,12 @@ def thresholds(frame):
     return np.exp(found)
 
 
+def slope_weights(points):
+    """Return the weights with which values at these points, all positive, make the least-squares slope against log point."""
+    x = np.log(points) - np.mean(np.log(points))
+    return x / np.sum(x**2)
+
+
 def chosen(table, where):
     """Return the rows of a table at which columns have these values.
 

@@ -3,7 +3,16 @@
 import numpy as np
 
 from algoreg.estimands.scaling import exponent
-from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand, interval_of
+from algoreg.estimators import (
+    UNDEFINED,
+    Estimate,
+    cells,
+    chosen,
+    crossed_interval,
+    estimand,
+    interval_of,
+    slope_weights,
+)
 
 
 @estimand("distance of the exponent of {value} in {along} from {expected:g}")
@@ -39,8 +48,7 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
             raise ValueError(f"table {table}, {by} = {name}: {len(names)} values of {along}: an exponent needs three")
         if not (np.isfinite(values).all() and (values > 0).all()):
             return UNDEFINED
-        x = np.log([point for (point,) in names])
-        weights.append((x - x.mean()) / np.sum((x - x.mean()) ** 2))
+        weights.append(slope_weights([point for (point,) in names]))
         logs.append(np.log(values))
 
     def statistic(targets, ensembles):

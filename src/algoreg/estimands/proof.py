@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand, interval_of
+from algoreg.estimators import (
+    UNDEFINED,
+    Estimate,
+    cells,
+    chosen,
+    crossed_interval,
+    estimand,
+    interval_of,
+    slope_weights,
+)
 
 
 @estimand("largest mean over {by} of {low} (the interval's lower end: of {up})")
@@ -50,8 +59,7 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
                 raise ValueError(f"table {table}: {len(names)} values of {axis}: an exponent needs at least three")
             if not (np.isfinite(found).all() and (found > 0).all()):
                 return UNDEFINED
-            x = np.log([point for (point,) in names])
-            slopes.append((x - x.mean()) / np.sum((x - x.mean()) ** 2))
+            slopes.append(slope_weights([point for (point,) in names]))
             logs.append(np.log(found[:, 0]))
             goals.append(-expected if axis in falling else expected)
 

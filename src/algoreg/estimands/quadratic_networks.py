@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of
+from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of, slope_weights
 from algoreg.theory import symmetric_dimension
 
 
 def slope(x, logs):
     """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
-    x = np.log(x)
-    return (x - x.mean()) @ logs.mean(axis=(1, 2)) / np.sum((x - x.mean()) ** 2)
+    return slope_weights(x) @ logs.mean(axis=(1, 2))
 
 
 @estimand("{pick} exponent of {value} in alpha over the variants")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_ndtr
 
-from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand
+from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, crossed_interval, estimand, slope_weights
 from algoreg.seeds import stream
 
 INSIDE, BELOW, ABOVE = 0, -1, 1
@@ -152,12 +152,6 @@ def _censored_likelihood(point, rows, sides):
     return value, gradient, curvature
 
 
-def _weights(sizes):
-    """Return the weights with which values at these sizes make the least-squares slope against log size."""
-    x = np.log(sizes) - np.log(sizes).mean()
-    return x / (x @ x)
-
-
 def _pooled_slope(found):
     x = np.broadcast_to(np.log(found.sizes)[:, None, None], found.logs.shape)
     return censored_slope(x.ravel(), found.logs.ravel(), found.sides.ravel())
@@ -180,7 +174,7 @@ def exponent_of(found, rng):
         return UNDEFINED
     if (found.sides == INSIDE).all():
         # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
-        slopes = np.tensordot(_weights(found.sizes), found.logs, axes=1)
+        slopes = np.tensordot(slope_weights(found.sizes), found.logs, axes=1)
 
         def slope(targets, ensembles):
             return slopes[np.ix_(targets, ensembles)].mean()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of
+from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of, slope_weights
 
 
 @estimand("exponent of {value} in {along}")
@@ -18,9 +18,8 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
         raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
     if not (np.isfinite(values).all() and (values > 0).all()):
         return UNDEFINED
-    x = np.log([point for (point,) in names])
-    centred = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
-    return interval_of(lambda part: centred @ np.log(part).mean(axis=(1, 2)), values, rng)
+    weights = slope_weights([point for (point,) in names])
+    return interval_of(lambda part: weights @ np.log(part).mean(axis=(1, 2)), values, rng)
 
 
 def _extreme(pick, tables, rng, table, value, by, where):

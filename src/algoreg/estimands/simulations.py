@@ -12,6 +12,7 @@ from algoreg.estimators import (
     log_cells,
     match,
     paired_logs,
+    slope_weights,
     thresholds,
 )
 
@@ -155,10 +156,10 @@ def threshold_growth(tables, published, rng, *, table, method, against, method_t
     if not np.isfinite(logs).all():
         return UNDEFINED
     difference = logs[0] - logs[1]
-    centred = np.log(sizes) - np.mean(np.log(sizes))
+    weights = slope_weights(sizes)
 
     def statistic(targets, ensembles):
-        return centred @ difference[:, targets][:, :, ensembles].mean(axis=(1, 2)) / (centred @ centred)
+        return weights @ difference[:, targets][:, :, ensembles].mean(axis=(1, 2))
 
     return crossed_interval(statistic, *difference.shape[1:], rng)
 
