@@ -4,7 +4,7 @@ import subprocess
 import pytest
 from conftest import ROOT, SCHEMAS, copy_repository, snakemake
 
-from algoreg import documents, settings, sources
+from algoreg import documents, settings, study
 
 
 def test_generated_documents_are_up_to_date():
@@ -23,16 +23,22 @@ def test_every_claim_table_and_study_is_described():
             assert f"`{name}` (" in found["docs/tables.md"], name
 
 
-def test_a_study_says_what_its_own_columns_mean(monkeypatch):
-    literal = sources.module_literal
+def _tables():
+    tiers = {tier: settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS) for tier in documents.TIERS}
+    return documents.tables_document(tiers)
 
-    def patched(folder, name, constant, default=None):
-        return (
-            {"predicted_error": "foretold | so"} if constant == "COLUMNS" else literal(folder, name, constant, default)
-        )
 
-    monkeypatch.setattr(sources, "module_literal", patched)
-    assert "| `predicted_error` | foretold \\| so |" in documents.generated(ROOT)["docs/tables.md"]
+def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
+    monkeypatch.setitem(documents.STUDY_COLUMNS, "x_space", {"test_error": "foretold | so"})
+    assert "| `test_error` | foretold \\| so |" in _tables()
+
+
+def test_every_column_has_a_meaning_and_every_meaning_a_column():
+    for name, own in documents.STUDY_COLUMNS.items():
+        assert own.keys() <= set(study.columns(name)), name
+        assert not own.items() & documents.COLUMNS.items(), name
+    # Tables of columns have two cells in a row, those of options three.
+    assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)
 
 
 def test_links_of_the_documents_lead_somewhere():
