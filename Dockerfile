@@ -14,7 +14,7 @@ RUN useradd --create-home --uid "$USER_ID" algoreg && install -d -o algoreg /alg
 USER $USER_ID
 WORKDIR /algoreg
 
-# What decides the environment first, so that an edit of the code does not install it again.
+# What the installation needs first, so that an edit of settings, tests or documents does not install it again.
 COPY --chown=algoreg requirements.lock requirements-torch.txt pyproject.toml README.md LICENSE Makefile ./
 COPY --chown=algoreg src ./src
 RUN make setup

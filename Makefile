@@ -1,4 +1,4 @@
-# Every target creates .venv itself. `make help` lists them.
+# Every target that needs .venv creates it. `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= standard
@@ -66,11 +66,11 @@ verify: .venv/ready  ## bring a tier up to date and compare it with its committe
 	cat results/$(TIER)/logs/compare_with_reference.log 2>/dev/null; \
 	$(BIN)/python scripts/show_verdicts.py $(TIER); exit $$status
 
-reference: .venv/ready  ## rewrite a tier's committed reference (standard: README's and the ledger's numbers too)
+reference: .venv/ready  ## rewrite a tier's committed reference and the documents' numbers (standard: docs/figures too)
 	$(call snakemake,)
 	@$(BIN)/python scripts/write_reference.py $(TIER)
 
-docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, schemas and references
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python scripts/write_docs.py
 
 test: .venv/ready  ## the tests

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from algoreg import records, sources
+from algoreg import records, settings, sources
 
 TOLERANCES = Path(__file__).resolve().parents[2] / "reference" / "tolerances.yaml"
 JUDGED = {"supported", "refuted", "inconclusive"}
@@ -138,8 +138,9 @@ def snapshot(results, tier):
             rows = records.read_table(results / "tables" / f"{name}.csv").to_dict("records")
             comparisons[name] = [{key: _short(value) for key, value in row.items()} for row in rows]
     digests = {}
-    for path in sorted((results / "problems").glob("*/*.npz")):
-        digests[f"{path.parent.name}/{path.stem}"] = str(records.read_arrays(path)["problem_sha256"])
+    for problem, number in sorted(settings.drawn_problems(tier)):
+        name = f"{problem}/ensemble-{number}"
+        digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
     fields = (
         "id",
         "verdict",

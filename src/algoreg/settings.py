@@ -252,6 +252,16 @@ def descent_ensembles(tier, name):
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
+def drawn_problems(tier):
+    """Return (problem, ensemble number) of every problem file that a descent reads, each once."""
+    pairs = [
+        (descent["problem"], number)
+        for name, descent in tier["descents"].items()
+        for number in descent_ensembles(tier, name)
+    ]
+    return list(dict.fromkeys(pairs))
+
+
 def _as_list(value):
     return value if isinstance(value, list) else [value]
 

@@ -195,13 +195,9 @@ def descent_arrays(wildcards):
 
 def drawn_problems():
     """Return the problem files of every descent."""
-    drawn = {
-        (block["problem"], number): None
-        for name, block in config["descents"].items()
-        for number in settings.descent_ensembles(config, name)
-    }
     return [
-        result(f"problems/{problem}/ensemble-{number}.npz") for problem, number in drawn
+        result(f"problems/{problem}/ensemble-{number}.npz")
+        for problem, number in settings.drawn_problems(config)
     ]
 
 
