@@ -2,6 +2,8 @@
 
 # ruff: isort: off
 import os
+import tempfile
+from pathlib import Path
 
 # Before nbformat, which would load jsonschema with all that it can check.
 import algoreg.schemas  # noqa: F401
@@ -19,7 +21,15 @@ os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
-NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False).execute()
+# Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them dies.
+with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
+    client.km = client.create_kernel_manager()
+    client.km.connection_file = str(Path(folder) / "kernel.json")
+    # A socket's path is at most 103 bytes long on some systems.
+    if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:
+        client.km.transport = "ipc"
+    client.execute()
 page, _ = HTMLExporter().from_notebook_node(notebook)
 for path, text in ((snakemake.output.notebook, nbformat.writes(notebook)), (snakemake.output.html, page)):
     records.write_text(path, text)
