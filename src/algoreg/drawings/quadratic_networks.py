@@ -306,7 +306,8 @@ def quadratic_tau(tables):
         )
         _plain_axis(axes.xaxis, np.array(sorted(other["m"].unique())))
         axes.legend(loc="lower left")
-    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g};\n{SPREAD}", fontsize=7 if panels > 1 else 6.5)
+    separator = " " if panels > 1 else "\n"
+    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g};{separator}{SPREAD}", fontsize=7 if panels > 1 else 6.5)
     return figure
 
 
