@@ -34,9 +34,9 @@ def edit(path, value):
 
 
 def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
-    """Importing the settings does not import the grammar; who wants it afterwards still gets it."""
+    """Checking settings does not import the grammar; who wants it afterwards still gets it."""
     code = (
-        "import sys, algoreg.settings; assert not {'rfc3987_syntax', 'lark'} & set(sys.modules); import rfc3987_syntax"
+        "import sys, algoreg.schemas; assert not {'rfc3987_syntax', 'lark'} & set(sys.modules); import rfc3987_syntax"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

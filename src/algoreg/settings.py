@@ -20,7 +20,6 @@ from algoreg.grids import (
     recorded_iterations,
     selects,
 )
-from algoreg.schemas import jsonschema
 from algoreg.sources import module_literal, module_names
 
 MEMORY_LIMIT_BYTES = 64 * 2**30
@@ -116,6 +115,9 @@ def _hint(value):
 
 def _validator(schema):
     """Return a validator for which 50.0 is not a whole number: jobs use it as one."""
+    # Not where a module is imported: jobs that only want a name need not wait for it.
+    from algoreg.schemas import jsonschema
+
     base = jsonschema.Draft202012Validator
     whole = base.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
     return jsonschema.validators.extend(base, type_checker=whole)(schema)
@@ -123,6 +125,8 @@ def _validator(schema):
 
 def _schema_problems(content, schema, file, path=()):
     """Return what a schema finds in ``content``, which lies at ``path`` in the file."""
+    from algoreg.schemas import jsonschema
+
     problems = []
     for error in _validator(schema).iter_errors(content):
         best = jsonschema.exceptions.best_match([error])
