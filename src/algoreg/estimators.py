@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 LEVEL = 0.95
 REPLICATES = 2000
@@ -85,6 +84,13 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
+def _t_quantile(freedom):
+    # Loaded here: pictures of tables need cells, not quantiles.
+    from scipy.special import stdtrit
+
+    return stdtrit(freedom, 0.5 + LEVEL / 2)
+
+
 def crossed_interval(statistic, targets, ensembles, rng):
     """Estimate a statistic of crossed runs with a 95 % interval.
 
@@ -125,7 +131,7 @@ def crossed_interval(statistic, targets, ensembles, rng):
     if total == 0:
         return Estimate(float(value), float(value), float(value))
     freedom = total**2 / np.sum(variances**2 / degrees)
-    half = stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(total)
+    half = _t_quantile(freedom) * np.sqrt(total)
     return Estimate(float(value), float(value - half), float(value + half))
 
 
@@ -174,7 +180,7 @@ def prediction_interval(values, ensembles):
     if count_targets == 1:
         # Targets and ensembles vary together: the mean over new ensembles is taken to vary like a single run, as if all of
         # the variance were the target's.
-        half = stdtrit(count_ensembles - 1, 0.5 + LEVEL / 2) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / count_ensembles)
+        half = _t_quantile(count_ensembles - 1) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / count_ensembles)
         return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
     target, ensemble, rest = variance_components(logs)
     parts = np.array(
@@ -188,7 +194,7 @@ def prediction_interval(values, ensembles):
     total = parts.sum()
     if total == 0:
         return float(np.exp(logs.mean())), float(np.exp(logs.mean()))
-    half = stdtrit(total**2 / np.sum(parts**2 / degrees), 0.5 + LEVEL / 2) * np.sqrt(total)
+    half = _t_quantile(total**2 / np.sum(parts**2 / degrees)) * np.sqrt(total)
     return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
 
 

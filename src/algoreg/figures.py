@@ -6,6 +6,9 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.ticker import FuncFormatter
 
 from algoreg import sources
@@ -89,9 +92,17 @@ def draw(name, tables):
 
 def save(figure, path, kind):
     """Save a figure without dates or random ids, so that equal figures are equal files."""
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
+    canvas, nameless = {
+        "svg": (FigureCanvasSVG, {"Date": None}),
+        "pdf": (FigureCanvasPdf, {"CreationDate": None}),
+        "png": (FigureCanvasAgg, {"Software": None}),
+    }[kind]
+    resolution = figure.dpi
     with plt.rc_context(STYLE):
-        figure.savefig(path, format=kind, metadata=metadata)
+        # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.
+        getattr(canvas(figure), f"print_{kind}")(path, metadata=nameless)
+    # Vector formats leave theirs behind.
+    figure.dpi = resolution
 
 
 def band(axes, frame, x, error, colour, label, **style):
