@@ -198,10 +198,10 @@ def test_where_a_table_comes_from():
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
     assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
     smoke = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
-    assert page.lineage(smoke, "x_space") == [
-        "studies/x_space/part-0.csv",
-        "studies/x_space/part-1.csv",
-        "tables/x_space.csv",
+    assert page.lineage(smoke, "lemma_printed") == [
+        "studies/lemma_printed/part-0.csv",
+        "studies/lemma_printed/part-1.csv",
+        "tables/lemma_printed.csv",
     ]
 
 

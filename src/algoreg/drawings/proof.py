@@ -385,6 +385,9 @@ def dynamics_course(tables):
         low, high = axes.get_ylim()
         axes.set_ylim(low / (high / low) ** 0.4, high)
         axes.legend(loc="lower left")
+    for axes in figure.axes:
+        # Of many decades, and half of the time that this figure takes.
+        axes.minorticks_off()
     sized = table.iloc[0]
     figure.supxlabel(
         f"one target, one ensemble; d = {sized['d']}, D = {symmetric_dimension(int(sized['d']))}, step η = {sized['step']:g}",
