@@ -1,10 +1,17 @@
 """A tier's tables computed in one process, without Snakemake and files: for measuring spread, and for mutations."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import torch
 
 from algoreg import descent, devices, problems, reference, settings, study, tables
+
+
+def _as_read(rows):
+    """Return rows as they come back from a table's file: what is None is an empty cell there."""
+    return pd.read_csv(io.StringIO(pd.DataFrame(rows).to_csv(index=False)))
 
 
 def _dtype(block, tier, override):
@@ -66,7 +73,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
             options, frames = settings.study_options(block), []
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
-                frames.append(pd.DataFrame(study.measure(block["study"], options, context)))
+                frames.append(_as_read(study.measure(block["study"], options, context)))
             found[name] = reference.of_study(study.collect(frames, block["study"]), block["study"])
             continue
         block = tier["experiments"][name]
@@ -74,7 +81,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
             if key not in done:
                 done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, alone=alone, drawn=drawn)
         descents = [done[d, n] for d in block["descents"] for n in settings.descent_ensembles(tier, d)]
-        found[name] = reference.of_runs(pd.DataFrame(tables.tabulate(block, descents)), block["by"])
+        found[name] = reference.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
     torch.set_num_threads(tier["threads"])
     torch.set_flush_denormal(False)
     return found
