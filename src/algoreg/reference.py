@@ -220,7 +220,8 @@ def spread(new, old, table, tolerances):
         one_sided = np.isnan(a) != np.isnan(b)
         if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
             continue
-        ratio = np.nan_to_num(np.abs(a - b) / tolerances.allowed(table, column, b, old["status"]))
+        # An empty cell is no row to name, not even where nothing differs.
+        ratio = np.nan_to_num(np.abs(a - b) / tolerances.allowed(table, column, b, old["status"]), nan=-1.0)
         ratio[one_sided] = np.inf
         found[column] = (float(ratio.max()), int(ratio.argmax()))
     return found
