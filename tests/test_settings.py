@@ -88,6 +88,7 @@ def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
         (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
         (("problems", "gaussian_d10", "own_targets"), True, "problems.gaussian_d10.targets = 2: allowed is 1 with own_targets: true"),
         (("problems", "gaussian_d10", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
+        (("descents", "paper_step", "runs"), [{"alpha": 1.0, "stpe": 0.1, "iterations": 100}], "runs[0].step is missing; stpe = 0.1 is no key of it"),
         (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
         (("step_factor",), 7, "descents.gaussian_d10.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
         (("descents", "gaussian_d10", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),

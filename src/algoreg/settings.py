@@ -1,6 +1,7 @@
 """Tier files and the registry: read strictly, every problem found in one go, before any job. Imports no torch."""
 
 import ast
+import difflib
 import json
 import math
 import operator
@@ -141,7 +142,11 @@ def _schema_problems(content, schema, file, path=()):
                 )
         elif rule == "required":
             missing = [name for name in best.validator_value if name not in value]
-            problems += [f"{file}: {_key([*where, name])} is missing" for name in missing]
+            strange = [key for key in map(str, value) if key not in best.schema.get("properties", ())]
+            for name in missing:
+                near = difflib.get_close_matches(name, strange, n=1)
+                hint = f"; {near[0]} = {_show(value[near[0]])} is no key of it" if near and near[0] in value else ""
+                problems.append(f"{file}: {_key([*where, name])} is missing{hint}")
         else:
             allowed = best.schema.get("description") or best.message
             problems.append(f"{file}: {key} = {_show(value)}: allowed is {allowed}{_hint(value)}")
