@@ -23,7 +23,10 @@ os.environ.pop("MPLBACKEND", None)
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 # Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them dies.
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
+    # A kernel that has said all has nothing to tidy up: it need not be waited for.
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", record_timing=False, shutdown_kernel="immediate"
+    )
     client.km = client.create_kernel_manager()
     client.km.connection_file = str(Path(folder) / "kernel.json")
     # A socket's path is at most 103 bytes long on some systems.
