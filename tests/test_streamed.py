@@ -14,7 +14,7 @@ from algoreg.algorithms import stochastic
 from algoreg.descent import Batch
 from algoreg.ensembles import gaussian, streamed
 from algoreg.ensembles.gaussian import BLOCK_ROWS
-from algoreg.svec import svec
+from algoreg.kernels.passes import padded
 
 DTYPES = [torch.float32, torch.float64]
 D, M = 9, 2 * BLOCK_ROWS + 45
@@ -38,11 +38,6 @@ def data(dtype, runs, d=D, m=M):
     return torch.from_numpy(x + x.transpose(0, 2, 1)).to(dtype), torch.from_numpy(y).to(dtype)
 
 
-def by_blocks(dense, x):
-    """Measure with the rows in memory, but with one product per block."""
-    return torch.cat([svec(x) @ block.T for block in dense.rows.split(BLOCK_ROWS)], dim=1)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("runs", [1, 5, 12])
 @pytest.mark.parametrize("counts", [None, (M, BLOCK_ROWS + 7, 30), (2 * BLOCK_ROWS, 1, 1)])
@@ -61,15 +56,13 @@ def test_gradients_are_those_of_the_ensemble_in_memory_to_the_last_bit(dtype, ru
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("counts", [None, (M, BLOCK_ROWS + 7, 30)])
-def test_measurements_by_block_to_the_last_bit_and_over_all_rows_up_to_rounding(dtype, counts):
+def test_measurements_are_those_of_the_ensemble_in_memory_to_the_last_bit(dtype, counts):
     dense, file = both(dtype)
     if counts is not None:
         dense, file = dense.shared_by(counts), file.shared_by(counts)
     x, y = data(dtype, 12 if counts is None else 3)
-    assert torch.equal(file.measure(x), by_blocks(dense, x))
-    torch.testing.assert_close(file.measure(x), dense.measure(x))
+    assert torch.equal(file.measure(x), dense.measure(x))
     torch.testing.assert_close(file.adjoint(y), dense.adjoint(y))
-    dense.measure = lambda matrices: by_blocks(dense, matrices)
     assert torch.equal(file.train_error(x, y), dense.train_error(x, y))
 
 
@@ -158,7 +151,7 @@ def test_nothing_is_left_by_a_killed_job(temporary):
     environment = {**os.environ, "TMPDIR": str(temporary)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == -9
-    assert done.stdout.split() == [str(temporary), str(300 * 45 * 8)]
+    assert done.stdout.split() == [str(temporary), str(300 * padded(45) * 8)]
 
 
 # The peak of a process starts at that of whatever started it, which here is the test run: hence a shell in between.

@@ -132,3 +132,22 @@ class Measurements:
         torch.Tensor, shape (B, d, k)
         """
         return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
+
+    def descend(self, factors, steps, labels, count):
+        """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        steps : torch.Tensor, shape (B,)
+            η of every run.
+        labels : torch.Tensor, shape (B, m)
+        count : int
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
+        """
+        for _ in range(count):
+            factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
+        return factors

@@ -31,7 +31,7 @@ class Algorithm:
 
     Parameters
     ----------
-    ensemble : object with ``factored_gradient``
+    ensemble : object with ``descend``
     labels : torch.Tensor, shape (B, m)
     runs : list of mapping
         ``step``, ``target`` and the keys of ``OPTIONS`` of each run.
@@ -51,9 +51,7 @@ class Algorithm:
 
     def advance(self, iterate, iteration, count):
         """Return the iterate after ``count`` further steps, starting at step number ``iteration``; overwrites it."""
-        for _ in range(count):
-            iterate.addcmul_(self.steps, self.ensemble.factored_gradient(iterate, self.labels), value=-1)
-        return iterate
+        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)
 
     def estimate(self, iterate):
         """Return X = UUᵀ of every run, shape (B, d, d)."""

@@ -54,7 +54,7 @@ class Algorithm(factored.Algorithm):
 
     Parameters
     ----------
-    ensemble : object with ``select`` and ``factored_gradient``
+    ensemble : object with ``select`` and ``descend``
         With ``unpacked`` too, single-sample steps on a CPU take a faster way.
     labels : torch.Tensor, shape (B, m)
     runs : list of mapping
@@ -91,10 +91,9 @@ class Algorithm(factored.Algorithm):
 
     def _batches(self, factors, index, order):
         """Return the factors of a group after one step per row of ``order``."""
-        labels, steps = self.labels[index], self.steps[index]
+        labels, steps = self.labels[index], self.steps[index].view(-1)
         for drawn in torch.from_numpy(order).to(factors.device):
-            gradient = self.ensemble.select(drawn).factored_gradient(factors, labels[:, drawn])
-            factors = torch.addcmul(factors, steps, gradient, value=-1)
+            factors = self.ensemble.select(drawn).descend(factors, steps, labels[:, drawn], 1)
         return factors
 
     def _single_samples(self, iterate, members, order):

@@ -5,27 +5,15 @@ latter by √2, so the packed ensemble is simply an m × d(d+1)/2 matrix of iid 
 exactly, at half its memory and traffic.
 """
 
-import numpy as np
 import torch
 
+from algoreg.kernels import passes
 from algoreg.measurements import Measurements, fill, normal_blocks
 from algoreg.seeds import stream
 from algoreg.svec import packed_length, smat, svec
 
-# Rows drawn together, and the most that a pass handles together.
+# Rows drawn together, and those that ``streamed`` holds together.
 BLOCK_ROWS = 128
-# A pass reads each block twice, for the residuals and for their sum: the second time from cache, if the block is small.
-# 128 rows at d = 100 in float32; 64 to 256 measured alike there, all rows at once 15-25% slower. At d = 200 and 400 blocks
-# of this size take 40 and 20% less time than 128 rows. Fewer than 16 rows are slow products.
-BLOCK_BYTES = 2_600_000
-LEAST_BLOCK_ROWS = 16
-# Batches of so many runs want twice as many rows at least.
-WIDE_BATCH = 16
-# Small batches on one thread: the products go through numpy's BLAS, in blocks that stay in the core's own cache. At d = 100,
-# m = 2500 that takes 2.9 instead of 3.9 ms for 1 run and 5.5 instead of 10.5 for 5 in float32, 10.8 instead of 20.1 for 5
-# in float64; from 6 on torch's BLAS is as fast or faster in float32 (docs/scaling.md).
-SMALL_BATCH = 5
-SMALL_BATCH_ROWS = 32
 
 
 def packed_rows(d, m, seed, ensemble):
@@ -37,39 +25,38 @@ def packed_rows(d, m, seed, ensemble):
     return normal_blocks(generator, m, (packed_length(d),), BLOCK_ROWS)
 
 
-def rows_of_a_block(d, dtype):
-    """Return how many rows a pass handles together: a power of two from 16 to 128, about ``BLOCK_BYTES`` of them."""
-    fitting = max(BLOCK_BYTES // (packed_length(d) * dtype.itemsize), LEAST_BLOCK_ROWS)
-    return min(2 ** (fitting.bit_length() - 1), BLOCK_ROWS)
-
-
 class Ensemble(Measurements):
     """A drawn Gaussian ensemble on a device.
 
     Attributes
     ----------
     rows : torch.Tensor, shape (m, d(d+1)/2)
-        The packed measurement matrices.
+        The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
 
     The others are those of :class:`algoreg.measurements.Measurements`.
     """
 
+    block_rows = BLOCK_ROWS
+
     def __init__(self, rows, d, digest=None, number=0, counts=None):
         if rows.ndim != 2 or rows.shape[1] != packed_length(d):
             raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
-        self.block_rows = rows_of_a_block(d, rows.dtype)
         super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
-        self.rows = rows
+        self.rows = passes.as_padded(rows)
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
         """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
-        rows = torch.empty(m, packed_length(d), device=device, dtype=dtype)
+        rows = passes.padded_rows(m, packed_length(d), dtype, device)
         return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
 
     def _rows(self, start, stop):
         """Return rows ``start`` to ``stop`` − 1, of one block; to be used before the next call (see ``streamed``)."""
         return self.rows[start:stop]
+
+    def _tables(self, runs):
+        """Return the tables of a pass for so many runs: all rows are one block (see :func:`passes.tables`)."""
+        return passes.tables(self._segments, runs, self.m, passes.lanes_for(self.m * packed_length(self.d)))
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""
@@ -90,7 +77,11 @@ class Ensemble(Measurements):
         -------
         torch.Tensor, shape (B, m)
         """
-        return svec(matrices) @ self.rows.T
+        if self.device.type != "cpu":
+            return svec(matrices) @ self.rows.T
+        measured = matrices.new_empty(len(matrices), self.m)
+        passes.measure(self.rows, passes.pack(matrices), measured)
+        return measured
 
     def adjoint(self, weights):
         """Return Σ_i w_i sym(A_i).
@@ -103,7 +94,8 @@ class Ensemble(Measurements):
         -------
         torch.Tensor, shape (B, d, d)
         """
-        return smat(weights @ self.rows, self.d)
+        total = weights @ self.rows if self.device.type != "cpu" else passes.adjoint(self.rows, weights)
+        return smat(total, self.d)
 
     def gradient(self, matrices, labels):
         """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i), reading every row once; m is each run's own count.
@@ -119,15 +111,12 @@ class Ensemble(Measurements):
         -------
         torch.Tensor, shape (B, d, d)
         """
+        if self.device.type == "cpu":
+            if len(labels) != len(matrices):
+                raise ValueError(f"{len(labels)} rows of labels for {len(matrices)} matrices")
+            sums = passes.Pass(self._rows, self._tables(len(matrices)), labels, self.d)
+            return passes.unpack(sums(passes.pack(matrices)), self._divisors(len(labels)), self.d)
         x = svec(matrices)
-        if self.counts is None and self.device.type == "cpu":
-            lanes = torch.get_num_threads()
-            height = max(self.block_rows // lanes, LEAST_BLOCK_ROWS if len(x) < WIDE_BATCH else 2 * LEAST_BLOCK_ROWS)
-            # Whole numbers of such blocks in what ``streamed`` holds at a time; else one product for all threads.
-            if lanes > 1 and BLOCK_ROWS % (lanes * height) == 0:
-                return smat(self._threaded_gradient(x, labels, lanes, height), self.d)
-            if lanes == 1 and len(x) <= SMALL_BATCH:
-                return smat(self._small_gradient(x.numpy(), labels.numpy()), self.d)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
             block = self._rows(start, stop)
@@ -136,39 +125,37 @@ class Ensemble(Measurements):
             total[:runs].addmm_(residual, block)
         return smat(total.div_(self._divisor), self.d)
 
-    def _threaded_gradient(self, x, labels, lanes, height):
-        """Return svec(M) of runs that know all measurements, each thread working on its own block of rows.
+    def _divisors(self, runs):
+        """Return how many measurements each run knows, shape (B,)."""
+        return self._divisor.view(-1) if self.counts else torch.full((runs,), self.m, dtype=self.dtype)
 
-        A batched product does that; threads that share one narrow product wait for each other (d = 100, m = 2500 in
-        float32 on two threads: 2.4 instead of 3.9 ms for one run, 6.0 instead of 7.1 for 8).
+    def descend(self, factors, steps, labels, count):
+        """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        steps : torch.Tensor, shape (B,)
+            η of every run.
+        labels : torch.Tensor, shape (B, m)
+        count : int
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
         """
-        total, copies = x.new_zeros(lanes, *x.shape), x.expand(lanes, *x.shape)
-        even = self.m - self.m % (lanes * height)
-        for start in range(0, even, lanes * height):
-            stop = start + lanes * height
-            blocks = self._rows(start, stop).view(lanes, height, -1)
-            residual = torch.bmm(copies, blocks.mT)
-            residual -= labels[:, start:stop].view(len(x), lanes, height).transpose(0, 1)
-            total.baddbmm_(residual, blocks)
-        total = total.sum(dim=0)
-        if even < self.m:
-            rest = self._rows(even, self.m)
-            total.addmm_(x @ rest.T - labels[:, even:], rest)
-        return total.div_(self.m)
-
-    def _small_gradient(self, x, labels):
-        """Return svec(M) of few runs that know all measurements, from arrays that share memory with tensors."""
-        if len(x) == 1:
-            x, labels = x[0], labels[0]
-        total = np.zeros_like(x)
-        # Overflow of a diverging run is no warning: the engine looks for it and records it.
-        with np.errstate(all="ignore"):
-            for begin, end, _ in self._segments:
-                rows = self._rows(begin, end).numpy()
-                for start in range(0, end - begin, SMALL_BATCH_ROWS):
-                    block = rows[start : start + SMALL_BATCH_ROWS]
-                    residual = x @ block.T
-                    residual -= labels[..., begin + start : begin + start + len(block)]
-                    total += residual @ block
-        total /= self.m
-        return torch.from_numpy(np.atleast_2d(total))
+        if self.device.type != "cpu":
+            return super().descend(factors, steps, labels, count)
+        if factors.shape[1] != self.d:
+            raise ValueError(f"factors have shape {tuple(factors.shape)}; allowed is (B, {self.d}, k)")
+        blocks = self._tables(len(factors))
+        (_, stop, tables), *more = blocks
+        moving = passes.Steps(factors, steps, self._divisors(len(labels)), len(tables))
+        if len(tables) == 1 and not more:
+            moving.descend(self._rows(0, stop), labels, tables[0], count)
+        else:
+            sums = passes.Pass(self._rows, blocks, labels, self.d)
+            for _ in range(count):
+                moving.outer()
+                moving.step(sums(moving.x))
+        return moving.copy_to(factors)

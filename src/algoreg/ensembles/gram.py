@@ -10,6 +10,7 @@ import hashlib
 import torch
 
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
+from algoreg.kernels import passes
 from algoreg.measurements import Measurements, hashed
 from algoreg.svec import packed_length, smat, svec
 
@@ -73,8 +74,9 @@ class Ensemble:
         length = packed_length(d)
         if gram.shape != (length, length):
             raise ValueError(f"the Gram matrix for d = {d} is {length} × {length}, got shape {tuple(gram.shape)}")
-        self.gram, self.d, self.m, self.digest, self.number = gram, d, m, digest, number
+        self.d, self.m, self.digest, self.number = d, m, digest, number
         self.device, self.dtype = gram.device, gram.dtype
+        self.gram = passes.as_padded(gram)
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
@@ -139,8 +141,7 @@ class Ensemble:
         -------
         torch.Tensor, shape (T, D + 1)
         """
-        x = svec(targets)
-        pulled = x @ self.gram
+        x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
     def train_error(self, matrices, labels):
@@ -159,7 +160,7 @@ class Ensemble:
         torch.Tensor, shape (B,)
         """
         x, pulled, square = svec(matrices), labels[:, :-1], labels[:, -1]
-        loss = ((x @ self.gram - 2 * pulled) * x).sum(dim=1) + square
+        loss = ((self._image(matrices) - 2 * pulled) * x).sum(dim=1) + square
         return (loss.clamp(min=0) / square).sqrt()
 
     def gradient(self, matrices, labels):
@@ -174,10 +175,26 @@ class Ensemble:
         -------
         torch.Tensor, shape (B, d, d)
         """
-        return smat((svec(matrices) @ self.gram).sub_(labels[:, :-1]), self.d)
+        return smat(self._image(matrices).sub_(labels[:, :-1]), self.d)
+
+    def _image(self, matrices):
+        """Return G svec(X), shape (B, D)."""
+        if self.device.type != "cpu":
+            return svec(matrices) @ self.gram
+        image = matrices.new_empty(len(matrices), len(self.gram))
+        passes.measure(self.gram, passes.pack(matrices), image)
+        return image
 
     # As for ensembles that keep their measurements; labels have shape (B, D + 1).
     factored_gradient = Measurements.factored_gradient
+
+    def descend(self, factors, steps, labels, count):
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
+        if self.device.type != "cpu" or passes.lanes_for(self.gram.numel()) > 1:
+            return Measurements.descend(self, factors, steps, labels, count)
+        moving = passes.Steps(factors, steps, torch.ones_like(steps))
+        moving.descend(self.gram, labels, None, count)
+        return moving.copy_to(factors)
 
     def isometry_deviation(self):
         """Return the operator norm of G − I, in float64.

@@ -14,6 +14,7 @@ import torch
 
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
+from algoreg.kernels import passes
 from algoreg.measurements import Measurements, hashed
 from algoreg.svec import packed_length, smat, svec
 
@@ -52,8 +53,9 @@ class Ensemble(gaussian.Ensemble):
 
     def __init__(self, file, d, m, device, dtype, digest, number):
         self._file = file
-        self._buffer = torch.empty(BLOCK_ROWS, packed_length(d), dtype=dtype, pin_memory=device.type == "cuda")
-        self.block_rows = gaussian.rows_of_a_block(d, dtype)
+        self._buffer = torch.empty(
+            BLOCK_ROWS, passes.padded(packed_length(d)), dtype=dtype, pin_memory=device.type == "cuda"
+        )
         Measurements.__init__(self, d, m, device, dtype, digest, number)
 
     gpu_block_rows = BLOCK_ROWS
@@ -70,11 +72,13 @@ class Ensemble(gaussian.Ensemble):
             If the folder for temporary files (``TMPDIR``) has too little room, before anything is drawn, or is filled
             by others meanwhile.
         """
-        need = m * packed_length(d) * dtype.itemsize
+        need = m * passes.padded(packed_length(d)) * dtype.itemsize
         file, sha = _temporary_file(need), hashlib.sha256()
+        padded = torch.zeros(BLOCK_ROWS, passes.padded(packed_length(d)), dtype=dtype)
         try:
             for block in hashed(packed_rows(d, m, seed, ensemble), sha):
-                file.write(block.to(dtype).numpy())
+                padded[: len(block), : packed_length(d)] = block
+                file.write(padded[: len(block)].numpy())
             file.flush()
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -85,16 +89,17 @@ class Ensemble(gaussian.Ensemble):
     def _read(self, start, goal):
         """Fill ``goal`` with the rows from number ``start`` on."""
         array = goal.numpy()
-        self._file.seek(start * packed_length(self.d) * self.dtype.itemsize)
+        self._file.seek(start * array.strides[0])
         if self._file.readinto(array) != array.nbytes:
             raise OSError(errno.EIO, f"the temporary file of a streamed ensemble ends before row {start + len(goal)}")
 
     def _rows(self, start, stop):
-        # A part of a block lies where the whole block would have it: BLAS sums may depend on alignment.
-        offset = start % BLOCK_ROWS
-        block = self._buffer[offset : offset + stop - start]
+        block = self._buffer[: stop - start]
         self._read(start, block)
-        return block.to(self.device)
+        return block.to(self.device)[:, : packed_length(self.d)]
+
+    def _tables(self, runs):
+        return passes.tables(self._segments, runs, BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
 
     def _blocks(self):
         """Yield (start, stop, rows); each block of rows is gone when the next one comes."""
@@ -113,10 +118,10 @@ class Ensemble(gaussian.Ensemble):
         -------
         gaussian.Ensemble
         """
-        rows = torch.empty(len(indices), packed_length(self.d), dtype=self.dtype)
+        rows = self._buffer.new_empty(len(indices), self._buffer.shape[1])
         for goal, index in zip(rows, indices.tolist(), strict=True):
             self._read(index, goal[None])
-        return gaussian.Ensemble(rows.to(self.device), self.d, number=self.number)
+        return gaussian.Ensemble(rows.to(self.device)[:, : packed_length(self.d)], self.d, number=self.number)
 
     def measure(self, matrices):
         """Return the measurements ⟨A_i, X⟩, also those that a run with a count does not know.
@@ -129,10 +134,14 @@ class Ensemble(gaussian.Ensemble):
         -------
         torch.Tensor, shape (B, m)
         """
-        x = svec(matrices)
-        measured = x.new_empty(len(x), self.m)
+        on_cpu = self.device.type == "cpu"
+        x = passes.pack(matrices) if on_cpu else svec(matrices)
+        measured = matrices.new_empty(len(matrices), self.m)
         for start, stop, block in self._blocks():
-            measured[:, start:stop] = x @ block.T
+            if on_cpu:
+                passes.measure(block, x, measured[:, start:stop])
+            else:
+                measured[:, start:stop] = x @ block.T
         return measured
 
     def adjoint(self, weights):
@@ -148,5 +157,6 @@ class Ensemble(gaussian.Ensemble):
         """
         total = weights.new_zeros(len(weights), packed_length(self.d))
         for start, stop, block in self._blocks():
-            total.addmm_(weights[:, start:stop], block)
+            part = weights[:, start:stop]
+            total += passes.adjoint(block, part) if self.device.type == "cpu" else part @ block
         return smat(total, self.d)

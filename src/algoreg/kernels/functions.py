@@ -1,0 +1,476 @@
+"""The kernels themselves, and how they are compiled."""
+
+import ctypes
+import gc
+import math
+import threading
+from typing import NamedTuple
+
+import torch
+from llvmlite import binding, ir
+
+from algoreg.kernels.code import I64, Code
+
+# Columns of a block that are multiplied with every run before the next ones are: 2 to 4 KB of each row.
+CHUNK = 512
+# Measurements that are added up together, in a chunk of columns that stays in the second-level cache for all runs.
+ADD_ROWS, ADD_CHUNK = 16, 2048
+# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
+# points and totals are read once per block, and where those are more than the caches hold, more rows at a time cost less.
+FEW_RUNS, LARGE_TOTALS = 8, 4_000_000
+LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 64
+
+
+class Tiles(NamedTuple):
+    """How many rows, runs and vectors the innermost loops hold in registers; the numbers do not show in any result.
+
+    Attributes
+    ----------
+    dot_rows, add_vectors : tuple of int
+        Rows of a dot product's tile, and vectors of a sum's; each falling to 1.
+    dot_runs, add_runs : tuple of tuple of int
+        The size that is used for as long as it fits, and those for what remains.
+    """
+
+    dot_rows: tuple
+    dot_runs: tuple
+    add_vectors: tuple
+    add_runs: tuple
+
+
+# 32 registers of 64 bytes; and 16 of 32 bytes, where a vector takes two.
+WIDE = Tiles((8, 1), ((2,), (3, 1)), (4, 1), ((4,), (3, 2, 1)))
+NARROW = Tiles((2, 1), ((2,), (1,)), (2, 1), ((2,), (1,)))
+
+
+def _dot_tile(module, real, rows, runs):
+    """Add to ``sums[i][k]``, a vector, the products of row i's numbers with those of run k."""
+    code = Code(module, f"dot_{rows}_{runs}", "rows x sums", "row_stride x_stride n sums_stride", real)
+    given = code.given
+    cells = [(i, k) for i in range(rows) for k in range(runs)]
+    goal = {(i, k): code.at(given.sums, code.times(given.sums_stride, i), k, kind=code.vector) for i, k in cells}
+    sums = {cell: code.slot(code.vector) for cell in cells}
+    for cell in cells:
+        code.store(code.read(goal[cell]), sums[cell])
+    row = [code.at(given.rows, code.times(given.row_stride, i)) for i in range(rows)]
+    run = [code.at(given.x, code.times(given.x_stride, k)) for k in range(runs)]
+    with code.loop(0, given.n, code.lanes) as j:
+        a, x = ([code.read(code.at(pointer, j)) for pointer in pointers] for pointers in (row, run))
+        for i, k in cells:
+            code.store(code.multiply_add(a[i], x[k], code.load(sums[i, k], typ=code.vector)), sums[i, k])
+    for cell in cells:
+        code.write(code.load(sums[cell], typ=code.vector), goal[cell])
+    return code.finish()
+
+
+def _add_tile(module, real, runs, vectors, fetching=False):
+    """Add to ``total[k]``, for some columns, the rows times their weights for run k; ask for the same columns of later rows."""
+    name = f"add_{runs}_{vectors}" + ("_fetching" if fetching else "")
+    code = Code(module, name, "rows weights total later", "row_stride height weights_stride total_stride", real)
+    given = code.given
+    cells = [(k, q) for k in range(runs) for q in range(vectors)]
+    goal = {(k, q): code.at(given.total, code.times(given.total_stride, k), q * code.lanes) for k, q in cells}
+    total = {cell: code.slot(code.vector) for cell in cells}
+    for cell in cells:
+        code.store(code.read(goal[cell]), total[cell])
+    weights = [code.at(given.weights, code.times(given.weights_stride, k)) for k in range(runs)]
+    with code.loop(0, given.height) as i:
+        offset = code.mul(i, given.row_stride)
+        row = code.at(given.rows, offset)
+        a = [code.read(code.at(row, q * code.lanes)) for q in range(vectors)]
+        if fetching:
+            for q in range(vectors):
+                code.fetch(code.at(given.later, offset, q * code.lanes))
+        for k in range(runs):
+            weight = code.spread(code.load(code.at(weights[k], i), typ=real))
+            for q in range(vectors):
+                code.store(code.multiply_add(a[q], weight, code.load(total[k, q], typ=code.vector)), total[k, q])
+    for cell in cells:
+        code.write(code.load(total[cell], typ=code.vector), goal[cell])
+    return code.finish()
+
+
+def _dots(module, real, tiles):
+    """Write the products of ``height`` rows with every run to ``out[k][i]``."""
+    code = Code(module, "dots", "rows x out sums", "row_stride height n x_stride runs out_stride", real)
+    given = code.given
+    with code.loop(0, code.mul(given.height, given.runs)) as cell:
+        code.write(ir.Constant(code.vector, [0.0] * code.lanes), code.at(given.sums, cell, kind=code.vector))
+    with code.loop(0, given.n, CHUNK) as j:
+        width = code.least(CHUNK, code.sub(given.n, j))
+
+        def rows(i, height):
+            def runs(k, count):
+                code.do(
+                    f"dot_{height}_{count}",
+                    code.at(given.rows, code.mul(i, given.row_stride), j),
+                    code.at(given.x, code.mul(k, given.x_stride), j),
+                    code.at(given.sums, code.mul(i, given.runs), k, kind=code.vector),
+                    given.row_stride,
+                    given.x_stride,
+                    width,
+                    given.runs,
+                )
+
+            code.tiles_of_runs(given.runs, tiles.dot_runs, runs)
+
+        code.tiles(0, given.height, tiles.dot_rows, rows)
+    with code.loop(0, given.height) as i, code.loop(0, given.runs) as k:
+        vector = code.read(code.at(given.sums, code.mul(i, given.runs), k, kind=code.vector))
+        code.store(code.total(vector), code.at(given.out, code.mul(k, given.out_stride), i))
+    return code.finish()
+
+
+def _add(module, real, tiles):
+    """Add the weighted rows of a block to every run's total, in the columns from ``first`` below ``n``; fetch ``later`` rows."""
+    code = Code(
+        module, "add", "rows weights total later", "row_stride height weights_stride runs first n total_stride", real
+    )
+    given = code.given
+
+    def columns(j, vectors):
+        def runs(k, count, kind=""):
+            code.do(
+                f"add_{count}_{vectors}{kind}",
+                code.at(given.rows, j),
+                code.at(given.weights, code.mul(k, given.weights_stride)),
+                code.at(given.total, code.mul(k, given.total_stride), j),
+                code.at(given.later, j),
+                given.row_stride,
+                given.height,
+                given.weights_stride,
+                given.total_stride,
+            )
+
+        def runs_once_fetching(k, count):
+            with code.if_else(code.icmp_signed("==", k, ir.Constant(I64, 0))) as (first, others):
+                with first:
+                    runs(k, count, "_fetching")
+                with others:
+                    runs(k, count)
+
+        # The few columns that are left for narrow tiles are not asked for.
+        code.tiles_of_runs(given.runs, tiles.add_runs, runs if vectors == 1 else runs_once_fetching)
+
+    code.tiles(given.first, given.n, tiles.add_vectors, columns, code.lanes)
+    return code.finish()
+
+
+def _measure(module, real):
+    """Write ⟨row i, x_k⟩ to ``out[k][i]`` for all rows."""
+    code = Code(module, "measure", "rows x out sums", "count row_stride n x_stride runs out_stride", real, inner=False)
+    given = code.given
+    with code.loop(0, given.count, BLOCK_ROWS) as i:
+        height = code.least(BLOCK_ROWS, code.sub(given.count, i))
+        rows = code.at(given.rows, code.mul(i, given.row_stride))
+        code.do(
+            "dots", rows, given.x, code.at(given.out, i), given.sums,
+            given.row_stride, height, given.n, given.x_stride, given.runs, given.out_stride,
+        )  # fmt: skip
+    return code.finish()
+
+
+def _adjoint(module, real):
+    """Add Σ_i w_ki row i to ``total[k]``."""
+    code = Code(
+        module,
+        "adjoint",
+        "rows weights total",
+        "count row_stride n weights_stride runs total_stride",
+        real,
+        inner=False,
+    )
+    given = code.given
+    with code.loop(0, given.count, BLOCK_ROWS) as i:
+        height = code.least(BLOCK_ROWS, code.sub(given.count, i))
+        rows, later = (code.at(given.rows, code.mul(row, given.row_stride)) for row in (i, code.plus(i, BLOCK_ROWS)))
+        code.do(
+            "add", rows, code.at(given.weights, i), given.total, later,
+            given.row_stride, height, given.weights_stride, given.runs, 0, given.n, given.total_stride,
+        )  # fmt: skip
+    return code.finish()
+
+
+def _residuals(module, real):
+    """Add Σ_i (⟨row i, x_k⟩ − y_ki) row i to ``total[k]`` over the segments (start, stop, runs that know it)."""
+    code = Code(
+        module,
+        "residuals",
+        "rows x labels total segments sums weights",
+        "segment_count block_rows row_stride n x_stride labels_stride total_stride",
+        real,
+        inner=False,
+    )
+    given = code.given
+    with code.loop(0, given.segment_count) as segment:
+        place = code.times(segment, 3)
+        start, stop, runs, next_start = (
+            code.load(code.at(given.segments, place, q, kind=I64), typ=I64) for q in range(4)
+        )
+        with code.loop(start, stop, given.block_rows) as i:
+            height = code.least(given.block_rows, code.sub(stop, i))
+            # Past the segment's end those rows are asked for with which the next one begins.
+            following = code.add(i, given.block_rows)
+            later = code.select(code.icmp_signed("<", following, stop), following, next_start)
+            rows, later = (code.at(given.rows, code.mul(row, given.row_stride)) for row in (i, later))
+            code.do(
+                "dots", rows, given.x, given.weights, given.sums,
+                given.row_stride, height, given.n, given.x_stride, runs, given.block_rows,
+            )  # fmt: skip
+            with code.loop(0, runs) as k, code.loop(0, height) as row:
+                residual = code.at(given.weights, code.mul(k, given.block_rows), row)
+                label = code.load(code.at(given.labels, code.mul(k, given.labels_stride), i, row), typ=real)
+                code.store(code.fsub(code.load(residual, typ=real), label), residual)
+            with code.loop(0, given.n, ADD_CHUNK) as j, code.loop(0, height, ADD_ROWS) as row:
+                offset = code.plus(code.mul(row, given.row_stride), j)
+                code.do(
+                    "add", code.at(rows, offset), code.at(given.weights, row), code.at(given.total, j), code.at(later, offset),
+                    given.row_stride, code.least(ADD_ROWS, code.sub(height, row)), given.block_rows, runs,
+                    0, code.least(ADD_CHUNK, code.sub(given.n, j)), given.total_stride,
+                )  # fmt: skip
+    return code.finish()
+
+
+def block_rows(runs, n, itemsize):
+    """Return how many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result."""
+    if runs * n * itemsize > LARGE_TOTALS and runs > FEW_RUNS:
+        return MOST_BLOCK_ROWS
+    return LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
+
+
+def _clear(code, pointer, length):
+    """Write zeros to a whole number of vectors."""
+    with code.loop(0, length, code.lanes) as j:
+        code.write(ir.Constant(code.vector, [0.0] * code.lanes), code.at(pointer, j))
+
+
+def _packed_start(code, i, d):
+    """Return where row i of the upper triangle begins: i(2d − i + 1)/2."""
+    return code.whole(code.mul(i, code.plus(code.sub(code.times(d, 2), i), 1)), 2)
+
+
+def _pack(module, real):
+    """Write svec of square arrays, by whole vectors: the next row corrects what one writes too many."""
+    code = Code(module, "pack", "squares x", "d square_stride square_size n x_stride runs", real, inner=False)
+    given = code.given
+    scale = code.spread(ir.Constant(real, math.sqrt(2.0)))
+    length = _packed_start(code, given.d, given.d)
+    with code.loop(0, given.runs) as k:
+        square = code.at(given.squares, code.mul(k, given.square_size))
+        x = code.at(given.x, code.mul(k, given.x_stride))
+        with code.loop(0, given.d) as i:
+            row = code.at(square, code.mul(i, given.square_stride), i)
+            goal = code.at(x, _packed_start(code, i, given.d))
+            with code.loop(0, code.sub(given.d, i), code.lanes) as j:
+                code.write(code.fmul(code.read(code.at(row, j)), scale), code.at(goal, j))
+            code.store(code.load(row, typ=real), goal)
+        with code.loop(length, given.n) as j:
+            code.store(ir.Constant(real, 0.0), code.at(x, j))
+    return code.finish()
+
+
+def _unpack(module, real):
+    """Write smat of packed arrays, each divided by its divisor: upper triangles by whole vectors, then their mirror images."""
+    code = Code(module, "unpack", "x divisors squares", "d x_stride square_stride square_size runs", real, inner=False)
+    given = code.given
+    scale = code.spread(ir.Constant(real, 1 / math.sqrt(2.0)))
+    with code.loop(0, given.runs) as k:
+        x = code.at(given.x, code.mul(k, given.x_stride))
+        square = code.at(given.squares, code.mul(k, given.square_size))
+        divisor = code.load(code.at(given.divisors, k), typ=real)
+        divisors = code.spread(divisor)
+        with code.loop(0, given.d) as i:
+            source = code.at(x, _packed_start(code, i, given.d))
+            row = code.at(square, code.mul(i, given.square_stride), i)
+            with code.loop(0, code.sub(given.d, i), code.lanes) as j:
+                mean = code.fdiv(code.read(code.at(source, j)), divisors)
+                code.write(code.fmul(mean, scale), code.at(row, j))
+            code.store(code.fdiv(code.load(source, typ=real), divisor), row)
+        with code.loop(0, given.d) as i, code.loop(code.plus(i, 1), given.d) as j:
+            entry = code.load(code.at(square, code.mul(i, given.square_stride), j), typ=real)
+            code.store(entry, code.at(square, code.mul(j, given.square_stride), i))
+    return code.finish()
+
+
+def _outer(module, real, tiles):
+    """Write svec(UUᵀ) of every run; UUᵀ is a sum over columns, of its upper triangle's tiles only."""
+    code = Code(
+        module,
+        "outer",
+        "factors x transposed square",
+        "d columns factor_stride square_stride n x_stride runs",
+        real,
+        inner=False,
+    )
+    given, (group,) = code.given, tiles.add_runs[0]
+    with code.loop(0, given.runs) as k:
+        factor = code.at(given.factors, code.mul(k, code.mul(given.d, given.factor_stride)))
+        with code.loop(0, given.columns) as column, code.loop(0, given.d) as i:
+            entry = code.load(code.at(factor, code.mul(i, given.factor_stride), column), typ=real)
+            code.store(entry, code.at(given.transposed, code.mul(column, given.square_stride), i))
+        _clear(code, given.square, code.mul(given.d, given.square_stride))
+        with code.loop(0, given.d, group) as i:
+            code.do(
+                "add", given.transposed, code.at(factor, code.mul(i, given.factor_stride)),
+                code.at(given.square, code.mul(i, given.square_stride)), given.transposed,
+                given.square_stride, given.columns, given.factor_stride, code.least(group, code.sub(given.d, i)),
+                code.times(code.whole(i, code.lanes), code.lanes), given.square_stride, given.square_stride,
+            )  # fmt: skip
+        x = code.at(given.x, code.mul(k, given.x_stride))
+        code.do("pack", given.square, x, given.d, given.square_stride, 0, given.n, given.x_stride, 1)
+    return code.finish()
+
+
+def _step(module, real, tiles):
+    """Subtract ηMU from U for every run, where svec(M) is its total over its divisor."""
+    code = Code(
+        module,
+        "step",
+        "total divisors steps factors square change",
+        "d columns factor_stride square_stride total_stride runs",
+        real,
+        inner=False,
+    )
+    given, (group,) = code.given, tiles.add_runs[0]
+    size = code.mul(given.d, given.factor_stride)
+    with code.loop(0, given.runs) as k:
+        factor = code.at(given.factors, code.mul(k, size))
+        total, divisor = code.at(given.total, code.mul(k, given.total_stride)), code.at(given.divisors, k)
+        code.do("unpack", total, divisor, given.square, given.d, given.total_stride, given.square_stride, 0, 1)
+        _clear(code, given.change, size)
+        with code.loop(0, given.d, group) as i:
+            code.do(
+                "add", factor, code.at(given.square, code.mul(i, given.square_stride)),
+                code.at(given.change, code.mul(i, given.factor_stride)), factor,
+                given.factor_stride, given.d, given.square_stride, code.least(group, code.sub(given.d, i)),
+                0, given.factor_stride, given.factor_stride,
+            )  # fmt: skip
+        step = code.spread(code.fneg(code.load(code.at(given.steps, k), typ=real)))
+        with code.loop(0, size, code.lanes) as j:
+            place = code.at(factor, j)
+            code.write(code.multiply_add(step, code.read(code.at(given.change, j)), code.read(place)), place)
+    return code.finish()
+
+
+def _descend(module, real, gram):
+    """Take ``steps_count`` steps of every run, on an ensemble's rows or on its Gram matrix."""
+    code = Code(
+        module,
+        "descend_gram" if gram else "descend",
+        "rows labels segments divisors steps factors x total sums weights transposed square change",
+        "step_count segment_count block_rows row_stride n labels_stride d columns factor_stride square_stride x_stride runs",
+        real,
+        inner=False,
+    )
+    given = code.given
+    with code.loop(0, given.step_count):
+        code.do(
+            "outer", given.factors, given.x, given.transposed, given.square,
+            given.d, given.columns, given.factor_stride, given.square_stride, given.n, given.x_stride, given.runs,
+        )  # fmt: skip
+        if gram:
+            length = _packed_start(code, given.d, given.d)
+            code.do(
+                "measure", given.rows, given.x, given.total, given.sums,
+                length, given.row_stride, given.n, given.x_stride, given.runs, given.x_stride,
+            )  # fmt: skip
+            with code.loop(0, given.runs) as k, code.loop(0, length) as j:
+                place = code.at(given.total, code.mul(k, given.x_stride), j)
+                label = code.load(code.at(given.labels, code.mul(k, given.labels_stride), j), typ=real)
+                code.store(code.fsub(code.load(place, typ=real), label), place)
+        else:
+            _clear(code, given.total, code.mul(given.runs, given.x_stride))
+            code.do(
+                "residuals", given.rows, given.x, given.labels, given.total, given.segments, given.sums, given.weights,
+                given.segment_count, given.block_rows, given.row_stride, given.n, given.x_stride, given.labels_stride,
+                given.x_stride,
+            )  # fmt: skip
+        code.do(
+            "step", given.total, given.divisors, given.steps, given.factors, given.square, given.change,
+            given.d, given.columns, given.factor_stride, given.square_stride, given.x_stride, given.runs,
+        )  # fmt: skip
+    return code.finish()
+
+
+def module_text(dtype, tiles):
+    """Return the kernels of a floating-point type in LLVM's intermediate language."""
+    module, real = ir.Module("algoreg"), ir.FloatType() if dtype == torch.float32 else ir.DoubleType()
+    for rows in tiles.dot_rows:
+        for runs in sorted({*tiles.dot_runs[0], *tiles.dot_runs[1]}):
+            _dot_tile(module, real, rows, runs)
+    for runs in sorted({*tiles.add_runs[0], *tiles.add_runs[1]}):
+        for vectors in tiles.add_vectors:
+            _add_tile(module, real, runs, vectors)
+        _add_tile(module, real, runs, tiles.add_vectors[0], fetching=True)
+    for build in (_dots, _add):
+        build(module, real, tiles)
+    for build in (_measure, _adjoint, _residuals, _pack, _unpack):
+        build(module, real)
+    for build in (_outer, _step):
+        build(module, real, tiles)
+    for gram in (False, True):
+        _descend(module, real, gram)
+    return str(module)
+
+
+def _optimise(module, machine):
+    """Bring variables into registers and addresses out of loops; the heavy passes find nothing more here."""
+    passes = binding.create_new_function_pass_manager()
+    builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=0))
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_loop_rotate_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+
+
+class Kernels:
+    """The compiled kernels of a floating-point type; each is an attribute that takes addresses, then whole numbers.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        ``float32`` or ``float64``.
+    cpu, features : str, optional
+        Another processor's name and features than this one's, in LLVM's words: tests compare the bits.
+    """
+
+    def __init__(self, dtype, cpu=None, features=None):
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        cpu = cpu or binding.get_host_cpu_name()
+        features = binding.get_host_cpu_features().flatten() if features is None else features
+        # Half of the time would go to a search for unreachable objects among torch's hundred thousand.
+        collecting = gc.isenabled()
+        gc.disable()
+        tiles = WIDE if "+avx512f" in features.split(",") else NARROW
+        machine = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=2)
+        module = binding.parse_assembly(module_text(dtype, tiles))
+        if collecting:
+            gc.enable()
+        module.verify()
+        _optimise(module, machine)
+        # The engine owns the code: it has to live as long as the functions do.
+        self._engine = binding.create_mcjit_compiler(module, machine)
+        self._engine.finalize_object()
+        for function in module.functions:
+            if function.linkage == binding.Linkage.external and not function.is_declaration:
+                kinds = [ctypes.c_void_p if str(kind.type) == "ptr" else ctypes.c_int64 for kind in function.arguments]
+                address = self._engine.get_function_address(function.name)
+                setattr(self, function.name, ctypes.CFUNCTYPE(None, *kinds)(address))
+
+
+_compiled, _compiling = {}, threading.Lock()
+
+
+def compiled(dtype):
+    """Return the :class:`Kernels` of a type for this machine."""
+    # LLVM compiles for one thread at a time.
+    with _compiling:
+        if dtype not in _compiled:
+            _compiled[dtype] = Kernels(dtype)
+        return _compiled[dtype]

@@ -1,0 +1,332 @@
+"""The CPU's inner loops, compiled for the machine at hand: passes over an ensemble, and whole factored steps.
+
+A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they are still in
+the core's own cache: the ensemble is read once. Calls of a matrix library cannot be cut that finely, and its products with a few
+runs reach a third of what they reach with many. So the loops are written in LLVM's intermediate language, on vectors of 64 bytes;
+compiling them takes a sixth of a second per process.
+
+**Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
+added to halves. Sums over measurements and over columns follow their number; with T threads, thread t adds up every T-th block of 64
+measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
+long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
+ensemble has those of the shorter ensemble.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+
+from algoreg.kernels.functions import MOST_BLOCK_ROWS, block_rows, compiled
+from algoreg.svec import packed_length
+
+# Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
+PAD = 16
+# Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
+LEAST_FOR_THREADS = 500_000
+# Measurements that go to one thread before the next one has its turn.
+LANE_ROWS = 64
+
+
+def padded(length):
+    """Return how far apart rows of ``length`` numbers are in the arrays that kernels read."""
+    return -(-length // PAD) * PAD
+
+
+def padded_rows(count, length, dtype, device="cpu"):
+    """Return zeros of shape (count, ``length``) laid out as kernels read them."""
+    return torch.zeros(count, padded(length), dtype=dtype, device=device)[:, :length]
+
+
+def as_padded(rows):
+    """Return rows laid out as kernels read them: themselves, if they are so already, or a copy."""
+    count, length = rows.shape
+    end = rows.storage_offset() + count * padded(length)
+    if rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes():
+        return rows
+    copy = padded_rows(count, length, rows.dtype, rows.device)
+    return copy.copy_(rows)
+
+
+def _require(name, tensor, shape, dtype):
+    """Refuse what a kernel, which sees addresses only, would misread."""
+    if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
+        found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
+        raise ValueError(f"{name} have shape {found}; expected is {tuple(shape)} of {dtype} on the CPU")
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+@lru_cache(maxsize=1)
+def _pool(lanes):
+    # Subnormal numbers are flushed by each thread for itself (devices.configure).
+    return ThreadPoolExecutor(lanes, initializer=torch.set_flush_denormal, initargs=(True,))
+
+
+def _together(lanes, work):
+    """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
+    others = [_pool(lanes).submit(work, lane) for lane in range(1, lanes)]
+    work(0)
+    for other in others:
+        other.result()
+
+
+def lanes_for(numbers):
+    """Return how many threads share a pass over so many numbers: torch's, or one where a second is not worth its start."""
+    return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
+
+
+def tables(segments, runs, height, lanes):
+    """Cut the segments of a pass into blocks of rows, and each block's into one table for every lane.
+
+    Parameters
+    ----------
+    segments : list of (start, stop, runs that know them or None for all)
+    runs : int
+    height : int
+        How many rows a block has; no segment lies in two.
+    lanes : int
+
+    Returns
+    -------
+    list of (start, stop, list of torch.Tensor)
+        A lane's table has start, stop and runs of its segments one after the other, and where it begins once more.
+    """
+    blocks = {}
+    for start, stop, known in segments:
+        block = blocks.setdefault(start // height, [start, stop, [[] for _ in range(lanes)]])
+        block[1] = stop
+        edges = [start, *(range(start - start % LANE_ROWS + LANE_ROWS, stop, LANE_ROWS) if lanes > 1 else ()), stop]
+        for first, last in pairwise(edges):
+            block[2][first // LANE_ROWS % lanes] += [first, last, runs if known is None else known]
+    return [
+        (start, stop, [torch.tensor([*table, table[0] if table else start]) for table in found])
+        for start, stop, found in blocks.values()
+    ]
+
+
+def measure(rows, x, out):
+    """Write ⟨row i, x_k⟩ to ``out[k, i]``.
+
+    Parameters
+    ----------
+    rows : torch.Tensor, shape (m, n)
+        As :func:`as_padded` returns them.
+    x : torch.Tensor
+        B rows from :func:`pack`.
+    out : torch.Tensor, shape (B, m)
+        Of any row stride.
+
+    Raises
+    ------
+    ValueError
+        If sizes or types do not agree; likewise in what follows.
+    """
+    x = _require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
+    _require("measurements", out, (len(x), len(rows)), rows.dtype)
+    count, lanes = len(rows), lanes_for(rows.shape[0] * rows.shape[1])
+    share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
+    sums = _sums(len(x), lanes, rows.dtype)
+
+    def part(lane):
+        first, last = min(lane * share, count), min((lane + 1) * share, count)
+        if first < last:
+            compiled(rows.dtype).measure(
+                rows[first].data_ptr(), x.data_ptr(), out[:, first:].data_ptr(), sums[lane].data_ptr(),
+                last - first, rows.stride(0), padded(rows.shape[1]), x.stride(0), len(x), out.stride(0),
+            )  # fmt: skip
+
+    _together(lanes, part)
+
+
+def _sums(runs, lanes, dtype):
+    """Return room for the vectors of a block's dot products."""
+    return torch.empty(lanes, MOST_BLOCK_ROWS * runs * PAD, dtype=dtype)
+
+
+def adjoint(rows, weights):
+    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`."""
+    count, length = rows.shape
+    weights = _require("weights", weights, (len(weights), count), rows.dtype)
+    total = padded_rows(len(weights), length, rows.dtype)
+    compiled(rows.dtype).adjoint(
+        rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
+        count, rows.stride(0), padded(length), weights.stride(0), len(weights), total.stride(0),
+    )  # fmt: skip
+    return total
+
+
+def pack(matrices):
+    """Return svec of symmetric matrices in rows that kernels read, with room for a vector more.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (B, d, d)
+        Only the upper triangle is read.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, padded(d(d+1)/2) + 16)
+    """
+    runs, d, _ = matrices.shape
+    squares, x = _squares(runs, d, matrices.dtype), _room(runs, d, matrices.dtype)
+    squares[:, :d, :d] = matrices
+    stride, size = squares.stride(1), squares.stride(0)
+    n = padded(packed_length(d))
+    compiled(matrices.dtype).pack(squares.data_ptr(), x.data_ptr(), d, stride, size, n, x.stride(0), runs)
+    return x
+
+
+def _squares(runs, d, dtype):
+    """Return zeros for d × d matrices, with room behind each for a vector more."""
+    return torch.zeros(runs, d + 1, padded(d), dtype=dtype)
+
+
+def _room(runs, d, dtype):
+    """Return zeros for packed d × d matrices, with room behind each for a vector more."""
+    return torch.zeros(runs, padded(packed_length(d)) + PAD, dtype=dtype)
+
+
+def unpack(total, divisors, d):
+    """Return smat of packed rows, each over its divisor, shape (B, d, d); the rows as :func:`pack` makes them."""
+    squares = _squares(len(total), d, total.dtype)
+    compiled(total.dtype).unpack(
+        total.data_ptr(), divisors.data_ptr(), squares.data_ptr(),
+        d, total.stride(0), squares.stride(1), squares.stride(0), len(total),
+    )  # fmt: skip
+    return squares[:, :d, :d]
+
+
+class Pass:
+    """Passes of a batch over an ensemble: Σ_i (⟨row i, x_k⟩ − y_ki) row i for every run k.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns rows of a block, laid out for kernels.
+    blocks : list
+        From :func:`tables`.
+    labels : torch.Tensor, shape (B, m)
+    d : int
+    """
+
+    def __init__(self, read, blocks, labels, d):
+        if labels.shape[1] < blocks[-1][1]:
+            raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
+        self.labels = _require("labels", labels, labels.shape, labels.dtype)
+        self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
+        self._totals = torch.stack([_room(len(labels), d, labels.dtype)] * self._lanes)
+        self._sums = _sums(len(labels), self._lanes, labels.dtype)
+        self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
+        self._n = padded(packed_length(d))
+
+    def __call__(self, x):
+        """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
+        kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
+        x = _require("points", x, totals.shape[1:], labels.dtype)
+        # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
+        numbers = totals.numpy()
+        numbers.fill(0)
+        for start, stop, lanes in self._blocks:
+            rows = self._read(start, stop)
+            _require("rows", rows, (stop - start, rows.shape[1]), labels.dtype)
+            # Segments name rows of the whole ensemble.
+            address = rows.data_ptr() - start * rows.stride(0) * rows.element_size()
+
+            def part(lane, lanes=lanes, rows=rows, address=address):
+                table = lanes[lane]
+                kernel.residuals(
+                    address, x.data_ptr(), labels.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
+                    self._sums[lane].data_ptr(), self._weights[lane].data_ptr(),
+                    len(table) // 3, block_rows(len(labels), self._n, labels.element_size()), rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
+                )  # fmt: skip
+
+            _together(self._lanes, part)
+        for other in numbers[1:]:
+            numbers[0] += other
+        return totals[0]
+
+
+class Steps:
+    """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
+
+    Parameters
+    ----------
+    factors : torch.Tensor, shape (B, d, k)
+    steps, divisors : torch.Tensor, shape (B,)
+        η; and what the sum of a pass is divided by: M = smat(sum / divisor).
+    lanes : int
+    """
+
+    def __init__(self, factors, steps, divisors, lanes=1):
+        runs, self._d, self._columns = factors.shape
+        dtype = factors.dtype
+        self._factors = torch.zeros(runs, self._d, padded(self._columns), dtype=dtype)
+        self._factors.numpy()[:, :, : self._columns] = factors.numpy()
+        self._steps = _require("steps", steps, (runs,), dtype)
+        self._divisors = _require("divisors", divisors, (runs,), dtype)
+        self._lanes = min(lanes, runs)
+        self.x, self._square = _room(runs, self._d, dtype), _squares(self._lanes, self._d, dtype)
+        self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
+        self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
+        self._n = padded(packed_length(self._d))
+
+    def _share(self, lane):
+        runs = len(self._factors)
+        return lane * runs // self._lanes, (lane + 1) * runs // self._lanes
+
+    def outer(self):
+        """Write svec(UUᵀ) to ``x``, in the layout of :func:`pack`."""
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).outer(
+                self._factors[first].data_ptr(), self.x[first].data_ptr(),
+                self._transposed[lane].data_ptr(), self._square[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1),
+                self._n, self.x.stride(0), last - first,
+            )  # fmt: skip
+
+        _together(self._lanes, part)
+
+    def step(self, total):
+        """Advance every factor by the sums of a pass."""
+        _require("sums", total, self.x.shape, self.x.dtype)
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).step(
+                total[first].data_ptr(), self._divisors[first:].data_ptr(), self._steps[first:].data_ptr(),
+                self._factors[first].data_ptr(), self._square[lane].data_ptr(), self._change[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1), total.stride(0), last - first,
+            )  # fmt: skip
+
+        _together(self._lanes, part)
+
+    def descend(self, rows, labels, table, count):
+        """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
+        known = packed_length(self._d) if table is None else max(table[1::3].tolist(), default=0)
+        if labels.shape[1] < known or len(rows) < known:
+            raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
+        labels = _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
+        _require("rows", rows, (len(rows), packed_length(self._d)), self.x.dtype)
+        total = torch.zeros_like(self.x)
+        sums, weights = (
+            _sums(len(labels), 1, labels.dtype),
+            torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype),
+        )
+        kernel = compiled(self.x.dtype)
+        (kernel.descend_gram if table is None else kernel.descend)(
+            rows.data_ptr(), labels.data_ptr(), 0 if table is None else table.data_ptr(), self._divisors.data_ptr(),
+            self._steps.data_ptr(), self._factors.data_ptr(), self.x.data_ptr(), total.data_ptr(), sums.data_ptr(),
+            weights.data_ptr(), self._transposed.data_ptr(), self._square.data_ptr(), self._change.data_ptr(),
+            count, 0 if table is None else len(table) // 3, block_rows(len(labels), self._n, labels.element_size()),
+            rows.stride(0), self._n, labels.stride(0), self._d,
+            self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
+        )  # fmt: skip
+
+    def copy_to(self, factors):
+        """Write the factors over others, and return those."""
+        # numpy's copy, for the reason in ``Pass``.
+        factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
+        return factors

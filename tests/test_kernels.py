@@ -1,0 +1,166 @@
+"""The compiled loops against plain sums, and what their bits do not depend on."""
+
+import platform
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algoreg.ensembles import gaussian, gram
+from algoreg.kernels import functions, passes
+from algoreg.measurements import Measurements
+from algoreg.svec import packed_length, smat, svec
+
+DTYPES = {torch.float32: 2e-5, torch.float64: 1e-12}
+dtypes = st.sampled_from(list(DTYPES))
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def draw(seed, d, m, runs, columns=None, dtype=torch.float64):
+    generator = np.random.default_rng(seed)
+    rows, x, y, u = (
+        torch.from_numpy(generator.standard_normal(shape)).to(dtype)
+        for shape in ((m, packed_length(d)), (runs, d, d), (runs, m), (runs, d, columns or d))
+    )
+    return gaussian.Ensemble(rows, d), x + x.mT, y, u / d
+
+
+def plain_steps(rows, d, factors, steps, labels, counts, count):
+    """Descend one run after the other, in float64 and with products of a library."""
+    ends = []
+    for u, step, y, m in zip(factors.double(), steps.double(), labels.double(), counts, strict=True):
+        a = rows[:m].double()
+        for _ in range(count):
+            u = u - step * smat((a @ svec(u @ u.mT) - y[:m]) @ a / m, d) @ u
+        ends.append(u)
+    return torch.stack(ends)
+
+
+def close(found, expected, dtype, size=1.0):
+    """Compare with the largest entry, or with the size that summands have: sums may cancel."""
+    scale = max(expected.abs().max().item(), size)
+    assert (found.double() - expected.double()).abs().max().item() <= DTYPES[dtype] * scale
+
+
+@given(
+    st.integers(0, 999), st.integers(1, 40), st.integers(1, 150), st.integers(1, 14), st.integers(1, 45), dtypes,
+    st.sampled_from([1, 2, 3]), st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_every_loop_against_plain_sums(seed, d, m, runs, columns, dtype, lanes, random):
+    """Sizes on all sides of the tiles', runs that know prefixes, factors that are not square, up to three threads."""
+    torch.set_num_threads(lanes)
+    ensemble, x, y, u = draw(seed, d, m, runs, columns, dtype)
+    rows = ensemble.rows.double()
+    measured = svec(x.double()) @ rows.T
+    close(ensemble.measure(x), measured, dtype)
+    close(ensemble.adjoint(y), smat(y.double() @ rows, d), dtype)
+    counts = sorted((random.randint(1, m) for _ in range(runs)), reverse=True)
+    known = ensemble.shared_by(counts)
+    residual = measured - y.double()
+    for k, count in enumerate(counts):
+        residual[k, count:] = 0
+    expected = smat(residual @ rows / torch.tensor(counts)[:, None], d)
+    passed = passes.Pass(known._rows, passes.tables(known._segments, runs, m, lanes), y, d)
+    close(passes.unpack(passed(passes.pack(x)), known._divisors(runs), d), expected, dtype)
+    steps = torch.linspace(0.01, 0.1, runs, dtype=dtype)
+    close(known.descend(u.clone(), steps, y, 3), plain_steps(rows, d, u, steps, y, counts, 3), dtype, 1 / d)
+    small, labels = gram.Ensemble.of(ensemble), gram.label_rows(ensemble, y)
+    close(small.descend(u.clone(), steps, labels, 3), plain_steps(rows, d, u, steps, y, [m] * runs, 3), dtype, 1 / d)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_run_has_the_same_bits_alone_and_in_any_batch(dtype, lanes):
+    torch.set_num_threads(lanes)
+    # More than half a million numbers: both threads have work.
+    ensemble, x, y, u = draw(1, 50, 450, 47, dtype=dtype)
+    steps = torch.linspace(0.02, 0.2, 47, dtype=dtype)
+    together, gradients = ensemble.descend(u.clone(), steps, y, 5), ensemble.gradient(x, y)
+    measured = ensemble.measure(x)
+    for members in ([0], [46], [3, 1], list(range(5)), list(range(10, 33))):
+        alone = ensemble.descend(u[members].clone(), steps[members], y[members], 5)
+        assert torch.equal(alone, together[members])
+        assert torch.equal(ensemble.gradient(x[members], y[members]), gradients[members])
+        assert torch.equal(ensemble.measure(x[members]), measured[members])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_run_that_knows_a_prefix_has_the_bits_of_the_shorter_ensemble(dtype, lanes):
+    torch.set_num_threads(lanes)
+    ensemble, _, y, u = draw(2, 50, 1000, 4, dtype=dtype)
+    steps, counts = torch.full((4,), 0.1, dtype=dtype), [1000, 777, 500, 401]
+    together = ensemble.shared_by(counts).descend(u.clone(), steps, y, 5)
+    for k, m in enumerate(counts):
+        alone = gaussian.Ensemble(ensemble.rows[:m], 50).descend(u[k : k + 1].clone(), steps[:1], y[k : k + 1, :m], 5)
+        assert torch.equal(alone[0], together[k])
+
+
+def test_steps_one_by_one_and_without_coming_back_have_the_same_bits():
+    ensemble, _, y, u = draw(3, 20, 90, 6)
+    steps = torch.full((6,), 0.1, dtype=torch.float64)
+    one_by_one = u.clone()
+    for _ in range(7):
+        one_by_one = ensemble.descend(one_by_one, steps, y, 1)
+    assert torch.equal(one_by_one, ensemble.descend(u.clone(), steps, y, 7))
+    torch.testing.assert_close(one_by_one, Measurements.descend(ensemble, u.clone(), steps, y, 7))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compares two kinds of x86 processors")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
+    ensemble, _, y, u = draw(4, 30, 140, 7, dtype=dtype)
+    ensemble = ensemble.shared_by([140, 140, 140, 99, 99, 50, 7])
+    steps, ends = torch.full((7,), 0.1, dtype=dtype), []
+    # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and adds in one.
+    for kernels in (functions.Kernels(dtype), functions.Kernels(dtype, cpu="haswell", features="")):
+        monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
+        ends.append(ensemble.descend(u.clone(), steps, y, 20))
+    assert torch.equal(*ends)
+
+
+def test_overflow_gives_no_exception_and_stays_with_its_run():
+    ensemble, _, y, u = draw(5, 10, 40, 3)
+    steps = torch.tensor([0.1, 1e6, 0.1], dtype=torch.float64)
+    ends = ensemble.descend(u.clone(), steps, y, 30)
+    assert not torch.isfinite(ends[1]).all()
+    assert torch.equal(ends[::2], ensemble.descend(u[::2].clone(), steps[::2], y[::2], 30))
+
+
+def test_what_kernels_would_misread_is_refused():
+    ensemble, x, y, u = draw(6, 10, 40, 2)
+    steps = torch.full((2,), 0.1, dtype=torch.float64)
+    with pytest.raises(ValueError, match="labels"):
+        ensemble.descend(u, steps, y[:, :39], 1)
+    with pytest.raises(ValueError, match=r"torch\.float32"):
+        ensemble.descend(u, steps, y.float(), 1)
+    with pytest.raises(ValueError, match="steps"):
+        ensemble.descend(u, steps[:1], y, 1)
+    with pytest.raises(ValueError, match="factors"):
+        ensemble.descend(u[:, :9], steps, y, 1)
+    with pytest.raises(ValueError, match="labels"):
+        ensemble.gradient(x, y[:1])
+    with pytest.raises(ValueError, match="points"):
+        ensemble.measure(x[:, :9, :9])
+    with pytest.raises(ValueError, match="weights"):
+        ensemble.adjoint(y.float())
+
+
+def test_rows_are_copied_only_where_they_have_to_be():
+    laid_out = passes.padded_rows(5, 21, torch.float32)
+    assert passes.as_padded(laid_out) is laid_out
+    assert passes.as_padded(laid_out[1:]).data_ptr() == laid_out[1].data_ptr()
+    # The last row of these ends with the memory: a vector would reach beyond.
+    short = torch.empty(4 * 32 + 21).as_strided((5, 21), (32, 1))
+    for rows in (torch.ones(5, 21), short.fill_(1.0)):
+        copy = passes.as_padded(rows)
+        assert copy.stride() == (32, 1)
+        assert torch.equal(copy, rows)
