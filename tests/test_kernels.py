@@ -68,8 +68,8 @@ def test_every_loop_against_plain_sums(seed, d, m, runs, columns, dtype, lanes, 
     for k, count in enumerate(counts):
         residual[k, count:] = 0
     expected = smat(residual @ rows / torch.tensor(counts)[:, None], d)
-    passed = passes.Pass(known._rows, passes.tables(known._segments, runs, m, lanes), y, d)
-    close(passes.unpack(passed(passes.pack(x)), known._divisors(runs), d), expected, dtype)
+    passed = passes.Pass(known._rows, passes.tables(counts, m, lanes), torch.tensor(counts), y, d)
+    close(passes.unpack(passed(passes.pack(x)), torch.tensor(counts).to(dtype), d), expected, dtype)
     steps = torch.linspace(0.01, 0.1, runs, dtype=dtype)
     close(known.descend(u.clone(), steps, y, 3), plain_steps(rows, d, u, steps, y, counts, 3), dtype, 1 / d)
     small, labels = gram.Ensemble.of(ensemble), gram.label_rows(ensemble, y)

@@ -54,9 +54,14 @@ class Ensemble(Measurements):
         """Return rows ``start`` to ``stop`` − 1, of one block; to be used before the next call (see ``streamed``)."""
         return self.rows[start:stop]
 
-    def _tables(self, runs):
-        """Return the tables of a pass for so many runs: all rows are one block (see :func:`passes.tables`)."""
-        return passes.tables(self._segments, runs, self.m, passes.lanes_for(self.m * packed_length(self.d)))
+    def _known(self, runs):
+        """Return how many measurements each run knows, shape (B,)."""
+        return torch.tensor(self.counts or [self.m] * runs)
+
+    def _tables(self, counts, height=None):
+        """Return the tables of a pass; all rows are one block here (see :func:`passes.tables`)."""
+        lanes = passes.lanes_for(self.m * packed_length(self.d))
+        return passes.tables(counts.tolist(), height or self.m, lanes)
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""
@@ -112,10 +117,9 @@ class Ensemble(Measurements):
         torch.Tensor, shape (B, d, d)
         """
         if self.device.type == "cpu":
-            if len(labels) != len(matrices):
-                raise ValueError(f"{len(labels)} rows of labels for {len(matrices)} matrices")
-            sums = passes.Pass(self._rows, self._tables(len(matrices)), labels, self.d)
-            return passes.unpack(sums(passes.pack(matrices)), self._divisors(len(labels)), self.d)
+            counts = self._known(len(matrices))
+            sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d)
+            return passes.unpack(sums(passes.pack(matrices)), counts.to(self.dtype), self.d)
         x = svec(matrices)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
@@ -124,10 +128,6 @@ class Ensemble(Measurements):
             residual -= labels[:runs, start:stop]
             total[:runs].addmm_(residual, block)
         return smat(total.div_(self._divisor), self.d)
-
-    def _divisors(self, runs):
-        """Return how many measurements each run knows, shape (B,)."""
-        return self._divisor.view(-1) if self.counts else torch.full((runs,), self.m, dtype=self.dtype)
 
     def descend(self, factors, steps, labels, count):
         """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
@@ -148,13 +148,14 @@ class Ensemble(Measurements):
             return super().descend(factors, steps, labels, count)
         if factors.shape[1] != self.d:
             raise ValueError(f"factors have shape {tuple(factors.shape)}; allowed is (B, {self.d}, k)")
-        blocks = self._tables(len(factors))
+        counts = self._known(len(factors))
+        blocks = self._tables(counts)
         (_, stop, tables), *more = blocks
-        moving = passes.Steps(factors, steps, self._divisors(len(labels)), len(tables))
+        moving = passes.Steps(factors, steps, counts.to(self.dtype), len(tables))
         if len(tables) == 1 and not more:
-            moving.descend(self._rows(0, stop), labels, tables[0], count)
+            moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:
-            sums = passes.Pass(self._rows, blocks, labels, self.d)
+            sums = passes.Pass(self._rows, blocks, counts, labels, self.d)
             for _ in range(count):
                 moving.outer()
                 moving.step(sums(moving.x))

@@ -193,7 +193,7 @@ class Ensemble:
         if self.device.type != "cpu" or passes.lanes_for(self.gram.numel()) > 1:
             return Measurements.descend(self, factors, steps, labels, count)
         moving = passes.Steps(factors, steps, torch.ones_like(steps))
-        moving.descend(self.gram, labels, None, count)
+        moving.descend(self.gram, labels, count)
         return moving.copy_to(factors)
 
     def isometry_deviation(self):

@@ -98,8 +98,8 @@ class Ensemble(gaussian.Ensemble):
         self._read(start, block)
         return block.to(self.device)[:, : packed_length(self.d)]
 
-    def _tables(self, runs):
-        return passes.tables(self._segments, runs, BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
+    def _tables(self, counts, height=BLOCK_ROWS):
+        return super()._tables(counts, height)
 
     def _blocks(self):
         """Yield (start, stop, rows); each block of rows is gone when the next one comes."""

@@ -13,6 +13,8 @@ from algoreg.kernels.code import I64, Code
 
 # Columns of a block that are multiplied with every run before the next ones are: 2 to 4 KB of each row.
 CHUNK = 512
+# Measurements that are added to each other before they are added to a total: a sum of many keeps more of its digits that way.
+UNIT = 8
 # Measurements that are added up together, in a chunk of columns that stays in the second-level cache for all runs.
 ADD_ROWS, ADD_CHUNK = 16, 2048
 # Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
@@ -70,23 +72,24 @@ def _add_tile(module, real, runs, vectors, fetching=False):
     given = code.given
     cells = [(k, q) for k in range(runs) for q in range(vectors)]
     goal = {(k, q): code.at(given.total, code.times(given.total_stride, k), q * code.lanes) for k, q in cells}
-    total = {cell: code.slot(code.vector) for cell in cells}
-    for cell in cells:
-        code.store(code.read(goal[cell]), total[cell])
+    sums = {cell: code.slot(code.vector) for cell in cells}
     weights = [code.at(given.weights, code.times(given.weights_stride, k)) for k in range(runs)]
-    with code.loop(0, given.height) as i:
-        offset = code.mul(i, given.row_stride)
-        row = code.at(given.rows, offset)
-        a = [code.read(code.at(row, q * code.lanes)) for q in range(vectors)]
-        if fetching:
-            for q in range(vectors):
-                code.fetch(code.at(given.later, offset, q * code.lanes))
-        for k in range(runs):
-            weight = code.spread(code.load(code.at(weights[k], i), typ=real))
-            for q in range(vectors):
-                code.store(code.multiply_add(a[q], weight, code.load(total[k, q], typ=code.vector)), total[k, q])
-    for cell in cells:
-        code.write(code.load(total[cell], typ=code.vector), goal[cell])
+    with code.loop(0, given.height, UNIT) as first:
+        for cell in cells:
+            code.store(ir.Constant(code.vector, [0.0] * code.lanes), sums[cell])
+        with code.loop(first, code.least(code.plus(first, UNIT), given.height)) as i:
+            offset = code.mul(i, given.row_stride)
+            row = code.at(given.rows, offset)
+            a = [code.read(code.at(row, q * code.lanes)) for q in range(vectors)]
+            if fetching:
+                for q in range(vectors):
+                    code.fetch(code.at(given.later, offset, q * code.lanes))
+            for k in range(runs):
+                weight = code.spread(code.load(code.at(weights[k], i), typ=real))
+                for q in range(vectors):
+                    code.store(code.multiply_add(a[q], weight, code.load(sums[k, q], typ=code.vector)), sums[k, q])
+        for cell in cells:
+            code.write(code.fadd(code.read(goal[cell]), code.load(sums[cell], typ=code.vector)), goal[cell])
     return code.finish()
 
 
@@ -192,11 +195,11 @@ def _adjoint(module, real):
 
 
 def _residuals(module, real):
-    """Add Σ_i (⟨row i, x_k⟩ − y_ki) row i to ``total[k]`` over the segments (start, stop, runs that know it)."""
+    """Add Σ_i (⟨row i, x_k⟩ − y_ki) row i to ``total[k]`` over the segments (start, stop, runs that know some of it)."""
     code = Code(
         module,
         "residuals",
-        "rows x labels total segments sums weights",
+        "rows x labels counts total segments sums weights",
         "segment_count block_rows row_stride n x_stride labels_stride total_stride",
         real,
         inner=False,
@@ -217,10 +220,15 @@ def _residuals(module, real):
                 "dots", rows, given.x, given.weights, given.sums,
                 given.row_stride, height, given.n, given.x_stride, runs, given.block_rows,
             )  # fmt: skip
-            with code.loop(0, runs) as k, code.loop(0, height) as row:
-                residual = code.at(given.weights, code.mul(k, given.block_rows), row)
-                label = code.load(code.at(given.labels, code.mul(k, given.labels_stride), i, row), typ=real)
-                code.store(code.fsub(code.load(residual, typ=real), label), residual)
+            with code.loop(0, runs) as k:
+                count = code.load(code.at(given.counts, k, kind=I64), typ=I64)
+                with code.loop(0, height) as row:
+                    place = code.at(given.weights, code.mul(k, given.block_rows), row)
+                    label = code.load(code.at(given.labels, code.mul(k, given.labels_stride), i, row), typ=real)
+                    residual = code.fsub(code.load(place, typ=real), label)
+                    # What a run does not know has no weight; so it has the sums of the ensemble that ends there.
+                    known = code.icmp_signed("<", code.add(i, row), count)
+                    code.store(code.select(known, residual, ir.Constant(real, 0.0)), place)
             with code.loop(0, given.n, ADD_CHUNK) as j, code.loop(0, height, ADD_ROWS) as row:
                 offset = code.plus(code.mul(row, given.row_stride), j)
                 code.do(
@@ -357,7 +365,7 @@ def _descend(module, real, gram):
     code = Code(
         module,
         "descend_gram" if gram else "descend",
-        "rows labels segments divisors steps factors x total sums weights transposed square change",
+        "rows labels counts segments divisors steps factors x total sums weights transposed square change",
         "step_count segment_count block_rows row_stride n labels_stride d columns factor_stride square_stride x_stride runs",
         real,
         inner=False,
@@ -381,7 +389,7 @@ def _descend(module, real, gram):
         else:
             _clear(code, given.total, code.mul(given.runs, given.x_stride))
             code.do(
-                "residuals", given.rows, given.x, given.labels, given.total, given.segments, given.sums, given.weights,
+                "residuals", given.rows, given.x, given.labels, given.counts, given.total, given.segments, given.sums, given.weights,
                 given.segment_count, given.block_rows, given.row_stride, given.n, given.x_stride, given.labels_stride,
                 given.x_stride,
             )  # fmt: skip

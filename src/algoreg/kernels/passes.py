@@ -6,8 +6,8 @@ runs reach a third of what they reach with many. So the loops are written in LLV
 compiling them takes a sixth of a second per process.
 
 **Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
-added to halves. Sums over measurements and over columns follow their number; with T threads, thread t adds up every T-th block of 64
-measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
+added to halves. Measurements (and columns, in products of d × d matrices) are added up in eights, and those by their number; with
+T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
 long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
 ensemble has those of the shorter ensemble.
 """
@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import torch
 
-from algoreg.kernels.functions import MOST_BLOCK_ROWS, block_rows, compiled
+from algoreg.kernels.functions import MOST_BLOCK_ROWS, UNIT, block_rows, compiled
 from algoreg.svec import packed_length
 
 # Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
@@ -76,15 +76,15 @@ def lanes_for(numbers):
     return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
 
 
-def tables(segments, runs, height, lanes):
-    """Cut the segments of a pass into blocks of rows, and each block's into one table for every lane.
+def tables(counts, height, lanes):
+    """Cut a pass into blocks of rows, and each block into one table of segments for every lane.
 
     Parameters
     ----------
-    segments : list of (start, stop, runs that know them or None for all)
-    runs : int
+    counts : sequence of int
+        How many measurements each run knows, falling.
     height : int
-        How many rows a block has; no segment lies in two.
+        How many rows a block has, a multiple of 64 or all.
     lanes : int
 
     Returns
@@ -92,13 +92,14 @@ def tables(segments, runs, height, lanes):
     list of (start, stop, list of torch.Tensor)
         A lane's table has start, stop and runs of its segments one after the other, and where it begins once more.
     """
+    last = counts[0]
+    ends = {min(-(-count // UNIT) * UNIT, last) for count in counts}
+    edges = sorted({*range(0, last, height), *(range(0, last, LANE_ROWS) if lanes > 1 else ()), *ends})
     blocks = {}
-    for start, stop, known in segments:
+    for start, stop in pairwise(sorted({0, *edges})):
         block = blocks.setdefault(start // height, [start, stop, [[] for _ in range(lanes)]])
         block[1] = stop
-        edges = [start, *(range(start - start % LANE_ROWS + LANE_ROWS, stop, LANE_ROWS) if lanes > 1 else ()), stop]
-        for first, last in pairwise(edges):
-            block[2][first // LANE_ROWS % lanes] += [first, last, runs if known is None else known]
+        block[2][start // LANE_ROWS % lanes] += [start, stop, sum(count > start for count in counts)]
     return [
         (start, stop, [torch.tensor([*table, table[0] if table else start]) for table in found])
         for start, stop, found in blocks.values()
@@ -206,14 +207,17 @@ class Pass:
         ``read(start, stop)`` returns rows of a block, laid out for kernels.
     blocks : list
         From :func:`tables`.
+    counts : torch.Tensor, shape (B,), int64
+        How many measurements each run knows.
     labels : torch.Tensor, shape (B, m)
     d : int
     """
 
-    def __init__(self, read, blocks, labels, d):
+    def __init__(self, read, blocks, counts, labels, d):
         if labels.shape[1] < blocks[-1][1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
-        self.labels = _require("labels", labels, labels.shape, labels.dtype)
+        self.labels = _require("labels", labels, (len(counts), labels.shape[1]), labels.dtype)
+        self._counts = _require("counts", counts, counts.shape, torch.int64)
         self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
         self._totals = torch.stack([_room(len(labels), d, labels.dtype)] * self._lanes)
         self._sums = _sums(len(labels), self._lanes, labels.dtype)
@@ -236,7 +240,7 @@ class Pass:
             def part(lane, lanes=lanes, rows=rows, address=address):
                 table = lanes[lane]
                 kernel.residuals(
-                    address, x.data_ptr(), labels.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
+                    address, x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
                     self._sums[lane].data_ptr(), self._weights[lane].data_ptr(),
                     len(table) // 3, block_rows(len(labels), self._n, labels.element_size()), rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
                 )  # fmt: skip
@@ -303,9 +307,9 @@ class Steps:
 
         _together(self._lanes, part)
 
-    def descend(self, rows, labels, table, count):
+    def descend(self, rows, labels, count, table=None, counts=None):
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
-        known = packed_length(self._d) if table is None else max(table[1::3].tolist(), default=0)
+        known = packed_length(self._d) if table is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
         labels = _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
@@ -317,7 +321,7 @@ class Steps:
         )
         kernel = compiled(self.x.dtype)
         (kernel.descend_gram if table is None else kernel.descend)(
-            rows.data_ptr(), labels.data_ptr(), 0 if table is None else table.data_ptr(), self._divisors.data_ptr(),
+            rows.data_ptr(), labels.data_ptr(), *(0 if known is None else known.data_ptr() for known in (counts, table)), self._divisors.data_ptr(),
             self._steps.data_ptr(), self._factors.data_ptr(), self.x.data_ptr(), total.data_ptr(), sums.data_ptr(),
             weights.data_ptr(), self._transposed.data_ptr(), self._square.data_ptr(), self._change.data_ptr(),
             count, 0 if table is None else len(table) // 3, block_rows(len(labels), self._n, labels.element_size()),
