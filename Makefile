@@ -19,7 +19,7 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread test-slurm lint lint-ci licences advisories format lock bench \
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread test-slurm lint lint-ci licences advisories format lock bench estimate \
 	clean distclean setup
 
 help:  ## list the targets
@@ -120,6 +120,9 @@ lock: .venv/ready  ## renew requirements.lock from pyproject.toml
 
 bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: six minutes (less: ARGS='--d 100')
 	$(BIN)/python benchmarks/engine.py $(ARGS)
+
+estimate: .venv/ready  ## how long a tier's descents take here, from measured steps: TIER=paper
+	$(RUN) python benchmarks/estimate.py --tier $(TIER) --jobs $(CORES) $(ARGS)
 
 clean:  ## delete a tier's results, naming them
 	@case "$(TIER)" in *[!a-z0-9-]*|"") echo "TIER = $(TIER): a tier's name"; exit 2;; esac

@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from algoreg import claims, published, records, reference, report, settings
+from algoreg import claims, devices, published, records, reference, report, settings
+from algoreg.kernels import functions, passes
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,19 +23,29 @@ VARIATIONS = {
     "two threads": ({"threads": 2}, {}),
     "every run alone": ({"alone": True}, {}),
     "AVX2 kernels": (
-        {},
+        {"cpu": "haswell"},
         {"ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     ),
+    # Without instructions that multiply and add in one rounding.
     "SSE kernels": (
-        {},
+        {"cpu": "nehalem"},
         {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
     ),
     "float64 throughout": ({"dtype": "float64"}, {}),
 }
 
 
+def compile_for(cpu):
+    """Let the engine's loops be those that another x86 processor would get, from LLVM's list of them."""
+    kernels = {dtype: functions.Kernels(dtype, cpu=cpu, features="") for dtype in devices.DTYPES.values()}
+    passes.compiled = kernels.__getitem__
+
+
 def child(tier, options):
     """Print the tables of a tier as JSON."""
+    options = dict(options)
+    if "cpu" in options:
+        compile_for(options.pop("cpu"))
     content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
     print(json.dumps(tables_of(content, measured_tables(content), **options)))
 

@@ -5,7 +5,7 @@ import platform
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg.ensembles import gaussian, gram
@@ -22,6 +22,12 @@ def threads():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def always_shared(monkeypatch):
+    """Let several threads share passes of any size."""
+    monkeypatch.setattr(passes, "LEAST_FOR_THREADS", 1)
 
 
 def draw(seed, d, m, runs, columns=None, dtype=torch.float64):
@@ -50,11 +56,12 @@ def close(found, expected, dtype, size=1.0):
     assert (found.double() - expected.double()).abs().max().item() <= DTYPES[dtype] * scale
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, 999), st.integers(1, 40), st.integers(1, 150), st.integers(1, 14), st.integers(1, 45), dtypes,
     st.sampled_from([1, 2, 3]), st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_every_loop_against_plain_sums(seed, d, m, runs, columns, dtype, lanes, random):
+def test_every_loop_against_plain_sums(always_shared, seed, d, m, runs, columns, dtype, lanes, random):
     """Sizes on all sides of the tiles', runs that know prefixes, factors that are not square, up to three threads."""
     torch.set_num_threads(lanes)
     ensemble, x, y, u = draw(seed, d, m, runs, columns, dtype)
@@ -69,7 +76,7 @@ def test_every_loop_against_plain_sums(seed, d, m, runs, columns, dtype, lanes, 
         residual[k, count:] = 0
     expected = smat(residual @ rows / torch.tensor(counts)[:, None], d)
     passed = passes.Pass(known._rows, passes.tables(counts, m, lanes), torch.tensor(counts), y, d)
-    close(passes.unpack(passed(passes.pack(x)), torch.tensor(counts).to(dtype), d), expected, dtype)
+    close(passes.unpack(passed(passes.pack(x, d)), torch.tensor(counts).to(dtype), d), expected, dtype)
     steps = torch.linspace(0.01, 0.1, runs, dtype=dtype)
     close(known.descend(u.clone(), steps, y, 3), plain_steps(rows, d, u, steps, y, counts, 3), dtype, 1 / d)
     small, labels = gram.Ensemble.of(ensemble), gram.label_rows(ensemble, y)
@@ -94,14 +101,49 @@ def test_a_run_has_the_same_bits_alone_and_in_any_batch(dtype, lanes):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_run_that_knows_a_prefix_has_the_bits_of_the_shorter_ensemble(dtype, lanes):
+def test_a_run_that_knows_a_prefix_has_the_bits_of_the_shorter_ensemble(dtype, lanes, always_shared):
     torch.set_num_threads(lanes)
-    ensemble, _, y, u = draw(2, 50, 1000, 4, dtype=dtype)
-    steps, counts = torch.full((4,), 0.1, dtype=dtype), [1000, 777, 500, 401]
+    ensemble, _, y, u = draw(2, 50, 1000, 5, dtype=dtype)
+    steps, counts = torch.full((5,), 0.1, dtype=dtype), [1000, 777, 500, 401, 3]
     together = ensemble.shared_by(counts).descend(u.clone(), steps, y, 5)
     for k, m in enumerate(counts):
         alone = gaussian.Ensemble(ensemble.rows[:m], 50).descend(u[k : k + 1].clone(), steps[:1], y[k : k + 1, :m], 5)
         assert torch.equal(alone[0], together[k])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
+    # Longer rows than a chunk of columns, and runs that end in the middle of every block.
+    ensemble, x, y, u = draw(7, 70, 150, 13, dtype=dtype)
+    ensemble = ensemble.shared_by([150, 150, 149, 130, 129, 128, 127, 100, 66, 65, 64, 9, 1])
+    steps = torch.full((13,), 0.01, dtype=dtype)
+    ends = [(ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y))]
+    assert packed_length(70) > functions.ADD_CHUNK
+    for few_runs, large in ((99, 10**9), (0, 1), (0, 10**9)):
+        monkeypatch.setattr(functions, "FEW_RUNS", few_runs)
+        monkeypatch.setattr(functions, "LARGE_TOTALS", large)
+        ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
+    for chunks in ({"CHUNK": 64}, {"ADD_CHUNK": 64, "ADD_ROWS": 8}):
+        for name, value in chunks.items():
+            monkeypatch.setattr(functions, name, value)
+        kernels = functions.Kernels(dtype)
+        monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
+        ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
+    for end in ends[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(end, ends[0], strict=True))
+    close(ends[0][0], plain_steps(ensemble.rows.double(), 70, u, steps, y, ensemble.counts, 3), dtype, 1 / 70)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_gram_matrix_has_the_same_bits_on_any_number_of_threads(dtype, always_shared):
+    ensemble, _, y, u = draw(8, 12, 200, 3, dtype=dtype)
+    small, labels = gram.Ensemble.of(ensemble), gram.label_rows(ensemble, y)
+    ends, steps = [], torch.full((3,), 0.1, dtype=dtype)
+    for lanes in (1, 2, 3):
+        torch.set_num_threads(lanes)
+        ends.append(small.descend(u.clone(), steps, labels, 5))
+    assert torch.equal(ends[0], ends[1])
+    assert torch.equal(ends[0], ends[2])
 
 
 def test_steps_one_by_one_and_without_coming_back_have_the_same_bits():
@@ -127,8 +169,10 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     assert torch.equal(*ends)
 
 
-def test_overflow_gives_no_exception_and_stays_with_its_run():
-    ensemble, _, y, u = draw(5, 10, 40, 3)
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_overflow_gives_no_exception_and_stays_with_its_run(lanes, always_shared):
+    torch.set_num_threads(lanes)
+    ensemble, _, y, u = draw(5, 10, 140, 3)
     steps = torch.tensor([0.1, 1e6, 0.1], dtype=torch.float64)
     ends = ensemble.descend(u.clone(), steps, y, 30)
     assert not torch.isfinite(ends[1]).all()
@@ -148,8 +192,19 @@ def test_what_kernels_would_misread_is_refused():
         ensemble.descend(u[:, :9], steps, y, 1)
     with pytest.raises(ValueError, match="labels"):
         ensemble.gradient(x, y[:1])
-    with pytest.raises(ValueError, match="points"):
-        ensemble.measure(x[:, :9, :9])
+    with pytest.raises(ValueError, match=r"no kernels for torch\.float16"):
+        gaussian.Ensemble(ensemble.rows.half(), 10).measure(x.half())
+    # 8 × 8 and 9 × 9 take as many vectors.
+    with pytest.raises(ValueError, match="matrices"):
+        gaussian.Ensemble(torch.ones(4, 45), 9).measure(torch.ones(1, 8, 8))
+    with pytest.raises(ValueError, match="matrices"):
+        ensemble.measure(x[:, :, :1])
+    with pytest.raises(ValueError, match="detach"):
+        ensemble.measure(x.clone().requires_grad_())
+    with pytest.raises(ValueError, match="rows lie"):
+        passes.adjoint(torch.ones(40, 55, dtype=torch.float64), y)
+    with pytest.raises(ValueError, match="contiguous"):
+        passes.measure(ensemble.rows, passes.pack(x, 10), torch.empty(40, 2, dtype=torch.float64).T)
     with pytest.raises(ValueError, match="weights"):
         ensemble.adjoint(y.float())
 
@@ -160,7 +215,9 @@ def test_rows_are_copied_only_where_they_have_to_be():
     assert passes.as_padded(laid_out[1:]).data_ptr() == laid_out[1].data_ptr()
     # The last row of these ends with the memory: a vector would reach beyond.
     short = torch.empty(4 * 32 + 21).as_strided((5, 21), (32, 1))
-    for rows in (torch.ones(5, 21), short.fill_(1.0)):
+    # What pads these is no zero.
+    dirty = torch.full((5, 32), torch.nan)[:, :21]
+    for rows in (torch.ones(5, 21), short.fill_(1.0), dirty.fill_(1.0)):
         copy = passes.as_padded(rows)
         assert copy.stride() == (32, 1)
         assert torch.equal(copy, rows)

@@ -62,7 +62,7 @@ def test_measurements_are_those_of_the_ensemble_in_memory_to_the_last_bit(dtype,
         dense, file = dense.shared_by(counts), file.shared_by(counts)
     x, y = data(dtype, 12 if counts is None else 3)
     assert torch.equal(file.measure(x), dense.measure(x))
-    torch.testing.assert_close(file.adjoint(y), dense.adjoint(y))
+    assert torch.equal(file.adjoint(y), dense.adjoint(y))
     assert torch.equal(file.train_error(x, y), dense.train_error(x, y))
 
 
@@ -107,10 +107,7 @@ def test_a_whole_descent_is_that_of_the_ensemble_in_memory(dtype, m):
     dense, file = results
     for name in ("spectra", "status", "ended"):
         assert np.array_equal(dense[name], file[name]), name
-    assert np.array_equal(np.delete(dense["errors"], 2, axis=1), np.delete(file["errors"], 2, axis=1))
-    np.testing.assert_allclose(
-        dense["errors"], file["errors"], rtol=0 if m <= BLOCK_ROWS else 1e3 * torch.finfo(dtype).eps
-    )
+    assert np.array_equal(dense["errors"], file["errors"])
 
 
 def test_stochastic_descent_never_holds_all_rows():

@@ -39,7 +39,8 @@ class Measurements:
     Attributes
     ----------
     block_rows, gpu_block_rows : int
-        How many measurements a pass handles together, on a CPU and on a GPU; set before the base is initialised.
+        How many measurements a pass handles together, on a CPU and on a GPU; set before the base is initialised. (Compiled
+        loops have blocks of their own: ``kernels.passes``.)
     d, m : int
         Matrix size and number of measurements.
     number : int

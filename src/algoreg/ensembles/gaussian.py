@@ -65,7 +65,8 @@ class Ensemble(Measurements):
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""
-        return Ensemble(self.rows[indices], self.d, number=self.number)
+        rows = passes.with_padding(self.rows)[indices]
+        return Ensemble(rows[:, : packed_length(self.d)], self.d, number=self.number)
 
     def unpacked(self):
         """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""
@@ -85,7 +86,7 @@ class Ensemble(Measurements):
         if self.device.type != "cpu":
             return svec(matrices) @ self.rows.T
         measured = matrices.new_empty(len(matrices), self.m)
-        passes.measure(self.rows, passes.pack(matrices), measured)
+        passes.measure(self.rows, passes.pack(matrices, self.d), measured)
         return measured
 
     def adjoint(self, weights):
@@ -99,8 +100,8 @@ class Ensemble(Measurements):
         -------
         torch.Tensor, shape (B, d, d)
         """
-        total = weights @ self.rows if self.device.type != "cpu" else passes.adjoint(self.rows, weights)
-        return smat(total, self.d)
+        on_cpu = self.device.type == "cpu"
+        return smat(passes.adjoint(self.rows, weights.contiguous()) if on_cpu else weights @ self.rows, self.d)
 
     def gradient(self, matrices, labels):
         """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i), reading every row once; m is each run's own count.
@@ -119,7 +120,7 @@ class Ensemble(Measurements):
         if self.device.type == "cpu":
             counts = self._known(len(matrices))
             sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d)
-            return passes.unpack(sums(passes.pack(matrices)), counts.to(self.dtype), self.d)
+            return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d)
         x = svec(matrices)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:

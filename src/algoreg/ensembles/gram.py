@@ -23,7 +23,7 @@ SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
 
 def mean_outer_product(blocks, d, m, device):
     """Return Σ bᵀb / m over float64 blocks of rows, shape (D, D), holding one block at a time."""
-    total = torch.zeros(packed_length(d), packed_length(d), device=device, dtype=torch.float64)
+    total = passes.padded_rows(packed_length(d), packed_length(d), torch.float64, device)
     for block in blocks:
         block = block.to(device)
         total.addmm_(block.mT, block)
@@ -86,7 +86,7 @@ class Ensemble:
         """
         sha = hashlib.sha256()
         gram = mean_outer_product(hashed(packed_rows(d, m, seed, ensemble), sha), d, m, device)
-        return cls(gram.to(dtype), d, m, sha.hexdigest(), ensemble)
+        return cls(passes.as_padded(gram, dtype), d, m, sha.hexdigest(), ensemble)
 
     @classmethod
     def of(cls, ensemble):
@@ -101,7 +101,7 @@ class Ensemble:
             raise ValueError(f"a Gram matrix does not contain prefixes, but runs know {ensemble.counts} measurements")
         blocks = (ensemble.rows[start : start + BLOCK_ROWS].double() for start in range(0, ensemble.m, BLOCK_ROWS))
         gram = mean_outer_product(blocks, ensemble.d, ensemble.m, ensemble.device)
-        return cls(gram.to(ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
+        return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
     def shared_by(self, counts):
         """Return this ensemble if every run knows all its measurements.
@@ -182,7 +182,7 @@ class Ensemble:
         if self.device.type != "cpu":
             return svec(matrices) @ self.gram
         image = matrices.new_empty(len(matrices), len(self.gram))
-        passes.measure(self.gram, passes.pack(matrices), image)
+        passes.measure(self.gram, passes.pack(matrices, self.d), image)
         return image
 
     # As for ensembles that keep their measurements; labels have shape (B, D + 1).
@@ -190,10 +190,22 @@ class Ensemble:
 
     def descend(self, factors, steps, labels, count):
         """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
-        if self.device.type != "cpu" or passes.lanes_for(self.gram.numel()) > 1:
+        if self.device.type != "cpu":
             return Measurements.descend(self, factors, steps, labels, count)
-        moving = passes.Steps(factors, steps, torch.ones_like(steps))
-        moving.descend(self.gram, labels, count)
+        if factors.shape[1] != self.d:
+            raise ValueError(f"factors have shape {tuple(factors.shape)}; allowed is (B, {self.d}, k)")
+        lanes = passes.lanes_for(self.gram.numel())
+        moving = passes.Steps(factors, steps, torch.ones_like(steps), lanes)
+        if lanes == 1:
+            moving.descend(self.gram, labels, count)
+            return moving.copy_to(factors)
+        total, length = torch.zeros_like(moving.x), len(self.gram)
+        for _ in range(count):
+            moving.outer()
+            passes.measure(self.gram, moving.x, total[:, :length])
+            # numpy's, for the reason in ``passes.Pass``.
+            total.numpy()[:, :length] -= labels.numpy()[:, :length]
+            moving.step(total)
         return moving.copy_to(factors)
 
     def isometry_deviation(self):

@@ -1,8 +1,8 @@
 """The Gaussian ensemble in a temporary file, for ensembles larger than memory: same draw, same digest, same sums.
 
 The packed rows are written once, block by block, and every pass reads them block by block into one buffer. In memory
-are at most three blocks in float64 (while the ensemble is drawn), and one afterwards. docs/scaling.md says what that
-costs.
+are at most three blocks in float64 (while the ensemble is drawn), and one afterwards; no more than two threads share a
+block. docs/scaling.md says what that costs.
 """
 
 import errno
@@ -40,10 +40,9 @@ def _temporary_file(need):
 
 
 class Ensemble(gaussian.Ensemble):
-    """A drawn Gaussian ensemble in a temporary file; gradients are those of :class:`gaussian.Ensemble` to the last bit.
+    """A drawn Gaussian ensemble in a temporary file; on a CPU all sums are those of :class:`gaussian.Ensemble` to the last bit.
 
-    So are measurements wherever a BLAS product over all rows has the bits of products over blocks of 128 rows. There
-    is no attribute ``rows``.
+    On a GPU they agree up to rounding: blocks are smaller here. There is no attribute ``rows``.
 
     Attributes
     ----------
@@ -135,7 +134,7 @@ class Ensemble(gaussian.Ensemble):
         torch.Tensor, shape (B, m)
         """
         on_cpu = self.device.type == "cpu"
-        x = passes.pack(matrices) if on_cpu else svec(matrices)
+        x = passes.pack(matrices, self.d) if on_cpu else svec(matrices)
         measured = matrices.new_empty(len(matrices), self.m)
         for start, stop, block in self._blocks():
             if on_cpu:
@@ -155,8 +154,12 @@ class Ensemble(gaussian.Ensemble):
         -------
         torch.Tensor, shape (B, d, d)
         """
-        total = weights.new_zeros(len(weights), packed_length(self.d))
+        total = passes.padded_rows(len(weights), packed_length(self.d), weights.dtype, weights.device)
+        weights = weights.contiguous()
         for start, stop, block in self._blocks():
             part = weights[:, start:stop]
-            total += passes.adjoint(block, part) if self.device.type == "cpu" else part @ block
+            if self.device.type == "cpu":
+                passes.adjoint(block, part, total)
+            else:
+                total.addmm_(part, block)
         return smat(total, self.d)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from algoreg.ensembles import gram
+from algoreg.kernels import passes
 from algoreg.seeds import stream
 from algoreg.svec import packed_length
 
@@ -64,4 +65,6 @@ class Ensemble(gram.Ensemble):
         digest = hashlib.sha256(np.ascontiguousarray(factor, dtype="<f8")).hexdigest()
         factor /= np.sqrt(m)
         factor = torch.from_numpy(factor).to(device)
-        return cls((factor @ factor.mT).to(dtype), d, m, digest, ensemble)
+        product = passes.padded_rows(*factor.shape, torch.float64, device)
+        torch.mm(factor, factor.mT, out=product)
+        return cls(passes.as_padded(product, dtype), d, m, digest, ensemble)

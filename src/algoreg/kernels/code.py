@@ -87,7 +87,7 @@ class Code(ir.IRBuilder):
         return self.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), zeros)
 
     def multiply_add(self, a, b, c):
-        """Return ab + c in one rounding."""
+        """Return ab + c, in one rounding where the machine can."""
         name = f"llvm.fmuladd.v{self.lanes}f{8 * self.bytes}"
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         known = self.module.globals.get(name)

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import math
 import threading
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from llvmlite import binding, ir
 
 from algoreg.kernels.code import I64, Code
 
+REALS = {torch.float32: ir.FloatType(), torch.float64: ir.DoubleType()}
 # Columns of a block that are multiplied with every run before the next ones are: 2 to 4 KB of each row.
 CHUNK = 512
 # Measurements that are added to each other before they are added to a total: a sum of many keeps more of its digits that way.
@@ -361,7 +363,7 @@ def _step(module, real, tiles):
 
 
 def _descend(module, real, gram):
-    """Take ``steps_count`` steps of every run, on an ensemble's rows or on its Gram matrix."""
+    """Take ``step_count`` steps of every run, on an ensemble's rows or on its Gram matrix."""
     code = Code(
         module,
         "descend_gram" if gram else "descend",
@@ -402,7 +404,7 @@ def _descend(module, real, gram):
 
 def module_text(dtype, tiles):
     """Return the kernels of a floating-point type in LLVM's intermediate language."""
-    module, real = ir.Module("algoreg"), ir.FloatType() if dtype == torch.float32 else ir.DoubleType()
+    module, real = ir.Module("algoreg"), REALS[dtype]
     for rows in tiles.dot_rows:
         for runs in sorted({*tiles.dot_runs[0], *tiles.dot_runs[1]}):
             _dot_tile(module, real, rows, runs)
@@ -422,7 +424,7 @@ def module_text(dtype, tiles):
 
 
 def _optimise(module, machine):
-    """Bring variables into registers and addresses out of loops; the heavy passes find nothing more here."""
+    """Bring variables into registers and simplify; the heavy passes find nothing more here."""
     passes = binding.create_new_function_pass_manager()
     builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=0))
     passes.add_sroa_pass()
@@ -434,6 +436,18 @@ def _optimise(module, machine):
     for function in module.functions:
         if not function.is_declaration:
             passes.run(function, builder)
+
+
+@contextmanager
+def _no_collection():
+    """Put off the search for unreachable objects: among torch's hundred thousand it takes half of the time that compiling does."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Kernels:
@@ -452,14 +466,10 @@ class Kernels:
         binding.initialize_native_asmprinter()
         cpu = cpu or binding.get_host_cpu_name()
         features = binding.get_host_cpu_features().flatten() if features is None else features
-        # Half of the time would go to a search for unreachable objects among torch's hundred thousand.
-        collecting = gc.isenabled()
-        gc.disable()
         tiles = WIDE if "+avx512f" in features.split(",") else NARROW
         machine = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=2)
-        module = binding.parse_assembly(module_text(dtype, tiles))
-        if collecting:
-            gc.enable()
+        with _no_collection():
+            module = binding.parse_assembly(module_text(dtype, tiles))
         module.verify()
         _optimise(module, machine)
         # The engine owns the code: it has to live as long as the functions do.
@@ -476,7 +486,15 @@ _compiled, _compiling = {}, threading.Lock()
 
 
 def compiled(dtype):
-    """Return the :class:`Kernels` of a type for this machine."""
+    """Return the :class:`Kernels` of a type for this machine.
+
+    Raises
+    ------
+    ValueError
+        If the type is neither float32 nor float64.
+    """
+    if dtype not in REALS:
+        raise ValueError(f"no kernels for {dtype}; allowed are {', '.join(map(str, REALS))}")
     # LLVM compiles for one thread at a time.
     with _compiling:
         if dtype not in _compiled:

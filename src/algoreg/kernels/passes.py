@@ -9,13 +9,15 @@ compiling them takes a sixth of a second per process.
 added to halves. Measurements (and columns, in products of d × d matrices) are added up in eights, and those by their number; with
 T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
 long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
-ensemble has those of the shorter ensemble.
+ensemble has those of the shorter ensemble (with several threads if both are large enough to be shared by them).
 """
 
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 from algoreg.kernels.functions import MOST_BLOCK_ROWS, UNIT, block_rows, compiled
@@ -39,33 +41,53 @@ def padded_rows(count, length, dtype, device="cpu"):
     return torch.zeros(count, padded(length), dtype=dtype, device=device)[:, :length]
 
 
-def as_padded(rows):
-    """Return rows laid out as kernels read them: themselves, if they are so already, or a copy."""
+def with_padding(rows):
+    """Return rows of :func:`padded_rows` together with what pads them, sharing memory."""
     count, length = rows.shape
-    end = rows.storage_offset() + count * padded(length)
-    if rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes():
+    return rows.as_strided((count, padded(length)), (padded(length), 1))
+
+
+def _has_padding(rows):
+    length = rows.shape[1]
+    end = rows.storage_offset() + len(rows) * padded(length)
+    laid_out = rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes()
+    return laid_out and not with_padding(rows)[:, length:].any()
+
+
+def as_padded(rows, dtype=None):
+    """Return rows laid out as kernels read them, in their own type or another: themselves, if they are so already, or a copy."""
+    dtype = dtype or rows.dtype
+    if rows.dtype == dtype and _has_padding(rows):
         return rows
-    copy = padded_rows(count, length, rows.dtype, rows.device)
-    return copy.copy_(rows)
+    return padded_rows(*rows.shape, dtype, rows.device).copy_(rows)
 
 
-def _require(name, tensor, shape, dtype):
+def _require(name, tensor, shape, dtype, copied=False):
     """Refuse what a kernel, which sees addresses only, would misread."""
     if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
         found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
         raise ValueError(f"{name} have shape {found}; expected is {tuple(shape)} of {dtype} on the CPU")
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+    if tensor.requires_grad:
+        raise ValueError(f"{name} ask for a gradient, which kernels do not pass on: detach them")
+    if tensor.stride(-1) != 1 and not copied:
+        raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
+
+
+def _require_rows(rows, length, dtype):
+    _require("rows", rows, (len(rows), length), dtype)
+    if rows.stride(0) != padded(length):
+        raise ValueError(f"rows lie {rows.stride(0)} numbers apart, not {padded(length)}: see as_padded")
 
 
 @lru_cache(maxsize=1)
-def _pool(lanes):
+def _pool(threads):
     # Subnormal numbers are flushed by each thread for itself (devices.configure).
-    return ThreadPoolExecutor(lanes, initializer=torch.set_flush_denormal, initargs=(True,))
+    return ThreadPoolExecutor(threads, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
 def _together(lanes, work):
     """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
-    others = [_pool(lanes).submit(work, lane) for lane in range(1, lanes)]
+    others = [_pool(torch.get_num_threads()).submit(work, lane) for lane in range(1, lanes)]
     work(0)
     for other in others:
         other.result()
@@ -96,10 +118,11 @@ def tables(counts, height, lanes):
     ends = {min(-(-count // UNIT) * UNIT, last) for count in counts}
     edges = sorted({*range(0, last, height), *(range(0, last, LANE_ROWS) if lanes > 1 else ()), *ends})
     blocks = {}
-    for start, stop in pairwise(sorted({0, *edges})):
+    falling = [-count for count in counts]
+    for start, stop in pairwise(edges):
         block = blocks.setdefault(start // height, [start, stop, [[] for _ in range(lanes)]])
         block[1] = stop
-        block[2][start // LANE_ROWS % lanes] += [start, stop, sum(count > start for count in counts)]
+        block[2][start // LANE_ROWS % lanes] += [start, stop, bisect_left(falling, -start)]
     return [
         (start, stop, [torch.tensor([*table, table[0] if table else start]) for table in found])
         for start, stop, found in blocks.values()
@@ -116,14 +139,15 @@ def measure(rows, x, out):
     x : torch.Tensor
         B rows from :func:`pack`.
     out : torch.Tensor, shape (B, m)
-        Of any row stride.
+        Rows may lie any distance apart.
 
     Raises
     ------
     ValueError
         If sizes or types do not agree; likewise in what follows.
     """
-    x = _require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
+    _require_rows(rows, rows.shape[1], x.dtype)
+    _require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
     _require("measurements", out, (len(x), len(rows)), rows.dtype)
     count, lanes = len(rows), lanes_for(rows.shape[0] * rows.shape[1])
     share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
@@ -145,11 +169,13 @@ def _sums(runs, lanes, dtype):
     return torch.empty(lanes, MOST_BLOCK_ROWS * runs * PAD, dtype=dtype)
 
 
-def adjoint(rows, weights):
-    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`."""
+def adjoint(rows, weights, total=None):
+    """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one; see :func:`measure`."""
     count, length = rows.shape
-    weights = _require("weights", weights, (len(weights), count), rows.dtype)
-    total = padded_rows(len(weights), length, rows.dtype)
+    total = padded_rows(len(weights), length, rows.dtype) if total is None else total
+    _require_rows(rows, length, total.dtype)
+    _require_rows(total, length, rows.dtype)
+    _require("weights", weights, (len(total), count), rows.dtype)
     compiled(rows.dtype).adjoint(
         rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
         count, rows.stride(0), padded(length), weights.stride(0), len(weights), total.stride(0),
@@ -157,7 +183,7 @@ def adjoint(rows, weights):
     return total
 
 
-def pack(matrices):
+def pack(matrices, d):
     """Return svec of symmetric matrices in rows that kernels read, with room for a vector more.
 
     Parameters
@@ -169,7 +195,8 @@ def pack(matrices):
     -------
     torch.Tensor, shape (B, padded(d(d+1)/2) + 16)
     """
-    runs, d, _ = matrices.shape
+    runs = len(matrices)
+    _require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)
     squares, x = _squares(runs, d, matrices.dtype), _room(runs, d, matrices.dtype)
     squares[:, :d, :d] = matrices
     stride, size = squares.stride(1), squares.stride(0)
@@ -216,24 +243,25 @@ class Pass:
     def __init__(self, read, blocks, counts, labels, d):
         if labels.shape[1] < blocks[-1][1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
-        self.labels = _require("labels", labels, (len(counts), labels.shape[1]), labels.dtype)
-        self._counts = _require("counts", counts, counts.shape, torch.int64)
+        self.labels, self._counts, self._length = labels.contiguous(), counts, packed_length(d)
+        _require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
+        _require("counts", counts, (len(labels),), torch.int64)
         self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
         self._totals = torch.stack([_room(len(labels), d, labels.dtype)] * self._lanes)
         self._sums = _sums(len(labels), self._lanes, labels.dtype)
         self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
-        self._n = padded(packed_length(d))
+        self._n = padded(self._length)
 
     def __call__(self, x):
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
         kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
-        x = _require("points", x, totals.shape[1:], labels.dtype)
+        _require("points", x, totals.shape[1:], labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
         numbers = totals.numpy()
         numbers.fill(0)
         for start, stop, lanes in self._blocks:
             rows = self._read(start, stop)
-            _require("rows", rows, (stop - start, rows.shape[1]), labels.dtype)
+            _require_rows(rows, self._length, labels.dtype)
             # Segments name rows of the whole ensemble.
             address = rows.data_ptr() - start * rows.stride(0) * rows.element_size()
 
@@ -246,8 +274,10 @@ class Pass:
                 )  # fmt: skip
 
             _together(self._lanes, part)
-        for other in numbers[1:]:
-            numbers[0] += other
+        # Overflow of a diverging run is no warning: the engine looks for it and records it.
+        with np.errstate(all="ignore"):
+            for other in numbers[1:]:
+                numbers[0] += other
         return totals[0]
 
 
@@ -267,8 +297,9 @@ class Steps:
         dtype = factors.dtype
         self._factors = torch.zeros(runs, self._d, padded(self._columns), dtype=dtype)
         self._factors.numpy()[:, :, : self._columns] = factors.numpy()
-        self._steps = _require("steps", steps, (runs,), dtype)
-        self._divisors = _require("divisors", divisors, (runs,), dtype)
+        self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
+        _require("steps", self._steps, (runs,), dtype)
+        _require("divisors", self._divisors, (runs,), dtype)
         self._lanes = min(lanes, runs)
         self.x, self._square = _room(runs, self._d, dtype), _squares(self._lanes, self._d, dtype)
         self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
@@ -312,8 +343,9 @@ class Steps:
         known = packed_length(self._d) if table is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
-        labels = _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
-        _require("rows", rows, (len(rows), packed_length(self._d)), self.x.dtype)
+        labels = labels.contiguous()
+        _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
+        _require_rows(rows, packed_length(self._d), self.x.dtype)
         total = torch.zeros_like(self.x)
         sums, weights = (
             _sums(len(labels), 1, labels.dtype),
@@ -321,7 +353,7 @@ class Steps:
         )
         kernel = compiled(self.x.dtype)
         (kernel.descend_gram if table is None else kernel.descend)(
-            rows.data_ptr(), labels.data_ptr(), *(0 if known is None else known.data_ptr() for known in (counts, table)), self._divisors.data_ptr(),
+            rows.data_ptr(), labels.data_ptr(), *(0 if given is None else given.data_ptr() for given in (counts, table)), self._divisors.data_ptr(),
             self._steps.data_ptr(), self._factors.data_ptr(), self.x.data_ptr(), total.data_ptr(), sums.data_ptr(),
             weights.data_ptr(), self._transposed.data_ptr(), self._square.data_ptr(), self._change.data_ptr(),
             count, 0 if table is None else len(table) // 3, block_rows(len(labels), self._n, labels.element_size()),

@@ -1,0 +1,121 @@
+"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=paper`, before hours are spent.
+
+Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own budgets), as many
+descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error.
+"""
+
+import argparse
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from algoreg import descent, devices, problems, records, report, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMAS = ROOT / "workflow" / "schemas"
+DOCUMENT = ROOT / "docs" / "scaling.md"
+SECONDS = 1.0
+
+
+def seconds_per_step(batch):
+    """Return the time of one step of all runs of a batch, from its start on."""
+    state = batch.start()
+    solver = batch._restrict(state.active)[0]
+    count, done, iterate = 1, 0, state.iterate
+    while True:
+        started = time.perf_counter()
+        iterate = solver.advance(iterate, done, count)
+        spent, done = time.perf_counter() - started, done + count
+        # The first steps also compile, load and unpack.
+        if spent >= SECONDS and done > count:
+            return spent / count
+        count = min(max(2 * count, int(1.2 * count * SECONDS / max(spent, 1e-9))), 20 * count)
+
+
+def estimate(tier, name):
+    """Return a row for one descent: jobs, seconds of a job, whether runs may stop before their budget."""
+    block = tier["descents"][name]
+    problem = tier["problems"][block["problem"]]
+    device, dtype = devices.configure(tier["device"], block.get("dtype", tier["dtype"]), tier["threads"])
+    numbers = settings.descent_ensembles(tier, name)
+    arrays = problems.draw_problem(problem, tier["seed"], numbers[0])
+    ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
+    runs = [
+        {**run, "target": target} for run in settings.expand_runs(tier, name) for target in range(problem["targets"])
+    ]
+    total, before = 0.0, 0
+    for budget in sorted({run["iterations"] for run in runs}):
+        active = [run for run in runs if run["iterations"] >= budget]
+        batch = descent.Batch(
+            ensemble, arrays["factors"], arrays["labels"], block["algorithm"], active, {}, tier["seed"]
+        )
+        total += (budget - before) * seconds_per_step(batch)
+        before = budget
+    return {
+        "descent": name,
+        "d": problem["d"],
+        "runs": len(runs),
+        "jobs": len(numbers),
+        "seconds_per_job": float(f"{total:.3g}"),
+        "may_stop_early": block.get("stop_below_train_error") is not None,
+    }
+
+
+def per_figure(tier, rows, jobs):
+    """Return (figure, descents that it reads, minutes of all of them at so many jobs at a time)."""
+    spent = {row["descent"]: row["jobs"] * row["seconds_per_job"] for row in rows}
+    found = []
+    for figure, tables in tier["figures"].items():
+        experiments = [tier["experiments"][table] for table in tables if table in tier["experiments"]]
+        names = list(dict.fromkeys(name for experiment in experiments for name in experiment.get("descents", ())))
+        if names:
+            found.append((figure, names, sum(spent[name] for name in names) / 60 / jobs))
+    return found
+
+
+def document(tier, rows, jobs):
+    """Return the estimate as Markdown: a line per descent, then one per figure."""
+    lines = ["| descent | d | runs | jobs | minutes per job |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        most = "at most " if row["may_stop_early"] else ""
+        lines.append(
+            f"| `{row['descent']}` | {row['d']} | {row['runs']} | {row['jobs']} | {most}{row['seconds_per_job'] / 60:.2g} |"
+        )
+    lines += ["", f"| figure | descents | minutes, {jobs} jobs at a time |", "| --- | --- | --- |"]
+    for figure, names, minutes in per_figure(tier, rows, jobs):
+        most = "at most " if any(row["may_stop_early"] for row in rows if row["descent"] in names) else ""
+        lines.append(f"| `{figure}` | {', '.join(f'`{name}`' for name in names)} | {most}{minutes:.2g} |")
+    total = sum(row["jobs"] * row["seconds_per_job"] for row in rows) / 60 / jobs
+    return "\n".join([*lines, "", f"All descents together, each once: at most {total:.0f} minutes."])
+
+
+def main():
+    """Measure, print and write what a tier's descents take."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tier", default="paper", help="a tier's name, or a tier file (default: paper)")
+    parser.add_argument("--jobs", type=int, default=2, help="descents at a time (default: 2)")
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench", help="default: results/bench")
+    parser.add_argument("--document", action="store_true", help="also write the tables of docs/scaling.md")
+    options = parser.parse_args()
+    path = Path(options.tier) if options.tier.endswith(".yaml") else ROOT / "config" / f"{options.tier}.yaml"
+    if not path.is_file():
+        parser.error(f"--tier {options.tier}: {path} does not exist")
+    tier = settings.load_tier(path, SCHEMAS)
+    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(estimate, tier, name) for name in tier["descents"]]
+        rows = []
+        for future in waiting:
+            rows.append(future.result())
+            print(f"  {rows[-1]['descent']:22} {rows[-1]['jobs']} × {rows[-1]['seconds_per_job']:.3g} s", flush=True)
+    text = document(tier, rows, options.jobs)
+    print(f"\n{text}")
+    output = options.output / f"estimate-{tier['tier']}.json"
+    records.write_text(output, records.dump_json(rows))
+    print(f"wrote {output}")
+    if options.document:
+        records.write_text(DOCUMENT, report.fill(DOCUMENT.read_text(encoding="utf-8"), {"estimate": text}))
+
+
+if __name__ == "__main__":
+    main()
