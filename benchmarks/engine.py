@@ -16,14 +16,13 @@ import numpy as np
 import torch
 
 import roofline
-from algoreg import report
 from algoreg.algorithms import factored, projected, stochastic
 from algoreg.devices import DTYPES, configure
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.figures import save
 from algoreg.records import atomic, dump_json, write_text
 from algoreg.svec import packed_length, smat
-from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
+from timing import Limits, describe, fill_block, free_memory, interleave, last_level_cache, repeat
 
 KEYS = (
     "name",
@@ -455,7 +454,7 @@ def main():
             save(figure, temporary, kind)
     bench.say(f"wrote {options.output}/engine.json, roofline.svg and roofline.png")
     if options.document:
-        write_text(DOCUMENT, report.fill(DOCUMENT.read_text(encoding="utf-8"), {"bench": document(rows)}))
+        fill_block(DOCUMENT, "bench", document(rows))
         bench.say(f"filled {DOCUMENT}")
 
 

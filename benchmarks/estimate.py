@@ -10,7 +10,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from algoreg import descent, devices, problems, records, report, settings
+from algoreg import descent, devices, problems, records, settings
+from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -74,18 +75,23 @@ def per_figure(tier, rows, jobs):
     return found
 
 
+def minutes_of(value):
+    """Return a number of minutes with two digits, or all before the point."""
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
 def document(tier, rows, jobs):
     """Return the estimate as Markdown: a line per descent, then one per figure."""
     lines = ["| descent | d | runs | jobs | minutes per job |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         most = "at most " if row["may_stop_early"] else ""
         lines.append(
-            f"| `{row['descent']}` | {row['d']} | {row['runs']} | {row['jobs']} | {most}{row['seconds_per_job'] / 60:.2g} |"
+            f"| `{row['descent']}` | {row['d']} | {row['runs']} | {row['jobs']} | {most}{minutes_of(row['seconds_per_job'] / 60)} |"
         )
     lines += ["", f"| figure | descents | minutes, {jobs} jobs at a time |", "| --- | --- | --- |"]
     for figure, names, minutes in per_figure(tier, rows, jobs):
         most = "at most " if any(row["may_stop_early"] for row in rows if row["descent"] in names) else ""
-        lines.append(f"| `{figure}` | {', '.join(f'`{name}`' for name in names)} | {most}{minutes:.2g} |")
+        lines.append(f"| `{figure}` | {', '.join(f'`{name}`' for name in names)} | {most}{minutes_of(minutes)} |")
     total = sum(row["jobs"] * row["seconds_per_job"] for row in rows) / 60 / jobs
     return "\n".join([*lines, "", f"All descents together, each once: at most {total:.0f} minutes."])
 
@@ -114,7 +120,7 @@ def main():
     records.write_text(output, records.dump_json(rows))
     print(f"wrote {output}")
     if options.document:
-        records.write_text(DOCUMENT, report.fill(DOCUMENT.read_text(encoding="utf-8"), {"estimate": text}))
+        fill_block(DOCUMENT, "estimate", text)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from algoreg.records import machine
+from algoreg import report
+from algoreg.records import machine, write_text
 
 LIBRARIES = ("torch", "numpy")
 
@@ -144,3 +146,10 @@ def describe():
         "platform": known["platform"],
         **{name: known[name] for name in ("python", "torch", "numpy")},
     }
+
+
+def fill_block(document, name, text):
+    """Write one generated block of a document, and keep the others."""
+    content = document.read_text(encoding="utf-8")
+    kept = dict(re.findall(r"<!-- begin: ([\w-]+) -->\n(.*?)\n?<!-- end: \1 -->", content, re.DOTALL))
+    write_text(document, report.fill(content, kept | {name: text}))

@@ -192,6 +192,19 @@ def test_bad_registry(tmp_path, old, new, line):
     assert line in str(caught.value)
 
 
+def test_an_experiment_has_targets_of_one_kind():
+    content = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    own = next(block["problem"] for name, block in content["descents"].items() if name == "factored_d10")
+    content["problems"]["paired"] = {**content["problems"][own], "targets": 1, "own_targets": True}
+    content["descents"]["factored_d10"]["problem"] = "paired"
+    found = settings._row_problems(content, content["experiments"]["figure_4"], "t.yaml: experiments.figure_4")
+    assert len(found) == 1
+    assert (
+        f"descents.factored_d10 (problems.paired) has own_targets, descents.projected_d10 (problems.{own}) has not"
+        in found[0]
+    )
+
+
 def test_published_curves_are_named_alike_in_schema_settings_and_loader():
     schema = json.loads((SCHEMAS / "tier.schema.json").read_text())
     kinds = schema["properties"]["experiments"]["additionalProperties"]["oneOf"]

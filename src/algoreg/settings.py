@@ -482,9 +482,17 @@ def _selected_runs(tier, experiment):
 
 def _row_problems(tier, experiment, place):
     """Return what keeps an experiment's rows from being found by ``by``, target and ensemble alone."""
-    problems, seen = [], set()
+    problems, seen, paired = [], set(), {}
     keys = [key for key in experiment["by"] if key != "iteration"]
-    for _, _, named in _selected_runs(tier, experiment):
+    for name, _, named in _selected_runs(tier, experiment):
+        problem = tier["descents"][name]["problem"]
+        paired.setdefault(tier["problems"][problem].get("own_targets", False), f"descents.{name} (problems.{problem})")
+        if len(paired) > 1:
+            problems.append(
+                f"{place}.descents: {paired[True]} has own_targets, {paired[False]} has not; allowed is one kind, as intervals "
+                "resample either pairs of target and ensemble, or each by itself"
+            )
+            break
         lacking = [key for key in keys if key not in named]
         if lacking:
             problems.append(

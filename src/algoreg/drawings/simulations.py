@@ -183,8 +183,8 @@ def figure_4(tables):
     curve = load_published("figure_4")
     for axes, d in zip(grid[0], sizes, strict=False):
         frame = table[table["d"] == d]
-        for method, (colour, label, marker) in METHODS.items():
-            band(axes, frame[frame["method"] == method], "m_over_d", "test_error", colour, f"{label}, ours")
+        for method, (colour, _, marker) in METHODS.items():
+            band(axes, frame[frame["method"] == method], "m_over_d", "test_error", colour, f"{method}, ours")
             there = curve[(curve["method"] == method) & (curve["d"] == d)]
             if "figure_4_published" in tables and len(there):
                 published_points(axes, there, "m_over_d", colour, f"{method}, published", marker)
@@ -194,7 +194,7 @@ def figure_4(tables):
             linestyle="--",
             color="black",
             linewidth=1,
-            label="positivity alone identifies X*",
+            label="positivity alone\nidentifies X*",
         )
         title = f"d = {d}, r = {rank}, {draws(frame)}"
         axes.set(yscale="log", xlabel="measurements per dimension, m/d", title=title)
