@@ -211,6 +211,8 @@ def test_what_kernels_would_misread_is_refused():
 
 def test_rows_are_copied_only_where_they_have_to_be():
     laid_out = passes.padded_rows(5, 21, torch.float32)
+    assert laid_out.data_ptr() % 64 == 0
+    assert not laid_out.any()
     assert passes.as_padded(laid_out) is laid_out
     assert passes.as_padded(laid_out[1:]).data_ptr() == laid_out[1].data_ptr()
     # The last row of these ends with the memory: a vector would reach beyond.

@@ -20,6 +20,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from algoreg.kernels.code import VECTOR_BYTES
 from algoreg.kernels.functions import MOST_BLOCK_ROWS, UNIT, block_rows, compiled
 from algoreg.svec import packed_length
 
@@ -38,7 +39,14 @@ def padded(length):
 
 def padded_rows(count, length, dtype, device="cpu"):
     """Return zeros of shape (count, ``length``) laid out as kernels read them."""
-    return torch.zeros(count, padded(length), dtype=dtype, device=device)[:, :length]
+    shape = (count, padded(length))
+    if torch.device(device).type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)[:, :length]
+    # By numpy, which asks the system for large pages (docs/scaling.md); rows begin with a vector, as torch's would.
+    size = count * padded(length) * dtype.itemsize
+    room = torch.from_numpy(np.zeros(size + VECTOR_BYTES, np.uint8))
+    start = -room.data_ptr() % VECTOR_BYTES
+    return room[start : start + size].view(dtype).view(shape)[:, :length]
 
 
 def with_padding(rows):
