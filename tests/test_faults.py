@@ -69,6 +69,8 @@ def started(folder, *targets):
     return subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
+        # A shell that runs the tests in the background would have them, and all below them, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
