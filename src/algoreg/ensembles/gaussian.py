@@ -131,28 +131,13 @@ class Ensemble(Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
-
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (B, d, k)
-        steps : torch.Tensor, shape (B,)
-            η of every run.
-        labels : torch.Tensor, shape (B, m)
-        count : int
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
-        """
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
-        if factors.shape[1] != self.d:
-            raise ValueError(f"factors have shape {tuple(factors.shape)}; allowed is (B, {self.d}, k)")
         counts = self._known(len(factors))
         blocks = self._tables(counts)
         (_, stop, tables), *more = blocks
-        moving = passes.Steps(factors, steps, counts.to(self.dtype), len(tables))
+        moving = passes.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables))
         if len(tables) == 1 and not more:
             moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:

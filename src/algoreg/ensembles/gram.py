@@ -192,10 +192,8 @@ class Ensemble:
         """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
         if self.device.type != "cpu":
             return Measurements.descend(self, factors, steps, labels, count)
-        if factors.shape[1] != self.d:
-            raise ValueError(f"factors have shape {tuple(factors.shape)}; allowed is (B, {self.d}, k)")
         lanes = passes.lanes_for(self.gram.numel())
-        moving = passes.Steps(factors, steps, torch.ones_like(steps), lanes)
+        moving = passes.Steps(factors, self.d, steps, torch.ones_like(steps), lanes)
         if lanes == 1:
             moving.descend(self.gram, labels, count)
             return moving.copy_to(factors)

@@ -72,9 +72,9 @@ class Code(ir.IRBuilder):
         """Return a local variable, which the compiler keeps in a register."""
         return ir.IRBuilder(self._entry).alloca(kind)
 
-    def read(self, pointer, kind=None):
-        """Load a vector (or ``kind``) from numbers that need not begin at a multiple of its size."""
-        return self.load(pointer, typ=kind or self.vector, align=self.bytes)
+    def read(self, pointer):
+        """Load a vector from numbers that need not begin at a multiple of its size."""
+        return self.load(pointer, typ=self.vector, align=self.bytes)
 
     def write(self, value, pointer):
         """Store a vector likewise."""

@@ -302,6 +302,18 @@ def _unpack(module, real):
     return code.finish()
 
 
+def _product(code, tiles, left, right, inner, goal, upper=False):
+    """Build the product of d rows with ``inner`` columns by a matrix, or of its upper triangle's tiles; each an address and a stride."""
+    d, (group,), (matrix, stride) = code.given.d, tiles.add_runs[0], goal
+    _clear(code, matrix, code.mul(d, stride))
+    with code.loop(0, d, group) as i:
+        code.do(
+            "add", right[0], code.at(left[0], code.mul(i, left[1])), code.at(matrix, code.mul(i, stride)), right[0],
+            right[1], inner, left[1], code.least(group, code.sub(d, i)),
+            code.times(code.whole(i, code.lanes), code.lanes) if upper else 0, stride, stride,
+        )  # fmt: skip
+
+
 def _outer(module, real, tiles):
     """Write svec(UUᵀ) of every run; UUᵀ is a sum over columns, of its upper triangle's tiles only."""
     code = Code(
@@ -312,20 +324,14 @@ def _outer(module, real, tiles):
         real,
         inner=False,
     )
-    given, (group,) = code.given, tiles.add_runs[0]
+    given = code.given
     with code.loop(0, given.runs) as k:
         factor = code.at(given.factors, code.mul(k, code.mul(given.d, given.factor_stride)))
         with code.loop(0, given.columns) as column, code.loop(0, given.d) as i:
             entry = code.load(code.at(factor, code.mul(i, given.factor_stride), column), typ=real)
             code.store(entry, code.at(given.transposed, code.mul(column, given.square_stride), i))
-        _clear(code, given.square, code.mul(given.d, given.square_stride))
-        with code.loop(0, given.d, group) as i:
-            code.do(
-                "add", given.transposed, code.at(factor, code.mul(i, given.factor_stride)),
-                code.at(given.square, code.mul(i, given.square_stride)), given.transposed,
-                given.square_stride, given.columns, given.factor_stride, code.least(group, code.sub(given.d, i)),
-                code.times(code.whole(i, code.lanes), code.lanes), given.square_stride, given.square_stride,
-            )  # fmt: skip
+        left, right = (factor, given.factor_stride), (given.transposed, given.square_stride)
+        _product(code, tiles, left, right, given.columns, (given.square, given.square_stride), upper=True)
         x = code.at(given.x, code.mul(k, given.x_stride))
         code.do("pack", given.square, x, given.d, given.square_stride, 0, given.n, given.x_stride, 1)
     return code.finish()
@@ -341,20 +347,14 @@ def _step(module, real, tiles):
         real,
         inner=False,
     )
-    given, (group,) = code.given, tiles.add_runs[0]
+    given = code.given
     size = code.mul(given.d, given.factor_stride)
     with code.loop(0, given.runs) as k:
         factor = code.at(given.factors, code.mul(k, size))
         total, divisor = code.at(given.total, code.mul(k, given.total_stride)), code.at(given.divisors, k)
         code.do("unpack", total, divisor, given.square, given.d, given.total_stride, given.square_stride, 0, 1)
-        _clear(code, given.change, size)
-        with code.loop(0, given.d, group) as i:
-            code.do(
-                "add", factor, code.at(given.square, code.mul(i, given.square_stride)),
-                code.at(given.change, code.mul(i, given.factor_stride)), factor,
-                given.factor_stride, given.d, given.square_stride, code.least(group, code.sub(given.d, i)),
-                0, given.factor_stride, given.factor_stride,
-            )  # fmt: skip
+        left, right = (given.square, given.square_stride), (factor, given.factor_stride)
+        _product(code, tiles, left, right, given.d, (given.change, given.factor_stride))
         step = code.spread(code.fneg(code.load(code.at(given.steps, k), typ=real)))
         with code.loop(0, size, code.lanes) as j:
             place = code.at(factor, j)

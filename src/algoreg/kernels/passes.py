@@ -295,14 +295,15 @@ class Steps:
     Parameters
     ----------
     factors : torch.Tensor, shape (B, d, k)
+    d : int
     steps, divisors : torch.Tensor, shape (B,)
         η; and what the sum of a pass is divided by: M = smat(sum / divisor).
     lanes : int
     """
 
-    def __init__(self, factors, steps, divisors, lanes=1):
-        runs, self._d, self._columns = factors.shape
-        dtype = factors.dtype
+    def __init__(self, factors, d, steps, divisors, lanes=1):
+        self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
+        _require("factors", factors, (runs, d, self._columns), dtype, copied=True)
         self._factors = torch.zeros(runs, self._d, padded(self._columns), dtype=dtype)
         self._factors.numpy()[:, :, : self._columns] = factors.numpy()
         self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
