@@ -59,6 +59,24 @@ def copy_repository(folder):
     return folder
 
 
+def patched(path, old, new):
+    """Replace text in a file, which must be there; return what the file was."""
+    text = path.read_text()
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new, 1))
+    return text
+
+
+def patched_steps(folder, code):
+    """Let a scratch repository's factored descents do something before each round of ``count`` steps.
+
+    The algorithm's digest changes with it: finished descents run again.
+    """
+    step = "        return self.ensemble.descend("
+    lines = "".join(f"        {line}\n" for line in code.splitlines())
+    patched(folder / "src" / "algoreg" / "algorithms" / "factored.py", step, lines + step)
+
+
 def snakemake(folder, *arguments, tier="smoke", environment=None):
     """Run Snakemake in a scratch repository with that repository's own package."""
     paths = [str(folder / "src")]

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import snakemake
+from conftest import patched, patched_steps, snakemake
 
 from algoreg import joblog, records
 
@@ -54,12 +54,6 @@ def mounted():
     yield mount
     for place in reversed(places):
         subprocess.run(["umount", str(place)], check=True)
-
-
-def patched(path, old, new):
-    text = path.read_text()
-    assert old in text, (path, old)
-    path.write_text(text.replace(old, new, 1))
 
 
 def started(folder, *targets):
@@ -106,15 +100,13 @@ def jobs(folder, script):
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds jobs by /proc")
 def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repository):
     patched(repository / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 1.0e-9")
-    # A job waits at an iteration while a file says so. The digest of the algorithm changes: the finished descent runs again.
-    patched(
-        repository / "src" / "algoreg" / "algorithms" / "factored.py",
-        "        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)\n",
-        "        import pathlib, time\n"
-        "        hold = pathlib.Path('hold')\n"
-        "        while hold.exists() and iteration >= int(hold.read_text() or 0):\n"
-        "            time.sleep(0.01)\n"
-        "        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)\n",
+    # A job waits at an iteration while a file says so.
+    patched_steps(
+        repository,
+        "import pathlib, time\n"
+        "hold = pathlib.Path('hold')\n"
+        "while hold.exists() and iteration >= int(hold.read_text() or 0):\n"
+        "    time.sleep(0.01)",
     )
     hold = repository / "hold"
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import copy_repository, snakemake
+from conftest import copy_repository, patched, patched_steps, snakemake
 
 from algoreg import sources
 
@@ -26,14 +26,6 @@ def planned(folder, *arguments, **options):
         return {}
     stats = output.rsplit("Job stats:", 1)[1].split("total", 1)[0]
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", stats, re.MULTILINE)}
-
-
-def patched(path, old, new):
-    """Replace text in a file, keeping its modification time where the file is an input by time."""
-    text = path.read_text()
-    assert old in text, (path, old)
-    path.write_text(text.replace(old, new, 1))
-    return text
 
 
 def test_everything_is_there_with_provenance(smoke):
@@ -188,13 +180,8 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
     target = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
     config = folder / "config" / "smoke.yaml"
     patched(config, "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
-    # Slow the steps down, so that there is time to kill; the digest of the algorithm changes with it.
-    slow = folder / "src" / "algoreg" / "algorithms" / "factored.py"
-    patched(
-        slow,
-        "        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)\n",
-        "        __import__('time').sleep(0.01 * count)\n        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)\n",
-    )
+    # Slow the steps down, so that there is time to kill.
+    patched_steps(folder, "__import__('time').sleep(0.01 * count)")
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
     command = [sys.executable, "-m", "snakemake", "--cores", "1", target, "--configfile", "config/smoke.yaml"]
     process = subprocess.Popen(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import copy_repository
+from conftest import copy_repository, patched, patched_steps
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
@@ -104,13 +104,9 @@ def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster,
 
 def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(smoke, cluster, tmp_path):
     folder = copy_repository(tmp_path / "repository")
-    config = folder / "config" / "smoke.yaml"
-    config.write_text(config.read_text().replace("checkpoint_seconds: 30", "checkpoint_seconds: 0.01"))
+    patched(folder / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
     # Slow the steps down, so that there is time to lose the node.
-    slow = folder / "src" / "algoreg" / "algorithms" / "factored.py"
-    loop = "        for _ in range(count):\n"
-    assert loop in slow.read_text()
-    slow.write_text(slow.read_text().replace(loop, f"{loop}            __import__('time').sleep(0.02)\n", 1))
+    patched_steps(folder, "__import__('time').sleep(0.02 * count)")
     process = start(folder, cluster, DESCENT)
     checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
     wait_until(lambda: checkpoint.exists() or process.poll() is not None, "there is a checkpoint")
