@@ -85,9 +85,8 @@ def test_every_loop_against_plain_sums(always_shared, seed, d, m, runs, columns,
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_run_has_the_same_bits_alone_and_in_any_batch(dtype, lanes):
+def test_a_run_has_the_same_bits_alone_and_in_any_batch(dtype, lanes, always_shared):
     torch.set_num_threads(lanes)
-    # More than half a million numbers: both threads have work.
     ensemble, x, y, u = draw(1, 50, 450, 47, dtype=dtype)
     steps = torch.linspace(0.02, 0.2, 47, dtype=dtype)
     together, gradients = ensemble.descend(u.clone(), steps, y, 5), ensemble.gradient(x, y)
@@ -156,6 +155,45 @@ def test_steps_one_by_one_and_without_coming_back_have_the_same_bits():
     torch.testing.assert_close(one_by_one, Measurements.descend(ensemble, u.clone(), steps, y, 7))
 
 
+def samples(seed, d, m, runs, count, columns=None, dtype=torch.float64):
+    """Return what single-sample steps take."""
+    ensemble, _, y, u = draw(seed, d, m, runs, columns, dtype)
+    order = torch.from_numpy(np.random.default_rng(seed).integers(m, size=count))
+    return ensemble.unpacked(), order, u, y, torch.linspace(0.001, 0.02, runs, dtype=dtype) / d
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(0, 12),
+    dtypes,
+)
+def test_single_samples_against_plain_steps(d, columns, m, runs, count, dtype):
+    matrices, order, u, y, steps = samples(d, d, m, runs, count, columns, dtype)
+    before = u.clone()
+    ends, plain = passes.single_samples(matrices, order, u, y, steps), u.double()
+    assert torch.equal(u, before)
+    for i in order.tolist():
+        product = matrices[i].double() @ plain
+        residual = (product * plain).sum((1, 2)) - y[:, i].double()
+        plain = plain - (steps.double() * residual)[:, None, None] * product
+    close(ends, plain, dtype, 1 / d)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_single_samples_have_the_same_bits_alone_and_in_a_batch_and_in_pieces(dtype):
+    matrices, order, u, y, steps = samples(7, 33, 20, 5, 200, dtype=dtype)
+    together = passes.single_samples(matrices, order, u, y, steps)
+    assert not torch.equal(together, u)
+    for members in ([0], [4], [3, 1]):
+        alone = passes.single_samples(matrices, order, u[members], y[members], steps[members])
+        assert torch.equal(alone, together[members])
+    half = passes.single_samples(matrices, order[:77], u, y, steps)
+    assert torch.equal(passes.single_samples(matrices, order[77:], half, y, steps), together)
+
+
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compares two kinds of x86 processors")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
@@ -165,7 +203,8 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and adds in one.
     for kernels in (functions.Kernels(dtype), functions.Kernels(dtype, cpu="haswell", features="")):
         monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
-        ends.append(ensemble.descend(u.clone(), steps, y, 20))
+        singles = passes.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
+        ends.append(torch.stack([ensemble.descend(u.clone(), steps, y, 20), singles]))
     assert torch.equal(*ends)
 
 
@@ -194,6 +233,19 @@ def test_what_kernels_would_misread_is_refused():
         ensemble.gradient(x, y[:1])
     with pytest.raises(ValueError, match=r"no kernels for torch\.float16"):
         gaussian.Ensemble(ensemble.rows.half(), 10).measure(x.half())
+    matrices, order = ensemble.unpacked(), torch.tensor([0, 39])
+    with pytest.raises(ValueError, match="samples 0 to 40 are asked for, of 40"):
+        passes.single_samples(matrices, torch.tensor([0, 40]), u, y, steps)
+    with pytest.raises(ValueError, match="samples -1 to 39"):
+        passes.single_samples(matrices, torch.tensor([39, -1]), u, y, steps)
+    with pytest.raises(ValueError, match="of 39"):
+        passes.single_samples(matrices, order, u, y[:, :39], steps)
+    with pytest.raises(ValueError, match="one after the other"):
+        passes.single_samples(matrices[::2], order[:1], u, y, steps)
+    with pytest.raises(ValueError, match="factors"):
+        passes.single_samples(matrices, order, u[:, :9], y, steps)
+    with pytest.raises(ValueError, match="sample numbers"):
+        passes.single_samples(matrices, order.int(), u, y, steps)
     # 8 × 8 and 9 × 9 take as many vectors.
     with pytest.raises(ValueError, match="matrices"):
         gaussian.Ensemble(torch.ones(4, 45), 9).measure(torch.ones(1, 8, 8))

@@ -7,10 +7,10 @@ in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ h
 from functools import lru_cache
 
 import numpy as np
-import threadpoolctl
 import torch
 
 from algoreg.algorithms import factored
+from algoreg.kernels import passes
 from algoreg.seeds import stream
 
 # JSON schema of the keys this algorithm takes in a run, read without importing this module.
@@ -69,7 +69,7 @@ class Algorithm(factored.Algorithm):
         single = all(run["batch_size"] == 1 for run in runs)
         able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
         self.single = single and able and unpacked <= UNPACKED_BYTES
-        self._matrices = self._axpy = None
+        self._matrices = None
         self.groups = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["batch_size"], run["m"]), []).append(number)
@@ -81,46 +81,22 @@ class Algorithm(factored.Algorithm):
         iterate = iterate.clone(memory_format=torch.contiguous_format)
         for (batch_size, m), members in self.groups.items():
             start, stop = iteration * batch_size, (iteration + count) * batch_size
-            order = samples(self.seed, self.ensemble.number, start, stop, m)
-            if self.single:
-                self._single_samples(iterate, members, order)
-            else:
-                index = torch.tensor(members, device=iterate.device)
-                iterate[index] = self._batches(iterate[index], index, order.reshape(count, batch_size))
+            order = torch.from_numpy(samples(self.seed, self.ensemble.number, start, stop, m))
+            index = torch.tensor(members, device=iterate.device)
+            advance = self._single_samples if self.single else self._batches
+            iterate[index] = advance(iterate[index], index, order.view(count, batch_size))
         return iterate
 
     def _batches(self, factors, index, order):
         """Return the factors of a group after one step per row of ``order``."""
         labels, steps = self.labels[index], self.steps[index].view(-1)
-        for drawn in torch.from_numpy(order).to(factors.device):
+        for drawn in order.to(factors.device):
             factors = self.ensemble.select(drawn).descend(factors, steps, labels[:, drawn], 1)
         return factors
 
-    def _single_samples(self, iterate, members, order):
-        """Advance factors of a group in place by single-sample steps: one d×d product, one inner product, one update each.
-
-        At d = 100 such a step takes a few tens of microseconds, of which a tensor library's own overhead would be a
-        third: so the three operations are called as BLAS routines. A matrix serves every factor while it is in the cache.
-        """
+    def _single_samples(self, factors, index, order):
+        """Return the same for rows of one sample, without coming back in between."""
         if self._matrices is None:
-            from scipy.linalg import blas
-
-            # This BLAS is loaded here, after devices.configure limited those that there were.
-            threadpoolctl.threadpool_limits(torch.get_num_threads(), user_api="blas")
-            self._axpy = blas.saxpy if iterate.dtype == torch.float32 else blas.daxpy
-            self._matrices = list(self.ensemble.unpacked().numpy())
-        axpy, u = self._axpy, iterate.numpy()
-        w = np.empty_like(u[0])
-        flat_w = w.reshape(-1)
-        factors = [
-            (u[number], u[number].reshape(-1), self.labels[number].tolist(), self.runs[number]["step"])
-            for number in members
-        ]
-        # Overflow of a diverging run is no warning: the engine looks for it and records it.
-        with np.errstate(all="ignore"):
-            for i in order.tolist():
-                matrix = self._matrices[i]
-                for factor, flat, labels, step in factors:
-                    np.dot(matrix, factor, out=w)
-                    # axpy writes into the factor itself: it is contiguous and of the routine's own type.
-                    axpy(flat_w, flat, a=-step * (float(np.dot(flat_w, flat)) - labels[i]))
+            self._matrices = self.ensemble.unpacked()
+        steps = self.steps[index].view(-1)
+        return passes.single_samples(self._matrices, order.view(-1), factors, self.labels[index], steps)

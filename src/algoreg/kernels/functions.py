@@ -34,17 +34,21 @@ class Tiles(NamedTuple):
         Rows of a dot product's tile, and vectors of a sum's; each falling to 1.
     dot_runs, add_runs : tuple of tuple of int
         The size that is used for as long as it fits, and those for what remains.
+    product_rows, product_vectors : tuple of int
+        Rows and vectors of a tile of a d × d product; each falling to 1.
     """
 
     dot_rows: tuple
     dot_runs: tuple
     add_vectors: tuple
     add_runs: tuple
+    product_rows: tuple
+    product_vectors: tuple
 
 
 # 32 registers of 64 bytes; and 16 of 32 bytes, where a vector takes two.
-WIDE = Tiles((8, 1), ((2,), (3, 1)), (4, 1), ((4,), (3, 2, 1)))
-NARROW = Tiles((2, 1), ((2,), (1,)), (2, 1), ((2,), (1,)))
+WIDE = Tiles((8, 1), ((2,), (3, 1)), (4, 1), ((4,), (3, 2, 1)), (6, 2, 1), (4, 3, 1))
+NARROW = Tiles((2, 1), ((2,), (1,)), (2, 1), ((2,), (1,)), (2, 1), (2, 1))
 
 
 def _dot_tile(module, real, rows, runs):
@@ -302,19 +306,74 @@ def _unpack(module, real):
     return code.finish()
 
 
-def _product(code, tiles, left, right, inner, goal, upper=False):
-    """Build the product of d rows with ``inner`` columns by a matrix, or of its upper triangle's tiles; each an address and a stride."""
-    d, (group,), (matrix, stride) = code.given.d, tiles.add_runs[0], goal
-    _clear(code, matrix, code.mul(d, stride))
-    with code.loop(0, d, group) as i:
-        code.do(
-            "add", right[0], code.at(left[0], code.mul(i, left[1])), code.at(matrix, code.mul(i, stride)), right[0],
-            right[1], inner, left[1], code.least(group, code.sub(d, i)),
-            code.times(code.whole(i, code.lanes), code.lanes) if upper else 0, stride, stride,
-        )  # fmt: skip
+def _product_tile(module, real, rows, vectors):
+    """Write products of some rows of a matrix with some columns of another, each added up in order; ask for later rows meanwhile."""
+    code = Code(
+        module,
+        f"product_{rows}_{vectors}",
+        "left right goal later",
+        "inner left_stride right_stride goal_stride",
+        real,
+    )
+    given = code.given
+    cells = [(i, q) for i in range(rows) for q in range(vectors)]
+    sums = {cell: code.slot(code.vector) for cell in cells}
+    for cell in cells:
+        code.store(ir.Constant(code.vector, [0.0] * code.lanes), sums[cell])
+    left = [code.at(given.left, code.times(given.left_stride, i)) for i in range(rows)]
+    with code.loop(0, given.inner) as k:
+        code.fetch(code.at(given.later, code.times(k, code.lanes)))
+        row = code.at(given.right, code.mul(k, given.right_stride))
+        right = [code.read(code.at(row, q * code.lanes)) for q in range(vectors)]
+        for i in range(rows):
+            entry = code.spread(code.load(code.at(left[i], k), typ=real))
+            for q in range(vectors):
+                code.store(code.multiply_add(entry, right[q], code.load(sums[i, q], typ=code.vector)), sums[i, q])
+    for i, q in cells:
+        value = code.load(sums[i, q], typ=code.vector)
+        code.write(value, code.at(given.goal, code.times(given.goal_stride, i), q * code.lanes))
+    return code.finish()
 
 
-def _outer(module, real, tiles):
+def _product(module, real, tiles):
+    """Write the product of two matrices by whole vectors, or (``upper``) those of its tiles that reach its upper triangle.
+
+    Columns of the right one stay in the first-level cache for all rows of the left one. Meanwhile as many ``later``
+    numbers are asked for as the left one has.
+    """
+    code = Code(
+        module,
+        "product",
+        "left right goal later",
+        "rows inner columns left_stride right_stride goal_stride upper",
+        real,
+    )
+    given = code.given
+    columns = code.times(code.whole(code.plus(given.columns, code.lanes - 1), code.lanes), code.lanes)
+
+    def panel(j, vectors):
+        end = code.select(
+            code.icmp_signed("!=", given.upper, ir.Constant(I64, 0)),
+            code.least(given.rows, code.plus(j, vectors * code.lanes)),
+            given.rows,
+        )
+        fetched = code.select(code.icmp_signed("==", j, ir.Constant(I64, 0)), given.later, given.left)
+
+        def tile(i, height):
+            offset = code.mul(i, given.left_stride)
+            code.do(
+                f"product_{height}_{vectors}",
+                code.at(given.left, offset), code.at(given.right, j), code.at(given.goal, code.mul(i, given.goal_stride), j),
+                code.at(fetched, offset), given.inner, given.left_stride, given.right_stride, given.goal_stride,
+            )  # fmt: skip
+
+        code.tiles(0, end, tiles.product_rows, tile)
+
+    code.tiles(0, columns, tiles.product_vectors, panel, code.lanes)
+    return code.finish()
+
+
+def _outer(module, real):
     """Write svec(UUᵀ) of every run; UUᵀ is a sum over columns, of its upper triangle's tiles only."""
     code = Code(
         module,
@@ -330,14 +389,16 @@ def _outer(module, real, tiles):
         with code.loop(0, given.columns) as column, code.loop(0, given.d) as i:
             entry = code.load(code.at(factor, code.mul(i, given.factor_stride), column), typ=real)
             code.store(entry, code.at(given.transposed, code.mul(column, given.square_stride), i))
-        left, right = (factor, given.factor_stride), (given.transposed, given.square_stride)
-        _product(code, tiles, left, right, given.columns, (given.square, given.square_stride), upper=True)
+        code.do(
+            "product", factor, given.transposed, given.square, factor,
+            given.d, given.columns, given.d, given.factor_stride, given.square_stride, given.square_stride, 1,
+        )  # fmt: skip
         x = code.at(given.x, code.mul(k, given.x_stride))
         code.do("pack", given.square, x, given.d, given.square_stride, 0, given.n, given.x_stride, 1)
     return code.finish()
 
 
-def _step(module, real, tiles):
+def _step(module, real):
     """Subtract ηMU from U for every run, where svec(M) is its total over its divisor."""
     code = Code(
         module,
@@ -353,12 +414,71 @@ def _step(module, real, tiles):
         factor = code.at(given.factors, code.mul(k, size))
         total, divisor = code.at(given.total, code.mul(k, given.total_stride)), code.at(given.divisors, k)
         code.do("unpack", total, divisor, given.square, given.d, given.total_stride, given.square_stride, 0, 1)
-        left, right = (given.square, given.square_stride), (factor, given.factor_stride)
-        _product(code, tiles, left, right, given.d, (given.change, given.factor_stride))
-        step = code.spread(code.fneg(code.load(code.at(given.steps, k), typ=real)))
-        with code.loop(0, size, code.lanes) as j:
-            place = code.at(factor, j)
-            code.write(code.multiply_add(step, code.read(code.at(given.change, j)), code.read(place)), place)
+        code.do(
+            "product", given.square, factor, given.change, given.square,
+            given.d, given.d, given.columns, given.square_stride, given.factor_stride, given.factor_stride, 0,
+        )  # fmt: skip
+        _subtract(code, factor, code.load(code.at(given.steps, k), typ=real), given.change, size)
+    return code.finish()
+
+
+def _subtract(code, goal, factor, numbers, length):
+    """Build the subtraction of ``factor`` times a whole number of vectors."""
+    factor = code.spread(code.fneg(factor))
+    with code.loop(0, length, code.lanes) as j:
+        place = code.at(goal, j)
+        code.write(code.multiply_add(factor, code.read(code.at(numbers, j)), code.read(place)), place)
+
+
+def _inner(module, real):
+    """Write the inner product of two times ``length`` numbers, which are whole vectors: four sums of vectors, then of their lanes."""
+    code = Code(module, "inner", "a b out", "length", real)
+    given = code.given
+    sums = [code.slot(code.vector) for _ in range(4)]
+    for one in sums:
+        code.store(ir.Constant(code.vector, [0.0] * code.lanes), one)
+
+    def add(j, count):
+        for q in range(count):
+            a, b = (code.read(code.at(pointer, j, q * code.lanes)) for pointer in (given.a, given.b))
+            code.store(code.multiply_add(a, b, code.load(sums[q], typ=code.vector)), sums[q])
+
+    code.tiles(0, given.length, (4, 1), add, code.lanes)
+    first, second, third, fourth = (code.load(one, typ=code.vector) for one in sums)
+    code.store(code.total(code.fadd(code.fadd(first, second), code.fadd(third, fourth))), given.out)
+    return code.finish()
+
+
+def _single_samples(module, real):
+    """Take a step of every run on one measurement after the other: U ← U − η(⟨A, UUᵀ⟩ − y)AU, in the order given.
+
+    The matrix that comes next is asked for meanwhile: ``order`` names one more than are used.
+    """
+    code = Code(
+        module,
+        "single_samples",
+        "matrices order labels steps factors change",
+        "count d columns factor_stride labels_stride runs",
+        real,
+        inner=False,
+    )
+    given = code.given
+    size, factor_size = code.mul(given.d, given.d), code.mul(given.d, given.factor_stride)
+    result = code.slot(real)
+    with code.loop(0, given.count) as number:
+        i, later = (code.load(code.at(given.order, number, q, kind=I64), typ=I64) for q in range(2))
+        matrix, later = (code.at(given.matrices, code.mul(which, size)) for which in (i, later))
+        with code.loop(0, given.runs) as k:
+            factor = code.at(given.factors, code.mul(k, factor_size))
+            code.do(
+                "product", matrix, factor, given.change, later,
+                given.d, given.d, given.columns, given.d, given.factor_stride, given.factor_stride, 0,
+            )  # fmt: skip
+            code.do("inner", given.change, factor, result, factor_size)
+            label = code.load(code.at(given.labels, code.mul(k, given.labels_stride), i), typ=real)
+            residual = code.fsub(code.load(result, typ=real), label)
+            step = code.load(code.at(given.steps, k), typ=real)
+            _subtract(code, factor, code.fmul(step, residual), given.change, factor_size)
     return code.finish()
 
 
@@ -412,12 +532,13 @@ def module_text(dtype, tiles):
         for vectors in tiles.add_vectors:
             _add_tile(module, real, runs, vectors)
         _add_tile(module, real, runs, tiles.add_vectors[0], fetching=True)
-    for build in (_dots, _add):
+    for rows in tiles.product_rows:
+        for vectors in tiles.product_vectors:
+            _product_tile(module, real, rows, vectors)
+    for build in (_dots, _add, _product):
         build(module, real, tiles)
-    for build in (_measure, _adjoint, _residuals, _pack, _unpack):
+    for build in (_measure, _adjoint, _residuals, _pack, _unpack, _outer, _step, _inner, _single_samples):
         build(module, real)
-    for build in (_outer, _step):
-        build(module, real, tiles)
     for gram in (False, True):
         _descend(module, real, gram)
     return str(module)
@@ -450,26 +571,25 @@ def _no_collection():
             gc.enable()
 
 
-class Kernels:
-    """The compiled kernels of a floating-point type; each is an attribute that takes addresses, then whole numbers.
+class Compiled:
+    """A compiled module; each of its external functions is an attribute that takes addresses, then whole numbers.
 
     Parameters
     ----------
-    dtype : torch.dtype
-        ``float32`` or ``float64``.
+    text : str
+        LLVM's intermediate language.
     cpu, features : str, optional
-        Another processor's name and features than this one's, in LLVM's words: tests compare the bits.
+        Another processor's name and features than this one's, in LLVM's words.
     """
 
-    def __init__(self, dtype, cpu=None, features=None):
+    def __init__(self, text, cpu=None, features=None):
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         cpu = cpu or binding.get_host_cpu_name()
-        features = binding.get_host_cpu_features().flatten() if features is None else features
-        tiles = WIDE if "+avx512f" in features.split(",") else NARROW
+        features = host_features() if features is None else features
         machine = binding.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=2)
         with _no_collection():
-            module = binding.parse_assembly(module_text(dtype, tiles))
+            module = binding.parse_assembly(text)
         module.verify()
         _optimise(module, machine)
         # The engine owns the code: it has to live as long as the functions do.
@@ -480,6 +600,26 @@ class Kernels:
                 kinds = [ctypes.c_void_p if str(kind.type) == "ptr" else ctypes.c_int64 for kind in function.arguments]
                 address = self._engine.get_function_address(function.name)
                 setattr(self, function.name, ctypes.CFUNCTYPE(None, *kinds)(address))
+
+
+def host_features():
+    """Return what this processor can do, in LLVM's words."""
+    return binding.get_host_cpu_features().flatten()
+
+
+class Kernels(Compiled):
+    """The compiled kernels of a floating-point type, for this processor or (tests compare the bits) another.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        ``float32`` or ``float64``.
+    """
+
+    def __init__(self, dtype, cpu=None, features=None):
+        features = host_features() if features is None else features
+        tiles = WIDE if "+avx512f" in features.split(",") else NARROW
+        super().__init__(module_text(dtype, tiles), cpu, features)
 
 
 _compiled, _compiling = {}, threading.Lock()

@@ -27,7 +27,7 @@ from algoreg.svec import packed_length
 # Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
 PAD = 16
 # Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
-LEAST_FOR_THREADS = 500_000
+LEAST_FOR_THREADS = 2_500_000
 # Measurements that go to one thread before the next one has its turn.
 LANE_ROWS = 64
 
@@ -231,6 +231,57 @@ def unpack(total, divisors, d):
         d, total.stride(0), squares.stride(1), squares.stride(0), len(total),
     )  # fmt: skip
     return squares[:, :d, :d]
+
+
+def single_samples(matrices, order, factors, labels, steps):
+    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (m, d, d)
+        The measurements A_i, contiguous.
+    order : torch.Tensor of int64
+        From 0 to m − 1.
+    factors : torch.Tensor, shape (B, d, k)
+        Not changed.
+    labels : torch.Tensor, shape (B, at least as many as ``order`` names)
+    steps : torch.Tensor, shape (B,)
+        η.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, d, k)
+
+    Raises
+    ------
+    ValueError
+        If sizes or types do not agree, or the order names a measurement that is not there.
+    """
+    count, d, _ = matrices.shape
+    runs, _, columns = factors.shape
+    _require("matrices", matrices, (count, d, d), factors.dtype)
+    if not matrices.is_contiguous():
+        raise ValueError("matrices do not lie one after the other: make them contiguous")
+    _require("factors", factors, (runs, d, columns), factors.dtype, copied=True)
+    _require("labels", labels, (runs, labels.shape[1]), factors.dtype, copied=True)
+    _require("steps", steps, (runs,), factors.dtype, copied=True)
+    _require("sample numbers", order, (len(order),), torch.int64)
+    if not len(order):
+        return factors.clone()
+    known = min(count, labels.shape[1])
+    if order.min() < 0 or order.max() >= known:
+        raise ValueError(f"samples {order.min()} to {order.max()} are asked for, of {known}")
+    labels, steps = labels.contiguous(), steps.contiguous()
+    ends = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
+    ends[:, :, :columns] = factors
+    change = torch.zeros_like(ends[0])
+    # The kernel asks for the matrix of the step after: the last one's is its own.
+    order = torch.cat([order, order[-1:]])
+    compiled(factors.dtype).single_samples(
+        matrices.data_ptr(), order.data_ptr(), labels.data_ptr(), steps.data_ptr(), ends.data_ptr(), change.data_ptr(),
+        len(order) - 1, d, columns, ends.stride(1), labels.stride(0), runs,
+    )  # fmt: skip
+    return ends[:, :, :columns]
 
 
 class Pass:
