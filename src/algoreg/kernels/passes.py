@@ -77,7 +77,7 @@ def _require(name, tensor, shape, dtype, copied=False):
         raise ValueError(f"{name} have shape {found}; expected is {tuple(shape)} of {dtype} on the CPU")
     if tensor.requires_grad:
         raise ValueError(f"{name} ask for a gradient, which kernels do not pass on: detach them")
-    if tensor.stride(-1) != 1 and not copied:
+    if tensor.shape[-1] > 1 and tensor.stride(-1) != 1 and not copied:
         raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
 
 
