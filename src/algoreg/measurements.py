@@ -7,6 +7,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from algoreg.cuda_graphs import repeated
+
 
 def normal_blocks(generator, m, shape, block_rows):
     """Yield m float64 standard normal arrays of a shape, at most ``block_rows`` of them together.
@@ -55,6 +57,8 @@ class Measurements:
 
     # On a GPU there is no core's cache to stay in, and every block costs launches.
     gpu_block_rows = 16384
+    # Whether all of it lies on its device: then a step on a GPU can be recorded.
+    resident = True
 
     def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
@@ -63,6 +67,8 @@ class Measurements:
     def _know(self, counts):
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
         self.counts = counts
+        # Copies of an ensemble that others share record steps of their own.
+        self._repeated = None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
@@ -149,6 +155,13 @@ class Measurements:
         -------
         torch.Tensor, shape (B, d, k)
         """
-        for _ in range(count):
+
+        def step():
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
+
+        if self.device.type == "cuda" and self.resident:
+            repeated(self, step, (factors, steps, labels))(count)
+        else:
+            for _ in range(count):
+                step()
         return factors

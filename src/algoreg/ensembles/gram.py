@@ -186,7 +186,7 @@ class Ensemble:
         return image
 
     # As for ensembles that keep their measurements; labels have shape (B, D + 1).
-    factored_gradient = Measurements.factored_gradient
+    factored_gradient, resident = Measurements.factored_gradient, Measurements.resident
 
     def descend(self, factors, steps, labels, count):
         """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""

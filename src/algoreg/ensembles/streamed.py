@@ -58,6 +58,7 @@ class Ensemble(gaussian.Ensemble):
         Measurements.__init__(self, d, m, device, dtype, digest, number)
 
     gpu_block_rows = BLOCK_ROWS
+    resident = False
     # There are no rows in memory to unpack: single-sample SGD selects what it needs.
     unpacked = None
 

@@ -1,0 +1,110 @@
+"""Recorded steps: how often they are taken, by a pretended recorder; and on a GPU, where there is one, that they are the same steps."""
+
+import copy
+
+import pytest
+import torch
+
+from algoreg import cuda_graphs
+from algoreg.cuda_graphs import LEAST_STEPS, Repeated, repeated
+from algoreg.ensembles import gaussian, gram, rank_one, wishart
+
+
+class Pretended:
+    """Count what would go through a device's streams and graphs; a graph's replay takes the step."""
+
+    def __init__(self, monkeypatch):
+        self.warmed = self.recorded = self.replayed = 0
+        monkeypatch.setattr(cuda_graphs, "_warm_up", self.warm_up)
+        monkeypatch.setattr(cuda_graphs, "_record", self.record)
+
+    def warm_up(self, step):
+        for _ in range(cuda_graphs.WARM_UP):
+            step()
+            self.warmed += 1
+
+    def record(self, step):
+        self.recorded += 1
+        graph = copy.copy(self)
+
+        def replay():
+            step()
+            self.replayed += 1
+
+        graph.replay = replay
+        return graph
+
+
+def test_as_many_steps_are_taken_as_asked_for_and_one_is_recorded(monkeypatch):
+    device, number = Pretended(monkeypatch), torch.zeros(1)
+    steps = Repeated(lambda: number.add_(1), [number])
+    for count in (1, LEAST_STEPS - 1, LEAST_STEPS, 100, 0, 2):
+        before = number.item()
+        steps(count)
+        assert number.item() == before + count
+    assert device.recorded == 1
+    assert device.replayed == LEAST_STEPS - cuda_graphs.WARM_UP + 102
+
+
+def test_what_cannot_be_recorded_is_said_once_and_taken(monkeypatch, capsys):
+    device, number = Pretended(monkeypatch), torch.zeros(1)
+
+    def refuse(step):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(cuda_graphs, "_record", refuse)
+    steps = Repeated(lambda: number.add_(1), [number])
+    steps(50)
+    steps(50)
+    assert number.item() == 100
+    assert device.replayed == 0
+    assert capsys.readouterr().out.count("one by one: operation not permitted when stream is capturing") == 1
+
+
+def test_a_recording_serves_the_tensors_it_was_made_for_and_no_others():
+    class Owner:
+        pass
+
+    owner, factors, steps = Owner(), torch.ones(3, 4, 4), torch.ones(3)
+    known = repeated(owner, print, (factors, steps))
+    assert repeated(owner, print, (factors, steps.view(-1))) is known
+    for operands in ((factors.clone(), steps), (factors.mT, steps), (factors[:2], steps[:2]), (factors,)):
+        again = repeated(owner, print, operands)
+        assert again is not known
+        known = again
+
+
+def test_descents_on_a_gpu_go_through_recordings(monkeypatch):
+    """The ensemble only says that it lies on a GPU: all but recording is what would run there."""
+    device = Pretended(monkeypatch)
+    ensemble = rank_one.Ensemble.draw(6, 80, 1, 0)
+    u, y, steps = torch.rand(2, 6, 6).double() / 6, torch.rand(2, 80).double(), torch.tensor([0.01, 0.02]).double()
+    expected = ensemble.descend(u.clone(), steps, y, 60)
+    ensemble.device = torch.device("cuda")
+    moving = u.clone()
+    for count in (5, 30, 25):
+        moving = ensemble.descend(moving, steps, y, count)
+    assert torch.equal(moving, expected)
+    assert (device.recorded, device.replayed) == (1, 55 - cuda_graphs.WARM_UP)
+    # Runs that leave: the others go on in tensors of their own, with a recording of their own.
+    rest = ensemble.shared_by([80])
+    rest.descend(moving[:1].clone(), steps[:1], y[:1], 30)
+    assert device.recorded == 2
+    ensemble.descend(moving, steps, y, 30)
+    assert device.recorded == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", [gaussian, gram, wishart, rank_one], ids=lambda kind: kind.__name__.split(".")[-1])
+def test_a_graph_on_a_gpu_takes_the_steps_that_its_operations_take(kind, monkeypatch):
+    ensemble = kind.Ensemble.draw(8, 300, 1, 0, device="cuda")
+    targets = torch.eye(8, device="cuda").double().repeat(3, 1, 1) / 3
+    labels, steps = ensemble.label(targets), torch.tensor([0.01, 0.02, 0.05], device="cuda").double()
+    start = 0.1 * torch.eye(8, device="cuda").double().repeat(3, 1, 1)
+    recorded = start.clone()
+    for count in (4, 40, 56):
+        recorded = ensemble.descend(recorded, steps, labels, count)
+    assert ensemble._repeated.graph is not None
+    monkeypatch.setattr(cuda_graphs, "LEAST_STEPS", 10**9)
+    ensemble._repeated = None
+    torch.testing.assert_close(recorded, ensemble.descend(start.clone(), steps, labels, 100), rtol=1e-11, atol=1e-13)
