@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from llvmlite import binding, ir
 
 from algoreg import report
+from algoreg.kernels.code import Code
+from algoreg.kernels.functions import REALS, Compiled
 from algoreg.records import machine, write_text
-
-LIBRARIES = ("torch", "numpy")
 
 Timing = namedtuple("Timing", "median low high iterations")
 Timing.__doc__ = "Median, smallest and largest seconds per iteration, and the iterations in each timing."
@@ -73,11 +74,46 @@ def repeat(function, *arguments, **options):
     return call
 
 
-class Limits:
-    """What the machine itself can do: copying, matrix times vector, matrix times matrix.
+class MultiplyAdds:
+    """Multiply-adds of one core on numbers in its registers: what no product can exceed, whoever wrote it.
 
-    The last two are measured with torch's BLAS and with numpy's: they differ by up to a factor of two, and neither
-    is always the faster one. The limit is the faster.
+    Parameters
+    ----------
+    dtype : torch.dtype
+    """
+
+    CHAINS = 12
+
+    def __init__(self, dtype):
+        module = ir.Module("limit")
+        code = Code(module, "multiply_adds", "numbers", "count", REALS[dtype], inner=False)
+        factor, chains = code.read(code.given.numbers), [code.slot(code.vector) for _ in range(self.CHAINS)]
+        for chain in chains:
+            code.store(factor, chain)
+        with code.loop(0, code.given.count):
+            for chain in chains:
+                code.store(code.multiply_add(factor, factor, code.load(chain, typ=code.vector)), chain)
+        for number, chain in enumerate(chains):
+            value = code.load(chain, typ=code.vector)
+            code.write(value, code.at(code.given.numbers, number, kind=code.vector))
+        code.finish()
+        self._compiled = Compiled(str(module))
+        self._numbers = torch.zeros(self.CHAINS, code.lanes, dtype=dtype)
+        # So many that the call itself does not count.
+        self._count = 100_000
+        self.work = 2 * self.CHAINS * code.lanes * self._count
+
+    def __call__(self, count):
+        """Do ``count`` times ``work`` operations."""
+        self._compiled.multiply_adds(self._numbers.data_ptr(), count * self._count)
+
+
+class Limits:
+    """What the machine itself can do: copying, matrix times vector, matrix times matrix, multiply-adds of one core.
+
+    The products are measured with torch's BLAS and with numpy's: they differ by up to a factor of two, and neither
+    is always the faster one. The limit is the faster. On a processor with vectors of 64 bytes both may use half of them:
+    the multiply-adds show it.
 
     Parameters
     ----------
@@ -101,8 +137,14 @@ class Limits:
             ("gemm", "torch"): repeat(torch.mm, square, square, out=product),
             ("gemm", "numpy"): repeat(np.dot, square.numpy(), square.numpy(), out=product.numpy()),
         }
+        self.cases["fma", "kernels"] = multiply_adds = MultiplyAdds(dtype)
         # A copy reads one half and writes the other.
-        self.work = {"copy": 2 * half * 4096 * size, "gemv": matrix.numel() * size, "gemm": 2 * side**3}
+        self.work = {
+            "copy": 2 * half * 4096 * size,
+            "gemv": matrix.numel() * size,
+            "gemm": 2 * side**3,
+            "fma": multiply_adds.work,
+        }
 
     def rates(self, timings):
         """Return, per limit, (best, lowest, highest, by library): bytes or operations per second.
@@ -113,7 +155,7 @@ class Limits:
         """
         rates = {}
         for name, work in self.work.items():
-            by_library = {lib: work / timings[name, lib].median for lib in LIBRARIES if (name, lib) in timings}
+            by_library = {lib: work / timings[limit, lib].median for limit, lib in self.cases if limit == name}
             best = timings[name, max(by_library, key=by_library.get)]
             rates[name] = (work / best.median, work / best.high, work / best.low, by_library)
         return rates
@@ -140,7 +182,8 @@ def describe():
     known = machine()
     affinity = getattr(os, "sched_getaffinity", None)
     return {
-        "device_name": known["processor"] or platform.machine(),
+        # What LLVM calls it says more: processors of very different speeds share a name on some virtual machines.
+        "device_name": f"{known['processor'] or platform.machine()} ({binding.get_host_cpu_name()})",
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "last_level_cache_bytes": last_level_cache(),
         "platform": known["platform"],

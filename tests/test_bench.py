@@ -33,7 +33,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
     for row in rows:
         by_name.setdefault(row["name"], []).append(row)
     assert {name: len(found) for name, found in by_name.items()} == {
-        "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
+        "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
         "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2,
     }  # fmt: skip
     for row in by_name["engine"]:
