@@ -74,7 +74,7 @@ docs: .venv/ready  ## rewrite what is generated in README and docs/ from registr
 	@$(BIN)/python scripts/write_docs.py
 
 test: .venv/ready  ## the tests
-	$(RUN) pytest -n $(CORES)
+	$(RUN) pytest -rs -n $(CORES) --dist loadgroup
 
 fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
 	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n $(CORES) tests/test_fuzz.py
@@ -82,11 +82,13 @@ fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of
 spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and CPU kernels: TIER=smoke or quick
 	$(BIN)/python benchmarks/spread.py --tier $(TIER)
 
-test-slurm: .venv/ready  ## the smoke tier on a Slurm cluster of one node, started for it (installs Debian's Slurm as root)
+slurm:  ## install Debian's Slurm, as root, where there is none
 	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || { \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing slurm-wlm and munge"; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slurm-wlm munge >/dev/null; \
 	fi; } || echo "slurm-wlm and munge could not be installed"
+
+test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
 
 test-browser: .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import shutil
 import subprocess
@@ -88,10 +89,9 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
     return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=900)
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """Return a scratch repository with a finished smoke tier, and the modules each of its scripts loaded."""
-    folder = copy_repository(tmp_path_factory.mktemp("smoke") / "repository")
+def _run_smoke(folder):
+    """Run the smoke tier in a scratch repository, and leave there which modules each of its scripts loaded."""
+    copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
     (trace / "sitecustomize.py").write_text(
@@ -105,4 +105,29 @@ def smoke(tmp_path_factory):
     )
     done = snakemake(folder, environment={"PYTHONPATH": str(trace)})
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Return a scratch repository with a finished smoke tier, for reading only: all workers of a test run share it."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "smoke"
+    folder.mkdir(exist_ok=True)
+    repository, finished = folder / "repository", folder / "finished"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # One that failed is not run again: whoever comes later says so.
+        assert finished.exists() or not repository.exists(), "the smoke tier failed for another test"
+        if not finished.exists():
+            _run_smoke(repository)
+            finished.touch()
+    return repository
+
+
+@pytest.fixture
+def repository(smoke, tmp_path):
+    """Return a copy of the finished smoke tier, with all that Snakemake remembers of it."""
+    folder = tmp_path / "repository"
+    # Others may be asking Snakemake for its plan in the original.
+    shutil.copytree(smoke, folder, copy_function=shutil.copy2, ignore=shutil.ignore_patterns("locks", "log", "iocache"))
     return folder

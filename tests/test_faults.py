@@ -27,13 +27,12 @@ PROBLEM = "results/smoke/problems/gaussian_d10/ensemble-0.npz"
 PATIENCE = 600
 
 
-@pytest.fixture
-def repository(smoke, tmp_path):
-    """Return a copy of the finished smoke tier, with all that Snakemake remembers of it; end the jobs left there."""
-    folder = tmp_path / "repository"
-    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
-    yield folder
-    for job in jobs(folder, "descend.py") if Path("/proc/self/cmdline").exists() else []:
+@pytest.fixture(autouse=True)
+def no_jobs_left(request):
+    """End the jobs that a failed test leaves in its copy of the repository."""
+    folder = request.getfixturevalue("repository") if "repository" in request.fixturenames else None
+    yield
+    for job in jobs(folder, "descend.py") if folder and Path("/proc/self/cmdline").exists() else []:
         os.kill(job, signal.SIGKILL)
 
 

@@ -1,5 +1,4 @@
 import json
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -302,14 +301,12 @@ def test_the_ledger_is_escaped_and_its_markers_are_left_out():
     assert html.count('class="scroll"') == 1
 
 
-def test_the_rule_names_a_damaged_figure(smoke, tmp_path):
-    folder = tmp_path / "repository"
-    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
-    results = folder / "results" / "smoke"
+def test_the_rule_names_a_damaged_figure(repository):
+    results = repository / "results" / "smoke"
     assert read((results / "report" / "index.html").read_text(encoding="utf-8"))[0].scripts == 3
     (results / "report" / "index.html").unlink()
     with open(results / "figures" / "figure_2.svg", "a") as picture:
         picture.write("x")
-    done = snakemake(folder, "results/smoke/report/index.html")
+    done = snakemake(repository, "results/smoke/report/index.html")
     assert done.returncode != 0
     assert "figures/figure_2.svg: its content does not match" in done.stdout + done.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -87,23 +86,23 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     assert seen == expected
 
 
-def test_edits_rerun_exactly_their_dependents(smoke):
-    source = smoke / "src" / "algoreg"
+def test_edits_rerun_exactly_their_dependents(repository):
+    source = repository / "src" / "algoreg"
     old = patched(
         source / "descent.py", "# A relative training error", "# An edited comment. A relative training error"
     )
-    assert planned(smoke) == {}
+    assert planned(repository) == {}
     (source / "descent.py").write_text(old)
 
-    registry = smoke / "config" / "claims.yaml"
+    registry = repository / "config" / "claims.yaml"
     old = patched(registry, "margin: 0.1", "margin: 0.15")
-    plan = planned(smoke)
+    plan = planned(repository)
     assert {rule for rule in plan if rule.startswith("claim_")} == {"claim_fig1_initialisation"}
     assert not {"descend", "tabulate", "draw_figure"} & set(plan)
     registry.write_text(old)
 
     old = patched(source / "descent.py", "CONVERGENCE_CHECK = 10", "CONVERGENCE_CHECK = 11")
-    plan = planned(smoke)
+    plan = planned(repository)
     assert plan["descend"] == 9
     assert plan["tabulate"] == 8
     assert "draw_problem" not in plan
@@ -111,9 +110,9 @@ def test_edits_rerun_exactly_their_dependents(smoke):
     (source / "descent.py").write_text(old)
 
     old = patched(source / "figures.py", '"font.size": 9', '"font.size": 10')
-    assert set(planned(smoke)) == {"draw_figure", "build_page", "execute_notebook", "replication"}
+    assert set(planned(repository)) == {"draw_figure", "build_page", "execute_notebook", "replication"}
     (source / "figures.py").write_text(old)
-    assert planned(smoke) == {}
+    assert planned(repository) == {}
 
 
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
@@ -157,20 +156,18 @@ def test_a_gpu_that_is_not_there_is_said_before_any_job(tmp_path):
     assert not (folder / "results" / "smoke").exists()
 
 
-def test_damaged_results_are_refused_and_rerun_to_the_same_bytes(smoke, tmp_path):
-    folder = tmp_path / "repository"
-    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
-    table = folder / "results" / "smoke" / "tables" / "figure_1.csv"
+def test_damaged_results_are_refused_and_rerun_to_the_same_bytes(repository):
+    table = repository / "results" / "smoke" / "tables" / "figure_1.csv"
     good = table.read_bytes()
-    picture = folder / "results" / "smoke" / "figures" / "figure_1.png"
+    picture = repository / "results" / "smoke" / "figures" / "figure_1.png"
     before = picture.read_bytes()
     table.write_bytes(good.replace(b"budget", b"wudget", 1))
     picture.unlink()
-    done = snakemake(folder, "figures")
+    done = snakemake(repository, "figures")
     assert done.returncode != 0
     assert "Delete results/smoke/tables/figure_1.csv and rerun" in done.stdout + done.stderr
     table.unlink()
-    assert snakemake(folder, "figures").returncode == 0
+    assert snakemake(repository, "figures").returncode == 0
     assert table.read_bytes() == good
     assert picture.read_bytes() == before
 
@@ -205,14 +202,12 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
     assert (folder / target).read_bytes() == (smoke / target).read_bytes()
 
 
-def test_verify_agrees_with_the_reference_and_turns_red(smoke, tmp_path):
-    folder = tmp_path / "repository"
-    shutil.copytree(smoke, folder, copy_function=shutil.copy2)
-    done = snakemake(folder, "verify")
+def test_verify_agrees_with_the_reference_and_turns_red(repository):
+    done = snakemake(repository, "verify")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "verify: passed" in (folder / "results" / "smoke" / "verify.txt").read_text()
-    path = folder / "config" / "smoke.yaml"
+    assert "verify: passed" in (repository / "results" / "smoke" / "verify.txt").read_text()
+    path = repository / "config" / "smoke.yaml"
     path.write_text(path.read_text().replace("seed: 2018", "seed: 2019"))
-    done = snakemake(folder, "verify")
+    done = snakemake(repository, "verify")
     assert done.returncode != 0
     assert "DIFFERENT" in done.stdout + done.stderr
