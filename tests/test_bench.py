@@ -66,6 +66,7 @@ def test_the_picture_leaves_out_a_case_that_was_skipped(bench):
     limits = [
         {"name": "gemv", "dtype": "float32", "gb_per_s": 10},
         {"name": "gemm", "dtype": "float32", "gflop_per_s": 99},
+        {"name": "fma", "dtype": "float32", "gflop_per_s": 120, "threads": 2},
     ]
     case = {"name": "engine", "dtype": "float32", "d": 10, "batch": 2}
     measured = {**case, "intensity": 2.1, "gflop_per_s": 8.0, "in_cache": True}
