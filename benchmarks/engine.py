@@ -72,15 +72,15 @@ def einsum_steps(matrices, labels, start, count, optimize=False):
     return factor
 
 
-def draw(d, m, dtype):
+def draw(d, m, dtype, device="cpu"):
     """Return an ensemble for timing: torch's own random numbers, which are faster to draw than the named streams."""
-    generator = torch.Generator().manual_seed(0)
-    return Ensemble(torch.randn(m, packed_length(d), generator=generator, dtype=dtype), d)
+    generator = torch.Generator(device).manual_seed(0)
+    return Ensemble(torch.randn(m, packed_length(d), generator=generator, dtype=dtype, device=device), d)
 
 
 def unpack(ensemble):
     """Return the same ensemble as m full d × d matrices."""
-    matrices = torch.empty(ensemble.m, ensemble.d, ensemble.d, dtype=ensemble.dtype)
+    matrices = torch.empty(ensemble.m, ensemble.d, ensemble.d, dtype=ensemble.dtype, device=ensemble.device)
     for start in range(0, ensemble.m, BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
         matrices[block] = smat(ensemble.rows[block], ensemble.d)
@@ -91,7 +91,7 @@ def rank_one_labels(ensemble, count):
     """Return the labels of ``count`` targets of rank 1 and norm 1."""
     vectors = torch.randn(count, ensemble.d, 1, generator=torch.Generator().manual_seed(1), dtype=ensemble.dtype)
     vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return ensemble.label(vectors @ vectors.mT)
+    return ensemble.label((vectors @ vectors.mT).to(ensemble.device))
 
 
 def run_settings(**options):
@@ -106,7 +106,7 @@ def significant(value):
 
 def make_row(name, **known):
     """Return a row with all of ``KEYS``, None where nothing is given."""
-    return {**dict.fromkeys(KEYS), "name": name, "device": "cpu", **known}
+    return {**dict.fromkeys(KEYS), "name": name, **known}
 
 
 def timed(timing, batch):
@@ -148,17 +148,19 @@ def descent_cases(ensemble, notes):
         cases["engine", batch] = partial(solver.advance, solver.initial(), 0)
     if not notes["autograd"]:
         matrices, start = unpack(ensemble), solver.initial()[0]
-        arrays = (matrices.numpy(), labels[0].numpy(), start.numpy())
         cases["autograd", 1] = partial(autograd_steps, matrices, labels[0], start)
+    if not notes["einsum"]:
+        arrays = (matrices.numpy(), labels[0].numpy(), start.numpy())
         cases["einsum", 1] = partial(einsum_steps, *arrays)
         cases["einsum_optimize", 1] = partial(einsum_steps, *arrays, optimize=True)
     return cases
 
 
-def against_limits(d, m, batch, itemsize, seconds, rates):
+def against_limits(d, m, batch, itemsize, seconds, rates, device="cpu"):
     """Return the columns that compare one iteration of an engine case with the limits of its rounds."""
     moved, flops = roofline.work(d, m, batch, itemsize)
-    bandwidth, peak, cache = rates["gemv"][0], rates["gemm"][0], last_level_cache()
+    bandwidth, peak = rates["gemv"][0], rates["gemm"][0]
+    cache = last_level_cache() if device == "cpu" else torch.cuda.get_device_properties(device).L2_cache_size
     in_cache = cache is not None and moved <= cache
     return {
         "fraction_of_limit": significant(roofline.limit_seconds(moved, flops, bandwidth, peak) / seconds),
@@ -179,6 +181,7 @@ class Bench:
     def __init__(self, options):
         self.options, self.rows, self.started = options, [], time.perf_counter()
         self.rates = {name: [] for name in options.dtype}
+        self.on_cpu = options.device == "cpu"
 
     def say(self, text):
         """Print a progress line with the seconds since the start."""
@@ -186,11 +189,13 @@ class Bench:
 
     def time(self, cases):
         """Return the timings of interleaved cases."""
+        if not self.on_cpu:
+            cases = {key: finished(call) for key, call in cases.items()}
         return interleave(cases, self.options.rounds, self.options.seconds, self.options.pause)
 
     def add(self, name, **known):
         """Append a row and print it."""
-        self.rows.append(make_row(name, threads=self.options.threads, **known))
+        self.rows.append(make_row(name, device=self.options.device, threads=self.options.threads, **known))
         self.say(describe_row(self.rows[-1]))
 
     def group(self, d, name, limits):
@@ -198,10 +203,12 @@ class Bench:
         m, dtype = 25 * d, DTYPES[name]
         packed, full = m * packed_length(d) * dtype.itemsize, m * d**2 * dtype.itemsize
         self.say(f"{name}, d = {d}, m = {m}: packed {packed / 1e6:.3g} MB, full {full / 1e6:.3g} MB")
-        free = free_memory()
+        free = free_memory() if self.on_cpu else torch.cuda.mem_get_info()[0]
         notes = {"engine": reason_to_skip(packed, free)}
         notes |= dict.fromkeys(BASELINES, reason_to_skip(full, free, packed))
-        ensemble = None if notes["engine"] else draw(d, m, dtype)
+        if not self.on_cpu:
+            notes |= dict.fromkeys(BASELINES[1:], "skipped: numpy computes on the CPU")
+        ensemble = None if notes["engine"] else draw(d, m, dtype, self.options.device)
         cases = descent_cases(ensemble, notes)
         # The limits are measured in the rounds of every group: a machine that others use is not always as fast.
         timings = self.time(cases | limits.cases)
@@ -218,7 +225,9 @@ class Bench:
             for baseline, median in medians.items():
                 known[f"ratio_to_{baseline}"] = significant(median * batch / timings[key].median)
             if case == "engine":
-                known |= against_limits(d, m, batch, dtype.itemsize, timings[key].median, rates)
+                known |= against_limits(
+                    d, m, batch, dtype.itemsize, timings[key].median, rates, self.options.device
+                )
             self.add(case, **known)
         # The next measurement needs the room of the full matrices.
         del cases
@@ -237,9 +246,11 @@ class Bench:
             cases["projected", batch] = partial(solver.advance, iterate, 0)
             cases["gradient", batch] = repeat(ensemble.gradient, iterate, solver.labels)
             cases["eigh", batch] = repeat(torch.linalg.eigh, unprojected)
-        solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
-        cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
-        cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()[0].numpy())
+        # On a GPU a step of one sample is as good as empty.
+        if self.on_cpu:
+            solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
+            cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
+            cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()[0].numpy())
         self.say(f"{name}, d = {ensemble.d}: projected and stochastic descent")
         timings = self.time(cases)
         for (case, batch), timing in timings.items():
@@ -269,8 +280,8 @@ class Bench:
         """Measure the peak memory of one engine case in a process of its own."""
         (d, m), name = MEMORY_AT, self.options.dtype[0]
         known = {"d": d, "m": m, "batch": 1, "dtype": name}
-        if not Path("/proc/self/status").exists():
-            self.add("memory", **known, ratio=None, note="skipped: needs /proc/self/status (Linux)")
+        if not self.on_cpu or not Path("/proc/self/status").exists():
+            self.add("memory", **known, ratio=None, note="skipped: needs a CPU and /proc/self/status (Linux)")
             return
         command = [sys.executable, Path(__file__).with_name("memory.py"), d, m, self.options.threads, name]
         measured = {}
@@ -296,10 +307,13 @@ class Bench:
     def limit_rows(self):
         """Return the rows of the machine: what it is, and the medians of its limits over all groups."""
         options = self.options
-        rows = [make_row("machine", threads=options.threads, rounds=options.rounds, **describe())]
+        described = describe(options.device)
+        rows = [
+            make_row("machine", device=options.device, threads=options.threads, rounds=options.rounds, **described)
+        ]
         copies = [rates["copy"] for name in options.dtype for rates in self.rates[name]]
         measured = [("copy", None, copies)]
-        for limit, name in product(("gemv", "gemm", "fma"), options.dtype):
+        for limit, name in product(("gemv", "gemm", "fma") if self.on_cpu else ("gemv", "gemm"), options.dtype):
             measured.append((limit, name, [rates[limit] for rates in self.rates[name]]))
         for limit, name, rates in measured:
             unit = "gflop_per_s" if limit in ("gemm", "fma") else "gb_per_s"
@@ -309,6 +323,7 @@ class Bench:
             rows.append(
                 make_row(
                     limit,
+                    device=options.device,
                     dtype=name,
                     threads=options.threads,
                     **{
@@ -335,10 +350,20 @@ class Bench:
         options = self.options
         self.memory()
         for name in options.dtype:
-            limits = Limits(DTYPES[name], options.limit_bytes, options.limit_side)
+            limits = Limits(DTYPES[name], options.limit_bytes, options.limit_side, options.device)
             for d in options.d:
                 self.group(d, name, limits)
         return [*self.limit_rows(), *self.rows]
+
+
+def finished(call):
+    """Return a case of a GPU that ends when the GPU is done."""
+
+    def until_done(count):
+        call(count)
+        torch.cuda.synchronize()
+
+    return until_done
 
 
 def products(matrices, factor, count):
@@ -385,10 +410,13 @@ def document(rows):
     def cell(row, key, form):
         return "–" if row.get(key) is None else form.format(row[key])
 
+    measured = (
+        f" Peak memory at d = {memory['d']}, m = {memory['m']}: {memory['ratio']:.2f} × (packed ensemble + state), and "
+        f"{memory['libraries_bytes'] / 1e6:.0f} MB whatever the size, for the compiler and the libraries' own code."
+    )
     lines = [
-        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}. Peak memory at "
-        f"d = {memory['d']}, m = {memory['m']}: {cell(memory, 'ratio', '{:.2f}')} × (packed ensemble + state), and "
-        f"{memory.get('libraries_bytes', 0) / 1e6:.0f} MB whatever the size, for the compiler and the libraries' own code.",
+        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}."
+        f"{'' if memory.get('ratio') is None else measured}",
         "",
         "| | d | m | batch | type | ms per run and iteration | × autograd | × einsum | × einsum, optimised | of the limit |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -422,6 +450,9 @@ def parse(arguments=None):
         "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s, torch's own)"
     )
     parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where the engine runs (default: %(default)s)"
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="a few seconds at d = 10, to see that it works; its numbers mean nothing",
@@ -430,7 +461,7 @@ def parse(arguments=None):
         "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
     )
     parser.add_argument(
-        "--document", action="store_true", help="also write the tables of docs/scaling.md from this run's numbers"
+        "--document", action="store_true", help="also write this device's table of docs/scaling.md from this run's numbers"
     )
     options = parser.parse_args(arguments)
     quick = options.quick
@@ -448,7 +479,10 @@ def parse(arguments=None):
 def main():
     """Measure, write the rows and draw the roofline."""
     options = parse()
-    configure("cpu", options.dtype[0], options.threads)
+    try:
+        configure(options.device, options.dtype[0], options.threads)
+    except RuntimeError as error:
+        raise SystemExit(f"engine.py: {error}") from None
     bench = Bench(options)
     rows = bench.measure()
     write_text(options.output / "engine.json", dump_json(rows))
@@ -458,7 +492,7 @@ def main():
             save(figure, temporary, kind)
     bench.say(f"wrote {options.output}/engine.json, roofline.svg and roofline.png")
     if options.document:
-        fill_block(DOCUMENT, "bench", document(rows))
+        fill_block(DOCUMENT, "bench" if bench.on_cpu else "bench-cuda", document(rows))
         bench.say(f"filled {DOCUMENT}")
 
 

@@ -108,6 +108,8 @@ def main():
     if not path.is_file():
         parser.error(f"--tier {options.tier}: {path} does not exist")
     tier = settings.load_tier(path, SCHEMAS)
+    # Once: every process would say it again.
+    tier["device"] = devices.resolve_device(tier["device"]).type
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(estimate, tier, name) for name in tier["descents"]]
         rows = []

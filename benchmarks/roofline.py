@@ -37,12 +37,14 @@ def _spread(heights, gap):
 def _panel(axes, rows, dtype, colour):
     limits = {row["name"]: row for row in rows if row["dtype"] == dtype and row["name"] in ("gemv", "gemm", "fma")}
     bandwidth, peak = limits["gemv"]["gb_per_s"], limits["gemm"]["gflop_per_s"]
-    cores = limits["fma"]["threads"] * limits["fma"]["gflop_per_s"]
     points = [row for row in rows if row["name"] == "engine" and row["dtype"] == dtype and row.get("gflop_per_s")]
     x = np.geomspace(0.25, 150, 200)
     axes.plot(x, np.minimum(bandwidth * x, peak), color="black", linewidth=1.2)
-    axes.plot(x, np.minimum(bandwidth * x, cores), color="black", linewidth=0.8, linestyle=":", zorder=1)
-    ceilings = f"ceilings as measured:\ngemv {bandwidth:.3g} GB/s\ngemm {peak:.3g} GFLOP/s\nmultiply-adds {cores:.3g} GFLOP/s (dotted)"
+    ceilings = f"ceilings as measured:\ngemv {bandwidth:.3g} GB/s\ngemm {peak:.3g} GFLOP/s"
+    if "fma" in limits:
+        cores = limits["fma"]["threads"] * limits["fma"]["gflop_per_s"]
+        axes.plot(x, np.minimum(bandwidth * x, cores), color="black", linewidth=0.8, linestyle=":", zorder=1)
+        ceilings += f"\nmultiply-adds {cores:.3g} GFLOP/s (dotted)"
     axes.text(0.97, 0.04, ceilings, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5)
     axes.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), title=dtype, xlabel="flops per byte of packed ensemble")
     for batch in sorted({row["batch"] for row in points}):

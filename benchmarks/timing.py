@@ -122,29 +122,28 @@ class Limits:
         Size of the matrix that is copied and multiplied by a vector: much larger than any cache.
     side : int
         Side of the square matrices that are multiplied.
+    device : str, optional
+        On a GPU only torch is measured.
     """
 
-    def __init__(self, dtype, matrix_bytes, side):
-        size = torch.empty((), dtype=dtype).element_size()
-        matrix = torch.ones(matrix_bytes // size // 4096, 4096, dtype=dtype)
-        vector, half = torch.ones(4096, dtype=dtype), len(matrix) // 2
-        square = torch.rand(side, side, dtype=dtype)
-        product, measured = torch.empty_like(square), torch.empty(len(matrix), dtype=dtype)
+    def __init__(self, dtype, matrix_bytes, side, device="cpu"):
+        size = dtype.itemsize
+        matrix = torch.ones(matrix_bytes // size // 4096, 4096, dtype=dtype, device=device)
+        vector, half = torch.ones(4096, dtype=dtype, device=device), len(matrix) // 2
+        square = torch.rand(side, side, dtype=dtype, device=device)
+        product, measured = torch.empty_like(square), matrix.new_empty(len(matrix))
         self.cases = {
             ("copy", "torch"): repeat(matrix[:half].copy_, matrix[half : 2 * half]),
             ("gemv", "torch"): repeat(torch.mv, matrix, vector, out=measured),
-            ("gemv", "numpy"): repeat(np.dot, matrix.numpy(), vector.numpy(), out=measured.numpy()),
             ("gemm", "torch"): repeat(torch.mm, square, square, out=product),
-            ("gemm", "numpy"): repeat(np.dot, square.numpy(), square.numpy(), out=product.numpy()),
         }
-        self.cases["fma", "kernels"] = multiply_adds = MultiplyAdds(dtype)
         # A copy reads one half and writes the other.
-        self.work = {
-            "copy": 2 * half * 4096 * size,
-            "gemv": matrix.numel() * size,
-            "gemm": 2 * side**3,
-            "fma": multiply_adds.work,
-        }
+        self.work = {"copy": 2 * half * 4096 * size, "gemv": matrix.numel() * size, "gemm": 2 * side**3}
+        if device == "cpu":
+            self.cases["gemv", "numpy"] = repeat(np.dot, matrix.numpy(), vector.numpy(), out=measured.numpy())
+            self.cases["gemm", "numpy"] = repeat(np.dot, square.numpy(), square.numpy(), out=product.numpy())
+            self.cases["fma", "kernels"] = multiply_adds = MultiplyAdds(dtype)
+            self.work["fma"] = multiply_adds.work
 
     def rates(self, timings):
         """Return, per limit, (best, lowest, highest, by library): bytes or operations per second.
@@ -177,13 +176,14 @@ def free_memory():
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def describe():
+def describe(device="cpu"):
     """Return what the measurement ran on."""
     known = machine()
+    # What LLVM calls a processor says more: some of very different speeds share a name on virtual machines.
+    name = f"{known['processor'] or platform.machine()} ({binding.get_host_cpu_name()})"
     affinity = getattr(os, "sched_getaffinity", None)
     return {
-        # What LLVM calls it says more: processors of very different speeds share a name on some virtual machines.
-        "device_name": f"{known['processor'] or platform.machine()} ({binding.get_host_cpu_name()})",
+        "device_name": name if device == "cpu" else torch.cuda.get_device_name(device),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "last_level_cache_bytes": last_level_cache(),
         "platform": known["platform"],

@@ -24,8 +24,7 @@ def bench(monkeypatch):
 
 
 def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path):
-    command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", tmp_path]
-    done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = quick(tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = json.loads((tmp_path / "engine.json").read_text(encoding="utf-8"))
     assert all(row.keys() >= KEYS for row in rows)
@@ -51,6 +50,33 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
     text = bench("engine").document(rows)
     assert text.count("\n| engine |") == 6
     assert "None" not in text
+
+
+def quick(folder, *arguments):
+    """Run the quick benchmark into a folder."""
+    command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", folder]
+    return subprocess.run(
+        [*map(str, command), *arguments], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_a_gpu_that_is_not_there_is_said(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    done = quick(tmp_path, "--device", "cuda")
+    assert done.returncode != 0
+    assert done.stderr.startswith("engine.py: device = cuda: torch sees no CUDA device here")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.gpu
+def test_the_quick_benchmark_measures_a_gpu(bench, tmp_path):
+    done = quick(tmp_path, "--device", "cuda")
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads((tmp_path / "engine.json").read_text(encoding="utf-8"))
+    assert {row["device"] for row in rows} == {"cuda"}
+    assert sum(row["name"] == "engine" and row["fraction_of_limit"] > 0 for row in rows) == 6
+    assert "None" not in bench("engine").document(rows)
 
 
 def test_the_roofline_of_a_small_case_is_the_one_worked_out_by_hand(bench):

@@ -37,6 +37,8 @@ VALUES = (
 HORIZON = 1.5
 # Proposition 4.3's rate is read over the first fall of the squared error by this factor.
 FALL = 100
+# Of Proposition D.2's second constant only this much may be rounding of ‖E_t‖.
+ROUNDING = 1e-5
 
 
 def spectrum(kappa, rank):
@@ -133,7 +135,11 @@ def summary(course, options, kappa, alpha, delta):
     missing = growth.new_tensor(-math.inf)
     drive = step * (delta * rank**0.5 + sine[:-1])
     late = step * (first["squared"][:-1].sqrt() + rank**0.5 * error[:-1])
-    constants = [float(torch.where(counts, growth / by, missing).max()) for by in (drive, late)]
+    # Once UUᵀ is near X*, what ‖E_t‖ still moves by rounding is large against this bound.
+    seen = torch.finfo(error.dtype).eps * first["signal_norm"][:-1] <= ROUNDING * late * error[:-1]
+    constants = [
+        float(torch.where(where, growth / by, missing).max()) for where, by in ((counts, drive), (counts & seen, late))
+    ]
     speed, floor = rate(course, kappa, step)
     angle = float((sine[1:] / time).max())
     growing = across[:-1] < 0.5 / kappa**0.5
@@ -205,7 +211,7 @@ def measure(options, context):
     ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
     σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
     factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1 [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
-    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
+    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by 10⁻⁵ at most; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
     ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
     """
     d, rank, step = options["d"], options["rank"], options["step"]
