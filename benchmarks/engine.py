@@ -225,9 +225,7 @@ class Bench:
             for baseline, median in medians.items():
                 known[f"ratio_to_{baseline}"] = significant(median * batch / timings[key].median)
             if case == "engine":
-                known |= against_limits(
-                    d, m, batch, dtype.itemsize, timings[key].median, rates, self.options.device
-                )
+                known |= against_limits(d, m, batch, dtype.itemsize, timings[key].median, rates, self.options.device)
             self.add(case, **known)
         # The next measurement needs the room of the full matrices.
         del cases
@@ -308,9 +306,7 @@ class Bench:
         """Return the rows of the machine: what it is, and the medians of its limits over all groups."""
         options = self.options
         described = describe(options.device)
-        rows = [
-            make_row("machine", device=options.device, threads=options.threads, rounds=options.rounds, **described)
-        ]
+        rows = [make_row("machine", device=options.device, threads=options.threads, rounds=options.rounds, **described)]
         copies = [rates["copy"] for name in options.dtype for rates in self.rates[name]]
         measured = [("copy", None, copies)]
         for limit, name in product(("gemv", "gemm", "fma") if self.on_cpu else ("gemv", "gemm"), options.dtype):
@@ -461,7 +457,9 @@ def parse(arguments=None):
         "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
     )
     parser.add_argument(
-        "--document", action="store_true", help="also write this device's table of docs/scaling.md from this run's numbers"
+        "--document",
+        action="store_true",
+        help="also write this device's table of docs/scaling.md from this run's numbers",
     )
     options = parser.parse_args(arguments)
     quick = options.quick

@@ -55,9 +55,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
 def quick(folder, *arguments):
     """Run the quick benchmark into a folder."""
     command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", folder]
-    return subprocess.run(
-        [*map(str, command), *arguments], cwd=folder, capture_output=True, text=True, timeout=300
-    )
+    return subprocess.run([*map(str, command), *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def test_a_gpu_that_is_not_there_is_said(tmp_path):
