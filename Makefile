@@ -19,7 +19,7 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread test-slurm lint lint-ci licences advisories format lock bench estimate \
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
 	clean distclean setup
 
 help:  ## list the targets
@@ -82,11 +82,19 @@ fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of
 spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and CPU kernels: TIER=smoke or quick
 	$(BIN)/python benchmarks/spread.py --tier $(TIER)
 
+# $(1): a program; $(2): Debian's packages that have it.
+define debian
+@command -v $(1) >/dev/null || [ -x /usr/sbin/$(1) ] || { \
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing $(2)"; \
+apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2) >/dev/null; \
+fi; } || echo "$(2) could not be installed"
+endef
+
 slurm:  ## install Debian's Slurm, as root, where there is none
-	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || { \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing slurm-wlm and munge"; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slurm-wlm munge >/dev/null; \
-	fi; } || echo "slurm-wlm and munge could not be installed"
+	$(call debian,slurmctld,slurm-wlm munge)
+
+chromium:  ## install Debian's Chromium, as root, where there is none
+	$(call debian,chromium,chromium)
 
 test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
