@@ -87,7 +87,7 @@ define debian
 @command -v $(1) >/dev/null || [ -x /usr/sbin/$(1) ] || { \
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing $(2)"; \
 apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2) >/dev/null; \
-fi; } || echo "$(2) could not be installed"
+else false; fi; } || echo "$(2) could not be installed"
 endef
 
 slurm:  ## install Debian's Slurm, as root, where there is none

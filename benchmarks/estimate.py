@@ -5,10 +5,13 @@ descents at a time as there are jobs. Times are upper bounds where runs may stop
 """
 
 import argparse
+import heapq
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+import torch
 
 from algoreg import descent, devices, problems, records, settings
 from timing import fill_block
@@ -27,6 +30,8 @@ def seconds_per_step(batch):
     while True:
         started = time.perf_counter()
         iterate = solver.advance(iterate, done, count)
+        if iterate.is_cuda:
+            torch.cuda.synchronize()
         spent, done = time.perf_counter() - started, done + count
         # The first steps also compile, load and unpack.
         if spent >= SECONDS and done > count:
@@ -63,15 +68,22 @@ def estimate(tier, name):
     }
 
 
+def makespan(rows, jobs):
+    """Return the minutes from the first to the last of these descents' jobs, so many at a time, the longest first."""
+    busy = [0.0] * jobs
+    for seconds in sorted((row["seconds_per_job"] for row in rows for _ in range(row["jobs"])), reverse=True):
+        heapq.heapreplace(busy, busy[0] + seconds)
+    return max(busy) / 60
+
+
 def per_figure(tier, rows, jobs):
     """Return (figure, descents that it reads, minutes of all of them at so many jobs at a time)."""
-    spent = {row["descent"]: row["jobs"] * row["seconds_per_job"] for row in rows}
     found = []
     for figure, tables in tier["figures"].items():
         experiments = [tier["experiments"][table] for table in tables if table in tier["experiments"]]
         names = list(dict.fromkeys(name for experiment in experiments for name in experiment.get("descents", ())))
         if names:
-            found.append((figure, names, sum(spent[name] for name in names) / 60 / jobs))
+            found.append((figure, names, makespan([row for row in rows if row["descent"] in names], jobs)))
     return found
 
 
@@ -92,8 +104,13 @@ def document(tier, rows, jobs):
     for figure, names, minutes in per_figure(tier, rows, jobs):
         most = "at most " if any(row["may_stop_early"] for row in rows if row["descent"] in names) else ""
         lines.append(f"| `{figure}` | {', '.join(f'`{name}`' for name in names)} | {most}{minutes_of(minutes)} |")
-    total = sum(row["jobs"] * row["seconds_per_job"] for row in rows) / 60 / jobs
-    return "\n".join([*lines, "", f"All descents together, each once: at most {total:.0f} minutes."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"All descents together, each once: at most {makespan(rows, jobs):.0f} minutes. Jobs are started the longest first here.",
+        ]
+    )
 
 
 def main():
@@ -110,6 +127,9 @@ def main():
     tier = settings.load_tier(path, SCHEMAS)
     # Once: every process would say it again.
     tier["device"] = devices.resolve_device(tier["device"]).type
+    if tier["device"] == "cuda":
+        # As in the workflow, where local jobs take turns on a GPU.
+        options.jobs = 1
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(estimate, tier, name) for name in tier["descents"]]
         rows = []

@@ -19,7 +19,7 @@ def bench(monkeypatch):
     """Import a module of benchmarks/, which is no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module
-    for name in ("engine", "memory", "roofline", "timing"):
+    for name in ("engine", "estimate", "memory", "roofline", "timing"):
         sys.modules.pop(name, None)
 
 
@@ -56,6 +56,22 @@ def quick(folder, *arguments):
     """Run the quick benchmark into a folder."""
     command = [sys.executable, ROOT / "benchmarks" / "engine.py", "--quick", "--threads", "1", "--output", folder]
     return subprocess.run([*map(str, command), *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def test_rows_of_a_gpu_make_a_table_without_what_only_a_cpu_has(bench):
+    engine = bench("engine")
+    known = {"device": "cuda", "threads": 2}
+    rows = [
+        engine.make_row("machine", device_name="a GPU", torch="2.13", **known),
+        engine.make_row("gemv", dtype="float32", gb_per_s=3000.0, **known),
+        engine.make_row("gemm", dtype="float32", gflop_per_s=50000.0, **known),
+        engine.make_row("memory", d=100, m=2500, ratio=None, note="skipped: needs a CPU", **known),
+        engine.make_row("engine", d=100, m=2500, batch=1, dtype="float32", ms_per_run_iteration=0.02, **known),
+    ]
+    text = engine.document(rows)
+    assert text.startswith("a GPU, 2 threads, torch 2.13: gemv float32 3e+03 GB/s, gemm float32 5e+04 GFLOP/s.\n")
+    assert "| engine | 100 | 2500 | 1 | float32 | 0.02 | – |" in text
+    assert "None" not in text
 
 
 def test_a_gpu_that_is_not_there_is_said(tmp_path):
@@ -115,3 +131,29 @@ def test_a_case_that_needs_too_much_memory_is_named_and_not_measured(bench):
     assert "more than 8 GiB" in engine.reason_to_skip(9 * gib, 64 * gib)
     assert "4.0 GiB are free" in engine.reason_to_skip(2 * gib, 4 * gib, 2 * gib)
     assert engine.reason_to_skip(6 * gib, None) is None
+
+
+def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
+    estimate = bench("estimate")
+    sizes = {"long": (3, 120.0), "short": (2, 60.0), "other": (1, 600.0)}
+    rows = [
+        {
+            "descent": name,
+            "d": 10,
+            "runs": 1,
+            "jobs": jobs,
+            "seconds_per_job": seconds,
+            "may_stop_early": name == "short",
+        }
+        for name, (jobs, seconds) in sizes.items()
+    ]
+    # Three of two minutes on two cores take four, not three; two of one minute fit beside the last.
+    assert estimate.makespan(rows[:1], 2) == pytest.approx(4)
+    assert estimate.makespan(rows[:2], 2) == pytest.approx(4)
+    assert estimate.makespan(rows, 1) == pytest.approx(6 + 2 + 10)
+    tier = {
+        "figures": {"figure_a": ["table_a", "published"], "figure_b": ["published"]},
+        "experiments": {"table_a": {"descents": ["long", "short"]}},
+    }
+    assert estimate.per_figure(tier, rows, 2) == [("figure_a", ["long", "short"], pytest.approx(4))]
+    assert "| `figure_a` | `long`, `short` | at most 4 |" in estimate.document(tier, rows, 2)

@@ -257,3 +257,26 @@ def test_formulas_of_the_theorems():
     assert theory.signal_time(4, 60, 1e-3, 0.1) == pytest.approx(4 * math.log(6e4) / 0.1)
     assert theory.isometry_upper_bound(10.0, 10**8) == pytest.approx(2 * 12.6e-4, rel=1e-3)
     assert gram.Ensemble.isometry_deviation(wishart.Ensemble.draw(4, 10**6, 0, 0)) < 0.02
+
+
+def test_what_rounding_makes_of_a_late_step_is_no_constant_of_proposition_d2():
+    """A run that nears X* with ‖E‖ = 10⁻⁹, growing by a known rate while it is far, then moved by rounding alone."""
+    steps, options = 60, {"d": 10, "rank": 1, "step": 0.2}
+    far = 10.0 ** -torch.arange(steps, dtype=torch.float64).div(5)
+    by = 0.2 * (far + 1e-9)
+    growth = torch.where(by > 1e-3, 0.01 * by, 1e-7)
+    error = 1e-9 * torch.cat([torch.ones(1, dtype=torch.float64), (1 + growth[:-1]).cumprod(0)])
+    one = torch.ones(steps, dtype=torch.float64)
+    course = {
+        "sine": 1e-3 * one,
+        "error": error,
+        "across_least": 0.1 * one,
+        "signal_norm": one,
+        "signal_least": 0.1 * one,
+        "squared": far**2,
+    }
+    found = rank_r_dynamics.summary(course, options, 1.0, 1e-3, 1e-3)["late_error_constant"]
+    assert found == pytest.approx(0.01, rel=1e-2)
+    # From a start a hundred times smaller rounding is large against every step.
+    tiny = {**course, "error": error / 100}
+    assert math.isnan(rank_r_dynamics.summary(tiny, options, 1.0, 1e-3, 1e-3)["late_error_constant"])

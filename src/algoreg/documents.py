@@ -162,7 +162,7 @@ STUDY_COLUMNS = {
         "rate_over_unit_bound": "the same over −log(1 − η/8), the bound at κ = 1",
         "floor": "least ‖UUᵀ − X*‖_F from where Prop. 4.3's conditions first hold (empty where they fail)",
         "error_constant": "largest (‖E_{t+1}‖/‖E_t‖ − 1)/(η(√r·δ + sin∠)) while ‖E_t‖ ≤ 1/d (Prop. D.2; empty if never)",
-        "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by 10⁻⁵ at most (Prop. D.2's second form)",
+        "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. D.2's second form)",
         "angle_step": "largest rise of sin∠ in one step / (η√r·δ)",
         "signal_step": "least relative growth of σ_min(U*ᵀZ_t) a step while below 1/(2√κ), / (η/8κ) (empty if never)",
     },

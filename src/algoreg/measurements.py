@@ -160,7 +160,7 @@ class Measurements:
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
 
         if self.device.type == "cuda" and self.resident:
-            repeated(self, step, (factors, steps, labels))(count)
+            repeated(self, (factors, steps, labels))(step, count)
         else:
             for _ in range(count):
                 step()

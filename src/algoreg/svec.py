@@ -5,7 +5,7 @@ part of A when X is symmetric, packing halves the memory and the traffic of an e
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import torch
 
@@ -15,7 +15,8 @@ def packed_length(d):
     return d * (d + 1) // 2
 
 
-@lru_cache(maxsize=16)
+# All are kept: a step that was recorded on a GPU reads them by their addresses.
+@cache
 def _tables(d, device, dtype):
     rows, columns = torch.triu_indices(d, d, device=device)
     gather = rows * d + columns

@@ -73,7 +73,7 @@ SlurmdParameters=config_overrides
 # squeue is asked for finished jobs, as there is no accounting.
 MinJobAge=600
 # A node that stops answering is down after this many seconds.
-SlurmdTimeout=10
+SlurmdTimeout=60
 GresTypes=gpu
 NodeName=node1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=8000 Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=node1 Default=YES MaxTime=INFINITE State=UP

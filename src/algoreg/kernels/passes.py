@@ -6,7 +6,7 @@ runs reach a third of what they reach with many. So the loops are written in LLV
 compiling them takes a fifth of a second per process.
 
 **Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
-added to halves. Measurements are added up in eights, and those by their number; products of d × d matrices column by column. With
+added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in eights, and those by their number; products of d × d matrices column by column. With
 T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
 long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
 ensemble has those of the shorter ensemble (with several threads if both are large enough to be shared by them).

@@ -37,7 +37,7 @@ VALUES = (
 HORIZON = 1.5
 # Proposition 4.3's rate is read over the first fall of the squared error by this factor.
 FALL = 100
-# Of Proposition D.2's second constant only this much may be rounding of ‖E_t‖.
+# Of Proposition D.2's second constant about this much may be rounding of ‖E_t‖: a unit in the last place of ‖Z_t‖.
 ROUNDING = 1e-5
 
 
@@ -211,7 +211,7 @@ def measure(options, context):
     ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
     σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
     factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1 [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
-    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by 10⁻⁵ at most; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
+    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
     ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
     """
     d, rank, step = options["d"], options["rank"], options["step"]
