@@ -161,8 +161,7 @@ def descent_cases(ensemble, notes):
 def against_limits(d, m, batch, itemsize, seconds, rates, device="cpu"):
     """Return the columns that compare one iteration of an engine case with the limits of its rounds."""
     moved, flops = roofline.work(d, m, batch, itemsize)
-    bandwidth, peak = rates["gemv"][0], rates["gemm"][0]
-    cache = last_level_cache() if device == "cpu" else torch.cuda.get_device_properties(device).L2_cache_size
+    bandwidth, peak, cache = rates["gemv"][0], rates["gemm"][0], last_level_cache(device)
     in_cache = cache is not None and moved <= cache
     return {
         "fraction_of_limit": significant(roofline.limit_seconds(moved, flops, bandwidth, peak) / seconds),
@@ -205,9 +204,7 @@ class Bench:
         m, dtype = 25 * d, DTYPES[name]
         packed, full = m * packed_length(d) * dtype.itemsize, m * d**2 * dtype.itemsize
         self.say(f"{name}, d = {d}, m = {m}: packed {packed / 1e6:.3g} MB, full {full / 1e6:.3g} MB")
-        if not self.on_cpu:
-            torch.cuda.empty_cache()
-        free = free_memory() if self.on_cpu else torch.cuda.mem_get_info()[0]
+        free = free_memory(self.options.device)
         notes = {"engine": reason_to_skip(packed, free)}
         notes |= dict.fromkeys(BASELINES, reason_to_skip(full, free, packed))
         if not self.on_cpu:

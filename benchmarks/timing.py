@@ -13,7 +13,7 @@ from llvmlite import binding, ir
 
 from algoreg import report
 from algoreg.kernels.code import Code
-from algoreg.kernels.functions import REALS, Compiled, host_features
+from algoreg.kernels.functions import REALS, WIDE, Compiled, tiles_for
 from algoreg.records import machine, write_text
 
 Timing = namedtuple("Timing", "median low high iterations")
@@ -84,7 +84,7 @@ class MultiplyAdds:
 
     def __init__(self, dtype):
         # As many as hide an operation's latency and fit the registers, of which a vector takes two where they have 32 bytes.
-        chain_count = 12 if "+avx512f" in host_features().split(",") else 6
+        chain_count = 12 if tiles_for() is WIDE else 6
         module = ir.Module("limit")
         code = Code(module, "multiply_adds", "numbers", "count", REALS[dtype], inner=False)
         factor, chains = code.read(code.given.numbers), [code.slot(code.vector) for _ in range(chain_count)]
@@ -160,15 +160,21 @@ class Limits:
         return rates
 
 
-def last_level_cache():
+def last_level_cache(device="cpu"):
     """Return the bytes of the last-level cache, or None where the system does not say."""
+    if device != "cpu":
+        return torch.cuda.get_device_properties(device).L2_cache_size
     units = {"K": 2**10, "M": 2**20}
     sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     return max((int(size[:-1]) * units[size[-1]] for size in sizes if size[-1] in units), default=None)
 
 
-def free_memory():
+def free_memory(device="cpu"):
     """Return the bytes of memory that can still be taken, or None where the system does not say."""
+    if device != "cpu":
+        # What torch keeps of tensors that are gone would count as taken.
+        torch.cuda.empty_cache()
+        return torch.cuda.mem_get_info(device)[0]
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import torch
 
-# Libraries set themselves up in the first steps, which a recording must not contain. Recording costs about as much as launching some
-# dozen steps.
+# Libraries set themselves up in the first steps, which a recording must not contain. What a recording costs has not been measured, as
+# no GPU has been at hand: it should be little against fifty steps.
 WARM_UP, LEAST_STEPS = 3, 50
 
 # After a recording that failed torch records nothing more in this process.

@@ -28,6 +28,7 @@ class Code(ir.IRBuilder):
         self.bytes = 4 if isinstance(real, ir.FloatType) else 8
         self.lanes = VECTOR_BYTES // self.bytes
         self.vector = ir.VectorType(real, self.lanes)
+        self.zeros = ir.Constant(self.vector, [0.0] * self.lanes)
         super().__init__(self.made.append_basic_block("body"))
         self._first = self.block
 

@@ -82,7 +82,7 @@ def _add_tile(module, real, runs, vectors, fetching=False):
     weights = [code.at(given.weights, code.times(given.weights_stride, k)) for k in range(runs)]
     with code.loop(0, given.height, UNIT) as first:
         for cell in cells:
-            code.store(ir.Constant(code.vector, [0.0] * code.lanes), sums[cell])
+            code.store(code.zeros, sums[cell])
         with code.loop(first, code.least(code.plus(first, UNIT), given.height)) as i:
             offset = code.mul(i, given.row_stride)
             row = code.at(given.rows, offset)
@@ -104,7 +104,7 @@ def _dots(module, real, tiles):
     code = Code(module, "dots", "rows x out sums", "row_stride height n x_stride runs out_stride", real)
     given = code.given
     with code.loop(0, code.mul(given.height, given.runs)) as cell:
-        code.write(ir.Constant(code.vector, [0.0] * code.lanes), code.at(given.sums, cell, kind=code.vector))
+        code.write(code.zeros, code.at(given.sums, cell, kind=code.vector))
     with code.loop(0, given.n, CHUNK) as j:
         width = code.least(CHUNK, code.sub(given.n, j))
 
@@ -131,10 +131,8 @@ def _dots(module, real, tiles):
 
 
 def _add(module, real, tiles):
-    """Add the weighted rows of a block to every run's total, in the columns from ``first`` below ``n``; fetch ``later`` rows."""
-    code = Code(
-        module, "add", "rows weights total later", "row_stride height weights_stride runs first n total_stride", real
-    )
+    """Add the weighted rows of a block to every run's total, in ``n`` columns; fetch ``later`` rows."""
+    code = Code(module, "add", "rows weights total later", "row_stride height weights_stride runs n total_stride", real)
     given = code.given
 
     def columns(j, vectors):
@@ -161,7 +159,7 @@ def _add(module, real, tiles):
         # The few columns that are left for narrow tiles are not asked for.
         code.tiles_of_runs(given.runs, tiles.add_runs, runs if vectors == 1 else runs_once_fetching)
 
-    code.tiles(given.first, given.n, tiles.add_vectors, columns, code.lanes)
+    code.tiles(0, given.n, tiles.add_vectors, columns, code.lanes)
     return code.finish()
 
 
@@ -195,7 +193,7 @@ def _adjoint(module, real):
         rows, later = (code.at(given.rows, code.mul(row, given.row_stride)) for row in (i, code.plus(i, BLOCK_ROWS)))
         code.do(
             "add", rows, code.at(given.weights, i), given.total, later,
-            given.row_stride, height, given.weights_stride, given.runs, 0, given.n, given.total_stride,
+            given.row_stride, height, given.weights_stride, given.runs, given.n, given.total_stride,
         )  # fmt: skip
     return code.finish()
 
@@ -240,7 +238,7 @@ def _residuals(module, real):
                 code.do(
                     "add", code.at(rows, offset), code.at(given.weights, row), code.at(given.total, j), code.at(later, offset),
                     given.row_stride, code.least(ADD_ROWS, code.sub(height, row)), given.block_rows, runs,
-                    0, code.least(ADD_CHUNK, code.sub(given.n, j)), given.total_stride,
+                    code.least(ADD_CHUNK, code.sub(given.n, j)), given.total_stride,
                 )  # fmt: skip
     return code.finish()
 
@@ -255,7 +253,7 @@ def block_rows(runs, n, itemsize):
 def _clear(code, pointer, length):
     """Write zeros to a whole number of vectors."""
     with code.loop(0, length, code.lanes) as j:
-        code.write(ir.Constant(code.vector, [0.0] * code.lanes), code.at(pointer, j))
+        code.write(code.zeros, code.at(pointer, j))
 
 
 def _packed_start(code, i, d):
@@ -319,7 +317,7 @@ def _product_tile(module, real, rows, vectors):
     cells = [(i, q) for i in range(rows) for q in range(vectors)]
     sums = {cell: code.slot(code.vector) for cell in cells}
     for cell in cells:
-        code.store(ir.Constant(code.vector, [0.0] * code.lanes), sums[cell])
+        code.store(code.zeros, sums[cell])
     left = [code.at(given.left, code.times(given.left_stride, i)) for i in range(rows)]
     with code.loop(0, given.inner) as k:
         code.fetch(code.at(given.later, code.times(k, code.lanes)))
@@ -436,7 +434,7 @@ def _inner(module, real):
     given = code.given
     sums = [code.slot(code.vector) for _ in range(4)]
     for one in sums:
-        code.store(ir.Constant(code.vector, [0.0] * code.lanes), one)
+        code.store(code.zeros, one)
 
     def add(j, count):
         for q in range(count):
@@ -607,6 +605,12 @@ def host_features():
     return binding.get_host_cpu_features().flatten()
 
 
+def tiles_for(features=None):
+    """Return the :class:`Tiles` of a processor by what it can do, or of this one."""
+    features = host_features() if features is None else features
+    return WIDE if "+avx512f" in features.split(",") else NARROW
+
+
 class Kernels(Compiled):
     """The compiled kernels of a floating-point type, for this processor or (tests compare the bits) another.
 
@@ -617,9 +621,7 @@ class Kernels(Compiled):
     """
 
     def __init__(self, dtype, cpu=None, features=None):
-        features = host_features() if features is None else features
-        tiles = WIDE if "+avx512f" in features.split(",") else NARROW
-        super().__init__(module_text(dtype, tiles), cpu, features)
+        super().__init__(module_text(dtype, tiles_for(features)), cpu, features)
 
 
 _compiled, _compiling = {}, threading.Lock()

@@ -233,6 +233,15 @@ def unpack(total, divisors, d):
     return squares[:, :d, :d]
 
 
+def _padded_factors(factors):
+    """Return a copy of factors whose rows are padded with zeros."""
+    runs, d, columns = factors.shape
+    copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
+    # numpy's copy, for the reason in ``Pass``.
+    copy.numpy()[:, :, :columns] = factors.numpy()
+    return copy
+
+
 def single_samples(matrices, order, factors, labels, steps):
     """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
 
@@ -272,8 +281,7 @@ def single_samples(matrices, order, factors, labels, steps):
     if order.min() < 0 or order.max() >= known:
         raise ValueError(f"samples {order.min()} to {order.max()} are asked for, of {known}")
     labels, steps = labels.contiguous(), steps.contiguous()
-    ends = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
-    ends[:, :, :columns] = factors
+    ends = _padded_factors(factors)
     change = torch.zeros_like(ends[0])
     # The kernel asks for the matrix of the step after: the last one's is its own.
     order = torch.cat([order, order[-1:]])
@@ -355,8 +363,7 @@ class Steps:
     def __init__(self, factors, d, steps, divisors, lanes=1):
         self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
         _require("factors", factors, (runs, d, self._columns), dtype, copied=True)
-        self._factors = torch.zeros(runs, self._d, padded(self._columns), dtype=dtype)
-        self._factors.numpy()[:, :, : self._columns] = factors.numpy()
+        self._factors = _padded_factors(factors)
         self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
         _require("steps", self._steps, (runs,), dtype)
         _require("divisors", self._divisors, (runs,), dtype)
