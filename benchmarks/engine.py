@@ -21,6 +21,7 @@ from algoreg.devices import DTYPES, configure
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.figures import save
 from algoreg.records import atomic, dump_json, write_text
+from algoreg.stacked import Stack
 from algoreg.svec import packed_length, smat
 from timing import Limits, describe, fill_block, free_memory, interleave, last_level_cache, repeat
 
@@ -44,6 +45,8 @@ GIB = 2**30
 MOST_BYTES = 8 * GIB
 ALGORITHMS_AT = 100
 MEMORY_AT = (100, 2500)
+# Ensembles of one descent that are stacked on a GPU, and up to which size of each that is measured.
+STACKED, STACKED_BYTES = 3, 128 * 2**20
 MEMORY_ALLOWED = 1.3
 
 
@@ -230,8 +233,38 @@ class Bench:
             self.add(case, **known)
         # The next measurement needs the room of the full matrices.
         del cases
-        if d == self.options.algorithms_at and ensemble is not None:
+        if ensemble is None:
+            return
+        if self.options.stacked and packed <= STACKED_BYTES:
+            self.stacked(ensemble, name)
+        if d == self.options.algorithms_at:
             self.algorithms(ensemble, name)
+
+    def stacked(self, ensemble, name):
+        """Measure ensembles that share every step, against one of them alone."""
+        labels = rank_one_labels(ensemble, max(BATCHES))
+        stack, cases = Stack([ensemble] * STACKED), {}
+        for batch in BATCHES:
+            runs = [{"member": member, "m": ensemble.m} for member in range(STACKED) for _ in range(batch)]
+            for case, seen, copies in (
+                ("engine", ensemble.seen_by(runs[:batch]), 1),
+                ("stacked", stack.seen_by(runs), STACKED),
+            ):
+                known = labels[:batch].repeat(copies, 1)
+                solver = factored.Algorithm(seen, known, [run_settings()] * len(known), 0)
+                cases[case, batch] = partial(solver.advance, solver.initial(), 0)
+        timings = self.time(cases)
+        for batch in BATCHES:
+            together, alone = timings["stacked", batch], timings["engine", batch]
+            self.add(
+                "stacked",
+                d=ensemble.d,
+                m=ensemble.m,
+                dtype=name,
+                **timed(together, STACKED * batch),
+                ratio_to_alone=significant(STACKED * alone.median / together.median),
+                note=f"{STACKED} ensembles with {batch} runs each; the ratio is to one after the other",
+            )
 
     def algorithms(self, ensemble, name):
         """Measure projected and stochastic descent against their parts."""
@@ -381,6 +414,7 @@ def describe_row(row):
             ("ratio_to_autograd", "× as fast as autograd"),
             ("ratio_to_einsum", "× as fast as einsum"),
             ("ratio_to_einsum_optimize", "× as fast as einsum_optimize"),
+            ("ratio_to_alone", "× as fast as one after the other"),
             ("fraction_of_limit", "of its limit"),
             ("gb_per_s", "GB/s"),
             ("gflop_per_s", "GFLOP/s"),
@@ -428,6 +462,12 @@ def document(rows):
                 f"| {cell(row, 'ratio_to_einsum', '{:.0f}')} | {cell(row, 'ratio_to_einsum_optimize', '{:.1f}')} "
                 f"| {cell(row, 'fraction_of_limit', '{:.0%}')}{' (in cache)' if row.get('in_cache') else ''} |"
             )
+    for row in rows:
+        if row["name"] == "stacked":
+            lines.append(
+                f"| {STACKED} ensembles stacked, {row['ratio_to_alone']:.1f} × one after the other | {row['d']} | {row['m']} "
+                f"| {row['batch']} | {row['dtype']} | {row['ms_per_run_iteration']:.3g} | – | – | – | – |"
+            )
     return "\n".join(lines)
 
 
@@ -471,6 +511,8 @@ def parse(arguments=None):
     options.output = options.output or Path("results/bench/quick" if quick else "results/bench")
     options.seconds, options.pause = (0.005, 0.0) if quick else (0.2, 0.05)
     options.limit_bytes, options.limit_side = (8 * 2**20, 256) if quick else (512 * 2**20, 2048)
+    # A CPU is filled by one ensemble; there it is measured only to see that it works.
+    options.stacked = quick or options.device != "cpu"
     options.algorithms_at = min(options.d) if quick else ALGORITHMS_AT
     if min(*options.d, options.rounds, options.threads) < 1:
         parser.error("--d, --rounds and --threads are at least 1")

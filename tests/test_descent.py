@@ -66,7 +66,7 @@ def test_checkpoint_of_another_job_or_a_damaged_one_is_not_used(tmp_path, capsys
 def test_a_killed_run_continues_from_its_checkpoint(tmp_path, capsys):
     batch, _, _ = make(RUNS)
     batch.run(until=30).save(tmp_path / "state.npz", "job", batch.leading)
-    result = descent.run_to_file(batch, tmp_path / "state.npz", "job", 0.0, "cpu")
+    (result,) = descent.run_to_file(batch, tmp_path / "state.npz", "job", 0.0, "cpu")
     assert "continuing from iteration 30" in capsys.readouterr().out
     assert np.array_equal(result["errors"], batch.result(batch.run())["errors"])
 

@@ -33,7 +33,7 @@ def test_package_imports_only_downwards():
     layers = [
         {"documents", "page"}, {"passages"}, {"report", "drawings", "reference"}, {"figures"}, {"claims"}, {"published", "estimands"}, {"estimators"}, {"tables"},
         {"study"}, {"studies"}, {"batches", "descent"}, {"theory"},
-        {"quadratic_variants"}, {"algorithms"}, {"diagnostics", "trace_minimisation"}, {"problems"}, {"ensembles"}, {"measurements"}, {"cuda_graphs"}, {"kernels"}, {"svec"}, {"devices"}, {"provenance"},
+        {"quadratic_variants"}, {"algorithms"}, {"diagnostics", "trace_minimisation"}, {"problems"}, {"stacked"}, {"ensembles"}, {"measurements"}, {"cuda_graphs"}, {"kernels"}, {"svec"}, {"devices"}, {"provenance"},
         {"settings"}, {"grids"}, {"seeds"}, {"records"}, {"joblog"}, {"options"}, {"sources"}, {"schemas"},
     ]  # fmt: skip
     rank = {name: i for i, layer in enumerate(layers) for name in layer}

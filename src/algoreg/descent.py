@@ -142,18 +142,19 @@ class Progress:
 
 
 class Batch:
-    """Runs that share an ensemble and an algorithm; each knows the first ``m`` measurements of the ensemble.
+    """Runs that share an ensemble, or a stack of them, and an algorithm; each knows the first ``m`` measurements of its ensemble.
 
     Parameters
     ----------
-    ensemble : object with ``train_error``, ``shared_by`` and what the algorithm needs of it
+    ensemble : object with ``train_error``, ``seen_by`` and what the algorithm needs of it
     factors : numpy.ndarray, shape (T, d, r)
+        Of a stack, those of its ensembles one after the other.
     labels : numpy.ndarray, shape (T, m)
         Or whatever one row per target the ensemble's ``label`` returns.
     algorithm : str
         A module of ``algoreg.algorithms``.
     runs : list of mapping
-        Each with ``target, m, step, iterations`` and the algorithm's options.
+        Each with ``target, m, step, iterations`` and the algorithm's options. Every ensemble of a stack has all of them.
     record : mapping
         ``errors`` and ``spectrum``, each a grid of :func:`algoreg.grids.recorded_iterations`; a run records up to its own budget.
     seed : int
@@ -164,14 +165,17 @@ class Batch:
     def __init__(self, ensemble, factors, labels, algorithm, runs, record, seed, stop_below_train_error=None):
         if not np.isfinite(labels).all():
             raise ValueError("labels are not finite: the problem file is not usable")
-        self.ensemble, self.algorithm, self.runs, self.seed = ensemble, algorithm, runs, seed
-        self.stop = stop_below_train_error
+        self.ensemble, self.algorithm, self.seed, self.stop = ensemble, algorithm, seed, stop_below_train_error
+        self.each = len(runs)
+        self.runs = [{**run, "member": member} for member in range(ensemble.size) for run in runs]
         place = {"device": ensemble.device, "dtype": ensemble.dtype}
         self._targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1)).to(**place)
         self._labels = torch.from_numpy(labels).to(**place)
-        self.number = np.array([run["target"] for run in runs])
-        self.m = np.array([run["m"] for run in runs])
-        self.budgets = np.array([run["iterations"] for run in runs])
+        self.member = np.array([run["member"] for run in self.runs])
+        # Of the run's target, among those of all ensembles.
+        self.number = np.array([run["target"] for run in self.runs]) + self.member * (len(factors) // ensemble.size)
+        self.m = np.array([run["m"] for run in self.runs])
+        self.budgets = np.array([run["iterations"] for run in self.runs])
         self.leading = min(LEADING_EIGENVALUES, ensemble.d)
         last = int(self.budgets.max())
         ends = {int(budget) for budget in self.budgets}
@@ -186,15 +190,15 @@ class Batch:
         """Return the algorithm, targets and labels of the active runs."""
         index = torch.from_numpy(self.number[active]).to(self._labels.device)
         labels = self._labels[index]
-        ensemble = self.ensemble.shared_by(self.m[active]) if len(active) else self.ensemble
         runs = [self.runs[i] for i in active]
+        ensemble = self.ensemble.seen_by(runs) if runs else self.ensemble
         solver = algorithm_class(self.algorithm)(ensemble, labels, runs, self.seed)
         return solver, self._targets[index], labels
 
     def start(self):
-        """Return the state at iteration 0; runs that know more measurements come first (see ``shared_by``)."""
+        """Return the state at iteration 0; of an ensemble's runs those that know more measurements come first (see ``seen_by``)."""
         count = len(self.runs)
-        active = np.argsort(-self.m, kind="stable")
+        active = np.lexsort((-self.m, self.member))
         solver, _, _ = self._restrict(active)
         return State(solver.initial(), active, np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
 
@@ -258,17 +262,28 @@ class Batch:
         state.active = state.active[~leaving]
         return True
 
+    def results(self, state):
+        """Return the recorded arrays of a finished state for every ensemble: ``errors, spectra, status, ended`` (see :class:`Recorder`)."""
+        recorded, status = state.recorder.arrays(self.leading), np.array([STATUSES[code] for code in state.status])
+        found = []
+        for first in range(0, len(self.runs), self.each):
+            own = slice(first, first + self.each)
+            rows = {}
+            for name, values in recorded.items():
+                mine = values[(values[:, 0] >= own.start) & (values[:, 0] < own.stop)]
+                mine[:, 0] -= first
+                rows[name] = mine
+            found.append({**rows, "status": status[own], "ended": state.ended[own]})
+        return found
+
     def result(self, state):
-        """Return the recorded arrays of a finished state: ``errors, spectra, status, ended`` (see :class:`Recorder`)."""
-        return {
-            **state.recorder.arrays(self.leading),
-            "status": np.array([STATUSES[code] for code in state.status]),
-            "ended": state.ended,
-        }
+        """Return the recorded arrays of a finished state of one ensemble; see :meth:`results`."""
+        (only,) = self.results(state)
+        return only
 
 
 def run_to_file(batch, path, fingerprint, seconds, device):
-    """Run a batch to its end with checkpoints at ``path`` every ``seconds``; return its result arrays.
+    """Run a batch to its end with checkpoints at ``path`` every ``seconds``; return the result arrays of every ensemble.
 
     A checkpoint left there by a killed job of the same fingerprint is continued; it is removed by the caller once
     the result is safe.
@@ -280,14 +295,15 @@ def run_to_file(batch, path, fingerprint, seconds, device):
 
     def checkpoint(current):
         nonlocal saved
-        if time.monotonic() - saved >= seconds and len(current.active):
+        if time.monotonic() - saved >= seconds:
             current.save(path, fingerprint, batch.leading)
             saved = time.monotonic()
 
-    result = batch.result(batch.run(state, checkpoint=checkpoint))
-    count = {name: int((result["status"] == name).sum()) for name in STATUSES[1:]}
+    state = batch.run(state, checkpoint=checkpoint)
+    results = batch.results(state)
+    count = {name: int((state.status == code).sum()) for code, name in enumerate(STATUSES) if code}
     print(
         "ended: " + ", ".join(f"{value} {name}" for name, value in count.items() if value),
         flush=True,
     )
-    return result
+    return results

@@ -35,7 +35,67 @@ def fill(tensor, blocks):
     return sha.hexdigest()
 
 
-class Measurements:
+class Sensing:
+    """What descent takes from any ensemble that has ``d``, ``device``, ``shared_by`` and ``gradient``: runs' views of it, and whole steps.
+
+    Attributes
+    ----------
+    size : int
+        How many ensembles these are: more than one where they are stacked.
+    resident : bool
+        Whether all of it lies on its device: then a step on a GPU can be recorded.
+    """
+
+    size, resident = 1, True
+    # Steps recorded on a GPU (``cuda_graphs``); copies of an ensemble that others share record their own.
+    _repeated = None
+
+    def seen_by(self, runs):
+        """Return this ensemble, sharing memory, as seen by runs of which each has its ``m``, falling; see ``shared_by``."""
+        return self.shared_by([run["m"] for run in runs])
+
+    def factored_gradient(self, factors, labels):
+        """Return M·U for X = UUᵀ; see ``gradient``.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        labels : torch.Tensor, shape (B, m)
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
+        """
+        return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
+
+    def descend(self, factors, steps, labels, count):
+        """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        steps : torch.Tensor, shape (B,)
+            η of every run.
+        labels : torch.Tensor, shape (B, m)
+        count : int
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
+        """
+
+        def step():
+            factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
+
+        if self.device.type == "cuda" and self.resident:
+            repeated(self, (factors, steps, labels))(step, count)
+        else:
+            for _ in range(count):
+                step()
+        return factors
+
+
+class Measurements(Sensing):
     """Base of the ensembles; a subclass says how its matrices are stored and has ``measure``.
 
     Attributes
@@ -57,8 +117,6 @@ class Measurements:
 
     # On a GPU there is no core's cache to stay in, and every block costs launches.
     gpu_block_rows = 16384
-    # Whether all of it lies on its device: then a step on a GPU can be recorded.
-    resident = True
 
     def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
@@ -66,9 +124,7 @@ class Measurements:
 
     def _know(self, counts):
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
-        self.counts = counts
-        # Copies of an ensemble that others share record steps of their own.
-        self._repeated = None
+        self.counts, self._repeated = counts, None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
@@ -125,43 +181,3 @@ class Measurements:
             unknown = torch.arange(self.m, device=self.device) >= self._divisor
             residual, labels = residual.masked_fill(unknown, 0), labels.masked_fill(unknown, 0)
         return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(labels, dim=1)
-
-    def factored_gradient(self, factors, labels):
-        """Return M·U for X = UUᵀ; see ``gradient``.
-
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (B, d, k)
-        labels : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
-        """
-        return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
-
-    def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps U ← U − ηMU of factored descents, M as in ``gradient`` at X = UUᵀ; overwrites the factors.
-
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (B, d, k)
-        steps : torch.Tensor, shape (B,)
-            η of every run.
-        labels : torch.Tensor, shape (B, m)
-        count : int
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
-        """
-
-        def step():
-            factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
-
-        if self.device.type == "cuda" and self.resident:
-            repeated(self, (factors, steps, labels))(step, count)
-        else:
-            for _ in range(count):
-                step()
-        return factors

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -186,11 +187,23 @@ def problem_code(wildcards):
     return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
 
 
-def descent_arrays(wildcards):
-    """Return the problem file of a descent."""
-    return result(
-        f"problems/{descent_block(wildcards)['problem']}/ensemble-{wildcards.ensemble}.npz"
-    )
+def descent_rule(numbers):
+    """Return the name of the rule whose jobs take these ensembles."""
+    return "_".join(["descend", *(n for n in numbers if n.isdigit())])
+
+
+def job_ensembles(wildcards, numbers):
+    """Return the numbers of the ensembles that a descent's job takes; see settings.descent_jobs."""
+    return [n.format(ensemble=wildcards.get("ensemble")) for n in numbers]
+
+
+def descent_arrays(wildcards, numbers):
+    """Return the problem files of a descent's job."""
+    problem = descent_block(wildcards)["problem"]
+    return [
+        result(f"problems/{problem}/ensemble-{number}.npz")
+        for number in job_ensembles(wildcards, numbers)
+    ]
 
 
 def drawn_problems():
@@ -224,13 +237,14 @@ def expanded_runs(wildcards):
     return descent_runs(wildcards.descent)
 
 
-def plan(wildcards):
-    """Return what a descent will do, for its message."""
+def plan(wildcards, numbers):
+    """Return what a job of a descent will do, for its message."""
     block, problem = descent_block(wildcards), descent_problem(wildcards)
     runs = descent_runs(wildcards.descent)
     longest = max(run["iterations"] for run in runs)
+    which = [str(int(n) + 1) for n in job_ensembles(wildcards, numbers)]
     return (
-        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble {int(wildcards.ensemble) + 1} of "
+        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble{'s' * (len(which) > 1)} {', '.join(which)} of "
         f"{problem['ensembles']}: {len(runs)} {block['algorithm']} runs × up to {longest} iterations"
     )
 

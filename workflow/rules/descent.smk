@@ -1,36 +1,45 @@
-# Gradient descent: one job per descent and ensemble, all runs and targets in one batch.
-rule descend:
-    input:
-        arrays=descent_arrays,
-    output:
-        arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
-        sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
-    log:
-        log_path("descend/{descent}-{ensemble}"),
-    benchmark:
-        benchmark_path("descend/{descent}-{ensemble}")
-    # The longest jobs first: the short ones then fill what is left of the cores.
-    priority: 10
-    group:
-        "descents"
-    conda:
-        "../../environment.yml"
-    threads: config["threads"]
-    resources:
-        gpu=gpus_per_job(),
-    params:
-        problem=descent_problem,
-        block=descent_block,
-        runs=expanded_runs,
-        record=recorded,
-        seed=config["seed"],
-        dtype=descent_dtype,
-        torch_threads=config["threads"],
-        checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
-        plan=plan,
-        code=descent_code,
-        versions=VERSIONS,
-    message:
-        "Descent {wildcards.descent}, {params.plan}; progress in {log}"
-    script:
-        "../../scripts/descend.py"
+# Gradient descent: a job per descent and ensemble, or for several ensembles of a descent, with all their runs and targets.
+for numbers, names in settings.descent_jobs(config).items():
+
+    rule:
+        name:
+            descent_rule(numbers)
+        input:
+            arrays=partial(descent_arrays, numbers=numbers),
+        output:
+            arrays=[result(f"descents/{{descent}}/ensemble-{n}.npz") for n in numbers],
+            sidecars=[
+                sidecar(result(f"descents/{{descent}}/ensemble-{n}.npz"))
+                for n in numbers
+            ],
+        log:
+            log_path(f"descend/{{descent}}-{'-'.join(numbers)}"),
+        benchmark:
+            benchmark_path(f"descend/{{descent}}-{'-'.join(numbers)}")
+        wildcard_constraints:
+            descent="|".join(names),
+        # The longest jobs first: the short ones then fill what is left of the cores.
+        priority: 10
+        group:
+            "descents"
+        conda:
+            "../../environment.yml"
+        threads: config["threads"]
+        resources:
+            gpu=gpus_per_job(),
+        params:
+            problem=descent_problem,
+            block=descent_block,
+            runs=expanded_runs,
+            record=recorded,
+            seed=config["seed"],
+            dtype=descent_dtype,
+            torch_threads=config["threads"],
+            checkpoints=[result(f"checkpoints/{{descent}}-{n}.npz") for n in numbers],
+            plan=partial(plan, numbers=numbers),
+            code=descent_code,
+            versions=VERSIONS,
+        message:
+            "Descent {wildcards.descent}, {params.plan}; progress in {log}"
+        script:
+            "../../scripts/descend.py"

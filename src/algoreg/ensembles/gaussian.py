@@ -131,7 +131,7 @@ class Ensemble(Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Sensing.descend`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         counts = self._known(len(factors))

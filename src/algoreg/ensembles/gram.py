@@ -11,7 +11,7 @@ import torch
 
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.kernels import passes
-from algoreg.measurements import Measurements, hashed
+from algoreg.measurements import Sensing, hashed
 from algoreg.svec import packed_length, smat, svec
 
 # Literals that the settings' checks read without importing this module: how many numbers an ensemble holds, whether
@@ -48,7 +48,7 @@ def label_rows(ensemble, labels):
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
 
-class Ensemble:
+class Ensemble(Sensing):
     """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not kept.
 
     Attributes
@@ -185,13 +185,10 @@ class Ensemble:
         passes.measure(self.gram, passes.pack(matrices, self.d), image)
         return image
 
-    # As for ensembles that keep their measurements; labels have shape (B, D + 1).
-    factored_gradient, resident = Measurements.factored_gradient, Measurements.resident
-
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Measurements.descend`."""
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Sensing.descend`."""
         if self.device.type != "cpu":
-            return Measurements.descend(self, factors, steps, labels, count)
+            return super().descend(factors, steps, labels, count)
         lanes = passes.lanes_for(self.gram.numel())
         moving = passes.Steps(factors, self.d, steps, torch.ones_like(steps), lanes)
         if lanes == 1:
