@@ -31,10 +31,10 @@ for members in stacked.groups(len(snakemake.input.arrays), name, algorithm, devi
     identity = {"problem_sha256": [str(one["problem_sha256"]) for one in arrays], "device": str(device)}
     fingerprint = settings_hash({**dict(params.items()), **identity})
     checkpoint, seconds = params.checkpoints[members[0]], settings["checkpoint_seconds"]
-    for member, result in zip(
-        members, descent.run_to_file(batch, checkpoint, fingerprint, seconds, device), strict=True
-    ):
-        records.write_arrays(snakemake.output.arrays[member], result, {**facts, "fingerprint": fingerprint})
+    results = descent.run_to_file(batch, checkpoint, fingerprint, seconds, device)
+    for member, result in zip(members, results, strict=True):
+        output = snakemake.output.get(f"arrays_{member}")
+        records.write_arrays(output, result, {**facts, "fingerprint": fingerprint})
 # Not before: if this job fails, what it has written is removed.
 for checkpoint in params.checkpoints:
     records.remove(checkpoint)

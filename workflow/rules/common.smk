@@ -206,6 +206,16 @@ def descent_arrays(wildcards, numbers):
     ]
 
 
+def descent_files(numbers):
+    """Return the files that a descent's job writes, each with a name: Snakemake's cache asks for that."""
+    files = {}
+    for position, number in enumerate(numbers):
+        arrays = result(f"descents/{{descent}}/ensemble-{number}.npz")
+        files[f"arrays_{position}"] = arrays
+        files[f"sidecar_{position}"] = sidecar(arrays)
+    return files
+
+
 def drawn_problems():
     """Return the problem files of every descent."""
     return [

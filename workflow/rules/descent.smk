@@ -7,11 +7,7 @@ for numbers, names in settings.descent_jobs(config).items():
         input:
             arrays=partial(descent_arrays, numbers=numbers),
         output:
-            arrays=[result(f"descents/{{descent}}/ensemble-{n}.npz") for n in numbers],
-            sidecars=[
-                sidecar(result(f"descents/{{descent}}/ensemble-{n}.npz"))
-                for n in numbers
-            ],
+            **descent_files(numbers),
         log:
             log_path(f"descend/{{descent}}-{'-'.join(numbers)}"),
         benchmark:
