@@ -1,10 +1,12 @@
 """How long a tier's descents take here, from steps that are measured: `make estimate TIER=paper`, before hours are spent.
 
 Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own budgets), as many
-descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error.
+descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error. Where all jobs of a descent
+have run before, what they took stands beside it.
 """
 
 import argparse
+import csv
 import heapq
 import multiprocessing
 import time
@@ -25,7 +27,7 @@ SECONDS = 1.0
 def seconds_per_step(batch):
     """Return the time of one step of all runs of a batch, from its start on."""
     state = batch.start()
-    solver = batch._restrict(state.active)[0]
+    solver = batch.restrict(state.active)[0]
     count, done, iterate = 1, 0, state.iterate
     while True:
         started = time.perf_counter()
@@ -68,22 +70,64 @@ def estimate(tier, name):
     }
 
 
-def makespan(rows, jobs):
-    """Return the minutes from the first to the last of these descents' jobs, so many at a time, the longest first."""
+def measured_seconds(tier, name, results):
+    """Return what every job of a descent took when it ran, or None if one has not, or was continued from a checkpoint.
+
+    Parameters
+    ----------
+    tier : mapping
+    name : str
+        Of the descent.
+    results : path
+        The tier's results. One ensemble per job is looked for.
+
+    Returns
+    -------
+    list of float or None
+        Of one CPU thread its own time, in which what else ran on the machine does not count; else wall-clock time.
+    """
+    alone = tier["device"] == "cpu" and tier["threads"] == 1
+    seconds = []
+    for number in settings.descent_ensembles(tier, name):
+        job = f"descend/{name}-{number}"
+        try:
+            log = (results / "logs" / f"{job}.log").read_text(encoding="utf-8")
+            with open(results / "benchmarks" / f"{job}.tsv", encoding="utf-8", newline="") as file:
+                (row,) = csv.DictReader(file, delimiter="\t")
+        except FileNotFoundError:
+            return None
+        if "continuing from iteration" in log:
+            return None
+        seconds.append(float(row["cpu_time" if alone else "s"]))
+    return seconds
+
+
+def makespan(seconds, jobs):
+    """Return the minutes from the first to the last of jobs that take so many seconds, so many at a time, the longest first."""
     busy = [0.0] * jobs
-    for seconds in sorted((row["seconds_per_job"] for row in rows for _ in range(row["jobs"])), reverse=True):
-        heapq.heapreplace(busy, busy[0] + seconds)
+    for duration in sorted(seconds, reverse=True):
+        heapq.heapreplace(busy, busy[0] + duration)
     return max(busy) / 60
 
 
-def per_figure(tier, rows, jobs):
-    """Return (figure, descents that it reads, minutes of all of them at so many jobs at a time)."""
+def computed(rows):
+    """Return the computed seconds of every job of these descents."""
+    return [row["seconds_per_job"] for row in rows for _ in range(row["jobs"])]
+
+
+def measured(rows):
+    """Return the measured seconds of every job of these descents, or None if some have none."""
+    return None if any(row["measured"] is None for row in rows) else [one for row in rows for one in row["measured"]]
+
+
+def per_figure(tier, rows):
+    """Return (figure, names of the descents that it reads, their rows)."""
     found = []
     for figure, tables in tier["figures"].items():
         experiments = [tier["experiments"][table] for table in tables if table in tier["experiments"]]
         names = list(dict.fromkeys(name for experiment in experiments for name in experiment.get("descents", ())))
         if names:
-            found.append((figure, names, makespan([row for row in rows if row["descent"] in names], jobs)))
+            found.append((figure, names, [row for row in rows if row["descent"] in names]))
     return found
 
 
@@ -92,25 +136,37 @@ def minutes_of(value):
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
+def table(header, rows, taken):
+    """Return lines of Markdown, without the last column where nothing in it was measured."""
+    width = None if any(taken) else -1
+    lines = [header, ["---"] * len(header), *([*row, one or "–"] for row, one in zip(rows, taken, strict=True))]
+    return ["| " + " | ".join(line[:width]) + " |" for line in lines]
+
+
 def document(tier, rows, jobs):
     """Return the estimate as Markdown: a line per descent, then one per figure."""
-    lines = ["| descent | d | runs | jobs | minutes per job |", "| --- | --- | --- | --- | --- |"]
+    cells, taken = [], []
     for row in rows:
         most = "at most " if row["may_stop_early"] else ""
-        lines.append(
-            f"| `{row['descent']}` | {row['d']} | {row['runs']} | {row['jobs']} | {most}{minutes_of(row['seconds_per_job'] / 60)} |"
-        )
-    lines += ["", f"| figure | descents | minutes, {jobs} jobs at a time |", "| --- | --- | --- |"]
-    for figure, names, minutes in per_figure(tier, rows, jobs):
-        most = "at most " if any(row["may_stop_early"] for row in rows if row["descent"] in names) else ""
-        lines.append(f"| `{figure}` | {', '.join(f'`{name}`' for name in names)} | {most}{minutes_of(minutes)} |")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"All descents together, each once: at most {makespan(rows, jobs):.0f} minutes. Jobs are started the longest first here.",
-        ]
-    )
+        minutes = f"{most}{minutes_of(row['seconds_per_job'] / 60)}"
+        cells.append([f"`{row['descent']}`", str(row["d"]), str(row["runs"]), str(row["jobs"]), minutes])
+        ends = sorted({minutes_of(f(row["measured"]) / 60) for f in (min, max)}, key=float) if row["measured"] else []
+        taken.append(" to ".join(ends))
+    lines = table(["descent", "d", "runs", "jobs", "minutes per job", "measured"], cells, taken)
+    cells, taken = [], []
+    for figure, names, read in per_figure(tier, rows):
+        most = "at most " if any(row["may_stop_early"] for row in read) else ""
+        minutes = f"{most}{minutes_of(makespan(computed(read), jobs))}"
+        cells.append([f"`{figure}`", ", ".join(f"`{name}`" for name in names), minutes])
+        taken.append(measured(read) and minutes_of(makespan(measured(read), jobs)))
+    lines += [
+        "",
+        *table(["figure", "descents", f"minutes, {jobs} jobs at a time", "by the measured jobs"], cells, taken),
+    ]
+    whole = f"All descents together, each once: at most {makespan(computed(rows), jobs):.0f} minutes"
+    if measured(rows):
+        whole += f", by the measured jobs {makespan(measured(rows), jobs):.0f}"
+    return "\n".join([*lines, "", f"{whole}. Jobs are started the longest first here."])
 
 
 def main():
@@ -119,12 +175,16 @@ def main():
     parser.add_argument("--tier", default="paper", help="a tier's name, or a tier file (default: paper)")
     parser.add_argument("--jobs", type=int, default=2, help="descents at a time (default: 2)")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench", help="default: results/bench")
+    parser.add_argument(
+        "--results", type=Path, help="the tier's results, for what its jobs took (default: results/<tier>)"
+    )
     parser.add_argument("--document", action="store_true", help="also write the tables of docs/scaling.md")
     options = parser.parse_args()
     path = Path(options.tier) if options.tier.endswith(".yaml") else ROOT / "config" / f"{options.tier}.yaml"
     if not path.is_file():
         parser.error(f"--tier {options.tier}: {path} does not exist")
     tier = settings.load_tier(path, SCHEMAS)
+    results = options.results or ROOT / "results" / tier["tier"]
     # Once: every process would say it again.
     tier["device"] = devices.resolve_device(tier["device"]).type
     if tier["device"] == "cuda":
@@ -135,6 +195,7 @@ def main():
         rows = []
         for future in waiting:
             rows.append(future.result())
+            rows[-1]["measured"] = measured_seconds(tier, rows[-1]["descent"], results)
             print(f"  {rows[-1]['descent']:22} {rows[-1]['jobs']} × {rows[-1]['seconds_per_job']:.3g} s", flush=True)
     text = document(tier, rows, options.jobs)
     print(f"\n{text}")

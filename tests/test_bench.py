@@ -149,16 +149,53 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
             "jobs": jobs,
             "seconds_per_job": seconds,
             "may_stop_early": name == "short",
+            "measured": None,
         }
         for name, (jobs, seconds) in sizes.items()
     ]
     # Three of two minutes on two cores take four, not three; two of one minute fit beside the last.
-    assert estimate.makespan(rows[:1], 2) == pytest.approx(4)
-    assert estimate.makespan(rows[:2], 2) == pytest.approx(4)
-    assert estimate.makespan(rows, 1) == pytest.approx(6 + 2 + 10)
+    assert estimate.makespan(estimate.computed(rows[:1]), 2) == pytest.approx(4)
+    assert estimate.makespan(estimate.computed(rows[:2]), 2) == pytest.approx(4)
+    assert estimate.makespan(estimate.computed(rows), 1) == pytest.approx(6 + 2 + 10)
     tier = {
-        "figures": {"figure_a": ["table_a", "published"], "figure_b": ["published"]},
-        "experiments": {"table_a": {"descents": ["long", "short"]}},
+        "figures": {"figure_a": ["table_a", "published"], "figure_b": ["published"], "figure_c": ["table_c"]},
+        "experiments": {"table_a": {"descents": ["long", "short"]}, "table_c": {"descents": ["long"]}},
     }
-    assert estimate.per_figure(tier, rows, 2) == [("figure_a", ["long", "short"], pytest.approx(4))]
-    assert "| `figure_a` | `long`, `short` | at most 4 |" in estimate.document(tier, rows, 2)
+    found = estimate.per_figure(tier, rows)
+    assert found == [("figure_a", ["long", "short"], rows[:2]), ("figure_c", ["long"], rows[:1])]
+    text = estimate.document(tier, rows, 2)
+    assert "| `figure_a` | `long`, `short` | at most 4 |\n" in text
+    assert "measured" not in text
+    # One that takes three minutes, and two that take one and two.
+    rows[0]["measured"] = [60.0, 180.0, 120.0]
+    text = estimate.document(tier, rows, 2)
+    assert "| `long` | 10 | 1 | 3 | 2 | 1 to 3 |" in text
+    assert "| `short` | 10 | 1 | 2 | at most 1 | – |" in text
+    assert "| `figure_a` | `long`, `short` | at most 4 | – |" in text
+    assert "| `figure_c` | `long` | 4 | 3 |" in text
+    assert "at most 10 minutes. Jobs" in text
+    for row in rows[1:]:
+        row["measured"] = [30.0] * row["jobs"]
+    assert "at most 10 minutes, by the measured jobs 4. Jobs" in estimate.document(tier, rows, 2)
+
+
+@pytest.mark.parametrize(("device", "threads", "expected"), [("cpu", 1, 100.0), ("cpu", 2, 130.0), ("cuda", 1, 130.0)])
+def test_what_jobs_took_is_read_where_all_ran_from_their_start(bench, tmp_path, device, threads, expected):
+    estimate = bench("estimate")
+    tier = {
+        "device": device,
+        "threads": threads,
+        "descents": {"one": {"problem": "p"}},
+        "problems": {"p": {"ensembles": 2}},
+    }
+    assert estimate.measured_seconds(tier, "one", tmp_path) is None
+    for number in (0, 1):
+        for folder, end, text in (
+            ("logs", "log", "ended: 3 budget\n"),
+            ("benchmarks", "tsv", "s\tcpu_time\n130.0\t100.0\n"),
+        ):
+            (tmp_path / folder / "descend").mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / "descend" / f"one-{number}.{end}").write_text(text)
+    assert estimate.measured_seconds(tier, "one", tmp_path) == [expected, expected]
+    (tmp_path / "logs" / "descend" / "one-1.log").write_text("continuing from iteration 70 (checkpoint.npz)\n")
+    assert estimate.measured_seconds(tier, "one", tmp_path) is None

@@ -186,7 +186,7 @@ class Batch:
         stride = max(DIVERGENCE_CHECK, last // DIVERGENCE_LOOKS) if self.stop is None else CONVERGENCE_CHECK
         self.events = sorted(self.error_points | self.spectrum_points | set(range(0, last + 1, stride)))
 
-    def _restrict(self, active):
+    def restrict(self, active):
         """Return the algorithm, targets and labels of the active runs."""
         index = torch.from_numpy(self.number[active]).to(self._labels.device)
         labels = self._labels[index]
@@ -199,7 +199,7 @@ class Batch:
         """Return the state at iteration 0; of an ensemble's runs those that know more measurements come first (see ``seen_by``)."""
         count = len(self.runs)
         active = np.lexsort((-self.m, self.member))
-        solver, _, _ = self._restrict(active)
+        solver, _, _ = self.restrict(active)
         return State(solver.initial(), active, np.zeros(count, dtype=np.int64), np.zeros(count, np.int64))
 
     def run(self, state=None, until=None, checkpoint=None):
@@ -220,7 +220,7 @@ class Batch:
         """
         resumed = state is not None
         state = state or self.start()
-        solver, targets, labels = self._restrict(state.active)
+        solver, targets, labels = self.restrict(state.active)
         progress = Progress(self.budgets)
         for event in self.events:
             if len(state.active) == 0 or (until is not None and event > until):
@@ -230,7 +230,7 @@ class Batch:
             state.iterate = solver.advance(state.iterate, state.iteration, event - state.iteration)
             state.iteration = event
             if self._observe(state, solver, targets, labels, progress):
-                solver, targets, labels = self._restrict(state.active)
+                solver, targets, labels = self.restrict(state.active)
             if checkpoint is not None:
                 checkpoint(state)
         return state
