@@ -9,16 +9,21 @@ from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
-TIERS = ("smoke", "quick", "standard")
+TIERS = ("smoke", "quick", "standard", "paper")
 
 
 def main():
     """Write reference/runs/<tier>.json; for standard also docs/figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", choices=TIERS)
-    tier = parser.parse_args().tier
-    results = ROOT / "results" / tier
-    content = reference.snapshot(results, settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS))
+    parser.add_argument(
+        "--partial", action="store_true", help="of the tables and claims that are there, not of a whole tier"
+    )
+    parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
+    options = parser.parse_args()
+    tier, results = options.tier, options.results or ROOT / "results" / options.tier
+    settings_of = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    content = reference.snapshot(results, settings_of, options.partial)
     path = ROOT / "reference" / "runs" / f"{tier}.json"
     records.write_text(path, reference.dumps(content))
     print(f"wrote {path.relative_to(ROOT)}")

@@ -153,10 +153,48 @@ def test_a_missing_value_is_a_difference():
     assert "missing in this run only" in lines[0]
 
 
+def test_a_reference_of_a_part_compares_that_part():
+    whole = snapshot()
+    whole["tables"]["more"] = whole["tables"]["t"]
+    whole["claims"].append({**whole["claims"][0], "id": "b"})
+    whole["problems"]["q"] = "11"
+    lines, passed = reference.compare(whole, {**snapshot(), "partial": True})
+    assert passed
+    assert lines[0] == "the reference is of a part of this tier: only that is compared"
+    assert "claims: 1 of 1 as in the reference" in lines
+    assert not any("more" in line or "problem" in line for line in lines)
+    for lost in ("tables", "claims", "comparisons"):
+        part = {**snapshot(), "partial": True, "comparisons": {"c": [{"ours": 0.1}]}}
+        new = {**whole, "comparisons": {"c": [{"ours": 0.1}]}}
+        assert reference.compare(new, part)[1]
+        assert not reference.compare({**new, lost: type(new[lost])()}, part)[1], lost
+    assert not reference.compare(whole, snapshot())[1]
+    assert json.loads(reference.dumps({**snapshot(), "partial": True})) == {**snapshot(), "partial": True}
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
+def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
+    results = repository / "results" / "smoke"
+    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    whole = reference.snapshot(results, tier)
+    assert reference.snapshot(results, tier, partial=True) == {**whole, "partial": True, "claims": []}
+    (results / "claims.json").unlink()
+    for name in ("figure_4", "figure_5a", "x_space"):
+        (results / "tables" / f"{name}.csv").unlink()
+    claim = results / "claims" / "fig1-initialisation.json"
+    records.write_json(claim, {**records.read_json(claim), "verdict": "supported"}, {})
+    part = reference.snapshot(results, tier, partial=True)
+    assert whole["tables"].keys() - part["tables"].keys() == {"figure_4", "figure_5a", "x_space"}
+    assert [claim["id"] for claim in part["claims"]] == ["fig1-initialisation"]
+    assert part["problems"] == whole["problems"]
+    with pytest.raises(records.DamagedResult, match=r"figure_4\.csv: cannot be read"):
+        reference.snapshot(results, tier)
+
+
 def test_generated_passages_are_up_to_date():
-    paths = sorted(
-        (ROOT / "reference" / "runs").glob("*.json"), key=lambda p: ["smoke", "quick", "standard"].index(p.stem)
-    )
+    tiers = ["smoke", "quick", "standard", "paper"]
+    paths = sorted((ROOT / "reference" / "runs").glob("*.json"), key=lambda p: tiers.index(p.stem))
     references = {path.stem: json.loads(path.read_text()) for path in paths}
     blocks = report.blocks(references, settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS))
     for name in ("README.md", "docs/deviations.md"):

@@ -15,6 +15,17 @@ TOLERANCES = Path(__file__).resolve().parents[2] / "reference" / "tolerances.yam
 JUDGED = {"supported", "refuted", "inconclusive"}
 VALUES = ("train_error", "test_error")
 NUMBERS = ("estimate", "ci_low", "ci_high")
+CLAIM_FIELDS = (
+    "id",
+    "verdict",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "control_verdict",
+    "positive_control_verdict",
+    "margin",
+)
+PARTS = ("tables", "comparisons", "problems")
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
 
@@ -115,7 +126,7 @@ def of_study(frame, study):
     }
 
 
-def snapshot(results, tier):
+def snapshot(results, tier, partial=False):
     """Return what is committed for a tier: table cells, verdicts, problem digests.
 
     Parameters
@@ -124,41 +135,45 @@ def snapshot(results, tier):
         The folder ``results/<tier>``.
     tier : mapping
         Its settings.
+    partial : bool
+        Take the tables and judged claims that are there, of a tier that has been run in part. It says so by its key ``partial``.
     """
-    tables = {}
-    for name, block in tier["experiments"].items():
+
+    def there(path):
+        return not partial or (results / path).exists()
+
+    tables, comparisons, digests = {}, {}, {}
+    blocks = {name: block for name, block in tier["experiments"].items() if there(f"tables/{name}.csv")}
+    for name, block in blocks.items():
+        frame = records.read_table(results / "tables" / f"{name}.csv")
         if "compare" in block:
-            continue
-        tables[name] = of_runs(records.read_table(results / "tables" / f"{name}.csv"), block["by"])
+            comparisons[name] = [{key: _short(value) for key, value in row.items()} for row in frame.to_dict("records")]
+        else:
+            tables[name] = of_runs(frame, block["by"])
     for name, block in tier.get("studies", {}).items():
-        tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
-    comparisons = {}
-    for name, block in tier["experiments"].items():
-        if "compare" in block:
-            rows = records.read_table(results / "tables" / f"{name}.csv").to_dict("records")
-            comparisons[name] = [{key: _short(value) for key, value in row.items()} for row in rows]
-    digests = {}
+        if there(f"tables/{name}.csv"):
+            tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
+    read = {name for block in blocks.values() for name in block.get("descents", ())}
     for problem, number in sorted(settings.drawn_problems(tier)):
-        name = f"{problem}/ensemble-{number}"
-        digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
-    fields = (
-        "id",
-        "verdict",
-        "estimate",
-        "ci_low",
-        "ci_high",
-        "control_verdict",
-        "positive_control_verdict",
-        "margin",
-    )
-    claims = [{field: claim[field] for field in fields} for claim in records.read_json(results / "claims.json")]
+        if not partial or any(tier["descents"][name]["problem"] == problem for name in read):
+            name = f"{problem}/ensemble-{number}"
+            digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
     return {
+        **({"partial": True} if partial else {}),
         "cost": _cost(results / "benchmarks"),
         "tables": tables,
         "comparisons": comparisons,
-        "claims": claims,
+        "claims": [{field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, partial)],
         "problems": digests,
     }
+
+
+def _claims(results, partial):
+    """Return the claims of a tier, or those that have been judged."""
+    if not partial:
+        return records.read_json(results / "claims.json")
+    found = [records.read_json(path) for path in sorted((results / "claims").glob("*.json"))]
+    return [claim for claim in found if claim["verdict"] != "not-judged"]
 
 
 def _short(value):
@@ -199,6 +214,7 @@ def dumps(content):
         f"    {text(name)}: {rows(items, '    ')}" for name, items in content["comparisons"].items()
     )
     parts = [
+        *(['  "partial": true'] if content.get("partial") else []),
         f'  "cost": {text(content["cost"])}',
         '  "tables": {\n' + tables + "\n  }",
         '  "comparisons": {' + (f"\n{comparisons}\n  " if comparisons else "") + "}",
@@ -269,6 +285,9 @@ def compare(new, old, tolerances=None):
     """
     tolerances = tolerances or Tolerances.load()
     lines, passed = [], True
+    if old.get("partial"):
+        lines.append("the reference is of a part of this tier: only that is compared")
+        new = _part_of(new, old)
     for name in sorted(set(new["tables"]) | set(old["tables"])):
         if name not in new["tables"] or name not in old["tables"]:
             lines.append(
@@ -303,6 +322,13 @@ def compare(new, old, tolerances=None):
         if new["problems"].get(name) != old["problems"].get(name):
             lines.append(f"problem {name}: its digest differs (other numpy or platform): reported, not failed")
     return lines, passed
+
+
+def _part_of(new, old):
+    """Return what a snapshot has of another's tables, claims and problems."""
+    named = {part: {name: x for name, x in new[part].items() if name in old[part]} for part in PARTS}
+    known = {claim["id"] for claim in old["claims"]}
+    return {**new, **named, "claims": [claim for claim in new["claims"] if claim["id"] in known]}
 
 
 def _compare_rows(new, old, tolerances):

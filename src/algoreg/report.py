@@ -290,12 +290,64 @@ def flow(reference):
 
 
 def costs(references):
-    """Return seconds and memory of the tiers with a reference, as Markdown."""
+    """Return seconds and memory of the tiers with a reference of all of them, as Markdown."""
     rows = []
     for tier, reference in references.items():
+        if reference.get("partial"):
+            continue
         cost = reference["cost"]
         rows.append([f"`{tier}`", f"{cost['job_seconds'] / 2 / 60:.1f} min", f"{cost['peak_mib']} MiB"])
     return markdown(["tier", "on two cores", "largest job"], rows)
+
+
+def paper_verdicts(references, registry):
+    """Return the verdicts of the paper tier beside the standard tier's, as Markdown."""
+    entries = {entry["id"]: entry for entry in registry}
+    standard, paper = ({claim["id"]: claim for claim in references[tier]["claims"]} for tier in ("standard", "paper"))
+    rows = []
+    for name in (name for name in entries if name in paper):
+        claim, other = paper[name], standard[name]
+        sign = SIGNS[entries[name]["direction"]]
+        interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
+        rows.append(
+            [
+                f"`{name}`",
+                f"**{claim['verdict']}**",
+                number(claim["estimate"]),
+                interval,
+                f"{sign} {claim['margin']:g}",
+                claim["control_verdict"] or "–",
+                f"{other['verdict']}, {number(other['estimate'])}",
+            ]
+        )
+    header = ["claim", "verdict", "estimate", "95 % interval", "needed", "control", "standard tier"]
+    return markdown(header, rows)
+
+
+def paper_published(references):
+    """Return how the paper tier's runs lie to the published curves, beside the standard tier's, as Markdown."""
+    rows = []
+    for name, points in references["paper"]["comparisons"].items():
+        if "inside" not in points[0]:
+            continue
+        other = references["standard"]["comparisons"][name]
+        for error in dict.fromkeys(point["error"] for point in points):
+            cells = []
+            for side in (points, other):
+                part = [point for point in side if point["error"] == error]
+                factor = np.exp(np.mean([abs(np.log(point["ratio"])) for point in part]))
+                cells += [f"{factor:.3f}", f"{sum(point['inside'] for point in part)} of {len(part)}"]
+            figure = name.removesuffix("_published").replace("_", " ").capitalize()
+            rows.append([figure, error.replace("_", " ").replace("train", "training"), *cells])
+    header = ["figure", "error", "mean factor", "points inside", "standard tier: mean factor", "points inside"]
+    return markdown(header, rows)
+
+
+def _paper(references, registry):
+    return {
+        "paper-verdicts": paper_verdicts(references, registry),
+        "paper-published": paper_published(references),
+    }
 
 
 def blocks(references, registry):
@@ -317,5 +369,6 @@ def blocks(references, registry):
         "figure-5": figure_5(standard),
         "flow": flow(standard),
         "costs": costs(references),
+        **(_paper(references, registry) if "paper" in references else {}),
         **_found_passages(standard),
     }
