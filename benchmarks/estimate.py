@@ -1,8 +1,8 @@
 """How long a tier's descents take here, from steps that are measured: `make estimate TIER=paper`, before hours are spent.
 
 Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own budgets), as many
-descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error. Where all jobs of a descent
-have run before, what they took stands beside it.
+descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error. Where jobs of
+the tier have run before, what they took stands beside it.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -71,7 +72,7 @@ def estimate(tier, name):
 
 
 def measured_seconds(tier, name, results):
-    """Return what every job of a descent took when it ran, or None if one has not, or was continued from a checkpoint.
+    """Return what the jobs of a descent took that have run from their start; none of one that was continued from a checkpoint.
 
     Parameters
     ----------
@@ -79,25 +80,22 @@ def measured_seconds(tier, name, results):
     name : str
         Of the descent.
     results : path
-        The tier's results. One ensemble per job is looked for.
+        The tier's results. Jobs of one ensemble are looked for.
 
     Returns
     -------
-    list of float or None
+    list of float
         Of one CPU thread its own time, in which what else ran on the machine does not count; else wall-clock time.
     """
     alone = tier["device"] == "cpu" and tier["threads"] == 1
     seconds = []
     for number in settings.descent_ensembles(tier, name):
         job = f"descend/{name}-{number}"
-        try:
-            log = (results / "logs" / f"{job}.log").read_text(encoding="utf-8")
-            with open(results / "benchmarks" / f"{job}.tsv", encoding="utf-8", newline="") as file:
-                (row,) = csv.DictReader(file, delimiter="\t")
-        except FileNotFoundError:
-            return None
-        if "continuing from iteration" in log:
-            return None
+        log, table = results / "logs" / f"{job}.log", results / "benchmarks" / f"{job}.tsv"
+        if not (log.exists() and table.exists()) or "continuing from iteration" in log.read_text(encoding="utf-8"):
+            continue
+        with open(table, encoding="utf-8", newline="") as file:
+            (row,) = csv.DictReader(file, delimiter="\t")
         seconds.append(float(row["cpu_time" if alone else "s"]))
     return seconds
 
@@ -116,8 +114,11 @@ def computed(rows):
 
 
 def measured(rows):
-    """Return the measured seconds of every job of these descents, or None if some have none."""
-    return None if any(row["measured"] is None for row in rows) else [one for row in rows for one in row["measured"]]
+    """Return the seconds of every job of these descents, those that have not run taking the mean of those that have; or None."""
+    if not all(row["measured"] for row in rows):
+        return None
+    missing = {row["descent"]: row["jobs"] - len(row["measured"]) for row in rows}
+    return [one for row in rows for one in [*row["measured"], *[fmean(row["measured"])] * missing[row["descent"]]]]
 
 
 def per_figure(tier, rows):
@@ -150,8 +151,9 @@ def document(tier, rows, jobs):
         most = "at most " if row["may_stop_early"] else ""
         minutes = f"{most}{minutes_of(row['seconds_per_job'] / 60)}"
         cells.append([f"`{row['descent']}`", str(row["d"]), str(row["runs"]), str(row["jobs"]), minutes])
-        ends = sorted({minutes_of(f(row["measured"]) / 60) for f in (min, max)}, key=float) if row["measured"] else []
-        taken.append(" to ".join(ends))
+        ends = sorted({minutes_of(one / 60) for one in row["measured"]}, key=float)
+        few = f" ({len(row['measured'])} of them)" if 0 < len(row["measured"]) < row["jobs"] else ""
+        taken.append(" to ".join(dict.fromkeys([*ends[:1], *ends[-1:]])) + few)
     lines = table(["descent", "d", "runs", "jobs", "minutes per job", "measured"], cells, taken)
     cells, taken = [], []
     for figure, names, read in per_figure(tier, rows):
@@ -165,7 +167,7 @@ def document(tier, rows, jobs):
     ]
     whole = f"All descents together, each once: at most {makespan(computed(rows), jobs):.0f} minutes"
     if measured(rows):
-        whole += f", by the measured jobs {makespan(measured(rows), jobs):.0f}"
+        whole += f", by the measured jobs {minutes_of(makespan(measured(rows), jobs))}"
     return "\n".join([*lines, "", f"{whole}. Jobs are started the longest first here."])
 
 

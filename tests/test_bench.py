@@ -149,7 +149,7 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
             "jobs": jobs,
             "seconds_per_job": seconds,
             "may_stop_early": name == "short",
-            "measured": None,
+            "measured": [],
         }
         for name, (jobs, seconds) in sizes.items()
     ]
@@ -174,13 +174,17 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
     assert "| `figure_a` | `long`, `short` | at most 4 | – |" in text
     assert "| `figure_c` | `long` | 4 | 3 |" in text
     assert "at most 10 minutes. Jobs" in text
-    for row in rows[1:]:
-        row["measured"] = [30.0] * row["jobs"]
-    assert "at most 10 minutes, by the measured jobs 4. Jobs" in estimate.document(tier, rows, 2)
+    # One of the two short ones has run: the other is taken to be like it.
+    rows[1]["measured"], rows[2]["measured"] = [30.0], [90.0]
+    assert estimate.measured(rows) == [60.0, 180.0, 120.0, 30.0, 30.0, 90.0]
+    text = estimate.document(tier, rows, 2)
+    assert "| `short` | 10 | 1 | 2 | at most 1 | 0.5 (1 of them) |" in text
+    assert "| `figure_a` | `long`, `short` | at most 4 | 3.5 |" in text
+    assert "at most 10 minutes, by the measured jobs 4.5. Jobs" in text
 
 
 @pytest.mark.parametrize(("device", "threads", "expected"), [("cpu", 1, 100.0), ("cpu", 2, 130.0), ("cuda", 1, 130.0)])
-def test_what_jobs_took_is_read_where_all_ran_from_their_start(bench, tmp_path, device, threads, expected):
+def test_what_jobs_took_is_read_where_they_ran_from_their_start(bench, tmp_path, device, threads, expected):
     estimate = bench("estimate")
     tier = {
         "device": device,
@@ -188,7 +192,7 @@ def test_what_jobs_took_is_read_where_all_ran_from_their_start(bench, tmp_path, 
         "descents": {"one": {"problem": "p"}},
         "problems": {"p": {"ensembles": 2}},
     }
-    assert estimate.measured_seconds(tier, "one", tmp_path) is None
+    assert estimate.measured_seconds(tier, "one", tmp_path) == []
     for number in (0, 1):
         for folder, end, text in (
             ("logs", "log", "ended: 3 budget\n"),
@@ -198,4 +202,4 @@ def test_what_jobs_took_is_read_where_all_ran_from_their_start(bench, tmp_path, 
             (tmp_path / folder / "descend" / f"one-{number}.{end}").write_text(text)
     assert estimate.measured_seconds(tier, "one", tmp_path) == [expected, expected]
     (tmp_path / "logs" / "descend" / "one-1.log").write_text("continuing from iteration 70 (checkpoint.npz)\n")
-    assert estimate.measured_seconds(tier, "one", tmp_path) is None
+    assert estimate.measured_seconds(tier, "one", tmp_path) == [expected]
