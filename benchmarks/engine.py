@@ -21,7 +21,7 @@ from algoreg.devices import DTYPES, configure
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.figures import save
 from algoreg.records import atomic, dump_json, write_text
-from algoreg.stacked import Stack
+from algoreg.stacked import SMALL_BYTES, Stack
 from algoreg.svec import packed_length, smat
 from timing import Limits, describe, fill_block, free_memory, interleave, last_level_cache, repeat
 
@@ -45,8 +45,8 @@ GIB = 2**30
 MOST_BYTES = 8 * GIB
 ALGORITHMS_AT = 100
 MEMORY_AT = (100, 2500)
-# Ensembles of one descent that are stacked on a GPU, and up to which size of each that is measured.
-STACKED, STACKED_BYTES = 3, 128 * 2**20
+# Ensembles of one descent that are stacked on a GPU.
+STACKED = 3
 MEMORY_ALLOWED = 1.3
 
 
@@ -235,7 +235,7 @@ class Bench:
         del cases
         if ensemble is None:
             return
-        if self.options.stacked and packed <= STACKED_BYTES:
+        if self.options.stacked and packed <= SMALL_BYTES:
             self.stacked(ensemble, name)
         if d == self.options.algorithms_at:
             self.algorithms(ensemble, name)
@@ -243,7 +243,7 @@ class Bench:
     def stacked(self, ensemble, name):
         """Measure ensembles that share every step, against one of them alone."""
         labels = rank_one_labels(ensemble, max(BATCHES))
-        stack, cases = Stack([ensemble] * STACKED), {}
+        stack, cases = Stack([ensemble] * STACKED, STACKED), {}
         for batch in BATCHES:
             runs = [{"member": member, "m": ensemble.m} for member in range(STACKED) for _ in range(batch)]
             for case, seen, copies in (

@@ -6,7 +6,6 @@ the tier have run before, what they took stands beside it.
 """
 
 import argparse
-import csv
 import heapq
 import multiprocessing
 import time
@@ -17,6 +16,7 @@ from statistics import fmean
 import torch
 
 from algoreg import descent, devices, problems, records, settings
+from algoreg.provenance import settings_hash
 from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,11 +72,12 @@ def estimate(tier, name):
 
 
 def measured_seconds(tier, name, results):
-    """Return what the jobs of a descent took that have run from their start; none of one that was continued from a checkpoint.
+    """Return what the jobs of a descent took: those that ran here with these settings, and from their start, not from a checkpoint.
 
     Parameters
     ----------
     tier : mapping
+        With the device that ``auto`` came to.
     name : str
         Of the descent.
     results : path
@@ -85,18 +86,18 @@ def measured_seconds(tier, name, results):
     Returns
     -------
     list of float
-        Of one CPU thread its own time, in which what else ran on the machine does not count; else wall-clock time.
     """
-    alone = tier["device"] == "cpu" and tier["threads"] == 1
-    seconds = []
+    own, seconds = settings_hash(tier), []
     for number in settings.descent_ensembles(tier, name):
-        job = f"descend/{name}-{number}"
-        log, table = results / "logs" / f"{job}.log", results / "benchmarks" / f"{job}.tsv"
-        if not (log.exists() and table.exists()) or "continuing from iteration" in log.read_text(encoding="utf-8"):
+        log = results / "logs" / "descend" / f"{name}-{number}.log"
+        try:
+            if "continuing from iteration" in log.read_text(encoding="utf-8"):
+                continue
+            known = records.read_provenance(results / "descents" / name / f"ensemble-{number}.npz")
+        except (FileNotFoundError, records.DamagedResult):
             continue
-        with open(table, encoding="utf-8", newline="") as file:
-            (row,) = csv.DictReader(file, delimiter="\t")
-        seconds.append(float(row["cpu_time" if alone else "s"]))
+        if (known["config_sha256"], known["device"]) == (own, tier["device"]):
+            seconds.append(known["seconds"])
     return seconds
 
 

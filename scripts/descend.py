@@ -3,22 +3,27 @@
 import numpy as np
 
 from algoreg import descent, devices, joblog, problems, records, stacked
-from algoreg.provenance import provenance, settings_hash
+from algoreg.provenance import provenance
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
 device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts = provenance(settings, dtype=params.dtype, device=str(device))
-name, algorithm = params.problem["ensemble"], params.block["algorithm"]
-for members in stacked.groups(len(snakemake.input.arrays), name, algorithm, device):
+algorithm = params.block["algorithm"]
+
+
+def run(members, keep):
+    """Run the ensembles at these places of the job, together, and write their results."""
+    watch = records.Stopwatch(len(members))
+    facts = provenance(settings, dtype=params.dtype, device=str(device), seconds=watch)
     paths = [snakemake.input.arrays[member] for member in members]
+    print(f"descending on {', '.join(paths)}", flush=True)
     arrays = [records.read_arrays(path) for path in paths]
-    drawn = [
+    drawn = (
         problems.regenerate_ensemble(params.problem, one, device, dtype, path)
         for one, path in zip(arrays, paths, strict=True)
-    ]
+    )
     batch = descent.Batch(
-        stacked.Stack(drawn) if len(drawn) > 1 else drawn[0],
+        stacked.Stack(drawn, len(members)) if len(members) > 1 else next(drawn),
         np.concatenate([one["factors"] for one in arrays]),
         np.concatenate([one["labels"] for one in arrays]),
         algorithm,
@@ -27,14 +32,19 @@ for members in stacked.groups(len(snakemake.input.arrays), name, algorithm, devi
         settings["seed"],
         params.block.get("stop_below_train_error"),
     )
-    del drawn
-    identity = {"problem_sha256": [str(one["problem_sha256"]) for one in arrays], "device": str(device)}
-    fingerprint = settings_hash({**dict(params.items()), **identity})
+    digests = [str(one["problem_sha256"]) for one in arrays]
+    fingerprint = descent.job_fingerprint(dict(params.items()), digests, device)
     checkpoint, seconds = params.checkpoints[members[0]], settings["checkpoint_seconds"]
-    results = descent.run_to_file(batch, checkpoint, fingerprint, seconds, device)
+    results = descent.run_to_file(batch, checkpoint, fingerprint, seconds, device, keep)
     for member, result in zip(members, results, strict=True):
         output = snakemake.output.get(f"arrays_{member}")
         records.write_arrays(output, result, {**facts, "fingerprint": fingerprint})
+
+
+stacks = getattr(descent.algorithm_class(algorithm), "stacks", False)
+groups = stacked.groups(len(snakemake.input.arrays), params.problem, dtype, device, stacks)
+for members in groups:
+    run(members, keep=len(groups) > 1)
 # Not before: if this job fails, what it has written is removed.
 for checkpoint in params.checkpoints:
     records.remove(checkpoint)

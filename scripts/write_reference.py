@@ -21,6 +21,8 @@ def main():
     )
     parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
     options = parser.parse_args()
+    if options.partial and options.tier != "paper":
+        parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
     settings_of = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
     content = reference.snapshot(results, settings_of, options.partial)

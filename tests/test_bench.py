@@ -8,6 +8,9 @@ import pytest
 import torch
 from conftest import ROOT
 
+from algoreg import records
+from algoreg.provenance import settings_hash
+
 KEYS = {
     "name", "d", "m", "batch", "dtype", "device", "ms_per_run_iteration",
     "ratio_to_autograd", "ratio_to_einsum", "fraction_of_limit",
@@ -183,23 +186,16 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
     assert "at most 10 minutes, by the measured jobs 4.5. Jobs" in text
 
 
-@pytest.mark.parametrize(("device", "threads", "expected"), [("cpu", 1, 100.0), ("cpu", 2, 130.0), ("cuda", 1, 130.0)])
-def test_what_jobs_took_is_read_where_they_ran_from_their_start(bench, tmp_path, device, threads, expected):
-    estimate = bench("estimate")
-    tier = {
-        "device": device,
-        "threads": threads,
-        "descents": {"one": {"problem": "p"}},
-        "problems": {"p": {"ensembles": 2}},
-    }
-    assert estimate.measured_seconds(tier, "one", tmp_path) == []
-    for number in (0, 1):
-        for folder, end, text in (
-            ("logs", "log", "ended: 3 budget\n"),
-            ("benchmarks", "tsv", "s\tcpu_time\n130.0\t100.0\n"),
-        ):
-            (tmp_path / folder / "descend").mkdir(parents=True, exist_ok=True)
-            (tmp_path / folder / "descend" / f"one-{number}.{end}").write_text(text)
-    assert estimate.measured_seconds(tier, "one", tmp_path) == [expected, expected]
-    (tmp_path / "logs" / "descend" / "one-1.log").write_text("continuing from iteration 70 (checkpoint.npz)\n")
-    assert estimate.measured_seconds(tier, "one", tmp_path) == [expected]
+def test_what_jobs_took_is_read_where_they_ran_with_these_settings_from_their_start(bench, tmp_path):
+    estimate, results = bench("estimate"), tmp_path / "results" / "tier"
+    tier = {"device": "cpu", "seed": 1, "descents": {"one": {"problem": "p"}}, "problems": {"p": {"ensembles": 3}}}
+    assert estimate.measured_seconds(tier, "one", results) == []
+    for number in range(3):
+        known = {"config_sha256": settings_hash(tier), "device": "cpu", "seconds": 100.0 + number}
+        records.write_arrays(results / "descents" / "one" / f"ensemble-{number}.npz", {"a": np.zeros(1)}, known)
+        records.write_text(results / "logs" / "descend" / f"one-{number}.log", "ended: 3 budget\n")
+    assert estimate.measured_seconds(tier, "one", results) == [100.0, 101.0, 102.0]
+    records.write_text(results / "logs" / "descend" / "one-1.log", "continuing from iteration 70 (checkpoint.npz)\n")
+    assert estimate.measured_seconds(tier, "one", results) == [100.0, 102.0]
+    assert estimate.measured_seconds({**tier, "seed": 2}, "one", results) == []
+    assert estimate.measured_seconds({**tier, "device": "cuda"}, "one", results) == []

@@ -14,6 +14,7 @@ import torch
 
 from algoreg import diagnostics, records
 from algoreg.grids import recorded_iterations
+from algoreg.provenance import settings_hash
 
 # A relative training error above this is called divergence: starts of scale 1 begin near 4, and nothing that
 # passes 10⁶ comes back.
@@ -282,11 +283,26 @@ class Batch:
         return only
 
 
-def run_to_file(batch, path, fingerprint, seconds, device):
+def job_fingerprint(params, problems, device):
+    """Return what tells the checkpoints of a job from those of others.
+
+    Parameters
+    ----------
+    params : mapping
+        The rule's, of which where the checkpoints lie and how the job is announced do not count.
+    problems : sequence of str
+        Digests of the problems that are solved together.
+    device : torch.device
+    """
+    what = {name: value for name, value in params.items() if name not in ("checkpoints", "plan")}
+    return settings_hash({**what, "problem_sha256": list(problems), "computed_on": str(device)})
+
+
+def run_to_file(batch, path, fingerprint, seconds, device, keep=False):
     """Run a batch to its end with checkpoints at ``path`` every ``seconds``; return the result arrays of every ensemble.
 
     A checkpoint left there by a killed job of the same fingerprint is continued; it is removed by the caller once
-    the result is safe.
+    the result is safe. ``keep`` leaves one of the end there, for a job that goes on with other batches.
     """
     state = State.load(path, fingerprint, device)
     if state is not None:
@@ -295,11 +311,13 @@ def run_to_file(batch, path, fingerprint, seconds, device):
 
     def checkpoint(current):
         nonlocal saved
-        if time.monotonic() - saved >= seconds:
+        if time.monotonic() - saved >= seconds and len(current.active):
             current.save(path, fingerprint, batch.leading)
             saved = time.monotonic()
 
     state = batch.run(state, checkpoint=checkpoint)
+    if keep:
+        state.save(path, fingerprint, batch.leading)
     results = batch.results(state)
     count = {name: int((state.status == code).sum()) for code, name in enumerate(STATUSES) if code}
     print(

@@ -40,6 +40,6 @@ def provenance(settings, **facts):
         "dtype": settings["dtype"],
         "seed": settings["seed"],
         "threads": settings["threads"],
-        **facts,
         "seconds": Stopwatch(),
+        **facts,
     }

@@ -153,11 +153,10 @@ def snapshot(results, tier, partial=False):
     for name, block in tier.get("studies", {}).items():
         if there(f"tables/{name}.csv"):
             tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
-    read = {name for block in blocks.values() for name in block.get("descents", ())}
-    for problem, number in sorted(settings.drawn_problems(tier)):
-        if not partial or any(tier["descents"][name]["problem"] == problem for name in read):
-            name = f"{problem}/ensemble-{number}"
-            digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
+    read = {name for block in blocks.values() for name in block.get("descents", ())} if partial else None
+    for problem, number in sorted(settings.drawn_problems(tier, read)):
+        name = f"{problem}/ensemble-{number}"
+        digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
     return {
         **({"partial": True} if partial else {}),
         "cost": _cost(results / "benchmarks"),

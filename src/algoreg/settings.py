@@ -281,11 +281,12 @@ def descent_jobs(tier):
     return jobs
 
 
-def drawn_problems(tier):
-    """Return (problem, ensemble number) of every problem file that a descent reads, each once."""
+def drawn_problems(tier, names=None):
+    """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
     pairs = [
-        (descent["problem"], number)
-        for name, descent in tier["descents"].items()
+        (tier["descents"][name]["problem"], number)
+        for name in tier["descents"]
+        if names is None or name in names
         for number in descent_ensembles(tier, name)
     ]
     return list(dict.fromkeys(pairs))

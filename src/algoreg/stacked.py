@@ -5,7 +5,6 @@ the same few operations as one.
 """
 
 import copy
-from importlib import import_module
 from itertools import pairwise
 
 import torch
@@ -13,24 +12,29 @@ import torch
 from algoreg.ensembles import gaussian
 from algoreg.kernels import passes
 from algoreg.measurements import Measurements
-from algoreg.svec import smat, svec
+from algoreg.svec import packed_length, smat, svec
+
+# Of one ensemble: up to this size a step of few runs is shorter than its operations take to start.
+SMALL_BYTES = 128 * 2**20
 
 
-def groups(count, ensemble, algorithm, device):
+def groups(count, problem, dtype, device, stacks):
     """Return how so many ensembles of a job are descended on: lists of those that go together, in order.
 
-    Stacked, all at once, on a GPU, where they are Gaussian and the algorithm does without single measurements. One after the other
-    elsewhere: a CPU's loops fill it with one.
+    All at once, stacked, on a GPU, where they are Gaussian and small and the algorithm ``stacks``. One after the other elsewhere: one
+    fills a CPU, and a large one a GPU.
 
     Parameters
     ----------
     count : int
-    ensemble, algorithm : str
-        Modules of ``algoreg.ensembles`` and ``algoreg.algorithms``.
+    problem : mapping
+        Its settings: ``ensemble, d, m``.
+    dtype : torch.dtype
     device : torch.device
+    stacks : bool
     """
-    module = import_module(f"algoreg.algorithms.{algorithm}")
-    together = device.type == "cuda" and ensemble == "gaussian" and not getattr(module, "SINGLE_MEASUREMENTS", False)
+    small = problem["m"] * packed_length(problem["d"]) * dtype.itemsize <= SMALL_BYTES
+    together = stacks and small and device.type == "cuda" and problem["ensemble"] == "gaussian"
     return [list(range(count))] if together else [[number] for number in range(count)]
 
 
@@ -38,13 +42,15 @@ class Stack(Measurements):
     """Gaussian ensembles of one size; run k sees the first measurements of ensemble ``members[k]``.
 
     It measures and descends (``measure``, ``train_error``, ``gradient``, ``descend``), by the tensor library's batched products on
-    any device; single measurements are not to be had. Runs with fewer of their kind than the fullest ensemble leave places empty,
-    which are computed with as well.
+    any device; single measurements are not to be had, nor labels. Runs with fewer of their kind than the fullest ensemble leave
+    places empty, which are computed with as well.
 
     Parameters
     ----------
-    ensembles : sequence of algoreg.ensembles.gaussian.Ensemble
-        Of one d, m, dtype and device, each with all its measurements. They are copied: let go of them.
+    ensembles : iterable of algoreg.ensembles.gaussian.Ensemble
+        Of one d, m, dtype and device, each with all its measurements; copied one after the other.
+    size : int
+        How many they are.
 
     Attributes
     ----------
@@ -58,22 +64,38 @@ class Stack(Measurements):
     Raises
     ------
     ValueError
-        If the ensembles' sizes, types or devices differ.
+        If the ensembles' sizes, types or devices differ, or there are more or fewer than ``size``.
     """
 
     block_rows = gaussian.BLOCK_ROWS
 
-    def __init__(self, ensembles):
-        first, *others = ensembles
-        for other in others:
-            for name in ("d", "m", "dtype", "device"):
-                one, two = getattr(first, name), getattr(other, name)
-                if one != two:
-                    raise ValueError(f"ensembles that are stacked have one {name}, got {one} and {two}")
-        rows = torch.stack([passes.with_padding(ensemble.rows) for ensemble in ensembles])
-        self.size, self.rows = len(rows), rows[:, :, : first.rows.shape[1]]
-        super().__init__(first.d, first.m, first.device, first.dtype)
-        self._place(range(self.size), [self.m] * self.size)
+    def __init__(self, ensembles, size):
+        first = None
+        for number, ensemble in enumerate(ensembles):
+            if first is None:
+                first = {name: getattr(ensemble, name) for name in ("d", "m", "device", "dtype")}
+                padded = torch.empty(
+                    size, *passes.with_padding(ensemble.rows).shape, device=ensemble.device, dtype=ensemble.dtype
+                )
+            for name, one in first.items():
+                if getattr(ensemble, name) != one:
+                    raise ValueError(f"stacked ensembles have one {name}, got {one} and {getattr(ensemble, name)}")
+            if number == size:
+                raise ValueError(f"more than {size} ensembles to stack")
+            padded[number] = passes.with_padding(ensemble.rows)
+        if number + 1 != size:
+            raise ValueError(f"{number + 1} ensembles to stack, not {size}")
+        self.size, self.rows = size, padded[:, :, : packed_length(first["d"])]
+        super().__init__(**first)
+        self._place(range(size), [self.m] * size)
+
+    def shared_by(self, counts):
+        """Raise TypeError: a run of a stack has a member too; see :meth:`seen_by`."""
+        raise TypeError("runs of stacked ensembles name their member: use seen_by")
+
+    def label(self, targets):
+        """Raise TypeError: labels are an ensemble's own."""
+        raise TypeError("stacked ensembles give no labels: ask each of them")
 
     def seen_by(self, runs):
         """Return this stack, sharing memory, as seen by runs of which each has its ``member`` and ``m``.
@@ -103,9 +125,12 @@ class Stack(Measurements):
             raise ValueError(
                 f"runs come by rising member below {self.size} and falling m from at most {self.m}, got {members} and {counts}"
             )
-        self.members, self.counts, self._repeated = members, counts, None
+        self.members, self.counts, self._repeated, self._labels = members, counts, None, None
         self._divisor = torch.tensor(counts, device=self.device, dtype=self.dtype)[:, None]
-        own = [[run for run, member in enumerate(members) if member == number] for number in range(self.size)]
+        # Ensembles before the first and after the last that has runs are left out.
+        there = range(members[0], members[-1] + 1)
+        self._rows = self.rows[there.start : there.stop]
+        own = [[run for run, member in enumerate(members) if member == number] for number in there]
         self._width = max(map(len, own))
         # An empty place holds the first run, and knows nothing.
         places = [[*runs, *[0] * (self._width - len(runs))] for runs in own]
@@ -113,7 +138,8 @@ class Stack(Measurements):
         self._full = all(len(runs) == self._width for runs in own)
         self._run_of = torch.tensor(places, device=self.device).view(-1)
         self._place_of = torch.tensor(
-            [member * self._width + own[member].index(run) for run, member in enumerate(members)], device=self.device
+            [place * self._width + rank for place, runs in enumerate(own) for rank in range(len(runs))],
+            device=self.device,
         )
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = sorted({*range(0, max(counts), height), *counts})
@@ -128,12 +154,20 @@ class Stack(Measurements):
         """Return values of every run, shape (B, n), at the runs' places, shape (k, width, n)."""
         if not self._full:
             values = values.index_select(0, self._run_of)
-        return values.reshape(self.size, self._width, -1)
+        return values.reshape(len(self._rows), self._width, -1)
 
     def _gather(self, placed):
         """Return the values of every run; undoes :meth:`_spread`."""
-        values = placed.reshape(self.size * self._width, -1)
+        values = placed.reshape(len(self._rows) * self._width, -1)
         return values if self._full else values.index_select(0, self._place_of)
+
+    def _placed_labels(self, labels):
+        """Return :meth:`_spread` of labels, once for all steps on the same."""
+        known = (labels.data_ptr(), labels.shape, labels._version)
+        if self._labels is None or self._labels[0] != known:
+            # Held, so that no others come to lie there.
+            self._labels = known, labels, self._spread(labels)
+        return self._labels[2]
 
     def measure(self, matrices):
         """Return the measurements ⟨A_i, X⟩ by every run's ensemble, also those that it does not know.
@@ -146,7 +180,7 @@ class Stack(Measurements):
         -------
         torch.Tensor, shape (B, m)
         """
-        return self._gather(torch.bmm(self._spread(svec(matrices)), self.rows.mT))
+        return self._gather(torch.bmm(self._spread(svec(matrices)), self._rows.mT))
 
     def gradient(self, matrices, labels):
         """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) with every run's own ensemble and m [LMZ18, Section 3].
@@ -160,10 +194,10 @@ class Stack(Measurements):
         -------
         torch.Tensor, shape (B, d, d)
         """
-        x, y = self._spread(svec(matrices)), self._spread(labels)
+        x, y = self._spread(svec(matrices)), self._placed_labels(labels)
         total = torch.zeros_like(x)
         for start, stop, width, unknown in self._segments:
-            block = self.rows[:, start:stop]
+            block = self._rows[:, start:stop]
             residual = torch.bmm(x[:, :width], block.mT)
             residual -= y[:, :width, start:stop]
             if unknown is not None:

@@ -187,9 +187,16 @@ def problem_code(wildcards):
     return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
 
 
+def span(numbers):
+    """Return what names several ensembles in a file's or rule's name: first and last, where none is left out between."""
+    if len(numbers) < 3 or int(numbers[-1]) - int(numbers[0]) != len(numbers) - 1:
+        return "_".join(numbers)
+    return f"{numbers[0]}_to_{numbers[-1]}"
+
+
 def descent_rule(numbers):
     """Return the name of the rule whose jobs take these ensembles."""
-    return "_".join(["descend", *(n for n in numbers if n.isdigit())])
+    return "descend" if numbers == ("{ensemble}",) else f"descend_{span(numbers)}"
 
 
 def job_ensembles(wildcards, numbers):

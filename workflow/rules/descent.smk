@@ -9,9 +9,9 @@ for numbers, names in settings.descent_jobs(config).items():
         output:
             **descent_files(numbers),
         log:
-            log_path(f"descend/{{descent}}-{'-'.join(numbers)}"),
+            log_path(f"descend/{{descent}}-{span(numbers)}"),
         benchmark:
-            benchmark_path(f"descend/{{descent}}-{'-'.join(numbers)}")
+            benchmark_path(f"descend/{{descent}}-{span(numbers)}")
         wildcard_constraints:
             descent="|".join(names),
         # The longest jobs first: the short ones then fill what is left of the cores.

@@ -39,6 +39,9 @@ class Algorithm:
         Root seed of random starts.
     """
 
+    # Of its ensembles it asks for gradients and steps only: several can be stacked.
+    stacks = True
+
     def __init__(self, ensemble, labels, runs, seed):
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
         self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]

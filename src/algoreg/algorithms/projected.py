@@ -43,6 +43,9 @@ class Algorithm:
         Unused: nothing is drawn.
     """
 
+    # Of its ensembles it asks for gradients only: several can be stacked.
+    stacks = True
+
     def __init__(self, ensemble, labels, runs, seed):
         self.ensemble, self.labels, self.runs = ensemble, labels, runs
         self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]

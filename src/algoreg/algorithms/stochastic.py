@@ -63,6 +63,9 @@ class Algorithm(factored.Algorithm):
         Root seed of random starts and of the sample order.
     """
 
+    # Single measurements are asked for.
+    stacks = False
+
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
