@@ -16,9 +16,13 @@ def main():
     try:
         if arguments.id:
             shown = [records.read_json(results / "claims" / f"{arguments.id}.json")]
-        else:
+        elif (results / "claims.json").exists():
             shown = records.read_json(results / "claims.json")
+        else:
+            shown = [records.read_json(path) for path in sorted((results / "claims").glob("*.json"))]
     except (records.DamagedResult, FileNotFoundError):
+        shown = []
+    if not shown:
         print(f"no verdicts in {results} yet")
         return
     print("\n" + claims.verdict_table(shown))

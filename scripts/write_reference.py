@@ -17,7 +17,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", choices=TIERS)
     parser.add_argument(
-        "--partial", action="store_true", help="of the tables and claims that are there, not of a whole tier"
+        "--partial",
+        action="store_true",
+        help="of the tables and claims that are there, not of a whole tier: make verify then asks for that part",
     )
     parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
     options = parser.parse_args()

@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import copy_repository, patched, patched_steps, snakemake
 
-from algoreg import sources
+from algoreg import reference, sources
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -211,3 +211,29 @@ def test_verify_agrees_with_the_reference_and_turns_red(repository):
     done = snakemake(repository, "verify")
     assert done.returncode != 0
     assert "DIFFERENT" in done.stdout + done.stderr
+
+
+def test_a_reference_of_a_part_asks_for_that_part(repository):
+    results, path = repository / "results" / "smoke", repository / "reference" / "runs" / "smoke.json"
+    whole = json.loads(path.read_text())
+    named = {
+        "tables": ("figure_4",),
+        "comparisons": (),
+        "problems": ("gaussian_d10/ensemble-0", "gaussian_d10/ensemble-1"),
+    }
+    part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
+    claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]
+    path.write_text(reference.dumps({"partial": True, "cost": None, "claims": claims, **part}))
+    for lost in ("claims.json", "controls.json", "tables/x_space.csv", "tables/figure_4.csv"):
+        (results / lost).unlink()
+    assert planned(repository, "verify") == {"tabulate": 1, "compare_with_reference": 1, "verify": 1}
+    done = snakemake(repository, "verify")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    text = (results / "verify.txt").read_text()
+    assert text.startswith(
+        "the reference is of a part of this tier: only that is compared\ntable figure_4: identical\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "scripts/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
+    )
+    assert "fig4-published" in shown.stdout

@@ -136,7 +136,7 @@ def snapshot(results, tier, partial=False):
     tier : mapping
         Its settings.
     partial : bool
-        Take the tables and judged claims that are there, of a tier that has been run in part. It says so by its key ``partial``.
+        Take the tables and claims that are there, of a tier that has been run in part. It says so by its key ``partial``.
     """
 
     def there(path):
@@ -168,11 +168,11 @@ def snapshot(results, tier, partial=False):
 
 
 def _claims(results, partial):
-    """Return the claims of a tier, or those that have been judged."""
+    """Return the claims of a tier, or those that are there."""
     if not partial:
         return records.read_json(results / "claims.json")
-    found = [records.read_json(path) for path in sorted((results / "claims").glob("*.json"))]
-    return [claim for claim in found if claim["verdict"] != "not-judged"]
+    found = [records.read_json(path) for path in (results / "claims").glob("*.json")]
+    return sorted(found, key=lambda claim: claim["id"])
 
 
 def _short(value):

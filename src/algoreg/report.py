@@ -339,14 +339,36 @@ def paper_published(references):
                 cells += [f"{factor:.3f}", f"{sum(point['inside'] for point in part)} of {len(part)}"]
             figure = name.removesuffix("_published").replace("_", " ").capitalize()
             rows.append([figure, error.replace("_", " ").replace("train", "training"), *cells])
-    header = ["figure", "error", "mean factor", "points inside", "standard tier: mean factor", "points inside"]
+    header = [
+        "figure",
+        "error",
+        "mean factor to the published",
+        "points inside",
+        "standard tier: mean factor",
+        "points inside",
+    ]
     return markdown(header, rows)
+
+
+def figure_4_step(references):
+    """Return how far the standard tier's larger steps move Figure 4's test errors from those at the paper's own, as Markdown."""
+    frames = [frame_of(references[tier]["tables"]["figure_4"]) for tier in ("standard", "paper")]
+    both = _shifts(*frames, ["d", "m_over_d", "method", "target", "ensemble"])
+    ratios, rows = sorted(both["m_over_d"].unique()), []
+    for method, part in sorted(both.groupby("method"), reverse=True):
+        shifts = [part["shift"][part["m_over_d"] == ratio] for ratio in ratios]
+        rows.append([method, "mean change", *(f"{one.mean():+.1f} %" for one in shifts)])
+        rows.append([method, "largest of a run", *(f"{one.abs().max():.1f} %" for one in shifts)])
+    table = markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
+    other = int((both["status"] != both["status_own"]).sum())
+    return f"{table}\n\nOf the {len(both)} runs {other or 'none'} ended in another way (fitted, or out of iterations)."
 
 
 def _paper(references, registry):
     return {
         "paper-verdicts": paper_verdicts(references, registry),
         "paper-published": paper_published(references),
+        "figure-4-step": figure_4_step(references),
     }
 
 

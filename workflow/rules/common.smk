@@ -1,4 +1,5 @@
 # Settings, checked before any job, and the small named helpers of the other stages.
+import json
 import os
 import shutil
 import subprocess
@@ -405,6 +406,35 @@ def claim_tables(entry):
     if not settings.judged(entry, config):
         return []
     return [table_path(name) for name in entry["experiments"]]
+
+
+def reference_part():
+    """Return the committed reference of this tier where it is of a part of it; a whole one is not read while parsing."""
+    path = ROOT / "reference" / "runs" / f"{TIER}.json"
+    if not path.exists():
+        return None
+    with open(path, encoding="utf-8") as handle:
+        partial = '"partial": true' in handle.read(40)
+        handle.seek(0)
+        return json.load(handle) if partial else None
+
+
+def compared_results():
+    """Return what is compared with the committed reference: the tier, or the part of it that the reference has."""
+    part = reference_part()
+    if part is None:
+        return {
+            "controls": result("controls.json"),
+            "verdicts": [result("claims.json")],
+            "tables": all_tables(),
+            "problems": drawn_problems(),
+        }
+    names = [*part["tables"], *part["comparisons"]]
+    return {
+        "verdicts": [result(f"claims/{claim['id']}.json") for claim in part["claims"]],
+        "tables": [table_path(name) for name in names],
+        "problems": [result(f"problems/{name}.npz") for name in part["problems"]],
+    }
 
 
 def all_notebooks():

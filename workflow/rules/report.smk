@@ -75,10 +75,7 @@ rule execute_notebook:
 
 rule compare_with_reference:
     input:
-        claims=rules.check_controls.output.report,
-        verdicts=rules.collect_claims.output.claims,
-        tables=all_tables(),
-        problems=drawn_problems(),
+        **compared_results(),
         reference=from_root("reference", "runs", f"{TIER}.json"),
         tolerances=from_root("reference", "tolerances.yaml"),
     output:
