@@ -26,8 +26,9 @@ def main():
     if options.partial and options.tier != "paper":
         parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
-    settings_of = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
-    content = reference.snapshot(results, settings_of, options.partial)
+    content = reference.snapshot(
+        results, settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS), options.partial
+    )
     path = ROOT / "reference" / "runs" / f"{tier}.json"
     records.write_text(path, reference.dumps(content))
     print(f"wrote {path.relative_to(ROOT)}")

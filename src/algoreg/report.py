@@ -81,28 +81,21 @@ def frame_of(table):
     return frame
 
 
+def _judged(claim, entry):
+    """Return the cells of a claim: verdict, estimate, interval, what is needed, the control's verdict."""
+    interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
+    needed = f"{SIGNS[entry['direction']]} {claim['margin']:g}"
+    return [f"**{claim['verdict']}**", number(claim["estimate"]), interval, needed, claim["control_verdict"] or "–"]
+
+
 def verdicts(reference, registry):
     """Return how many claims have each verdict, and their table, as Markdown."""
     entries = {entry["id"]: entry for entry in registry}
-    rows = []
-    for claim in reference["claims"]:
-        entry = entries.get(claim["id"])
-        if entry is None:
-            continue
-        interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
-        margin = f"{SIGNS[entry['direction']]} {claim['margin']:g}"
-        outcome = f"**{claim['verdict']}**"
-        rows.append(
-            [
-                f"`{claim['id']}`",
-                entry["statement"],
-                outcome,
-                number(claim["estimate"]),
-                interval,
-                margin,
-                claim["control_verdict"] or "–",
-            ]
-        )
+    rows = [
+        [f"`{claim['id']}`", entries[claim["id"]]["statement"], *_judged(claim, entries[claim["id"]])]
+        for claim in reference["claims"]
+        if claim["id"] in entries
+    ]
     outcomes = Counter(claim["verdict"] for claim in reference["claims"] if claim["id"] in entries)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
     table = markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
@@ -304,22 +297,15 @@ def paper_verdicts(references, registry):
     """Return the verdicts of the paper tier beside the standard tier's, as Markdown."""
     entries = {entry["id"]: entry for entry in registry}
     standard, paper = ({claim["id"]: claim for claim in references[tier]["claims"]} for tier in ("standard", "paper"))
-    rows = []
-    for name in (name for name in entries if name in paper):
-        claim, other = paper[name], standard[name]
-        sign = SIGNS[entries[name]["direction"]]
-        interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
-        rows.append(
-            [
-                f"`{name}`",
-                f"**{claim['verdict']}**",
-                number(claim["estimate"]),
-                interval,
-                f"{sign} {claim['margin']:g}",
-                claim["control_verdict"] or "–",
-                f"{other['verdict']}, {number(other['estimate'])}",
-            ]
-        )
+    rows = [
+        [
+            f"`{name}`",
+            *_judged(paper[name], entry),
+            f"{standard[name]['verdict']}, {number(standard[name]['estimate'])}",
+        ]
+        for name, entry in entries.items()
+        if name in paper
+    ]
     header = ["claim", "verdict", "estimate", "95 % interval", "needed", "control", "standard tier"]
     return markdown(header, rows)
 
