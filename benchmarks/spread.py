@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from algoreg import claims, devices, published, records, reference, report, settings
-from algoreg.kernels import functions, passes
+from algoreg.kernels import library, passes
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ VARIATIONS = {
 
 def compile_for(cpu):
     """Let the engine's loops be those that another x86 processor would get, from LLVM's list of them."""
-    kernels = {dtype: functions.Kernels(dtype, cpu=cpu, features="") for dtype in devices.DTYPES.values()}
+    kernels = {dtype: library.Kernels(dtype, cpu=cpu) for dtype in devices.DTYPES.values()}
     passes.compiled = kernels.__getitem__
 
 

@@ -1,5 +1,6 @@
 """Interleaved timing, and the machine's own limits measured in the same rounds."""
 
+import ctypes
 import os
 import platform
 import re
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from llvmlite import binding, ir
 
 from algoreg import report
-from algoreg.kernels.code import Code
-from algoreg.kernels.functions import REALS, WIDE, Compiled, tiles_for
+from algoreg.kernels import build
+from algoreg.kernels.library import REALS
+from algoreg.kernels.passes import VECTOR_BYTES, padded_rows
 from algoreg.records import machine, write_text
 
 Timing = namedtuple("Timing", "median low high iterations")
@@ -83,29 +84,19 @@ class MultiplyAdds:
     """
 
     def __init__(self, dtype):
-        # As many as hide an operation's latency and fit the registers, of which a vector takes two where they have 32 bytes.
-        chain_count = 12 if tiles_for() is WIDE else 6
-        module = ir.Module("limit")
-        code = Code(module, "multiply_adds", "numbers", "count", REALS[dtype], inner=False)
-        factor, chains = code.read(code.given.numbers), [code.slot(code.vector) for _ in range(chain_count)]
-        for chain in chains:
-            code.store(factor, chain)
-        with code.loop(0, code.given.count):
-            for chain in chains:
-                code.store(code.multiply_add(factor, factor, code.load(chain, typ=code.vector)), chain)
-        for number, chain in enumerate(chains):
-            value = code.load(chain, typ=code.vector)
-            code.write(value, code.at(code.given.numbers, number, kind=code.vector))
-        code.finish()
-        self._compiled = Compiled(str(module))
-        self._numbers = torch.zeros(chain_count, code.lanes, dtype=dtype)
+        source = Path(__file__).with_name("multiply_adds.c")
+        library = build.load(source, [f"-DREAL={REALS[dtype]}"])
+        chains, lanes = library.chains(), VECTOR_BYTES // dtype.itemsize
+        self._multiply_adds = library.multiply_adds
+        self._multiply_adds.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+        self._numbers = padded_rows(chains, lanes, dtype)
         # So many that the call itself does not count.
         self._count = 100_000
-        self.work = 2 * chain_count * code.lanes * self._count
+        self.work = 2 * chains * lanes * self._count
 
     def __call__(self, count):
         """Do ``count`` times ``work`` operations."""
-        self._compiled.multiply_adds(self._numbers.data_ptr(), count * self._count)
+        self._multiply_adds(self._numbers.data_ptr(), count * self._count)
 
 
 class Limits:
@@ -185,8 +176,7 @@ def free_memory(device="cpu"):
 def describe(device="cpu"):
     """Return what the measurement ran on."""
     known = machine()
-    # What LLVM calls a processor says more: some of very different speeds share a name on virtual machines.
-    name = f"{known['processor'] or platform.machine()} ({binding.get_host_cpu_name()})"
+    name = known["processor"] or platform.machine()
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "device_name": name if device == "cpu" else torch.cuda.get_device_name(device),

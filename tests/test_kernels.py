@@ -1,5 +1,6 @@
 """The compiled loops against plain sums, and what their bits do not depend on."""
 
+import ctypes
 import platform
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg.ensembles import gaussian, gram
-from algoreg.kernels import functions, passes
+from algoreg.kernels import build, library, passes
 from algoreg.measurements import Measurements
 from algoreg.svec import packed_length, smat, svec
 
@@ -117,15 +118,14 @@ def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
     ensemble = ensemble.shared_by([150, 150, 149, 130, 129, 128, 127, 100, 66, 65, 64, 9, 1])
     steps = torch.full((13,), 0.01, dtype=dtype)
     ends = [(ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y))]
-    assert packed_length(70) > functions.ADD_CHUNK
+    # More columns than the source's ADD_CHUNK.
+    assert packed_length(70) > 2048
     for few_runs, large in ((99, 10**9), (0, 1), (0, 10**9)):
-        monkeypatch.setattr(functions, "FEW_RUNS", few_runs)
-        monkeypatch.setattr(functions, "LARGE_TOTALS", large)
+        monkeypatch.setattr(passes, "FEW_RUNS", few_runs)
+        monkeypatch.setattr(passes, "LARGE_TOTALS", large)
         ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
     for chunks in ({"CHUNK": 64}, {"ADD_CHUNK": 64, "ADD_ROWS": 8}):
-        for name, value in chunks.items():
-            monkeypatch.setattr(functions, name, value)
-        kernels = functions.Kernels(dtype)
+        kernels = library.Kernels(dtype, **chunks)
         monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
         ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
     for end in ends[1:]:
@@ -201,7 +201,7 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     ensemble = ensemble.shared_by([140, 140, 140, 99, 99, 50, 7])
     steps, ends = torch.full((7,), 0.1, dtype=dtype), []
     # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and adds in one.
-    for kernels in (functions.Kernels(dtype), functions.Kernels(dtype, cpu="haswell", features="")):
+    for kernels in (library.Kernels(dtype), library.Kernels(dtype, cpu="haswell")):
         monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
         singles = passes.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
         ends.append(torch.stack([ensemble.descend(u.clone(), steps, y, 20), singles]))
@@ -275,3 +275,36 @@ def test_rows_are_copied_only_where_they_have_to_be():
         copy = passes.as_padded(rows)
         assert copy.stride() == (32, 1)
         assert torch.equal(copy, rows)
+
+
+def test_a_library_is_compiled_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source = tmp_path / "one.c"
+    source.write_text("void one(double *x) { *x = ONE; }")
+
+    def one(value):
+        number = ctypes.c_double()
+        build.load(source, [f"-DONE={value}"]).one(ctypes.byref(number))
+        return number.value
+
+    assert [one(1), one(2), one(1)] == [1, 2, 1]
+    kept = sorted(path.name for path in (tmp_path / "algoreg").iterdir())
+    assert len(kept) == 2
+    monkeypatch.setattr(build, "_compile", None)
+    assert one(2) == 2
+
+
+def test_a_source_that_cannot_be_compiled_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "wrong.c").write_text("void one(")
+    with pytest.raises(build.CompilerFailed, match=r"wrong\.c cannot be compiled for native"):
+        build.load(tmp_path / "wrong.c")
+    assert not list(tmp_path.glob("algoreg/*"))
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    source = tmp_path / "one.c"
+    source.write_text("void one(double *x) { *x = 1; }")
+    assert build.load(source).one is not None

@@ -21,6 +21,19 @@ def test_comments_and_docstrings_do_not_change_a_digest(tmp_path):
     assert base != digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 2\n')
 
 
+def test_c_code_beside_a_module_is_part_of_its_digest(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+
+    def digest(text):
+        (tmp_path / "a.c").write_text(text)
+        sources.code_digest.cache_clear()
+        return sources.code_digest(tmp_path / "a.py")
+
+    base = digest("/* Twice. */\nint f(int x) { return 2 * x; }\n")
+    assert base == digest("int f(int x) {\n    /* Double\n       it. */\n    return 2 * x;\n}\n")
+    assert base != digest("/* Twice. */\nint f(int x) { return 3 * x; }\n")
+
+
 def test_closure_follows_imports_and_named_modules():
     names = sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.gaussian",))
     assert {"algoreg.seeds", "algoreg.svec", "algoreg.problems"} <= names
@@ -63,7 +76,7 @@ def test_environment_and_pyproject_ask_for_the_same():
         name, spec = re.fullmatch(r"([A-Za-z0-9_-]+)(.*)", requirement).groups()
         wanted[renamed.get(name, name.lower())] = spec
     wanted["python"] = project["requires-python"]
-    lines = re.findall(r"^  - ([a-z].*[0-9])$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
+    lines = re.findall(r"^ +- ([a-z].*[0-9])$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
     found = {}
     for line in lines:
         spec = MatchSpec(line)

@@ -151,7 +151,13 @@ class _WithoutDocstrings(ast.NodeTransformer):
 def code_digest(path):
     """Return 16 hex digits that change when the code of a file changes, not when its comments or docstrings do."""
     tree = _WithoutDocstrings().visit(ast.parse(Path(path).read_text(encoding="utf-8")))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256((ast.dump(tree) + _c_code(Path(path).parent)).encode()).hexdigest()[:16]
+
+
+def _c_code(folder):
+    """Return the C code that lies beside modules, which load it: without comments, its white space made one."""
+    files = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.c"))]
+    return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
 def code_digests(script, extra=()):

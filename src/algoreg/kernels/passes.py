@@ -20,16 +20,22 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from algoreg.kernels.code import VECTOR_BYTES
-from algoreg.kernels.functions import MOST_BLOCK_ROWS, UNIT, block_rows, compiled
+from algoreg.kernels.library import compiled
 from algoreg.svec import packed_length
 
+VECTOR_BYTES = 64
 # Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
 PAD = 16
 # Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
 LEAST_FOR_THREADS = 2_500_000
 # Measurements that go to one thread before the next one has its turn.
 LANE_ROWS = 64
+# Measurements that are added to each other before they are added to a total; also in kernels.c.
+UNIT = 8
+# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
+# points and totals are read once per block, and where those are more than the caches hold, more rows at a time cost less.
+FEW_RUNS, LARGE_TOTALS = 8, 4_000_000
+LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 64
 
 
 def padded(length):
@@ -104,6 +110,13 @@ def _together(lanes, work):
 def lanes_for(numbers):
     """Return how many threads share a pass over so many numbers: torch's, or one where a second is not worth its start."""
     return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
+
+
+def block_rows(runs, n, itemsize):
+    """Return how many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result."""
+    if runs * n * itemsize > LARGE_TOTALS and runs > FEW_RUNS:
+        return MOST_BLOCK_ROWS
+    return LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
 
 
 def tables(counts, height, lanes):
@@ -413,20 +426,22 @@ class Steps:
         labels = labels.contiguous()
         _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
         _require_rows(rows, packed_length(self._d), self.x.dtype)
-        total = torch.zeros_like(self.x)
-        sums, weights = (
-            _sums(len(labels), 1, labels.dtype),
-            torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype),
-        )
-        kernel = compiled(self.x.dtype)
-        (kernel.descend_gram if table is None else kernel.descend)(
-            rows.data_ptr(), labels.data_ptr(), *(0 if given is None else given.data_ptr() for given in (counts, table)), self._divisors.data_ptr(),
-            self._steps.data_ptr(), self._factors.data_ptr(), self.x.data_ptr(), total.data_ptr(), sums.data_ptr(),
-            weights.data_ptr(), self._transposed.data_ptr(), self._square.data_ptr(), self._change.data_ptr(),
-            count, 0 if table is None else len(table) // 3, block_rows(len(labels), self._n, labels.element_size()),
-            rows.stride(0), self._n, labels.stride(0), self._d,
-            self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
+        kernel, total, sums = compiled(self.x.dtype), torch.zeros_like(self.x), _sums(len(labels), 1, labels.dtype)
+        given = (self._divisors, self._steps, self._factors, self.x, total, sums)
+        spare = (self._transposed, self._square, self._change)
+        sizes = (
+            labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
         )  # fmt: skip
+        if table is None:
+            arrays = (rows, labels, *given, *spare)
+            kernel.descend_gram(*(array.data_ptr() for array in arrays), count, rows.stride(0), self._n, *sizes)
+            return
+        weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
+        arrays = (rows, labels, counts, table, *given, weights, *spare)
+        height = block_rows(len(labels), self._n, labels.element_size())
+        kernel.descend(
+            *(array.data_ptr() for array in arrays), count, len(table) // 3, height, rows.stride(0), self._n, *sizes
+        )
 
     def copy_to(self, factors):
         """Write the factors over others, and return those."""
