@@ -40,7 +40,8 @@ class Tolerances:
     derived : mapping
         ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
     tables : mapping of table pattern to mapping of column pattern to mapping
-        What differs from the default.
+        What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and whose
+        committed value is at least its ``from``: their ``relative`` is its own.
     """
 
     default: dict
@@ -65,11 +66,13 @@ class Tolerances:
             *((name, part, numbers, False) for name, part in entries.items()),
         )
         for place, part, known, complete in places:
-            wrong = set(part) - {*known, "reason"} or ({*known} - set(part) if complete else set())
+            wrong = set(part) - {*known, "reason", *(() if complete else ("exception",))}
+            wrong = wrong or ({*known} - set(part) if complete else set())
             wrong |= {key for key in known if not isinstance(part.get(key, 0.0), (int, float)) or part.get(key, 0) < 0}
             if wrong or not part.get("reason"):
                 allowed = f"allowed are numbers {', '.join(known)}, and a reason"
                 raise ValueError(f"{path}: {place} ({', '.join(sorted(wrong)) or 'no reason'}): {allowed}")
+            _check_exception(part.get("exception"), f"{path}: {place}.exception")
         return cls(content["default"], content["derived"], content["tables"])
 
     def of(self, table, column):
@@ -80,7 +83,7 @@ class Tolerances:
                     return {**self.default, **part}
         return self.default
 
-    def allowed(self, table, column, reference, status):
+    def allowed(self, table, column, reference, status, keys=None, scale=None):
         """Return by how much each cell of a column may differ.
 
         Parameters
@@ -89,6 +92,10 @@ class Tolerances:
         reference : numpy.ndarray, shape (n,)
             The committed values, NaN where there is none.
         status : sequence of str, length n
+        keys : mapping of str to sequence of length n, optional
+            What names the rows; without it no row is an exception.
+        scale : float, optional
+            The size of the column's values where ``reference`` is not all of it.
 
         Returns
         -------
@@ -96,15 +103,36 @@ class Tolerances:
         """
         part = self.of(table, column)
         sizes = np.abs(reference)
-        seen = sizes[np.nan_to_num(sizes) > 0]
-        least = max(part["floor"] * np.median(seen) if len(seen) else 0.0, part["smallest"])
+        least = max(part["floor"] * (column_scale(reference) if scale is None else scale), part["smallest"])
         relative = np.where(np.array(status) == "converged", part["relative_converged"], part["relative"])
+        exception = part.get("exception")
+        if exception and keys:
+            named = [np.array(keys[key]) == value for key, value in exception["where"].items()]
+            relative = np.where(np.all([*named, sizes >= exception["from"]], axis=0), exception["relative"], relative)
         return relative * np.maximum(sizes, least)
 
     def close(self, a, b, scale=0.0):
         """Return whether two derived numbers agree; ``scale`` is the size of what they belong to."""
         part = self.derived
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
+
+
+def _check_exception(part, place):
+    """Raise a ValueError where an exception's keys or values are not those that are allowed."""
+    if part is None:
+        return
+    numbers = isinstance(part, dict) and all(isinstance(part.get(key), (int, float)) for key in ("from", "relative"))
+    if not numbers or set(part) != {"where", "from", "relative", "reason"} or not isinstance(part["where"], dict):
+        raise ValueError(
+            f"{place}: allowed are where (keys and values of rows), numbers from and relative, and a reason"
+        )
+
+
+def column_scale(values):
+    """Return the median of a column's absolute values that are not 0, or 0 where there are none."""
+    sizes = np.abs(values)
+    seen = sizes[np.nan_to_num(sizes) > 0]
+    return float(np.median(seen)) if len(seen) else 0.0
 
 
 def of_runs(frame, by):
@@ -235,7 +263,9 @@ def ratios(new, old, table, tolerances):
         if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
             continue
         # An empty cell is no row to name, not even where nothing differs.
-        ratio = np.nan_to_num(np.abs(a - b) / tolerances.allowed(table, column, b, old["status"]), nan=-1.0)
+        ratio = np.nan_to_num(
+            np.abs(a - b) / tolerances.allowed(table, column, b, old["status"], old["keys"]), nan=-1.0
+        )
         ratio[one_sided] = np.inf
         found[column] = ratio
     return found
