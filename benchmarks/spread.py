@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
-
+import kernels as libraries
 from algoreg import claims, devices, published, records, reference, report, settings
 from algoreg.kernels import functions, passes
 from in_process import measured_tables, tables_of
@@ -23,37 +22,18 @@ from in_process import measured_tables, tables_of
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 OUTPUT = ROOT / "reference" / "spread"
-# What numpy chooses its loops from on this processor: the names change with its versions.
-NUMPY_KERNELS = np.show_config("dicts")["SIMD Extensions"].get("found", [])
-# What makes each library take other loops than this processor's best. MKL_ENABLE_INSTRUCTIONS does so on Intel's processors,
-# MKL_CBWR on all.
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "MKL_CBWR": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in NUMPY_KERNELS if name not in ("X86_V3", "AVX2", "FMA3")),
-}
-# Without instructions that multiply and add in one rounding.
-SSE = {
-    "ATEN_CPU_CAPABILITY": "default",
-    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
-    "MKL_CBWR": "COMPATIBLE",
-    "OPENBLAS_CORETYPE": "Nehalem",
-    "NPY_DISABLE_CPU_FEATURES": " ".join(NUMPY_KERNELS),
-}
-# Options of `tables_of` and environment.
+# Options of `tables_of`, and kernels of the libraries.
 VARIATIONS = {
-    "two threads": ({"threads": 2}, {}),
-    "halved batches": ({"batches": 2}, {}),
-    "AVX2 kernels": ({"cpu": "haswell"}, AVX2),
-    "SSE kernels": ({"cpu": "nehalem"}, SSE),
+    "two threads": ({"threads": 2}, None),
+    "halved batches": ({"batches": 2}, None),
+    "AVX2 kernels": ({"cpu": "haswell"}, "AVX2"),
+    "SSE kernels": ({"cpu": "nehalem"}, "SSE"),
 }
 # In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what float32 costs
 # is no tolerance's matter there, as verify never compares across data types.
 SMOKE_ONLY = {
-    "every run alone": ({"batches": None}, {}),
-    "float64 throughout": ({"dtype": "float64"}, {}),
+    "every run alone": ({"batches": None}, None),
+    "float64 throughout": ({"dtype": "float64"}, None),
 }
 
 
@@ -71,15 +51,11 @@ def child(tier, names, options):
     print(json.dumps(tables_of(tier, names, **options)))
 
 
-def measure(tier, names, options, environment):
-    """Return tables of a tier, computed in another process under another environment.
-
-    OPENBLAS_CORETYPE is left as it is where the environment sets it.
-    """
+def measure(tier, names, options, kernels):
+    """Return tables of a tier, computed in another process, with other kernels of the libraries if they are named."""
     command = [sys.executable, __file__, "--tier", tier["tier"], "--tables", *names, "--options", json.dumps(options)]
-    kept = {name: os.environ[name] for name in ("OPENBLAS_CORETYPE",) if name in os.environ}
-    merged = {**os.environ, **environment, **kept}
-    done = subprocess.run(command, env=merged, stdout=subprocess.PIPE, check=True, text=True)
+    environment = libraries.environment(kernels) if kernels else None
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -141,7 +117,7 @@ def rows_of(tier, names, variations):
     """
     tolerances = reference.Tolerances.load()
     with ThreadPoolExecutor(max((os.cpu_count() or 1) // tier["threads"], 1)) as pool:
-        first = pool.submit(measure, tier, names, {}, {})
+        first = pool.submit(measure, tier, names, {}, None)
         others = {name: pool.submit(measure, tier, names, *change) for name, change in variations.items()}
     base, rows = first.result(), []
     verdicts = judged(tier, base)

@@ -63,6 +63,16 @@ def test_the_unchanged_tier_is_green(tables_of):
     assert passed, lines
 
 
+@pytest.mark.parametrize("batches", [2, None])
+def test_runs_dealt_out_to_more_batches_are_green(tables_of, batches):
+    tables = ["figure_1", "figure_4", "x_space"]
+    dealt, together = tables_of(SMOKE, tables, batches=batches), tables_of(SMOKE, tables)
+    for name in tables:
+        assert dealt[name]["keys"] == together[name]["keys"]
+        assert dealt[name]["status"] == together[name]["status"]
+        np.testing.assert_allclose(dealt[name]["test_error"], together[name]["test_error"], rtol=1e-4)
+
+
 def test_a_step_one_percent_off_is_red(tables_of):
     tier = copy.deepcopy(SMOKE)
     for block in tier["descents"].values():
