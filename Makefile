@@ -19,7 +19,7 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser test-kernels verify-kernels fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
 	clean distclean setup
 
 help:  ## list the targets
@@ -79,8 +79,8 @@ test: .venv/ready  ## the tests
 fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
 	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n $(CORES) tests/test_fuzz.py
 
-spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and CPU kernels: TIER=smoke or quick
-	$(BIN)/python benchmarks/spread.py --tier $(TIER)
+spread: .venv/ready  ## measure how far equal runs differ by threads, batches, data type and kernels: TIER=smoke, ARGS='--tables NAME …'
+	$(BIN)/python benchmarks/spread.py --tier $(TIER) $(ARGS)
 
 # $(1): a program; $(2): Debian's packages that have it.
 define debian
@@ -95,6 +95,16 @@ slurm:  ## install Debian's Slurm, as root, where there is none
 
 chromium:  ## install Debian's Chromium, as root, where there is none
 	$(call debian,chromium,chromium)
+
+# A fresh copy of what git tracks: what this folder has computed is not computed again.
+verify-kernels: TIER := $(if $(filter file,$(origin TIER)),quick,$(TIER))
+verify-kernels: .venv/ready  ## compute a tier (quick) anew in a scratch folder with the libraries' oldest kernels, and verify it
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && git ls-files -z | tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
+	{ $(RUN) PYTHONPATH="$$copy/src" python benchmarks/kernels.py SSE snakemake --cores $(CORES) verify $(ARGS) $(CONFIG); status=$$?; \
+	cat results/$(TIER)/logs/compare_with_reference.log; exit $$status; }
+
+test-kernels: .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
+	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n $(CORES) --dist loadgroup -m "not workflow and not browser"
 
 test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm

@@ -18,8 +18,8 @@ def _dtype(block, tier, override):
     return override or block.get("dtype", tier["dtype"])
 
 
-def _recorded(tier, name, number, *, dtype, threads, alone, drawn):
-    """Return the recorded arrays of a descent on one ensemble, its runs in one batch or each in its own."""
+def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
+    """Return the recorded arrays of a descent on one ensemble, its runs dealt out to so many batches."""
     block = tier["descents"][name]
     problem = tier["problems"][block["problem"]]
     device, precision = devices.configure("cpu", _dtype(block, tier, dtype), threads)
@@ -30,7 +30,7 @@ def _recorded(tier, name, number, *, dtype, threads, alone, drawn):
     ensemble = problems.regenerate_ensemble(problem, arrays, device, precision, name)
     runs = [{**run, "target": t} for run in settings.expand_runs(tier, name) for t in range(problem["targets"])]
     record, results = settings.own_record(tier, name), []
-    for group in [[i] for i in range(len(runs))] if alone else [list(range(len(runs)))]:
+    for group in np.array_split(np.arange(len(runs)), min(batches or len(runs), len(runs))):
         batch = descent.Batch(
             ensemble,
             arrays["factors"],
@@ -42,13 +42,13 @@ def _recorded(tier, name, number, *, dtype, threads, alone, drawn):
             block.get("stop_below_train_error"),
         )
         result = batch.result(batch.run())
-        result["errors"][:, 0] = np.array(group)[result["errors"][:, 0].astype(int)]
+        result["errors"][:, 0] = group[result["errors"][:, 0].astype(int)]
         results.append(result)
     joined = {key: np.concatenate([result[key] for result in results]) for key in ("errors", "status", "ended")}
     return problem, block["algorithm"], number, runs, joined
 
 
-def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
+def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
     """Return the committed form (see :func:`algoreg.reference.snapshot`) of some of a tier's tables.
 
     Parameters
@@ -61,15 +61,16 @@ def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
         Instead of each block's own.
     threads : int, optional
         Instead of the tier's.
-    alone : bool
-        Every run in a batch of its own, every ensemble of a study in a call of its own.
+    batches : int, optional
+        How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble of a
+        study has a call of its own.
     """
     threads, done, drawn, found = threads or tier["threads"], {}, {}, {}
     for name in names:
         if name in tier.get("studies", {}):
             block = tier["studies"][name]
             device, precision = devices.configure("cpu", dtype or block.get("dtype", "float64"), threads)
-            parts = [[number] for number in range(block["ensembles"])] if alone else [range(block["ensembles"])]
+            parts = [range(block["ensembles"])] if batches == 1 else [[number] for number in range(block["ensembles"])]
             options, frames = settings.study_options(block), []
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
@@ -79,7 +80,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, alone=False):
         block = tier["experiments"][name]
         for key in [(d, n) for d in block["descents"] for n in settings.descent_ensembles(tier, d)]:
             if key not in done:
-                done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, alone=alone, drawn=drawn)
+                done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, batches=batches, drawn=drawn)
         descents = [done[d, n] for d in block["descents"] for n in settings.descent_ensembles(tier, d)]
         found[name] = reference.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
     torch.set_num_threads(tier["threads"])

@@ -1,7 +1,8 @@
 """How far runs that should agree do differ, per table and column and per claim: `make spread`, or python benchmarks/spread.py --tier smoke.
 
-Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings. What is
-measured is written to reference/spread/<tier>.json, beside the tolerances that it is the reason for.
+Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings; so many
+processes run at a time as there are cores. What is measured is written to reference/spread/<tier>.json, beside the tolerances
+that it is the reason for. `--tables` measures some tables alone: the file then says which.
 """
 
 import argparse
@@ -9,8 +10,11 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+import kernels as libraries
 from algoreg import claims, devices, published, records, reference, report, settings
 from algoreg.kernels import library, passes
 from in_process import measured_tables, tables_of
@@ -18,20 +22,18 @@ from in_process import measured_tables, tables_of
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 OUTPUT = ROOT / "reference" / "spread"
-# Options of `tables_of` and environment. The last one shows what float32 costs: verify never compares across data types.
+# Options of `tables_of`, and kernels of the libraries.
 VARIATIONS = {
-    "two threads": ({"threads": 2}, {}),
-    "every run alone": ({"alone": True}, {}),
-    "AVX2 kernels": (
-        {"cpu": "haswell"},
-        {"ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
-    ),
-    # Without instructions that multiply and add in one rounding.
-    "SSE kernels": (
-        {"cpu": "nehalem"},
-        {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
-    ),
-    "float64 throughout": ({"dtype": "float64"}, {}),
+    "two threads": ({"threads": 2}, None),
+    "halved batches": ({"batches": 2}, None),
+    "AVX2 kernels": ({"cpu": "haswell"}, "AVX2"),
+    "SSE kernels": ({"cpu": "nehalem"}, "SSE"),
+}
+# In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what float32 costs
+# is no tolerance's matter there, as verify never compares across data types.
+SMOKE_ONLY = {
+    "every run alone": ({"batches": None}, None),
+    "float64 throughout": ({"dtype": "float64"}, None),
 }
 
 
@@ -41,32 +43,46 @@ def compile_for(cpu):
     passes.compiled = kernels.__getitem__
 
 
-def child(tier, options):
-    """Print the tables of a tier as JSON."""
+def child(tier, names, options):
+    """Print tables of a tier as JSON."""
     options = dict(options)
     if "cpu" in options:
         compile_for(options.pop("cpu"))
-    content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
-    print(json.dumps(tables_of(content, measured_tables(content), **options)))
+    print(json.dumps(tables_of(tier, names, **options)))
 
 
-def measure(tier, options, environment):
-    """Return the tables of a tier computed in another process."""
-    command = [sys.executable, __file__, "--tier", tier, "--options", json.dumps(options)]
-    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True, text=True)
+def measure(tier, names, options, kernels):
+    """Return tables of a tier, computed in another process, with other kernels of the libraries if they are named."""
+    command = [sys.executable, __file__, "--tier", tier["tier"], "--tables", *names, "--options", json.dumps(options)]
+    environment = libraries.environment(kernels) if kernels else None
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def chosen_tables(tier, patterns):
+    """Return the names of a tier's measured tables that patterns give, in the tier's order.
+
+    Raises
+    ------
+    ValueError
+        If a pattern gives none.
+    """
+    names = measured_tables(tier)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"--tables {pattern}: allowed are patterns of {', '.join(names)}")
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
-    content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
     frames = {name: report.frame_of(table) for name, table in tables.items()}
     curves = {name: published.load_published(name) for name in published.FIXED}
     registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     return {
-        entry["id"]: claims.judge(entry, frames, curves, content["seed"])
+        entry["id"]: claims.judge(entry, frames, curves, tier["seed"])
         for entry in registry
-        if settings.judged(entry, content) and frames.keys() >= set(entry["experiments"])
+        if settings.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
     }
 
 
@@ -94,17 +110,19 @@ def claim_rows(name, new, old, tolerances):
     return rows
 
 
-def rows_of(tier, variations):
+def rows_of(tier, names, variations):
     """Return one row per variation, table and column: the largest difference, and what part of the tolerance it is.
 
     And one per variation and claim, see :func:`claim_rows`.
     """
     tolerances = reference.Tolerances.load()
-    base, rows = measure(tier, {}, {}), []
+    with ThreadPoolExecutor(max((os.cpu_count() or 1) // tier["threads"], 1)) as pool:
+        first = pool.submit(measure, tier, names, {}, None)
+        others = {name: pool.submit(measure, tier, names, *change) for name, change in variations.items()}
+    base, rows = first.result(), []
     verdicts = judged(tier, base)
-    for name in variations:
-        options, environment = VARIATIONS[name]
-        other = measure(tier, options, environment)
+    for name, result in others.items():
+        other = result.result()
         for table, old in base.items():
             new = other[table]
             same = new["keys"] == old["keys"] and new["status"] == old["status"]
@@ -131,21 +149,30 @@ def rows_of(tier, variations):
 def main():
     """Measure and write, or print the tables of one variation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known = {**VARIATIONS, **SMOKE_ONLY}
     parser.add_argument("--tier", default="smoke", choices=("smoke", "quick", "standard"))
-    parser.add_argument("--variations", nargs="+", choices=VARIATIONS, default=list(VARIATIONS), metavar="NAME")
+    parser.add_argument("--tables", nargs="+", metavar="NAME", help="tables, or patterns of them; left out: all")
+    parser.add_argument("--variations", nargs="+", choices=known, metavar="NAME", help=", ".join(known))
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder")
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    tier = settings.load_tier(ROOT / "config" / f"{arguments.tier}.yaml", SCHEMAS)
+    try:
+        names = chosen_tables(tier, arguments.tables or ["*"])
+    except ValueError as wrong:
+        parser.error(str(wrong))
     if arguments.options is not None:
-        child(arguments.tier, arguments.options)
+        child(tier, names, arguments.options)
         return
-    rows = rows_of(arguments.tier, arguments.variations)
+    usual = known if arguments.tier == "smoke" else VARIATIONS
+    rows = rows_of(tier, names, {name: known[name] for name in arguments.variations or usual})
     # The libraries that computed it; the machine's name is nobody's business.
     made = {key: value for key, value in records.machine().items() if key in ("processor", "python", "numpy", "torch")}
+    head = {"tier": arguments.tier, "machine": made, **({"tables": names} if arguments.tables else {})}
     lines = ",\n".join("    " + json.dumps(row) for row in rows)
-    text = f'{{\n  "tier": {json.dumps(arguments.tier)},\n  "machine": {json.dumps(made)},\n  "rows": [\n{lines}\n  ]\n}}\n'
+    above = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
     path = arguments.output / f"{arguments.tier}.json"
-    records.write_text(path, text)
+    records.write_text(path, f'{{\n{above}  "rows": [\n{lines}\n  ]\n}}\n')
     print(f"wrote {path}")
 
 

@@ -22,7 +22,7 @@ def bench(monkeypatch):
     """Import a module of benchmarks/, which is no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module
-    for name in ("engine", "estimate", "memory", "roofline", "timing"):
+    for name in ("engine", "estimate", "in_process", "kernels", "memory", "roofline", "spread", "timing"):
         sys.modules.pop(name, None)
 
 
@@ -199,3 +199,34 @@ def test_what_jobs_took_is_read_where_they_ran_with_these_settings_from_their_st
     assert estimate.measured_seconds(tier, "one", results) == [100.0, 102.0]
     assert estimate.measured_seconds({**tier, "seed": 2}, "one", results) == []
     assert estimate.measured_seconds({**tier, "device": "cuda"}, "one", results) == []
+
+
+def test_spread_measures_the_tables_that_are_named(bench, tmp_path):
+    command = [sys.executable, "benchmarks/spread.py", "--output", str(tmp_path), "--variations", "SSE kernels"]
+    done = subprocess.run([*command, "--tables", "x_sp*"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "smoke.json").read_text())
+    assert written["tables"] == ["x_space"]
+    assert {row["table"] for row in written["rows"] if "table" in row} == {"x_space"}
+    assert {row["variation"] for row in written["rows"]} == {"SSE kernels"}
+    done = subprocess.run([*command, "--tables", "x_spice"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--tables x_spice: allowed are patterns of figure_1, " in done.stderr
+
+
+def test_other_kernels_are_named_in_the_environment_and_one_that_is_set_stays(bench, monkeypatch):
+    kernels = bench("kernels")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    assert {name: kernels.environment(name)["OPENBLAS_CORETYPE"] for name in kernels.KERNELS} == {
+        "AVX2": "Haswell",
+        "SSE": "Nehalem",
+    }
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Zen")
+    assert kernels.environment("SSE")["OPENBLAS_CORETYPE"] == "Zen"
+    show = "import os; print(os.environ['ATEN_CPU_CAPABILITY'], os.environ['OPENBLAS_CORETYPE'])"
+    command = [sys.executable, "benchmarks/kernels.py", "SSE", sys.executable, "-c", show]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["default", "Zen"]
+    done = subprocess.run([*command[:2], "VAX", "true"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "AVX2|SSE command" in done.stderr

@@ -1,3 +1,8 @@
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -157,6 +162,46 @@ def test_labels_are_exact_and_a_wrong_digest_is_refused():
     wrong = {**arrays, "ensemble_sha256": np.array("0" * 64)}
     with pytest.raises(problems.DigestMismatch, match=r"Delete p\.npz and rerun, or pin numpy"):
         problems.regenerate_ensemble(PROBLEM, wrong, "cpu", torch.float64, "p.npz")
+
+
+SPECTRUM = {**PROBLEM, "target": {"kind": "spectrum", "eigenvalues": [1.0, 0.5]}, "rank": 2}
+
+
+def test_digests_are_of_what_is_drawn_not_of_what_lapack_makes_of_it(monkeypatch):
+    arrays, factorise = problems.draw_problem(SPECTRUM, 5, 1), np.linalg.qr
+
+    def other_lapack(matrix):
+        basis, upper = factorise(matrix)
+        return np.nextafter(basis, 2.0), upper
+
+    monkeypatch.setattr(np.linalg, "qr", other_lapack)
+    elsewhere = problems.draw_problem(SPECTRUM, 5, 1)
+    assert not np.array_equal(elsewhere["factors"], arrays["factors"])
+    assert elsewhere["problem_sha256"] == arrays["problem_sha256"]
+    others = [
+        problems.draw_problem(SPECTRUM, 6, 1),
+        problems.draw_problem(SPECTRUM, 5, 2),
+        problems.draw_problem({**SPECTRUM, "targets": SPECTRUM["targets"] + 1}, 5, 1),
+        problems.draw_problem({**SPECTRUM, "target": {"kind": "spectrum", "eigenvalues": [1.0, 0.4]}}, 5, 1),
+        problems.draw_problem({**SPECTRUM, "target": {"kind": "columns"}}, 5, 1),
+    ]
+    assert len({str(one["problem_sha256"]) for one in [arrays, *others]}) == 6
+
+
+def test_digests_are_the_same_under_other_kernels():
+    code = "import sys, json; from algoreg import problems; p = problems.draw_problem(json.loads(sys.argv[1]), 5, 1); "
+    code += "print(p['problem_sha256'], p['ensemble_sha256'])"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code, json.dumps({**SPECTRUM, "d": 40})],
+            env={**os.environ, **kernels},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for kernels in ({}, *({"OPENBLAS_CORETYPE": name} for name in ("Haswell", "Nehalem")))
+    }
+    assert len(said) == 1
 
 
 def test_labels_that_are_not_finite_are_refused():

@@ -63,6 +63,16 @@ def test_the_unchanged_tier_is_green(tables_of):
     assert passed, lines
 
 
+@pytest.mark.parametrize("batches", [2, None])
+def test_runs_dealt_out_to_more_batches_are_green(tables_of, batches):
+    tables = ["figure_1", "figure_4", "x_space"]
+    dealt, together = tables_of(SMOKE, tables, batches=batches), tables_of(SMOKE, tables)
+    for name in tables:
+        assert dealt[name]["keys"] == together[name]["keys"]
+        assert dealt[name]["status"] == together[name]["status"]
+        np.testing.assert_allclose(dealt[name]["test_error"], together[name]["test_error"], rtol=1e-4)
+
+
 def test_a_step_one_percent_off_is_red(tables_of):
     tier = copy.deepcopy(SMOKE)
     for block in tier["descents"].values():
@@ -175,9 +185,8 @@ def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist
         assert rows
         for row in rows:
             column = np.array([np.nan if x is None else x for x in tables[row["table"]][row["column"]]], dtype=float)
-            allowed = tolerances.allowed(row["table"], row["column"], column, tables[row["table"]]["status"])[
-                row["row"]
-            ]
+            status, keys = tables[row["table"]]["status"], tables[row["table"]]["keys"]
+            allowed = tolerances.allowed(row["table"], row["column"], column, status, keys)[row["row"]]
             assert row["same_rows"], row
             assert abs(row["this"] - row["other"]) <= allowed / 2, row
     names = {name for old in REFERENCES.values() for name in [*old["tables"], *old["comparisons"]]}
@@ -211,6 +220,17 @@ def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
     assert np.isnan(tolerances.allowed("a_study", "a_column", empty, ["diverged"] * 2)).all()
 
 
+def test_an_exception_is_for_the_rows_that_it_names():
+    tolerances = reference.Tolerances.load()
+    keys = {"variant": ["plain", "plain", "algorithm-1"]}
+    column, status = np.array([2.0, 0.05, 2.0]), ["budget"] * 3
+    allowed = tolerances.allowed("quadratic_samples_in_d", "test_error", column, status, keys)
+    np.testing.assert_allclose(allowed, [1.0, 1e-4, 4e-3])
+    np.testing.assert_allclose(
+        tolerances.allowed("quadratic_samples_in_d", "test_error", column, status), [4e-3, 1e-4, 4e-3]
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -218,6 +238,11 @@ def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
         (lambda c: c["default"].update(relativ=1.0), r"default \(relativ\)"),
         (lambda c: c["derived"].update(relative="ten"), r"derived \(relative\)"),
         (lambda c: c["tables"]["figure_*"]["*"].pop("reason"), r"tables\.figure_\*\.\* \(no reason\)"),
+        (lambda c: c["default"].update(exception={}), r"default \(exception\)"),
+        (
+            lambda c: c["tables"]["quadratic_samples_*"]["*"]["exception"].pop("reason"),
+            r"tables\.quadratic_samples_\*\.\*\.exception: allowed are where",
+        ),
     ],
 )
 def test_bad_tolerances_are_named(tmp_path, change, line):

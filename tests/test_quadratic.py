@@ -298,19 +298,22 @@ def test_permuted_labels_are_the_same_numbers_and_moments_end_where_they_must():
     assert moments(3, 10) == [1, 2, 3]
 
 
-def test_least_squares_against_the_pseudoinverse():
-    ensemble = Ensemble.draw(D, 25, SEED, 0)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_least_squares_against_the_pseudoinverse_to_float64_whatever_the_data_type(dtype):
+    length = D * (D + 1) // 2
+    ensemble = Ensemble.draw(D, length + 4, SEED, 0, dtype=dtype)
     factor = draw_factor({"kind": "columns"}, D, 2, SEED, 0)
-    planted = torch.from_numpy(factor @ factor.T)[None]
-    from algoreg.svec import svec
-
-    rows = svec(ensemble.vectors[:, :, None] * ensemble.vectors[:, None, :])
-    for m, error in zip(
-        (5, 15, 25), quadratic_thresholds.least_squares_errors(ensemble, planted, [5, 15, 25]), strict=True
-    ):
-        limit = torch.linalg.pinv(rows[:m]) @ (rows[:m] @ svec(planted)[0])
-        expected = torch.linalg.vector_norm(limit - svec(planted)[0]) / torch.linalg.vector_norm(planted)
-        assert float(error[0]) == pytest.approx(float(expected), abs=1e-6)
+    planted = torch.from_numpy(factor @ factor.T)[None].to(dtype)
+    rows = torch.einsum("mi,mj->mij", ensemble.vectors.double(), ensemble.vectors.double()).flatten(1)
+    counts = [5, length - 1, length, length + 4]
+    errors = quadratic_thresholds.least_squares_errors(ensemble, planted, counts)
+    assert errors.dtype == torch.float64
+    for m, (error,) in zip(counts, errors.tolist(), strict=True):
+        limit = torch.linalg.pinv(rows[:m], rtol=1e-12) @ (rows[:m] @ planted.double().flatten())
+        expected = torch.linalg.vector_norm(limit - planted.double().flatten()) / torch.linalg.vector_norm(planted)
+        assert error == pytest.approx(float(expected), rel=1e-5, abs=1e-10)
+    # Where the measurements determine X* the error is rounding, not its square root.
+    assert errors[2:].max() < 1e-13
 
 
 def test_thresholds_do_not_depend_on_the_data_type():

@@ -139,11 +139,26 @@ def test_comparison_with_a_reference():
     assert not reference.compare(weak, base)[1]
     compared = [{**base, "comparisons": {"c": [{"ours": value, "inside": True}]}} for value in (0.1, 0.1002, 0.2)]
     assert [reference.compare(one, compared[0])[1] for one in compared] == [True, True, False]
-    lines, passed = reference.compare({**base, "problems": {"p": "11"}}, base)
-    assert passed
-    assert any("digest differs" in line for line in lines)
+    for problems, why in (({"p": "11"}, "its digest differs"), ({}, "only on one side")):
+        lines, passed = reference.compare({**base, "problems": problems}, base)
+        assert not passed
+        assert any(line.startswith(f"problem p: DIFFERENT: {why}") for line in lines)
     assert not reference.compare({**base, "tables": {}}, base)[1]
     assert json.loads(reference.dumps(base)) == base
+
+
+def test_a_comparison_counts_what_is_over_tolerance():
+    rows = {"keys": {"m": [1, 2, 3, 4]}, "status": ["budget"] * 4}
+    base = {**snapshot(), "tables": {"t": {**rows, "a": [1.0] * 4, "b": [1.0] * 3 + [None], "c": [None] * 4}}}
+    other = deepcopy(base)
+    other["tables"]["t"].update(a=[1.0, 1.1, 1.001, 1.2], b=[1.0, 1.3, 1.0, 1.0])
+    line = reference.compare(other, base)[0][0]
+    assert line.startswith(
+        "table t: DIFFERENT; 4 of 8 cells over tolerance, in 2 of 4 rows; worst: b at m=4: missing in"
+    )
+    other["tables"]["t"]["status"] = ["budget", "diverged", "budget", "converged"]
+    line = reference.compare(other, base)[0][0]
+    assert "the status of 2 of 4 rows differs; first: status at m=2: diverged, reference budget" in line
 
 
 def test_a_missing_value_is_a_difference():

@@ -230,9 +230,11 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     done = snakemake(repository, "verify")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     text = (results / "verify.txt").read_text()
-    assert text.startswith(
-        "the reference is of a part of this tier: only that is compared\ntable figure_4: identical\n"
+    # Identical on the machine of the reference, within tolerance on another.
+    head = (
+        r"the reference is of a part of this tier: only that is compared\ntable figure_4: (identical|within tolerance)"
     )
+    assert re.match(head, text)
     shown = subprocess.run(
         [sys.executable, "scripts/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
     )

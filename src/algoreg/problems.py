@@ -1,6 +1,7 @@
 """Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the digest that identifies both."""
 
 import hashlib
+import json
 from importlib import import_module
 
 import numpy as np
@@ -9,8 +10,14 @@ import torch
 from algoreg.seeds import stream
 
 
+def draw_gaussian(target, d, rank, seed, number):
+    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank): the same bits on every processor."""
+    generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
+    return generator.standard_normal((d, rank))
+
+
 def draw_factor(target, d, rank, seed, number):
-    """Draw the factor U* of target ``number``.
+    """Draw the factor U* of target ``number``; its last bits are those of the processor's LAPACK.
 
     Parameters
     ----------
@@ -33,8 +40,7 @@ def draw_factor(target, d, rank, seed, number):
     """
     if rank > d:
         raise ValueError(f"rank = {rank} is above d = {d}")
-    generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
-    gaussian = generator.standard_normal((d, rank))
+    gaussian = draw_gaussian(target, d, rank, seed, number)
     if target["kind"] == "columns":
         return gaussian / np.linalg.norm(gaussian, axis=0)
     if target["kind"] == "spectrum":
@@ -66,7 +72,8 @@ def draw_problem(problem, seed, ensemble):
     -------
     dict of numpy.ndarray
         ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
-        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``.
+        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``. Both digests are of what numpy draws, not of
+        what a linear-algebra library makes of it: another processor has the same.
     """
     d, rank = problem["d"], problem["rank"]
     numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
@@ -74,7 +81,9 @@ def draw_problem(problem, seed, ensemble):
     drawn = ensemble_class(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
     labels = drawn.label(targets).numpy()
-    sha = hashlib.sha256(np.ascontiguousarray(factors, dtype="<f8"))
+    sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
+    for number in numbers:
+        sha.update(np.ascontiguousarray(draw_gaussian(problem["target"], d, rank, seed, number), dtype="<f8"))
     sha.update(drawn.digest.encode())
     return {
         "factors": factors,

@@ -40,7 +40,8 @@ class Tolerances:
     derived : mapping
         ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
     tables : mapping of table pattern to mapping of column pattern to mapping
-        What differs from the default.
+        What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and whose
+        committed value is at least its ``from``: their ``relative`` is its own.
     """
 
     default: dict
@@ -65,11 +66,13 @@ class Tolerances:
             *((name, part, numbers, False) for name, part in entries.items()),
         )
         for place, part, known, complete in places:
-            wrong = set(part) - {*known, "reason"} or ({*known} - set(part) if complete else set())
+            wrong = set(part) - {*known, "reason", *(() if complete else ("exception",))}
+            wrong = wrong or ({*known} - set(part) if complete else set())
             wrong |= {key for key in known if not isinstance(part.get(key, 0.0), (int, float)) or part.get(key, 0) < 0}
             if wrong or not part.get("reason"):
                 allowed = f"allowed are numbers {', '.join(known)}, and a reason"
                 raise ValueError(f"{path}: {place} ({', '.join(sorted(wrong)) or 'no reason'}): {allowed}")
+            _check_exception(part.get("exception"), f"{path}: {place}.exception")
         return cls(content["default"], content["derived"], content["tables"])
 
     def of(self, table, column):
@@ -80,7 +83,7 @@ class Tolerances:
                     return {**self.default, **part}
         return self.default
 
-    def allowed(self, table, column, reference, status):
+    def allowed(self, table, column, reference, status, keys=None, scale=None):
         """Return by how much each cell of a column may differ.
 
         Parameters
@@ -89,6 +92,10 @@ class Tolerances:
         reference : numpy.ndarray, shape (n,)
             The committed values, NaN where there is none.
         status : sequence of str, length n
+        keys : mapping of str to sequence of length n, optional
+            What names the rows; without it no row is an exception.
+        scale : float, optional
+            The size of the column's values where ``reference`` is not all of it.
 
         Returns
         -------
@@ -96,15 +103,36 @@ class Tolerances:
         """
         part = self.of(table, column)
         sizes = np.abs(reference)
-        seen = sizes[np.nan_to_num(sizes) > 0]
-        least = max(part["floor"] * np.median(seen) if len(seen) else 0.0, part["smallest"])
+        least = max(part["floor"] * (column_scale(reference) if scale is None else scale), part["smallest"])
         relative = np.where(np.array(status) == "converged", part["relative_converged"], part["relative"])
+        exception = part.get("exception")
+        if exception and keys:
+            named = [np.array(keys[key]) == value for key, value in exception["where"].items()]
+            relative = np.where(np.all([*named, sizes >= exception["from"]], axis=0), exception["relative"], relative)
         return relative * np.maximum(sizes, least)
 
     def close(self, a, b, scale=0.0):
         """Return whether two derived numbers agree; ``scale`` is the size of what they belong to."""
         part = self.derived
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
+
+
+def _check_exception(part, place):
+    """Raise a ValueError where an exception's keys or values are not those that are allowed."""
+    if part is None:
+        return
+    numbers = isinstance(part, dict) and all(isinstance(part.get(key), (int, float)) for key in ("from", "relative"))
+    if not numbers or set(part) != {"where", "from", "relative", "reason"} or not isinstance(part["where"], dict):
+        raise ValueError(
+            f"{place}: allowed are where (keys and values of rows), numbers from and relative, and a reason"
+        )
+
+
+def column_scale(values):
+    """Return the median of a column's absolute values that are not 0, or 0 where there are none."""
+    sizes = np.abs(values)
+    seen = sizes[np.nan_to_num(sizes) > 0]
+    return float(np.median(seen)) if len(seen) else 0.0
 
 
 def of_runs(frame, by):
@@ -223,11 +251,10 @@ def dumps(content):
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def spread(new, old, table, tolerances):
-    """Return how far a table lies from another of the same rows: ``{column: (ratio, row)}``.
+def ratios(new, old, table, tolerances):
+    """Return how far each cell lies from another table's of the same rows, over what is allowed there: ``{column: (n,)}``.
 
-    ``ratio`` is the largest difference over what is allowed there, in ``row``; infinite where a value is missing on one
-    side only. Columns without any value are left out.
+    Infinite where a value is missing on one side only, −1 where it is on both. Columns without any value are left out.
     """
     found = {}
     for column in (name for name in old if name not in ("keys", "status")):
@@ -236,13 +263,22 @@ def spread(new, old, table, tolerances):
         if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
             continue
         # An empty cell is no row to name, not even where nothing differs.
-        ratio = np.nan_to_num(np.abs(a - b) / tolerances.allowed(table, column, b, old["status"]), nan=-1.0)
+        ratio = np.nan_to_num(
+            np.abs(a - b) / tolerances.allowed(table, column, b, old["status"], old["keys"]), nan=-1.0
+        )
         ratio[one_sided] = np.inf
-        found[column] = (float(ratio.max()), int(ratio.argmax()))
+        found[column] = ratio
     return found
 
 
+def spread(new, old, table, tolerances):
+    """Return the largest of :func:`ratios` in each column, and its row: ``{column: (ratio, row)}``."""
+    found = ratios(new, old, table, tolerances)
+    return {column: (float(ratio.max()), int(ratio.argmax())) for column, ratio in found.items()}
+
+
 def _compare_table(new, old, table, tolerances):
+    """Return the outcome, and what differs: of cells over tolerance how many and the worst."""
     if new["keys"] != old["keys"]:
         return DIFFERENT, "rows differ"
     if new.keys() != old.keys():
@@ -251,18 +287,26 @@ def _compare_table(new, old, table, tolerances):
     def point(row):
         return ", ".join(f"{key}={column[row]}" for key, column in new["keys"].items())
 
-    for row, statuses in enumerate(zip(new["status"], old["status"], strict=True)):
-        if statuses[0] != statuses[1]:
-            return DIFFERENT, f"status at {point(row)}: {statuses[0]}, reference {statuses[1]}"
+    statuses = list(zip(new["status"], old["status"], strict=True))
+    moved = [row for row, (this, other) in enumerate(statuses) if this != other]
+    if moved:
+        this, other = statuses[moved[0]]
+        first = f"status at {point(moved[0])}: {this}, reference {other}"
+        return DIFFERENT, f"the status of {len(moved)} of {len(statuses)} rows differs; first: {first}"
     if new == old:
         return IDENTICAL, ""
-    found = spread(new, old, table, tolerances)
-    column, (worst, row) = max(found.items(), key=lambda item: item[1][0])
+    found = ratios(new, old, table, tolerances)
+    over = np.stack(list(found.values())) > 1
+    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {len(statuses)} rows; "
+    column = max(found, key=lambda name: found[name].max())
+    row = int(found[column].argmax())
     a, b = new[column][row], old[column][row]
+    worst = f"worst: {column} at {point(row)}: "
     if a is None or b is None:
-        return DIFFERENT, f"{column} at {point(row)}: missing in {'this run' if a is None else 'the reference'} only"
-    where = f"{column} at {point(row)}: {a:.6g}, reference {b:.6g} ({worst:.2g} of the tolerance)"
-    return (WITHIN if worst <= 1 else DIFFERENT), where
+        worst += f"missing in {'this run' if a is None else 'the reference'} only"
+    else:
+        worst += f"{a:.6g}, reference {b:.6g} ({found[column][row]:.2g} of the tolerance)"
+    return (DIFFERENT, counted + worst) if over.any() else (WITHIN, worst)
 
 
 def compare(new, old, tolerances=None):
@@ -278,9 +322,9 @@ def compare(new, old, tolerances=None):
     Returns
     -------
     lines : list of str
-        One per table, claim that changed, and problem digest that differs.
+        One per table, per claim that changed, and per problem whose digest differs.
     passed : bool
-        False if a table or a verdict is different. A digest alone may differ between platforms: it is reported.
+        False if a table, a verdict or the digest of a problem is different.
     """
     tolerances = tolerances or Tolerances.load()
     lines, passed = [], True
@@ -294,9 +338,9 @@ def compare(new, old, tolerances=None):
             )
             passed = False
             continue
-        outcome, where = _compare_table(new["tables"][name], old["tables"][name], name, tolerances)
+        outcome, what = _compare_table(new["tables"][name], old["tables"][name], name, tolerances)
         passed &= outcome != DIFFERENT
-        lines.append(f"table {name}: {outcome}" + (f"; worst: {where}" if where else ""))
+        lines.append(f"table {name}: {outcome}" + (f"; {what}" if what else ""))
     for name in sorted(set(new["comparisons"]) | set(old["comparisons"])):
         sides = [side["comparisons"].get(name) for side in (new, old)]
         outcome = DIFFERENT if None in sides else _compare_rows(*sides, tolerances)
@@ -318,8 +362,11 @@ def compare(new, old, tolerances=None):
             passed = False
     lines.append(f"claims: {alike} of {len(new['claims'])} as in the reference")
     for name in sorted(set(new["problems"]) | set(old["problems"])):
-        if new["problems"].get(name) != old["problems"].get(name):
-            lines.append(f"problem {name}: its digest differs (other numpy or platform): reported, not failed")
+        digests = [side["problems"].get(name) for side in (new, old)]
+        if digests[0] != digests[1]:
+            why = "only on one side" if None in digests else "its digest differs, so other random numbers were drawn"
+            lines.append(f"problem {name}: {DIFFERENT}: {why}")
+            passed = False
     return lines, passed
 
 

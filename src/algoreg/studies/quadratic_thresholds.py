@@ -45,22 +45,27 @@ def least_squares_errors(ensemble, planted, counts):
     """Return the relative test errors of the symmetric matrix of least norm that fits the first m labels, shape (counts, T).
 
     It is the projection of X* on the span of the first m measurement matrices. One factorisation svec(A)ᵀ = QR gives it for
-    every m, as the leading columns of Q span the leading measurements.
+    every m, as the leading columns of Q span the leading measurements. In float64 whatever the data type of its arguments,
+    and as the norm of svec(X*) − QQᵀsvec(X*): at m = D, where nothing is left, √(1 − |Qᵀsvec(X*)|²/|X*|²) would be the
+    square root of rounding.
 
     Parameters
     ----------
     ensemble : algoreg.ensembles.rank_one.Ensemble
     planted : torch.Tensor, shape (T, d, d)
     counts : list of int
+
+    Returns
+    -------
+    torch.Tensor, shape (counts, T), float64
     """
     length = symmetric_dimension(ensemble.d)
-    vectors = ensemble.vectors[:length]
+    vectors = ensemble.vectors[:length].double()
     basis, _ = torch.linalg.qr(svec(vectors[:, :, None] * vectors[:, None, :]).mT)
-    planted = svec(planted)
-    seen = (planted @ basis).square().cumsum(dim=1)
-    total = planted.square().sum(dim=1)
-    left = [(1 - seen[:, min(m, seen.shape[1]) - 1] / total).clamp(min=0).sqrt() for m in counts]
-    return torch.stack(left)
+    planted = svec(planted.double())
+    seen = planted @ basis
+    left = torch.stack([planted - seen[:, :m] @ basis[:, :m].mT for m in counts])
+    return torch.linalg.vector_norm(left, dim=2) / torch.linalg.vector_norm(planted, dim=1)
 
 
 def measure(options, context):
