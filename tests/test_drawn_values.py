@@ -219,6 +219,21 @@ def test_flow_equivalence_shows_the_change_of_the_test_error_in_percent():
         same(curve(axes, f"α = {alpha:g}"), pd.Series(changes))
 
 
+@pytest.mark.parametrize("value", [3.3, 7.1, 0.7, 11.3])
+def test_equal_runs_are_drawn_without_bars(value):
+    # Their mean may differ from all of them in the last digit.
+    table = iterating(rule=("inverse_root_rank",), rank=(1, 2), kappa=(1,)).assign(iterations=value)
+    (axes,) = figures.draw("iterations_in_r", {"iterations_in_r": table}).axes
+    for end in whiskers(axes, "η = 0.1/√r"):
+        np.testing.assert_allclose(end, value)
+    ratios = crossed((), d=[10, 20], m_over_d=[1, 3, 9, 27, 81], method=["projected"], **RUNS)
+    ratios = ratios.assign(rank=1, m=1, alpha=np.nan, test_error=(value / ratios["m_over_d"]) ** 2)
+    table = crossed(ERRORS, d=[10], m_over_d=[5, 10], method=["projected", "factored"], **RUNS).assign(rank=1, m=50)
+    right = figures.draw("figure_4", {"figure_4": table, "figure_4_thresholds": ratios}).axes[-1]
+    for end in whiskers(right, "projected, on X"):
+        np.testing.assert_allclose(end, value / 0.3**0.5)
+
+
 # The paper's remarks.
 
 
