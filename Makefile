@@ -19,7 +19,7 @@ ZIZMOR := 1.32.0
 HADOLINT := 2.15.1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser test-kernels verify-kernels fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
+.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser test-kernels verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
 	clean distclean setup
 
 help:  ## list the targets
@@ -75,6 +75,9 @@ docs: .venv/ready  ## rewrite what is generated in README and docs/ from registr
 
 test: .venv/ready  ## the tests
 	$(RUN) pytest -rs -n $(CORES) --dist loadgroup
+
+mutants: .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
+	$(RUN) pytest -m mutants -n $(CORES) tests/test_mutants.py
 
 fuzz: .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
 	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n $(CORES) tests/test_fuzz.py

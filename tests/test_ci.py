@@ -58,7 +58,18 @@ def test_what_workflows_call_are_targets():
             for target in called(step.get("run", "")):
                 assert target in targets, f"{path.name}: make {target}"
                 seen.add(target)
-    assert {"lint", "lint-ci", "licences", "advisories", "test", "test-slurm", "quick", "verify", "reproduce"} <= seen
+    assert {
+        "lint",
+        "lint-ci",
+        "licences",
+        "advisories",
+        "test",
+        "mutants",
+        "test-slurm",
+        "quick",
+        "verify",
+        "reproduce",
+    } <= seen
 
 
 def test_a_target_that_does_not_exist_is_seen():

@@ -14,7 +14,8 @@ def _means(axes, frame, x, y, colour, label, marker="o", **style):
     """Draw the geometric mean of ``y`` over converged runs against ``x``, with the range of runs; return the means."""
     groups = frame.dropna(subset=[y]).groupby(x)[y]
     means = groups.apply(lambda values: np.exp(np.log(values).mean()))
-    bars = [means - groups.min(), groups.max() - means]
+    # Equal runs may lie on either side of their mean by rounding.
+    bars = np.maximum([means - groups.min(), groups.max() - means], 0)
     options = {"linewidth": 1, "markersize": 4.5, "capsize": 2, **style}
     axes.errorbar(means.index, means, bars, marker=marker, color=colour, label=label, **options)
     lost = len(frame) - int(groups.count().sum())

@@ -134,7 +134,8 @@ def _thresholds(axes, tables):
             means.append(np.exp(np.mean(np.log(found))))
             lows.append(found.min())
             highs.append(found.max())
-        spread = [np.subtract(means, lows), np.subtract(highs, means)]
+        # Equal runs may lie on either side of their mean by rounding.
+        spread = np.maximum([np.subtract(means, lows), np.subtract(highs, means)], 0)
         large = alpha > table["alpha"].min()
         axes.errorbar(
             sizes,

@@ -1,0 +1,750 @@
+"""Every figure, line by line: what it draws is what its tables say, computed here with pandas alone.
+
+Tables are small and made up: every column holds other numbers, so that a wrong column, a wrong exponent or a wrong sign is seen.
+"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from scipy.stats import chi2
+
+from algoreg import estimators, figures, sources
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 50)
+
+
+def crossed(values, seed=0, **axes):
+    """Return a table with a row for every combination of the axes and a positive random number for every value."""
+    rows = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+    generator = np.random.default_rng(seed)
+    table = pd.DataFrame(rows).assign(status="budget")
+    for place, value in enumerate(values):
+        table[value] = np.exp(generator.uniform(-2, 2, len(table)) - place)
+    return table
+
+
+RUNS = {"target": [0, 1], "ensemble": [0, 1, 2]}
+
+
+def where(table, **chosen):
+    for column, value in chosen.items():
+        table = table[table[column] == value]
+    assert len(table)
+    return table
+
+
+def mean(table, x, y):
+    return table.groupby(x)[y].mean()
+
+
+def geometric(table, x, y):
+    return np.exp(np.log(table[y]).groupby(table[x]).mean())
+
+
+def power_law(points, through, exponent):
+    """Return y₀(x/x₀)^exponent at points, through (x₀, y₀)."""
+    points = np.asarray(points, float)
+    return pd.Series(through[1] * (points / through[0]) ** exponent, points)
+
+
+def curve(axes, label):
+    """Return the one line, marks or bars of this label, or else the one whose label begins so, as y over x."""
+    bars = [(bar.get_label(), bar.lines[0]) for bar in axes.containers if hasattr(bar, "lines")]
+    named = [(line.get_label(), line) for line in axes.lines] + bars
+    exact = [line for text, line in named if text == label]
+    found = exact or [line for text, line in named if str(text).startswith(label)]
+    assert len(found) == 1, f"{len(found)} lines named {label!r} of {[text for text, _ in named]}"
+    return pd.Series(np.array(found[0].get_ydata(), float), np.array(found[0].get_xdata(), float))
+
+
+def same(drawn, expected):
+    """Compare a drawn line with the values that it should have, in any order along x."""
+    drawn, expected = drawn.sort_index(), expected.sort_index()
+    np.testing.assert_allclose(drawn.index, np.asarray(expected.index, float), rtol=1e-9)
+    np.testing.assert_allclose(drawn.to_numpy(), expected.to_numpy(float), rtol=1e-9)
+
+
+def level(axes, label):
+    """Return the height of the horizontal line of this label."""
+    (height,) = set(curve(axes, label))
+    return height
+
+
+def bands(axes):
+    """Return every filled band as (smallest, largest) of y over x."""
+    found = []
+    for collection in axes.collections:
+        if collection.get_paths() and hasattr(collection, "get_facecolor"):
+            corners = pd.DataFrame(collection.get_paths()[0].vertices, columns=["x", "y"]).groupby("x")["y"]
+            found.append((corners.min(), corners.max()))
+    return found
+
+
+def has_band(axes, groups):
+    """Assert that one band goes from the smallest to the largest of these groups."""
+    low, high = groups.min(), groups.max()
+    fits = [
+        np.allclose(one[0], low)
+        and np.allclose(one[1], high)
+        and np.allclose(one[0].index, np.asarray(low.index, float))
+        for one in bands(axes)
+        if len(one[0]) == len(low)
+    ]
+    assert sum(fits) == 1
+
+
+def whiskers(axes, label):
+    """Return the lower and upper ends of the bars of this label, over x."""
+    (bar,) = [one for one in axes.containers if str(one.get_label()).startswith(label)]
+    (lines,) = bar.lines[2]
+    ends = np.array(lines.get_segments())
+    return pd.Series(ends[:, 0, 1], ends[:, 0, 0]), pd.Series(ends[:, 1, 1], ends[:, 1, 0])
+
+
+def published(name, **chosen):
+    return where(pd.read_csv(ROOT / "reference" / "published" / f"{name}.csv"), **chosen)
+
+
+def test_every_drawing_has_a_test_here():
+    tests = [name for name in globals() if name.startswith("test_")]
+    for name in sources.decorated("drawings", "drawing"):
+        assert any(test.startswith(f"test_{name}_shows") for test in tests), name
+
+
+# The paper's Appendix B.
+
+ERRORS = ("train_error", "test_error")
+
+
+def test_figure_1_shows_test_and_training_errors_over_alpha():
+    table = crossed(ERRORS, d=[100], alpha=[1.0, 0.1, 0.01], **RUNS).assign(rank=5, m=2500, iteration=10_000)
+    own = crossed(ERRORS, seed=1, d=[100], alpha=[1.0, 0.1], **RUNS)
+    tables = {"figure_1": table, "figure_1_paper_step": own, "figure_1_published": table}
+    (axes,) = figures.draw("figure_1", tables).axes
+    points = published("figure_1", d=100)
+    for error, name in (("test_error", "test error"), ("train_error", "training error")):
+        same(curve(axes, f"{name}, ours"), mean(table, "alpha", error))
+        has_band(axes, table.groupby("alpha")[error])
+        same(curve(axes, f"{name}, published"), points.set_index("alpha")[error])
+    same(curve(axes, "test error, ours,\nat the paper's own step"), mean(own, "alpha", "test_error"))
+
+
+def test_figure_2_shows_both_errors_along_the_run():
+    labels = published("figure_2")["alpha_label"].unique()
+    table = crossed(ERRORS, alpha=list(labels), iteration=[1000, 2000, 3000], **RUNS).assign(d=100, rank=5, m=2500)
+    tables = {"figure_2": table, "figure_2_published": table}
+    grid = figures.draw("figure_2", tables).axes
+    for axes, alpha in zip(grid, sorted(labels, reverse=True), strict=True):
+        for error, name in (("test_error", "test error"), ("train_error", "training error")):
+            same(curve(axes, f"{name}, ours"), mean(where(table, alpha=alpha), "iteration", error))
+            points = published("figure_2", alpha_label=alpha).drop_duplicates(["iteration", error])
+            seen = curve(axes, f"{name}, published")
+            assert len(seen) > 5
+            expected = set(zip(points["iteration"], points[error], strict=True))
+            assert set(seen.items()) <= expected
+
+
+def test_figure_3_shows_the_test_error_along_the_run():
+    table = crossed(ERRORS, d=[100, 150], iteration=[1000, 2000], **RUNS).assign(alpha=0.01, rank=5, m=2500)
+    (axes,) = figures.draw("figure_3", {"figure_3": table, "figure_3_published": table}).axes
+    for d in (100, 150):
+        same(curve(axes, f"ours, d = {d}"), mean(where(table, d=d), "iteration", "test_error"))
+    same(curve(axes, "published, d = 100"), published("figure_3", d=100).set_index("iteration")["test_error"])
+
+
+def test_figure_4_shows_both_methods_and_their_thresholds():
+    methods = ["projected", "factored"]
+    table = crossed(ERRORS, d=[100], m_over_d=[5, 10, 15], method=methods, **RUNS).assign(rank=1, m=500)
+    # The error is (c/(m/d))² with c = 3·d/10 or 2: it falls through 0.3 at m/d = c/√0.3, also between the grid's points.
+    size = {"projected": lambda d: 0.3 * d, "factored": lambda d: 0 * d + 2.0}
+    falls = crossed((), d=[10, 20], m_over_d=[1, 3, 9, 27, 81], method=methods, **RUNS).assign(
+        rank=1, m=1, alpha=np.nan
+    )
+    falls.loc[falls["method"] == "factored", "alpha"] = 1e-4
+    for method, constant in size.items():
+        here = falls["method"] == method
+        falls.loc[here, "test_error"] = (constant(falls["d"][here]) / falls["m_over_d"][here]) ** 2
+    # Runs differ, around a geometric mean of 1.
+    falls["test_error"] *= np.exp(0.2 * (falls["target"] - 0.5) + 0.1 * (falls["ensemble"] - 1))
+    tables = {"figure_4": table, "figure_4_published": table, "figure_4_thresholds": falls}
+    axes, right = figures.draw("figure_4", tables).axes
+    for method in methods:
+        same(curve(axes, f"{method}, ours"), mean(where(table, method=method), "m_over_d", "test_error"))
+        points = published("figure_4", d=100, method=method)
+        same(curve(axes, f"{method}, published"), points.set_index("m_over_d")["test_error"])
+    # d(d+1)/2 less half of what is normal to the cone at rank 1: 2575 at d = 100.
+    assert set(curve(axes, "positivity alone").index) == {25.75}
+    same(curve(right, "projected, on X"), pd.Series([3 / 0.3**0.5, 6 / 0.3**0.5], [10, 20]))
+    same(curve(right, "factored, on UUᵀ, α = 0.0001"), pd.Series([2 / 0.3**0.5] * 2, [10, 20]))
+
+
+def shows_a_run(name, csv):
+    table = crossed(ERRORS, iteration=[0, 1000, 2000], **RUNS).assign(d=100, alpha=1.0, rank=5, m=2500)
+    (axes,) = figures.draw(name, {name: table, f"{name}_published": table}).axes
+    for error, label in (("test_error", "test error"), ("train_error", "training error")):
+        same(curve(axes, f"{label}, ours"), mean(table, "iteration", error))
+        points = published(csv, series=error).drop_duplicates()
+        same(curve(axes, f"{label}, published"), points.set_index("iteration")["value"])
+        for target in RUNS["target"]:
+            wanted = mean(where(table, target=target), "iteration", error)
+            assert any(len(line.get_ydata()) == 3 and np.allclose(line.get_ydata(), wanted) for line in axes.lines)
+
+
+def test_figure_5a_shows_both_errors_along_stochastic_descent():
+    shows_a_run("figure_5a", "figure_5a_sgd")
+
+
+def test_figure_5b_shows_both_errors_along_gradient_descent():
+    shows_a_run("figure_5b", "figure_5b_gd")
+
+
+def test_flow_equivalence_shows_the_change_of_the_test_error_in_percent():
+    table = crossed(ERRORS, alpha=[0.1, 0.01], step=[0.01, 0.05, 0.5], iteration=[5, 9], **RUNS)
+    table = table.assign(d=10, rank=1, m=50)
+    (axes,) = figures.draw("flow_equivalence", {"flow_equivalence": table}).axes
+    keys = ["alpha", "target", "ensemble"]
+    own = where(table, step=0.01, iteration=9).set_index(keys)["test_error"]
+    for alpha in (0.1, 0.01):
+        changes = {}
+        for step in (0.05, 0.5):
+            there = where(table, step=step, iteration=9, alpha=alpha).set_index(keys)["test_error"]
+            changes[step] = np.mean([100 * (there[run] - own[run]) / own[run] for run in there.index])
+        same(curve(axes, f"α = {alpha:g}"), pd.Series(changes))
+
+
+@pytest.mark.parametrize("value", [3.3, 7.1, 0.7, 11.3])
+def test_equal_runs_are_drawn_without_bars(value):
+    # Their mean may differ from all of them in the last digit.
+    table = iterating(rule=("inverse_root_rank",), rank=(1, 2), kappa=(1,)).assign(iterations=value)
+    (axes,) = figures.draw("iterations_in_r", {"iterations_in_r": table}).axes
+    for end in whiskers(axes, "η = 0.1/√r"):
+        np.testing.assert_allclose(end, value)
+    ratios = crossed((), d=[10, 20], m_over_d=[1, 3, 9, 27, 81], method=["projected"], **RUNS)
+    ratios = ratios.assign(rank=1, m=1, alpha=np.nan, test_error=(value / ratios["m_over_d"]) ** 2)
+    table = crossed(ERRORS, d=[10], m_over_d=[5, 10], method=["projected", "factored"], **RUNS).assign(rank=1, m=50)
+    right = figures.draw("figure_4", {"figure_4": table, "figure_4_thresholds": ratios}).axes[-1]
+    for end in whiskers(right, "projected, on X"):
+        np.testing.assert_allclose(end, value / 0.3**0.5)
+
+
+# The paper's remarks.
+
+
+def test_minibatch_shows_ratios_and_test_errors_over_the_batch():
+    axes = {"alpha": [0.01, 1.0], "label_noise": [0, 0.1], "batch": [1, 5], "step_factor": [1, 4], **RUNS}
+    sgd = crossed(("train_error", "test_error", "ratio"), **axes).assign(method="sgd")
+    own = crossed(("train_error", "test_error"), seed=1, alpha=[0.01, 1.0], label_noise=[0, 0.1], **RUNS)
+    table = pd.concat([sgd, own.assign(method="gradient")], ignore_index=True).assign(d=9, rank=1, m=30)
+    left, right = figures.draw("minibatch", {"minibatch": table}).axes
+    for noise, label in ((0, "no label noise, η = b/(2D)"), (0.1, "label noise 10%")):
+        shown = where(sgd, alpha=0.01, label_noise=noise, step_factor=1)
+        same(curve(left, label), mean(shown, "batch", "ratio"))
+    bold = where(sgd, alpha=0.01, label_noise=0, step_factor=4)
+    same(curve(left, "no label noise, η = 4·b/(2D)"), mean(bold, "batch", "ratio"))
+    for alpha in (0.01, 1.0):
+        for factor, text in ((1, ""), (4, "4·")):
+            shown = where(sgd, alpha=alpha, label_noise=0, step_factor=factor)
+            same(curve(right, f"SGD from α = {alpha:g}, η = {text}b/(2D)"), mean(shown, "batch", "test_error"))
+        assert level(right, f"gradient descent from α = {alpha:g}") == pytest.approx(
+            where(own, alpha=alpha, label_noise=0)["test_error"].mean()
+        )
+
+
+def test_x_space_shows_every_run_and_the_law_of_the_projection():
+    table = crossed(("train_error", "test_error"), m_over_dimension=[0.1, 0.5, 0.9], **RUNS).assign(d=9, rank=1)
+    (axes,) = figures.draw("x_space", {"x_space": table}).axes
+    for error, label in (("test_error", "test error"), ("train_error", "training error")):
+        drawn = curve(axes, f"{label}, each run")
+        assert sorted(drawn.items()) == sorted(zip(table["m_over_dimension"], table[error], strict=True))
+    law = curve(axes, "√(1 − m/D)")
+    np.testing.assert_allclose(law**2 + law.index, 1)
+
+
+def test_min_trace_shows_distances_to_the_target_and_to_the_least_nuclear_norm():
+    distances = ("distance_to_target", "distance_to_min_trace")
+    descent = crossed(distances, m_per_dr=[1.4, 2.6], alpha=[1.0, 0.1, 0.01], **RUNS).assign(method="descent")
+    solved = crossed(distances, seed=1, m_per_dr=[1.4, 2.6], method=["clarabel", "scs"], **RUNS)
+    table = pd.concat([descent, solved], ignore_index=True).assign(d=9, rank=1, m=30)
+    diagonal = crossed(distances, seed=2, alpha=[1.0, 0.1], **RUNS).assign(
+        method="descent", m_per_dr=1, d=9, rank=1, m=30
+    )
+    figure = figures.draw("min_trace", {"min_trace": table, "min_trace_commuting": diagonal})
+    few, many, commuting, found = figure.axes
+    panels = ((few, where(descent, m_per_dr=1.4)), (many, where(descent, m_per_dr=2.6)), (commuting, diagonal))
+    for axes, shown in panels:
+        same(curve(axes, "to X*"), geometric(shown, "alpha", "distance_to_target"))
+        same(curve(axes, "to the least nuclear norm"), geometric(shown, "alpha", "distance_to_min_trace"))
+    for label, shown, shift in (
+        ("descent from α = 0.01", where(descent, alpha=0.01), 1.012),
+        ("least nuclear norm", where(solved, method="clarabel"), 1 / 1.012),
+    ):
+        expected = zip(shift * shown["m_per_dr"], shown["distance_to_target"], strict=True)
+        np.testing.assert_allclose(sorted(curve(found, label).items()), sorted(expected))
+
+
+# Sample complexity.
+
+
+def recovering(along, threshold):
+    """Return a sweep whose errors fall through 0.1 exactly at these thresholds: error = 0.1·(m*/m)⁴ around them."""
+    other = {"rank": {"d": [30], "rank": [1, 2, 4]}, "d": {"d": [10, 20, 40], "rank": [2]}}[along]
+    counts = [round(20 * 1.5**k) for k in range(9)]
+    table = crossed((), **other, spectrum=["flat"], m=counts, target=[0, 1, 2], ensemble=[0, 1, 2])
+    table = table.assign(alpha=1e-3, step=0.1, time=30.0, elapsed=30.0)
+    # Runs differ by some percent, each by its own.
+    factor = 1 + 0.02 * (table["target"] - 1) + 0.05 * (table["ensemble"] - 1)
+    goal = table[along].map(threshold) * factor
+    return table.assign(test_error=0.1 * (goal / table["m"]) ** 4)
+
+
+def shows_a_sweep(name, along, laws):
+    sizes = {"rank": [1, 2, 4], "d": [10, 20, 40]}[along]
+    thresholds = dict(zip(sizes, (60, 110, 230), strict=True))
+    table = recovering(along, thresholds)
+    axes, exponents = figures.draw(name, {name: table}).axes[:2]
+    # The middle of nine runs is the one without a change.
+    same(curve(axes, "threshold m*"), pd.Series(thresholds))
+    low, high = (pd.Series({size: by * m for size, m in thresholds.items()}) for by in (0.93, 1.07))
+    borders = [line for line in axes.lines if line.get_color() == "white"]
+    for border, expected in zip(borders, (low, high), strict=True):
+        same(pd.Series(border.get_ydata(), border.get_xdata()), expected)
+    for label, ratio in laws.items():
+        drawn = curve(axes, f"{label}, through the first")
+        x = drawn.index.to_numpy()
+        np.testing.assert_allclose(drawn, 60 * ratio(x) / ratio(sizes[0]))
+    # r columns of length d, less what turning them into one another leaves unchanged.
+    d, rank = (np.array(sizes), 2) if along == "d" else (30, np.array(sizes))
+    freedom = curve(axes, "degrees of freedom")
+    np.testing.assert_allclose(freedom, sum((d - k) * (k < rank) for k in range(4)))
+    for mesh, size in zip(axes.collections[: len(sizes)], sizes, strict=True):
+        medians = where(table, **{along: size}).groupby("m")["test_error"].median()
+        np.testing.assert_allclose(np.ravel(mesh.get_array()), medians)
+    slope = np.polyfit(np.log(sizes), np.log(list(thresholds.values())), 1)[0]
+    (judged,) = [bar for bar in exponents.containers if bar.lines[0].get_ydata()[0] == pytest.approx(-0.14)]
+    assert judged.lines[0].get_xdata()[0] == pytest.approx(slope)
+
+
+def test_samples_r_shows_thresholds_and_laws_in_the_rank():
+    shows_a_sweep("samples_r", "rank", {"∝ dr": lambda r: r, "∝ dr²": lambda r: r**2})
+
+
+def test_samples_d_shows_thresholds_and_laws_in_the_dimension():
+    shows_a_sweep("samples_d", "d", {"∝ d": lambda d: d, "∝ d·log d": lambda d: d * np.log(d)})
+
+
+# Theorem 1.1.
+
+BOUNDS = {"delta_low": 0.3, "delta_high": np.nan, "least_constant": 7.0}
+
+
+def iterating(seed=0, rule=("constant",), start=("identity",), rank=(2,), kappa=(1.5,), alpha=(1e-3,)):
+    axes = {"rule": rule, "start": start, "rank": rank, "kappa": kappa, "alpha": alpha}
+    table = crossed(("iterations",), seed, **axes, **RUNS).assign(d=20, m=80, **BOUNDS)
+    # A step of each rule, rank and κ.
+    steps = table["rule"].map({name: 0.1 + 0.07 * place for place, name in enumerate(rule)})
+    return table.assign(log_d_over_alpha=np.log(20 / table["alpha"]), step=steps / table["rank"] / table["kappa"])
+
+
+def test_iterations_in_r_shows_the_iterations_and_the_root_of_the_rank():
+    rules = ("inverse_rank", "inverse_root_rank", "constant", "largest")
+    table = iterating(rule=rules, rank=(1, 2, 5))
+    (axes,) = figures.draw("iterations_in_r", {"iterations_in_r": table}).axes
+    step = where(table, rule="inverse_root_rank", rank=1)["step"].iloc[0]
+    labels = (f"η = {step:g}/r", f"η = {step:g}/√r", f"η = {step:g}:", "η = 0.9 × the largest")
+    for rule, label in zip(rules, labels, strict=True):
+        shown = where(table, rule=rule)
+        means = geometric(shown, "rank", "iterations")
+        same(curve(axes, label), means)
+        low, high = whiskers(axes, label)
+        groups = shown.groupby("rank")["iterations"]
+        same(low, groups.min())
+        same(high, groups.max())
+    first = (1, geometric(where(table, rule="inverse_root_rank"), "rank", "iterations")[1])
+    same(curve(axes, "√r"), power_law([1, 5], first, 0.5))
+    same(curve(axes, "r^0.65, the margin"), power_law([1, 5], first, 0.65))
+
+
+def test_iterations_in_alpha_shows_times_and_the_logarithm():
+    table = iterating(alpha=(1e-2, 1e-4, 1e-8), start=("identity", "planted"))
+    certified = iterating(seed=1, alpha=(1e-2, 1e-4, 1e-8)).assign(delta_high=0.01)
+    tables = {"iterations_in_alpha": table, "iterations_in_alpha_certified": certified}
+    for axes, shown in zip(figures.draw("iterations_in_alpha", tables).axes, tables.values(), strict=True):
+        shown = shown.assign(time=shown["iterations"] * shown["step"])
+        means = geometric(where(shown, start="identity"), "log_d_over_alpha", "time")
+        same(curve(axes, "from αI:"), means)
+        # Laws through the middle of all points.
+        middle = (np.exp(np.log(means.index.to_numpy()).mean()), np.exp(np.log(means).mean()))
+        ends = [means.index.min(), means.index.max()]
+        same(curve(axes, "proportional to log(d/α)"), power_law(ends, middle, 1))
+        same(curve(axes, "exponents 0.8 and 1.2"), power_law(ends, middle, 0.8))
+    shown = where(table.assign(time=table["iterations"] * table["step"]), start="planted")
+    control = curve(figures.draw("iterations_in_alpha", tables).axes[0], "control")
+    same(control, geometric(shown, "log_d_over_alpha", "time"))
+
+
+def test_iterations_in_kappa_shows_times_at_a_fixed_step_and_iterations_at_falling_ones():
+    kappas = (1, 2, 4)
+    fixed, certified = iterating(kappa=kappas), iterating(seed=1, kappa=kappas).assign(delta_high=0.01)
+    falling = iterating(seed=2, kappa=kappas, rule=("inverse_kappa", "inverse_kappa_cubed"))
+    tables = {"iterations_in_kappa": fixed, "iterations_in_kappa_certified": certified}
+    left, right = figures.draw("iterations_in_kappa", {**tables, "iterations_in_kappa_small_step": falling}).axes
+    for table, label in ((fixed, "d = 20"), (certified, "certified, d = 20")):
+        means = geometric(table.assign(time=table["iterations"] * table["step"]), "kappa", "time")
+        same(curve(left, label), means)
+        if table is fixed:
+            same(curve(left, "κ"), power_law([1, 4], (1, means[1]), 1))
+            same(curve(left, "κ^1.15, the margin"), power_law([1, 4], (1, means[1]), 1.15))
+    for rule, label, law, exponent in (
+        ("inverse_kappa", "/κ (control)", "κ²", 2),
+        ("inverse_kappa_cubed", "/κ³", "κ⁴", 4),
+    ):
+        means = geometric(where(falling, rule=rule), "kappa", "iterations")
+        step = where(falling, kappa=1)["step"].max()
+        same(curve(right, f"η = {step:g}{label}"), means)
+        same(curve(right, law), power_law([1, 4], (1, means[1]), exponent))
+
+
+def test_error_at_time_shows_squared_errors_and_the_theorems_bound():
+    axes = {"kappa": [1.5, 3], "alpha": [1e-3, 1e-4, 1e-6], "m_per_dr": [2, 8], "time": [1, 4]}
+    table = crossed(("squared_error", "over_bound"), **axes, **RUNS).assign(d=25, rank=2, m=400, **BOUNDS)
+    table["in_window"] = (table["alpha"] < 1e-3).astype(int)
+    certified = where(crossed(("squared_error", "over_bound"), 1, **axes, **RUNS), m_per_dr=8)
+    certified = certified.assign(d=25, rank=2, m=400, in_window=1, **{**BOUNDS, "delta_high": 0.01})
+    left, middle, right = figures.draw(
+        "error_at_time", {"error_at_time": table, "error_at_time_certified": certified}
+    ).axes
+    for panel, shown in ((left, where(table, time=4, m_per_dr=8)), (right, where(certified, time=4))):
+        bounds = [line for line in panel.lines if line.get_linestyle() == "--" and len(line.get_xdata())]
+        for kappa, bound in zip((1.5, 3), bounds, strict=True):
+            means = geometric(where(shown, kappa=kappa), "alpha", "squared_error")
+            same(curve(panel, f"κ = {kappa:g}"), means)
+            # α√d/κ² at d = 25.
+            ends = np.array([1e-6, 1e-3])
+            same(pd.Series(bound.get_ydata(), bound.get_xdata()), pd.Series(ends * 5 / kappa**2, ends))
+    for per, time in itertools.product((2, 8), (1, 4)):
+        shown = where(table, m_per_dr=per, time=time, kappa=1.5)
+        same(curve(middle, f"m = {per}dr, time {time}"), geometric(shown, "alpha", "squared_error"))
+
+
+def test_window_shows_the_test_error_and_the_windows_ends():
+    table = crossed(("test_error", "smallest_error"), noise=[0, 0.1], iteration=[10, 100, 1000], **RUNS)
+    d, kappa, alpha, step = 20, 2.0, 1e-4, 0.1
+    table = table.assign(d=d, rank=2, kappa=kappa, alpha=alpha, step=step, m=80)
+    (axes,) = figures.draw("window", {"window": table}).axes
+    for noise, label in ((0, "no label noise"), (0.1, "label noise 0.1")):
+        shown = where(table, noise=noise)
+        same(curve(axes, label), mean(shown, "iteration", "test_error"))
+        end = where(shown, iteration=1000)
+        ratio = (end["test_error"] / end["smallest_error"]).mean()
+        assert any(line.get_label().endswith(f"{ratio:.3f}") for line in axes.lines)
+    upright = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+    np.testing.assert_allclose(upright, [kappa * np.log(d / alpha) / step, 1 / step / np.sqrt(d * kappa * alpha)])
+    assert level(axes, "10⁻³") == 1e-3
+
+
+def test_starts_shows_test_errors_and_changes_of_every_start():
+    names = {"identity": "αI", "orthonormal": "αQ", "gaussian": "αG", "low_rank": "α × the first r − 1"}
+    table = crossed(("test_error", "change"), start=list(names), iteration=[1, 10, 100], **RUNS)
+    table = table.assign(d=20, rank=2, kappa=2.0, alpha=1e-4, step=0.1, m=80)
+    left, right = figures.draw("starts", {"starts": table}).axes
+    for start, label in names.items():
+        shown = where(table, start=start)
+        same(curve(left, label), mean(shown, "iteration", "test_error"))
+        has_band(left, shown.groupby("iteration")["test_error"])
+        if start != "identity":
+            same(curve(right, label), mean(shown, "iteration", "change"))
+    assert level(right, "10⁻¹⁰") == 1e-10
+
+
+# The proofs.
+
+CONSTANTS = ("delta_plus", "delta_minus", "delta_low", "delta_up", "certificate", "upper_root", "lower_root")
+
+
+def test_rip_shows_the_bracket_and_the_roots_with_slope_one_half():
+    star = [(20, 2, 500), (40, 2, 500), (20, 4, 500), (20, 2, 1000), (20, 2, 2000)]
+    table = crossed(CONSTANTS, attack=["adversarial", "random"], point=star, ensemble=[0, 1, 2])
+    table[["d", "rank", "m"]] = table.pop("point").tolist()
+    table["regime"] = "large"
+    left, over_d, over_rank = figures.draw("rip", {"rip": table}).axes
+    base = where(table, d=20, rank=2)
+    hard, soft = where(base, attack="adversarial"), where(base, attack="random")
+    same(curve(left, "attack (lower bound)"), mean(hard, "m", "delta_low"))
+    same(curve(left, "Gaussian width"), mean(hard, "m", "delta_up"))
+    same(curve(left, "certificate"), mean(hard, "m", "certificate"))
+    same(curve(left, "256 random matrices"), mean(soft, "m", "delta_low"))
+    for axes, axis, still in ((over_d, "d", {"rank": 2}), (over_rank, "rank", {"d": 20})):
+        for attack in ("adversarial", "random"):
+            shown = where(table, attack=attack, m=500, **still)
+            for root, label in (("upper_root", "√(1+δ₊) − 1"), ("lower_root", "1 − √(1−δ₋)")):
+                same(curve(axes, f"{label}, {attack}"), mean(shown, axis, root))
+                has_band(axes, shown.groupby(axis)[root])
+        means = mean(where(table, attack="adversarial", m=500, **still), axis, "upper_root")
+        ends = [means.index.min(), means.index.max()]
+        same(curve(axes, "slope ½"), power_law(ends, (ends[0], 1.25 * means.iloc[0]), 0.5))
+
+
+def shifted(series, by):
+    return series.set_axis(np.asarray(series.index, float) * by)
+
+
+def test_isometry_lemmas_shows_ratios_to_the_constants_of_both_ranks():
+    ratios = ("over_low", "over_up", "over_printed_low", "over_printed_up")
+    lemmas = ["inner_products", "operator"]
+    table = crossed(ratios, lemma=lemmas, trace_weight=[0.0, 0.5], rank=[1, 2], m=[100, 1000], ensemble=[0, 1, 2])
+    for axes, lemma in zip(figures.draw("isometry_lemmas", {"isometry_lemmas": table}).axes, lemmas, strict=False):
+        for rank, shift in ((1, 0.85), (2, 1.0)):
+            plain = where(table, lemma=lemma, trace_weight=0, rank=rank)
+            order = {"inner_products": "2r", "operator": "r+1"}[lemma]
+            label = f"Gaussian, r = {rank}, δ of rank {order}"
+            same(curve(axes, label), shifted(mean(plain, "m", "over_low"), shift))
+            low, _ = whiskers(axes, label)
+            lower = np.minimum(mean(plain, "m", "over_up"), mean(plain, "m", "over_low"))
+            same(low, shifted(lower, shift))
+            printed = curve(axes, f"Gaussian, r = {rank}, δ of rank {rank} as printed")
+            same(printed, shifted(mean(plain, "m", "over_printed_low"), shift))
+        traced = where(table, lemma=lemma, trace_weight=0.5, rank=1)
+        for value, text in (("over_printed_low", "δ of rank 1 as printed"), ("over_low", "δ of rank 2")):
+            same(curve(axes, f"trace weight 0.5, r = 1, {text}"), shifted(mean(traced, "m", value), 1.4))
+        assert level(axes, "needed = had") == 1
+
+
+def test_rank_one_dynamics_shows_what_each_inequality_needs():
+    needs = {
+        "error_square": ("Prop. 3.2, line 1", 0.8),
+        "error_norm": ("Prop. 3.2, line 2", 0.93),
+        "signal": ("Prop. 3.3", 1.08),
+        "stage_one_error": ("stage 1", 1.25),
+    }
+    splits = {"split": ["planted", "random"], "start": ["scaled", "one"]}
+    table = crossed(("over_low", "over_up"), inequality=[*needs, "final_error"], **splits, m=[100, 1000], **RUNS)
+    table["regime"] = np.where(table["m"] == 100, "practical", "certified")
+    *panels, right = figures.draw("rank_one_dynamics", {"rank_one_dynamics": table}).axes
+    for axes, split in zip(panels, ("planted", "random"), strict=True):
+        for name, (label, shift) in needs.items():
+            shown = where(table, inequality=name, split=split, start="scaled")
+            same(curve(axes, label), shifted(mean(shown, "m", "over_low"), shift))
+        assert level(axes, "needed = had") == 1
+    for start, label in (("scaled", "α = δ√(log(1/δ)/d)"), ("one", "control: α = 1")):
+        shown = where(table, inequality="final_error", start=start)
+        same(curve(right, label), mean(shown, "m", "over_low"))
+
+
+def test_rank_r_dynamics_shows_constants_growth_dominance_and_rates():
+    values = ("angle_constant", "angle_plain", "error_growth", "dominance", "signal_over_bound")
+    rates = ("rate_over_bound", "rate_over_unit_bound", "least_rate_over_bound")
+    axes = {"split": ["planted", "random"], "kappa": [1.0, 4.0], "alpha": [1e-2, 1e-4], "m": [10**4, 10**6], **RUNS}
+    table = crossed((*values, *rates), **axes).assign(regime="certified")
+    table["m_over_dr"], table["log_start"] = table["m"] / 40, np.log(20 / table["alpha"])
+    angle, growth, dominance, rate = figures.draw("rank_r_dynamics", {"rank_r_dynamics": table}).axes
+    planted = where(table, split="planted")
+    for kappa in (1.0, 4.0):
+        for m, power in ((10**4, 4), (10**6, 6)):
+            shown = where(planted, kappa=kappa, m=m)
+            same(curve(angle, f"κ = {kappa:g}, m = $10^{{{power}}}$"), mean(shown, "log_start", "angle_constant"))
+    means = mean(where(planted, kappa=1.0, m=10**6), "log_start", "angle_constant")
+    first = (means.index[0], 1.3 * means.iloc[0])
+    same(curve(angle, "∝ log(d/α)"), power_law(means.index, first, 1))
+    for panel, value in ((growth, "error_growth"), (dominance, "dominance"), (rate, judged_rate())):
+        for kappa, alpha in itertools.product((1.0, 4.0), (1e-2, 1e-4)):
+            shown = where(planted, kappa=kappa, alpha=alpha)
+            label = f"κ = {kappa:g}, α = $10^{{{np.log10(alpha):.0f}}}$"
+            same(curve(panel, label), mean(shown, "m_over_dr", value))
+    heights = [
+        level(panel, label) for panel, label in ((growth, "Theorem"), (dominance, "Theorem"), (rate, "Prop. 4.3"))
+    ]
+    assert heights == [4, 1, 1]
+
+
+def judged_rate():
+    """Return the column that the claim about Proposition 4.3 judges: the figure is of that."""
+    registry = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())
+    (value,) = {
+        entry["estimand"]["value"]
+        for entry in registry
+        if entry["figure"] == "rank_r_dynamics" and entry["id"].startswith("prop43")
+    }
+    return value
+
+
+def test_dynamics_course_shows_signal_error_angle_and_their_bounds():
+    sigmas = [f"sigma_{k}" for k in range(1, 8)]
+    values = ("test_error", "signal", "error", "sine", *sigmas)
+    table = crossed(values, rank=[2], m_over_dr=[2.0, 500.0], iteration=[0, 10, 20, 60], target=[0, 1], ensemble=[0, 1])
+    d, kappa, alpha, step = 20, 4.0, 0.1, 0.5
+    table = table.assign(
+        d=d, m=80, kappa=kappa, alpha=alpha, step=step, delta_low=0.01 * table["m_over_dr"], delta_up=9
+    )
+    few, many, both, angle = figures.draw("dynamics_course", {"dynamics_course": table}).axes
+    shown = where(table, target=0, ensemble=0)
+    time = np.array([0, 5, 10, 30])
+    for axes, ratio in ((few, 2), (many, 500)):
+        run = where(shown, m_over_dr=ratio)
+        lines = [line.get_ydata() for line in axes.lines]
+        for line, sigma in zip(lines, sigmas, strict=False):
+            np.testing.assert_allclose(line, run[sigma])
+        # √ of the eigenvalues 1 and 1/4.
+        assert [line[0] for line in lines[7:]] == pytest.approx([1, 0.5])
+        for value, label in (("signal", "signal σ_min(U*ᵀZ)"), ("error", "error ‖E‖")):
+            same(curve(both, f"{label}, m = {ratio}·dr"), pd.Series(run[value].to_numpy(), time))
+        later = run[run["iteration"] > 0]
+        same(curve(angle, f"sin∠(S_t, U*), m = {ratio}·dr"), pd.Series(later["sine"].to_numpy(), time[1:]))
+    # (1 + η/8κ)^t α, at most 1/(2√κ) = 1/4.
+    grown = np.minimum(0.1 * (1 + 0.5 / 32) ** np.array([0, 10, 20, 60]), 0.25)
+    same(curve(both, "signal's bound"), pd.Series(grown, time))
+    assert level(both, "error's bound") == pytest.approx(0.4)
+    assert set(curve(both, "T₁ = κ log(d/α)/η").index) == {4 * np.log(20 / 0.1)}
+    dotted = [line.get_ydata()[0] for line in angle.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
+    np.testing.assert_allclose(dotted, [2**0.5 * 0.02, 2**0.5 * 5.0])
+
+
+# Quadratic networks.
+
+
+def network(values=("test_error", "generalisation_error", "parameter_error"), seed=0, **axes):
+    runs = {
+        "variant": ["algorithm-1"],
+        "m": [40],
+        "tau_error": [0.0],
+        "width": [10],
+        "iteration": [100],
+        "alpha": [1e-3],
+    }
+    return crossed(values, seed, **{**runs, **axes}, **RUNS).assign(d=10, rank=2)
+
+
+def test_quadratic_recovery_shows_generalisation_errors_and_the_theorems_bound():
+    names = {
+        "algorithm-1": "Algorithm 1",
+        "plain": "plain gradient descent",
+        "wrong-sign": "rescaling of the wrong sign",
+    }
+    table = network(variant=list(names), alpha=[1e-1, 1e-2, 1e-3])
+    # The window of T is empty from α = 0.1 on.
+    table = table.assign(bound=10 * 1.5 * table["alpha"], window=0.05 / table["alpha"])
+    (axes,) = figures.draw("quadratic_recovery", {"quadratic_recovery": table}).axes
+    for variant, label in names.items():
+        shown = where(table, variant=variant)
+        same(curve(axes, label), geometric(shown, "alpha", "generalisation_error"))
+        has_band(axes, shown.groupby("alpha")["generalisation_error"])
+    same(curve(axes, "dκα"), power_law([1e-1, 1e-2, 1e-3], (1, 15), 1))
+
+
+def falling(along, sizes, thresholds):
+    """Return errors 0.3·(m*/m)² of two variants, which fall through 0.3 at m* and through 0.1 at √3·m*."""
+    counts = [round(10 * 1.6**k) for k in range(12)]
+    table = crossed((), **sizes, variant=list(thresholds), m=counts, **RUNS)
+    goal = [thresholds[row.variant] * getattr(row, along) for row in table.itertuples()]
+    return table.assign(test_error=0.3 * (np.array(goal) / table["m"]) ** 2)
+
+
+def test_quadratic_samples_in_d_shows_thresholds_in_d_and_in_the_rank():
+    thresholds = {"algorithm-1": 4.0, "plain": 7.0}
+    tables = {
+        "quadratic_samples_in_d": falling("d", {"d": [10, 20, 40], "rank": [1]}, thresholds),
+        "quadratic_samples_in_r": falling("rank", {"d": [30], "rank": [5, 10]}, thresholds),
+    }
+    left, right = figures.draw("quadratic_samples_in_d", tables).axes
+    for axes, sizes in ((left, [10, 20, 40]), (right, [5, 10])):
+        for variant, label in (("algorithm-1", "Algorithm 1, exact τ, R = 10τ"), ("plain", "plain gradient descent")):
+            for tolerance, by in ((0.3, 1), (0.1, 3**0.5)):
+                expected = pd.Series([by * thresholds[variant] * size for size in sizes], sizes)
+                same(curve(axes, f"{label}, to {tolerance:g}: exponent 1.00"), expected)
+    same(curve(left, "d(d+1)/2"), pd.Series([55, 210, 820], [10, 20, 40]))
+
+
+def test_lemma_printed_shows_deviations_and_their_means():
+    values, truncations = ("deviation", "ratio"), ["printed", "proof", "none"]
+    kinds = {"truncation": truncations, "direction": ["fixed", "adversarial"], "ensemble": [0, 1, 2]}
+    table = crossed(values, d=[10], m=[50, 100], delta=[0.1, 0.01], **kinds).assign(level=9.0)
+    in_d = crossed(values, 1, d=[10, 20, 40], m=[100], delta=[0.01], **kinds).assign(level=9.0)
+    in_m = crossed(values, 2, d=[10], m=[100, 400], delta=[0.01], **kinds).assign(level=9.0)
+    tables = {"lemma_printed": table, "lemma_in_d": in_d, "lemma_in_m": in_m}
+    axes, *others = figures.draw("lemma_printed", tables).axes
+    for truncation, label, power in (
+        ("printed", "R = log(1/δ), as printed", 1),
+        ("proof", "R = log²(1/δ), as in its proof", 2),
+    ):
+        law = curve(axes, f"{label}: mean")
+        deltas = law.index.to_numpy()
+        # 3·P(χ²₅ > R): what truncation takes from E g⁴ = 3.
+        np.testing.assert_allclose(law, 3 * chi2.sf(np.log(1 / deltas) ** power, 5) / deltas, rtol=1e-6)
+        shown = where(table, truncation=truncation, direction="fixed", m=100)
+        bar = f"a sum of m = 100, {label.split(',')[0]}"
+        same(curve(axes, bar), mean(shown, "delta", "ratio"))
+        low, high = whiskers(axes, bar)
+        same(low, shown.groupby("delta")["ratio"].min())
+        same(high, shown.groupby("delta")["ratio"].max())
+    for panel, frame, along in zip(others, (in_d, in_m), ("d", "m"), strict=True):
+        for truncation, text in (("proof", "truncated"), ("none", "whole sum")):
+            for direction, kind in (("fixed", "fixed direction"), ("adversarial", "adversarial directions")):
+                shown = where(frame, truncation=truncation, direction=direction)
+                same(curve(panel, f"{text}, {kind}"), geometric(shown, along, "deviation"))
+
+
+def test_quadratic_ablation_shows_the_test_error_along_runs_and_one_over_t():
+    left_names = {
+        "no-rescaling": "no rescaling",
+        "wrong-sign": "rescaling of the wrong sign",
+        "coefficient-4": "coefficient 4",
+    }
+    right_names = {"no-truncation": "no truncation", "level-4": "R = 4τ"}
+    both = {"algorithm-1": "Algorithm 1"}
+    table = network(variant=[*both, *left_names, *right_names], iteration=[10, 100, 1000])
+    left, right = figures.draw("quadratic_ablation", {"quadratic_ablation": table}).axes
+    for axes, names in ((left, {**both, **left_names}), (right, {**both, **right_names})):
+        for variant, label in names.items():
+            same(curve(axes, label), geometric(where(table, variant=variant), "iteration", "test_error"))
+    law = left.lines[-1]
+    same(pd.Series(law.get_ydata(), law.get_xdata()), power_law([250, 1000], (250, 0.06), -1))
+
+
+def test_quadratic_tau_shows_what_errors_of_both_signs_leave():
+    table = network(tau_error=[-0.1, -0.01, 0.0, 0.01, 0.1], iteration=[10, 100])
+    mean_label = network(seed=1, variant=["algorithm-1", "mean-label"], m=[40, 80])
+    tables = {"quadratic_tau": table, "quadratic_mean_label": mean_label}
+    left, right = figures.draw("quadratic_tau", tables).axes
+    sized = table.assign(size=table["tau_error"].abs())
+    over = sized[(sized["tau_error"] > 0) & (sized["iteration"] == 100)]
+    same(curve(left, "τ too large, at the end"), geometric(over, "size", "test_error"))
+    under = sized[sized["tau_error"] < 0].groupby(["size", "target", "ensemble"])["test_error"].min().reset_index()
+    same(curve(left, "τ too small, lowest"), geometric(under, "size", "test_error"))
+    exact = where(table, tau_error=0.0, iteration=100)["test_error"]
+    assert level(left, "exact τ") == pytest.approx(np.exp(np.log(exact).mean()))
+    # ετ/2 in each direction of X*, which has eigenvalues 1: ετ/2 of ‖X*‖, and τ = 2.
+    same(curve(left, "in the population limit"), power_law([0.01, 0.1], (1, 1), 1))
+    for variant, label in (("algorithm-1", "Algorithm 1"), ("mean-label", "τ from the mean label")):
+        same(curve(right, label), geometric(where(mean_label, variant=variant), "m", "test_error"))
+
+
+def test_quadratic_initialisation_shows_test_errors_over_alpha_and_over_m():
+    names = {"algorithm-1": "Algorithm 1", "no-truncation": "no truncation", "plain": "plain gradient descent"}
+    table = network(variant=list(names), alpha=[1e-3, 1e-1, 1.0])
+    methods = {"projected": "projected descent from 0", "factored": "plain descent from α = 1"}
+    cone = crossed(ERRORS, 1, measurements=["rank-one", "gaussian"], method=list(methods), m=[20, 40], **RUNS)
+    cone = cone.assign(d=10, rank=1, alpha=np.where(cone["method"] == "factored", 1.0, np.nan), psd_dimension=32.5)
+    tables = {"quadratic_initialisation": table, "quadratic_cone": cone}
+    left, right = figures.draw("quadratic_initialisation", tables).axes
+    for variant, label in names.items():
+        same(curve(left, label), geometric(where(table, variant=variant), "alpha", "test_error"))
+    for measurements, text in (("rank-one", "xxᵀ"), ("gaussian", "Gaussian")):
+        for method, label in methods.items():
+            means = geometric(where(cone, measurements=measurements, method=method), "m", "test_error")
+            same(curve(right, f"{label}, {text}"), shifted(means, 1 / 10))
+    assert set(curve(right, "positivity alone").index) == {3.25}
+
+
+def test_quadratic_width_shows_test_errors_over_the_width():
+    table = network(variant=["algorithm-1", "plain"], width=[2, 10, 20], m=[40, 80])
+    for axes, m in zip(figures.draw("quadratic_width", {"quadratic_width": table}).axes, (40, 80), strict=True):
+        for variant, label in (("algorithm-1", "Algorithm 1"), ("plain", "plain gradient descent")):
+            shown = where(table, variant=variant, m=m)
+            same(curve(axes, label), geometric(shown, "width", "test_error"))
+            has_band(axes, shown.groupby("width")["test_error"])

@@ -1,0 +1,82 @@
+"""Intervals, factors and thresholds against formulas worked out plainly, on tables small enough to check by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+
+from algoreg import estimators
+from algoreg.estimands import samples, simulations
+
+
+def half_width(variances, freedoms):
+    """Return t(97.5 %)·√Σv with Satterthwaite's degrees of freedom (Σv)²/Σ(v²/ν), term by term."""
+    total = sum(variances)
+    freedom = total**2 / sum(v**2 / n for v, n in zip(variances, freedoms, strict=True))
+    return student.ppf(0.975, freedom) * math.sqrt(total)
+
+
+@pytest.mark.parametrize(("of_targets", "of_ensembles"), [(0.1, 1.0), (1.0, 0.1), (1.0, 1.0)])
+def test_the_half_width_has_satterthwaites_degrees_of_freedom(of_targets, of_ensembles, monkeypatch):
+    # Enough resamples that their variance is that of all resamples within a percent or so.
+    monkeypatch.setattr(estimators, "REPLICATES", 40_000)
+    targets, ensembles = of_targets * np.array([-2.0, -1, 0, 1, 2]), of_ensembles * np.array([-1.0, 0, 1])
+    values = targets[:, None] + ensembles[None, :]
+    estimate = estimators.crossed_interval(lambda t, e: values[t][:, e].mean(), 5, 3, np.random.default_rng(0))
+    # A mean of n independent units has the variance s²/n, known with n − 1 degrees of freedom.
+    expected = half_width([targets.var(ddof=1) / 5, ensembles.var(ddof=1) / 3], [4, 2])
+    assert estimate.value == pytest.approx(0, abs=1e-12)
+    assert estimate.high == pytest.approx(expected, rel=0.02)
+    assert estimate.low == pytest.approx(-expected, rel=0.02)
+    if of_targets != of_ensembles:
+        # The sum of both degrees of freedom would be seen.
+        naive = student.ppf(0.975, 6) * math.sqrt(targets.var(ddof=1) / 5 + ensembles.var(ddof=1) / 3)
+        assert naive < 0.95 * expected
+
+
+def test_a_prediction_allows_for_the_mean_being_estimated_too():
+    # Effects that add up: the variance is 2 of targets, 9 of ensembles, 0 of the rest.
+    logs = np.array([0.0, 2.0])[:, None] + np.array([0.0, 3.0, 6.0])[None, :]
+    # One new target over four new ensembles, beside the mean of two targets and three ensembles.
+    half = half_width([2 * (1 + 1 / 2), 9 * (1 / 4 + 1 / 3)], [1, 2])
+    low, high = estimators.prediction_interval(np.exp(logs), 4)
+    assert math.log(low) == pytest.approx(4 - half)
+    assert math.log(high) == pytest.approx(4 + half)
+
+
+def test_a_prediction_allows_for_what_neither_target_nor_ensemble_explains():
+    # Only the rest varies: residuals ±1 in every row and column, with one degree of freedom and the variance 4.
+    logs = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    half = half_width([4 * (1 / 3 + 1 / 4)], [1])
+    low, high = estimators.prediction_interval(np.exp(logs), 3)
+    assert math.log(low) == pytest.approx(-half)
+    assert math.log(high) == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("published", "factor"), [(5.0, 1.0), (10.0, 2.0), (2.5, 2.0)])
+def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor, monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 50)
+    # The mean of 1, 9, 1, 9 is 5 (their geometric mean is 3).
+    runs = [
+        {"d": 100, "alpha": 0.1, "target": t, "ensemble": e, "test_error": [1.0, 9.0][e]}
+        for t in range(2)
+        for e in range(2)
+    ]
+    curve = pd.DataFrame({"d": [100], "alpha": [0.1], "error": ["test_error"], "value": [published]})
+    tables, options = {"ours": pd.DataFrame(runs)}, {"table": "ours", "figure": "f", "errors": ["test_error"]}
+    estimate = simulations.published_factor(tables, {"f": curve}, np.random.default_rng(0), **options)
+    assert estimate.value == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("error", [1.0, 4.0, 1e6, np.nan])
+def test_an_error_above_that_of_nothing_found_counts_as_nothing_found(error):
+    runs = [
+        {"rank": 1, "m": m, "target": 0, "ensemble": 0, "test_error": value, "status": "budget"}
+        for m, value in ((10, error), (20, 0.05))
+    ]
+    found = samples.find_thresholds(pd.DataFrame(runs), "rank", 0.1)
+    # The tolerance 0.1 lies log(1/0.1)/log(1/0.05) of the way from 10 to 20 on log scales, whatever lies above 1.
+    share = math.log(1 / 0.1) / math.log(1 / 0.05)
+    assert math.exp(found.logs.item()) == pytest.approx(10 * 2**share)
