@@ -241,7 +241,7 @@ def quadratic_ablation(tables):
         for variant in [name for name in variants if name in set(table["variant"])]:
             label, colour, style = NAMES[variant]
             _line(axes, table[table["variant"] == variant], "iteration", "test_error", colour, label, style)
-        axes.set(xscale="log", yscale="log", xlabel="iteration", title=f"{what}; {_sizes(table)}")
+        axes.set(xscale="log", yscale="log", xlabel="iteration", title=f"{what}\n{_sizes(table)}")
         legend_below(axes)
     start = np.array([0.25, 1.0]) * table["iteration"].max()
     grid[0].plot(start, 0.06 * (start / start[0]) ** -1.0, color="black", linewidth=0.8)

@@ -77,7 +77,7 @@ def figure_2(tables):
         axes.set(
             yscale="log",
             xlabel=ITERATION,
-            title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {sizes_text(frame)}",
+            title=f"α = {alpha:g}\nd = {frame['d'].iloc[0]}, {sizes_text(frame)}",
         )
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(THOUSANDS)
