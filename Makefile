@@ -5,7 +5,8 @@ TIER ?= standard
 CORES ?= 2
 BIN := .venv/bin
 # Snakemake's jobs and notebook kernels must find this environment's programs.
-RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+# The shell's own PWD: whatever is in the checkout's path, quotes and dollars included, stays what it is.
+RUN := PATH="$$PWD/$(BIN):$$PATH"
 CONFIG = $(if $(filter standard,$(TIER)),,--configfile $(if $(wildcard $(TIER)),$(TIER),config/$(TIER).yaml))
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake

@@ -20,15 +20,6 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/cache.smk"
 
 
-localrules:
-    replication,
-    figures,
-    claims,
-    notebooks,
-    report,
-    verify,
-
-
 rule replication:
     default_target: True
     input:

@@ -18,6 +18,9 @@ joblog.write_to(snakemake.log[0])
 
 facts = provenance(snakemake.config)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
+# Also where another workflow has imported this one, and results are not below this repository.
+os.environ["ALGOREG_ROOT"] = str(Path(snakemake.input.notebook).resolve().parents[1])
+os.environ["ALGOREG_RESULTS"] = str(Path(snakemake.output.notebook).resolve().parents[1])
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
@@ -33,7 +36,8 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
     if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:
         client.km.transport = "ipc"
     client.execute()
-page, _ = HTMLExporter().from_notebook_node(notebook)
+name = {"metadata": {"name": Path(snakemake.input.notebook).stem.replace("_", " ")}}
+page, _ = HTMLExporter(template_file=snakemake.input.template).from_notebook_node(notebook, name)
 for path, text in ((snakemake.output.notebook, nbformat.writes(notebook)), (snakemake.output.html, page)):
     records.write_text(path, text)
     records.seal(path, facts)

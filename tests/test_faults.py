@@ -243,6 +243,8 @@ def test_what_the_disk_refuses_keeps_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(records.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(records.NotWritten, match=r"a\.json: cannot be written \(No space left on device\)"):
         records.write_json(path, {"a": 2})
+    with pytest.raises(records.NotWritten, match=r"make room \(space, or inodes: df -i\)"):
+        records.write_json(path, {"a": 2})
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir() if p.is_file()] == ["a.json"]
 

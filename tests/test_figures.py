@@ -1,5 +1,10 @@
+import ast
+
 import numpy as np
 import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
 
 from algoreg import figures
 
@@ -66,3 +71,82 @@ def test_flow_equivalence_shows_changes_in_percent():
         parts.append(one.assign(iteration=10_000))
     figure = figures.draw("flow_equivalence", {"flow_equivalence": pd.concat(parts, ignore_index=True)})
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2.0, -50.0])
+
+
+TIER = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+
+
+def drawn(smoke, name):
+    """Return a figure of the finished smoke tier."""
+    folder = smoke / "results" / "smoke" / "tables"
+    return figures.draw(name, {table: pd.read_csv(folder / f"{table}.csv") for table in TIER["figures"][name]})
+
+
+def legends(figure):
+    """Return a figure's legends: of its panels, and its own."""
+    return [*(axes.get_legend() for axes in figure.axes if axes.get_legend()), *figure.legends]
+
+
+def points(axes):
+    """Return where a panel's lines, points and bands lie on the page, those inside the panel."""
+    found = [line.get_transform().transform(line.get_xydata()) for line in axes.lines if len(line.get_xydata())]
+    for collection in axes.collections:
+        offsets = collection.get_offsets()
+        if len(offsets) and np.any(np.asarray(offsets)):
+            found.append(collection.get_offset_transform().transform(offsets))
+        for path in collection.get_paths() if not np.any(np.asarray(offsets)) else ():
+            found.append(collection.get_transform().transform(path.vertices))
+    every = np.concatenate(found) if found else np.empty((0, 2))
+    x, y = every.T
+    box = axes.get_window_extent()
+    return every[(x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)]
+
+
+def covered(figure):
+    """Return what a figure's legends lie on: data, a panel's axis with its name, another legend, a line of text below all."""
+    renderer, hidden = figure.canvas.get_renderer(), []
+    boxes = [(legend, legend.get_window_extent(renderer)) for legend in legends(figure)]
+    for place, (_, box) in enumerate(boxes):
+        for axes in figure.axes:
+            x, y = points(axes).T
+            if np.any((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1)):
+                hidden.append(f"data of {axes.get_title()!r}")
+            around = [axis.get_tightbbox(renderer) for axis in (axes.xaxis, axes.yaxis)]
+            if any(other is not None and box.overlaps(other) for other in around):
+                hidden.append(f"an axis of {axes.get_title()!r}")
+        hidden += ["another legend" for _, other in boxes[place + 1 :] if box.overlaps(other)]
+        if figure._supxlabel is not None and box.overlaps(figure._supxlabel.get_window_extent(renderer)):
+            hidden.append("the line below all panels")
+    return hidden
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("name", TIER["figures"])
+def test_legends_lie_on_nothing(smoke, name):
+    figure = drawn(smoke, name)
+    assert covered(figure) == []
+    for legend in legends(figure):
+        box, page = legend.get_window_extent(), figure.bbox
+        assert box.x0 >= page.x0 - 1
+        assert box.x1 <= page.x1 + 1
+        assert box.y0 >= page.y0 - 1
+
+
+def test_a_legend_on_data_would_be_seen():
+    figure, (left, right) = figures.plt.subplots(1, 2)
+    left.plot([0, 1], [0, 1], label="a line")
+    right.fill_between([0, 1], [0, 0], [1, 1], label="a band")
+    left.legend(loc="upper right")
+    right.legend(loc="lower left")
+    figure.draw_without_rendering()
+    assert covered(figure) == ["data of ''", "data of ''"]
+
+
+def test_no_legend_looks_for_its_place():
+    """Its place would turn on the last digit of the data."""
+    for path in sorted((ROOT / "src" / "algoreg").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "legend":
+                places = [word.value for word in node.keywords if word.arg == "loc"]
+                assert places, (path, node.lineno)
+                assert getattr(places[0], "value", None) not in ("best", 0), (path, node.lineno)

@@ -30,6 +30,20 @@ def test_results_have_sidecars_and_damage_is_noticed(results):
         records.read_table(path)
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"sha256": "\xff"}', b"[1]", b""])
+def test_json_that_cannot_be_read_is_a_damaged_result(results, content):
+    path = results / "a.json"
+    records.write_json(path, {"x": 1})
+    records.sidecar_path(path).write_bytes(content)
+    with pytest.raises(records.DamagedResult, match=r"its sidecar .* cannot be read. Delete .*a\.json and rerun"):
+        records.read_json(path)
+    if content != b"[1]":
+        path.write_bytes(content)
+        records.seal(path)
+        with pytest.raises(records.DamagedResult, match=r"a\.json: is not JSON that can be read. Delete it and rerun"):
+            records.read_json(path)
+
+
 def test_arrays_are_byte_stable_and_never_pickled(results):
     arrays = {"b": np.arange(3), "a": np.ones((2, 2))}
     records.write_arrays(results / "x.npz", arrays)

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
@@ -275,3 +276,77 @@ def test_jobs_take_as_many_ensembles_of_a_descent_as_they_are_told():
         ("1", "4"): ["part"],
     }
     assert list(settings.descent_jobs({**tier, "ensembles_per_job": 9})) == [("0", "1", "2", "3", "4"), ("1", "4")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (("descents", "paper_step", "runs", 0, "alpha"), 1e-39,
+         "descents.paper_step.runs[0].alpha = 1e-39: allowed is at least 1.18e-38 in float32"),
+        (("descents", "paper_step", "runs", 0, "alpha"), [0.1, 1e-44], "alpha = 1e-44: allowed is at least 1.18e-38"),
+        (("studies", "window", "options", "alpha_power"), 400,
+         "options.alpha_power = 400: allowed is at most 340.66 at d = 8 in float64"),
+        (("studies", "dynamics_course", "options", "alpha"), 1e-310,
+         "studies.dynamics_course.options.alpha = 1e-310: allowed is at least 2.23e-308 in float64"),
+    ],
+)  # fmt: skip
+def test_a_start_that_its_data_type_cannot_hold_is_refused(path, value, line):
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.validate_tier(edit(path, value), "tier.yaml", SCHEMAS)
+    assert line in str(caught.value)
+
+
+def test_the_data_type_that_decides_about_a_start_is_the_one_it_is_computed_in():
+    tier = edit(("descents", "paper_step", "runs", 0, "alpha"), 1e-39)
+    tier["descents"]["paper_step"]["dtype"] = "float64"
+    assert "float32" not in "".join(problems_of(tier))
+    study = edit(("studies", "dynamics_course", "options", "alpha"), 1e-39)
+    assert not problems_of(study)
+    study["studies"]["dynamics_course"]["dtype"] = "float32"
+    assert "at least 1.18e-38 in float32" in "".join(problems_of(study))
+    for name, least in settings.SMALLEST_NORMAL.items():
+        assert least == np.finfo(name).smallest_normal
+
+
+def problems_of(tier):
+    """Return what is wrong with a tier."""
+    try:
+        settings.validate_tier(tier, "tier.yaml", SCHEMAS)
+    except settings.SettingsError as error:
+        return error.problems
+    return []
+
+
+def test_more_runs_than_anyone_waits_for_are_refused_before_they_are_listed(monkeypatch):
+    tier = edit(("descents", "paper_step", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(20_000)])
+    monkeypatch.setattr(settings, "expand_runs", None)
+    lines = [line for line in problems_of(tier) if "paper_step" in line]
+    assert lines == [
+        "tier.yaml: descents.paper_step.runs: 20000 runs (alpha alone has 20000 values); allowed are at most 10000"
+    ]
+
+
+def test_checking_a_tier_takes_as_many_steps_as_it_has_runs(monkeypatch):
+    counted = {"expand_runs": 0, "recorded_iterations": 0, "listed": 0}
+    for name in ("expand_runs", "recorded_iterations"):
+        plain = getattr(settings, name)
+
+        def counting(*arguments, name=name, plain=plain):
+            found = plain(*arguments)
+            counted[name] += 1
+            counted["listed"] += len(found)
+            return found
+
+        monkeypatch.setattr(settings, name, counting)
+
+    def steps(count):
+        counted.update(dict.fromkeys(counted, 0))
+        tier = edit(("descents", "paper_step", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(count)])
+        problems_of(tier)
+        return dict(counted)
+
+    few, many = steps(10), steps(1010)
+    assert few["expand_runs"] == many["expand_runs"] > 0
+    assert few["recorded_iterations"] == many["recorded_iterations"] > 0
+    # Each listing of the runs is longer by the thousand that were added.
+    assert many["listed"] - few["listed"] <= 1000 * few["expand_runs"]

@@ -56,6 +56,28 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"
 BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
 
 
+# From a panel's lower edge to its legend, in points: tick labels and the axis's name lie between.
+BELOW_AXIS = 36
+
+
+def legend_below(axes, **options):
+    """Put a panel's legend below it, where no data can ever lie; the figure grows by it (:func:`draw`)."""
+    size = options.setdefault("fontsize", STYLE["legend.fontsize"])
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=BELOW_AXIS / size, **options)
+    legend.takes_room = True
+
+
+def _make_room(figure):
+    """Heighten a figure by its legends, row by row, so that they take nothing from its panels."""
+    renderer, rows = figure.canvas.get_renderer(), {}
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if getattr(legend, "takes_room", False):
+            row, height = axes.get_subplotspec().rowspan.start, legend.get_window_extent(renderer).height
+            rows[row] = max(rows.get(row, 0), height / figure.dpi)
+    figure.set_figheight(figure.get_figheight() + sum(rows.values()))
+
+
 def drawing(function):
     """Mark a function of the tables as the drawing of the figure that has its name."""
     return function
@@ -84,6 +106,7 @@ def draw(name, tables):
     function = getattr(import_module(known[name].module), name)
     with plt.rc_context(STYLE):
         figure = function(tables)
+        _make_room(figure)
         # Laid out once, for all the files that it is saved to.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -80,7 +80,7 @@ def atomic(path):
             raise
         raise NotWritten(
             f"{path}: cannot be written ({os.strerror(error.errno)}). Nothing half-written is left: "
-            "make room, or make the folder writable, and run the same command again."
+            "make room (space, or inodes: df -i), or make the folder writable, and run the same command again."
         ) from error
     finally:
         # On a read-only disk there is nothing to remove.
@@ -227,7 +227,8 @@ def read_provenance(path):
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("not a mapping")
-    except (OSError, ValueError) as error:
+    # A hostile one, nested thousands deep, ends in a RecursionError.
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
     return content
 
@@ -257,8 +258,17 @@ def check(path):
 
 
 def read_json(path):
-    """Read a checked JSON result."""
-    return json.loads(check(path).read_text(encoding="utf-8"))
+    """Read a checked JSON result.
+
+    Raises
+    ------
+    DamagedResult
+        Also for one that is not JSON, whatever its sidecar says.
+    """
+    try:
+        return json.loads(check(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedResult(f"{path}: is not JSON that can be read. Delete it and rerun.") from error
 
 
 def read_arrays(path):

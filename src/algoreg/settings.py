@@ -26,9 +26,15 @@ from algoreg.sources import module_literal, module_names
 MEMORY_LIMIT_BYTES = 64 * 2**30
 # Of one run in a recording grid, or of the paper's in one table: more is a slip of the pen.
 MOST_POINTS = 100_000
+# Of one descent, without its targets.
+MOST_RUNS = 10_000
+# The least positive number of full precision; below it numbers lose digits, and soon become 0.
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 # The curves in reference/published that a table can be compared with, and the size they were run at.
 PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_4", "figure_5a_sgd", "figure_5b_gd")
 PUBLISHED_D = 100
+# What studies compute in unless they say otherwise, as verdicts are judged from them.
+STUDY_DTYPE = "float64"
 JUDGING = ("quick", "standard", "paper")
 # What every algorithm takes in a run; without m a run knows all of the problem's measurements.
 GENERIC_RUN_KEYS = ("step", "iterations", "m")
@@ -70,6 +76,9 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 
 def load_yaml(path):
     """Load a YAML file, refusing duplicate keys and anything that is not plain data.
+
+    Snakemake's own reader sees a tier file first and resolves aliases, however deeply nested: a hostile file can keep it
+    busy for ever. Tier files are trusted, as the rest of a checkout is; what is refused here are mistakes.
 
     Raises
     ------
@@ -307,8 +316,8 @@ def _run_problems(tier, file):
     problems = []
     for name, descent in tier["descents"].items():
         place = f"{file}: descents.{name}"
-        unknown = _unknown_names(tier, descent, place)
-        problems += unknown or [
+        stopping = _unknown_names(tier, descent, place) or _many_runs_problems(descent, place)
+        problems += stopping or [
             *_factor_problems(tier, name, place),
             *_recorded_problems(descent, place),
             *_batch_problems(tier, descent, place),
@@ -331,6 +340,35 @@ def _unknown_names(tier, descent, place):
     return []
 
 
+def _count_runs(descent):
+    """Return how many runs a descent has, without its targets and without listing them."""
+    return sum(math.prod(len(_as_list(value)) for value in run.values()) for run in descent["runs"])
+
+
+def _many_runs_problems(descent, place):
+    """Return a line if a descent has more runs than anyone waits for: more are a slip of the pen."""
+    count = _count_runs(descent)
+    if count <= MOST_RUNS:
+        return []
+    entry = max(descent["runs"], key=lambda run: math.prod(len(_as_list(value)) for value in run.values()))
+    longest = max(entry, key=lambda key: len(_as_list(entry[key])))
+    listed = len(_as_list(entry[longest]))
+    return [f"{place}.runs: {count} runs ({longest} alone has {listed} values); allowed are at most {MOST_RUNS}"]
+
+
+def _underflow_problems(values, dtype, place):
+    """Return a line for the first start that loses its digits, or is 0, in the data type it is computed in."""
+    least = SMALLEST_NORMAL[dtype]
+    small = [value for value in _as_list(values) if isinstance(value, int | float) and 0 < value < least]
+    return (
+        [
+            f"{place} = {small[0]}: allowed is at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0"
+        ]
+        if small
+        else []
+    )
+
+
 def _one_run_problems(tier, descent, run, place):
     """Return what is wrong with one entry of a descent's runs: its options, its m, what it lacks."""
     options = algorithm_options(descent["algorithm"])
@@ -339,6 +377,8 @@ def _one_run_problems(tier, descent, run, place):
     for key, value in run.items():
         if key not in GENERIC_RUN_KEYS:
             problems += _option_problems(options, key, value, run, total, place)
+    if "alpha" in options:
+        problems += _underflow_problems(run.get("alpha", []), descent.get("dtype", tier["dtype"]), f"{place}.alpha")
     for item in _as_list(run.get("m", total)):
         if item > total:
             problems.append(f"{place}.m = {item}: allowed is at most the problem's m = {total}")
@@ -390,7 +430,7 @@ def _recorded_problems(descent, place):
 def _batch_problems(tier, descent, place):
     """Return a line if the iterates and targets of a descent's batch, in float64, would not fit in memory."""
     problem = tier["problems"][descent["problem"]]
-    runs = sum(math.prod(len(_as_list(value)) for value in run.values()) for run in descent["runs"])
+    runs = _count_runs(descent)
     need = 8 * 2 * runs * problem["targets"] * problem["d"] ** 2
     if need <= MEMORY_LIMIT_BYTES:
         return []
@@ -540,16 +580,22 @@ def _row_problems(tier, experiment, place):
     return problems
 
 
+def _recorded_by(tier, name):
+    """Return the iterations that a descent records, as the engine has it: one grid up to the longest run, and every run's end."""
+    budgets = {run["iterations"] for run in expand_runs(tier, name)}
+    return {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
+
+
 def _recording_problems(tier, experiment, place):
     """Return the iterations that an experiment asks for and its descents do not record."""
-    problems = []
+    problems, recorded = (
+        [],
+        {name: _recorded_by(tier, name) for name in experiment["descents"] if name in tier["descents"]},
+    )
     for name, run, _ in _selected_runs(tier, experiment):
-        budgets = [other["iterations"] for other in expand_runs(tier, name)]
-        # As the engine has it: one grid up to the longest run, and the end of every run.
-        batch = {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
-        recorded = {point for point in batch if point <= run["iterations"]}
         for point in paper_iterations(experiment):
-            if point % run["step_factor"] or own_iteration(point, run) not in recorded:
+            own = own_iteration(point, run)
+            if point % run["step_factor"] or own > run["iterations"] or own not in recorded[name]:
                 problems.append(
                     f"{place}.paper_iterations = {point}: descents.{name} (step_factor {run['step_factor']}, "
                     f"{run['iterations'] * run['step_factor']} iterations) does not record it"
@@ -569,6 +615,26 @@ def study_parts(block):
     """Return which ensembles each job of a study takes, dealt out by turns."""
     jobs = block.get("jobs", 1)
     return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
+
+
+def _study_start_problems(block, place):
+    """Return the starts of a study that its data type cannot hold, also one that is given as a power of d."""
+    settled, dtype = study_options(block), block.get("dtype", STUDY_DTYPE)
+    problems = []
+    for key in ("alpha", "alphas"):
+        if key in settled:
+            problems += _underflow_problems(settled[key], dtype, f"{place}.options.{key}")
+    if "alpha_power" in settled:
+        least = SMALLEST_NORMAL[dtype]
+        power = (
+            -math.log(least) / math.log(max(_as_list(settled["d"]))) if max(_as_list(settled["d"])) > 1 else math.inf
+        )
+        if settled["alpha_power"] > power:
+            problems.append(
+                f"{place}.options.alpha_power = {settled['alpha_power']}: allowed is at most {math.floor(power * 100) / 100:g} at "
+                f"d = {settled['d']} in {dtype}; beyond it the start becomes 0"
+            )
+    return problems
 
 
 def _study_problems(tier, file):
@@ -595,6 +661,8 @@ def _study_problems(tier, file):
                 found += _schema_problems(value, known[key], file, ("studies", name, "options", key))
         missing = [key for key, schema in known.items() if key not in given and "default" not in schema]
         found += [f"{place}.options.{key} is missing" for key in missing]
+        if not found:
+            found += _study_start_problems(block, place)
         if not found:
             values = {"ensembles": block["ensembles"], **study_options(block)}
             for condition, sentence in module_literal("studies", block["study"], "CHECKS", ()):

@@ -9,20 +9,34 @@ from importlib.metadata import version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from algoreg import settings, sources
-from algoreg.records import sidecar_path
-from algoreg.settings import rule_name
-
-ROOT = Path(workflow.basedir)
+# Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
+ROOT = Path(str(workflow.current_basedir)).parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
+
+if set("{}") & set(str(ROOT)):
+    raise WorkflowError(
+        f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
+    )
+try:
+    from algoreg import settings, sources
+    from algoreg.records import sidecar_path
+    from algoreg.settings import rule_name
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
+        f"'{sys.executable} -m pip install -e {ROOT}', or run `make setup` in {ROOT} and use .venv there."
+    ) from error
 
 
 def checked_settings():
     """Return the registry, the tier being in order too, or stop with every problem of both."""
     problems, loaded = [], None
     files = [str(file) for file in workflow.configfiles]
-    if len(files) > 1 and workflow.is_main_process:
+    # A workflow that imports this one may have its own files beside; it hands over one block of settings.
+    alone = workflow.modifier.is_main_snakefile()
+    if len(files) > 1 and workflow.is_main_process and alone:
         problems.append(
             f"{', '.join(files)}: a tier file is complete; give exactly one"
         )
@@ -64,7 +78,6 @@ def check_device():
 CLAIMS = checked_settings()
 TIER = config["tier"]
 RESULTS = f"results/{TIER}"
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 COMPARED = [
     name for name in config["experiments"] if "compare" in config["experiments"][name]
 ]
@@ -435,6 +448,27 @@ def compared_results():
         "tables": [table_path(name) for name in names],
         "problems": [result(f"problems/{name}.npz") for name in part["problems"]],
     }
+
+
+def readable_notebooks():
+    """Return the notebooks whose tables this tier has, and say which are left out for what they lack."""
+    names = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        tables = notebook["metadata"].get("algoreg", {}).get("tables", ())
+        lacking = [
+            name for name in tables if name not in {*config["experiments"], *STUDIES}
+        ]
+        if not lacking:
+            names.append(path.stem)
+        elif workflow.is_main_process:
+            logger.info(
+                f"Notebook {path.stem} left out: tier {TIER} has no table {', '.join(lacking)}."
+            )
+    return names
+
+
+NOTEBOOKS = readable_notebooks()
 
 
 def all_notebooks():

@@ -33,7 +33,7 @@ rule build_page:
         code=code_digests("scripts/build_page.py"),
         versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
     message:
-        "Building the report page of tier {TIER}"
+        f"Building the report page of tier {TIER}"
     script:
         "../../scripts/build_page.py"
 
@@ -41,6 +41,7 @@ rule build_page:
 rule execute_notebook:
     input:
         notebook=notebook_source,
+        template=from_root("workflow", "report", "notebook.html.j2"),
         tables=all_tables(),
         figures=all_figures(),
         claims=rules.collect_claims.output.claims,
@@ -84,13 +85,12 @@ rule compare_with_reference:
         log_path("compare_with_reference"),
     benchmark:
         benchmark_path("compare_with_reference")
-    group:
-        "results"
+    # In no group, as it needs check_controls, which is in none: what may fail by intent shall not take others with it.
     conda:
         "../../environment.yml"
     params:
         code=code_digests("scripts/compare_with_reference.py"),
     message:
-        "Comparing tier {TIER} with its committed reference"
+        f"Comparing tier {TIER} with its committed reference"
     script:
         "../../scripts/compare_with_reference.py"

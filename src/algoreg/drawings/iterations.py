@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from algoreg.figures import COLOURS, drawing, draws, plain_tick
+from algoreg.figures import COLOURS, drawing, draws, legend_below, plain_tick
 from algoreg.theory import theorem_11_error, theorem_11_window
 
 SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets × ensembles)"
@@ -97,9 +97,7 @@ def iterations_in_r(tables):
     )
     _plain(axes.xaxis, ranks)
     _plain(axes.yaxis)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * 2.4)
-    axes.legend(loc="upper left", ncols=1)
+    legend_below(axes)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -137,10 +135,8 @@ def iterations_in_alpha(tables):
         _plain(axes.xaxis, [ticks for ticks in (6, 8, 10, 15, 20, 25, 30) if ticks >= 0.9 * points.min()])
         _plain(axes.yaxis)
     grid[0][0].set_ylabel("η·t to relative error 0.1")
-    low, high = grid[0][0].get_ylim()
-    grid[0][0].set_ylim(low, high * 1.6)
     for axes in grid[0]:
-        axes.legend(loc="upper left")
+        legend_below(axes)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -187,9 +183,7 @@ def iterations_in_kappa(tables):
     for axes in grid[0]:
         axes.set(xscale="log", yscale="log", xlabel="condition number κ")
         _plain(axes.xaxis, [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12) if tick <= 1.01 * axes.get_xlim()[1]])
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high * (high / low) ** 0.45)
-        axes.legend(loc="upper left")
+        legend_below(axes)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -248,10 +242,8 @@ def error_at_time(tables):
     for axes in grid:
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α")
     grid[0].set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
-    low, high = grid[0].get_ylim()
-    grid[0].set_ylim(low, max(high, 10) * 1e8)
     for axes in grid:
-        axes.legend(loc="upper left", ncols=1 if axes is not grid[1] else 2, fontsize=7)
+        legend_below(axes, ncols=1 if axes is not grid[1] else 2, fontsize=7)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -291,7 +283,7 @@ def window(tables):
         ylabel="relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)",
         title=f"α = d⁻⁵ = {first['alpha']:.2g}, κ = {first['kappa']:g}; {_size(table)}",
     )
-    axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none")
+    legend_below(axes)
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure
 
@@ -322,7 +314,7 @@ def starts(tables):
         ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI",
         title=f"α = {first['alpha']:g}, κ = {first['kappa']:g}",
     )
-    left.legend(loc="lower left")
-    right.legend(loc="center left", bbox_to_anchor=(0, 0.47))
+    for axes in (left, right):
+        legend_below(axes)
     figure.supxlabel("line: mean of runs; band: smallest to largest run (targets × ensembles)", fontsize=7)
     return figure

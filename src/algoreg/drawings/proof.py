@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from algoreg.figures import COLOURS, drawing, draws
+from algoreg.figures import COLOURS, drawing, draws, legend_below
 from algoreg.theory import symmetric_dimension
 
 # δ's bracket is drawn as a bar: a ratio to δ lies between that to its upper and that to its lower end.
@@ -70,7 +70,7 @@ def rip(tables):
     axes.set(yscale="log", xlabel="measurements m", ylabel=f"isometry constant δ of rank {base[1]}")
     _sizes(axes, low.index)
     axes.set_title(f"d = {base[0]}, r = {base[1]}; {table['ensemble'].nunique()} ensembles")
-    axes.legend()
+    legend_below(axes)
     star = table[table["regime"] == "large"]
     sizes = {"d": base[0], "rank": base[1], "m": star.groupby("m").size().idxmax()}
     for panel, axis in zip(grid[1:], ("d", "rank"), strict=True):
@@ -96,9 +96,7 @@ def rip(tables):
         names = {"d": "d", "rank": "r", "m": "m"}
         panel.set_title(", ".join(f"{names[name]} = {value}" for name, value in still.items()))
         panel.set_ylabel("root of the attacked constant")
-        ends = panel.get_ylim()
-        panel.set_ylim(ends[0] / 2.6, ends[1])
-        panel.legend(ncols=2, loc="lower right")
+        legend_below(panel, ncols=2)
     figure.supxlabel("marks: mean over ensembles; bands: smallest to largest", fontsize=7)
     return figure
 
@@ -187,7 +185,8 @@ def rank_one_dynamics(tables):
         _sizes(axes, part["m"])
         axes.axvspan(axes.get_xlim()[0], largest * 1.5, color="grey", alpha=0.12, linewidth=0, label="practical m")
     grid[0].set_ylabel("δ that the worst step needs / δ of the ensemble (rank 4)")
-    grid[0].legend(loc="lower right")
+    for axes in grid[:2]:
+        legend_below(axes, ncols=2)
     axes = grid[2]
     for start, colour, marker, text in (
         ("scaled", COLOURS[0], "o", "α = δ√(log(1/δ)/d)"),
@@ -198,7 +197,7 @@ def rank_one_dynamics(tables):
     axes.set(yscale="log", xlabel="measurements m", ylabel="‖UUᵀ − X*‖_F / (δ log 1/δ) at time T", title="Theorem 3.1")
     _sizes(axes, table["m"])
     axes.axvspan(axes.get_xlim()[0], largest * 1.5, color="grey", alpha=0.12, linewidth=0)
-    axes.legend()
+    legend_below(axes)
     figure.supxlabel(f"{BRACKET}; means over {draws(table)}; grey: practical m, where δ is not small", fontsize=7)
     return figure
 
@@ -251,7 +250,7 @@ def rank_r_dynamics(tables):
     low, high = axes.get_ylim()
     ticks = [tick for tick in (0.2, 0.5, 1, 2, 5, 10, 20) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.legend()
+    legend_below(axes, ncols=2)
     for axes, value, title, ylabel, margin, text in (
         (
             grid[0][1],
@@ -281,7 +280,7 @@ def rank_r_dynamics(tables):
         axes.set(xlabel="measurements, m/dr", ylabel=ylabel, title=title)
         axes.set_yscale("linear" if value == "dominance" else "log")
         _sizes(axes, planted["m_over_dr"])
-        axes.legend()
+        legend_below(axes, ncols=2)
     first = table.iloc[0]
     rank = round(first["m"] / first["m_over_dr"] / _dimension(first))
     figure.suptitle(f"d = {_dimension(first)}, r = {rank}; {draws(table)}", fontsize=9)
@@ -335,7 +334,7 @@ def dynamics_course(tables):
                 ylabel="singular values of U_t",
                 title=f"r = {rank}, m = {_count(ratio)}·dr (δ between {delta['delta_low']:.2g} and {delta['delta_up']:.2g})",
             )
-            axes.legend()
+            legend_below(axes)
         axes = row[2]
         for ratio, line in zip(shown, ("-", "--"), strict=True):
             run = part[part["m_over_dr"] == ratio]
@@ -363,11 +362,7 @@ def dynamics_course(tables):
             ylabel="signal and error",
             title=f"signal against error, κ = {kappa:g}, α = {_power(alpha)}",
         )
-        # Room for the legend above the courses.
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high * (high / low) ** 0.75)
-        axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
-        axes.legend(loc="upper left", fontsize=6.5, ncols=1)
+        legend_below(axes)
         axes = row[3]
         for ratio, colour in zip(ratios, COLOURS[2:], strict=False):
             run = part[(part["m_over_dr"] == ratio) & (part["iteration"] > 0)]
@@ -382,9 +377,7 @@ def dynamics_course(tables):
             ylabel="sine of the largest principal angle",
             title="angle of the moving subspace",
         )
-        low, high = axes.get_ylim()
-        axes.set_ylim(low / (high / low) ** 0.4, high)
-        axes.legend(loc="lower left")
+        legend_below(axes)
     for axes in figure.axes:
         # Of many decades, and half of the time that this figure takes.
         axes.minorticks_off()

@@ -2,11 +2,10 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from algoreg.estimands.quadratic_networks import example_thresholds
-from algoreg.figures import COLOURS, TEST, THIRD, TRAIN, drawing, draws
+from algoreg.figures import COLOURS, TEST, THIRD, TRAIN, drawing, draws, legend_below
 from algoreg.theory import symmetric_dimension, truncated_deviation
 
 NAMES = {
@@ -145,7 +144,7 @@ def quadratic_samples_in_d(tables):
     """Draw the examples needed against d and against the rank, at two tolerances [LMZ18, Theorem 1.2]."""
     panels = [("quadratic_samples_in_d", "d", "d"), ("quadratic_samples_in_r", "rank", "rank r")]
     panels = [panel for panel in panels if panel[0] in tables]
-    figure, grid = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 5.4), squeeze=False)
+    figure, grid = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 4.3), squeeze=False)
     for axes, (name, along, label) in zip(grid[0], panels, strict=True):
         table = tables[name]
         _examples(axes, table, along, (0.3, 0.1))
@@ -156,7 +155,7 @@ def quadratic_samples_in_d(tables):
         axes.set(xscale="log", yscale="log", xlabel=label, title=f"{fixed}; {draws(table)}")
         _plain_axis(axes.xaxis, points)
         _plain_counts(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        legend_below(axes)
     grid[0][0].set_ylabel("examples m at which the relative test error\nfalls through the tolerance")
     figure.supxlabel("bars: smallest to largest run; hollow: some run lies outside the grid of m", fontsize=7)
     return figure
@@ -199,7 +198,7 @@ def lemma_printed(tables):
         ylabel="deviation / δ, X = e₁e₁ᵀ",
         title=f"d = {largest['d'].iloc[0]}; {largest['ensemble'].nunique()} ensembles",
     )
-    axes.legend(fontsize=6.5)
+    legend_below(axes, fontsize=6.5)
     kinds = (
         ("proof", "adversarial", TEST, "-", "truncated, adversarial directions"),
         ("proof", "fixed", TEST, ":", "truncated, fixed direction"),
@@ -224,7 +223,7 @@ def lemma_printed(tables):
             title=f"{other} = {frame[other].iloc[0]}, R = {frame['level'].dropna().max():.0f}; {frame['ensemble'].nunique()} ensembles",
         )
         _plain_axis(axes.xaxis, points)
-        axes.legend(title="exponent", fontsize=6.5, title_fontsize=6.5)
+        legend_below(axes, title="exponent", fontsize=6.5, title_fontsize=6.5)
     figure.supxlabel("band or bar: smallest to largest ensemble", fontsize=7)
     return figure
 
@@ -242,8 +241,8 @@ def quadratic_ablation(tables):
         for variant in [name for name in variants if name in set(table["variant"])]:
             label, colour, style = NAMES[variant]
             _line(axes, table[table["variant"] == variant], "iteration", "test_error", colour, label, style)
-        axes.set(xscale="log", yscale="log", xlabel="iteration", title=f"{what}; {_sizes(table)}")
-        axes.legend(loc="lower left")
+        axes.set(xscale="log", yscale="log", xlabel="iteration", title=f"{what}\n{_sizes(table)}")
+        legend_below(axes)
     start = np.array([0.25, 1.0]) * table["iteration"].max()
     grid[0].plot(start, 0.06 * (start / start[0]) ** -1.0, color="black", linewidth=0.8)
     grid[0].text(start[0] * 1.5, 0.05, "1/t", fontsize=7)
@@ -281,10 +280,10 @@ def quadratic_tau(tables):
         title=f"{_sizes(table)}; {table['iteration'].max()} steps",
     )
     low, high = axes.get_ylim()
-    axes.set_ylim(low / 50, high * 4)
+    axes.set_ylim(low, high * 4)
     _mark_lost(axes, under, "size", TRAIN, 0.92)
     axes.plot([], [], "x", color=TRAIN, label="τ too small: runs that diverged")
-    axes.legend(loc="lower right", fontsize=7)
+    legend_below(axes, fontsize=7)
     if panels > 1:
         axes = grid[0][1]
         other = tables["quadratic_mean_label"]
@@ -305,7 +304,7 @@ def quadratic_tau(tables):
             title=f"d = {other['d'].iloc[0]}, r = {other['rank'].iloc[0]}; {draws(other)}; {other['iteration'].max()} steps",
         )
         _plain_axis(axes.xaxis, np.array(sorted(other["m"].unique())))
-        axes.legend(loc="lower left")
+        legend_below(axes)
     separator = " " if panels > 1 else "\n"
     figure.supxlabel(f"α = {table['alpha'].iloc[0]:g};{separator}{SPREAD}", fontsize=7 if panels > 1 else 6.5)
     return figure
@@ -316,7 +315,7 @@ def quadratic_initialisation(tables):
     """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers, against m/d."""
     table = tables["quadratic_initialisation"]
     panels = 1 + ("quadratic_cone" in tables)
-    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.9), squeeze=False)
+    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.3), squeeze=False)
     axes = grid[0][0]
     for i, variant in enumerate(("algorithm-1", "no-truncation", "plain")):
         label, colour, style = NAMES[variant]
@@ -329,7 +328,7 @@ def quadratic_initialisation(tables):
     )
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 20)
-    axes.legend(loc="lower right")
+    legend_below(axes)
     if panels > 1:
         axes = grid[0][1]
         other = tables["quadratic_cone"]
@@ -357,7 +356,7 @@ def quadratic_initialisation(tables):
             ylabel="relative test error (at least 10⁻⁶)",
             title=f"d = {d}, r = {other['rank'].iloc[0]}; {draws(other)}",
         )
-        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, handlelength=3.5)
+        legend_below(axes, fontsize=7, handlelength=3.5)
     figure.supxlabel(SPREAD, fontsize=7)
     return figure
 
@@ -386,12 +385,6 @@ def quadratic_width(tables):
         )
         _plain_axis(axes.xaxis, widths)
     grid[0][0].set_ylabel("relative test error (at least 10⁻¹²)")
-    grid[0][0].add_artist(
-        grid[0][0].legend(
-            [Line2D([], [], color=NAMES[name][1], marker="o", markersize=4) for name in ("algorithm-1", "plain")],
-            [NAMES[name][0] for name in ("algorithm-1", "plain")],
-            loc="lower right",
-        )
-    )
+    legend_below(grid[0][0])
     figure.supxlabel(f"α = {table['alpha'].iloc[0]:g}; {SPREAD}", fontsize=7)
     return figure

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg.estimators import chosen
-from algoreg.figures import COLOURS, TEST, THIRD, TRAIN, band, drawing, draws
+from algoreg.figures import COLOURS, TEST, THIRD, TRAIN, band, drawing, draws, legend_below
 
 # The margins of the claims, which live in the registry (a test holds them together).
 RATIO_MARGIN = 1.5
@@ -77,8 +77,8 @@ def minibatch(tables):
         axes.minorticks_off()
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     left.set_ylim(bottom=0)
-    left.legend(loc="lower center")
-    right.legend(loc="center right")
+    for axes in (left, right):
+        legend_below(axes)
     first = table.iloc[0]
     figure.suptitle(f"{_sizes(table)}, m = {first['m']:g}; {draws(table)}; equal η·t", fontsize=9)
     figure.supxlabel(
@@ -123,7 +123,7 @@ def x_space(tables):
         title=f"gradient descent on X from 0\n{_sizes(table)}; {draws(table)}",
     )
     _not_drawn(axes, table)
-    axes.legend(loc="upper right")
+    legend_below(axes)
     return figure
 
 
@@ -183,7 +183,7 @@ def min_trace(tables):
     _path(grid[1][0], diagonal, title)
     for axes in (grid[0][0], grid[0][1], grid[1][0]):
         axes.set(xlabel="initialisation scale α", ylabel="distance of descent's end / ‖X*‖")
-        axes.legend(loc="lower left")
+        legend_below(axes)
     axes = grid[1][1]
     smallest = descents["alpha"].min()
     for frame, colour, label, shift in (
@@ -210,7 +210,7 @@ def min_trace(tables):
     axes.minorticks_off()
     axes.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
     axes.margins(x=0.1)
-    axes.legend(loc="lower left")
+    legend_below(axes)
     figure.suptitle(f"Gaussian: {_sizes(table)}, {draws(table)}", fontsize=9)
     solved = pd.concat([frame[frame["method"].isin(["clarabel", "scs"])] for frame in (table, commuting)])
     statuses = solved["status"].value_counts()

@@ -16,6 +16,7 @@ from algoreg.figures import (
     band,
     drawing,
     draws,
+    legend_below,
     plain_tick,
     published_points,
     sizes_text,
@@ -53,7 +54,8 @@ def figure_1(tables):
         axes.set(xscale="log", yscale="log", xlabel="initialisation scale α", title=f"d = {d}, {sizes_text(frame)}")
         axes.invert_xaxis()
     grid[0][0].set_ylabel(f"relative error at iteration {table['iteration'].iloc[0]}")
-    grid[0][0].legend()
+    for axes in grid[0]:
+        legend_below(axes, ncols=2)
     figure.supxlabel(BAND, fontsize=7)
     return figure
 
@@ -75,12 +77,13 @@ def figure_2(tables):
         axes.set(
             yscale="log",
             xlabel=ITERATION,
-            title=f"α = {alpha:g}; d = {frame['d'].iloc[0]}, {sizes_text(frame)}",
+            title=f"α = {alpha:g}\nd = {frame['d'].iloc[0]}, {sizes_text(frame)}",
         )
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(THOUSANDS)
     grid[0][0].set_ylabel("relative error")
-    grid[0][-1].legend()
+    for axes in grid[0]:
+        legend_below(axes)
     figure.supxlabel(BAND, fontsize=7)
     return figure
 
@@ -106,7 +109,7 @@ def figure_3(tables):
     # The whole figure may lie within one decade: name the values between the powers of ten too.
     for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         which(FuncFormatter(plain_tick))
-    axes.legend()
+    legend_below(axes)
     figure.supxlabel(BAND, fontsize=7)
     return figure
 
@@ -170,7 +173,7 @@ def _thresholds(axes, tables):
     low, high = axes.get_ylim()
     ticks = [tick for tick in (0.5, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.legend()
+    legend_below(axes)
 
 
 @drawing
@@ -200,7 +203,8 @@ def figure_4(tables):
         title = f"d = {d}, r = {rank}, {draws(frame)}"
         axes.set(yscale="log", xlabel="measurements per dimension, m/d", title=title)
     grid[0][0].set_ylabel("relative test error at the run's end")
-    grid[0][0].legend()
+    for axes in grid[0][: len(sizes)]:
+        legend_below(axes, ncols=2)
     if extra:
         _thresholds(grid[0][-1], tables)
     figure.supxlabel(BAND, fontsize=7)
@@ -226,7 +230,7 @@ def _run_from_a_large_start(tables, name, curve_name, title, unit):
     )
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(THOUSANDS)
-    axes.legend()
+    legend_below(axes)
     figure.supxlabel(f"{BAND};\nthin: each target, mean over ensembles (the paper draws one target)", fontsize=7)
     return figure
 
@@ -266,6 +270,6 @@ def flow_equivalence(tables):
     axes.minorticks_off()
     steps = sorted(last["step"].unique())
     axes.set_xticks(steps, [f"{step:g}" for step in steps])
-    axes.legend()
+    legend_below(axes)
     figure.supxlabel(BAND, fontsize=7)
     return figure

@@ -1,0 +1,217 @@
+"""What can be asked for: every named target, from a fresh clone, through a profile, from another workflow, in odd folders."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, copy_repository, snakemake
+from test_workflow import planned
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("targets")]
+
+TARGETS = ("replication", "figures", "claims", "notebooks", "report", "verify", "claim_fig1_initialisation")
+# As snakedeploy writes it.
+IMPORTING = """
+configfile: "config/smoke.yaml"
+
+
+module algoreg:
+    snakefile:
+        {snakefile!r}
+    config:
+        config{part}
+
+
+use rule * from algoreg as ar_*
+"""
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """Return a scratch repository without results, for plans only."""
+    return copy_repository(tmp_path_factory.mktemp("fresh") / "repository")
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_named_target_can_be_planned_on_an_empty_tree(fresh, target, profile):
+    chosen = ("--workflow-profile", f"profiles/{profile}") if profile != "default" else ()
+    assert planned(fresh, target, *chosen)[target] == 1
+
+
+def importing(folder, part=""):
+    """Make a folder with a workflow of its own that imports this one; return it."""
+    repository = copy_repository(folder / "repository")
+    other = folder / "other"
+    (other / "config").mkdir(parents=True)
+    (other / "Snakefile").write_text(IMPORTING.format(snakefile=str(repository / "Snakefile"), part=part))
+    tier = (repository / "config" / "smoke.yaml").read_text()
+    if part:
+        tier = yaml.safe_dump({"algoreg": yaml.safe_load(tier), "seed": "not a number"}, allow_unicode=True)
+    (other / "config" / "smoke.yaml").write_text(tier)
+    return other
+
+
+def test_another_workflow_can_import_this_one(smoke, tmp_path):
+    other = importing(tmp_path)
+    settings = {"PYTHONPATH": str(tmp_path / "repository" / "src")}
+    plan = planned(other, "ar_replication", environment=settings)
+    assert {f"ar_{name}" for name in ("descend", "build_page", "execute_notebook", "replication")} <= set(plan)
+    for target in TARGETS[1:]:
+        assert planned(other, f"ar_{target}", environment=settings)
+    table = "results/smoke/tables/figure_1_paper_step.csv"
+    done = snakemake(other, table, environment=settings)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "localrules" not in done.stderr
+    assert (other / table).read_bytes() == (smoke / table).read_bytes()
+    assert not (tmp_path / "repository" / "results" / "smoke").exists()
+
+
+def test_an_importing_workflow_may_hand_over_a_part_of_its_settings(smoke, tmp_path):
+    """And it is this part that reaches the jobs: the seed beside it is none."""
+    other = importing(tmp_path, part='["algoreg"]')
+    table = "results/smoke/tables/figure_1_paper_step.csv"
+    done = snakemake(other, table, environment={"PYTHONPATH": str(tmp_path / "repository" / "src")})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (other / table).read_bytes() == (smoke / table).read_bytes()
+
+
+def test_an_imported_notebook_reads_the_importing_workflows_results(smoke, tmp_path):
+    other = importing(tmp_path)
+    shutil.copytree(smoke / "results" / "smoke", other / "results" / "smoke", copy_function=shutil.copy2)
+    page = other / "results" / "smoke" / "notebooks" / "02_claims_and_uncertainty.html"
+    page.unlink()
+    settings = {"PYTHONPATH": str(tmp_path / "repository" / "src")}
+    name = str(page.relative_to(other))
+    # Snakemake remembers nothing here: only what is missing is made.
+    done = snakemake(
+        other, name, "--rerun-triggers", "mtime", "--allowed-rules", "ar_execute_notebook", environment=settings
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "judged again" in page.read_text()
+
+
+def test_braces_in_the_path_are_named_before_anything_else(tmp_path):
+    (tmp_path / "{c}").mkdir()
+    folder = copy_repository(tmp_path / "{c}" / "repository")
+    done = snakemake(folder, "-n")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"{folder}: Snakemake reads braces in the path of a workflow as wildcards" in output
+    assert "Traceback" not in output
+
+
+def test_make_finds_its_programs_whatever_is_in_the_path(tmp_path):
+    folder = tmp_path / """a "quoted" $HOME's `folder`"""
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
+    for name in ("requirements.lock", "requirements-torch.txt", "pyproject.toml", ".venv/ready"):
+        (folder / name).touch()
+    program = folder / ".venv" / "bin" / "pytest"
+    program.write_text('#!/bin/sh\necho "the program in .venv: $*"\n')
+    program.chmod(0o755)
+    done = subprocess.run(["make", "test"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert "the program in .venv: -rs" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_python_without_the_package_is_told_how_to_install_it(fresh, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'algoreg':\n"
+        "            raise ModuleNotFoundError('No module named algoreg', name='algoreg')\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+    done = snakemake(fresh, "-n", environment={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode != 0
+    assert f"{sys.executable} has no algoreg: install the package" in done.stdout + done.stderr
+
+
+def notebooks():
+    """Return the sources of the notebooks."""
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def code_cells(path):
+    """Return the code of a notebook, cell by cell."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+WITHOUT = ("dynamics_course", "rank_one_dynamics", "rank_r_dynamics")
+
+
+def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
+    path = repository / "config" / "smoke.yaml"
+    tier = yaml.safe_load(path.read_text())
+    lost = {name for name in tier["studies"] if name in WITHOUT or name.startswith("quadratic")}
+    assert len(lost) > 3
+    for name in lost:
+        del tier["studies"][name]
+    for name, tables in list(tier["figures"].items()):
+        if lost & set(tables):
+            del tier["figures"][name]
+    path.write_text(yaml.safe_dump(tier, allow_unicode=True, sort_keys=False))
+    pages = repository / "results" / "smoke" / "notebooks"
+    shutil.rmtree(pages)
+    for name in lost:
+        (repository / "results" / "smoke" / "tables" / f"{name}.csv").unlink()
+    done = snakemake(repository, "notebooks")
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-3000:]
+    made = {page.stem[:2] for page in pages.glob("*.html")}
+    assert made == {"01", "02", "03"}
+    assert "Notebook 04_rank_one left out: tier smoke has no table dynamics_course, rank_one_dynamics." in output
+    assert "Notebook 05_rank_five left out: tier smoke has no table dynamics_course, rank_r_dynamics." in output
+    assert "Notebook 06_quadratic_networks left out: tier smoke has no table quadratic_recovery." in output
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_notebooks_declare_the_tables_that_they_read(path):
+    """But for those that a cell can do without: it asks whether there is one."""
+    declared = json.loads(path.read_text(encoding="utf-8"))["metadata"]["algoreg"]["tables"]
+    code = "\n".join(code_cells(path))
+    named = set(re.findall(r'"(\w+)\.csv"', code)) | set(re.findall(r'\bread\("(\w+)"\)', code))
+    named |= set(re.findall(r'\btable\("(\w+)"\)\nif \w+ is None:\n    command', code))
+    assert named <= set(declared)
+    assert not re.search(r"make \{|make tiny", code)
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_lines_of_code_in_notebooks_fit_into_the_page(path):
+    assert [line for code in code_cells(path) for line in code.splitlines() if len(line) > 100] == []
+
+
+def fetched(page):
+    """Return what a browser would fetch from elsewhere for a page; links that a reader may follow are none of it."""
+    tags = re.findall(r"<(?:script|link|img|iframe|source|object|embed)\b[^>]*>", page)
+    urls = [url for tag in tags for url in re.findall(r'(?:src|href|data)\s*=\s*["\']?([^"\'\s>]+)', tag)]
+    styles = "\n".join(re.findall(r"<style[^>]*>(.*?)</style>", page, re.DOTALL))
+    urls += re.findall(r"url\(\s*[\"']?([^\"')]+)", styles) + re.findall(r"@import\s+[\"']([^\"']+)", styles)
+    scripts = "\n".join(re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL))
+    urls += re.findall(r"(?:https?:)?//[\w.-]+\.\w+/\S*", scripts)
+    return [url for url in urls if not url.startswith(("data:", "#"))]
+
+
+def test_executed_notebooks_fetch_nothing(smoke):
+    pages = sorted((smoke / "results" / "smoke" / "notebooks").glob("*.html"))
+    assert len(pages) == len(notebooks())
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert fetched(text) == [], page.name
+        assert text.count('<details class="code">') == len(code_cells(ROOT / "notebooks" / f"{page.stem}.ipynb"))
+
+
+def test_what_is_fetched_would_be_seen():
+    from nbconvert import HTMLExporter
+    from nbformat import v4
+
+    page, _ = HTMLExporter().from_notebook_node(v4.new_notebook(cells=[v4.new_code_cell("1")]))
+    found = fetched(page)
+    assert any("require" in url for url in found)
+    assert any("mathjax" in url.lower() for url in found)
