@@ -24,6 +24,9 @@ CLAIM_FIELDS = (
     "control_verdict",
     "positive_control_verdict",
     "margin",
+    # Shown beside the verdicts, not compared: a control may be a run that nothing holds together.
+    "control_estimate",
+    "positive_control_estimate",
 )
 PARTS = ("tables", "comparisons", "problems")
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
