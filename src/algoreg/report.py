@@ -303,14 +303,17 @@ def flow(reference):
 
 
 def costs(references):
-    """Return seconds and memory of the tiers with a reference of all of them, as Markdown."""
+    """Return CPU time and memory of the tiers with a reference of all of them, as Markdown."""
     rows = []
     for tier, reference in references.items():
         if reference.get("partial"):
             continue
         cost = reference["cost"]
-        rows.append([f"`{tier}`", f"{cost['job_seconds'] / 2 / 60:.1f} min", f"{cost['peak_mib']} MiB"])
-    return markdown(["tier", "on two cores", "largest job"], rows)
+        # A reference that is older than this column has seconds on a clock, which are no CPU time.
+        minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
+        times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
+        rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
+    return markdown(["tier", "CPU time of all jobs", "so on two idle cores", "largest job"], rows)
 
 
 def paper_verdicts(references, registry):
