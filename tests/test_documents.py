@@ -1,10 +1,13 @@
+import html
+import json
 import re
 import subprocess
 
+import mistune
 import pytest
 from conftest import ROOT, SCHEMAS, copy_repository, snakemake
 
-from algoreg import documents, settings, study
+from algoreg import claims, columns, documents, report, settings, study
 
 
 def test_generated_documents_are_up_to_date():
@@ -16,11 +19,147 @@ def test_every_claim_table_and_study_is_described():
     found = documents.generated(ROOT)
     for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS):
         assert f"\n## {entry['id']}\n" in found["docs/claims.md"]
-        assert entry["reason"] in found["docs/claims.md"]
+        assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
     for tier in documents.TIERS:
         content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
         for name in [*content["experiments"], *content.get("studies", {})]:
             assert f"`{name}` (" in found["docs/tables.md"], name
+
+
+def _texts():
+    """Return every Markdown text by its name, generated documents as they would be written now."""
+    names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
+    names += [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in names} | documents.generated(ROOT)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+            if cell["cell_type"] == "markdown":
+                texts[f"{path.name}, cell {number}"] = "".join(cell["source"])
+    return texts
+
+
+def _cells(row):
+    """Return how many cells a row of a GFM table has: bars that are not escaped part them."""
+    return len(re.findall(r"(?<!\\)\|", row)) - 1
+
+
+def bad_tables(text):
+    """Return the tables of a Markdown text that a GFM parser does not read as they are written."""
+    written = re.findall(
+        r"^(\|.*\n\|[ |:-]+\n(?:\|.*(?:\n|$))*)", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M
+    )
+    parse = mistune.create_markdown(renderer="ast", plugins=["table"])
+    read = [block for block in parse(text) if block["type"] == "table"]
+    bad = [] if len(read) == len(written) else [f"{len(written)} tables, {len(read)} read"]
+    for table in written:
+        header, *rows = table.splitlines()
+        bad += [row for row in rows if _cells(row) != _cells(header)]
+    return bad
+
+
+def bad_emphasis(text):
+    """Return what a Markdown parser makes emphasis of though it is no words, or stands inside a word or a formula."""
+    shown = mistune.create_markdown(plugins=["table"])(text)
+    bad = []
+    for match in re.finditer(r"(.?)<(em|strong)>(.*?)</\2>(.?)", shown, re.DOTALL):
+        before, tag, inside, after = match.groups()
+        words = tag == "strong" or re.fullmatch(
+            r"[A-Za-z][A-Za-z ,'()\n-]*[A-Za-z.:]", re.sub(r"<[^>]*>", "", html.unescape(inside))
+        )
+        if not words or re.match(r"[\w‖∠)ᵀ]", before) or re.match(r"[\w‖∠(ᵀ]", after):
+            bad.append(match.group(0))
+    return bad
+
+
+def test_every_row_of_every_table_has_its_headers_cells():
+    for name, text in _texts().items():
+        assert bad_tables(text) == [], name
+    # The test can see the faults that there were.
+    assert bad_tables("| a | b |\n| --- | --- |\n| |x|² | y |\n")
+    assert not bad_tables(report.markdown(["a", "b"], [["|x|²", "`|y|`"]]))
+
+
+def test_no_formula_loses_its_asterisks_or_its_underscores():
+    for name, text in _texts().items():
+        assert bad_emphasis(text) == [], name
+    for fault in ("X* = u*u*ᵀ", "‖E_t‖_F² and ‖E_{t+1}‖_F", "σ_min(U*ᵀZ) above, and the angle to X* below"):
+        assert bad_emphasis(fault), fault
+        assert not bad_emphasis(report.literal(fault)), fault
+    assert not bad_emphasis("the *smallest* of them, **supported**")
+
+
+def test_cells_show_the_text_that_they_are_given():
+    for text in ("|⟨X, Y⟩| ≤ δ‖X‖_F", "X* = u*u*ᵀ", "`a_b c*`, d*", "m < d and <b>", "0.1 … 0.2"):
+        shown = mistune.create_markdown(plugins=["table"])(report.markdown(["a"], [[report.literal(text)]]))
+        (cell,) = re.findall(r"<td>(.*?)</td>", shown)
+        assert html.unescape(re.sub(r"</?code>", "`", cell)) == text
+
+
+def _registry():
+    return settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+
+
+def test_criteria_are_sentences_for_readers():
+    for entry in _registry():
+        text = claims.criterion(entry)
+        assert not re.search(r"\['|[a-z]_[a-z]", text), f"{entry['id']}: {text}"
+        assert text.endswith(f": {entry['direction']} {entry['margin']:g} with the whole 95 % interval")
+
+
+def test_columns_have_a_readers_name_beside_their_meaning():
+    assert columns.readable({"value": "over_bound", "along": "kappa", "by": ["kappa", "alpha", "time"]}) == {
+        "value": "the squared error over the bound α√d/κ²",
+        "along": "κ",
+        "by": "κ, α and time",
+    }
+    # One name in two studies: the columns that pick the rows tell them apart.
+    ratios = [{"value": "ratio", "where": {key: 1}} for key in ("label_noise", "truncation", "d")]
+    assert [columns.readable(one)["value"] for one in ratios] == [
+        "SGD's test error over that of gradient descent",
+        "the deviation over δ",
+        "ratio",
+    ]
+    # What picks rows is no column: `signal` is one of another study.
+    where = {"inequality": "signal", "split": "planted"}
+    assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
+    named = [value for own in columns.STUDY_COLUMNS.values() for value in own.values() if isinstance(value, tuple)]
+    for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
+        assert meaning
+        assert not re.search("[a-z]_[a-z]", name)
+
+
+def test_the_documents_show_controls_remedies_and_slack():
+    entry = {**_registry()[0], "remedy": "other", "deterministic": "a | recursion"}
+    reference = {
+        "claims": [
+            {
+                "id": entry["id"],
+                "verdict": "refuted",
+                "estimate": 0.09,
+                "ci_low": 0.0899999,
+                "ci_high": 0.0900001,
+                "margin": 0.0901,
+                "control_verdict": "refuted",
+                "control_estimate": -2.5,
+                "positive_control_verdict": None,
+                "positive_control_estimate": None,
+            },
+            {"id": "other", "verdict": "supported"},
+        ]
+    }
+    table = report.verdicts(reference, [entry])
+    document = documents.claims_document([entry], reference["claims"])
+    for text in (
+        "**refuted** as printed; true instead: `other`, at the margin (slack 0.11 %)",
+        "deterministic to 10⁻⁵",
+    ):
+        assert text in table
+        assert text in document
+    assert table.splitlines()[-1].endswith("| 0.09 | deterministic to 10⁻⁵ | > 0.0901 | refuted, -2.5 |")
+    assert ": refuted, -2.5 |" in document
+    assert "| why deterministic | a \\| recursion |" in document
+    # A claim without a verdict yet is described all the same.
+    assert entry["reason"] in documents.claims_document([entry])
 
 
 def _tables():

@@ -21,7 +21,7 @@ def claim(number, verdict="supported", **changes):
         "source": f"Theorem {number % 7}",
         "kind": "trend",
         "rule": f"claim_claim_{number}",
-        "criterion": "something > 0.1, by the whole 95 % interval",
+        "criterion": "something: above 0.1 with the whole 95 % interval",
         "verdict": verdict,
         "estimate": estimate,
         "ci_low": estimate and estimate - 0.0151,
@@ -38,6 +38,8 @@ def claim(number, verdict="supported", **changes):
         "positive_control": None,
         "positive_control_verdict": None,
         "positive_control_estimate": None,
+        "remedy": None,
+        "deterministic": None,
     }
     return {**one, **changes}
 
@@ -148,6 +150,29 @@ def test_the_page_copes_with_many_claims_of_every_kind_and_escapes_their_texts(t
     assert "rule claim_claim_0" in text
     assert "The estimate is undefined: runs diverged." in text
     assert "0123456789ab" in text
+
+
+def test_the_page_says_remedies_controls_slack_and_what_is_no_sampling(tmp_path):
+    claims = [
+        claim(0, "refuted", remedy="claim-1", control_estimate=-0.25),
+        claim(1, estimate=3.0, ci_low=2.99999, ci_high=3.00001, deterministic="a recursion"),
+        claim(2, estimate=0.1000182, ci_low=0.1000178, ci_high=0.1000216),
+        claim(3, positive_control="must hold", positive_control_verdict="supported", positive_control_estimate=0.7),
+        claim(4, "refuted", remedy="claim-5"),
+        claim(5, "inconclusive"),
+    ]
+    html = rendered(tmp_path, claims)
+    _, text = read(html)
+    assert "as printed; true instead: claim-1" in text
+    assert html.count('<a href="#claim-1"><code>claim-1</code></a>') == 3
+    assert "as printed; amended: claim-5 (inconclusive)" in text
+    assert "refuted, −0.25" in text
+    assert "deterministic to 10⁻⁵" in text
+    assert "<dt>Why deterministic</dt><dd>a recursion</dd>" in html
+    assert "at the margin (slack 0.018 %)" in text
+    assert '<data value="0.1000182">0.10002</data>' in html
+    assert "supported, 0.7" in text
+    assert "of jobs (" in text
 
 
 def test_missing_and_unjudged_claims_are_said(tmp_path):

@@ -274,3 +274,22 @@ def test_generated_passages_are_up_to_date():
         text = (ROOT / name).read_text()
         assert "<!-- begin:" in text
         assert report.fill(text, blocks) == text, f"{name}: run scripts/write_reference.py"
+
+
+def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):
+    def row(wall, cpu):
+        return {"s": str(wall), "cpu_time": str(cpu), "max_rss": "100.0"}
+
+    # Looks at 0.5, 1, … 15.5 s, then every 30 s: the last of each job is the one before its end.
+    for wall, cpu, expected in ((10.2, 5.0, 5.1), (40.0, 15.5, 40.0), (80.0, 37.75, 40.0), (200.0, 19.55, 20.0)):
+        assert reference.cpu_seconds(row(wall, cpu)) == pytest.approx(expected, rel=1e-9)
+    # Too short to have been looked at.
+    for cpu in ("NA", "-", "0", "0.0"):
+        assert reference.cpu_seconds(row(0.4, cpu)) == 0.4
+    for number, one in enumerate((row(400.0, 36.55), row(0.3, "NA"))):
+        (tmp_path / f"{number}.tsv").write_text("\t".join(one) + "\n" + "\t".join(one.values()) + "\n")
+    found = reference._cost(tmp_path)
+    assert found == {"cpu_seconds": round(36.55 * 400 / 375.5 + 0.3), "peak_mib": 100}
+    costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
+    assert "| `quick` | 0.7 min | 0.3 min | 100 MiB |" in costs
+    assert "| `standard` | – | – | 2 MiB |" in costs

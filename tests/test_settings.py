@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
 
-from algoreg import published, settings
+from algoreg import claims, published, settings
 from algoreg.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
@@ -183,6 +183,21 @@ def test_bad_yaml(tmp_path, text, line):
         ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_2"),
         ("table: figure_1, error: test_error}", "error: test_error}", "estimand.table is missing"),
         ("  table: figure_1\n", "  table: figure_2\n", "table = figure_2: allowed are its experiments"),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  remedy: fig1\n",
+            'claims.yaml: fig1-initialisation.remedy = "fig1": allowed are the other claims, fig1-published, fig2',
+        ),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  remedy: fig1-initialisation\n",
+            'fig1-initialisation.remedy = "fig1-initialisation": allowed are the other claims, fig1-published',
+        ),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  deterministic: true\n",
+            "deterministic = true: allowed is a text",
+        ),
     ],
 )
 def test_bad_registry(tmp_path, old, new, line):
@@ -193,6 +208,16 @@ def test_bad_registry(tmp_path, old, new, line):
     with pytest.raises(settings.SettingsError) as caught:
         settings.load_claims(path, SCHEMAS)
     assert line in str(caught.value)
+
+
+def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
+    text = (ROOT / "config" / "claims.yaml").read_text()
+    path = tmp_path / "claims.yaml"
+    more = "  table: figure_1\n  remedy: fig1-published\n  deterministic: no random number is in it\n"
+    path.write_text(text.replace("  table: figure_1\n", more, 1))
+    entry = settings.load_claims(path, SCHEMAS)[0]
+    judged = claims.judge(entry, None, {}, 0)
+    assert (judged["remedy"], judged["deterministic"]) == ("fig1-published", "no random number is in it")
 
 
 def test_an_experiment_has_targets_of_one_kind():

@@ -4,12 +4,14 @@ import ast
 from importlib import import_module
 
 from algoreg import sources
+from algoreg.columns import readable
 from algoreg.seeds import stream
 from algoreg.settings import rule_name
+from algoreg.wording import SIGNS as SIGNS
+from algoreg.wording import exact, say, verdicts_of
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_JUDGED, INVALID = "not-judged", "invalid"
-SIGNS = {"above": ">", "below": "<"}
 
 
 class CannotJudge(ValueError):
@@ -29,8 +31,8 @@ def criterion(entry):
     """Return the criterion in words, from estimand, direction and margin."""
     # Read, not imported: a claim that a tier does not judge needs no pandas.
     decorator = sources.decorated("estimands", "estimand")[entry["estimand"]["name"]].node.decorator_list[0]
-    label = ast.literal_eval(decorator.args[0]).format(**entry["estimand"])
-    return f"{label} {SIGNS[entry['direction']]} {entry['margin']:g}, by the whole 95 % interval"
+    label = ast.literal_eval(decorator.args[0]).format(**readable(entry["estimand"]))
+    return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
 def verdict(estimate, direction, margin):
@@ -110,6 +112,8 @@ def judge(entry, tables, published, seed):
         "positive_control": entry.get("positive_control", {}).get("statement"),
         "positive_control_verdict": None,
         "positive_control_estimate": None,
+        "remedy": entry.get("remedy"),
+        "deterministic": entry.get("deterministic"),
     }
     if tables is None:
         return result
@@ -132,20 +136,13 @@ def judge(entry, tables, published, seed):
 
 
 def verdict_table(claims):
-    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, control."""
-
-    def number(value):
-        return "–" if value is None else f"{value:.4g}"
-
-    rows = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")]
+    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, controls; remedies stand below it."""
+    rows, remedies = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")], []
     for claim in claims:
-        interval = "–" if claim["ci_low"] is None else f"[{number(claim['ci_low'])}, {number(claim['ci_high'])}]"
-        control = claim["control_verdict"] or "–"
-        if control == INCONCLUSIVE:
-            control = "inconclusive (weak)"
-        margin = f"{SIGNS[claim['direction']]} {claim['margin']:g}"
-        rows.append((claim["id"], claim["verdict"], number(claim["estimate"]), interval, margin, control))
+        said = say(claim, verdicts_of(claims), digits=4)
+        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
+        rows.append((claim["id"], outcome, said.estimate, said.interval, said.needed, said.controls()))
+        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *([""] if remedies else []), *remedies])

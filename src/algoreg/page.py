@@ -11,8 +11,9 @@ import mistune
 import numpy as np
 
 from algoreg import records, settings, sources
-from algoreg.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SIGNS, SUPPORTED
+from algoreg.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
 from algoreg.published import load_published
+from algoreg.wording import Said, apart, say, slack, verdicts_of
 
 # In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
 VERDICTS = {
@@ -59,6 +60,18 @@ LIBRARIES = ("python", "numpy", "scipy", "torch")
 def show(value):
     """Return a number as the page prints it, four digits; a dash where there is none."""
     return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def texts(claim, verdicts=None):
+    """Return the texts of a verdict (:class:`algoreg.wording.Said`) as the page prints numbers, four digits and more."""
+    plain = vars(say(claim, verdicts, digits=4))
+    numbers = ("estimate", "interval", "needed", "control", "positive_control")
+    return Said(**{key: minus(text) if key in numbers else text for key, text in plain.items()})
+
+
+def minus(text):
+    """Return text with minus signs before its numbers in the place of hyphens."""
+    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
 
 
 def seconds(value):
@@ -139,14 +152,15 @@ def interval_axis(claim):
                 "at": min(max(place, 1.2), 98.8),
                 "off": off,
                 "label": name,
-                "text": f"{name} {show(value)}, {outcome}" + (" (beyond the axis)" if off else ""),
+                "text": f"{name} {minus(apart([value], claim['margin'], 4)[0])}, {outcome}"
+                + (" (beyond the axis)" if off else ""),
             }
         )
     ends = (10.0**low, 10.0**high) if log else (low, high)
-    sign = SIGNS[claim["direction"]]
+    said = texts(claim)
     words = (
-        f"Estimate {show(claim['estimate'])}, 95 % interval {show(claim['ci_low'])} to {show(claim['ci_high'])}; "
-        f"claimed is {sign} {claim['margin']:g}" + "".join(f"; {one['text']}" for one in drawn)
+        f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}"
+        f"{f'; {said.edge}' if said.edge else ''}" + "".join(f"; {one['text']}" for one in drawn)
     )
     return {
         "low": at(claim["ci_low"]),
@@ -154,7 +168,7 @@ def interval_axis(claim):
         "estimate": at(claim["estimate"]),
         "margin": margin,
         "zone": (margin, 100 - margin) if claim["direction"] == "above" else (0, margin),
-        "ticks": [(at(tick), f"{tick:.6g}") for tick in _ticks(*ends, log)],
+        "ticks": [(at(tick), minus(f"{tick:.6g}")) for tick in _ticks(*ends, log)],
         "controls": drawn,
         "log": log,
         "words": words,
@@ -538,7 +552,8 @@ def render(results, registry, claims, tier, tables, templates, deviations):
                 **claim,
                 "word": VERDICTS[claim["verdict"]][0],
                 "sign": VERDICTS[claim["verdict"]][1],
-                "needed": f"{SIGNS[claim['direction']]} {claim['margin']:g}",
+                "said": texts(claim, verdicts_of(claims)),
+                "slack": slack(claim),
                 "axis": interval_axis(claim),
                 "picture": pictures.get(figure),
                 "tiers": entry.get("tiers", []),

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from algoreg import sources
-from algoreg.claims import SIGNS
 from algoreg.estimators import THRESHOLD_ERROR, thresholds
 from algoreg.theory import first_errors_of_the_identity, psd_statistical_dimension
+from algoreg.wording import say, verdicts_of
 
 
 def fill(text, blocks):
@@ -62,10 +62,21 @@ def _found_passages(reference):
     return found
 
 
+def literal(text):
+    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis. Code between backticks is left alone."""
+    parts = re.split(r"(`[^`]*`)", str(text))
+    return "".join(part if i % 2 else re.sub(r"([*_]|<(?=[a-zA-Z/!]))", r"\\\1", part) for i, part in enumerate(parts))
+
+
+def _cell(content):
+    """Return what stands in a cell: one line, and no bar that would end it."""
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(str(content).split("\n")))
+
+
 def markdown(header, rows):
-    """Return a Markdown table."""
+    """Return a Markdown table; bars in its cells are escaped, everything else is taken as Markdown (see :func:`literal`)."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in lines)
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines)
 
 
 def number(value):
@@ -81,18 +92,27 @@ def frame_of(table):
     return frame
 
 
-def _judged(claim, entry):
-    """Return the cells of a claim: verdict, estimate, interval, what is needed, the control's verdict."""
-    interval = "–" if claim["ci_low"] is None else f"{number(claim['ci_low'])} … {number(claim['ci_high'])}"
-    needed = f"{SIGNS[entry['direction']]} {claim['margin']:g}"
-    return [f"**{claim['verdict']}**", number(claim["estimate"]), interval, needed, claim["control_verdict"] or "–"]
+def said_of(claim, entry, verdicts=None):
+    """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
+    own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
+    return say({**own, **claim}, verdicts)
+
+
+def _judged(claim, entry, verdicts):
+    """Return the cells of a claim: verdict, estimate, interval, what is needed, the controls."""
+    said = said_of(claim, entry, verdicts)
+    return [said.words("**{}**", "`{}`"), said.estimate, said.interval, said.needed, said.controls()]
 
 
 def verdicts(reference, registry):
     """Return how many claims have each verdict, and their table, as Markdown."""
     entries = {entry["id"]: entry for entry in registry}
     rows = [
-        [f"`{claim['id']}`", entries[claim["id"]]["statement"], *_judged(claim, entries[claim["id"]])]
+        [
+            f"`{claim['id']}`",
+            literal(entries[claim["id"]]["statement"]),
+            *_judged(claim, entries[claim["id"]], verdicts_of(reference["claims"])),
+        ]
         for claim in reference["claims"]
         if claim["id"] in entries
     ]
@@ -283,14 +303,17 @@ def flow(reference):
 
 
 def costs(references):
-    """Return seconds and memory of the tiers with a reference of all of them, as Markdown."""
+    """Return CPU time and memory of the tiers with a reference of all of them, as Markdown."""
     rows = []
     for tier, reference in references.items():
         if reference.get("partial"):
             continue
         cost = reference["cost"]
-        rows.append([f"`{tier}`", f"{cost['job_seconds'] / 2 / 60:.1f} min", f"{cost['peak_mib']} MiB"])
-    return markdown(["tier", "on two cores", "largest job"], rows)
+        # A reference that is older than this column has seconds on a clock, which are no CPU time.
+        minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
+        times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
+        rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
+    return markdown(["tier", "CPU time of all jobs", "so on two idle cores", "largest job"], rows)
 
 
 def paper_verdicts(references, registry):
@@ -300,7 +323,7 @@ def paper_verdicts(references, registry):
     rows = [
         [
             f"`{name}`",
-            *_judged(paper[name], entry),
+            *_judged(paper[name], entry, verdicts_of(references["paper"]["claims"])),
             f"{standard[name]['verdict']}, {number(standard[name]['estimate'])}",
         ]
         for name, entry in entries.items()

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from algoreg import options, sources
+from algoreg.columns import readable
 from algoreg.grids import (
     END,
     SELECTORS,
@@ -763,6 +764,7 @@ def validate_claims(content, file, schemas):
         problems += [f"{file}: id = {name}: used twice" for name in sorted({i for i in ids if ids.count(i) > 1})]
         for entry in content:
             problems += _entry_problems(entry, f"{file}: {entry['id']}")
+            problems += _remedy_problems(entry, ids, f"{file}: {entry['id']}")
     if problems:
         raise SettingsError(problems)
     return content
@@ -799,6 +801,14 @@ def _entry_problems(entry, place):
     return problems
 
 
+def _remedy_problems(entry, ids, place):
+    """Return a line if a claim's nearest true form is not another claim of the registry."""
+    others = [name for name in ids if name != entry["id"]]
+    if "remedy" not in entry or entry["remedy"] in others:
+        return []
+    return [f"{place}.remedy = {_show(entry['remedy'])}: allowed are the other claims, {', '.join(others)}"]
+
+
 def _named_problems(entry, estimand, place):
     """Return the tables and published figures that an estimand names and cannot have."""
     problems = []
@@ -828,7 +838,7 @@ def _label_problems(estimand, place, function):
     """Return a line if the words of the criterion cannot be made from an estimand's parameters."""
     label = next(decorator.args[0].value for decorator in function.decorator_list if getattr(decorator, "args", ()))
     try:
-        label.format(**estimand)
+        label.format(**readable(estimand))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         return [f"{place} = {_show(estimand)}: does not fit the criterion's words {label!r} ({error})"]
     return []

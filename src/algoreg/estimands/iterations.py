@@ -29,7 +29,7 @@ def exponent_distance(tables, published, rng, *, table, value, along, expected, 
     return Estimate(abs(slope.value - expected), low, ends[1])
 
 
-@estimand("smallest exponent of {value} in {along} over {by}")
+@estimand("smallest exponent of {value} in {along}, over {by}")
 def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
     """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
 
@@ -58,7 +58,7 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     return crossed_interval(statistic, *logs[0].shape[1:], rng)
 
 
-@estimand("largest geometric mean of {value} over {by}")
+@estimand("geometric mean over runs of {value}, the largest over {by}")
 def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
     """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
 

@@ -14,7 +14,7 @@ from algoreg.estimators import (
 )
 
 
-@estimand("largest mean over {by} of {low} (the interval's lower end: of {up})")
+@estimand("mean over runs of {low}, the largest over {by} (the interval's lower end: of {up})")
 def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
     """Return the largest mean over points of the δ that an inequality needs over the δ that the ensemble has.
 

@@ -11,7 +11,7 @@ def slope(x, logs):
     return slope_weights(x) @ logs.mean(axis=(1, 2))
 
 
-@estimand("{pick} exponent of {value} in alpha over the variants")
+@estimand("{pick} exponent of {value} in α over the variants of Algorithm 1")
 def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
     """Return the smallest or the largest, over variants, of the exponents of ``value`` in α.
 
@@ -173,7 +173,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
     return interval_of(lambda part: best(np.median(part, axis=(1, 2))), slopes, rng)
 
 
-@estimand("smallest exponent of {value} in the relative error of τ over its signs {signs}")
+@estimand("smallest exponent of {value} in the relative error of τ over the signs {signs} of that error")
 def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant, exact=False):
     """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the runs.
 

@@ -30,13 +30,13 @@ def _extreme(pick, tables, rng, table, value, by, where):
     return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
 
-@estimand("largest mean of {value} over {by}")
+@estimand("mean over runs of {value}, the largest over {by}")
 def largest_mean(tables, published, rng, *, table, value, by, where=None):
     """Return the largest mean over runs of ``value`` among the points named by the columns ``by``."""
     return _extreme(np.max, tables, rng, table, value, by, where)
 
 
-@estimand("smallest mean of {value} over {by}")
+@estimand("mean over runs of {value}, the smallest over {by}")
 def smallest_mean(tables, published, rng, *, table, value, by, where=None):
     """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``."""
     return _extreme(np.min, tables, rng, table, value, by, where)

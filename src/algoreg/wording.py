@@ -1,0 +1,173 @@
+"""How a verdict and its numbers are said: one place for the terminal, the documents and the page."""
+
+import math
+from dataclasses import dataclass
+
+SIGNS = {"above": ">", "below": "<"}
+# An interval narrower than this part of its estimate says nothing of sampling: what it holds is arithmetic.
+SAMPLED_WIDTH = 1e-3
+# Where an entry says that no sampling is in it, its interval may be as wide as this; a wider one is shown all the same.
+DETERMINISTIC_WIDTH = 0.1
+# A verdict hangs on the margin where an end of its interval lies within this part of it.
+AT_THE_MARGIN = 0.02
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def exact(value):
+    """Return a number of the registry as text that is that number, not one near it."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))
+
+
+def _side(value, margin):
+    return (value > margin) - (value < margin)
+
+
+def apart(values, margin, digits=3):
+    """Return numbers as texts in which each lies on the side of the margin on which it is.
+
+    All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not "0.2".
+
+    Parameters
+    ----------
+    values : list of float
+    margin : float
+    digits : int
+    """
+    for places in range(digits, 17):
+        texts = [f"{value:.{places}g}" for value in values]
+        if all(_side(float(text), margin) == _side(value, margin) for text, value in zip(texts, values, strict=True)):
+            return texts
+    # 17 significant digits are every float64 itself.
+    return [f"{value:.17g}" for value in values]
+
+
+def _number(value, margin, digits):
+    return "–" if value is None else apart([value], margin, digits)[0]
+
+
+def deterministic(claim):
+    """Return "deterministic", to which power of ten of its estimate, where a claim's interval is of no sampling, else None.
+
+    So is one that is narrower than ``SAMPLED_WIDTH`` of its estimate. The entry's own word (``deterministic``) is taken up to
+    ``DETERMINISTIC_WIDTH``: the numbers have the last word.
+    """
+    low, high = claim["ci_low"], claim["ci_high"]
+    if low is None:
+        return None
+    if low == high:
+        return "deterministic"
+    width = (high - low) / abs(claim["estimate"]) if claim["estimate"] else math.inf
+    if width >= (DETERMINISTIC_WIDTH if claim.get("deterministic") else SAMPLED_WIDTH):
+        return None
+    power = str(math.ceil(math.log10(width))).translate(SUPERSCRIPT)
+    return f"deterministic to 10{power}"
+
+
+def slack(claim):
+    """Return how far the nearest end of a claim's interval is from the margin, in parts of the margin, or None.
+
+    A margin of 0 has no scale of its own: the estimate's is taken.
+    """
+    if claim["ci_low"] is None:
+        return None
+    margin = claim["margin"]
+    distance = min(abs(claim[end] - margin) for end in ("ci_low", "ci_high"))
+    return distance / (abs(margin) or abs(claim["estimate"]) or 1.0)
+
+
+@dataclass(frozen=True)
+class Said:
+    """The texts of a verdict; a dash where there is nothing to say.
+
+    Attributes
+    ----------
+    verdict : str
+        The verdict alone.
+    remedy : str or None
+        The claim that is the nearest true form of a refuted one.
+    remedy_verdict : str or None
+        What came of it, where that is known.
+    edge : str
+        "at the margin" with its slack, or empty.
+    estimate, interval, needed, control, positive_control : str
+    """
+
+    verdict: str
+    remedy: str | None
+    remedy_verdict: str | None
+    edge: str
+    estimate: str
+    interval: str
+    needed: str
+    control: str
+    positive_control: str
+
+    def remedied(self):
+        """Return the words before and after the name of the remedy."""
+        if self.remedy_verdict == "supported":
+            return " as printed; true instead: ", ""
+        return " as printed; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
+
+    def words(self, bold="{}", code="{}"):
+        """Return the verdict with its remedy and its slack; ``bold`` and ``code`` wrap the verdict and the remedy's name."""
+        text = bold.format(self.verdict)
+        if self.remedy:
+            text += code.format(self.remedy).join(self.remedied())
+        return f"{text}, {self.edge}" if self.edge else text
+
+    def controls(self):
+        """Return what came of the control and, where there is one, of the positive control."""
+        positive = "" if self.positive_control == "–" else f"; positive control: {self.positive_control}"
+        return self.control + positive
+
+
+def _control(claim, part, weak, digits):
+    outcome = claim.get(f"{part}_verdict")
+    if outcome is None:
+        return "–"
+    # A committed reference may be older than the record of this number.
+    estimate = claim.get(f"{part}_estimate")
+    said = f"{outcome} (weak)" if outcome == weak else outcome
+    return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
+
+
+def say(claim, verdicts=None, digits=3):
+    """Return the texts of a verdict.
+
+    Parameters
+    ----------
+    claim : mapping
+        An entry of ``claims.json``, or a committed one with its ``direction``.
+    verdicts : mapping of str to str, optional
+        The verdicts of all claims, to tell whether the remedy was supported.
+    digits : int
+        At least so many significant digits.
+
+    Returns
+    -------
+    Said
+    """
+    margin, estimate, interval = claim["margin"], "–", "–"
+    if claim["estimate"] is not None:
+        estimate, low, high = apart([claim["estimate"], claim["ci_low"], claim["ci_high"]], margin, digits)
+        interval = deterministic(claim) or f"{low} … {high}"
+    near = slack(claim)
+    edge = "" if near is None or near > AT_THE_MARGIN else f"at the margin (slack {100 * near:.2g} %)"
+    remedy = claim.get("remedy") if claim["verdict"] == "refuted" else None
+    return Said(
+        verdict=claim["verdict"],
+        remedy=remedy,
+        remedy_verdict=(verdicts or {}).get(remedy),
+        edge=edge,
+        estimate=estimate,
+        interval=interval,
+        needed=f"{SIGNS[claim['direction']]} {exact(margin)}",
+        control=_control(claim, "control", "inconclusive", digits),
+        positive_control=_control(claim, "positive_control", None, digits),
+    )
+
+
+def verdicts_of(claims):
+    """Return the verdict of each claim by its name."""
+    return {claim["id"]: claim["verdict"] for claim in claims}

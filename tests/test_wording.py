@@ -1,0 +1,117 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algoreg import claims, wording
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def side(value, margin):
+    return (value > margin) - (value < margin)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4), NUMBERS)
+def test_printed_numbers_compare_with_the_printed_margin_as_the_numbers_do(values, margin):
+    printed = wording.apart(values, margin)
+    assert [side(float(text), float(wording.exact(margin))) for text in printed] == [side(x, margin) for x in values]
+
+
+@given(st.floats(-10, 10), st.integers(0, 40), st.sampled_from([-1, 1]))
+def test_numbers_beside_the_margin_are_told_apart(margin, steps, sign):
+    value = margin
+    for _ in range(steps):
+        value = math.nextafter(value, sign * math.inf)
+    (text,) = wording.apart([value], margin)
+    assert side(float(text), float(wording.exact(margin))) == side(value, margin)
+
+
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS).map(sorted), NUMBERS)
+def test_printed_intervals_hold_their_printed_estimates(numbers, margin):
+    low, estimate, high = map(float, wording.apart(numbers, margin))
+    assert low <= estimate <= high
+
+
+def claim(low, estimate, high, margin=0.2, **more):
+    one = {"id": "a", "verdict": "supported", "direction": "below", "margin": margin, "control_verdict": "refuted"}
+    return {**one, "estimate": estimate, "ci_low": low, "ci_high": high, **more}
+
+
+def test_few_digits_where_few_are_enough():
+    assert wording.apart([0.36763, 0.35964], 0.1) == ["0.368", "0.36"]
+    assert wording.apart([0.199982], 0.2) == ["0.19998"]
+    assert wording.apart([0.2], 0.2) == ["0.2"]
+    assert wording.exact(1e-10) == "1e-10"
+    assert wording.exact(1) == "1"
+    assert wording.exact(0.12345678) == "0.12345678"
+
+
+@pytest.mark.parametrize(
+    ("low", "estimate", "high", "said"),
+    [
+        (0.0, 0.0, 0.0, "deterministic"),
+        (0.19998178, 0.19998197, 0.19998216, "deterministic to 10⁻⁵"),
+        (0.9496694, 0.949679, 0.9496886, "deterministic to 10⁻⁴"),
+        (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶"),
+        (3.975, 3.98, 3.985, "3.98 … 3.98"),
+        (-1e-9, 0.0, 1e-9, "-1e-09 … 1e-09"),
+    ],
+)
+def test_an_interval_of_no_sampling_says_so(low, estimate, high, said):
+    assert wording.say(claim(low, estimate, high)).interval == said
+
+
+def test_an_entrys_word_for_it_is_taken_unless_the_numbers_contradict():
+    assert wording.say(claim(3.975, 3.98, 3.985, deterministic="a recursion")).interval == "deterministic to 10⁻²"
+    assert wording.say(claim(1.0, 2.0, 3.0, deterministic="a recursion")).interval == "1 … 3"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "edge"),
+    [
+        (0.19998178, 0.19998216, 0.2, "at the margin (slack 0.0089 %)"),
+        (1.0376, 1.2354, 1.25, "at the margin (slack 1.2 %)"),
+        (1.2751, 1.3, 1.25, ""),
+        (-1.26, -1.255, -1.25, "at the margin (slack 0.4 %)"),
+        (1.0, 1.26, 1.25, "at the margin (slack 0.8 %)"),
+        (-0.497, -0.491, 0, ""),
+        (-0.497, -0.001, 0, "at the margin (slack 0.4 %)"),
+        (0.0, 0.0, 0.0, "at the margin (slack 0 %)"),
+    ],
+)
+def test_what_hangs_on_the_margin_says_its_slack(low, high, margin, edge):
+    assert wording.say(claim(low, (low + high) / 2, high, margin)).edge == edge
+
+
+def test_a_verdict_shows_its_controls_and_its_remedy():
+    one = claim(
+        3.0, 4.0, 5.0, verdict="refuted", remedy="b", control_verdict="inconclusive", control_estimate=0.2000001
+    )
+    said = wording.say(one, {"b": "supported"})
+    assert said.words() == "refuted as printed; true instead: b"
+    assert said.words("**{}**", "`{}`") == "**refuted** as printed; true instead: `b`"
+    assert wording.say(one, {"b": "inconclusive"}).words() == "refuted as printed; amended: b (inconclusive)"
+    assert wording.say(one).words() == "refuted as printed; amended: b (not judged here)"
+    assert said.controls() == "inconclusive (weak), 0.2000001"
+    positive = {"positive_control_verdict": "supported", "positive_control_estimate": 0.15}
+    assert wording.say({**one, **positive}).controls().endswith("; positive control: supported, 0.15")
+    # A remedy is of a refuted statement alone.
+    assert wording.say({**one, "verdict": "supported"}, {"b": "supported"}).words() == "supported"
+
+
+def test_the_terminal_shows_what_the_documents_show():
+    one = claim(0.19998178, 0.19998197, 0.19998216, control_estimate=0.5, control_verdict="refuted")
+    other = {**claim(3.0, 4.0, 5.0), "id": "c", "verdict": "refuted", "remedy": "a"}
+    lines = claims.verdict_table([one, other]).splitlines()
+    assert lines[1].split("  ")[0] == "a"
+    for text in (
+        "supported, at the margin (slack 0.0089 %)",
+        "0.19998",
+        "deterministic to 10⁻⁵",
+        "< 0.2",
+        "refuted, 0.5",
+    ):
+        assert text in lines[1]
+    assert lines[-1] == "c: refuted as printed; true instead: a"
