@@ -95,11 +95,15 @@ STUDY_COLUMNS = {
     },
     "iterations": {
         "start": "U₀: `identity`, αI, or `planted`, αI + 0.3·X*",
-        "rule": "how η follows from the option `step`: as it is, over √r, r, κ or κ³, or 0.9 of the largest stable η",
+        "rule": "how η follows from the option `step`: as it is, over √r, r, κ, κ³ or log(d/α)/log d, or 0.9 of the largest stable η",
         "log_d_over_alpha": ("log(d/α)", "log(d/α), natural"),
         "iterations": (
             "the iterations to the tolerance",
             "iterations until the error is below the tolerance, interpolated (empty if not reached)",
+        ),
+        "over_bound": (
+            "the iterations over the theorem's κ log(d/α)/η",
+            "`iterations` / (κ log(d/α)/c), c the option `step`: Theorem 1.1's T with its constant 1",
         ),
         "delta_low": "lower end of the bracket of δ of rank 4r",
     },
@@ -138,7 +142,9 @@ STUDY_COLUMNS = {
         "error_of_zero": "`generalisation_error` of the prediction 0, 2‖X*‖_F² + (tr X*)²",
         "bound": "dκα, Theorem 1.2's bound on `generalisation_error` with constant 1",
         "window": "upper / lower end of Theorem 1.2's window, 1/(κ log(d/α)·√(dκα)); below 1 there is no window",
-        "ended": "`iteration`, or the first recorded one by which the run had diverged",
+        "ended": "`iteration`, or the first one looked at by which the run had diverged",
+        "reached": "the first iteration looked at with `test_error` below 0.5 (empty if there is none yet)",
+        "over_window": "`iteration` / (κ log(d/α)/η), the lower end of Theorem 1.2's window with constant 1",
     },
     "quadratic_thresholds": {
         "variant": "variant of Algorithm 1, or `least-squares`: the symmetric X of least norm that fits the labels",
@@ -186,6 +192,14 @@ STUDY_COLUMNS = {
             "the squared error's rate of fall over the bound's at κ = 1",
             "the same over −log(1 − η/8), the bound at κ = 1",
         ),
+        "least_rate_over_bound": (
+            "the squared error's least fall in a step over the bound's",
+            "the least log fall of one step in that time, over −log(1 − η/8κ)",
+        ),
+        "early_rate_over_bound": (
+            "the squared error's least fall in a step before the conditions hold, over the bound's",
+            "the least log fall of one step before the conditions first hold, likewise (empty if they hold at once or never)",
+        ),
         "floor": "least ‖UUᵀ − X*‖_F from where Prop. 4.3's conditions first hold (empty where they fail)",
         "error_constant": "largest (‖E_{t+1}‖/‖E_t‖ − 1)/(η(√r·δ + sin∠)) while ‖E_t‖ ≤ 1/d (Prop. D.2; empty if never)",
         "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. D.2's second form)",
@@ -220,7 +234,7 @@ STUDY_COLUMNS = {
     },
     "truncation_lemma": {
         "delta": ("δ", "δ of Lemma A.1, which sets R and bounds the deviation"),
-        "truncation": "R: `printed`, log(1/δ); `proof`, log²(1/δ); `none`, ∞",
+        "truncation": "R: `printed`, log(1/δ); `three_logs`, `four_logs`, 3 and 4 times that; `proof`, log²(1/δ); `none`, ∞",
         "direction": "u of X = uuᵀ: `fixed`, e₁, or `adversarial`, the worst of the longest measurement vectors",
         "level": "truncation level R (empty for `none`)",
         "deviation": (

@@ -265,6 +265,16 @@ def as_factor(estimate):
     return Estimate(*(float(np.exp(max(x, 0.0))) for x in (estimate.value, estimate.low, estimate.high)))
 
 
+def distance_from(estimate, expected):
+    """Return the distance of an estimate from a value.
+
+    The interval is the image of the estimate's own: from 0 where that holds the value, to its farther end.
+    """
+    ends = sorted(abs(end - expected) for end in (estimate.low, estimate.high))
+    low = 0.0 if estimate.low <= expected <= estimate.high else ends[0]
+    return Estimate(abs(estimate.value - expected), low, ends[1])
+
+
 def thresholds(frame):
     """Return the number of measurements per dimension at which the test error falls through ``THRESHOLD_ERROR``.
 

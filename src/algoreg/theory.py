@@ -279,3 +279,15 @@ def truncated_deviation(level):
     from scipy.special import gammaincc
 
     return 3 * float(gammaincc(2.5, level / 2))
+
+
+def truncation_levels(delta):
+    """Return levels R of Lemma A.1 for a δ: as printed, log(1/δ), three and four times that, its proof's log²(1/δ), none."""
+    printed = math.log(1 / delta)
+    return {
+        "printed": printed,
+        "three_logs": 3 * printed,
+        "four_logs": 4 * printed,
+        "proof": printed**2,
+        "none": math.inf,
+    }

@@ -104,37 +104,35 @@ def iterations_in_r(tables):
 
 @drawing
 def iterations_in_alpha(tables):
-    """Draw η·t to a tolerance against log(d/α), Gaussian and certified [LMZ18, Theorem 1.1]."""
+    """Draw iterations over Theorem 1.1's κ log(d/α)/c against log(d/α), Gaussian and certified [LMZ18, Theorem 1.1]."""
     shown = [tables[name] for name in ("iterations_in_alpha", "iterations_in_alpha_certified") if name in tables]
     figure, grid = plt.subplots(1, len(shown), figsize=(4.6 * len(shown), 4.1), squeeze=False, sharey=True)
     for axes, table in zip(grid[0], shown, strict=True):
-        table = table.assign(time=table["iterations"] * table["step"])
-        for start, colour, label, marker in (
-            ("identity", COLOURS[0], "from αI", "o"),
-            ("planted", COLOURS[3], "control: from αI + 0.3·X*", "^"),
-        ):
-            frame = table[table["start"] == start]
-            if frame.empty:
-                continue
-            means = _means(axes, frame, "log_d_over_alpha", "time", colour, label, marker)
-            axes.containers[-1].set_label(_named(label, means))
-            if start == "identity":
-                points = table["log_d_over_alpha"].unique()
-                _law(axes, points, means, 1.0, "proportional to log(d/α)", middle=True)
-                for exponent, name in ((0.8, "exponents 0.8 and 1.2, the margins"), (1.2, None)):
-                    _law(axes, points, means, exponent, name, ":", True)
-        certified = table["delta_high"].notna().all()
-        delta = f"δ < {table['delta_high'].max():.1e}" if certified else f"δ > {table['delta_low'].min():.1f}"
+        table = table[table["start"] == "identity"]
+        frame = table[table["rule"] == "constant"]
+        step = frame["step"].iloc[0]
+        means = _means(axes, frame, "log_d_over_alpha", "over_bound", COLOURS[0], f"η = c = {step:g}")
+        points = table["log_d_over_alpha"].unique()
+        if len(means):
+            axes.axhline(
+                2 * means.iloc[0], color="black", linestyle=":", linewidth=0.9, label="twice the first: the margin"
+            )
+        falling = table[table["rule"] == "inverse_log"]
+        if len(falling):
+            label = "control: η = c·log d/log(d/α)"
+            _means(axes, falling, "log_d_over_alpha", "over_bound", COLOURS[3], label, "^")
+        certified = frame["delta_high"].notna().all()
+        delta = f"δ < {frame['delta_high'].max():.1e}" if certified else f"δ > {frame['delta_low'].min():.1f}"
         axes.set(
             xscale="log",
             yscale="log",
             xlabel="log(d/α)",
-            title=f"{_size(table)}\nη = {table['step'].iloc[0]:g}, {delta}: c {'=' if certified else '>'} "
-            f"{table['least_constant'].max() if certified else table['least_constant'].min():.2g} in the hypothesis",
+            title=f"{_size(frame)}\nη = {step:g}, {delta}: c {'=' if certified else '>'} "
+            f"{frame['least_constant'].max() if certified else frame['least_constant'].min():.2g} in the hypothesis",
         )
         _plain(axes.xaxis, [ticks for ticks in (6, 8, 10, 15, 20, 25, 30) if ticks >= 0.9 * points.min()])
         _plain(axes.yaxis)
-    grid[0][0].set_ylabel("η·t to relative error 0.1")
+    grid[0][0].set_ylabel("iterations to relative error 0.1, over κ log(d/α)/c")
     for axes in grid[0]:
         legend_below(axes)
     figure.supxlabel(SPREAD, fontsize=7)
@@ -145,7 +143,8 @@ def _fixed_step(axes, tables):
     """Draw η·t against κ at fixed steps, with the margin."""
     lines = (("iterations_in_kappa", COLOURS[0], "o"), ("iterations_in_kappa_certified", COLOURS[2], "D"))
     for name, colour, marker in (line for line in lines if line[0] in tables):
-        table = tables[name].assign(time=tables[name]["iterations"] * tables[name]["step"])
+        table = tables[name][tables[name]["rule"] == "constant"]
+        table = table.assign(time=table["iterations"] * table["step"])
         means = _means(axes, table, "kappa", "time", colour, "", marker)
         kind = "certified, " if table["delta_high"].notna().all() else ""
         axes.containers[-1].set_label(_named(f"{kind}{_size(table)},\nη = {table['step'].iloc[0]:g}", means))

@@ -268,7 +268,14 @@ def rank_r_dynamics(tables):
             1,
             "Theorem 4.2: at least 1",
         ),
-        (grid[1][1], "rate_over_bound", "linear rate", "measured rate / (η/8κ)", 1, "Prop. 4.3: at least 1"),
+        (
+            grid[1][1],
+            "least_rate_over_bound",
+            "linear rate",
+            "slowest step's rate / (η/8κ)",
+            1,
+            "Prop. 4.3: at least 1",
+        ),
     ):
         for kappa, line in zip(kappas, ("-", ":"), strict=False):
             for alpha, colour in zip(alphas, COLOURS, strict=False):

@@ -172,13 +172,16 @@ def lemma_printed(tables):
     largest = table[
         (table["m"] == table["m"].max()) & (table["d"] == table["d"].max()) & (table["direction"] == "fixed")
     ]
-    for truncation, colour, label, power in (
-        ("printed", TEST, "R = log(1/δ), as printed", 1),
-        ("proof", THIRD, "R = log²(1/δ), as in its proof", 2),
+    for truncation, colour, label, factor, power in (
+        ("printed", TEST, "R = log(1/δ), as printed", 1, 1),
+        ("four_logs", COLOURS[4], "R = 4·log(1/δ), enough", 4, 1),
+        ("proof", THIRD, "R = log²(1/δ), as in its proof", 1, 2),
     ):
-        mean = [truncated_deviation(np.log(1 / delta) ** power) / delta for delta in deltas]
+        mean = [truncated_deviation(factor * np.log(1 / delta) ** power) / delta for delta in deltas]
         axes.plot(deltas, mean, color=colour, label=f"{label}: mean (m → ∞)")
         part = largest[largest["truncation"] == truncation].groupby("delta")["ratio"]
+        if not len(part):
+            continue
         axes.errorbar(
             part.mean().index,
             part.mean(),
@@ -255,6 +258,7 @@ def quadratic_ablation(tables):
 def quadratic_tau(tables):
     """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label against m."""
     table = tables["quadratic_tau"]
+    table = table[table["variant"] == "algorithm-1"]
     last = table[table["iteration"] == table["iteration"].max()]
     panels = 1 + ("quadratic_mean_label" in tables)
     figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.4), squeeze=False)

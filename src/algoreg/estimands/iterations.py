@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from algoreg.estimands.scaling import exponent
 from algoreg.estimators import (
     UNDEFINED,
     Estimate,
@@ -13,20 +12,6 @@ from algoreg.estimators import (
     interval_of,
     slope_weights,
 )
-
-
-@estimand("distance of the exponent of {value} in {along} from {expected:g}")
-def exponent_distance(tables, published, rng, *, table, value, along, expected, where=None):
-    """Return |slope − ``expected``| for the slope of :func:`algoreg.estimands.scaling.exponent`.
-
-    The interval is the image of the slope's own: from 0 where that holds the expected value, to its farther end.
-    """
-    slope = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
-    if slope.value is None:
-        return UNDEFINED
-    ends = sorted(abs(end - expected) for end in (slope.low, slope.high))
-    low = 0.0 if slope.low <= expected <= slope.high else ends[0]
-    return Estimate(abs(slope.value - expected), low, ends[1])
 
 
 @estimand("smallest exponent of {value} in {along}, over {by}")
@@ -69,6 +54,26 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by, where=No
     if not (np.isfinite(values).all() and (values > 0).all()):
         return UNDEFINED
     logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+
+
+@estimand(
+    "geometric mean at the smallest α over that at the largest, of the iterations over the theorem's κ log(d/α)/η"
+)
+def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
+    """Return the geometric mean over runs of ``value`` at the smallest α over that at the largest.
+
+    For a quantity that a bound keeps below a constant: how far it grows over the range of α. Undefined where a run at either
+    end has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    names, values = cells(frame, ["alpha"], value)
+    if len(names) < 2:
+        raise ValueError(f"table {table}: one value of alpha: growth needs two")
+    ends = values[[0, -1]]
+    if not (np.isfinite(ends).all() and (ends > 0).all()):
+        return UNDEFINED
+    logs = interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng)
     return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of, slope_weights
+from algoreg.estimators import UNDEFINED, cells, chosen, distance_from, estimand, interval_of, slope_weights
 from algoreg.theory import symmetric_dimension
 
 
@@ -174,7 +174,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
 
 
 @estimand("smallest exponent of {value} in the relative error of τ over the signs {signs} of that error")
-def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant, exact=False):
+def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant):
     """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the runs.
 
     A diverged run has relative error 1: it recovered nothing.
@@ -185,17 +185,77 @@ def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant,
         Of the relative error of τ, above 0.
     signs : list of int
         1 for a τ too large, -1 for one too small.
-    exact : bool
-        Judge runs with the exact τ as if they had been run with these errors.
     """
     frame = chosen(tables[table], {"variant": variant})
     frame = frame[frame["iteration"] == frame["iteration"].max()]
+    errors = [sign * size for sign in signs for size in sizes]
+    return _smallest_tau_exponent(_at_tau_errors(frame, value, errors), sizes, rng)
+
+
+def _at_tau_errors(frame, value, errors):
+    """Return the cells of ``value`` at these relative errors of τ, shape (errors, T, E)."""
     names, values = cells(frame, ["tau_error"], value)
     place = {round(error, 12): i for i, (error,) in enumerate(names)}
-    picked = [place[0.0 if exact else round(sign * size, 12)] for sign in signs for size in sizes]
-    logs = np.log(np.nan_to_num(values[picked], nan=1.0))
+    return values[[place[round(error, 12)] for error in errors]]
+
+
+def _smallest_tau_exponent(values, sizes, rng):
+    """Return the smallest exponent in the size of τ's error over blocks of cells, one per size; a diverged run's value is 1."""
 
     def statistic(part):
-        return min(slope(sizes, one) for one in part.reshape(len(signs), len(sizes), *part.shape[1:]))
+        return min(slope(sizes, one) for one in part.reshape(-1, len(sizes), *part.shape[1:]))
 
-    return interval_of(statistic, logs, rng)
+    return interval_of(statistic, np.log(np.nan_to_num(values, nan=1.0)), rng)
+
+
+# A recorded iteration stands for a multiple of the theorem's T if it is at most this much later.
+LATER = 1.05
+
+
+@estimand("smallest exponent, in the size of τ's error, of the error that it leaves in X, over both signs and times")
+def tau_exponent_in_time(tables, published, rng, *, table, value, sizes, signs, variant, multiples):
+    """Return :func:`tau_exponent`'s exponent at multiples of the theorem's T: the smallest over signs and times.
+
+    Parameters
+    ----------
+    multiples : list of float
+        Of κ log(d/α)/η, each recorded (column ``over_window``).
+
+    Raises
+    ------
+    ValueError
+        If one of these times is not recorded.
+    """
+    frame = chosen(tables[table], {"variant": variant})
+    errors = [sign * size for sign in signs for size in sizes]
+    blocks = []
+    for multiple in multiples:
+        time = frame.loc[frame["over_window"] >= multiple * (1 - 1e-8), "over_window"].min()
+        if not time <= LATER * multiple:
+            raise ValueError(f"table {table}: no iteration recorded at {multiple:g} times the theorem's T")
+        blocks.append(_at_tau_errors(chosen(frame, {"over_window": time}), value, errors))
+    return _smallest_tau_exponent(np.concatenate(blocks), sizes, rng)
+
+
+@estimand(
+    "distance from −1 of the exponent, in the size of τ's error, of the time after which runs with τ too small diverge"
+)
+def tau_time_exponent(tables, published, rng, *, table, value, sizes, variant):
+    """Return |b + 1|, b the exponent of a time of runs with τ too small in the relative error's size.
+
+    The interval is the image of b's own. Undefined where a run of these has not diverged by the end, or has no such time.
+
+    Parameters
+    ----------
+    value : str
+        ``ended``, the time of divergence, or ``reached``, that of finding half of X*.
+    """
+    frame = chosen(tables[table], {"variant": variant})
+    frame = frame[frame["iteration"] == frame["iteration"].max()]
+    errors = [-size for size in sizes]
+    if not (chosen(frame, {"tau_error": errors})["status"] == "diverged").all():
+        return UNDEFINED
+    values = _at_tau_errors(frame, value, errors)
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    return distance_from(interval_of(lambda part: slope(sizes, part), np.log(values), rng), -1.0)

@@ -6,9 +6,12 @@ from algoreg.estimands.quadratic_networks import example_thresholds, late_slopes
 from algoreg.estimators import cells, interval_of
 from algoreg.report import frame_of, markdown, number, passage
 from algoreg.seeds import stream
+from algoreg.theory import truncated_deviation, truncation_levels
 
 # What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).
 HIGH, LOW = 0.01, 0.001
+# Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
+NORMS = (1, 2, 5)
 
 
 def _frame(reference, name):
@@ -57,6 +60,21 @@ def lemma_a1(reference):
     return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
 
 
+@passage("lemma_printed")
+def lemma_levels(reference):
+    """Return the mean's deviation over δ‖X‖_* for X = x·aaᵀ by level and norm x, at the δ of the claim, as Markdown."""
+    deltas = sorted((x for x in _frame(reference, "lemma_printed")["delta"].unique() if x <= 0.01), reverse=True)
+    kinds = {"four_logs": "4·log(1/δ)", "three_logs": "3·log(1/δ)", "printed": "log(1/δ)", "proof": "log²(1/δ)"}
+    rows = []
+    for delta in deltas:
+        for kind, label in kinds.items():
+            level = truncation_levels(delta)[kind]
+            # ⟨A, xaaᵀ⟩ = x⟨A, aaᵀ⟩: the level for aaᵀ is R/x, and the deviation is x times as large, as is ‖X‖_*.
+            found = [number(truncated_deviation(level / norm) / delta) for norm in NORMS]
+            rows.append([f"{delta:g}", label, number(level), *found])
+    return markdown(["δ", "R", "its value", *(f"‖X‖ = {norm}" for norm in NORMS)], rows)
+
+
 @passage("quadratic_ablation")
 def alg1_ablation(reference):
     """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as Markdown."""
@@ -88,10 +106,17 @@ def alg1_ablation(reference):
     return f"{markdown(header, rows)}\n\n{sizes}; in brackets 95 % intervals."
 
 
+def _at_multiple(frame, multiple):
+    """Return the rows of the first recorded iteration from a multiple of the theorem's T on."""
+    late = frame[frame["over_window"] >= multiple * (1 - 1e-8)]
+    return late[late["iteration"] == late["iteration"].min()]
+
+
 @passage("quadratic_tau", "quadratic_mean_label")
 def alg1_tau(reference):
     """Return what an error in τ leaves, and what the mean label does as m grows, as Markdown."""
     table = _frame(reference, "quadratic_tau")
+    table = table[table["variant"] == "algorithm-1"]
     end = table["iteration"].max()
     rank = int(table["rank"].iloc[0])
     rows = []
@@ -103,6 +128,7 @@ def alg1_tau(reference):
         rows.append(
             [
                 f"{error:+g}",
+                *(number(_mean(_at_multiple(part, multiple)["test_error"])) for multiple in (1, 2)),
                 number(_mean(last["test_error"])),
                 number(squared / limit) if squared is not None and error > 0 else "–",
                 f"{len(lost)} of {len(last)}",
@@ -111,10 +137,12 @@ def alg1_tau(reference):
         )
     header = [
         "relative error ε of τ",
+        "relative error of X at T",
+        "at 2T",
         "relative error of X at the end",
         "‖·‖_F² over r(ετ/2)²",
         "diverged",
-        "seen diverged by step (median)",
+        "diverged by step (median)",
     ]
     other = _frame(reference, "quadratic_mean_label")
     lines = []

@@ -1,5 +1,6 @@
 """How many iterations factored descent needs until its error falls below a tolerance, by rank, κ, α, start and step rule."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,7 @@ from algoreg.batches import (
     isometry_bounds,
     largest_stable_step,
 )
-from algoreg.theory import theorem_11_constant
+from algoreg.theory import theorem_11_constant, theorem_11_window
 
 OPTIONS = {
     "d": "whole >= 2",
@@ -34,10 +35,19 @@ OPTIONS = {
         "minItems": 1,
         "uniqueItems": True,
         "items": {
-            "enum": ["constant", "inverse_root_rank", "inverse_rank", "inverse_kappa", "inverse_kappa_cubed", "largest"]
+            "enum": [
+                "constant",
+                "inverse_root_rank",
+                "inverse_rank",
+                "inverse_kappa",
+                "inverse_kappa_cubed",
+                "inverse_log",
+                "largest",
+            ]
         },
         "default": ["constant"],
-        "description": "a list of constant, inverse_root_rank, inverse_rank, inverse_kappa, inverse_kappa_cubed, largest",
+        "description": "a list of constant, inverse_root_rank, inverse_rank, inverse_kappa, inverse_kappa_cubed, "
+        "inverse_log, largest",
     },
     "step": "number > 0",
     "m_per_dr": "number > 0",
@@ -58,20 +68,22 @@ CHECKS = (
     ),
 )
 KEYS = ("d", "rank", "kappa", "alpha", "start", "rule", "target", "ensemble")
-VALUES = ("m", "log_d_over_alpha", "step", "iterations", "delta_low", "delta_high", "least_constant")
+VALUES = ("m", "log_d_over_alpha", "step", "iterations", "over_bound", "delta_low", "delta_high", "least_constant")
 
 # Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
 LARGEST_SHARE = 0.9
 
 
-def step_of(rule, step, rank, kappa):
-    """Return η of a rule that needs only the problem's size; None for the largest stable one."""
+def step_of(rule, step, d, rank, kappa, alpha):
+    """Return η of a rule that needs only the problem's size and its start; None for the largest stable one."""
     return {
         "constant": step,
         "inverse_root_rank": step / rank**0.5,
         "inverse_rank": step / rank,
         "inverse_kappa": step / kappa,
         "inverse_kappa_cubed": step / kappa**3,
+        # The step itself at α = 1.
+        "inverse_log": step * math.log(d) / math.log(d / alpha),
         "largest": None,
     }[rule]
 
@@ -88,14 +100,15 @@ def measure(options, context):
 
     The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
     Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_per_dr``·dr. A run that does not get there within
-    ``iterations`` has the status budget and no value. ``delta_low`` and ``delta_high`` bracket δ_4r where they can,
+    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
+    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_high`` bracket δ_4r where they can,
     and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
     ``delta_low`` is known).
     """
     d, seed = options["d"], context.seed
     cells = [
         {"rank": rank, "kappa": kappa, "alpha": alpha, "start": start, "rule": rule, "target": target}
-        | {"m": count_of(options["m_per_dr"], d, rank), "step": step_of(rule, options["step"], rank, kappa)}
+        | {"m": count_of(options["m_per_dr"], d, rank), "step": step_of(rule, options["step"], d, rank, kappa, alpha)}
         for rank, kappa, alpha, start, rule, target in product(
             sorted(options["ranks"], reverse=True),
             *(options[axis] for axis in ("kappas", "alphas", "starts", "rules")),
@@ -118,11 +131,13 @@ def measure(options, context):
             for run, time, status in zip(runs, times, statuses, strict=True):
                 low, high = bounds[run["rank"]]
                 sizes = [run[key] for key in ("rank", "kappa", "alpha", "step")]
+                bound, _ = theorem_11_window(d, run["kappa"], run["alpha"], options["step"])
                 yield run | {
                     "d": d,
                     "ensemble": number,
                     "log_d_over_alpha": float(np.log(d / run["alpha"])),
                     "iterations": time,
+                    "over_bound": None if time is None else time / bound,
                     "delta_low": low,
                     "delta_high": high,
                     "least_constant": theorem_11_constant(d, *sizes, low if high is None else high),

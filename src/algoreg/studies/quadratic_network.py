@@ -64,13 +64,37 @@ OPTIONS = {
         "default": 1,
         "description": "a whole number of at least 1: how many iterations are recorded, log-spaced; 1 is the end alone",
     },
+    "multiples": {
+        "kind": "numbers > 0",
+        "minItems": 0,
+        "default": [],
+        "description": "a list of numbers above 0: further recorded iterations, over κ log(d/α)/η; beyond the end none",
+    },
+    "look": {
+        "kind": "whole >= 0",
+        "default": 0,
+        "description": "a whole number: how many iterations lie between two looks at whether a run has diverged or found half "
+        "of X*, beside the recorded ones; 0 for these alone",
+    },
 }
 CHECKS = (("rank <= d", "rank at most d"),)
 KEYS = ("d", "rank", "m", "variant", "alpha", "tau_error", "width", "iteration", "target", "ensemble")
-VALUES = ("test_error", "generalisation_error", "parameter_error", "error_of_zero", "bound", "window", "ended")
+VALUES = (
+    "test_error",
+    "generalisation_error",
+    "parameter_error",
+    "error_of_zero",
+    "bound",
+    "window",
+    "ended",
+    "reached",
+    "over_window",
+)
 
 # A relative test error above this is called divergence: nothing that passes it comes back.
 DIVERGED_ABOVE = 1e3
+# One below this has found half of X*: X = 0 has 1.
+REACHED_BELOW = 0.5
 
 
 def measure(options, context):
@@ -79,7 +103,8 @@ def measure(options, context):
     Targets have eigenvalues from 1 to 1/κ, in geometric progression. ``test_error`` is relative, ``parameter_error``
     ‖UUᵀ − X*‖_F², ``generalisation_error`` the mean squared error of a fresh example, ``error_of_zero`` that of the prediction 0; ``bound`` is the O(dκα) of
     [LMZ18, Theorem 1.2] with constant 1 and ``window`` the ratio of the ends of its window of T (empty below 1). A run that
-    diverges has ``ended`` at the recorded iteration by which it had, and no errors from there on.
+    diverges has ``ended`` at the first iteration looked at by which it had, and no errors from there on; ``reached`` is the
+    first one looked at with a test error below ``REACHED_BELOW``. ``over_window`` is the iteration over the window's lower end.
     """
     d, rank, kappa, step = options["d"], options["rank"], options["kappa"], options["step"]
     spectrum = [kappa ** (-i / max(rank - 1, 1)) for i in range(rank)]
@@ -114,16 +139,24 @@ def measure(options, context):
                     for m, variant, error, target in points
                 ]
                 solver = Algorithm(known, seen, runs, context.seed)
-                iterate, done, lost = solver.initial(), 0, {}
-                for moment in moments(end, options["record"]):
+                iterate, done, lost, reached = solver.initial(), 0, {}, {}
+                further = {math.ceil(multiple * lower) for multiple in options["multiples"]}
+                shown = {*moments(end, options["record"]), *(moment for moment in further if moment <= end)}
+                looks = range(options["look"], end, options["look"]) if options["look"] else ()
+                for moment in sorted({*shown, *looks}):
                     iterate, done = solver.advance(iterate, done, moment - done), moment
                     estimate = solver.estimate(iterate)
                     relative = test_error(estimate, wanted)
+                    for i, error in enumerate(relative.tolist()):
+                        if not error < DIVERGED_ABOVE:
+                            lost.setdefault(i, moment)
+                        elif error < REACHED_BELOW:
+                            reached.setdefault(i, moment)
+                    if moment not in shown:
+                        continue
                     squared = torch.linalg.matrix_norm(estimate - wanted).square()
                     general = generalisation_error(estimate, wanted)
                     for i, (m, variant, error, target) in enumerate(points):
-                        if not float(relative[i]) < DIVERGED_ABOVE:
-                            lost.setdefault(i, moment)
                         yield {
                             "d": d,
                             "rank": rank,
@@ -142,6 +175,8 @@ def measure(options, context):
                             "bound": quadratic_network_bound(d, kappa, alpha),
                             "window": upper / lower,
                             "ended": lost.get(i, moment),
+                            "reached": reached.get(i, math.nan),
+                            "over_window": moment / lower,
                             "status": "diverged" if i in lost else "budget",
                         }
         context.say(f"ensemble {number}: {len(points)} runs from each of {len(options['alpha'])} scales done")

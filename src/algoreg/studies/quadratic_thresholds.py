@@ -15,6 +15,8 @@ from algoreg.theory import symmetric_dimension
 OPTIONS = {
     "d": "wholes >= 2",
     "rank": "wholes >= 1",
+    # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
+    "dimension_power": {"kind": "whole >= 0", "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
     "m_over_dr": {"kind": "numbers > 0", "minItems": 2, "description": "a list of at least two numbers above 0"},
     "targets": "whole >= 2",
     "variants": {
@@ -76,8 +78,9 @@ def measure(options, context):
     """
     place = {"device": context.device, "dtype": context.dtype}
     for number in context.ensembles:
-        for d in options["d"]:
+        for smallest in options["d"]:
             for rank in options["rank"]:
+                d = smallest * rank ** options["dimension_power"]
                 counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)
                 spectrum = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
                 targets = range(options["targets"])
@@ -105,7 +108,7 @@ def measure(options, context):
                         "test_error": error,
                         "status": status,
                     }
-            context.say(f"ensemble {number}: d = {d} done")
+            context.say(f"ensemble {number}: d = {smallest} done")
 
 
 def _descend(options, context, ensemble, planted, counts, rank):

@@ -31,7 +31,7 @@ KEYS = ("regime", "split", "kappa", "alpha", "m", "target", "ensemble")
 VALUES = (
     "m_over_dr", "log_start", "delta_low", "delta_up", "angle_constant", "angle_plain", "sine_over_delta", "error_growth",
     "error_times_d", "largest_error", "dominance", "signal_over_bound", "signal_norm", "rate_over_bound",
-    "rate_over_unit_bound", "floor", "error_constant", "late_error_constant", "angle_step", "signal_step",
+    "rate_over_unit_bound", "least_rate_over_bound", "early_rate_over_bound", "floor", "error_constant", "late_error_constant", "angle_step", "signal_step",
 )  # fmt: skip
 # Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
 HORIZON = 1.5
@@ -94,8 +94,50 @@ class Split:
         return {name: torch.stack([record[name][run] for record in lasting]) for name in lasting[0]}
 
 
+def conditions(course, kappa):
+    """Return at which steps Proposition 4.3's conditions hold on one run's course, a tensor of bool."""
+    return (course["signal_norm"] <= 5) & (course["sine"] <= 1 / 3) & (course["signal_least"] >= 0.5 / kappa**0.5)
+
+
+def stretch(course, kappa):
+    """Return the first step at which Proposition 4.3's conditions hold and that of the first fall by ``FALL`` from there.
+
+    None where they do not hold all the way.
+    """
+    holds = conditions(course, kappa)
+    if not holds.any():
+        return None
+    first = int(holds.int().argmax())
+    squared = course["squared"]
+    fallen = squared[first:] <= squared[first] / FALL
+    last = first + int(fallen.int().argmax())
+    return (first, last) if fallen.any() and holds[first : last + 1].all() else None
+
+
+def least_rates(course, kappa):
+    """Return the least log fall of ‖UUᵀ − X*‖_F² in one step of one run's course, over two parts of it.
+
+    Parameters
+    ----------
+    course : mapping
+        Of :meth:`Split.course`.
+    kappa : float
+
+    Returns
+    -------
+    tuple of float
+        Over the steps of :func:`stretch`, and over those before Proposition 4.3's conditions first hold; NaN where
+        there are none.
+    """
+    found, holds = stretch(course, kappa), conditions(course, kappa)
+    falls = -course["squared"].log().diff()
+    first = int(holds.int().argmax()) if holds.any() else 0
+    parts = (falls[slice(*found)] if found else falls[:0], falls[:first])
+    return tuple(float(part.min()) if len(part) else math.nan for part in parts)
+
+
 def rate(course, kappa, step):
-    """Return Proposition 4.3's rate and floor on one run's course.
+    """Return Proposition 4.3's mean rate and floor on one run's course.
 
     Parameters
     ----------
@@ -109,15 +151,10 @@ def rate(course, kappa, step):
         The mean log fall of ‖UUᵀ − X*‖_F² a step, from the first step at which the proposition's conditions hold over
         the first fall by ``FALL``, and the least ‖UUᵀ − X*‖_F; NaN, NaN where the conditions do not hold all the way.
     """
-    holds = (course["signal_norm"] <= 5) & (course["sine"] <= 1 / 3) & (course["signal_least"] >= 0.5 / kappa**0.5)
-    if not holds.any():
+    found = stretch(course, kappa)
+    if found is None:
         return math.nan, math.nan
-    first = int(holds.int().argmax())
-    squared = course["squared"]
-    fallen = squared[first:] <= squared[first] / FALL
-    last = first + int(fallen.int().argmax())
-    if not fallen.any() or not holds[first : last + 1].all():
-        return math.nan, math.nan
+    (first, last), squared = found, course["squared"]
     return float(torch.log(squared[first] / squared[last])) / (last - first), float(squared[first:].min().sqrt())
 
 
@@ -141,6 +178,7 @@ def summary(course, options, kappa, alpha, delta):
         float(torch.where(where, growth / by, missing).max()) for where, by in ((counts, drive), (counts & seen, late))
     ]
     speed, floor = rate(course, kappa, step)
+    least, early = least_rates(course, kappa)
     angle = float((sine[1:] / time).max())
     growing = across[:-1] < 0.5 / kappa**0.5
     signal = torch.where(growing, across[1:] / across[:-1] - 1, -missing).min()
@@ -156,6 +194,8 @@ def summary(course, options, kappa, alpha, delta):
         "signal_norm": float(first["signal_norm"].max()),
         "rate_over_bound": speed / -math.log1p(-step / (8 * kappa)),
         "rate_over_unit_bound": speed / -math.log1p(-step / 8),
+        "least_rate_over_bound": least / -math.log1p(-step / (8 * kappa)),
+        "early_rate_over_bound": early / -math.log1p(-step / (8 * kappa)),
         "floor": floor,
         "error_constant": constants[0] if math.isfinite(constants[0]) else math.nan,
         "late_error_constant": constants[1] if math.isfinite(constants[1]) else math.nan,
@@ -210,7 +250,7 @@ def measure(options, context):
     ρ = √r·δ/(κ log(d/α)) with its lower end. ``angle_constant``: C in sin∠ ≤ Cηρt; ``angle_plain``: the same with √r·δ for ρ;
     ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
     σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
-    factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1 [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
+    factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1, ``least_rate_over_bound``, ``early_rate_over_bound``: of :func:`least_rates` to it [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
     in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
     ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
     """

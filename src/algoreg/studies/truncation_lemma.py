@@ -5,7 +5,7 @@ import math
 import torch
 
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.theory import truncated_deviation
+from algoreg.theory import truncated_deviation, truncation_levels
 
 OPTIONS = {
     "d": "wholes >= 2",
@@ -17,6 +17,14 @@ OPTIONS = {
         "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "description": "a list of numbers between 0 and 1",
     },
+    "truncations": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"enum": ["printed", "three_logs", "four_logs", "proof", "none"]},
+        "default": ["printed", "proof", "none"],
+        "description": "a list of printed, three_logs, four_logs, proof, none",
+    },
     "directions": {
         "kind": "whole >= 1",
         "description": "a whole number from 1 to m: how many adversarial directions are tried",
@@ -25,12 +33,6 @@ OPTIONS = {
 CHECKS = (("directions <= min(m)", "directions at most the smallest m"),)
 KEYS = ("d", "m", "delta", "truncation", "direction", "ensemble")
 VALUES = ("level", "deviation", "ratio", "mean_deviation", "mean_ratio")
-
-
-def levels(delta):
-    """Return R as the lemma prints it, as its proof uses it, and none: log(1/δ), log²(1/δ), ∞."""
-    printed = math.log(1 / delta)
-    return {"printed": printed, "proof": printed**2, "none": math.inf}
 
 
 def deviation(vectors, direction, level):
@@ -72,7 +74,8 @@ def measure(options, context):
                 # Untruncated sums do not depend on δ, and a level may serve several of them.
                 known = {}
                 for delta in options["delta"]:
-                    for truncation, level in levels(delta).items():
+                    for truncation in options["truncations"]:
+                        level = truncation_levels(delta)[truncation]
                         for kind, directions in bases.items():
                             if (kind, level) not in known:
                                 known[kind, level] = max(deviation(vectors, u, level) for u in directions)
