@@ -1,10 +1,11 @@
 """Rewrite a tier's committed reference and what is generated from it: python scripts/write_reference.py TIER."""
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
-from algoreg import records, reference, settings
+from algoreg import records, reference, rejudge, settings
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,18 +22,28 @@ def main():
         action="store_true",
         help="of the tables and claims that are there, not of a whole tier: make verify then asks for that part",
     )
+    parser.add_argument(
+        "--rejudge",
+        action="store_true",
+        help="run nothing: comparisons and verdicts anew from the tables that are committed",
+    )
     parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
     options = parser.parse_args()
     if options.partial and options.tier != "paper":
         parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
+    if options.rejudge and options.tier != "paper":
+        parser.error("--rejudge: only for the reference of a part of tier paper, whose runs are dear")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
-    content = reference.snapshot(
-        results, settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS), options.partial
-    )
+    blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
     path = ROOT / "reference" / "runs" / f"{tier}.json"
+    if options.rejudge:
+        registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+        content = rejudge.rejudged(json.loads(path.read_text(encoding="utf-8")), blocks, registry)
+    else:
+        content = reference.snapshot(results, blocks, options.partial)
     records.write_text(path, reference.dumps(content))
     print(f"wrote {path.relative_to(ROOT)}")
-    if tier == "standard":
+    if tier == "standard" and not options.rejudge:
         (ROOT / "docs" / "figures").mkdir(exist_ok=True)
         for figure in sorted((results / "figures").glob("*.svg")):
             shutil.copyfile(records.check(figure), ROOT / "docs" / "figures" / figure.name)

@@ -9,10 +9,11 @@ from pathlib import Path
 import jinja2
 import mistune
 import numpy as np
+import pandas as pd
 
 from algoreg import records, settings, sources
 from algoreg.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
-from algoreg.published import load_published
+from algoreg.published import load_sizes
 from algoreg.wording import Said, apart, say, slack, verdicts_of
 
 # In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
@@ -398,11 +399,10 @@ def comparisons(tables, tier):
         if name not in tier["figures"]:
             continue
         table = tables[name][tables[name]["status"] != "diverged"]
-        compared = next(
-            (n for n, block in tier["experiments"].items() if block.get("compare") == name and "scan" not in block),
-            None,
-        )
-        published = load_published(curve_name) if compared else None
+        compared = [
+            n for n, block in tier["experiments"].items() if block.get("compare") == name and "scan" not in block
+        ]
+        published = load_sizes(curve_name) if compared else None
         curves, rows = [], []
         for error in errors:
             for text, part in _series(table, keys):
@@ -419,7 +419,7 @@ def comparisons(tables, tier):
                     point = {"name": f"{title}, published", "x": there[x].tolist(), "y": _short(there["value"])}
                     curves.append({**point, "colour": colour, "points": True})
         if compared:
-            for (error, text), part in _compared_parts(tables[compared], keys):
+            for (error, text), part in _compared_parts(pd.concat([tables[n] for n in compared]), keys):
                 part = part.sort_values(x)
                 ends = [f"{show(r['ours'])} / {show(r['published'])}" for _, r in part.iloc[[0, -1]].iterrows()]
                 rows.append(

@@ -11,9 +11,12 @@ FOLDER = Path("reference/published")
 # Where a published curve does not name a value itself: the setting it was drawn at [LMZ18, Appendix B].
 FIXED = {
     "figure_1": {},
+    "figure_1_d200": {},
     "figure_2": {"d": 100},
     "figure_3": {},
+    "figure_3_d200": {},
     "figure_4": {},
+    "figure_4_d150": {},
     "figure_5a_sgd": {"d": 100},
     "figure_5b_gd": {"d": 100},
 }
@@ -48,6 +51,12 @@ def load_published(name, folder=FOLDER):
         raise ValueError(f"published {name}: not every value is positive")
     # Where two strokes of a digitised curve meet, a point was read twice.
     return frame.drop_duplicates(ignore_index=True)
+
+
+def load_sizes(name, folder=FOLDER):
+    """Return a published figure at every d that it was drawn at, in the form of :func:`load_published`."""
+    sizes = [other for other in FIXED if other == name or other.startswith(f"{name}_d")]
+    return pd.concat([load_published(size, folder) for size in sizes], ignore_index=True)
 
 
 def compare(table, published):

@@ -143,7 +143,7 @@ def of_runs(frame, by):
     return {
         "keys": {key: frame[key].tolist() for key in [*by, "target", "ensemble"]},
         "status": frame["status"].tolist(),
-        **{value: [_short(float(x)) for x in frame[value]] for value in VALUES},
+        **{value: [short(float(x)) for x in frame[value]] for value in VALUES},
     }
 
 
@@ -151,9 +151,9 @@ def of_study(frame, study):
     """Return the committed form of a study's table; ``study`` is a module of ``algoreg.studies``."""
     keys, values = (sources.module_literal("studies", study, part) for part in ("KEYS", "VALUES"))
     return {
-        "keys": {key: [_short(x) for x in frame[key].tolist()] for key in keys},
+        "keys": {key: [short(x) for x in frame[key].tolist()] for key in keys},
         "status": frame["status"].tolist(),
-        **{value: [_short(float(x)) for x in frame[value]] for value in values},
+        **{value: [short(float(x)) for x in frame[value]] for value in values},
     }
 
 
@@ -178,7 +178,7 @@ def snapshot(results, tier, partial=False):
     for name, block in blocks.items():
         frame = records.read_table(results / "tables" / f"{name}.csv")
         if "compare" in block:
-            comparisons[name] = [{key: _short(value) for key, value in row.items()} for row in frame.to_dict("records")]
+            comparisons[name] = [{key: short(value) for key, value in row.items()} for row in frame.to_dict("records")]
         else:
             tables[name] = of_runs(frame, block["by"])
     for name, block in tier.get("studies", {}).items():
@@ -206,7 +206,7 @@ def _claims(results, partial):
     return sorted(found, key=lambda claim: claim["id"])
 
 
-def _short(value):
+def short(value):
     """Return a cell for JSON: floats with 6 significant digits, NaN as null."""
     if isinstance(value, float):
         return None if np.isnan(value) else float(f"{value:.6g}")

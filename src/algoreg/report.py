@@ -223,9 +223,6 @@ def figure_4(reference):
             [method, f"ours from {start}, {alone}", *_by_ratio(mine, ratios)],
             [method, f"from I, {alone}", *_by_ratio(readings[readings["start"] == "identity"], ratios)],
         ]
-        if method == "projected":
-            stated = readings[readings["start"] == "zero"]
-            rows.append([method, f"from 0 at the stated step, {alone}", *_by_ratio(stated, ratios)])
     return markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
 
 
@@ -324,7 +321,7 @@ def paper_verdicts(references, registry):
         [
             f"`{name}`",
             *_judged(paper[name], entry, verdicts_of(references["paper"]["claims"])),
-            f"{standard[name]['verdict']}, {number(standard[name]['estimate'])}",
+            f"{standard[name]['verdict']}, {number(standard[name]['estimate'])}" if name in standard else "–",
         ]
         for name, entry in entries.items()
         if name in paper
@@ -333,30 +330,49 @@ def paper_verdicts(references, registry):
     return markdown(header, rows)
 
 
-def paper_published(references):
-    """Return how the paper tier's runs lie to the published curves, beside the standard tier's, as Markdown."""
+def _fit(points):
+    """Return how far published points lie from ours: mean and largest factor, where the largest is, points inside."""
+    away = np.array([max(point["ratio"], 1 / point["ratio"]) for point in points])
+    named = [name for name in ("method", "alpha", "m_over_d", "iteration") if name in points[0]]
+    worst = points[int(away.argmax())]
+    where = ", ".join(f"{AXIS_WORDS[name]} {worst[name]}".strip() for name in named)
+    inside = f"{sum(bool(point['inside']) for point in points)} of {len(points)}"
+    return [f"{np.exp(np.log(away).mean()):.3f}", f"{away.max():.3f}", where, inside]
+
+
+AXIS_WORDS = {"method": "", "alpha": "α =", "m_over_d": "m/d =", "iteration": "iteration"}
+
+
+def published_fits(references):
+    """Return how each published curve lies to our runs in the standard and the paper tier, as Markdown."""
     rows = []
-    for name, points in references["paper"]["comparisons"].items():
-        if "inside" not in points[0]:
-            continue
-        other = references["standard"]["comparisons"][name]
-        for error in dict.fromkeys(point["error"] for point in points):
-            cells = []
-            for side in (points, other):
-                part = [point for point in side if point["error"] == error]
-                factor = np.exp(np.mean([abs(np.log(point["ratio"])) for point in part]))
-                cells += [f"{factor:.3f}", f"{sum(point['inside'] for point in part)} of {len(part)}"]
-            figure = name.removesuffix("_published").replace("_", " ").capitalize()
-            rows.append([figure, error.replace("_", " ").replace("train", "training"), *cells])
-    header = [
-        "figure",
-        "error",
-        "mean factor to the published",
-        "points inside",
-        "standard tier: mean factor",
-        "points inside",
-    ]
+    for tier in ("standard", "paper"):
+        for name, points in references.get(tier, {"comparisons": {}})["comparisons"].items():
+            if "inside" not in points[0]:
+                continue
+            figure = re.sub("_published.*", "", name).removeprefix("figure_").replace("_", ", ", 1).replace("_", " ")
+            for error in dict.fromkeys(point["error"] for point in points):
+                part = [point for point in points if point["error"] == error]
+                words = error.replace("_", " ").replace("train", "training")
+                rows.append([f"`{tier}`", figure, part[0].get("d", 100), words, *_fit(part)])
+    header = ["tier", "figure", "d", "error", "mean factor", "largest factor", "at", "points inside"]
     return markdown(header, rows)
+
+
+def figure_4_d150(references):
+    """Return the published Figure 4 at d = 150 beside the paper tier's runs, as Markdown."""
+    points = pd.DataFrame(references["paper"]["comparisons"]["figure_4_published_d150"])
+    ratios, rows = sorted(points["m_over_d"].unique()), []
+    for method, part in sorted(points.groupby("method"), reverse=True):
+        there = part.set_index("m_over_d")
+        rows += [
+            [method, "published", *(number(there["published"][ratio]) for ratio in ratios)],
+            [method, "ours", *(number(there["ours"][ratio]) for ratio in ratios)],
+            [method, "inside the prediction interval", *("yes" if there["inside"][x] else "no" for x in ratios)],
+        ]
+    mean, largest, where, inside = _fit(points.to_dict("records"))
+    table = markdown(["method", "test error at m/d =", *(f"{ratio:g}" for ratio in ratios)], rows)
+    return f"{table}\n\nGeometric mean factor: {mean}; largest: {largest} ({where}); inside: {inside}."
 
 
 def figure_4_step(references):
@@ -376,7 +392,7 @@ def figure_4_step(references):
 def _paper(references, registry):
     return {
         "paper-verdicts": paper_verdicts(references, registry),
-        "paper-published": paper_published(references),
+        "figure-4-d150": figure_4_d150(references),
         "figure-4-step": figure_4_step(references),
     }
 
@@ -399,6 +415,7 @@ def blocks(references, registry):
         "figure-4-thresholds": figure_4_thresholds(standard),
         "figure-5": figure_5(standard),
         "flow": flow(standard),
+        "published-fits": published_fits(references),
         "costs": costs(references),
         **(_paper(references, registry) if "paper" in references else {}),
         **_found_passages(standard),

@@ -31,9 +31,18 @@ MOST_POINTS = 100_000
 MOST_RUNS = 10_000
 # The least positive number of full precision; below it numbers lose digits, and soon become 0.
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
-# The curves in reference/published that a table can be compared with, and the size they were run at.
-PUBLISHED = ("figure_1", "figure_2", "figure_3", "figure_4", "figure_5a_sgd", "figure_5b_gd")
-PUBLISHED_D = 100
+# The curves in reference/published that a table can be compared with, and the d that they were run at.
+PUBLISHED = {
+    "figure_1": 100,
+    "figure_1_d200": 200,
+    "figure_2": 100,
+    "figure_3": 100,
+    "figure_3_d200": 200,
+    "figure_4": 100,
+    "figure_4_d150": 150,
+    "figure_5a_sgd": 100,
+    "figure_5b_gd": 100,
+}
 # What studies compute in unless they say otherwise, as verdicts are judged from them.
 STUDY_DTYPE = "float64"
 JUDGING = ("quick", "standard", "paper")
@@ -699,9 +708,10 @@ def _experiment_problems(tier, file):
                 problems.append(f"{place}.compare = {experiment['compare']}: allowed are {', '.join(allowed)}")
                 continue
             sizes = {_size(tier, descent) for descent in base["descents"]}
-            if PUBLISHED_D not in sizes:
+            published = experiment["published"]
+            if PUBLISHED[published] not in sizes:
                 problems.append(
-                    f"{place}.compare = {experiment['compare']}: the published curves are those of d = {PUBLISHED_D}; "
+                    f"{place}.compare = {experiment['compare']}: published {published} is of d = {PUBLISHED[published]}; "
                     f"this table has d = {', '.join(map(str, sorted(filter(None, sizes))))}"
                 )
             if "scan" in experiment and experiment["published"] != "figure_2":

@@ -21,7 +21,7 @@ from algoreg.figures import (
     published_points,
     sizes_text,
 )
-from algoreg.published import load_published
+from algoreg.published import load_published, load_sizes
 from algoreg.theory import psd_statistical_dimension
 
 
@@ -31,7 +31,7 @@ def figure_1(tables):
     table = tables["figure_1"]
     sizes = sorted(table["d"].unique())
     figure, grid = plt.subplots(1, len(sizes), figsize=(4.6 * len(sizes), 3.9), squeeze=False, sharey=True)
-    curve = load_published("figure_1")
+    curve = load_sizes("figure_1")
     for axes, d in zip(grid[0], sizes, strict=True):
         frame = table[table["d"] == d]
         for error, colour, name in (("test_error", TEST, "test"), ("train_error", TRAIN, "training")):
@@ -93,7 +93,7 @@ def figure_3(tables):
     """Draw the test error along a long run from α = 0.01 [LMZ18, Figure 3]."""
     table = tables["figure_3"]
     figure, axes = plt.subplots(figsize=(4.8, 3.7))
-    curve = load_published("figure_3")
+    curve = load_sizes("figure_3")
     for d, colour, marker in zip(sorted(table["d"].unique()), (TEST, THIRD), ("o", "s"), strict=False):
         band(axes, table[table["d"] == d], "iteration", "test_error", colour, f"ours, d = {d}")
         there = curve[curve["d"] == d]
@@ -184,7 +184,7 @@ def figure_4(tables):
     extra = "figure_4_thresholds" in tables
     columns = len(sizes) + extra
     figure, grid = plt.subplots(1, columns, figsize=(4.5 * columns, 3.9), squeeze=False)
-    curve = load_published("figure_4")
+    curve = load_sizes("figure_4")
     for axes, d in zip(grid[0], sizes, strict=False):
         frame = table[table["d"] == d]
         for method, (colour, _, marker) in METHODS.items():

@@ -12,6 +12,7 @@ from algoreg.estimators import (
     log_cells,
     match,
     paired_logs,
+    prediction_interval,
     slope_weights,
     thresholds,
 )
@@ -74,17 +75,48 @@ def published_factor(tables, published, rng, *, table, figure, errors, shift=0, 
 
     Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads an axis on purpose (see :func:`match`).
     """
-    curve = published[figure]
-    curve = curve[curve["error"].isin(errors)]
-    points, values = match(tables[table], curve, shift, along)
+    return _factor(np.mean, *_matched(tables[table], published[figure], errors, shift, along), rng)
+
+
+def _matched(table, curve, errors, shift, along):
+    """Return the published values of these errors and our cells at the same points; see :func:`match`."""
+    points, values = match(table, curve[curve["error"].isin(errors)], shift, along)
+    return points["value"].to_numpy(), values
+
+
+def _factor(pick, goal, values, rng):
+    """Return exp of what ``pick`` makes of the points' |log(our mean / published)|."""
     if not np.isfinite(values).all():
         return UNDEFINED
-    goal = np.log(points["value"].to_numpy())
 
     def statistic(targets, ensembles):
-        return np.abs(np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2))) - goal).mean()
+        return pick(np.abs(np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)) / goal)))
 
     return as_factor(crossed_interval(statistic, *values.shape[1:], rng))
+
+
+@estimand("largest factor between our mean and the published value, over the points of the curve")
+def largest_published_factor(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
+    """Return exp of the largest |log(our mean / published)| of the curve's points: one wrong point is enough to refute.
+
+    Parameters are those of :func:`published_factor`.
+    """
+    return _factor(np.max, *_matched(tables[table], published[figure], errors, shift, along), rng)
+
+
+@estimand("share of the published points inside the 95 % prediction interval that our runs give for one more draw")
+def share_inside(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
+    """Return the share of a curve's points that could be one more draw of the paper's kind, without an interval of its own.
+
+    The spread of the draws is in the prediction intervals (see :func:`algoreg.published.compare`), so the share is a
+    count and both ends of its interval are the share itself. Parameters are those of :func:`published_factor`.
+    """
+    goal, values = _matched(tables[table], published[figure], errors, shift, along)
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    low, high = np.transpose([prediction_interval(value, ensembles=3) for value in values])
+    share = float(np.mean((low <= goal) & (goal <= high)))
+    return Estimate(share, share, share)
 
 
 def _log_time_to(levels, course, times):
@@ -165,15 +197,21 @@ def threshold_growth(tables, published, rng, *, table, method, against, method_t
 
 
 @estimand("smallest gap, in decades of test error, between two methods")
-def smallest_gap(tables, published, rng, *, table, method, against, m_over_d):
-    """Return the smallest mean of log10(error of ``method`` / error of ``against``) over these m/d and every d."""
-    frame = tables[table]
-    frame = frame[frame["m_over_d"].isin(m_over_d)]
-    gaps = paired_logs([frame[frame["method"] == name] for name in (method, against)], ["d", "m_over_d"], "test_error")
+def smallest_gap(tables, published, rng, *, table, method, against, m_over_d, d, method_table=None):
+    """Return the smallest mean of log10(error of ``method`` / error of ``against``) over these m/d at this d.
+
+    ``method`` is read from ``method_table`` where that is given, else from ``table`` like ``against``.
+    """
+    parts = []
+    for source, name in ((method_table or table, method), (table, against)):
+        frame = tables[source]
+        part = frame[frame["m_over_d"].isin(m_over_d) & (frame["method"] == name) & (frame["d"] == d)]
+        if set(part["m_over_d"]) != set(m_over_d):
+            raise ValueError(f"table {source} does not have all of m/d = {m_over_d} for {name} descent at d = {d}")
+        parts.append(part)
+    gaps = paired_logs(parts, ["m_over_d"], "test_error")
     if gaps is None:
         return UNDEFINED
-    if set(frame["m_over_d"]) != set(m_over_d):
-        raise ValueError(f"table {table} does not have all of m/d = {m_over_d}")
     return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
 
 
