@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, SCHEMAS
 
-from algoreg import claims, estimators, published
+from algoreg import claims, estimators, published, report, settings
 from algoreg.estimands import simulations
 from algoreg.estimators import Estimate, cells, crossed_interval, match, prediction_interval, variance_components
 
@@ -30,6 +33,137 @@ def test_the_crossed_interval_covers(spreads, monkeypatch):
         covered += interval.low <= 0 <= interval.high
     # Four standard errors of a 95 % rate over 400 trials are 4.4 %; over-coverage is allowed, as cells count twice.
     assert covered / trials > 0.95 - 0.044
+
+
+def effects(rng, kind, shape):
+    return rng.standard_t(2, shape) if kind == "heavy" else rng.standard_normal(shape)
+
+
+def crossed_effects(rng, kind, spreads, targets, ensembles):
+    shapes = ((targets, 1), (1, ensembles), (targets, ensembles))
+    return sum(spread * effects(rng, kind, shape) for spread, shape in zip(spreads, shapes, strict=True))
+
+
+def misses(trial, trials):
+    """Return how often the truth lay below and above an interval; ``trial`` returns (low, truth, high)."""
+    found = np.array([trial() for _ in range(trials)])
+    return np.mean(found[:, 1] < found[:, 0]), np.mean(found[:, 1] > found[:, 2])
+
+
+# Four standard errors above 2.5 %.
+def tail_limit(trials):
+    return 0.025 + 4 * np.sqrt(0.025 * 0.975 / trials)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spreads", "targets", "ensembles", "exact"),
+    [
+        ("gaussian", (1.0, 0.0, 0.3), 5, 3, True),
+        # Nearly all degrees of freedom are the targets', nearly all of the variance the ensembles'.
+        ("gaussian", (0.0, 1.0, 0.05), 12, 3, True),
+        ("gaussian", (0.0, 1.0, 0.05), 12, 2, True),
+        ("gaussian", (1.0, 0.0, 0.05), 2, 12, True),
+        ("heavy", (1.0, 1.0, 0.3), 5, 3, False),
+        ("heavy", (1.0, 0.0, 0.3), 5, 3, False),
+    ],
+)
+def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact, monkeypatch):
+    """As means of logs these are geometric means of lognormal values."""
+    monkeypatch.setattr(estimators, "REPLICATES", 150)
+    rng = np.random.default_rng(11)
+
+    def trial():
+        values = crossed_effects(rng, kind, spreads, targets, ensembles)
+        found = crossed_interval(lambda t, e: values[np.ix_(t, e)].mean(), targets, ensembles, rng)
+        return found.low, 0.0, found.high
+
+    below, above = misses(trial, 400)
+    assert max(below, above) < tail_limit(400)
+    if exact:
+        # Nor is it a mere giant: where one effect rules, 5 % of intervals must miss.
+        assert below + above > 0.012
+
+
+@pytest.mark.parametrize(("spread", "covers"), [(estimators.PLAIN_LOG_SPREAD, True), (2**0.5, False)])
+def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers, monkeypatch):
+    monkeypatch.setattr(estimators, "REPLICATES", 150)
+    rng = np.random.default_rng(12)
+    each = spread / 2**0.5
+    draws = [crossed_effects(rng, "gaussian", (each, each, 0.0), TARGETS, ENSEMBLES) for _ in range(300)]
+
+    def rates(values, truth):
+        found = iter(values)
+
+        def trial():
+            v = next(found)
+            one = crossed_interval(lambda t, e: v[np.ix_(t, e)].mean(), TARGETS, ENSEMBLES, rng)
+            return one.low, truth, one.high
+
+        return misses(trial, len(values))
+
+    assert max(rates(draws, 0.0)) < tail_limit(300)
+    below, above = rates([np.exp(logs) for logs in draws], np.exp(spread**2 / 2))
+    # All misses have the truth above the interval: a claim "below a margin" would be supported too easily.
+    assert below < tail_limit(300)
+    assert (above < 0.1) if covers else (above > 0.15)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "heavy"])
+@pytest.mark.parametrize(
+    ("spreads", "targets", "ensembles", "new"),
+    [
+        ((1.0, 0.0, 0.1), 5, 3, 3),
+        ((0.0, 1.0, 0.1), 5, 3, 3),
+        # So many new ensembles that the old ones' mean is all of the uncertainty.
+        ((0.0, 1.0, 0.1), 5, 3, 30),
+        ((0.0, 1.0, 0.1), 3, 6, 60),
+    ],
+)
+def test_each_tail_of_the_prediction_interval(kind, spreads, targets, ensembles, new):
+    rng = np.random.default_rng(13)
+
+    def trial():
+        values = np.exp(crossed_effects(rng, kind, spreads, targets, ensembles))
+        low, high = prediction_interval(values, ensembles=new)
+        if kind == "heavy" and new > ensembles:
+            # The mean of many heavy-tailed effects tends to their centre, 0.
+            return low, 1.0, high
+        return low, np.exp(crossed_effects(rng, kind, spreads, 1, new).mean()), high
+
+    below, above = misses(trial, 2000)
+    # Satterthwaite's degrees of freedom are an approximation: up to 3.2 % a tail were seen over many draws, where all of the variance
+    # is the ensembles'. For heavy tails, what the docstring says.
+    limit = tail_limit(2000) + 0.007 if kind == "gaussian" else 0.05 + 4 * np.sqrt(0.05 * 0.95 / 2000)
+    assert max(below, above) < limit, (below, above)
+    if kind == "gaussian":
+        assert below + above > 0.02
+
+
+# Estimands that take plain means over runs of a column, and the parameters that name the column.
+PLAIN_MEANS = {"largest_mean": ("value",), "smallest_mean": ("value",), "bracketed_need": ("low", "up")}
+PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need": np.argmax}
+# Distances to the solution of least trace: far below the margin, or of the order of 1, whatever the interval.
+OVER_DECADES = {"conj-min-nuclear-norm", "conj-min-nuclear-norm-below"}
+
+
+def test_no_claim_takes_plain_means_of_values_over_decades():
+    reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
+    registry, judged = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS), 0
+    for entry in registry:
+        given = entry["estimand"]
+        if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
+            continue
+        frame = estimators.chosen(report.frame_of(reference["tables"][given["table"]]), given.get("where"))
+        for key in PLAIN_MEANS[given["name"]]:
+            _, values = cells(frame, given["by"], given[key])
+            judged += 1
+            # The point that decides.
+            point = PICKED[given["name"]](values.mean(axis=(1, 2)))
+            spread = estimators.log_spread(values[[point]])
+            assert spread < estimators.PLAIN_LOG_SPREAD or entry["id"] in OVER_DECADES, (
+                f"{entry['id']}: {given[key]} has a log-sd of {spread:.2g} at a point: take its geometric mean"
+            )
+    assert judged > 5
 
 
 @pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 0.6, 0.3), (0.5, 0.5, 0.5)])

@@ -12,6 +12,8 @@ import pandas as pd
 
 LEVEL = 0.95
 REPLICATES = 2000
+# Up to this standard deviation of natural logs at a point, the plain mean of positive values has an interval that covers.
+PLAIN_LOG_SPREAD = 0.5
 # A method's threshold is the number of measurements at which its relative test error falls through this.
 THRESHOLD_ERROR = 0.3
 # The columns that may name a published point.
@@ -97,7 +99,13 @@ def crossed_interval(statistic, targets, ensembles, rng):
     Two bootstraps, over whole targets and over whole ensembles, give a variance each; each is scaled by
     n/(n−1), because resampling n units understates their variance by that factor, and the sum is given a
     t-quantile with Satterthwaite's degrees of freedom. A percentile interval cannot reach 95 % from three
-    ensembles at all; this one is tested for coverage.
+    ensembles at all; this one is tested for coverage, each tail alone: it covers means of values with Gaussian and with
+    heavy-tailed effects, and means of logs of lognormal ones.
+
+    It does not cover the plain mean of positive values that spread over decades: for lognormal targets and ensembles with a
+    standard deviation of 1 in the log it holds the expectation in about 72 % of draws, and lies below it in all others, which is
+    the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` it covers. Beyond it, take means of logs
+    (:func:`algoreg.estimands.iterations.largest_geometric_mean`) unless the statement is of the plain mean itself.
 
     Parameters
     ----------
@@ -135,6 +143,18 @@ def crossed_interval(statistic, targets, ensembles, rng):
     return Estimate(float(value), float(value - half), float(value + half))
 
 
+def log_spread(values):
+    """Return the largest standard deviation, over points, of the natural logs of cells (points, T, E); NaN counts as no run.
+
+    0 where a point has a value that is not positive: what changes sign does not spread over decades.
+    """
+    spreads = []
+    for point in values.reshape(len(values), -1):
+        seen = point[np.isfinite(point)]
+        spreads.append(np.std(np.log(seen), ddof=1) if len(seen) > 1 and (seen > 0).all() else 0.0)
+    return float(max(spreads))
+
+
 def _replicates(statistic, units, rng):
     """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
     drawn = [tuple(sorted(rng.integers(units, size=units).tolist())) for _ in range(REPLICATES)]
@@ -161,6 +181,9 @@ def variance_components(values):
 
 def prediction_interval(values, ensembles):
     """Return a 95 % interval for the mean error of one new target over new ensembles, on the log scale.
+
+    Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom) it holds
+    the new value in about 90 % of draws: a single draw may be further out than any five before it tell.
 
     Parameters
     ----------

@@ -32,11 +32,17 @@ def _extreme(pick, tables, rng, table, value, by, where):
 
 @estimand("mean over runs of {value}, the largest over {by}")
 def largest_mean(tables, published, rng, *, table, value, by, where=None):
-    """Return the largest mean over runs of ``value`` among the points named by the columns ``by``."""
+    """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.estimators.crossed_interval`.
+    """
     return _extreme(np.max, tables, rng, table, value, by, where)
 
 
 @estimand("mean over runs of {value}, the smallest over {by}")
 def smallest_mean(tables, published, rng, *, table, value, by, where=None):
-    """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``."""
+    """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.estimators.crossed_interval`.
+    """
     return _extreme(np.min, tables, rng, table, value, by, where)
