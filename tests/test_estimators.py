@@ -170,7 +170,9 @@ def test_one_wrong_point_of_fourteen_takes_the_support_from_fig4_published():
         assert verdicts[wrong]["control_verdict"] == "refuted"
         # The mean that was judged before would have been below its margin of 1.25 every time.
         options = {"table": "figure_4", "figure": "figure_4", "errors": ["test_error"]}
-        mean = simulations.published_factor({"figure_4": frame}, {"figure_4": curve}, np.random.default_rng(0), **options)
+        mean = simulations.published_factor(
+            {"figure_4": frame}, {"figure_4": curve}, np.random.default_rng(0), **options
+        )
         assert mean.high < 1.25
     assert verdicts[1.0]["verdict"] == "supported"
     assert verdicts[1.6]["verdict"] != "supported"
@@ -349,7 +351,7 @@ def test_smallest_gap_between_methods():
         with pytest.raises(ValueError, match="does not have all of m/d"):
             gap(frame, **wanted)
     apart = {"x": pd.concat([projected, factored.assign(m_over_d=factored["m_over_d"].replace({15: 20}))])}
-    with pytest.raises(ValueError, match="does not have all of m/d = .* for factored descent at d = 100"):
+    with pytest.raises(ValueError, match=r"does not have all of m/d = .* for factored descent at d = 100"):
         gap(apart, m_over_d=[5, 10, 15])
 
 

@@ -180,7 +180,7 @@ def test_bad_yaml(tmp_path, text, line):
             "estimand: {shfit: 1}",
             "control.shfit = 1: unknown parameter; allowed are",
         ),
-        ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_2"),
+        ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_1_d200, figure_2"),
         ("table: figure_1, error: test_error}", "error: test_error}", "estimand.table is missing"),
         ("  table: figure_1\n", "  table: figure_2\n", "table = figure_2: allowed are its experiments"),
     ],
