@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -237,13 +238,13 @@ def table(errors, key="alpha", **columns):
     return pd.DataFrame(rows)
 
 
-def test_smallest_gain_finds_the_worst_pair_and_shuffling_destroys_it():
+def test_smallest_gain_finds_the_worst_pair_and_the_order_of_alpha_matters():
     frame = table({1.0: 1.0, 0.1: 0.1, 0.01: 0.05, 0.001: 0.005})
     gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
     assert gain.value == pytest.approx(np.log10(2))
-    mixed = simulations.smallest_gain(
-        {"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error", shuffle=True
-    )
+    frame["alpha"] = frame["alpha"].map({1.0: 1.0, 0.1: 0.01, 0.01: 0.1, 0.001: 0.001})
+    mixed = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
+    assert mixed.value == pytest.approx(-np.log10(2))
     assert mixed.high < 0
 
 
@@ -271,6 +272,103 @@ def test_published_factor_and_its_shifted_control():
     points, values = match(ours["x"], curve, shift=1)
     assert points["alpha"].tolist() == [1.0, 0.1]
     assert values.shape == (2, TARGETS, ENSEMBLES)
+
+
+def fourteen(wrong=1.0):
+    """Return a published curve of 14 points, and runs that lie about it; one published point is off by a factor."""
+    rng = np.random.default_rng(8)
+    parts, points = [], []
+    for method, errors in (("projected", np.geomspace(0.9, 0.02, 7)), ("factored", np.geomspace(0.05, 0.003, 7))):
+        means = dict(zip((5, 10, 15, 20, 25, 30, 35), errors, strict=True))
+        parts.append(table(means, "m_over_d", method=method))
+        for ratio, error in means.items():
+            value = error * np.exp(0.02 * rng.standard_normal())
+            off = wrong if (method, ratio) == ("projected", 30) else 1.0
+            points.append({"d": 100, "m_over_d": ratio, "method": method, "error": "test_error", "value": value / off})
+    return pd.concat(parts, ignore_index=True), pd.DataFrame(points)
+
+
+def registry_entry(name):
+    (entry,) = (one for one in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS) if one["id"] == name)
+    return entry
+
+
+def test_one_wrong_point_of_fourteen_takes_the_support_from_fig4_published():
+    entry = registry_entry("fig4-published")
+    verdicts = {}
+    for wrong in (1.0, 1.6, 3.0):
+        frame, curve = fourteen(wrong)
+        verdicts[wrong] = claims.judge(entry, {"figure_4": frame}, {"figure_4": curve}, 0)
+        assert verdicts[wrong]["control_verdict"] == "refuted"
+        # The mean that was judged before would have been below its margin of 1.25 every time.
+        options = {"table": "figure_4", "figure": "figure_4", "errors": ["test_error"]}
+        mean = simulations.published_factor(
+            {"figure_4": frame}, {"figure_4": curve}, np.random.default_rng(0), **options
+        )
+        assert mean.high < 1.25
+    assert verdicts[1.0]["verdict"] == "supported"
+    assert verdicts[1.6]["verdict"] != "supported"
+    assert verdicts[3.0]["verdict"] == "refuted"
+
+
+def test_the_largest_factor_is_that_of_a_loop_over_points():
+    frame, curve = fourteen(1.6)
+    options = {"table": "x", "figure": "f", "errors": ["test_error"]}
+    found = simulations.largest_published_factor({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
+    factors = []
+    for point in curve.to_dict("records"):
+        there = frame[(frame["method"] == point["method"]) & (frame["m_over_d"] == point["m_over_d"])]
+        ours = sum(there["test_error"]) / len(there)
+        factors.append(max(ours / point["value"], point["value"] / ours))
+    assert found.value == pytest.approx(max(factors))
+    assert found.low < found.value < found.high
+    mean = simulations.published_factor({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
+    assert mean.value == pytest.approx(np.prod(factors) ** (1 / len(factors)))
+    frame.loc[0, "test_error"] = np.nan
+    lost = simulations.largest_published_factor({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
+    assert lost == estimators.UNDEFINED
+
+
+def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
+    frame, curve = fourteen()
+    # Far outside on both sides: three of fourteen.
+    curve.loc[[2, 5], "value"] *= 3.0
+    curve.loc[9, "value"] /= 3.0
+    options = {"table": "x", "figure": "f", "errors": ["test_error"]}
+    found = simulations.share_inside({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
+    assert found.value == found.low == found.high == pytest.approx(11 / 14)
+    assert sum(row["inside"] for row in published.compare(frame, curve)) == 11
+    off = simulations.share_inside(
+        {"x": frame}, {"f": curve}, np.random.default_rng(0), shift=1, along="m_over_d", **options
+    )
+    assert off.value < 0.75
+    frame.loc[0, "test_error"] = np.nan
+    assert simulations.share_inside({"x": frame}, {"f": curve}, None, **options) == estimators.UNDEFINED
+
+
+@pytest.mark.parametrize(("points", "largest"), [(7, 0.05), (10, 0.05), (14, 0.05)])
+def test_the_share_inside_refuses_few_true_curves(points, largest):
+    """The margin of the share: of curves whose points lie inside with probability 0.95, at most one in twenty fails."""
+    margins = {entry["margin"] for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+               if entry["estimand"]["name"] == "share_inside"}  # fmt: skip
+    (margin,) = margins
+    failing = [k for k in range(points + 1) if k / points <= margin]
+    chance = sum(math.comb(points, k) * 0.95**k * 0.05 ** (points - k) for k in failing)
+    assert chance < largest
+
+
+def test_published_sizes_are_read_apart_and_together():
+    assert set(published.load_published("figure_4_d150")["d"]) == {150}
+    both = published.load_sizes("figure_4")
+    assert both.groupby("d").size().to_dict() == {100: 14, 150: 14}
+    assert set(published.load_sizes("figure_1")["d"]) == {100, 200}
+    assert set(published.load_sizes("figure_5a_sgd")["d"]) == {100}
+    # A table of two sizes is compared with the curve of one.
+    frame, _ = fourteen()
+    other = frame.assign(d=150, test_error=frame["test_error"] * 2)
+    rows = published.compare(pd.concat([frame, other]), published.load_published("figure_4_d150"))
+    assert {row["d"] for row in rows} == {150}
+    assert len(rows) == 14
 
 
 def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
@@ -367,18 +465,26 @@ def test_threshold_growth_is_the_difference_of_exponents():
 def test_smallest_gap_between_methods():
     projected = table({5: 0.9, 10: 0.5, 15: 0.1}, "m_over_d", method="projected")
     factored = table({5: 0.09, 10: 0.01, 15: 0.1}, "m_over_d", method="factored")
-    options = {"table": "x", "method": "projected", "against": "factored"}
-    frame = {"x": pd.concat([projected, factored])}
-    gap = simulations.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 10], **options)
-    assert gap.value == pytest.approx(1)
-    assert simulations.smallest_gap(
-        frame, {}, np.random.default_rng(0), m_over_d=[5, 10, 15], **options
-    ).value == pytest.approx(0)
-    with pytest.raises(ValueError, match="does not have all of m/d"):
-        simulations.smallest_gap(frame, {}, np.random.default_rng(0), m_over_d=[5, 20], **options)
+    # Another size, at which there is no gap: it is another claim's.
+    small = pd.concat([factored, factored.assign(method="projected")]).assign(d=24)
+    options = {"table": "x", "method": "projected", "against": "factored", "d": 100}
+    frame = {"x": pd.concat([projected, factored, small])}
+
+    def gap(frame, **changed):
+        return simulations.smallest_gap(frame, {}, np.random.default_rng(0), **{**options, **changed}).value
+
+    assert gap(frame, m_over_d=[5, 10]) == pytest.approx(1)
+    assert gap(frame, m_over_d=[5, 10, 15]) == pytest.approx(0)
+    assert gap(frame, m_over_d=[5, 10], d=24) == pytest.approx(0)
+    # A control takes the other method from a table of its own.
+    worse = {**frame, "y": factored.assign(test_error=factored["test_error"] * 2)}
+    assert gap(worse, m_over_d=[5, 10], method="factored", method_table="y") == pytest.approx(np.log10(2))
+    for wanted in ({"m_over_d": [5, 20]}, {"m_over_d": [5], "d": 52}):
+        with pytest.raises(ValueError, match="does not have all of m/d"):
+            gap(frame, **wanted)
     apart = {"x": pd.concat([projected, factored.assign(m_over_d=factored["m_over_d"].replace({15: 20}))])}
-    with pytest.raises(ValueError, match="do not have the same d, m_over_d"):
-        simulations.smallest_gap(apart, {}, np.random.default_rng(0), m_over_d=[5, 10, 15, 20], **options)
+    with pytest.raises(ValueError, match=r"does not have all of m/d = .* for factored descent at d = 100"):
+        gap(apart, m_over_d=[5, 10, 15])
 
 
 def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
@@ -464,18 +570,18 @@ ENTRY = {
     "id": "a-claim", "statement": "s", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
     "experiments": ["x"], "table": "x", "figure": None, "tiers": ["quick"],
     "estimand": {"name": "smallest_gain", "table": "x", "error": "test_error"},
-    "control": {"statement": "shuffled", "estimand": {"shuffle": True}},
+    "control": {"statement": "no gain", "estimand": {"table": "flat"}},
 }  # fmt: skip
 
 
 def test_judging_and_what_makes_a_claim_invalid():
-    tables = {"x": table({1.0: 1.0, 0.1: 0.1, 0.01: 0.01})}
+    tables = {"x": table({1.0: 1.0, 0.1: 0.1, 0.01: 0.01}), "flat": table({1.0: 1.0, 0.1: 1.0, 0.01: 1.0})}
     good = claims.judge(ENTRY, tables, {}, 0)
     assert (good["verdict"], good["control_verdict"]) == ("supported", "refuted")
     assert good == claims.judge(ENTRY, tables, {}, 0)
     blind = {**ENTRY, "control": {"statement": "no change", "estimand": {}}}
     assert claims.judge(blind, tables, {}, 0)["verdict"] == "invalid"
-    deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"shuffle": True}}}
+    deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"table": "flat"}}}
     assert claims.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
     nothing = claims.judge(ENTRY, None, {}, 0)
     assert nothing["verdict"] == "not-judged"

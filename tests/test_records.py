@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SCHEMAS
 
-from algoreg import figures, provenance, records, reference, report, settings
+from algoreg import figures, provenance, records, reference, rejudge, report, settings
+from algoreg.passages import simulations
 
 
 @pytest.fixture
@@ -247,22 +248,60 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
     table["status"][where[0]] = "diverged"
     for point in paper["comparisons"]["figure_4_published"]:
         point.update(inside=False, ratio=2.0)
+    paper["comparisons"]["figure_4_published"][3]["ratio"] = 0.25
     references = {"standard": standard, "paper": paper}
     lines = report.paper_verdicts(references, registry).splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == [
-        "| `fig4-projected`",
-        "| `fig4-few-measurements`",
-        "| `fig4-published`",
-    ]
+    named = [line.split(" | ")[0].strip("|` ") for line in lines[2:]]
+    assert named == [entry["id"] for entry in registry if entry["id"] in {claim["id"] for claim in paper["claims"]}]
+    assert {"fig4-projected", "fig4-few-measurements", "fig4-published"} <= set(named)
     assert " | **refuted** | " in lines[2]
     assert lines[2].endswith(f"| supported, {report.number(paper['claims'][0]['estimate'])} |")
-    (line,) = (line for line in report.paper_published(references).splitlines() if line.startswith("| Figure 4"))
-    assert line.startswith("| Figure 4 | test error | 2.000 | 0 of 14 | 1.")
+    alone = {"paper": {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}}
+    worst = paper["comparisons"]["figure_4_published"][3]
+    (line,) = report.published_fits(alone).splitlines()[2:]
+    at = f"{worst['method']}, m/d = {worst['m_over_d']}"
+    assert line == f"| `paper` | 4 | 100 | test error | {2 ** (15 / 14):.3f} | 4.000 | {at} | 0 of 14 |"
     text = report.figure_4_step(references)
     assert f"| projected | mean change | +0.0 % | {25 / len(where):+.1f} % | +0.0 % |" in text
     assert "| projected | largest of a run | 0.0 % | 25.0 % | 0.0 % |" in text
     assert text.endswith("Of the 210 runs 1 ended in another way (fitted, or out of iterations).")
     assert "runs none ended in another way" in report.figure_4_step({"standard": standard, "paper": standard})
+
+
+def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
+    """Nothing was run for a criterion or a published curve that came after the paper tier's runs."""
+    content = json.loads((ROOT / "reference" / "runs" / "paper.json").read_text())
+    tier = settings.load_tier(ROOT / "config" / "paper.yaml", SCHEMAS)
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    again = rejudge.rejudged(content, tier, registry)
+    lines, passed = reference.compare(again, content)
+    assert passed, lines
+    assert len(again["comparisons"]["figure_4_published_d150"]) == 14
+    # What has a table that is not there is not judged.
+    assert "fig4-published-stated-step" not in {claim["id"] for claim in again["claims"]}
+    # A run that moves changes the verdict: these are no copies.
+    table = content["tables"]["figure_4"]
+    for row, keys in enumerate(zip(table["keys"]["d"], table["keys"]["m_over_d"], strict=True)):
+        if keys == (150, 35):
+            table["test_error"][row] *= 2
+    moved = {claim["id"]: claim["verdict"] for claim in rejudge.rejudged(content, tier, registry)["claims"]}
+    assert moved["fig4-published-d150"] == "refuted"
+    assert moved["fig4-published"] == "supported"
+
+
+def test_what_the_larger_step_explains_of_figure_3():
+    rows = [{"d": 100, "iteration": i, "ratio": x, "published": 1.0, "low": 1.05, "high": 1.2, "inside": False}
+            for i, x in ((10_000, 1.1), (20_000, 1.08))]  # fmt: skip
+    keys = {"d": [100, 100], "alpha": [0.01, 0.01], "target": [0, 1], "ensemble": [0, 0]}
+
+    def runs(error):
+        return {"keys": keys, "status": ["budget"] * 2, "test_error": error}
+
+    tables = {"figure_1": runs([1.06, 2.08]), "figure_1_paper_step": runs([1.0, 2.0])}
+    text = simulations.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
+    assert text.startswith("Ours lie above 2 of the 2 published points, by 8.0 to 10.0 %.")
+    assert "the larger step accounts for 5.0 of the 10.0 %; 4.8 % are left." in text
+    assert text.endswith("the published point lies inside the prediction interval.")
 
 
 def test_generated_passages_are_up_to_date():

@@ -79,6 +79,7 @@ def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
         (("experiments", "figure_1", "by"), ["d"], "does not tell apart two runs with d = 10"),
         (("experiments", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
         (("experiments", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
+        (("experiments", "more"), {"compare": "figure_4", "published": "figure_4_d150"}, "published figure_4_d150 is of d = 150"),
         (("descents", "paper_step", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
         (("descents", "projected_d10", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are step, iterations, m, start"),
         (("descents", "sgd_d10", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are step, iterations, m, alpha, start, batch_size"),
@@ -176,11 +177,11 @@ def test_bad_yaml(tmp_path, text, line):
         ),
         ("  kind: trend", "  knd: trend", "unknown key"),
         (
-            "estimand: {shuffle: true}",
-            "estimand: {shufle: true}",
-            "control.shufle = true: unknown parameter; allowed are",
+            "estimand: {shift: 1}",
+            "estimand: {shfit: 1}",
+            "control.shfit = 1: unknown parameter; allowed are",
         ),
-        ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_2"),
+        ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_1_d200, figure_2"),
         ("table: figure_1, error: test_error}", "error: test_error}", "estimand.table is missing"),
         ("  table: figure_1\n", "  table: figure_2\n", "table = figure_2: allowed are its experiments"),
         (
@@ -238,6 +239,8 @@ def test_published_curves_are_named_alike_in_schema_settings_and_loader():
     kinds = schema["properties"]["experiments"]["additionalProperties"]["oneOf"]
     named = next(kind["properties"]["published"]["enum"] for kind in kinds if "published" in kind["properties"])
     assert set(named) == set(settings.PUBLISHED) == set(published.FIXED)
+    for name, d in settings.PUBLISHED.items():
+        assert set(published.load_published(name)["d"]) == {d}, name
 
 
 def test_settings_import_no_torch():

@@ -19,21 +19,15 @@ from algoreg.estimators import (
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
-def smallest_gain(tables, published, rng, *, table, error, shuffle=False):
-    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d.
-
-    ``shuffle`` hands the results of each α to another one, by one random permutation that moves something.
-    """
+def smallest_gain(tables, published, rng, *, table, error):
+    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d."""
     gains = []
     for _, frame in tables[table].groupby("d"):
         names, logs = log_cells(frame, ["alpha"], error)
         if logs is None:
             return UNDEFINED
         order = np.argsort([-alpha for (alpha,) in names])
-        moved = order
-        while shuffle and (moved == order).all():
-            moved = rng.permutation(order)
-        gains.append(logs[moved[:-1]] - logs[moved[1:]])
+        gains.append(logs[order[:-1]] - logs[order[1:]])
     gains = np.concatenate(gains)
     return crossed_interval(lambda t, e: gains[:, t][:, :, e].mean(axis=(1, 2)).min(), *gains.shape[1:], rng)
 
