@@ -339,19 +339,64 @@ def test_smallest_exponents_cover_and_repeat():
     assert estimands.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
 
 
-def test_distances_of_exponents_take_the_far_end_of_the_interval():
-    options = {"table": "x", "value": "y", "along": "x"}
-    tables = {"x": crossed({1: 1.0}, 3)}
-    slope = estimands.exponent(tables, {}, np.random.default_rng(0), **options)
-    for expected in (slope.value + 0.001, slope.high + 1, slope.low - 1):
-        found = estimands.exponent_distance(tables, {}, np.random.default_rng(0), expected=expected, **options)
-        assert found.value == pytest.approx(abs(slope.value - expected))
-        assert found.high == pytest.approx(max(abs(slope.low - expected), abs(slope.high - expected)))
-        inside = slope.low <= expected <= slope.high
-        assert found.low == pytest.approx(0 if inside else min(abs(slope.low - expected), abs(slope.high - expected)))
-    lost = {"x": tables["x"].assign(y=np.nan)}
-    undefined = estimands.exponent_distance(lost, {}, np.random.default_rng(0), expected=1, **options)
-    assert undefined == estimators.UNDEFINED
+def test_distances_take_the_far_end_of_the_interval():
+    estimate = estimators.Estimate(1.1, 0.9, 1.3)
+    for expected in (1.1, 2.0, -1.0):
+        found = estimators.distance_from(estimate, expected)
+        assert found.value == pytest.approx(abs(1.1 - expected))
+        assert found.high == pytest.approx(max(abs(0.9 - expected), abs(1.3 - expected)))
+        inside = 0.9 <= expected <= 1.3
+        assert found.low == pytest.approx(0 if inside else min(abs(0.9 - expected), abs(1.3 - expected)))
+
+
+def test_growth_is_the_ratio_of_geometric_means_at_the_ends_of_alpha():
+    frame = crossed({1: -0.5}, 5).rename(columns={"x": "alpha"})
+    options = {"table": "x", "value": "y"}
+    found = estimands.growth_as_alpha_falls({"x": frame}, {}, np.random.default_rng(0), **options)
+    logs = {alpha: np.mean(np.log(part["y"])) for alpha, part in frame.groupby("alpha")}
+    assert found.value == pytest.approx(np.exp(logs[1.0] - logs[8.0]))
+    assert 0 < found.low < found.value < found.high
+    hits = 0
+    for seed in range(60):
+        tables = {"x": crossed({1: -0.5}, seed).rename(columns={"x": "alpha"})}
+        one = estimands.growth_as_alpha_falls(tables, {}, np.random.default_rng(seed), **options)
+        hits += one.low <= 8**0.5 <= one.high
+    assert hits >= 52
+    lost = {"x": frame.assign(y=frame["y"].where(frame["alpha"] > 1))}
+    assert estimands.growth_as_alpha_falls(lost, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    with pytest.raises(ValueError, match="growth needs two"):
+        estimands.growth_as_alpha_falls({"x": frame[frame["alpha"] == 1]}, {}, np.random.default_rng(0), **options)
+
+
+def recursion(d, rank, alpha, step, tolerance):
+    """Return the time to a relative error of one number s ← s(1 + η(1 − s²)), G = I and κ = 1: the rest of U stays αI."""
+    signal, rest, before = alpha, alpha, None
+    for now in range(100_000):
+        error = (rank * (1 - signal**2) ** 2 + (d - rank) * rest**4) ** 0.5 / rank**0.5 / tolerance
+        if error < 1:
+            return now - 1 + np.log(before) / np.log(before / error)
+        before, signal, rest = error, signal * (1 + step * (1 - signal**2)), rest * (1 - step * rest**2)
+    raise AssertionError("the recursion does not arrive")
+
+
+def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step_rule_says():
+    alphas = [1e-3, 1e-6, 1e-9]
+    options = {"alphas": alphas, "rules": ["constant", "inverse_log"], "m_per_dr": 1e8, "iterations": 3000}
+    table = measured("iterations", ITERATIONS, ensembles=2, **options)
+    for _, row in table.iterrows():
+        step = 0.2 if row["rule"] == "constant" else 0.2 * np.log(8) / np.log(8 / row["alpha"])
+        assert row["step"] == pytest.approx(step)
+        assert row["iterations"] == pytest.approx(recursion(8, 2, row["alpha"], step, 0.3), rel=2e-3)
+        assert row["over_bound"] == pytest.approx(row["iterations"] * 0.2 / np.log(8 / row["alpha"]))
+    grown = {
+        rule: estimands.growth_as_alpha_falls(
+            {"x": table}, {}, np.random.default_rng(0), table="x", value="over_bound", where={"rule": rule}
+        ).value
+        for rule in ("constant", "inverse_log")
+    }
+    # The controlled rule's iterations are the other's times log(d/α)/log d.
+    logs = np.log(8 / np.array(alphas))
+    assert grown["inverse_log"] / grown["constant"] == pytest.approx(logs[-1] / logs[0], rel=0.02)
 
 
 def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
@@ -391,7 +436,7 @@ def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
 def tables():
     """Return every table of the topic at tiny sizes."""
     kappas = {"ranks": [2], "kappas": [1, 1.5, 2], "relative_to": "sigma_r"}
-    alphas = {"alphas": [1e-3, 1e-5, 1e-7], "starts": ["identity", "planted"]}
+    alphas = {"alphas": [1e-3, 1e-5, 1e-7], "rules": ["constant", "inverse_log"], "iterations": 2000}
     certified = {"m_per_dr": 1e8, "step": 0.1}
     falling = {"rules": ["inverse_kappa", "inverse_kappa_cubed"]}
     blocks = {

@@ -1,17 +1,19 @@
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT, SCHEMAS
 from test_ensembles import symmetric
 
 from algoreg import diagnostics, study, theory
 from algoreg.algorithms.factored import Algorithm
 from algoreg.ensembles import gram, wishart
 from algoreg.problems import draw_factor
-from algoreg.settings import study_options
+from algoreg.settings import load_claims, load_tier, study_options
 from algoreg.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
 
 
@@ -280,3 +282,71 @@ def test_what_rounding_makes_of_a_late_step_is_no_constant_of_proposition_d2():
     # From a start a hundred times smaller rounding is large against every step.
     tiny = {**course, "error": error / 100}
     assert math.isnan(rank_r_dynamics.summary(tiny, options, 1.0, 1e-3, 1e-3)["late_error_constant"])
+
+
+def test_the_slowest_step_counts_over_the_fall_and_before_the_conditions_hold():
+    # Slow before the conditions hold, then by turns 0.3 and 0.1 a step until a hundredth, then at rest.
+    logs = [0.0]
+    for now in range(60):
+        logs.append(logs[-1] - (0.01 if now < 10 else (0.3, 0.1)[now % 2] if now < 40 else 0.0))
+    course = course_of(np.exp(logs).tolist())
+    course["signal_least"] = torch.where(torch.arange(61) < 10, 0.1, 1.0)
+    least, early = rank_r_dynamics.least_rates(course, 1.0)
+    assert (least, early) == pytest.approx((0.1, 0.01))
+    assert rank_r_dynamics.rate(course, 1.0, 0.2)[0] == pytest.approx(0.2, rel=0.05)
+    whole = rank_r_dynamics.least_rates(course_of(np.exp(logs).tolist()), 1.0)
+    assert whole[0] == pytest.approx(0.01)
+    assert math.isnan(whole[1])
+    never = rank_r_dynamics.least_rates(course_of(np.exp(logs).tolist(), least=0.1), 1.0)
+    assert all(map(math.isnan, never))
+
+
+def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
+    options = {"d": 8, "rank": 2, "kappa": [3], "alpha": [1e-3], "certified": [4000], "step": 0.2, "targets": 2}
+    table = rows_of("rank_r_dynamics", options)
+    drawn = wishart.Ensemble.draw(8, 4000, 3, 0)
+    for target in range(2):
+        row = table[(table["split"] == "planted") & (table["target"] == target)].iloc[0]
+        factor = torch.from_numpy(draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / 3]}, 8, 2, 3, target))
+        goal, iterate, span = factor @ factor.T, 1e-3 * torch.eye(8, dtype=torch.float64), factor.clone()
+        frame, squared, holds = torch.linalg.qr(factor)[0], [], []
+        for _ in range(math.ceil(1.5 * 3 * math.log(8 / 1e-3) / 0.2) + 1):
+            basis = torch.linalg.qr(span)[0]
+            signal = torch.linalg.svdvals(basis.T @ iterate)
+            cosine = torch.linalg.svdvals(frame.T @ basis)[-1].item()
+            sine = math.sqrt(max(1 - cosine**2, 0))
+            holds.append(signal[0] <= 5 and sine <= 1 / 3 and signal[-1] >= 0.5 / math.sqrt(3))
+            squared.append(torch.linalg.matrix_norm(iterate @ iterate.T - goal).item() ** 2)
+            matrix = drawn.gradient((iterate @ iterate.T)[None], drawn.label(goal[None]))[0]
+            iterate, span = iterate - 0.2 * matrix @ iterate, span - 0.2 * matrix @ span
+        falls = [-math.log(late / early) for early, late in pairwise(squared)]
+        first = holds.index(True)
+        last = next(k for k in range(first, len(squared)) if squared[k] <= squared[first] / 100)
+        bound = -math.log(1 - 0.2 / 24)
+        assert row["least_rate_over_bound"] == pytest.approx(min(falls[first:last]) / bound, rel=1e-6)
+        assert row["early_rate_over_bound"] == pytest.approx(min(falls[:first]) / bound, rel=1e-4, abs=1e-9)
+        assert row["early_rate_over_bound"] < 1 < row["least_rate_over_bound"]
+
+
+@pytest.mark.parametrize(
+    ("study_name", "claims"),
+    [
+        ("isometry_lemmas", ("lem22-inner-products", "lem23-operator")),
+        ("rank_one_dynamics", ("thm31-rank-one", "prop32-error-growth", "prop33-signal-growth")),
+        (
+            "rank_r_dynamics",
+            ("thm42-error-bounded", "thm42-signal-dominates", "thm42-angle-repaired", "prop43-linear-rate"),
+        ),
+    ],
+)
+def test_statements_name_the_fewest_measurements_of_their_regime(study_name, claims):
+    registry = {entry["id"]: entry for entry in load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)}
+    least = math.inf
+    for tier in ("quick", "standard", "paper"):
+        options = load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)["studies"][study_name]["options"]
+        ranks = options.get("rank", 1)
+        rank = max(ranks) if isinstance(ranks, list) else ranks
+        least = min(least, min(options["certified"]) / (options["d"] * rank))
+    for claim in claims:
+        said = int(re.search(r"m ≥ (\d+)·dr", registry[claim]["statement"]).group(1))
+        assert said <= least < 1.1 * said, claim

@@ -446,11 +446,104 @@ def test_exponents_in_the_error_of_tau_by_sign():
     frame = crossed(values, ("variant", "tau_error"), "e").assign(iteration=9)
     frame = pd.concat([frame.assign(iteration=1, e=1.0), frame])
     options = {"table": "x", "value": "e", "sizes": sizes, "variant": "v"}
-    for signs, exact, expected in (([1], False, 1), ([1, -1], False, 0), ([1, -1], True, 0)):
-        found = estimands.tau_exponent({"x": frame}, {}, np.random.default_rng(0), signs=signs, exact=exact, **options)
+    for signs, expected in (([1], 1), ([1, -1], 0)):
+        found = estimands.tau_exponent({"x": frame}, {}, np.random.default_rng(0), signs=signs, **options)
         assert found.value == pytest.approx(expected, abs=1e-9)
 
 
 def test_studies_name_the_variants_that_there_are():
     named = quadratic_network.OPTIONS["variants"]["items"]["enum"]
     assert named == list(VARIANTS)
+
+
+def test_exponents_in_the_error_of_tau_at_the_theorems_time():
+    sizes = [0.01, 0.1]
+    frames = []
+    # At 2T the errors of τ too small fall like the root, at 4T they have diverged.
+    for time, low in ((1.004, 1.0), (2.003, 0.5), (4.0, None)):
+        values = {("v", e): e for e in sizes} | {("v", -e): np.nan if low is None else e**low for e in sizes}
+        frames.append(crossed(values, ("variant", "tau_error"), "e").assign(over_window=time))
+    tables = {"x": pd.concat(frames)}
+    options = {"table": "x", "value": "e", "sizes": sizes, "variant": "v"}
+
+    def found(signs, multiples):
+        rng = np.random.default_rng(0)
+        return estimands.tau_exponent_in_time(tables, {}, rng, signs=signs, multiples=multiples, **options).value
+
+    assert found([1, -1], [1]) == pytest.approx(1)
+    assert found([1, -1], [1, 2]) == pytest.approx(0.5)
+    assert found([1], [1, 2, 4]) == pytest.approx(1)
+    assert found([1, -1], [4]) == pytest.approx(0, abs=1e-9)
+    for multiple in (3, 5):
+        with pytest.raises(ValueError, match=f"no iteration recorded at {multiple} times the theorem's T"):
+            found([1], [multiple])
+
+
+def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
+    sizes = [0.01, 0.03, 0.1]
+    values = {("v", -e): 5 * e**-0.8 for e in sizes} | {("v", 0.1): 9.0}
+    frame = crossed(values, ("variant", "tau_error"), "ended").assign(iteration=900, reached=7.0)
+    frame["status"] = np.where(frame["tau_error"] < 0, "diverged", "budget")
+    options = {"table": "x", "sizes": sizes, "variant": "v"}
+    for value, expected in (("ended", 0.2), ("reached", 1.0)):
+        found = estimands.tau_time_exponent({"x": frame}, {}, np.random.default_rng(0), value=value, **options)
+        assert found.value == pytest.approx(expected)
+        assert found.low <= found.value <= found.high
+    for changed in (frame.assign(status="budget"), frame.assign(ended=np.nan)):
+        lost = estimands.tau_time_exponent({"x": changed}, {}, np.random.default_rng(0), value="ended", **options)
+        assert lost == estimators.UNDEFINED
+
+
+def test_looks_find_divergence_and_recovery_between_recorded_times_and_change_nothing_else():
+    options = NETWORK | {"variants": ["algorithm-1"], "tau_error": [-0.5, 0.0], "time": 40.0, "m": [120]}
+    options |= {"record": 3, "multiples": [1, 2, 100]}
+    seldom, often = rows_of("quadratic_network", options), rows_of("quadratic_network", options | {"look": 3})
+    lower = np.log(8 / 1e-3) / 0.1
+    wanted = {4, 40, 400, int(np.ceil(lower)), int(np.ceil(2 * lower))}
+    assert set(often["iteration"]) == set(seldom["iteration"]) == wanted
+    assert often["over_window"].to_numpy() == pytest.approx(often["iteration"] / lower)
+    np.testing.assert_allclose(often["test_error"], seldom["test_error"], rtol=1e-9)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1.0]}, 8, 2, SEED, 1)
+    planted = torch.from_numpy(factor @ factor.T)[None]
+    ensemble = Ensemble.draw(8, 120, SEED, 0)
+    for error in (-0.5, 0.0):
+        run = run_of("algorithm-1", 2.0, 1e-3, 0.1, 120, 1, tau_error=error)
+        solver = quadratic.Algorithm(ensemble, ensemble.label(planted), [run], SEED)
+        iterate, errors = solver.initial(), []
+        for now in range(400):
+            iterate = solver.advance(iterate, now, 1)
+            errors.append(float(diagnostics.test_error(solver.estimate(iterate), planted)[0]))
+        errors = np.array(errors)
+        row = often.query("tau_error == @error and target == 1 and ensemble == 0 and iteration == 400").iloc[0]
+        times = np.arange(1, 401)
+        looked = np.isin(times, [*range(3, 400, 3), *wanted])
+        lost = times[looked & ~(errors < 1e3)]
+        assert row["reached"] == times[looked & (errors < 0.5)][0]
+        assert row["ended"] == (lost[0] if len(lost) else 400)
+        assert (error < 0) == (row["status"] == "diverged")
+
+
+def test_levels_of_truncation_and_what_the_repaired_lemma_says():
+    found = rows_of("truncation_lemma", {"d": [6], "m": [50], "delta": [0.01], "directions": 2,
+                                         "truncations": ["four_logs", "three_logs"]})  # fmt: skip
+    for truncation, factor in (("four_logs", 4), ("three_logs", 3)):
+        part = found[found["truncation"] == truncation]
+        assert set(part["level"]) == {factor * np.log(100)}
+        root = (factor * np.log(100)) ** 0.5
+        along = 3 - quad(lambda g: g**4 * norm.pdf(g), -root, root)[0]
+        assert part["mean_ratio"].to_numpy() == pytest.approx(along / 0.01, rel=1e-6)
+    assert found[found["truncation"] == "four_logs"]["mean_ratio"].max() < 1
+    assert found[found["truncation"] == "three_logs"]["mean_ratio"].min() > 1
+
+
+def test_dimensions_grow_with_the_rank():
+    options = {"m_over_dr": [2, 4], "targets": 2, "variants": ["algorithm-1"], "alpha": 1e-2, "step": 0.2, "time": 2.0}
+    found = rows_of("quadratic_thresholds", options | {"d": [3], "rank": [1, 2], "dimension_power": 2})
+    assert set(zip(found["rank"], found["d"], found["m"], strict=True)) == {
+        (1, 3, 6),
+        (1, 3, 12),
+        (2, 12, 48),
+        (2, 12, 96),
+    }
+    plain = rows_of("quadratic_thresholds", options | {"d": [12], "rank": [2]})
+    np.testing.assert_allclose(found[found["rank"] == 2]["test_error"], plain["test_error"], rtol=1e-12)
