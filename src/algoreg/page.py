@@ -10,7 +10,7 @@ import jinja2
 import mistune
 import numpy as np
 
-from algoreg import records, settings, sources
+from algoreg import problem_files, records, settings, sources
 from algoreg.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SIGNS, SUPPORTED
 from algoreg.published import load_published
 
@@ -307,7 +307,8 @@ def spectra(results, tier):
     panels = []
     for (name, number), runs in found.items():
         problem = tier["problems"][name]
-        factor = records.read_arrays(results / "problems" / name / f"ensemble-{number}.npz")["factors"][0]
+        stored = results / "problems" / name / f"ensemble-{number}.npz"
+        factor = problem_files.read_problem(stored, tier["seed"])["factors"][0]
         planted = np.linalg.eigvalsh(factor.T @ factor)[::-1]
         panels.append(
             {

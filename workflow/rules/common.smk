@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from algoreg import settings, sources
+from algoreg import registry, settings, sources
 from algoreg.records import sidecar_path
 from algoreg.settings import rule_name
 
@@ -184,8 +184,18 @@ def all_figures():
 
 def problem_code(wildcards):
     """Return the digests of drawing a problem, its ensemble's module included."""
-    ensemble = problem_block(wildcards)["ensemble"]
-    return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
+    found = registry.modules_of_problem(problem_block(wildcards))
+    return code_digests("scripts/draw_problem.py", found)
+
+
+def problem_name(wildcards):
+    """Return the name of a problem; a result that says whose it is cannot be taken for another's."""
+    return wildcards.problem
+
+
+def ensemble_number(wildcards):
+    """Return the number of a problem file's ensemble."""
+    return int(wildcards.ensemble)
 
 
 def span(numbers):
@@ -234,10 +244,15 @@ def drawn_problems():
 
 def descent_code(wildcards):
     """Return the digests of a descent, its ensemble's and algorithm's modules included."""
-    ensemble = descent_problem(wildcards)["ensemble"]
-    algorithm = descent_block(wildcards)["algorithm"]
-    extra = [f"algoreg.ensembles.{ensemble}", f"algoreg.algorithms.{algorithm}"]
-    return code_digests("scripts/descend.py", extra)
+    found = registry.modules_of_descent(
+        descent_block(wildcards), descent_problem(wildcards)
+    )
+    return code_digests("scripts/descend.py", found)
+
+
+def descent_name(wildcards):
+    """Return the name of a descent."""
+    return wildcards.descent
 
 
 def descent_dtype(wildcards):
@@ -352,9 +367,18 @@ def study_dtype(wildcards):
 
 def study_code(wildcards):
     """Return the digests of measuring a study, its module included."""
-    return code_digests(
-        "scripts/measure.py", [f"algoreg.studies.{study_module(wildcards)}"]
-    )
+    found = registry.modules_of_study(study_module(wildcards), study_options(wildcards))
+    return code_digests("scripts/measure.py", found)
+
+
+def study_name(wildcards):
+    """Return the name of a study."""
+    return wildcards.study
+
+
+def part_number(wildcards):
+    """Return the number of a study's part."""
+    return int(wildcards.part)
 
 
 def part_ensembles(wildcards):
@@ -372,17 +396,13 @@ def study_tables(wildcards):
 
 def claim_code(entry):
     """Return the digests of judging a claim, the modules of its estimands included."""
-    parts = [entry[name] for name in ("control", "positive_control") if name in entry]
-    estimands = [entry["estimand"], *(part["estimand"] for part in parts)]
-    known = sources.decorated("estimands", "estimand")
-    modules = {known[one["name"]].module for one in estimands if "name" in one}
-    return code_digests("scripts/judge_claim.py", sorted(modules))
+    return code_digests("scripts/judge_claim.py", registry.modules_of_claim(entry))
 
 
 def figure_code(wildcards):
     """Return the digests of drawing a figure, its drawing's module included."""
-    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
-    return code_digests("scripts/draw_figure.py", [drawing.module])
+    found = registry.modules_of_figure(wildcards.figure)
+    return code_digests("scripts/draw_figure.py", found)
 
 
 def figure_caption(wildcards):
@@ -392,8 +412,8 @@ def figure_caption(wildcards):
 
 def figure_subject(wildcards):
     """Return the subject of a figure: the module that draws it, in words."""
-    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
-    return drawing.module.rpartition(".")[2].replace("_", " ").capitalize()
+    (module,) = registry.modules_of_figure(wildcards.figure)
+    return module.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def figure_tables(wildcards):
