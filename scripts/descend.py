@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg import descent, devices, joblog, problem_files, problems, records, registry, stacked
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
@@ -14,7 +14,7 @@ algorithm = params.block["algorithm"]
 def run(members, keep):
     """Run the ensembles at these places of the job, together, and write their results."""
     watch = records.Stopwatch(len(members))
-    facts = provenance(settings, dtype=params.dtype, device=str(device), seconds=watch)
+    facts = of_job(snakemake, dtype=params.dtype, device=str(device), seconds=watch)
     paths = [snakemake.input.arrays[member] for member in members]
     print(f"descending on {', '.join(paths)}", flush=True)
     arrays = [problem_files.read_problem(path, settings["seed"]) for path in paths]

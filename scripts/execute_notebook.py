@@ -12,11 +12,11 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from algoreg import joblog, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)

@@ -234,8 +234,9 @@ def provenance(results, paths):
         texts = list(
             dict.fromkeys(str(value)[:12] if key.endswith(("commit", "sha256")) else str(value) for value in values)
         )
-        if key == "commit" and any(one.get("dirty") for one in found):
-            texts.append("with uncommitted changes")
+        if key == "commit":
+            texts += ["unknown"] * any(one.get("commit") is None for one in found)
+            texts += ["with uncommitted changes"] * any(one.get("dirty") for one in found)
         if texts:
             facts.append((name, ", ".join(texts)))
     versions = {

@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.output_index import OutputIndex
 
+# Not under its own name: Snakemake runs these lines among its own, which have a chain already.
+from algoreg import chain as result_chain
 from algoreg import registry, settings, sources
+from algoreg.provenance import settings_hash
 from algoreg.records import sidecar_path
 from algoreg.settings import rule_name
 
@@ -455,6 +459,49 @@ def compared_results():
         "tables": [table_path(name) for name in names],
         "problems": [result(f"problems/{name}.npz") for name in part["problems"]],
     }
+
+
+def expected_chain(wildcards, input):
+    """Return what the results below a job's inputs must have been made of, as a parameter; see algoreg.chain."""
+    return result_chain.as_params(made_from(input))
+
+
+@cache
+def producers():
+    """Return the index of rules by what they make; asked for when all rules are known."""
+    return OutputIndex(workflow.rules)
+
+
+@cache
+def made_by(file):
+    """Return the results that a file's job seals, as ``{result: algoreg.chain.Job}``, and the job's inputs."""
+    jobs, inputs = {}, []
+    for producer in producers().match_producers(file):
+        wildcards = producer.get_wildcards(file)
+        made, _ = producer.expand_output(wildcards)
+        files, *_ = producer.expand_input(wildcards)
+        inputs += map(str, files)
+        results = [one for one in map(str, made) if result_chain.is_result(one)]
+        results = [one for one in results if sidecar(one) in made]
+        if results:
+            params, _ = producer.expand_params(wildcards, files, made, None)
+            digest = result_chain.params_digest(params.items())
+            job = result_chain.Job(digest, tuple(map(str, files)))
+            jobs.update(dict.fromkeys(results, job))
+    return jobs, inputs
+
+
+def made_from(files):
+    """Return ``{result: algoreg.chain.Job}`` of the given files and of all that they are made from."""
+    found, todo, seen = {}, [str(file) for file in files], set()
+    while todo:
+        file = todo.pop()
+        if file not in seen and file not in found:
+            jobs, inputs = made_by(file)
+            found.update(jobs)
+            todo += inputs
+        seen.add(file)
+    return found
 
 
 def all_notebooks():
