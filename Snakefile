@@ -18,6 +18,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/cache.smk"
+include: "workflow/rules/chain.smk"
 
 
 rule replication:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from algoreg import joblog, page, records
-from algoreg.provenance import provenance
+from algoreg import chain, joblog, page, records
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
+chain.require(chain.from_params(snakemake.params.chain))
 claims = records.read_json(snakemake.input.claims)
 text = page.render(
     Path(snakemake.input.claims).parent,

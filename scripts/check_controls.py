@@ -1,11 +1,11 @@
 """Fail if a control came out other than it must: then the judge, not the paper, is at fault."""
 
 from algoreg import claims, joblog, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 collected = records.read_json(snakemake.input.claims)
 invalid = [claim["id"] for claim in collected if claim["verdict"] == claims.INVALID]
 if invalid:

@@ -1,11 +1,11 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
 from algoreg import joblog, published, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 block = snakemake.params.block
 table = records.read_table(snakemake.input.table)
 curve = published.load_published(block["published"])

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from algoreg import joblog, records, reference
+from algoreg import chain, joblog, records, reference
 
 joblog.write_to(snakemake.log[0])
 
+chain.require(chain.from_params(snakemake.params.chain))
 results = Path(snakemake.output.report).parent
 old = json.loads(Path(snakemake.input.reference).read_text(encoding="utf-8"))
 new = reference.snapshot(results, snakemake.config, partial=old.get("partial", False))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from algoreg import descent, devices, joblog, problems, records, stacked
-from algoreg.provenance import provenance
+from algoreg import descent, devices, joblog, problem_files, problems, records, registry, stacked
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
@@ -14,10 +14,10 @@ algorithm = params.block["algorithm"]
 def run(members, keep):
     """Run the ensembles at these places of the job, together, and write their results."""
     watch = records.Stopwatch(len(members))
-    facts = provenance(settings, dtype=params.dtype, device=str(device), seconds=watch)
+    facts = of_job(snakemake, dtype=params.dtype, device=str(device), seconds=watch)
     paths = [snakemake.input.arrays[member] for member in members]
     print(f"descending on {', '.join(paths)}", flush=True)
-    arrays = [records.read_arrays(path) for path in paths]
+    arrays = [problem_files.read_problem(path, settings["seed"]) for path in paths]
     drawn = (
         problems.regenerate_ensemble(params.problem, one, device, dtype, path)
         for one, path in zip(arrays, paths, strict=True)
@@ -41,7 +41,7 @@ def run(members, keep):
         records.write_arrays(output, result, {**facts, "fingerprint": fingerprint})
 
 
-stacks = getattr(descent.algorithm_class(algorithm), "stacks", False)
+stacks = getattr(registry.algorithm(algorithm), "stacks", False)
 groups = stacked.groups(len(snakemake.input.arrays), params.problem, dtype, device, stacks)
 for members in groups:
     run(members, keep=len(groups) > 1)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from algoreg import figures, joblog, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
 figure = figures.draw(snakemake.wildcards.figure, tables)
 for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):

@@ -1,12 +1,12 @@
 """Draw the targets of a problem and their labels under one ensemble."""
 
 from algoreg import devices, joblog, problems, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
 settings, params = snakemake.config, snakemake.params
-facts = provenance(settings, dtype="float64", device="cpu")
+facts = of_job(snakemake, dtype="float64", device="cpu")
 devices.configure("cpu", "float64", settings["threads"])
 arrays = problems.draw_problem(params.problem, settings["seed"], int(snakemake.wildcards.ensemble))
 facts["ensemble_sha256"] = str(arrays["ensemble_sha256"])

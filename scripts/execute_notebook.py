@@ -12,11 +12,11 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from algoreg import joblog, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # Also where another workflow has imported this one, and results are not below this repository.
 os.environ["ALGOREG_ROOT"] = str(Path(snakemake.input.notebook).resolve().parents[1])

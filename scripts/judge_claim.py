@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from algoreg import claims, joblog, records
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 entry, tables, curves = snakemake.params.entry, None, {}
 if snakemake.params.judged:
     from algoreg import published

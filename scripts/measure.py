@@ -1,12 +1,12 @@
 """Measure some ensembles of a study."""
 
 from algoreg import devices, joblog, records, study
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
 device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts = provenance(settings, dtype=params.dtype, device=str(device))
+facts = of_job(snakemake, dtype=params.dtype, device=str(device))
 context = study.Context(settings["seed"], params.ensembles, device, dtype)
 rows = study.measure(params.study, params.options, context)
 records.write_table(snakemake.output.table, study.columns(params.study), rows, facts)

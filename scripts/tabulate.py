@@ -1,11 +1,11 @@
 """Collect recorded runs into one experiment's tidy table."""
 
 from algoreg import joblog, records, tables
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 descents = [
     (source["problem"], source["algorithm"], source["ensemble"], source["runs"], records.read_arrays(path))
     for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)

@@ -1,9 +1,9 @@
 """Collect a study's parts into one tidy table."""
 
 from algoreg import joblog, records, study
-from algoreg.provenance import provenance
+from algoreg.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
-facts = provenance(snakemake.config)
+facts = of_job(snakemake)
 table = study.collect([records.read_table(path) for path in snakemake.input.parts], snakemake.params.study)
 records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)

@@ -2,15 +2,56 @@
 
 import argparse
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from algoreg import records, reference, rejudge, settings
+from algoreg import chain, records, reference, rejudge, settings
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 TIERS = ("smoke", "quick", "standard", "paper")
+
+
+def require_current(tier, results, partial):
+    """Stop unless the results are what the present settings, code and inputs make.
+
+    Snakemake, asked for its plan, must have nothing to do; what it does not look at, the contents, is read here.
+
+    Parameters
+    ----------
+    tier : mapping
+        Its settings.
+    results : pathlib.Path
+        The folder ``results/<tier>``.
+    partial : bool
+        Look at the tables and claims that are there.
+    """
+    tables = [results / "tables" / f"{name}.csv" for name in [*tier["experiments"], *tier.get("studies", {})]]
+    if partial:
+        tables = [path for path in tables if path.exists()]
+        wanted = [*tables, *sorted((results / "claims").glob("*.json"))]
+    else:
+        figures = [results / "figures" / f"{name}.svg" for name in tier["figures"]]
+        wanted = [*tables, results / "claims.json", results / "controls.json", *figures]
+    try:
+        chain.require(chain.recorded(wanted))
+    except (chain.BrokenChain, records.DamagedResult) as error:
+        raise SystemExit(str(error)) from error
+    folder = results.resolve().parents[1]
+    targets = [os.path.relpath(path.resolve(), folder) for path in wanted]
+    command = [sys.executable, "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
+    command += ["--workflow-profile", ROOT / "profiles" / "default"]
+    command += ["--configfile", ROOT / "config" / f"{tier['tier']}.yaml", "--cores", "1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if "Nothing to be done" not in done.stdout + done.stderr:
+        raise SystemExit(
+            f"{results}: results are not what the present settings, code and inputs make. "
+            f"Run make reference TIER={tier['tier']}, which makes them first. Snakemake says:\n" + done.stderr[:2000]
+        )
 
 
 def main():
@@ -40,6 +81,7 @@ def main():
         registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
         content = rejudge.rejudged(json.loads(path.read_text(encoding="utf-8")), blocks, registry)
     else:
+        require_current(blocks, results, options.partial)
         content = reference.snapshot(results, blocks, options.partial)
     records.write_text(path, reference.dumps(content))
     print(f"wrote {path.relative_to(ROOT)}")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import snakemake
 
-from algoreg import cuda_graphs, descent, problems, stacked
+from algoreg import cuda_graphs, descent, problems, registry, stacked
 from algoreg.ensembles import gaussian
 from algoreg.stacked import Stack
 
@@ -223,7 +223,7 @@ def test_small_gaussian_ensembles_go_together_on_a_gpu_and_others_one_by_one():
     gpu, f4 = torch.device("cuda"), torch.float32
     problem = {"ensemble": "gaussian", "d": 100, "m": 2500}
     for name, expected in (("factored", True), ("projected", True), ("stochastic", False), ("quadratic", False)):
-        stacks = getattr(descent.algorithm_class(name), "stacks", False)
+        stacks = getattr(registry.algorithm(name), "stacks", False)
         assert stacks == expected
         assert stacked.groups(3, problem, f4, gpu, stacks) == ([[0, 1, 2]] if expected else [[0], [1], [2]])
     large = {**problem, "d": 150, "m": 3750}

@@ -1,9 +1,8 @@
 """From registry entries and tables to verdicts."""
 
 import ast
-from importlib import import_module
 
-from algoreg import sources
+from algoreg import registry, sources
 from algoreg.columns import readable
 from algoreg.seeds import stream
 from algoreg.settings import rule_name
@@ -16,15 +15,6 @@ NOT_JUDGED, INVALID = "not-judged", "invalid"
 
 class CannotJudge(ValueError):
     """A claim whose estimand does not go with its parameters or its tables."""
-
-
-def estimand_module(name):
-    """Return the dotted name of the module that holds an estimand."""
-    return sources.decorated("estimands", "estimand")[name].module
-
-
-def _estimand(name):
-    return getattr(import_module(estimand_module(name)), name)
 
 
 def criterion(entry):
@@ -61,7 +51,7 @@ def _estimate(entry, part, tables, published, seed):
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
     name = parameters.pop("name")
     try:
-        return _estimand(name)(tables, published, rng, **parameters)
+        return registry.estimand(name)(tables, published, rng, **parameters)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise CannotJudge(
             f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"

@@ -7,12 +7,11 @@ object; continuing from a saved one gives the same bits as never having stopped.
 
 import time
 from dataclasses import dataclass, field
-from importlib import import_module
 
 import numpy as np
 import torch
 
-from algoreg import diagnostics, records
+from algoreg import diagnostics, records, registry
 from algoreg.grids import recorded_iterations
 from algoreg.provenance import settings_hash
 
@@ -27,11 +26,6 @@ DIVERGENCE_LOOKS = 1000
 LEADING_EIGENVALUES = 12
 STATUSES = ("running", "budget", "converged", "diverged")
 PROGRESS_SECONDS = 10
-
-
-def algorithm_class(name):
-    """Return the class ``Algorithm`` of ``algoreg.algorithms.<name>``: the one look-up of an algorithm by name."""
-    return import_module(f"algoreg.algorithms.{name}").Algorithm
 
 
 @dataclass
@@ -193,7 +187,7 @@ class Batch:
         labels = self._labels[index]
         runs = [self.runs[i] for i in active]
         ensemble = self.ensemble.seen_by(runs) if runs else self.ensemble
-        solver = algorithm_class(self.algorithm)(ensemble, labels, runs, self.seed)
+        solver = registry.algorithm(self.algorithm)(ensemble, labels, runs, self.seed)
         return solver, self._targets[index], labels
 
     def start(self):

@@ -1,7 +1,5 @@
 """What drawings share: one style, bands of runs, byte-stable files. The drawings are in ``algoreg.drawings``, found by name."""
 
-from importlib import import_module
-
 import matplotlib
 
 matplotlib.use("agg")
@@ -11,7 +9,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.ticker import FuncFormatter
 
-from algoreg import sources
+from algoreg import registry
 from algoreg.estimators import paired
 from algoreg.grids import PAPER_STEP
 
@@ -100,10 +98,7 @@ def draw(name, tables):
     ValueError
         If no drawing has this name.
     """
-    known = sources.decorated("drawings", "drawing")
-    if name not in known:
-        raise ValueError(f"figures.{name}: allowed are {', '.join(sorted(known))}")
-    function = getattr(import_module(known[name].module), name)
+    function = registry.drawing(name)
     with plt.rc_context(STYLE):
         figure = function(tables)
         _make_room(figure)

@@ -11,7 +11,7 @@ import mistune
 import numpy as np
 import pandas as pd
 
-from algoreg import records, settings, sources
+from algoreg import problem_files, records, settings, sources
 from algoreg.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
 from algoreg.published import load_sizes
 from algoreg.wording import Said, apart, say, slack, verdicts_of
@@ -249,8 +249,9 @@ def provenance(results, paths):
         texts = list(
             dict.fromkeys(str(value)[:12] if key.endswith(("commit", "sha256")) else str(value) for value in values)
         )
-        if key == "commit" and any(one.get("dirty") for one in found):
-            texts.append("with uncommitted changes")
+        if key == "commit":
+            texts += ["unknown"] * any(one.get("commit") is None for one in found)
+            texts += ["with uncommitted changes"] * any(one.get("dirty") for one in found)
         if texts:
             facts.append((name, ", ".join(texts)))
     versions = {
@@ -322,7 +323,8 @@ def spectra(results, tier):
     panels = []
     for (name, number), runs in found.items():
         problem = tier["problems"][name]
-        factor = records.read_arrays(results / "problems" / name / f"ensemble-{number}.npz")["factors"][0]
+        stored = results / "problems" / name / f"ensemble-{number}.npz"
+        factor = problem_files.read_problem(stored, tier["seed"])["factors"][0]
         planted = np.linalg.eigvalsh(factor.T @ factor)[::-1]
         panels.append(
             {

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from importlib import import_module
 
 import numpy as np
 import torch
 
+from algoreg import registry
 from algoreg.seeds import stream
 
 
@@ -53,11 +53,6 @@ def draw_factor(target, d, rank, seed, number):
     raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
 
 
-def ensemble_class(name):
-    """Return the class ``Ensemble`` of ``algoreg.ensembles.<name>``: the one look-up of an ensemble by name."""
-    return import_module(f"algoreg.ensembles.{name}").Ensemble
-
-
 def draw_problem(problem, seed, ensemble):
     """Draw all targets of a problem and their labels under one ensemble, in float64.
 
@@ -78,7 +73,7 @@ def draw_problem(problem, seed, ensemble):
     d, rank = problem["d"], problem["rank"]
     numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
-    drawn = ensemble_class(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
+    drawn = registry.ensemble(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
     labels = drawn.label(targets).numpy()
     sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
@@ -107,7 +102,7 @@ def regenerate_ensemble(problem, arrays, device, dtype, path):
     DigestMismatch
         With what to delete or to pin.
     """
-    drawn = ensemble_class(problem["ensemble"]).draw(
+    drawn = registry.ensemble(problem["ensemble"]).draw(
         problem["d"], problem["m"], int(arrays["seed"]), int(arrays["ensemble"]), device, dtype
     )
     stored = str(arrays["ensemble_sha256"])

@@ -42,6 +42,16 @@ def sha256(path):
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _in_tier(path):
+    """Return the parts of a path up to ``results/<tier>`` and after it."""
+    parts = Path(path).parts
+    places = [i for i, part in enumerate(parts) if part == "results"]
+    if not places or len(parts) < places[-1] + 3:
+        raise ValueError(f"{path}: not below results/<tier>/")
+    cut = places[-1] + 2
+    return parts[:cut], parts[cut:]
+
+
 def sidecar_path(path):
     """Return the sidecar of a result below ``results/<tier>/``.
 
@@ -50,12 +60,18 @@ def sidecar_path(path):
     ValueError
         If the path does not lie in a folder ``results/<tier>/``.
     """
-    parts = Path(path).parts
-    places = [i for i, part in enumerate(parts) if part == "results"]
-    if not places or len(parts) < places[-1] + 3:
-        raise ValueError(f"{path}: not below results/<tier>/")
-    cut = places[-1] + 2
-    return Path(*parts[:cut], "provenance", *parts[cut:-1], parts[-1] + ".json")
+    tier, rest = _in_tier(path)
+    return Path(*tier, "provenance", *rest[:-1], rest[-1] + ".json")
+
+
+def tier_of(path):
+    """Return the tier whose result this is."""
+    return _in_tier(path)[0][-1]
+
+
+def name_in_tier(path):
+    """Return a result's path below ``results/<tier>/``, by which its sidecar names it."""
+    return "/".join(_in_tier(path)[1])
 
 
 @contextlib.contextmanager
@@ -200,18 +216,36 @@ def seal(path, provenance=None):
     provenance : mapping, optional
         What the job knows of itself: commit, dirty flag, config and lock hash, seeds, device, dtype, threads,
         seconds. A :class:`Stopwatch` under ``seconds`` is read now.
+
+    Raises
+    ------
+    RuntimeError
+        If the provenance has digests of ``code``, and a module of this package is loaded that has none.
     """
     record = {
+        "result": name_in_tier(path),
         "sha256": sha256(path),
         **(provenance or {}),
         "machine": machine(),
-        "executable": sys.executable,
     }
+    if "code" in record:
+        _require_digests(record["code"])
     if isinstance(record.get("seconds"), Stopwatch):
         record["seconds"] = record["seconds"].seconds()
     record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with atomic(sidecar_path(path)) as temporary:
         temporary.write_text(dump_json(record), encoding="utf-8")
+
+
+def _require_digests(code):
+    """Stop a job that loaded code which its rule's digests do not hold: an edit of it would not rerun the job."""
+    package = __name__.partition(".")[0]
+    loaded = {name for name in sys.modules if name.partition(".")[0] == package}
+    if loaded - set(code):
+        raise RuntimeError(
+            f"{', '.join(sorted(loaded - set(code)))}: loaded, but the rule's digests of code do not hold it: "
+            "find it through algoreg.registry, which tells the rules"
+        )
 
 
 def read_provenance(path):
@@ -241,7 +275,12 @@ def check(path):
     DamagedResult
         If they differ; the message says what to delete.
     """
-    expected = read_provenance(path).get("sha256")
+    record = read_provenance(path)
+    if record.get("result") != name_in_tier(path):
+        raise DamagedResult(
+            f"{path}: its sidecar belongs to {record.get('result')}. Delete {path} and its sidecar, and rerun."
+        )
+    expected = record.get("sha256")
     try:
         found = sha256(path)
     except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from algoreg import records, settings, sources
+from algoreg import problem_files, records, settings, sources
 
 TOLERANCES = Path(__file__).resolve().parents[2] / "reference" / "tolerances.yaml"
 JUDGED = {"supported", "refuted", "inconclusive"}
@@ -187,7 +187,8 @@ def snapshot(results, tier, partial=False):
     read = {name for block in blocks.values() for name in block.get("descents", ())} if partial else None
     for problem, number in sorted(settings.drawn_problems(tier, read)):
         name = f"{problem}/ensemble-{number}"
-        digests[name] = str(records.read_arrays(results / "problems" / f"{name}.npz")["problem_sha256"])
+        stored = problem_files.read_problem(results / "problems" / f"{name}.npz", tier["seed"])
+        digests[name] = str(stored["problem_sha256"])
     return {
         **({"partial": True} if partial else {}),
         "cost": _cost(results / "benchmarks"),

@@ -6,12 +6,11 @@ document still says what the reference says.
 
 import re
 from collections import Counter
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 
-from algoreg import sources
+from algoreg import registry
 from algoreg.estimators import THRESHOLD_ERROR, thresholds
 from algoreg.theory import first_errors_of_the_identity, psd_statistical_dimension
 from algoreg.wording import say, verdicts_of
@@ -53,8 +52,7 @@ def passage(*tables):
 
 def _found_passages(reference):
     found = {}
-    for name, where in sources.decorated("passages", "passage").items():
-        function = getattr(import_module(where.module), name)
+    for name, function in registry.passages().items():
         lacking = [table for table in function.tables if table not in reference["tables"]]
         found[name.replace("_", "-")] = (
             f"(The committed reference has no table {', '.join(lacking)}.)" if lacking else function(reference)

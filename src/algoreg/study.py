@@ -7,9 +7,8 @@ condition on options and of what is allowed), ``KEYS`` (the columns that name a 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 
-from algoreg import sources
+from algoreg import registry, sources
 
 STATUSES = ("converged", "stopped", "budget", "diverged")
 
@@ -63,7 +62,7 @@ def measure(name, options, context):
         If a row is not as the module's literals say.
     """
     wanted = set(columns(name))
-    rows = list(import_module(f"algoreg.studies.{name}").measure(options, context))
+    rows = list(registry.study(name).measure(options, context))
     for row in rows:
         if set(row) != wanted or row["status"] not in STATUSES:
             raise ValueError(f"study {name}: a row with {row}; its columns are {sorted(wanted)}")

@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.output_index import OutputIndex
 
 # Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
@@ -20,7 +21,10 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import settings, sources
+    # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
+    from algoreg import chain as result_chain
+    from algoreg import registry, settings, sources
+    from algoreg.provenance import settings_hash
     from algoreg.records import sidecar_path
     from algoreg.settings import rule_name
 except ModuleNotFoundError as error:
@@ -197,8 +201,18 @@ def all_figures():
 
 def problem_code(wildcards):
     """Return the digests of drawing a problem, its ensemble's module included."""
-    ensemble = problem_block(wildcards)["ensemble"]
-    return code_digests("scripts/draw_problem.py", [f"algoreg.ensembles.{ensemble}"])
+    found = registry.modules_of_problem(problem_block(wildcards))
+    return code_digests("scripts/draw_problem.py", found)
+
+
+def problem_name(wildcards):
+    """Return the name of a problem; a result that says whose it is cannot be taken for another's."""
+    return wildcards.problem
+
+
+def ensemble_number(wildcards):
+    """Return the number of a problem file's ensemble."""
+    return int(wildcards.ensemble)
 
 
 def span(numbers):
@@ -247,10 +261,15 @@ def drawn_problems():
 
 def descent_code(wildcards):
     """Return the digests of a descent, its ensemble's and algorithm's modules included."""
-    ensemble = descent_problem(wildcards)["ensemble"]
-    algorithm = descent_block(wildcards)["algorithm"]
-    extra = [f"algoreg.ensembles.{ensemble}", f"algoreg.algorithms.{algorithm}"]
-    return code_digests("scripts/descend.py", extra)
+    found = registry.modules_of_descent(
+        descent_block(wildcards), descent_problem(wildcards)
+    )
+    return code_digests("scripts/descend.py", found)
+
+
+def descent_name(wildcards):
+    """Return the name of a descent."""
+    return wildcards.descent
 
 
 def descent_dtype(wildcards):
@@ -365,9 +384,18 @@ def study_dtype(wildcards):
 
 def study_code(wildcards):
     """Return the digests of measuring a study, its module included."""
-    return code_digests(
-        "scripts/measure.py", [f"algoreg.studies.{study_module(wildcards)}"]
-    )
+    found = registry.modules_of_study(study_module(wildcards), study_options(wildcards))
+    return code_digests("scripts/measure.py", found)
+
+
+def study_name(wildcards):
+    """Return the name of a study."""
+    return wildcards.study
+
+
+def part_number(wildcards):
+    """Return the number of a study's part."""
+    return int(wildcards.part)
 
 
 def part_ensembles(wildcards):
@@ -385,17 +413,13 @@ def study_tables(wildcards):
 
 def claim_code(entry):
     """Return the digests of judging a claim, the modules of its estimands included."""
-    parts = [entry[name] for name in ("control", "positive_control") if name in entry]
-    estimands = [entry["estimand"], *(part["estimand"] for part in parts)]
-    known = sources.decorated("estimands", "estimand")
-    modules = {known[one["name"]].module for one in estimands if "name" in one}
-    return code_digests("scripts/judge_claim.py", sorted(modules))
+    return code_digests("scripts/judge_claim.py", registry.modules_of_claim(entry))
 
 
 def figure_code(wildcards):
     """Return the digests of drawing a figure, its drawing's module included."""
-    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
-    return code_digests("scripts/draw_figure.py", [drawing.module])
+    found = registry.modules_of_figure(wildcards.figure)
+    return code_digests("scripts/draw_figure.py", found)
 
 
 def figure_caption(wildcards):
@@ -405,8 +429,8 @@ def figure_caption(wildcards):
 
 def figure_subject(wildcards):
     """Return the subject of a figure: the module that draws it, in words."""
-    drawing = sources.decorated("drawings", "drawing")[wildcards.figure]
-    return drawing.module.rpartition(".")[2].replace("_", " ").capitalize()
+    (module,) = registry.modules_of_figure(wildcards.figure)
+    return module.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def figure_tables(wildcards):
@@ -469,6 +493,49 @@ def readable_notebooks():
 
 
 NOTEBOOKS = readable_notebooks()
+
+
+def expected_chain(wildcards, input):
+    """Return what the results below a job's inputs must have been made of, as a parameter; see algoreg.chain."""
+    return result_chain.as_params(made_from(input))
+
+
+@cache
+def producers():
+    """Return the index of rules by what they make; asked for when all rules are known."""
+    return OutputIndex(workflow.rules)
+
+
+@cache
+def made_by(file):
+    """Return the results that a file's job seals, as ``{result: algoreg.chain.Job}``, and the job's inputs."""
+    jobs, inputs = {}, []
+    for producer in producers().match_producers(file):
+        wildcards = producer.get_wildcards(file)
+        made, _ = producer.expand_output(wildcards)
+        files, *_ = producer.expand_input(wildcards)
+        inputs += map(str, files)
+        results = [one for one in map(str, made) if result_chain.is_result(one)]
+        results = [one for one in results if sidecar(one) in made]
+        if results:
+            params, _ = producer.expand_params(wildcards, files, made, None)
+            digest = result_chain.params_digest(params.items())
+            job = result_chain.Job(digest, tuple(map(str, files)))
+            jobs.update(dict.fromkeys(results, job))
+    return jobs, inputs
+
+
+def made_from(files):
+    """Return ``{result: algoreg.chain.Job}`` of the given files and of all that they are made from."""
+    found, todo, seen = {}, [str(file) for file in files], set()
+    while todo:
+        file = todo.pop()
+        if file not in seen and file not in found:
+            jobs, inputs = made_by(file)
+            found.update(jobs)
+            todo += inputs
+        seen.add(file)
+    return found
 
 
 def all_notebooks():

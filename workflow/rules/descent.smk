@@ -24,6 +24,8 @@ for numbers, names in settings.descent_jobs(config).items():
         resources:
             gpu=gpus_per_job(),
         params:
+            descent=descent_name,
+            ensembles=partial(job_ensembles, numbers=numbers),
             problem=descent_problem,
             block=descent_block,
             runs=expanded_runs,

@@ -15,6 +15,8 @@ rule draw_problem:
         "../../environment.yml"
     threads: config["threads"]
     params:
+        problem_name=problem_name,
+        ensemble=ensemble_number,
         problem=problem_block,
         seed=config["seed"],
         torch_threads=config["threads"],

@@ -30,6 +30,8 @@ rule build_page:
         "../../environment.yml"
     params:
         registry=CLAIMS,
+        settings=settings_hash(config),
+        chain=expected_chain,
         code=code_digests("scripts/build_page.py"),
         versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
     message:
@@ -89,6 +91,7 @@ rule compare_with_reference:
     conda:
         "../../environment.yml"
     params:
+        chain=expected_chain,
         code=code_digests("scripts/compare_with_reference.py"),
     message:
         f"Comparing tier {TIER} with its committed reference"

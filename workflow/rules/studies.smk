@@ -19,6 +19,8 @@ rule measure:
     resources:
         gpu=gpus_per_job(),
     params:
+        study_name=study_name,
+        part=part_number,
         study=study_module,
         options=study_options,
         ensembles=part_ensembles,
@@ -51,7 +53,9 @@ rule tabulate_study:
     conda:
         "../../environment.yml"
     params:
+        study_name=study_name,
         study=study_module,
+        options=study_options,
         code=code_digests("scripts/tabulate_study.py"),
     message:
         "Table {wildcards.study}: {input}"

@@ -1,10 +1,9 @@
 """How many measurements recovery takes: descents that know m measurements, m on a grid around the threshold."""
 
-from importlib import import_module
-
 import numpy as np
 import torch
 
+from algoreg import registry
 from algoreg.diagnostics import test_error
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.problems import draw_factor
@@ -34,6 +33,8 @@ CHECKS = (
     ("max(rank) <= min(d)", "every rank at most every d"),
     ("max(step) <= min(time)", "every step at most every time"),
 )
+# Which option names a module of which folder; see algoreg.registry.
+FINDS = {"algorithm": "algorithms"}
 KEYS = ("d", "rank", "spectrum", "m", "alpha", "step", "time", "target", "ensemble")
 VALUES = ("test_error", "elapsed")
 
@@ -134,7 +135,7 @@ def _descend(algorithm, ensemble, planted, runs, step, times, seed):
     -------
     numpy.ndarray, shape (B, times), and numpy.ndarray, shape (B,)
     """
-    module = import_module(f"algoreg.algorithms.{algorithm}").Algorithm
+    found = registry.algorithm(algorithm)
     start = "zero" if algorithm == "projected" else "identity"
     which = torch.tensor([run["planted"] for run in runs], device=planted.device)
     labels = ensemble.label(planted)
@@ -142,7 +143,7 @@ def _descend(algorithm, ensemble, planted, runs, step, times, seed):
     def batch(active):
         shared = ensemble.shared_by([runs[i]["m"] for i in active])
         chosen = [{**runs[i], "step": step, "start": start} for i in active]
-        return module(shared, labels[which[active]], chosen, seed), planted[which[active]]
+        return found(shared, labels[which[active]], chosen, seed), planted[which[active]]
 
     ends = [max(round(time / step), 1) for time in times]
     stride = max(round(LOOK / step), 1)

@@ -1,0 +1,80 @@
+"""Finds algorithms, ensembles, studies, estimands, drawings and passages by name, and says which modules that takes.
+
+This is the only look-up by name. What a job finds here while it runs, the digests of its code hold: rules ask the
+functions ``modules_of_…`` for the modules that no import statement shows. A study says by ``FINDS = {option: folder}``
+which of its options name a module, so that an edit of that module reruns the study.
+"""
+
+from importlib import import_module
+
+from algoreg import sources
+
+
+def _module(folder, name):
+    return f"algoreg.{folder}.{name}"
+
+
+def _function(folder, decorator, name):
+    """Return a decorated function of a folder."""
+    found = sources.decorated(folder, decorator)
+    if name not in found:
+        raise ValueError(f"{decorator} {name}: allowed are {', '.join(sorted(found))}")
+    return getattr(import_module(found[name].module), name)
+
+
+def algorithm(name):
+    """Return the class ``Algorithm`` of ``algoreg.algorithms.<name>``."""
+    return import_module(_module("algorithms", name)).Algorithm
+
+
+def ensemble(name):
+    """Return the class ``Ensemble`` of ``algoreg.ensembles.<name>``."""
+    return import_module(_module("ensembles", name)).Ensemble
+
+
+def study(name):
+    """Return the module ``algoreg.studies.<name>``."""
+    return import_module(_module("studies", name))
+
+
+def estimand(name):
+    """Return the estimand of this name."""
+    return _function("estimands", "estimand", name)
+
+
+def drawing(name):
+    """Return the drawing of the figure of this name."""
+    return _function("drawings", "drawing", name)
+
+
+def passages():
+    """Return every passage, by name."""
+    return {name: _function("passages", "passage", name) for name in sources.decorated("passages", "passage")}
+
+
+def modules_of_problem(problem):
+    """Return the modules that drawing a problem finds by name; ``problem`` is its settings block."""
+    return [_module("ensembles", problem["ensemble"])]
+
+
+def modules_of_descent(descent, problem):
+    """Return the modules that a descent finds by name; both are settings blocks."""
+    return [*modules_of_problem(problem), _module("algorithms", descent["algorithm"])]
+
+
+def modules_of_study(name, options):
+    """Return the modules that measuring a study finds by name; ``options`` are complete."""
+    finds = sources.module_literal("studies", name, "FINDS", {})
+    return [_module("studies", name), *(_module(folder, options[option]) for option, folder in finds.items())]
+
+
+def modules_of_claim(entry):
+    """Return the modules that judging a claim finds by name; ``entry`` is the registry's."""
+    parts = [entry, *(entry[name] for name in ("control", "positive_control") if name in entry)]
+    known = sources.decorated("estimands", "estimand")
+    return sorted({known[part["estimand"]["name"]].module for part in parts if "name" in part["estimand"]})
+
+
+def modules_of_figure(name):
+    """Return the modules that drawing a figure finds by name."""
+    return [sources.decorated("drawings", "drawing")[name].module]

@@ -1,0 +1,246 @@
+"""Results of other settings, code or inputs are made again or refused, whatever Snakemake remembers and time stamps say."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from conftest import copy_repository, patched, snakemake
+from test_workflow import planned
+
+from algoreg import chain, problem_files, records, reference
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+LONG_AGO = (1577836800, 1577836800)
+TABLE, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("figure_1", "x_space"))
+PROBLEMS = [f"results/tiny/problems/p/ensemble-{number}.npz" for number in (0, 1)]
+DESCENT = "results/tiny/descents/one/ensemble-0.npz"
+TIER = {
+    "tier": "tiny",
+    "seed": 2018,
+    "device": "cpu",
+    "dtype": "float64",
+    "threads": 1,
+    "checkpoint_seconds": 30,
+    "problems": {
+        "p": {"ensemble": "gaussian", "d": 6, "rank": 1, "m": 20, "target": {"kind": "columns"}, "targets": 2, "ensembles": 2}
+    },
+    "descents": {
+        "one": {
+            "problem": "p",
+            "algorithm": "factored",
+            "runs": [{"alpha": [1.0, 0.1], "step": 0.05, "iterations": 40}],
+            "record": {"errors": {"every": 20}},
+        }
+    },
+    "studies": {
+        "x_space": {
+            "study": "x_space", "ensembles": 2, "options": {"d": 6, "rank": 1, "m": [10], "targets": 2, "iterations": 30}
+        }
+    },
+    "experiments": {"figure_1": {"by": ["d", "alpha"], "descents": ["one"], "paper_iterations": [40]}},
+    "figures": {"x_space": ["x_space"]},
+}  # fmt: skip
+
+
+def tiny_repository(folder, seed=2018):
+    """Make a scratch repository with a tier of one descent and one study."""
+    copy_repository(folder)
+    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump({**TIER, "seed": seed}, sort_keys=False))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return a scratch repository with a finished tiny tier, its committed reference, and a green verify."""
+    folder = tiny_repository(tmp_path_factory.mktemp("chain") / "repository")
+    done = snakemake(folder, TABLE, STUDY, "claim_x_space_descent", tier="tiny")
+    assert done.returncode == 0, done.stderr[-3000:]
+    content = reference.snapshot(folder / "results" / "tiny", TIER, partial=True)
+    (folder / "reference" / "runs" / "tiny.json").write_text(reference.dumps(content))
+    done = snakemake(folder, "verify", tier="tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "results" / "tiny" / "verify.txt").unlink()
+    return folder
+
+
+@pytest.fixture
+def tiny(finished, tmp_path):
+    """Return a copy of the finished tiny tier, with all that Snakemake remembers of it."""
+    return shutil.copytree(finished, tmp_path / "repository", copy_function=shutil.copy2)
+
+
+def plan_of(folder, *targets):
+    """Return the number of jobs per rule that a dry run plans, those that only compare left out."""
+    plan = planned(folder, *targets, tier="tiny")
+    return {rule: count for rule, count in plan.items() if rule not in ("verify", "compare_with_reference")}
+
+
+def forget(folder):
+    """Delete what Snakemake remembers of a scratch repository, as a copy of results alone would lack it."""
+    shutil.rmtree(folder / ".snakemake")
+
+
+def put_in_place(source, goal):
+    """Copy a result with its sidecar over another, with old time stamps."""
+    for one, other in ((source, goal), (records.sidecar_path(source), records.sidecar_path(goal))):
+        shutil.copyfile(one, other)
+        os.utime(other, LONG_AGO)
+
+
+def refused(folder):
+    """Let verify compare what is there, nothing else being allowed to run; return what it says, which must be a refusal."""
+    done = snakemake(folder, "verify", "--allowed-rules", "compare_with_reference", "verify", tier="tiny")
+    assert done.returncode != 0
+    assert not (folder / "results" / "tiny" / "verify.txt").exists()
+    return done.stdout + done.stderr
+
+
+def test_right_results_are_kept_without_any_memory_of_them(tiny):
+    forget(tiny)
+    # A copy has stamps of its own.
+    for path in (tiny / "results").rglob("*"):
+        os.utime(path, LONG_AGO)
+    assert plan_of(tiny, TABLE, STUDY) == {}
+    done = snakemake(tiny, "verify", "--allowed-rules", "compare_with_reference", "verify", tier="tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "plan"),
+    [
+        (
+            "config/tiny.yaml", "seed: 2018", "seed: 99",
+            {"draw_problem": 2, "descend": 2, "tabulate": 1, "measure": 1, "tabulate_study": 1, "claim_x_space_descent": 1},
+        ),
+        ("src/algoreg/descent.py", "DIVERGED_ABOVE = 1e6", "DIVERGED_ABOVE = 1e5", {"descend": 2, "tabulate": 1}),
+    ],
+)  # fmt: skip
+def test_another_seed_or_code_is_seen_without_any_memory(tiny, file, old, new, plan):
+    forget(tiny)
+    patched(tiny / file, old, new)
+    assert plan_of(tiny, "verify") == plan
+    text = refused(tiny)
+    assert f"{DESCENT}: it was made with other settings, seed, code or versions. Delete {DESCENT} and rerun" in text
+
+
+def test_numbers_of_another_seed_do_not_become_the_reference(smoke, tmp_path):
+    folder = shutil.copytree(smoke, tmp_path / "repository", copy_function=shutil.copy2)
+    forget(folder)
+    command = [sys.executable, "scripts/write_reference.py", "smoke"]
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    patched(folder / "config" / "smoke.yaml", "seed: 2018", "seed: 99")
+    before = (folder / "reference" / "runs" / "smoke.json").read_bytes()
+    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "not what the present settings, code and inputs make" in done.stderr
+    assert (folder / "reference" / "runs" / "smoke.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_part_older_than_its_table_reruns_the_table(tiny, remembered):
+    part = "results/tiny/studies/x_space/part-0.csv"
+    patched(tiny / "config" / "tiny.yaml", "iterations: 30", "iterations: 31")
+    assert snakemake(tiny, part, tier="tiny").returncode == 0
+    for path in (tiny / part, records.sidecar_path(tiny / part)):
+        os.utime(path, LONG_AGO)
+    if not remembered:
+        forget(tiny)
+    assert plan_of(tiny, STUDY) == {"tabulate_study": 1}
+
+
+def test_another_checkouts_results_are_not_taken_for_ones_own(tiny, tmp_path):
+    other = tiny_repository(tmp_path / "other", seed=99)
+    done = snakemake(other, TABLE, tier="tiny")
+    assert done.returncode == 0, done.stderr[-2000:]
+    before = (tiny / TABLE).read_bytes()
+    for path in [*(other / "results" / "tiny").rglob("*.npz"), other / TABLE]:
+        put_in_place(path, tiny / path.relative_to(other))
+    assert (tiny / TABLE).read_bytes() != before
+    assert plan_of(tiny, TABLE) == {"draw_problem": 2, "descend": 2, "tabulate": 1}
+    assert f"Delete {TABLE} and rerun" in refused(tiny)
+    assert snakemake(tiny, TABLE, tier="tiny").returncode == 0
+    assert (tiny / TABLE).read_bytes() == before
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_problem_file_swapped_with_its_sidecar_is_drawn_again(tiny, remembered):
+    put_in_place(tiny / PROBLEMS[1], tiny / PROBLEMS[0])
+    if not remembered:
+        forget(tiny)
+    assert plan_of(tiny, PROBLEMS[0]) == {"draw_problem": 1}
+    assert f"Delete {PROBLEMS[0]} and rerun" in refused(tiny)
+
+
+def test_verify_reads_contents_and_an_exchanged_input_reruns_what_was_made_from_it(tiny):
+    part = tiny / "results" / "tiny" / "studies" / "x_space" / "part-0.csv"
+    forget(tiny)
+    stamp = part.stat()
+    part.write_bytes(part.read_bytes().replace(b"budget", b"wudget", 1))
+    os.utime(part, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    # By its sidecar all is well: who reads it refuses it, and so does verify, which reads everything.
+    assert plan_of(tiny, STUDY) == {}
+    assert "part-0.csv: its content does not match the checksum in its sidecar" in refused(tiny)
+    sidecar = records.sidecar_path(part)
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "sha256": records.sha256(part)}))
+    assert plan_of(tiny, STUDY) == {"tabulate_study": 1}
+    assert f"{STUDY}: it was made from another results/tiny/studies/x_space/part-0.csv" in refused(tiny)
+
+
+def test_sidecars_hold_the_chain_and_no_absolute_path(finished):
+    results = finished / "results" / "tiny"
+    sidecars = list((results / "provenance").rglob("*.json"))
+    assert len(sidecars) == 8
+    for path in sidecars:
+        record = json.loads(path.read_text())
+        assert len(record["params_sha256"]) == 64, path
+        assert any(name.startswith("scripts/") for name in record["code"]), path
+        assert str(finished) not in path.read_text(), path
+        assert sys.prefix not in path.read_text(), path
+        assert not any(os.path.isabs(name) for name in record["inputs"])
+    record = records.read_provenance(finished / DESCENT)
+    assert record["inputs"] == {PROBLEMS[0]: records.sha256(finished / PROBLEMS[0])}
+    assert record["result"] == "descents/one/ensemble-0.npz"
+
+
+def test_a_problem_file_of_another_ensemble_or_seed_is_refused(tmp_path):
+    path = tmp_path / "results" / "t" / "problems" / "p" / "ensemble-3.npz"
+    records.write_arrays(path, {"ensemble": np.int64(3), "seed": np.int64(7)})
+    assert int(problem_files.read_problem(path, 7)["ensemble"]) == 3
+    with pytest.raises(problem_files.OtherProblem, match=rf"holds seed 7.*Delete {path} and rerun"):
+        problem_files.read_problem(path, 8)
+    records.write_arrays(path, {"ensemble": np.int64(2), "seed": np.int64(7)})
+    with pytest.raises(problem_files.OtherProblem, match=rf"holds ensemble 2.*Delete {path} and rerun"):
+        problem_files.read_problem(path, 7)
+
+
+def test_each_link_is_checked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, table = "results/t/studies/part.csv", "results/t/tables/a.csv"
+    records.write_table(source, ["x"], [{"x": 1}])
+    facts = {"params_sha256": chain.params_digest({"seed": 1}), "inputs": chain.input_digests([source])}
+    records.write_table(table, ["x"], [{"x": 1}], facts)
+    job = chain.Job(chain.params_digest({"seed": 1}), (source,))
+    assert chain.stale({table: job}) == {}
+    chain.require({table: job})
+    others = {
+        "other settings": chain.Job(chain.params_digest({"seed": 2}), (source,)),
+        "other files": chain.Job(job.params_sha256, ()),
+    }
+    for words, other in others.items():
+        assert words in chain.stale({table: other})[table]
+        with pytest.raises(chain.BrokenChain, match=rf"{words}.*Delete {table} and rerun"):
+            chain.require({table: other})
+    records.write_table(source, ["x"], [{"x": 2}])
+    assert chain.stale({table: job})[table] == f"it was made from another {source}"
+    records.write_table(source, ["x"], [{"x": 1}])
+    shutil.copyfile(records.sidecar_path(table), records.sidecar_path("results/t/tables/b.csv"))
+    shutil.copyfile(table, "results/t/tables/b.csv")
+    assert "belongs to tables/a.csv" in chain.stale({"results/t/tables/b.csv": job})["results/t/tables/b.csv"]
+    with pytest.raises(records.DamagedResult, match=r"belongs to tables/a\.csv"):
+        records.read_table("results/t/tables/b.csv")

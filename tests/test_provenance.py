@@ -1,0 +1,83 @@
+"""What a sidecar says of the commit: this repository's, or that it is unknown."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import copy_repository
+
+from algoreg import page, records
+
+QUESTION = "from algoreg.provenance import commit; import json; print(json.dumps(commit()))"
+
+
+def git(folder, *words):
+    """Run git in a folder as somebody."""
+    somebody = ("-c", "user.name=a", "-c", "user.email=a@b")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", folder, *somebody, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+
+def said(folder, **environment):
+    """Return (commit, dirty) as a job of a scratch repository would write it."""
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    done = subprocess.run([sys.executable, "-c", QUESTION], env=settings, capture_output=True, text=True, check=True)
+    return tuple(json.loads(done.stdout))
+
+
+@pytest.fixture
+def committed(tmp_path):
+    """Return a scratch repository with one commit."""
+    folder = copy_repository(tmp_path / "committed")
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+    return folder
+
+
+def test_the_commit_and_what_differs_from_it(committed):
+    head = git(committed, "rev-parse", "HEAD")
+    assert said(committed) == (head, False)
+    # The documented way to extend: a new file, unknown to git.
+    new = committed / "src" / "algoreg" / "algorithms" / "mine.py"
+    new.write_text("")
+    assert said(committed) == (head, True)
+    new.unlink()
+    (committed / "notes.txt").write_text("")
+    assert said(committed) == (head, False)
+    path = committed / "src" / "algoreg" / "seeds.py"
+    path.write_text(path.read_text() + "\n")
+    assert said(committed) == (head, True)
+
+
+def test_another_repositorys_commit_is_not_taken_for_ours(tmp_path, committed):
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    git(outer, "commit", "-q", "--allow-empty", "-m", "x")
+    unpacked = copy_repository(outer / "unpacked")
+    assert said(unpacked) == (None, None)
+    assert said(unpacked, GIT_DIR=str(outer / ".git")) == (None, None)
+    assert said(committed, GIT_DIR=str(outer / ".git")) == (git(committed, "rev-parse", "HEAD"), False)
+
+
+def test_without_git_the_commit_is_unknown_and_the_page_says_so(tmp_path):
+    assert said(copy_repository(tmp_path / "copy")) == (None, None)
+    path = tmp_path / "results" / "t" / "tables" / "a.csv"
+    records.write_table(path, ["x"], [{"x": 1}], {"commit": None, "dirty": None})
+    assert dict(page.provenance(tmp_path / "results" / "t", ["tables/a.csv"])["facts"])["commit"] == "unknown"
+
+
+def test_a_program_named_in_the_folders_own_git_settings_is_not_run(committed):
+    hook, trace = committed.parent / "hook", committed.parent / "trace"
+    hook.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    hook.chmod(0o755)
+    git(committed, "config", "core.fsmonitor", str(hook))
+    assert said(committed)[1] is False
+    assert not trace.exists()
+    # The trap works: git itself does run it.
+    git(committed, "status")
+    assert trace.exists()

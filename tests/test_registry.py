@@ -1,0 +1,151 @@
+"""What a job finds by name is in the digests of its code, and nothing there is never loaded."""
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, SCHEMAS
+
+from algoreg import registry, settings, sources
+
+SMOKE = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+QUICK = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
+CLAIMS = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+
+# Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
+NOT_REACHED = {
+    "algoreg.cuda_graphs": "steps recorded on a GPU",
+}
+
+LOADED = """
+import json, sys
+def loaded():
+    print("LOADED", json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "algoreg")))
+"""
+MEASURE = """
+from algoreg import devices, joblog, records, study
+from algoreg.provenance import of_job
+name, options, seed = json.loads(sys.argv[1])
+device, dtype = devices.configure("cpu", "float64", 1)
+rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
+assert rows
+loaded()
+"""
+DESCEND = """
+import numpy as np
+from algoreg import descent, devices, joblog, problem_files, problems, records, registry, stacked
+from algoreg.provenance import of_job
+block, problem, seed = json.loads(sys.argv[1])
+device, dtype = devices.configure("cpu", block["dtype"], 1)
+arrays = problems.draw_problem(problem, seed, 0)
+ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, "p.npz")
+batch = descent.Batch(
+    ensemble, arrays["factors"], arrays["labels"], block["algorithm"], block["runs"], {"errors": {"every": 1}}, seed
+)
+batch.result(batch.run())
+loaded()
+"""
+
+
+def loaded(code, what):
+    """Return the modules of this package that a process has loaded after running some code on its argument."""
+    command = [sys.executable, "-c", LOADED + code, json.dumps(what)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return set(json.loads(done.stdout.rsplit("LOADED", 1)[1]))
+
+
+def require_same(seen, script, named):
+    """Compare what a job loaded with what its rule's digests hold."""
+    digested = sources.closure(ROOT / "scripts" / script, tuple(named))
+    assert seen <= digested, f"loaded without a digest: {sorted(seen - digested)}"
+    assert digested - seen <= set(NOT_REACHED), f"digested, never loaded: {sorted(digested - seen)}"
+
+
+def tiny_studies():
+    """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
+    blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
+    found = {}
+    for name in sources.module_names("studies"):
+        options = settings.study_options(blocks[name])
+        found[name] = (name, options)
+        for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
+            allowed = sources.module_literal("studies", name, "OPTIONS")[option]["enum"]
+            assert set(allowed) <= set(sources.module_names(folder))
+            found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
+    return found
+
+
+@pytest.mark.parametrize("case", tiny_studies())
+def test_a_study_loads_what_its_digests_hold(case):
+    name, options = tiny_studies()[case]
+    require_same(
+        loaded(MEASURE, [name, options, 1]), "measure.py", registry.modules_of_study(name, options)
+    )  # fmt: skip
+
+
+DESCENTS = [
+    ("factored", "gaussian", {"alpha": 0.1}),
+    ("projected", "gaussian", {"start": "zero"}),
+    ("stochastic", "gaussian", {"alpha": 0.1}),
+    ("factored", "gram", {"alpha": 0.1}),
+    ("factored", "wishart", {"alpha": 0.1}),
+    ("factored", "streamed", {"alpha": 0.1}),
+    ("factored", "rank_one", {"alpha": 0.1}),
+    ("factored", "rank_one_pairs", {"alpha": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "ensemble", "start"), DESCENTS)
+def test_a_descent_loads_what_its_digests_hold(algorithm, ensemble, start):
+    problem = {"ensemble": ensemble, "d": 4, "rank": 1, "m": 12, "target": {"kind": "columns"}, "targets": 1}
+    run = {"start": "identity", **start, "step": 0.01, "m": 12, "iterations": 2, "target": 0, "step_factor": 1}
+    block = {"algorithm": algorithm, "dtype": "float64", "runs": [run]}
+    require_same(
+        loaded(DESCEND, [block, problem, 1]), "descend.py", registry.modules_of_descent(block, problem)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["estimands", "drawings"])
+def test_estimands_and_drawings_load_what_their_digests_hold(folder):
+    """Both import all that they need when they are imported: one process for each module."""
+    script, find = {"estimands": ("judge_claim.py", "estimand"), "drawings": ("draw_figure.py", "drawing")}[folder]
+    head = {
+        "estimands": "from algoreg import claims, joblog, published, records",
+        "drawings": "from algoreg import figures, joblog, records",
+    }[folder]
+    one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
+    for module, name in one_of.items():
+        code = f"{head}, registry\nfrom algoreg.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
+        require_same(loaded(code, name), script, [module])
+
+
+def test_a_claims_digests_hold_every_estimand_that_judges_it():
+    known = sources.decorated("estimands", "estimand")
+    for entry in CLAIMS:
+        parts = [entry, *(entry[part] for part in ("control", "positive_control") if part in entry)]
+        wanted = {known[part["estimand"]["name"]].module for part in parts if "name" in part["estimand"]}
+        assert set(registry.modules_of_claim(entry)) == wanted
+
+
+def test_the_registry_is_the_only_look_up_by_name():
+    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+        if path.name == "registry.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node, "id", getattr(node, "attr", None))
+            assert name not in ("import_module", "__import__", "find_spec"), f"{path}: look it up in algoreg.registry"
+            if isinstance(node, ast.ImportFrom):
+                assert "import_module" not in [alias.name for alias in node.names], path
+
+
+def test_every_tiers_studies_have_the_modules_they_find():
+    for tier in ("smoke", "quick", "standard", "paper"):
+        for block in yaml.safe_load((ROOT / "config" / f"{tier}.yaml").read_text()).get("studies", {}).values():
+            found = registry.modules_of_study(block["study"], settings.study_options(block))
+            assert f"algoreg.studies.{block['study']}" in found
+            if block["study"] == "threshold":
+                assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
