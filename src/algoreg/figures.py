@@ -1,5 +1,6 @@
 """What drawings share: one style, bands of runs, byte-stable files. The drawings are in ``algoreg.drawings``, found by name."""
 
+from contextlib import contextmanager
 from importlib import import_module
 
 import matplotlib
@@ -56,6 +57,15 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"
 BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
 
 
+@contextmanager
+def style():
+    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    with plt.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
 def drawing(function):
     """Mark a function of the tables as the drawing of the figure that has its name."""
     return function
@@ -82,7 +92,7 @@ def draw(name, tables):
     if name not in known:
         raise ValueError(f"figures.{name}: allowed are {', '.join(sorted(known))}")
     function = getattr(import_module(known[name].module), name)
-    with plt.rc_context(STYLE):
+    with style():
         figure = function(tables)
         # Laid out once, for all the files that it is saved to.
         figure.draw_without_rendering()
@@ -98,7 +108,7 @@ def save(figure, path, kind):
         "png": (FigureCanvasAgg, {"Software": None}),
     }[kind]
     resolution = figure.dpi
-    with plt.rc_context(STYLE):
+    with style():
         # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.
         getattr(canvas(figure), f"print_{kind}")(path, metadata=nameless)
     # Vector formats leave theirs behind.
