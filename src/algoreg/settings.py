@@ -681,6 +681,22 @@ def validate_tier(content, file, schemas):
     return content
 
 
+def taken_names(file, folder):
+    """Return the problem of a tier file that has the name of a tier of ``folder`` and says something else, as a list.
+
+    Both would write into the same ``results/<tier>``, the second over the first.
+    """
+    content = load_yaml(file)
+    name = content.get("tier") if isinstance(content, dict) else None
+    if name not in [path.stem for path in Path(folder).glob("*.yaml")]:
+        return []
+    shipped = Path(folder) / f"{name}.yaml"
+    if Path(file).resolve() == shipped.resolve() or content == load_yaml(shipped):
+        return []
+    taken = f"config/{name}.yaml has this name, and these results would replace its own; choose another name"
+    return [f"{file}: tier = {name}: {taken}"]
+
+
 def load_tier(path, schemas):
     """Read and validate a tier file."""
     return validate_tier(load_yaml(path), str(path), schemas)
