@@ -78,7 +78,7 @@ def load_yaml(path):
     """
     try:
         with open(path, encoding="utf-8") as handle:
-            return yaml.load(handle, Loader=_StrictLoader)
+            return yaml.load(handle, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader that refuses more)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
     except SettingsError:
