@@ -15,10 +15,12 @@ USER $USER_ID
 WORKDIR /algoreg
 
 # What the installation needs first, so that an edit of settings, tests or documents does not install it again.
-COPY --chown=algoreg requirements.lock requirements-torch.txt pyproject.toml README.md LICENSE Makefile ./
+COPY --chown=algoreg requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml README.md LICENSE Makefile ./
 COPY --chown=algoreg src ./src
 RUN make setup
 COPY --chown=algoreg . .
-RUN touch .venv/ready
+# Also for a user without an entry in passwd (docker run --user 1234): a name, and a folder for Snakemake's memory.
+ENV USER=algoreg
+RUN touch .venv/ready && chmod a+rwx . results
 
 CMD ["make", "quick"]

@@ -7,9 +7,9 @@ the tier have run before, what they took stands beside it.
 
 import argparse
 import heapq
-import multiprocessing
+import multiprocessing  # noqa: TID251 (its own processes)
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor  # noqa: TID251
 from pathlib import Path
 from statistics import fmean
 

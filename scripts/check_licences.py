@@ -10,10 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import yaml
+from license_expression import ExpressionError, ParseError, get_spdx_licensing
 
-# A licence known by its text, for packages whose metadata do not name it.
-TEXTS = {"Permission is hereby granted, free of charge, to any person obtaining a copy of this software": "MIT"}
-ALLOWED = Path(__file__).resolve().parents[1] / "docs" / "licences.yaml"
+SPDX = get_spdx_licensing()
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = ROOT / "docs" / "licences.yaml"
+# What may stand above the MIT licence's own words, which are those of this repository's LICENSE.
+MIT_HEAD = r"((The )?MIT License( \(MIT\))? )?(Copyright .{1,200} )?"
+MIT_BODY = "Permission is hereby granted"
 
 
 def stated(distribution):
@@ -23,48 +27,40 @@ def stated(distribution):
         return meta["License-Expression"], []
     classifiers = [line for line in meta.get_all("Classifier", []) if line.startswith("License ::")]
     words = [line.rsplit(" :: ", 1)[1] for line in classifiers if line != "License :: OSI Approved"]
-    text = (meta.get("License") or "").strip().splitlines()
-    return None, words or text[:1] or recognised(distribution)
+    text = (meta.get("License") or "").split()
+    return None, words or ([" ".join(text)] if text else recognised(distribution))
 
 
 def recognised(distribution):
-    """Return the licences of a package's licence files, as far as their text is known."""
+    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence, all of it alone."""
     files = [
         path
         for path in distribution.files or []
         if Path(path).name.upper().startswith(("LICENSE", "LICENCE", "COPYING"))
     ]
     texts = [" ".join(path.locate().read_text(encoding="utf-8").split()) for path in files]
-    return sorted({name for text in texts for opening, name in TEXTS.items() if opening in text})
+    ours = " ".join((ROOT / "LICENSE").read_text(encoding="utf-8").split())
+    body = re.escape(ours[ours.index(MIT_BODY) :])
+    return ["MIT"] if texts and all(re.fullmatch(MIT_HEAD + body, text) for text in texts) else []
 
 
 def allowed(expression, licences):
-    """Return whether an SPDX expression is met by allowed licences: all of an AND, one of an OR."""
-    tokens = re.findall(r"\(|\)|\bAND\b|\bOR\b|[^\s()]+(?: WITH [^\s()]+)?", expression)
+    """Return whether an SPDX expression is met by allowed licences: all of an AND, one of an OR.
 
-    def either():
-        values = [both()]
-        while tokens and tokens[0] == "OR":
-            tokens.pop(0)
-            values.append(both())
-        return any(values)
+    Raises
+    ------
+    license_expression.ExpressionError, license_expression.ParseError
+        If it is no expression.
+    """
 
-    def both():
-        values = [one()]
-        while tokens and tokens[0] == "AND":
-            tokens.pop(0)
-            values.append(one())
-        return all(values)
+    def met(node):
+        if isinstance(node, SPDX.AND):
+            return all(met(part) for part in node.args)
+        if isinstance(node, SPDX.OR):
+            return any(met(part) for part in node.args)
+        return node.render() in licences
 
-    def one():
-        token = tokens.pop(0)
-        if token != "(":
-            return token in licences
-        value = either()
-        tokens.pop(0)
-        return value
-
-    return either() and not tokens
+    return met(SPDX.parse(expression))
 
 
 def problem(distribution, policy):
@@ -80,8 +76,11 @@ def problem(distribution, policy):
             return f"{name}: says no licence"
         if all(spelled.get(word) in licences for word in words):
             return None
-        return f"{name}: {', '.join(words)}"
-    return None if allowed(expression, licences) else f"{name}: {expression}"
+        return f"{name}: {', '.join(words):.200}"
+    try:
+        return None if allowed(expression, licences) else f"{name}: {expression}"
+    except (ExpressionError, ParseError):
+        return f"{name}: {expression!r} is no SPDX expression"
 
 
 def main():

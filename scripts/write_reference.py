@@ -88,7 +88,8 @@ def main():
     if tier == "standard" and not options.rejudge:
         (ROOT / "docs" / "figures").mkdir(exist_ok=True)
         for figure in sorted((results / "figures").glob("*.svg")):
-            shutil.copyfile(records.check(figure), ROOT / "docs" / "figures" / figure.name)
+            with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
+                shutil.copyfile(records.check(figure), temporary)
             print(f"wrote docs/figures/{figure.name}")
     refresh_documents()
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 
 import pytest
 from conftest import ROOT
@@ -73,6 +74,14 @@ def opened(browser):
     assert [url for url in loaded if not url.startswith(OWN)] == []
 
 
+def wait_until(page, expression):
+    """Wait until an expression is true; the driver's own way to wait evaluates texts, which the page's policy forbids."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
 def drawn(page, name):
     """Scroll to a plot and wait until it is drawn."""
     page.locator(f"#{name}").scroll_into_view_if_needed()
@@ -128,7 +137,7 @@ def test_the_slider_moves_through_the_iterations(opened, results):
 
     slider.focus()
     page.keyboard.press("Home")
-    page.wait_for_function("document.getElementById('spectrum-iteration').value === '0'")
+    wait_until(page, "document.getElementById('spectrum-iteration').value === '0'")
     page.wait_for_timeout(300)
     first = state()
     page.keyboard.press("End")
@@ -140,7 +149,7 @@ def test_the_slider_moves_through_the_iterations(opened, results):
     assert last[1][-1] > 10 * first[1][-1]
     assert slider.get_attribute("aria-valuetext").startswith("iteration ")
     page.locator("#spectrum-play").click()
-    page.wait_for_function("Number(document.getElementById('spectrum-iteration').value) >= 2")
+    wait_until(page, "Number(document.getElementById('spectrum-iteration').value) >= 2")
     page.locator("#spectrum-play").click()
     assert page.locator("#spectrum-play").inner_text() == "Play"
 
@@ -164,7 +173,7 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     assert rows_of(page).count() == 0
     assert page.locator("#none").is_visible()
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.getElementById('shown').textContent.startsWith('45 ')")
+    wait_until(page, "document.getElementById('shown').textContent.startsWith('45 ')")
     button = page.get_by_role("button", name="Estimate")
     button.focus()
     page.keyboard.press("Enter")
@@ -247,4 +256,19 @@ def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):
         if claim["estimate"] is not None:
             assert f"{claim['estimate']:.4g}" in text
             assert f"{claim['ci_low']:.4g} … {claim['ci_high']:.4g}" in text
+    context.close()
+
+
+def test_the_policy_stops_a_foreign_script_and_anything_from_elsewhere(browser, fake, tmp_path):
+    page_file = tmp_path / "index.html"
+    foreign = '<script>window.foreign = 1</script><img src="x.png" onerror="window.foreign = 2"><iframe src="x.html"></iframe>'
+    page_file.write_text(fake.read_text(encoding="utf-8").replace("</main>", foreign + "</main>"), encoding="utf-8")
+    context = browser.new_context()
+    page = context.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("load")
+    assert page.evaluate("window.foreign") is None
+    assert sum("Content Security Policy" in text for text in complaints) >= 3
     context.close()

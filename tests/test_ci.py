@@ -110,7 +110,7 @@ def test_the_report_page_is_kept():
 
 
 def test_the_image_is_built_from_files_that_exist_by_targets_that_exist():
-    known = {"FROM", "RUN", "ARG", "USER", "WORKDIR", "COPY", "CMD"}
+    known = {"FROM", "RUN", "ARG", "ENV", "USER", "WORKDIR", "COPY", "CMD"}
     for name, rest in instructions():
         assert name in known, name
         if name == "COPY":

@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -150,3 +153,38 @@ def test_no_legend_looks_for_its_place():
                 places = [word.value for word in node.keywords if word.arg == "loc"]
                 assert places, (path, node.lineno)
                 assert getattr(places[0], "value", None) not in ("best", 0), (path, node.lineno)
+
+
+def test_the_users_own_style_reaches_no_figure(tmp_path):
+    script = """
+import sys
+import matplotlib
+import pandas as pd
+from algoreg import figures
+before = dict(matplotlib.rcParams)
+row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}
+table = pd.DataFrame([{**row, "iteration": t, "test_error": 1 / (1 + t), "train_error": 1 / (2 + t)} for t in range(3)])
+figure, axes = figures.plt.subplots()
+with figures.style():
+    figure, axes = figures.plt.subplots()
+    figures.band(axes, table, "iteration", "test_error", "C0", "a")
+    axes.legend()
+    axes.set_title("title")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+for kind in ("svg", "png", "pdf"):
+    figures.save(figure, f"{sys.argv[1]}.{kind}", kind)
+assert dict(matplotlib.rcParams) == before
+print(matplotlib.rcParams["font.size"])
+"""
+    files = {}
+    for name, text in {"plain": "", "own": "font.size: 30\naxes.linewidth: 9\naxes.spines.top: False\n"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "matplotlibrc").write_text(text)
+        command = [sys.executable, "-c", script, str(tmp_path / name / "figure")]
+        environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / name)}
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout.strip() == "30.0") == (name == "own")
+        files[name] = [(tmp_path / name / f"figure.{kind}").read_bytes() for kind in ("svg", "png", "pdf")]
+    assert files["plain"] == files["own"]

@@ -1,4 +1,8 @@
+import base64
+import gzip
+import hashlib
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -173,6 +177,28 @@ def test_the_page_says_remedies_controls_slack_and_what_is_no_sampling(tmp_path)
     assert '<data value="0.1000182">0.10002</data>' in html
     assert "supported, 0.7" in text
     assert "of jobs (" in text
+
+
+def test_the_policy_allows_the_pages_own_scripts_by_hash_and_no_other(tmp_path):
+    html = rendered(tmp_path)
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
+    assert policy.start() < html.index("<title>")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    library = re.search(r'<script type="text/plain" id="library">([^<]*)</script>', html)[1]
+    scripts = [
+        re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1].encode(),
+        gzip.decompress(base64.b64decode(library)),
+    ]
+    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts]
+    assert rules.pop("script-src").split() == hashes
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "font-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
 
 
 def test_missing_and_unjudged_claims_are_said(tmp_path):

@@ -378,3 +378,31 @@ def test_checking_a_tier_takes_as_many_steps_as_it_has_runs(monkeypatch):
     assert few["recorded_iterations"] == many["recorded_iterations"] > 0
     # Each listing of the runs is longer by the thousand that were added.
     assert many["listed"] - few["listed"] <= 1000 * few["expand_runs"]
+
+
+def test_a_file_of_ones_own_cannot_take_the_name_of_a_shipped_tier(tmp_path):
+    own = tmp_path / "mine.yaml"
+    folder = ROOT / "config"
+
+    def problems(content):
+        own.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return settings.taken_names(own, folder)
+
+    assert problems({**SMOKE, "seed": 99}) == [
+        f"{own}: tier = smoke: config/smoke.yaml has this name, and these results would replace its own; choose another name"
+    ]
+    assert len(problems({"tier": "claims"})) == 1
+    assert problems(SMOKE) == []
+    for harmless in ({**SMOKE, "tier": "mine"}, "[]", "", "tier: [smoke]", "tier: ../smoke", "seed: 1"):
+        assert problems(harmless) == []
+    for tier in ("smoke", "standard"):
+        assert settings.taken_names(folder / f"{tier}.yaml", folder) == []
+
+
+def test_the_workflow_refuses_a_taken_name_before_any_job(tmp_path):
+    own = tmp_path / "mine.yaml"
+    own.write_text(yaml.safe_dump({**SMOKE, "seed": 99}))
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", ROOT / "Snakefile", "--configfile", own]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"{own}: tier = smoke: config/smoke.yaml has this name" in done.stderr + done.stdout

@@ -1,5 +1,7 @@
 """What drawings share: one style, bands of runs, byte-stable files. The drawings are in ``algoreg.drawings``, found by name."""
 
+from contextlib import contextmanager
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -76,6 +78,15 @@ def _make_room(figure):
     figure.set_figheight(figure.get_figheight() + sum(rows.values()))
 
 
+@contextmanager
+def style():
+    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    with plt.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
 def drawing(function):
     """Mark a function of the tables as the drawing of the figure that has its name."""
     return function
@@ -99,7 +110,7 @@ def draw(name, tables):
         If no drawing has this name.
     """
     function = registry.drawing(name)
-    with plt.rc_context(STYLE):
+    with style():
         figure = function(tables)
         _make_room(figure)
         # Laid out once, for all the files that it is saved to.
@@ -116,7 +127,7 @@ def save(figure, path, kind):
         "png": (FigureCanvasAgg, {"Software": None}),
     }[kind]
     resolution = figure.dpi
-    with plt.rc_context(STYLE):
+    with style():
         # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.
         getattr(canvas(figure), f"print_{kind}")(path, metadata=nameless)
     # Vector formats leave theirs behind.

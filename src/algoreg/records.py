@@ -172,7 +172,7 @@ def write_arrays(path, arrays, provenance=None, sealed=True):
 
 def load_arrays(path):
     """Load an ``.npz`` written by :func:`write_arrays` without any check but the format's own."""
-    with np.load(path, allow_pickle=False) as archive:
+    with np.load(path, allow_pickle=False) as archive:  # noqa: TID251
         return {name: archive[name] for name in archive.files}
 
 

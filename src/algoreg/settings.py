@@ -97,7 +97,7 @@ def load_yaml(path):
     """
     try:
         with open(path, encoding="utf-8") as handle:
-            return yaml.load(handle, Loader=_StrictLoader)
+            return yaml.load(handle, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader that refuses more)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
     except SettingsError:
@@ -758,6 +758,22 @@ def validate_tier(content, file, schemas):
     if problems:
         raise SettingsError(problems)
     return content
+
+
+def taken_names(file, folder):
+    """Return the problem of a tier file that has the name of a tier of ``folder`` and says something else, as a list.
+
+    Both would write into the same ``results/<tier>``, the second over the first.
+    """
+    content = load_yaml(file)
+    name = content.get("tier") if isinstance(content, dict) else None
+    if name not in [path.stem for path in Path(folder).glob("*.yaml")]:
+        return []
+    shipped = Path(folder) / f"{name}.yaml"
+    if Path(file).resolve() == shipped.resolve() or content == load_yaml(shipped):
+        return []
+    taken = f"config/{name}.yaml has this name, and these results would replace its own; choose another name"
+    return [f"{file}: tier = {name}: {taken}"]
 
 
 def load_tier(path, schemas):

@@ -47,6 +47,7 @@ def checked_settings():
     for file in files:
         try:
             settings.load_yaml(file)
+            problems += settings.taken_names(file, ROOT / "config")
         except settings.SettingsError as error:
             problems += error.problems
     for load, arguments in (

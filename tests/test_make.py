@@ -1,0 +1,157 @@
+"""What make is given reaches no shell as text: attacks create no file, and the message says what is allowed."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+TARGETS = ("reproduce", "claim", "verify", "reference", "spread", "estimate", "test-browser", "clean")
+ATTACKS = (
+    "x; touch {}",
+    "`touch {}`",
+    'x"; touch {}; echo "',
+    "x'; touch {}; echo '",
+    "$(touch {})",
+    "$$(touch {})",
+    "$(shell touch {})",
+    "$(touch {}) in smoke) ;; esac #",
+    'x" in x) touch {};; esac #',
+    "smoke; touch {}",
+    "smoke\ntouch {}",
+    "../../x",
+    "docs",
+    "claims",
+    ".*",
+    "-h",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with the Makefile, the settings, and programs that do nothing but say how they were called."""
+    folder = tmp_path_factory.mktemp("make")
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / "config", folder / "config")
+    (folder / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "options.sh", folder / "scripts")
+    shutil.copytree(ROOT / "reference" / "runs", folder / "reference" / "runs")
+    binaries = folder / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    for name in ("python", "pip", "snakemake", "pytest"):
+        (binaries / name).write_text('#!/bin/sh\nprintf "<%s>" "${0##*/}" "$@"; echo\n')
+        (binaries / name).chmod(0o755)
+    for name in ("requirements.lock", "requirements-torch-cpu.txt", "requirements-torch.txt", "pyproject.toml"):
+        (folder / name).touch()
+    (folder / ".venv" / "ready").touch()
+    return folder
+
+
+def make(folder, *arguments, **environment):
+    """Run make as a user does who sets none of its variables elsewhere."""
+    inherited = {key: value for key, value in os.environ.items() if key not in ("TIER", "ID", "CORES", "MAKEFLAGS")}
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, env={**inherited, **environment}, capture_output=True, text=True)
+
+
+def snapshot(folder):
+    """Return every path of a folder."""
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_tier_reaches_a_shell(folder, tmp_path, target):
+    before = snapshot(folder)
+    for number, attack in enumerate(ATTACKS):
+        tier = attack.format(tmp_path / f"hit-{number}")
+        for given in ({"arguments": [f"TIER={tier}"]}, {"environment": {"TIER": tier}}):
+            if target == "reproduce" and "environment" in given:
+                continue  # this target names its tier itself
+            arguments = [target, "ID=fig1-published", *given.get("arguments", [])]
+            done = make(folder, *arguments, **given.get("environment", {}))
+            assert done.returncode == 2, (tier, done.stdout, done.stderr)
+            assert f"TIER = {tier}: allowed are paper quick smoke standard, or the path" in done.stderr, done.stderr
+            assert "snakemake" not in done.stdout
+    assert snapshot(folder) == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack])
+def test_no_claim_and_no_number_of_cores_reaches_a_shell(folder, tmp_path, attack):
+    text = attack.format(tmp_path / "hit")
+    for key, allowed in (("ID", "allowed are fig1-initialisation "), ("CORES", "allowed is a whole number")):
+        arguments = {"ID": "fig1-published", key: text}
+        given = [f"{name}={value}" for name, value in arguments.items()]
+        for done in (make(folder, "claim", *given), make(folder, "claim", **arguments)):
+            assert done.returncode == 2, done.stdout
+            assert f"{key} = {text}: {allowed}" in done.stderr
+            assert "snakemake" not in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_id_of_two_lines_is_refused_though_one_is_known(folder):
+    done = make(folder, "claim", "ID=fig1-published\n- id: fig2-published")
+    assert done.returncode == 2
+    assert "snakemake" not in done.stdout
+
+
+def test_what_is_allowed_arrives(folder, tmp_path):
+    def called(*arguments, **environment):
+        done = make(folder, *arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stdout.splitlines() if line.startswith("<snakemake>")]
+
+    assert called("reproduce") == ["<snakemake><--cores><2>"]
+    assert called("quick", "CORES=3") == ["<snakemake><--cores><3><--configfile><config/quick.yaml>"]
+    assert called("smoke", TIER="x; y") == ["<snakemake><--cores><2><--configfile><config/smoke.yaml>"]
+    claim = called("claim", "ID=lemA1-as-printed", "TIER=quick", "ARGS=-n --quiet")
+    assert claim == ["<snakemake><--cores><2><claim_lemA1_as_printed><-n><--quiet><--configfile><config/quick.yaml>"]
+    own = tmp_path / "my tier's.yaml"
+    own.write_text("# mine\ntier: mine  # a name\nseed: 1\n")
+    assert called("reproduce", f"TIER={own}") == [f"<snakemake><--cores><2><--configfile><{own}>"]
+    done = make(folder, "verify", f"TIER={own}")
+    assert "no reference for tier mine" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])
+def test_a_file_without_a_tiers_name_is_refused(folder, tmp_path, content):
+    own = tmp_path / "own.yaml"
+    own.write_text(content)
+    done = make(folder, "clean", f"TIER={own}")
+    assert done.returncode == 2
+    assert f"TIER = {own}: this file has no line 'tier: name', or several" in done.stderr
+
+
+def test_clean_deletes_one_tier_and_names_it(folder):
+    for tier in ("smoke", "quick"):
+        (folder / "results" / tier / "tables").mkdir(parents=True)
+    done = make(folder, "clean", "TIER=smoke")
+    assert done.returncode == 0
+    assert "deleting results/smoke" in done.stdout
+    assert [path.name for path in (folder / "results").iterdir()] == ["quick"]
+    shutil.rmtree(folder / "results")
+
+
+def test_every_target_that_takes_a_tier_checks_it():
+    text = (ROOT / "Makefile").read_text()
+    for rule in text.split("\n\n"):
+        lines = rule.splitlines()
+        recipe = [line for line in lines if line.startswith("\t")]
+        assert not any("$(TIER)" in line or "$(ID)" in line or "$(CORES)" in line for line in recipe), rule
+        if any("$$tier" in line.lower() or "$$CORES" in line or "$(snakemake)" in line for line in recipe):
+            heads = [line for line in lines if ":" in line and "##" in line and not line.startswith("\t")]
+            assert heads, rule
+            assert all(" options" in head for head in heads), rule
+
+
+def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
+    (folder / ".venv" / "bin" / "snakemake").write_text('#!/bin/sh\nprintf "%s|" "$HOME" "$USER" "$PYTHONUTF8"; echo\n')
+    (folder / ".venv" / "bin" / "snakemake").chmod(0o755)
+    done = make(folder, "smoke", HOME="/proc/none", USER="", PYTHONUTF8="0")
+    assert f"{folder}/.snakemake/home|" in done.stdout
+    assert done.stdout.split("|")[2] == "1"
+    assert (folder / ".snakemake" / "home").is_dir()
+    done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
+    assert done.stdout.startswith(f"{tmp_path}|somebody|1|")
