@@ -36,6 +36,13 @@ FAULTS = (
         "test_plain_studies.py::test_a_run_that_falls_three_times_as_fast_as_proposition_43_promises_has_the_ratio_three",
     ),
     Fault(
+        "Proposition 4.3's least rate is held against η/16κ",
+        "studies/rank_r_dynamics.py",
+        "least / -math.log1p(-step / (8 * kappa))",
+        "least / -math.log1p(-step / (16 * kappa))",
+        "test_plain_studies.py::test_a_run_that_falls_three_times_as_fast_as_proposition_43_promises_has_the_ratio_three",
+    ),
+    Fault(
         "the projection's law counts d² entries of a symmetric matrix",
         "studies/x_space.py",
         "predicted = max(1 - m / symmetric_dimension(d), 0.0)",
