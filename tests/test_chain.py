@@ -129,17 +129,33 @@ def test_another_seed_or_code_is_seen_without_any_memory(tiny, file, old, new, p
     assert f"{DESCENT}: it was made with other settings, seed, code or versions. Delete {DESCENT} and rerun" in text
 
 
-def test_numbers_of_another_seed_do_not_become_the_reference(smoke, tmp_path):
-    folder = shutil.copytree(smoke, tmp_path / "repository", copy_function=shutil.copy2)
-    forget(folder)
-    command = [sys.executable, "scripts/write_reference.py", "smoke"]
+def written(folder):
+    """Ask scripts/write_reference.py whether it would write the tiny tier's results as a reference."""
+    code = (
+        "import sys; sys.path.insert(0, 'scripts'); from pathlib import Path; import yaml, write_reference\n"
+        "tier = yaml.safe_load(Path('config/tiny.yaml').read_text())\n"
+        "write_reference.require_current(tier, Path('results/tiny'), True)"
+    )
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    patched(folder / "config" / "smoke.yaml", "seed: 2018", "seed: 99")
-    before = (folder / "reference" / "runs" / "smoke.json").read_bytes()
-    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
-    assert done.returncode != 0
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=settings, capture_output=True, text=True)
+
+
+def test_only_results_of_the_present_settings_and_contents_become_a_reference(tiny):
+    forget(tiny)
+    done = written(tiny)
+    assert done.returncode == 0, done.stderr
+    patched(tiny / "config" / "tiny.yaml", "seed: 2018", "seed: 99")
+    done = written(tiny)
+    assert done.returncode == 1
     assert "not what the present settings, code and inputs make" in done.stderr
-    assert (folder / "reference" / "runs" / "smoke.json").read_bytes() == before
+    patched(tiny / "config" / "tiny.yaml", "seed: 99", "seed: 2018")
+    table = tiny / TABLE
+    stamp = table.stat()
+    table.write_bytes(table.read_bytes().replace(b"budget", b"wudget", 1))
+    os.utime(table, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    done = written(tiny)
+    assert done.returncode == 1
+    assert "figure_1.csv: its content does not match the checksum" in done.stderr
 
 
 @pytest.mark.parametrize("remembered", [True, False])
