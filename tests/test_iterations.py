@@ -394,9 +394,9 @@ def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step
         ).value
         for rule in ("constant", "inverse_log")
     }
-    # The controlled rule's iterations are the other's times log(d/α)/log d.
+    # The control's iterations are the other's times log(d/α)/log d, but that η·t depends a little on η.
     logs = np.log(8 / np.array(alphas))
-    assert grown["inverse_log"] / grown["constant"] == pytest.approx(logs[-1] / logs[0], rel=0.02)
+    assert grown["inverse_log"] / grown["constant"] == pytest.approx(logs[-1] / logs[0], rel=0.05)
 
 
 def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
@@ -516,3 +516,28 @@ def test_every_passage_is_filled_from_its_tables(tables):
             assert f"<!-- begin: {name.replace('_', '-')} -->" in ledger
     text = passages.theorem_11_hypothesis(reference)
     assert text.count("| no |") + text.count("| yes |") == 6
+
+
+def test_the_ledger_names_the_studies_that_share_ensembles():
+    blocks = settings.load_yaml(ROOT / "config" / "standard.yaml")["studies"]
+    kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
+    sizes = {}
+    for name, block in blocks.items():
+        options = settings.study_options(block)
+        # Certified ones are Gram matrices, drawn from streams of their own.
+        if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
+            continue
+        known = options.get("d", options.get("dimensions"))
+        for d in known if isinstance(known, list) else [known]:
+            if not name.startswith(("samples_settings", "samples_precision", "samples_projected")):
+                sizes.setdefault(d, set()).add(name)
+    for_the_ledger = {"error_in_d", "iterations_in_kappa_small_step"}
+    shared = {d: sorted(names - for_the_ledger) for d, names in sizes.items()}
+    lines = [
+        f"- d = {d}: {', '.join(f'`{name}`' for name in names)}."
+        for d, names in sorted(shared.items())
+        if len(names) > 1
+    ]
+    ledger = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    part = ledger.split("## 17. What claims share")[1].split("## 18.")[0]
+    assert [line for line in part.splitlines() if line.startswith("- ")] == lines

@@ -286,3 +286,38 @@ def test_the_run_that_leaves_is_the_one_that_goes_farthest():
         for alpha, value in zip((0.1, 0.01, 0.001), path, strict=True)
     ]
     assert drawings.nearest_then_away(pd.DataFrame(rows)).tolist() == [0.5, 0.1, 0.4]
+
+
+def test_runs_that_do_not_fit_are_left_out_of_the_geometric_mean():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        [
+            {"target": t, "ensemble": e, "y": np.exp(rng.normal()), "status": "converged"}
+            for t in range(3)
+            for e in range(6)
+        ]
+    )
+    lost = frame.sample(5, random_state=1).index
+    frame.loc[lost, ["y", "status"]] = [1e-9, "budget"]
+    kept = frame[frame["status"] == "converged"]["y"]
+    options = {"table": "x", "value": "y"}
+    found = remarks.fitted_geometric_mean({"x": frame}, {}, np.random.default_rng(0), **options)
+    assert found.value == pytest.approx(np.exp(np.log(kept).mean()))
+    assert kept.min() < found.low < found.value < found.high < kept.max()
+    few = frame.assign(status=np.where(frame["ensemble"] < 2, "converged", "budget"))
+    zero = frame.assign(y=0.0)
+    for table in (few, zero):
+        assert remarks.fitted_geometric_mean({"x": table}, {}, rng, **options) == estimators.UNDEFINED
+
+
+def test_the_parts_of_descent_on_x_are_reported_apart():
+    keys = {"m_over_dimension": [0.5, 0.5, 2.0, 2.0]}
+    table = {
+        "keys": keys,
+        "status": ["budget"] * 4,
+        "test_error": [0.7, 0.8, 0.0, 0.0],
+        "predicted_error": [0.5, 0.5, 0, 0],
+    }
+    text = passages.x_space_parts({"tables": {"x_space": table}})
+    assert "| 0.5 | 0.75 | 0.5 | +50.0 % |" in text
+    assert "| 2 | 0 | 0 | – |" in text

@@ -41,6 +41,8 @@ def min_trace_ends(reference):
     left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     ends = chosen(frame, {"method": "descent", "alpha": smallest})
     unfinished = int((ends["status"] != "converged").sum())
+    below = chosen(ends, {"m_per_dr": frame["m_per_dr"].min()})
+    fitted = int((below["status"] == "converged").sum())
     solvers = frame[frame["method"].isin(["clarabel", "scs"])]
     inexact = int((solvers["status"] == "budget").sum())
     failed = int((solvers["status"] == "diverged").sum())
@@ -60,7 +62,8 @@ def min_trace_ends(reference):
         f"- At m = {few['m_per_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
         f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} runs "
         f"end more than twice as far away as they were at some larger α.\n"
-        f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`).\n"
+        f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
+        f"m = {below['m_per_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these.\n"
         f"- Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
         f"asked for and {failed} failed."
     )
@@ -102,3 +105,15 @@ def minibatch_ratios(reference):
         rows.append([f"{alpha:g}", f"{noise:g}", number(fit), f"{factor:g}·b/(2D)", number(own), *cells])
     batches = [f"b = {batch:g}" for batch in sorted(sgd["batch"].unique())]
     return markdown(["α", "label noise", "noise·√(dim/m)", "η", "gradient descent", *batches], rows)
+
+
+@passage("x_space")
+def x_space_parts(reference):
+    """Return both parts of what descent on X is judged by: how near the law it is, and how large its error, as Markdown."""
+    frame = frame_of(reference["tables"]["x_space"])
+    rows = []
+    for share, part in frame.groupby("m_over_dimension"):
+        error, law = part["test_error"].mean(), part["predicted_error"].mean()
+        off = f"{100 * (error / law - 1):+.1f} %" if law else "–"
+        rows.append([f"{share:g}", number(error), number(law), off])
+    return markdown(["m/D", "mean relative error", "√(1 − m/D)", "off"], rows)
