@@ -188,3 +188,14 @@ print(matplotlib.rcParams["font.size"])
         assert (done.stdout.strip() == "30.0") == (name == "own")
         files[name] = [(tmp_path / name / f"figure.{kind}").read_bytes() for kind in ("svg", "png", "pdf")]
     assert files["plain"] == files["own"]
+
+
+def test_each_size_has_its_own_published_points():
+    ratios = [5, 10, 15, 20, 25, 30, 35]
+    parts = [rows(method, d, ratios, [0.5] * 7, alpha=0.01) for method in ("projected", "factored") for d in (100, 150)]
+    table = pd.concat(parts, ignore_index=True)
+    figure = figures.draw("figure_4", {"figure_4": table, "figure_4_published": table.iloc[:0]})
+    for axes, first in zip(figure.axes, (0.8906, 0.933), strict=True):
+        (line,) = (line for line in axes.lines if line.get_label() == "projected, published")
+        assert line.get_ydata()[0] == first
+        assert len(line.get_ydata()) == 7

@@ -120,7 +120,7 @@ def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     plan = planned(folder, "claim_fig1_initialisation", tier="quick")
     assert plan == {"claim_fig1_initialisation": 1, "descend": 6, "draw_problem": 3, "tabulate": 2}
     plan = planned(folder, "results/quick/figures/figure_3.svg", tier="quick")
-    assert plan == {"draw_figure": 1, "descend": 3, "draw_problem": 3, "tabulate": 1}
+    assert plan == {"draw_figure": 1, "descend": 4, "draw_problem": 4, "tabulate": 1}
     plan = planned(folder, "results/quick/tables/figure_1_paper_step.csv", tier="quick")
     assert plan == {"descend": 4, "draw_problem": 3, "tabulate": 1}
 
