@@ -22,7 +22,9 @@ def shortfall(value, predicted, tolerance, floor):
     return np.maximum(away, floor / np.maximum(value, 1e-12))
 
 
-@estimand("largest factor over {by} by which the mean over runs of {value} misses {predicted} ± {tolerance:.0%} or {floor:g}")
+@estimand(
+    "largest factor over {by} by which the mean over runs of {value} misses {predicted} ± {tolerance:.0%} or {floor:g}"
+)
 def largest_shortfall(tables, published, rng, *, table, value, predicted, by, tolerance, floor, where=None):
     """Return the largest :func:`shortfall` of the mean over runs of ``value`` among the points named by ``by``.
 
