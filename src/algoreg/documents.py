@@ -184,7 +184,7 @@ def tables_document(tiers):
             studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
     lines = [
         GENERATED.format(
-            source="the tier files, the literals of the modules in src/algoreg/studies, or src/algoreg/documents.py"
+            source="the tier files, the literals of the modules in src/algoreg/studies, or src/algoreg/columns.py"
         ),
         "# Tables",
         "",
