@@ -19,7 +19,9 @@ OPTIONS := . scripts/options.sh
 # Of a shell whose environment asks for ASCII, rule messages with × would be tracebacks.
 export PYTHONUTF8 := 1
 # Containers may run as a user without a name, or without a home that can be written: Snakemake and Jupyter need both.
-export USER ?= $(shell id -un 2>/dev/null || echo nobody)
+ifeq ($(USER),)
+export USER := $(shell id -un 2>/dev/null || echo nobody)
+endif
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
 export HOME := $(CURDIR)/.snakemake/home
 endif
@@ -148,7 +150,7 @@ lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
 .venv/tools/ready: requirements-tools.txt | .venv/ready
 	@rm -rf .venv/tools
 	$(PYTHON) -m venv .venv/tools
-	$(BIN)/uv pip install --quiet --python .venv/tools --require-hashes -r requirements-tools.txt
+	.venv/tools/bin/python -m pip install --quiet --require-hashes -r requirements-tools.txt
 	@touch $@
 
 tools: .venv/tools/ready

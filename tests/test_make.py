@@ -151,6 +151,7 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     (folder / ".venv" / "bin" / "snakemake").chmod(0o755)
     done = make(folder, "smoke", HOME="/proc/none", USER="", PYTHONUTF8="0")
     assert f"{folder}/.snakemake/home|" in done.stdout
+    assert done.stdout.split("|")[1]
     assert done.stdout.split("|")[2] == "1"
     assert (folder / ".snakemake" / "home").is_dir()
     done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
