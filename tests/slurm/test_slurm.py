@@ -138,3 +138,13 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
         # The one that went first has failed, and the other was not begun.
         logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian_d10-*.log")
         assert sum("torch sees no CUDA device here" in log.read_text() for log in logs) == 1
+
+
+def test_verify_collects_checks_and_compares_in_submissions_of_their_own(repository, cluster):
+    results = repository / "results" / "smoke"
+    for name in ("claims.json", "controls.json"):
+        (results / name).unlink()
+    status, output = finish(start(repository, cluster, "verify"), repository)
+    assert status == 0, output[-3000:]
+    assert "verify: passed" in (results / "verify.txt").read_text()
+    assert output.count("has been submitted with SLURM jobid") == 3
