@@ -1,6 +1,6 @@
-"""Other loops of every library than this processor's best, as another processor has them: python benchmarks/kernels.py SSE command …
+"""Other loops than this processor's best, as another processor has them: python benchmarks/kernels.py SSE command …
 
-Only the environment says so: the loops that the project compiles itself stay this processor's (see benchmarks/spread.py).
+The project's own loops are compiled for such a processor, too. Only the environment says so.
 """
 
 import os
@@ -14,6 +14,7 @@ NUMPY = np.show_config("dicts")["SIMD Extensions"].get("found", [])
 # add in one rounding.
 KERNELS = {
     "AVX2": {
+        "ALGOREG_CPU": "haswell",
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         "MKL_CBWR": "AVX2",
@@ -21,6 +22,7 @@ KERNELS = {
         "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in NUMPY if name not in ("X86_V3", "AVX2", "FMA3")),
     },
     "SSE": {
+        "ALGOREG_CPU": "nehalem",
         "ATEN_CPU_CAPABILITY": "default",
         "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
         "MKL_CBWR": "COMPATIBLE",

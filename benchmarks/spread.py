@@ -15,19 +15,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import kernels as libraries
-from algoreg import claims, devices, published, records, reference, report, settings
-from algoreg.kernels import library, passes
+from algoreg import claims, published, records, reference, report, settings
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 OUTPUT = ROOT / "reference" / "spread"
-# Options of `tables_of`, and kernels of the libraries.
+# Options of `tables_of`, and kernels.
 VARIATIONS = {
     "two threads": ({"threads": 2}, None),
     "halved batches": ({"batches": 2}, None),
-    "AVX2 kernels": ({"cpu": "haswell"}, "AVX2"),
-    "SSE kernels": ({"cpu": "nehalem"}, "SSE"),
+    "AVX2 kernels": ({}, "AVX2"),
+    "SSE kernels": ({}, "SSE"),
 }
 # In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what float32 costs
 # is no tolerance's matter there, as verify never compares across data types.
@@ -37,17 +36,8 @@ SMOKE_ONLY = {
 }
 
 
-def compile_for(cpu):
-    """Let the engine's loops be those that another x86 processor would get, from LLVM's list of them."""
-    kernels = {dtype: library.Kernels(dtype, cpu=cpu) for dtype in devices.DTYPES.values()}
-    passes.compiled = kernels.__getitem__
-
-
 def child(tier, names, options):
     """Print tables of a tier as JSON."""
-    options = dict(options)
-    if "cpu" in options:
-        compile_for(options.pop("cpu"))
     print(json.dumps(tables_of(tier, names, **options)))
 
 

@@ -74,7 +74,7 @@ def _compile(source, defines, cpu, library):
         os.replace(beside, library)
 
 
-def load(source, defines=(), cpu="native"):
+def load(source, defines=(), cpu=None):
     """Return the library of a C file.
 
     Parameters
@@ -82,8 +82,8 @@ def load(source, defines=(), cpu="native"):
     source : path
     defines : sequence of str
         The compiler's options ``-DNAME=VALUE``.
-    cpu : str
-        This processor, or another one's name in the compiler's words.
+    cpu : str, optional
+        A processor's name in the compiler's words. Left out, the environment's ``ALGOREG_CPU``, or else ``native``, this one.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def load(source, defines=(), cpu="native"):
     CompilerFailed
         If there is no compiler, or it refuses the source.
     """
-    source = Path(source)
+    source, cpu = Path(source), cpu or os.environ.get("ALGOREG_CPU", "native")
     try:
         compiler = metadata.version("ziglang")
     except metadata.PackageNotFoundError as error:

@@ -32,13 +32,13 @@ class Kernels:
     ----------
     dtype : torch.dtype
         ``float32`` or ``float64``.
-    cpu : str
+    cpu : str, optional
         See :func:`algoreg.kernels.build.load`; tests compare the bits of several.
     **sizes : int
         Other sizes of chunks than the source's, which show in no result: ``CHUNK``, ``ADD_CHUNK``, ``ADD_ROWS``.
     """
 
-    def __init__(self, dtype, cpu="native", **sizes):
+    def __init__(self, dtype, cpu=None, **sizes):
         defines = [f"-DREAL={REALS[dtype]}", *(f"-D{name}={size}" for name, size in sizes.items())]
         library = build.load(SOURCE, defines, cpu)
         for name, (pointers, integers) in FUNCTIONS.items():
