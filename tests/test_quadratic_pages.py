@@ -87,7 +87,7 @@ def test_passages_read_the_tables_that_they_name(tables, monkeypatch):
             "status": frame["status"].tolist(),
             **columns,
         }
-    for name in ("lemma_a1", "alg1_ablation", "alg1_tau", "thm12_examples", "alg1_starts"):
+    for name in ("lemma_a1", "lemma_levels", "alg1_ablation", "alg1_tau", "thm12_examples", "alg1_starts"):
         text = getattr(passages, name)({"tables": named})
         assert text.startswith("| ")
         assert "nan" not in text
