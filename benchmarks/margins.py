@@ -1,0 +1,86 @@
+"""The margins of fig1-, fig3- and fig4-published: how far one more draw lies from our mean, by draws from another seed.
+
+``python benchmarks/margins.py``, some minutes. Published values are not read.
+"""
+
+import numpy as np
+
+from in_process import _recorded
+
+TARGETS, ENSEMBLES, SEED = 6, 3, 7
+# What is judged: the mean of our crossed runs, against one target over three ensembles.
+OURS, THEIRS = (5, 3), (1, 3)
+
+
+def _problem(rank, m):
+    sizes = {"d": 100, "rank": rank, "m": m, "targets": TARGETS, "ensembles": ENSEMBLES}
+    return {"ensemble": "gaussian", **sizes, "target": {"kind": "columns"}}
+
+
+def _descent(problem, algorithm, factor, runs, stop=None):
+    runs = [{**run, "iterations": 10000} for run in runs]
+    block = {"problem": problem, "algorithm": algorithm, "step_factor": factor, "runs": runs}
+    if stop:
+        block["stop_below_train_error"] = stop
+    return {**block, "record": {"errors": {"log_spaced": 5}}}
+
+
+# The noisiest points of each figure.
+TIER = {
+    "tier": "margins",
+    "seed": SEED,
+    "dtype": "float32",
+    "threads": 1,
+    "problems": {"rank5": _problem(5, 2500), "rank1": _problem(1, 3500), "few": _problem(1, 1000)},
+    "descents": {
+        "figure_1": _descent("rank5", "factored", 10, [{"alpha": [0.3162, 0.03162, 0.01, 0.001], "step": 0.01}]),
+        "figure_1_large": _descent("rank5", "factored", 5, [{"alpha": 1.0, "step": 0.01}]),
+        "figure_3": _descent("rank5", "factored", 10, [{"alpha": 0.01, "step": 0.01}]),
+        "figure_4_factored": _descent("few", "factored", 10, [{"alpha": 0.01, "m": [500, 1000], "step": 0.01}], 1e-3),
+        "figure_4_projected": _descent(
+            "rank1",
+            "projected",
+            10,
+            [{"m": 2500, "step": 0.005}, {"m": [3000, 3500], "step": 0.01}],
+            1e-3,
+        ),
+    },
+}
+
+
+def log_errors(name):
+    """Return the log test errors at the ends of a descent's runs, shape (points, targets, ensembles)."""
+    drawn, logs = {}, []
+    for number in range(ENSEMBLES):
+        _, _, _, runs, arrays = _recorded(TIER, name, number, dtype=None, threads=1, alone=False, drawn=drawn)
+        ends = {(int(run), int(iteration)): test for run, iteration, _, test in arrays["errors"]}
+        logs.append([np.log(ends[i, int(arrays["ended"][i])]) for i in range(len(runs))])
+    return np.array(logs).T.reshape(-1, TARGETS, ENSEMBLES)
+
+
+def largest_factors(logs, rng, draws=20000):
+    """Return the largest factor over points of simulated draws with the effects of targets and ensembles of ``logs``."""
+    mean = logs.mean(axis=(1, 2))[:, None]
+    away = 0.0
+    for effects, ours, theirs in zip((logs.mean(axis=2) - mean, logs.mean(axis=1) - mean), OURS, THEIRS, strict=True):
+        units = effects.shape[1]
+        normal = rng.standard_normal((units, draws)) / np.sqrt(units - 1)
+        away = away + effects @ normal * np.sqrt(1 / ours + 1 / theirs)
+    return np.exp(np.abs(away).max(axis=0))
+
+
+def main():
+    """Print each figure's 95 % quantile and the margin that follows."""
+    figures = {
+        "1": ("figure_1", "figure_1_large"),
+        "3": ("figure_3",),
+        "4": ("figure_4_factored", "figure_4_projected"),
+    }
+    for figure, names in figures.items():
+        factors = largest_factors(np.concatenate([log_errors(name) for name in names]), np.random.default_rng(0))
+        quantile = np.quantile(factors, 0.95)
+        print(f"Figure {figure}: 95 % below {quantile:.2f}, margin {np.ceil(quantile * 20) / 20:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
