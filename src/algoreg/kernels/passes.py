@@ -2,8 +2,7 @@
 
 A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they are still in
 the core's own cache: the ensemble is read once. Calls of a matrix library cannot be cut that finely, and its products with a few
-runs reach a third of what they reach with many. So the loops are written in LLVM's intermediate language, on vectors of 64 bytes;
-compiling them takes a fifth of a second per process.
+runs reach a third of what they reach with many. So the loops are written in C (``kernels.c``), on vectors of 64 bytes.
 
 **Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
 added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in eights, and those by their number; products of d × d matrices column by column. With
