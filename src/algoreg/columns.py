@@ -6,7 +6,9 @@ A value is the meaning, or a pair: the reader's name and the meaning. A column w
 from functools import cache
 
 from algoreg import sources
-from algoreg.study import STATUSES
+
+# How a run of a study can end.
+STATUSES = ("converged", "budget", "diverged")
 
 # What columns mean wherever ``STUDY_COLUMNS`` has nothing else.
 COLUMNS = {

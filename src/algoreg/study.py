@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from algoreg import registry, sources
-
-STATUSES = ("converged", "stopped", "budget", "diverged")
+from algoreg.columns import STATUSES
 
 
 @dataclass(frozen=True)
