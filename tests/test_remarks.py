@@ -288,7 +288,7 @@ def test_the_run_that_leaves_is_the_one_that_goes_farthest():
     assert drawings.nearest_then_away(pd.DataFrame(rows)).tolist() == [0.5, 0.1, 0.4]
 
 
-def test_runs_that_do_not_fit_are_left_out_of_the_geometric_mean():
+def test_runs_that_do_not_fit_are_left_out_of_the_mean():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         [
@@ -301,13 +301,11 @@ def test_runs_that_do_not_fit_are_left_out_of_the_geometric_mean():
     frame.loc[lost, ["y", "status"]] = [1e-9, "budget"]
     kept = frame[frame["status"] == "converged"]["y"]
     options = {"table": "x", "value": "y"}
-    found = remarks.fitted_geometric_mean({"x": frame}, {}, np.random.default_rng(0), **options)
-    assert found.value == pytest.approx(np.exp(np.log(kept).mean()))
+    found = remarks.fitted_mean({"x": frame}, {}, np.random.default_rng(0), **options)
+    assert found.value == pytest.approx(kept.mean())
     assert kept.min() < found.low < found.value < found.high < kept.max()
     few = frame.assign(status=np.where(frame["ensemble"] < 2, "converged", "budget"))
-    zero = frame.assign(y=0.0)
-    for table in (few, zero):
-        assert remarks.fitted_geometric_mean({"x": table}, {}, rng, **options) == estimators.UNDEFINED
+    assert remarks.fitted_mean({"x": few}, {}, rng, **options) == estimators.UNDEFINED
 
 
 def test_the_parts_of_descent_on_x_are_reported_apart():

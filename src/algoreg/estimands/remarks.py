@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.estimators import UNDEFINED, Estimate, cells, chosen, estimand, interval_of
+from algoreg.estimators import UNDEFINED, cells, chosen, estimand, interval_of
 
 
 def shortfall(value, predicted, tolerance, floor):
@@ -40,26 +40,22 @@ def largest_shortfall(tables, published, rng, *, table, value, predicted, by, to
     return interval_of(lambda part: np.max(shortfall(part.mean(axis=(1, 2)), law, tolerance, floor)), values, rng)
 
 
-@estimand(
-    "geometric mean of the distance between the ends of descent and of the convex programme, runs that fit the labels"
-)
-def fitted_geometric_mean(tables, published, rng, *, table, value, where=None):
-    """Return the geometric mean of ``value`` over the runs that fit their labels, those with the status ``converged``.
+@estimand("mean distance between the ends of descent and of the convex programme, runs that fit the labels")
+def fitted_mean(tables, published, rng, *, table, value, where=None):
+    """Return the mean of ``value`` over the runs that fit their labels, those with the status ``converged``.
 
     Intervals resample whole targets and ensembles, with those of their runs that fit. Undefined where fewer than half of the
-    runs do, or where one of those has no positive value.
+    runs do.
     """
     frame = chosen(tables[table], where)
     fits = frame["status"] == "converged"
-    if 2 * fits.sum() < len(frame) or not (frame.loc[fits, value] > 0).all():
+    if 2 * fits.sum() < len(frame):
         return UNDEFINED
-    logs = np.log(frame[value].where(fits))
-    _, values = cells(frame.assign(log=logs, point=0), ["point"], "log")
+    _, values = cells(frame.assign(fitted=frame[value].where(fits), point=0), ["point"], "fitted")
     whole = np.nanmean(values)
 
     def statistic(part):
         # A resample none of whose runs fits says nothing.
         return np.nanmean(part) if np.isfinite(part).any() else whole
 
-    found = interval_of(statistic, values, rng)
-    return Estimate(*(float(np.exp(end)) for end in (found.value, found.low, found.high)))
+    return interval_of(statistic, values, rng)
