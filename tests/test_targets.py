@@ -109,7 +109,16 @@ def test_make_finds_its_programs_whatever_is_in_the_path(tmp_path):
     folder = tmp_path / """a "quoted" $HOME's `folder`"""
     (folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
-    for name in ("requirements.lock", "requirements-torch.txt", "pyproject.toml", ".venv/ready"):
+    shutil.copytree(ROOT / "config", folder / "config")
+    (folder / "scripts").mkdir()
+    shutil.copyfile(ROOT / "scripts" / "options.sh", folder / "scripts" / "options.sh")
+    for name in (
+        "requirements.lock",
+        "requirements-torch.txt",
+        "requirements-torch-cpu.txt",
+        "pyproject.toml",
+        ".venv/ready",
+    ):
         (folder / name).touch()
     program = folder / ".venv" / "bin" / "pytest"
     program.write_text('#!/bin/sh\necho "the program in .venv: $*"\n')
