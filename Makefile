@@ -36,12 +36,12 @@ $(BIN)/python scripts/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke paper claim verify reference docs test test-browser test-kernels verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
+.PHONY: help reproduce quick smoke full claim verify reference docs test test-browser test-kernels verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
 	clean distclean setup options tools
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
-	@echo; echo "Options: TIER=smoke|quick|standard|paper, CORES=2, ARGS='more options for snakemake'"
+	@echo; echo "Options: TIER=smoke|quick|standard|full, CORES=2, ARGS='more options for snakemake'"
 
 options:
 	@$(OPTIONS)
@@ -71,12 +71,12 @@ smoke: TIER := $(call named,smoke)
 smoke: options .venv/ready  ## the smoke tier: every stage once on tiny sizes
 	$(snakemake)
 
-paper: TIER := $(call named,paper)
-paper: options .venv/ready  ## the paper's own steps and sizes: hours on a CPU
+full: TIER := $(call named,full)
+full: options .venv/ready  ## the paper's own steps and sizes: hours on a CPU
 	$(snakemake)
 
 claim: options .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
-	@test -n "$$ID" || { echo "make claim ID=…: give a claim id of config/claims.yaml"; exit 2; }
+	@test -n "$$ID" || { echo "make claim ID=…: give the id of a claim"; exit 2; }
 	@$(SNAKEMAKE) "claim_$${ID//-/_}" $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python scripts/show_verdicts.py "$$tier" "$$ID"; exit $$status
 
@@ -180,7 +180,7 @@ lock: .venv/ready  ## renew requirements.lock, -torch.txt and -tools.txt from py
 bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: six minutes (less: ARGS='--d 100')
 	$(BIN)/python benchmarks/engine.py $(ARGS)
 
-estimate: options .venv/ready  ## how long a tier's descents take here, from measured steps: TIER=paper
+estimate: options .venv/ready  ## how long a tier's descents take here, from measured steps: TIER=full
 	$(RUN) python benchmarks/estimate.py --tier "$$TIER" --jobs "$$CORES" $(ARGS)
 
 clean: options  ## delete a tier's results, naming them

@@ -17,12 +17,12 @@ import torch
 
 import roofline
 from algoreg.algorithms import factored, projected, stochastic
-from algoreg.devices import DTYPES, configure
+from algoreg.engine.stacked import SMALL_BYTES, Stack
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
-from algoreg.figures import save
-from algoreg.records import atomic, dump_json, write_text
-from algoreg.stacked import SMALL_BYTES, Stack
-from algoreg.svec import packed_length, smat
+from algoreg.numerics.devices import DTYPES, configure
+from algoreg.numerics.svec import packed_length, smat
+from algoreg.store.records import atomic, dump_json, write_text
+from algoreg.tell.figures import save
 from timing import Limits, describe, fill_block, free_memory, interleave, last_level_cache, repeat
 
 KEYS = (

@@ -15,8 +15,11 @@ from statistics import fmean
 
 import torch
 
-from algoreg import descent, devices, problems, records, settings
-from algoreg.provenance import settings_hash
+from algoreg.engine import descent
+from algoreg.numerics import devices, problems
+from algoreg.spec import settings
+from algoreg.store import records
+from algoreg.store.provenance import settings_hash
 from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,7 +178,7 @@ def document(tier, rows, jobs):
 def main():
     """Measure, print and write what a tier's descents take."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tier", default="paper", help="a tier's name, or a tier file (default: paper)")
+    parser.add_argument("--tier", default="full", help="a tier's name, or a tier file (default: full)")
     parser.add_argument("--jobs", type=int, default=2, help="descents at a time (default: 2)")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench", help="default: results/bench")
     parser.add_argument(

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from algoreg import descent, devices, problems, reference, settings, study, tables
+from algoreg.engine import descent, study
+from algoreg.judge import reference
+from algoreg.numerics import devices, problems
+from algoreg.spec import settings
+from algoreg.store import tables
 
 
 def _as_read(rows):
@@ -49,7 +53,7 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
-    """Return the committed form (see :func:`algoreg.reference.snapshot`) of some of a tier's tables.
+    """Return the committed form (see :func:`algoreg.judge.reference.snapshot`) of some of a tier's tables.
 
     Parameters
     ----------

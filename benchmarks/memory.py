@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.devices import configure
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.devices import configure
 
 
 def status(key):

@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from algoreg.figures import COLOURS, STYLE
-from algoreg.svec import packed_length
+from algoreg.numerics.svec import packed_length
+from algoreg.tell.figures import COLOURS, STYLE
 
 
 def work(d, m, batch, itemsize):

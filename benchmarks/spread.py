@@ -15,7 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import kernels as libraries
-from algoreg import claims, published, records, reference, report, settings
+from algoreg.judge import claims, published, reference
+from algoreg.spec import settings
+from algoreg.store import records
+from algoreg.tell import report
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +70,7 @@ def chosen_tables(tier, patterns):
 def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
     frames = {name: report.frame_of(table) for name, table in tables.items()}
-    curves = {name: published.load_published(name) for name in published.FIXED}
+    curves = {name: published.load_published(name) for name in published.curves()}
     registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     return {
         entry["id"]: claims.judge(entry, frames, curves, tier["seed"])

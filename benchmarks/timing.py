@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from algoreg import report
-from algoreg.kernels import build
-from algoreg.kernels.library import REALS
-from algoreg.kernels.passes import VECTOR_BYTES, padded_rows
-from algoreg.records import machine, write_text
+from algoreg.engine.kernels import build
+from algoreg.engine.kernels.library import REALS
+from algoreg.engine.kernels.passes import VECTOR_BYTES, padded_rows
+from algoreg.store.records import machine, write_text
+from algoreg.tell import report
 
 Timing = namedtuple("Timing", "median low high iterations")
 Timing.__doc__ = "Median, smallest and largest seconds per iteration, and the iterations in each timing."

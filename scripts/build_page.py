@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from algoreg import chain, joblog, page, records
-from algoreg.provenance import of_job
+from algoreg.store import chain, joblog, records
+from algoreg.store.provenance import of_job
+from algoreg.tell import page
 
 joblog.write_to(snakemake.log[0])
 

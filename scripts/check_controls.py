@@ -1,7 +1,8 @@
 """Fail if a control came out other than it must: then the judge, not the paper, is at fault."""
 
-from algoreg import claims, joblog, records
-from algoreg.provenance import of_job
+from algoreg.judge import claims
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

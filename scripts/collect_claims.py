@@ -1,7 +1,8 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
-from algoreg import claims, joblog, records
-from algoreg.provenance import of_job
+from algoreg.judge import claims
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

@@ -1,7 +1,8 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
-from algoreg import joblog, published, records
-from algoreg.provenance import of_job
+from algoreg.judge import published
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from algoreg import chain, joblog, records, reference
+from algoreg.judge import reference
+from algoreg.store import chain, joblog, records
 
 joblog.write_to(snakemake.log[0])
 

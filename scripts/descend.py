@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from algoreg import descent, devices, joblog, problem_files, problems, records, registry, stacked
-from algoreg.provenance import of_job
+from algoreg import registry
+from algoreg.engine import descent, stacked
+from algoreg.numerics import devices, problems
+from algoreg.store import joblog, problem_files, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params

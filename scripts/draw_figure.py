@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from algoreg import figures, joblog, records
-from algoreg.provenance import of_job
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
+from algoreg.tell import figures
 
 joblog.write_to(snakemake.log[0])
 

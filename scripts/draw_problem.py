@@ -1,7 +1,8 @@
 """Draw the targets of a problem and their labels under one ensemble."""
 
-from algoreg import devices, joblog, problems, records
-from algoreg.provenance import of_job
+from algoreg.numerics import devices, problems
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 # Before nbformat, which would load jsonschema with all that it can check.
-import algoreg.schemas  # noqa: F401
+import algoreg.spec.schemas  # noqa: F401
 import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from algoreg import joblog, records
-from algoreg.provenance import of_job
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

@@ -1,7 +1,9 @@
 """Measure some ensembles of a study."""
 
-from algoreg import devices, joblog, records, study
-from algoreg.provenance import of_job
+from algoreg.engine import study
+from algoreg.numerics import devices
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params

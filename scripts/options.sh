@@ -10,7 +10,7 @@ refuse() {
 shipped=()
 for path in config/*.yaml; do
     path=${path#config/}
-    [ "$path" = claims.yaml ] || shipped+=("${path%.yaml}")
+    shipped+=("${path%.yaml}")
 done
 
 tier=
@@ -31,7 +31,7 @@ fi
 [[ $CORES =~ ^[1-9][0-9]{0,3}$ ]] || refuse CORES "$CORES" "allowed is a whole number from 1 to 9999"
 
 if [ -n "$ID" ]; then
-    [[ $ID =~ ^[A-Za-z0-9-]+$ ]] && grep -qxF -e "- id: $ID" config/claims.yaml ||
-        refuse ID "$ID" "allowed are $(sed -n 's/^- id: //p' config/claims.yaml | paste -sd' ')"
+    [[ $ID =~ ^[A-Za-z0-9-]+$ ]] && grep -qxF -e "- id: $ID" src/algoreg/chapters/*/claims.yaml ||
+        refuse ID "$ID" "allowed are $(sed -n 's/^- id: //p' src/algoreg/chapters/*/claims.yaml | paste -sd' ')"
 fi
 unset LC_ALL

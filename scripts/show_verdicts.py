@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from algoreg import claims, records
+from algoreg.judge import claims
+from algoreg.store import records
 
 
 def main():

@@ -1,7 +1,7 @@
 """Collect recorded runs into one experiment's tidy table."""
 
-from algoreg import joblog, records, tables
-from algoreg.provenance import of_job
+from algoreg.store import joblog, records, tables
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 

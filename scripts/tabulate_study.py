@@ -1,7 +1,8 @@
 """Collect a study's parts into one tidy table."""
 
-from algoreg import joblog, records, study
-from algoreg.provenance import of_job
+from algoreg.engine import study
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
 facts = of_job(snakemake)

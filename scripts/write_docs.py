@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from algoreg import documents, records
+from algoreg.store import records
+from algoreg.tell import documents
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from algoreg import chain, records, reference, rejudge, settings
+from algoreg.judge import reference, rejudge
+from algoreg.spec import settings
+from algoreg.store import chain, records
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
-TIERS = ("smoke", "quick", "standard", "paper")
+TIERS = ("smoke", "quick", "standard", "full")
 
 
 def require_current(tier, results, partial):
@@ -70,15 +72,15 @@ def main():
     )
     parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
     options = parser.parse_args()
-    if options.partial and options.tier != "paper":
+    if options.partial and options.tier != "full":
         parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
-    if options.rejudge and options.tier != "paper":
-        parser.error("--rejudge: only for the reference of a part of tier paper, whose runs are dear")
+    if options.rejudge and options.tier != "full":
+        parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
     blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
     path = ROOT / "reference" / "runs" / f"{tier}.json"
     if options.rejudge:
-        registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+        registry = settings.load_claims(SCHEMAS)
         content = rejudge.rejudged(json.loads(path.read_text(encoding="utf-8")), blocks, registry)
     else:
         require_current(blocks, results, options.partial)

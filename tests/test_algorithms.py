@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from algoreg import problems
 from algoreg.algorithms import projected, stochastic
-from algoreg.descent import Batch, State
+from algoreg.engine.descent import Batch, State
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
-from algoreg.svec import smat
+from algoreg.numerics import problems
+from algoreg.numerics.svec import smat
 
 D, M, SEED = 7, 60, 5
 PROBLEM = {"ensemble": "gaussian", "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 3}

@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from algoreg import records
-from algoreg.provenance import settings_hash
+from algoreg.store import records
+from algoreg.store.provenance import settings_hash
 
 KEYS = {
     "name", "d", "m", "batch", "dtype", "device", "ms_per_run_iteration",

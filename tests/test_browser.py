@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from test_page import SCRIPT, many_claims, rendered
 
-from algoreg.page import texts
+from algoreg.tell.page import texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -12,7 +12,8 @@ import yaml
 from conftest import copy_repository, patched, snakemake
 from test_workflow import planned
 
-from algoreg import chain, problem_files, records, reference
+from algoreg.judge import reference
+from algoreg.store import chain, problem_files, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -159,7 +159,7 @@ def test_a_cache_for_a_gpu_is_refused(tmp_path):
 
 
 def test_a_damaged_cached_result_is_named_with_its_place(tmp_path):
-    from algoreg import records
+    from algoreg.store import records
 
     real, link = tmp_path / "results" / "t" / "a.csv", tmp_path / "results" / "t" / "b.csv"
     records.write_table(real, ["x"], [{"x": 1}])

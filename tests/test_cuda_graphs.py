@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from algoreg import cuda_graphs
-from algoreg.cuda_graphs import LEAST_STEPS, Repeated, repeated
+from algoreg.engine import cuda_graphs
+from algoreg.engine.cuda_graphs import LEAST_STEPS, Repeated, repeated
 from algoreg.ensembles import gaussian, gram, rank_one, wishart
 
 

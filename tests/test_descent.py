@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from algoreg import descent, problems, tables
 from algoreg.algorithms.factored import start_matrix
-from algoreg.descent import Batch, State
-from algoreg.diagnostics import effective_rank
-from algoreg.svec import smat
+from algoreg.engine import descent
+from algoreg.engine.descent import Batch, State
+from algoreg.numerics import problems
+from algoreg.numerics.diagnostics import effective_rank
+from algoreg.numerics.svec import smat
+from algoreg.store import tables
 
 PROBLEM = {"ensemble": "gaussian", "d": 7, "rank": 2, "m": 60, "target": {"kind": "columns"}, "targets": 3}
 RECORD = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}

@@ -7,7 +7,10 @@ import mistune
 import pytest
 from conftest import ROOT, SCHEMAS, copy_repository, snakemake
 
-from algoreg import claims, columns, documents, report, settings, study
+from algoreg.engine import study
+from algoreg.judge import claims
+from algoreg.spec import settings
+from algoreg.tell import columns, documents, report
 
 
 def test_generated_documents_are_up_to_date():

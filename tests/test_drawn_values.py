@@ -12,7 +12,9 @@ import yaml
 from conftest import ROOT
 from scipy.stats import chi2
 
-from algoreg import estimators, figures, sources
+from algoreg import sources
+from algoreg.analysis import estimators
+from algoreg.tell import figures
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
-from algoreg.seeds import stream
-from algoreg.svec import packed_length, smat, svec
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import packed_length, smat, svec
 
 
 def symmetric(d, count, seed):

@@ -6,9 +6,19 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SCHEMAS
 
-from algoreg import claims, estimators, published, report, settings
-from algoreg.estimands import simulations
-from algoreg.estimators import Estimate, cells, crossed_interval, match, prediction_interval, variance_components
+from algoreg.analysis import estimators
+from algoreg.analysis.estimators import (
+    Estimate,
+    cells,
+    crossed_interval,
+    match,
+    prediction_interval,
+    variance_components,
+)
+from algoreg.chapters.simulations import estimands as simulations
+from algoreg.judge import claims, published
+from algoreg.spec import settings
+from algoreg.tell import report
 
 TARGETS, ENSEMBLES = 5, 3
 

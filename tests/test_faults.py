@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import patched, patched_steps, snakemake
 
-from algoreg import joblog, records
+from algoreg.store import joblog, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

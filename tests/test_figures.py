@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from algoreg import figures
+from algoreg.tell import figures
 
 
 def test_the_style_is_seaborns():
@@ -160,7 +160,7 @@ def test_the_users_own_style_reaches_no_figure(tmp_path):
 import sys
 import matplotlib
 import pandas as pd
-from algoreg import figures
+from algoreg.tell import figures
 before = dict(matplotlib.rcParams)
 row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}
 table = pd.DataFrame([{**row, "iteration": t, "test_error": 1 / (1 + t), "train_error": 1 / (2 + t)} for t in range(3)])

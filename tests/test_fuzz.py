@@ -17,10 +17,14 @@ from conftest import ROOT, SCHEMAS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg import claims, descent, problems, records, sources, study, tables
-from algoreg import settings as algoreg_settings
-from algoreg.devices import configure
-from algoreg.grids import own_iteration, paper_iterations, recorded_iterations
+from algoreg import sources
+from algoreg.engine import descent, study
+from algoreg.judge import claims
+from algoreg.numerics import problems
+from algoreg.numerics.devices import configure
+from algoreg.spec import settings as algoreg_settings
+from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterations
+from algoreg.store import records, tables
 
 TIERS = {
     name: yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("smoke", "quick", "standard")

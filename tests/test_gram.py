@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from test_ensembles import symmetric
 
-from algoreg import problems
-from algoreg import settings as tiers
-from algoreg.descent import Batch
+from algoreg.engine.descent import Batch
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.ensembles.gaussian import BLOCK_ROWS
-from algoreg.svec import packed_length, svec
+from algoreg.numerics import problems
+from algoreg.numerics.svec import packed_length, svec
+from algoreg.spec import settings as tiers
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 

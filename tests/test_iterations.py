@@ -6,13 +6,18 @@ import pytest
 import torch
 from conftest import ROOT, SCHEMAS
 
-from algoreg import batches, diagnostics, estimators, figures, settings, sources, study, theory
+from algoreg import sources
+from algoreg.analysis import estimators
+from algoreg.chapters.theorem.estimands import iterations as estimands
+from algoreg.chapters.theorem.ledger import iterations as passages
+from algoreg.chapters.theorem.studies import iterations
+from algoreg.engine import batches, study
 from algoreg.ensembles import gaussian, gram, wishart
-from algoreg.estimands import iterations as estimands
-from algoreg.passages import iterations as passages
-from algoreg.problems import draw_factor
-from algoreg.seeds import stream
-from algoreg.studies import iterations
+from algoreg.numerics import diagnostics, theory
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.spec import settings
+from algoreg.tell import figures
 
 STUDIES = ("iterations", "error_at_time", "window", "starts")
 ITERATIONS = {

@@ -9,10 +9,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from algoreg.engine.kernels import build, library, passes
 from algoreg.ensembles import gaussian, gram
-from algoreg.kernels import build, library, passes
-from algoreg.measurements import Measurements
-from algoreg.svec import packed_length, smat, svec
+from algoreg.numerics.measurements import Measurements
+from algoreg.numerics.svec import packed_length, smat, svec
 
 DTYPES = {torch.float32: 2e-5, torch.float64: 1e-12}
 dtypes = st.sampled_from(list(DTYPES))

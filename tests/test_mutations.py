@@ -11,9 +11,12 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
 
-from algoreg import claims, estimators, reference, report, settings
 from algoreg.algorithms.factored import Algorithm
-from algoreg.estimands import simulations
+from algoreg.analysis import estimators
+from algoreg.chapters.simulations import estimands as simulations
+from algoreg.judge import claims, reference
+from algoreg.spec import settings
+from algoreg.tell import report
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 REFERENCES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "reference" / "runs").glob("*.json")}

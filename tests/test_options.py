@@ -1,6 +1,7 @@
 import pytest
 
-from algoreg import options, sources
+from algoreg import sources
+from algoreg.spec import options
 
 
 def test_short_names_stand_for_schemas():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from algoreg import reference
+from algoreg.judge import reference
 
 TOLERANCES = reference.Tolerances.load()
 FOLDER = ROOT / "reference" / "other_processor"

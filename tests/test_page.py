@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SCHEMAS, snakemake
 
-from algoreg import page, records, settings, sources
+from algoreg import sources
+from algoreg.spec import settings
+from algoreg.store import records
+from algoreg.tell import page
 
 TEMPLATES = ROOT / "workflow" / "report" / "page"
 SCRIPT = "<script>window.ran = true</script> & 'so' \"on\""
@@ -312,7 +315,7 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
 
 def test_ours_beside_the_published_points():
     tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
-    from algoreg.published import compare, load_published
+    from algoreg.judge.published import compare, load_published
 
     grid = load_published("figure_1")["alpha"].unique()
     rows = [

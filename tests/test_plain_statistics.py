@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from algoreg import estimators
-from algoreg.estimands import samples, simulations
+from algoreg.analysis import estimators
+from algoreg.chapters.simulations import estimands as simulations
+from algoreg.chapters.theorem.estimands import samples
 
 
 def half_width(variances, freedoms):

@@ -9,13 +9,15 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from algoreg import settings, study, theory
 from algoreg.algorithms.factored import start_matrix
+from algoreg.chapters.proof.studies import rank_r_dynamics
+from algoreg.engine import study
 from algoreg.ensembles import rank_one, wishart
 from algoreg.ensembles.gaussian import packed_rows
-from algoreg.problems import draw_factor
-from algoreg.seeds import stream
-from algoreg.studies import rank_r_dynamics
+from algoreg.numerics import theory
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.spec import settings
 
 SEED = 5
 

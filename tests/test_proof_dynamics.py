@@ -9,12 +9,13 @@ import torch
 from conftest import ROOT, SCHEMAS
 from test_ensembles import symmetric
 
-from algoreg import diagnostics, study, theory
 from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.proof.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
+from algoreg.engine import study
 from algoreg.ensembles import gram, wishart
-from algoreg.problems import draw_factor
-from algoreg.settings import load_claims, load_tier, study_options
-from algoreg.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
+from algoreg.numerics import diagnostics, theory
+from algoreg.numerics.problems import draw_factor
+from algoreg.spec.settings import load_claims, load_tier, study_options
 
 
 def rows_of(name, options, ensembles=(0,)):

@@ -7,11 +7,14 @@ import torch
 from conftest import ROOT, SCHEMAS
 from test_ensembles import symmetric
 
-from algoreg import diagnostics, estimators, settings, study
+from algoreg.analysis import estimators
+from algoreg.chapters.proof import estimands as proof
+from algoreg.chapters.proof.studies import isometry_lemmas, rip
+from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
-from algoreg.estimands import proof
-from algoreg.studies import isometry_lemmas, rip
-from algoreg.svec import smat, svec
+from algoreg.numerics import diagnostics
+from algoreg.numerics.svec import smat, svec
+from algoreg.spec import settings
 
 
 def rows_of(name, options, ensembles=(0, 1)):
@@ -135,7 +138,7 @@ def needs(low, up, ensembles=4):
     ("low", "up", "outcome"), [(0.5, 0.3, "supported"), (9.0, 2.0, "refuted"), (1.5, 0.7, "inconclusive")]
 )
 def test_the_rule_of_judgement_with_a_bracket(low, up, outcome, monkeypatch):
-    from algoreg.claims import verdict
+    from algoreg.judge.claims import verdict
 
     monkeypatch.setattr(estimators, "REPLICATES", 200)
     found = proof.bracketed_need(needs(low, up), {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"])

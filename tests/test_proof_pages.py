@@ -7,8 +7,12 @@ import pytest
 import torch
 from conftest import ROOT
 
-from algoreg import estimators, figures, settings, sources, study
-from algoreg.passages import proof
+from algoreg import sources
+from algoreg.analysis import estimators
+from algoreg.chapters.proof import ledger as proof
+from algoreg.engine import study
+from algoreg.spec import settings
+from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
 

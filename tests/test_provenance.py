@@ -8,9 +8,10 @@ import sys
 import pytest
 from conftest import copy_repository
 
-from algoreg import page, records
+from algoreg.store import records
+from algoreg.tell import page
 
-QUESTION = "from algoreg.provenance import commit; import json; print(json.dumps(commit()))"
+QUESTION = "from algoreg.store.provenance import commit; import json; print(json.dumps(commit()))"
 
 
 def git(folder, *words):

@@ -9,14 +9,17 @@ from conftest import ROOT, SCHEMAS
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from algoreg import diagnostics, estimators, settings, study, theory
 from algoreg.algorithms import quadratic
-from algoreg.descent import Batch
+from algoreg.analysis import estimators
+from algoreg.chapters.networks import estimands as estimands
+from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
+from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
+from algoreg.engine import study
+from algoreg.engine.descent import Batch
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.estimands import quadratic_networks as estimands
-from algoreg.problems import draw_factor
-from algoreg.quadratic_variants import VARIANTS, labels_of, moments, run_of
-from algoreg.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
+from algoreg.numerics import diagnostics, theory
+from algoreg.numerics.problems import draw_factor
+from algoreg.spec import settings
 
 D, M, SEED = 6, 70, 3
 
@@ -226,7 +229,7 @@ def test_memory_is_that_of_the_vectors_and_the_factor():
 import resource, torch
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.quadratic_variants import run_of
+from algoreg.chapters.networks.variants import run_of
 torch.set_num_threads(1)
 d, m = 200, 100_000
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

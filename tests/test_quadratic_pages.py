@@ -4,8 +4,12 @@ import pandas as pd
 import pytest
 import torch
 
-from algoreg import estimators, figures, settings, sources, study
-from algoreg.passages import quadratic_networks as passages
+from algoreg import sources
+from algoreg.analysis import estimators
+from algoreg.chapters.networks import ledger as passages
+from algoreg.engine import study
+from algoreg.spec import settings
+from algoreg.tell import figures
 
 NETWORK = {"d": 6, "rank": 2, "m": [60], "targets": 2, "step": 0.1, "time": 8.0, "alpha": [1e-3]}
 VARIANTS = ["algorithm-1", "no-truncation", "plain", "mean-label", "coefficient-4", "wrong-sign", "level-2.5"]

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algoreg import problems
 from algoreg.algorithms import stochastic
-from algoreg.descent import Batch
+from algoreg.engine.descent import Batch
 from algoreg.ensembles import rank_one, rank_one_pairs
 from algoreg.ensembles.rank_one import BLOCK_ROWS
-from algoreg.settings import arithmetic, module_literal
+from algoreg.numerics import problems
+from algoreg.spec.settings import arithmetic, module_literal
 
 KINDS = {"rank_one": rank_one.Ensemble, "rank_one_pairs": rank_one_pairs.Ensemble}
 D, M, SEED = 6, 70, 5

@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SCHEMAS
 
-from algoreg import figures, provenance, records, reference, rejudge, report, settings
-from algoreg.passages import simulations
+from algoreg.chapters.simulations import ledger as simulations
+from algoreg.judge import reference, rejudge
+from algoreg.spec import settings
+from algoreg.store import provenance, records
+from algoreg.tell import figures, report
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
 
-from algoreg import registry, settings, sources
+from algoreg import registry, sources
+from algoreg.spec import settings
 
 SMOKE = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
 QUICK = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
@@ -17,8 +18,8 @@ CLAIMS = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
 NOT_REACHED = {
-    "algoreg.cuda_graphs": "steps recorded on a GPU",
-    "algoreg.schemas": "settings and registry are validated while Snakemake parses; a job takes them as they are",
+    "algoreg.engine.cuda_graphs": "steps recorded on a GPU",
+    "algoreg.spec.schemas": "settings and registry are validated while Snakemake parses; a job takes them as they are",
 }
 
 LOADED = """
@@ -27,8 +28,10 @@ def loaded():
     print("LOADED", json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "algoreg")))
 """
 MEASURE = """
-from algoreg import devices, joblog, records, study
-from algoreg.provenance import of_job
+from algoreg.engine import study
+from algoreg.numerics import devices
+from algoreg.store import joblog, records
+from algoreg.store.provenance import of_job
 name, options, seed = json.loads(sys.argv[1])
 device, dtype = devices.configure("cpu", "float64", 1)
 rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
@@ -37,8 +40,11 @@ loaded()
 """
 DESCEND = """
 import numpy as np
-from algoreg import descent, devices, joblog, problem_files, problems, records, registry, stacked
-from algoreg.provenance import of_job
+from algoreg import registry
+from algoreg.engine import descent, stacked
+from algoreg.numerics import devices, problems
+from algoreg.store import joblog, problem_files, records
+from algoreg.store.provenance import of_job
 block, problem, seed = json.loads(sys.argv[1])
 device, dtype = devices.configure("cpu", block["dtype"], 1)
 arrays = problems.draw_problem(problem, seed, 0)
@@ -120,7 +126,7 @@ def test_estimands_and_drawings_load_what_their_digests_hold(folder):
     }[folder]
     one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
     for module, name in one_of.items():
-        code = f"{head}, registry\nfrom algoreg.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
+        code = f"{head}, registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
         require_same(loaded(code, name), script, [module])
 
 

@@ -5,16 +5,21 @@ import torch
 from conftest import ROOT, SCHEMAS
 from scipy.optimize import linprog
 
-from algoreg import estimators, figures, settings, sources, study, trace_minimisation
+from algoreg import sources
 from algoreg.algorithms.projected import project
 from algoreg.algorithms.stochastic import samples
-from algoreg.drawings import remarks as drawings
+from algoreg.analysis import estimators
+from algoreg.chapters.remarks import estimands as remarks
+from algoreg.chapters.remarks import figures as drawings
+from algoreg.chapters.remarks import ledger as passages
+from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
+from algoreg.engine import study
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.estimands import remarks
-from algoreg.passages import remarks as passages
-from algoreg.problems import draw_factor
-from algoreg.studies import min_trace_commuting, minibatch
-from algoreg.svec import smat, svec
+from algoreg.numerics import trace_minimisation
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.svec import smat, svec
+from algoreg.spec import settings
+from algoreg.tell import figures
 
 SEED = 5
 MIN_TRACE = {"d": 6, "rank": 1, "m_per_dr": [1.4, 2.6], "alpha": [0.1, 1e-4], "targets": 2, "step": 0.2}

@@ -6,15 +6,26 @@ from conftest import ROOT, SCHEMAS
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from algoreg import estimators, settings, study, theory
-from algoreg.drawings import samples as drawings
+from algoreg.analysis import estimators
+from algoreg.chapters.theorem.estimands import samples
+from algoreg.chapters.theorem.estimands.samples import (
+    ABOVE,
+    BELOW,
+    INSIDE,
+    Thresholds,
+    censored_slope,
+    exponent_of,
+    find_thresholds,
+)
+from algoreg.chapters.theorem.figures import samples as drawings
+from algoreg.chapters.theorem.ledger import samples as passages
+from algoreg.chapters.theorem.studies import threshold
+from algoreg.engine import study
 from algoreg.ensembles.gaussian import packed_rows
-from algoreg.estimands import samples
-from algoreg.estimands.samples import ABOVE, BELOW, INSIDE, Thresholds, censored_slope, exponent_of, find_thresholds
-from algoreg.figures import draw
-from algoreg.passages import samples as passages
-from algoreg.problems import draw_factor
-from algoreg.studies import threshold
+from algoreg.numerics import theory
+from algoreg.numerics.problems import draw_factor
+from algoreg.spec import settings
+from algoreg.tell.figures import draw
 
 OPTIONS = {
     "d": [6],

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algoreg import estimators
-from algoreg.estimands import scaling
+from algoreg.analysis import estimators
+from algoreg.judge import estimands as scaling
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMAS
 
-from algoreg import claims, published, settings
-from algoreg.grids import as_paper_iteration, own_iteration, recorded_iterations
+from algoreg.judge import claims, published
+from algoreg.spec import settings
+from algoreg.spec.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 
@@ -36,9 +37,7 @@ def edit(path, value):
 
 def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
     """Checking settings does not import the grammar; who wants it afterwards still gets it."""
-    code = (
-        "import sys, algoreg.schemas; assert not {'rfc3987_syntax', 'lark'} & set(sys.modules); import rfc3987_syntax"
-    )
+    code = "import sys, algoreg.spec.schemas; assert not {'rfc3987_syntax', 'lark'} & set(sys.modules); import rfc3987_syntax"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -244,7 +243,7 @@ def test_published_curves_are_named_alike_in_schema_settings_and_loader():
 
 
 def test_settings_import_no_torch():
-    code = "import sys, algoreg.settings, algoreg.sources, algoreg.records; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    code = "import sys, algoreg.spec.settings, algoreg.sources, algoreg.store.records; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

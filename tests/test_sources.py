@@ -36,8 +36,8 @@ def test_c_code_beside_a_module_is_part_of_its_digest(tmp_path):
 
 def test_closure_follows_imports_and_named_modules():
     names = sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.gaussian",))
-    assert {"algoreg.seeds", "algoreg.svec", "algoreg.problems"} <= names
-    assert "algoreg.figures" not in names
+    assert {"algoreg.numerics.seeds", "algoreg.numerics.svec", "algoreg.numerics.problems"} <= names
+    assert "algoreg.tell.figures" not in names
     with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
         sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
 
@@ -107,7 +107,7 @@ def test_lock_meets_pyproject_and_is_hashed():
 
 
 def test_published_curves_are_complete():
-    from algoreg.published import FIXED, load_published
+    from algoreg.judge.published import FIXED, load_published
 
     for name in FIXED:
         assert len(load_published(name)) > 5

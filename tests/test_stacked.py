@@ -7,9 +7,11 @@ import pytest
 import torch
 from conftest import snakemake
 
-from algoreg import cuda_graphs, descent, problems, registry, stacked
+from algoreg import registry
+from algoreg.engine import cuda_graphs, descent, stacked
+from algoreg.engine.stacked import Stack
 from algoreg.ensembles import gaussian
-from algoreg.stacked import Stack
+from algoreg.numerics import problems
 
 D, M = 7, 60
 PROBLEM = {"ensemble": "gaussian", "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 2}

@@ -9,12 +9,12 @@ import pytest
 import torch
 from test_descent import PROBLEM, run
 
-from algoreg import problems
 from algoreg.algorithms import stochastic
-from algoreg.descent import Batch
+from algoreg.engine.descent import Batch
+from algoreg.engine.kernels.passes import padded
 from algoreg.ensembles import gaussian, streamed
 from algoreg.ensembles.gaussian import BLOCK_ROWS
-from algoreg.kernels.passes import padded
+from algoreg.numerics import problems
 
 DTYPES = [torch.float32, torch.float64]
 D, M = 9, 2 * BLOCK_ROWS + 45

@@ -3,7 +3,9 @@ import pytest
 import torch
 from conftest import ROOT, SCHEMAS
 
-from algoreg import settings, sources, study
+from algoreg import sources
+from algoreg.engine import study
+from algoreg.spec import settings
 
 
 def tier(**changes):
@@ -50,7 +52,7 @@ def test_every_study_says_what_its_rows_are():
 
 
 def test_a_row_that_is_not_as_announced_is_refused(monkeypatch):
-    from algoreg.studies import x_space
+    from algoreg.chapters.remarks.studies import x_space
 
     context = study.Context(0, [0], torch.device("cpu"), torch.float64)
     monkeypatch.setattr(x_space, "measure", lambda options, context: [{"d": 1, "status": "budget"}])
@@ -66,8 +68,8 @@ def test_descent_on_x_ends_at_the_projection_on_the_measurements():
     context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
     rows = study.measure("x_space", options, context)
     from algoreg.ensembles.gaussian import Ensemble
-    from algoreg.problems import draw_factor
-    from algoreg.svec import svec
+    from algoreg.numerics.problems import draw_factor
+    from algoreg.numerics.svec import svec
 
     for row in rows:
         factor = draw_factor({"kind": "columns"}, 8, 2, 5, row["target"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from algoreg import theory
+from algoreg.numerics import theory
 
 
 def projected_norm(d, rank, draws, seed):

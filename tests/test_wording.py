@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoreg import claims, wording
+from algoreg.judge import claims
+from algoreg.tell import wording
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 

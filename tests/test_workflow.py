@@ -11,7 +11,8 @@ import time
 import pytest
 from conftest import copy_repository, patched, patched_steps, snakemake
 
-from algoreg import reference, sources
+from algoreg import sources
+from algoreg.judge import reference
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

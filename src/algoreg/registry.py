@@ -1,7 +1,7 @@
 """Finds algorithms, ensembles, studies, estimands, drawings and passages by name, and says which modules that takes.
 
 This is the only look-up by name. What a job finds here while it runs, the digests of its code hold: rules ask the
-functions ``modules_of_…`` for the modules that no import statement shows. A study says by ``FINDS = {option: folder}``
+functions ``modules_of_…`` for the modules that no import statement shows. A study says by ``FINDS = {option: kind}``
 which of its options name a module, so that an edit of that module reruns the study.
 """
 
@@ -10,30 +10,33 @@ from importlib import import_module
 from algoreg import sources
 
 
-def _module(folder, name):
-    return f"algoreg.{folder}.{name}"
+def _module(kind, name):
+    known = sources.modules(kind)
+    if name not in known:
+        raise ValueError(f"{kind}: {name}: allowed are {', '.join(known)}")
+    return known[name]
 
 
-def _function(folder, decorator, name):
-    """Return a decorated function of a folder."""
-    found = sources.decorated(folder, decorator)
+def _function(kind, decorator, name):
+    """Return a decorated function of a kind of modules."""
+    found = sources.decorated(kind, decorator)
     if name not in found:
         raise ValueError(f"{decorator} {name}: allowed are {', '.join(sorted(found))}")
     return getattr(import_module(found[name].module), name)
 
 
 def algorithm(name):
-    """Return the class ``Algorithm`` of ``algoreg.algorithms.<name>``."""
+    """Return the class ``Algorithm`` of the module of this name."""
     return import_module(_module("algorithms", name)).Algorithm
 
 
 def ensemble(name):
-    """Return the class ``Ensemble`` of ``algoreg.ensembles.<name>``."""
+    """Return the class ``Ensemble`` of the module of this name."""
     return import_module(_module("ensembles", name)).Ensemble
 
 
 def study(name):
-    """Return the module ``algoreg.studies.<name>``."""
+    """Return the study's module."""
     return import_module(_module("studies", name))
 
 
@@ -44,12 +47,12 @@ def estimand(name):
 
 def drawing(name):
     """Return the drawing of the figure of this name."""
-    return _function("drawings", "drawing", name)
+    return _function("figures", "drawing", name)
 
 
 def passages():
     """Return every passage, by name."""
-    return {name: _function("passages", "passage", name) for name in sources.decorated("passages", "passage")}
+    return {name: _function("ledger", "passage", name) for name in sources.decorated("ledger", "passage")}
 
 
 def modules_of_problem(problem):
@@ -65,7 +68,7 @@ def modules_of_descent(descent, problem):
 def modules_of_study(name, options):
     """Return the modules that measuring a study finds by name; ``options`` are complete."""
     finds = sources.module_literal("studies", name, "FINDS", {})
-    return [_module("studies", name), *(_module(folder, options[option]) for option, folder in finds.items())]
+    return [_module("studies", name), *(_module(kind, options[option]) for option, kind in finds.items())]
 
 
 def modules_of_claim(entry):
@@ -77,4 +80,4 @@ def modules_of_claim(entry):
 
 def modules_of_figure(name):
     """Return the modules that drawing a figure finds by name."""
-    return [sources.decorated("drawings", "drawing")[name].module]
+    return [sources.decorated("figures", "drawing")[name].module]

@@ -6,12 +6,31 @@ reruns exactly what depends on it and editing a comment reruns nothing.
 
 import ast
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+# Where a user keeps chapters of his own, as for PATH; see algoreg.chapters.
+CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
+# Modules outside of chapters that have functions found by name.
+SHARED = {"estimands": ("algoreg.judge.estimands",)}
+
+
+@cache
+def chapters():
+    """Return ``{name: folder}`` of all chapters: this package's, then those of the folders in ``ALGOREG_CHAPTER_PATH``.
+
+    A chapter is a folder with a ``chapter.yaml``. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second.
+    """
+    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    found = {}
+    for place in places:
+        for file in sorted(place.glob("*/chapter.yaml")):
+            found.setdefault(file.parent.name, file.parent)
+    return found
 
 
 @cache
@@ -25,12 +44,14 @@ def module_path(name):
     Parameters
     ----------
     name : str
-        A dotted name such as ``algoreg.seeds``.
+        A dotted name such as ``algoreg.numerics.seeds``.
     """
     head, *rest = name.split(".")
     if head != PACKAGE.name:
         return None
     base = PACKAGE.joinpath(*rest)
+    if rest[:1] == ["chapters"] and rest[1:] and rest[1] in chapters():
+        base = chapters()[rest[1]].joinpath(*rest[2:])
     if base.with_suffix(".py").is_file():
         return base.with_suffix(".py")
     if (base / "__init__.py").is_file():
@@ -38,9 +59,53 @@ def module_path(name):
     return None
 
 
-def module_names(folder):
-    """Return the names of the modules in a folder of this package, sorted."""
-    return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if path.stem != "__init__")
+def _files(folder):
+    return sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+@cache
+def modules(kind):
+    """Return ``{name: dotted name}`` of what can be named in settings: ``algorithms``, ``ensembles`` or ``studies``.
+
+    They are modules of the folder of this name, of the package or of a chapter.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name.
+    """
+    found = {path.stem: f"{PACKAGE.name}.{kind}.{path.stem}" for path in _files(PACKAGE / kind)}
+    for chapter, folder in chapters().items():
+        for path in _files(folder / kind):
+            if path.stem in found:
+                raise ValueError(f"{kind}: {path.stem} is in {found[path.stem]} and in {path}")
+            found[path.stem] = f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}"
+    return dict(sorted(found.items()))
+
+
+def module_names(kind):
+    """Return the names of :func:`modules`, sorted."""
+    return list(modules(kind))
+
+
+def chapter_of(module):
+    """Return the chapter that a module belongs to, None for one of the core."""
+    parts = module.split(".")
+    return parts[2] if parts[1] == "chapters" and len(parts) > 2 else None
+
+
+@cache
+def chapter_modules(kind):
+    """Return the dotted names of the modules that have functions found by name: ``estimands``, ``figures`` or ``ledger``.
+
+    A chapter has them in a module of this name, or in the modules of a folder of this name.
+    """
+    found = list(SHARED.get(kind, ()))
+    for chapter, folder in chapters().items():
+        own = f"{PACKAGE.name}.chapters.{chapter}.{kind}"
+        found += [own] if (folder / f"{kind}.py").is_file() else []
+        found += [f"{own}.{path.stem}" for path in _files(folder / kind)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -52,8 +117,8 @@ class Found:
 
 
 @cache
-def decorated(folder, decorator):
-    """Return ``{name: Found}`` of a folder's functions that carry a decorator, without importing anything.
+def decorated(kind, decorator):
+    """Return ``{name: Found}`` of the functions of a kind that carry a decorator, without importing anything.
 
     Raises
     ------
@@ -61,33 +126,33 @@ def decorated(folder, decorator):
         If two modules have one of the same name.
     """
     found = {}
-    for module in module_names(folder):
-        for node in _parse(PACKAGE / folder / f"{module}.py").body:
+    for module in chapter_modules(kind):
+        for node in _parse(module_path(module)).body:
             if isinstance(node, ast.FunctionDef):
                 names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
                 if decorator in names:
                     if node.name in found:
-                        raise ValueError(f"{folder}: {node.name} is in {found[node.name].module} and in {module}")
-                    found[node.name] = Found(f"{PACKAGE.name}.{folder}.{module}", node)
+                        raise ValueError(f"{kind}: {node.name} is in {found[node.name].module} and in {module}")
+                    found[node.name] = Found(module, node)
     return found
 
 
-def module_literal(folder, name, constant, default=None):
-    """Return a literal of ``algoreg.<folder>.<name>``, or the default, read without importing the module (or torch)."""
-    for node in _parse(PACKAGE / folder / f"{name}.py").body:
+def module_literal(kind, name, constant, default=None):
+    """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch)."""
+    for node in _parse(module_path(modules(kind)[name])).body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
             return ast.literal_eval(node.value)
     return default
 
 
-def module_title(folder, name):
+def module_title(kind, name):
     """Return the first line of a module's docstring, without its full stop."""
-    return ast.get_docstring(_parse(PACKAGE / folder / f"{name}.py")).splitlines()[0].rstrip(".")
+    return ast.get_docstring(_parse(module_path(modules(kind)[name]))).splitlines()[0].rstrip(".")
 
 
 def figure_title(name):
     """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
-    text = ast.get_docstring(decorated("drawings", "drawing")[name].node) or name
+    text = ast.get_docstring(decorated("figures", "drawing")[name].node) or name
     text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
     text = re.sub(r" \[LMZ18, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]

@@ -16,17 +16,22 @@ from snakemake.output_index import OutputIndex
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 
+# Also what jobs start, here or on a cluster: each of them reads this file first.
+if "chapter_path" in config:
+    os.environ["ALGOREG_CHAPTER_PATH"] = str(config["chapter_path"])
+
 if set("{}") & set(str(ROOT)):
     raise WorkflowError(
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
-    from algoreg import chain as result_chain
-    from algoreg import registry, settings, sources
-    from algoreg.provenance import settings_hash
-    from algoreg.records import sidecar_path
-    from algoreg.settings import rule_name
+    from algoreg.store import chain as result_chain
+    from algoreg import registry, sources
+    from algoreg.spec import settings
+    from algoreg.store.provenance import settings_hash
+    from algoreg.store.records import sidecar_path
+    from algoreg.spec.settings import rule_name
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
@@ -35,38 +40,43 @@ except ModuleNotFoundError as error:
 
 
 def checked_settings():
-    """Return the registry, the tier being in order too, or stop with every problem of both."""
-    problems, loaded = [], None
+    """Complete the tier's settings and return its chapters' claims, or stop with every problem of both."""
+    problems, complete, claims = [], None, []
     files = [str(file) for file in workflow.configfiles]
+    file = files[0] if files else "--config"
     # A workflow that imports this one may have its own files beside; it hands over one block of settings.
     alone = workflow.modifier.is_main_snakefile()
     if len(files) > 1 and workflow.is_main_process and alone:
         problems.append(
             f"{', '.join(files)}: a tier file is complete; give exactly one"
         )
-    for file in files:
+    for name in files:
         try:
-            settings.load_yaml(file)
-            problems += settings.taken_names(file, ROOT / "config")
+            settings.load_yaml(name)
+            problems += settings.taken_names(name, ROOT / "config")
         except settings.SettingsError as error:
             problems += error.problems
-    for load, arguments in (
-        (settings.validate_tier, (config, files[0] if files else "--config", SCHEMAS)),
-        (settings.load_claims, (str(ROOT / "config" / "claims.yaml"), SCHEMAS)),
-    ):
-        try:
-            loaded = load(*arguments)
-        except settings.SettingsError as error:
-            problems += error.problems
+    try:
+        complete = settings.complete_tier(config, file, SCHEMAS)
+    except settings.SettingsError as error:
+        problems += error.problems
+    try:
+        claims = settings.load_claims(SCHEMAS, complete and chapter_names(complete))
+    except settings.SettingsError as error:
+        problems += error.problems
     if not problems:
-        problems = settings.exponent_problems(
-            loaded, config, files[0] if files else "--config"
-        )
+        problems = settings.exponent_problems(claims, complete, file)
     if problems:
         raise WorkflowError(
             "The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems))
         )
-    return loaded
+    config.update(complete)
+    return claims
+
+
+def chapter_names(tier):
+    """Return the names of a tier's chapters, None for all."""
+    return None if tier["chapters"] == "all" else tier["chapters"]
 
 
 def check_device():
@@ -106,8 +116,9 @@ def from_root(*parts):
 
 
 PUBLISHED = [
-    from_root("reference", "published", path.name)
-    for path in sorted((ROOT / "reference" / "published").glob("*.csv"))
+    os.path.relpath(path)
+    for folder in sources.chapters().values()
+    for path in sorted(folder.glob("published/*.csv"))
 ]
 
 
@@ -431,7 +442,7 @@ def figure_caption(wildcards):
 def figure_subject(wildcards):
     """Return the subject of a figure: the module that draws it, in words."""
     (module,) = registry.modules_of_figure(wildcards.figure)
-    return module.rpartition(".")[2].replace("_", " ").capitalize()
+    return sources.chapter_of(module).capitalize()
 
 
 def figure_tables(wildcards):
@@ -497,7 +508,7 @@ NOTEBOOKS = readable_notebooks()
 
 
 def expected_chain(wildcards, input):
-    """Return what the results below a job's inputs must have been made of, as a parameter; see algoreg.chain."""
+    """Return what the results below a job's inputs must have been made of, as a parameter; see algoreg.store.chain."""
     return result_chain.as_params(made_from(input))
 
 
@@ -509,7 +520,7 @@ def producers():
 
 @cache
 def made_by(file):
-    """Return the results that a file's job seals, as ``{result: algoreg.chain.Job}``, and the job's inputs."""
+    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, and the job's inputs."""
     jobs, inputs = {}, []
     for producer in producers().match_producers(file):
         wildcards = producer.get_wildcards(file)
@@ -527,7 +538,7 @@ def made_by(file):
 
 
 def made_from(files):
-    """Return ``{result: algoreg.chain.Job}`` of the given files and of all that they are made from."""
+    """Return ``{result: algoreg.store.chain.Job}`` of the given files and of all that they are made from."""
     found, todo, seen = {}, [str(file) for file in files], set()
     while todo:
         file = todo.pop()

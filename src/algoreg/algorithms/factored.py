@@ -6,7 +6,7 @@ The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself
 
 import torch
 
-from algoreg.seeds import stream
+from algoreg.numerics.seeds import stream
 
 # JSON schema of the keys this algorithm takes in a run, read without importing this module.
 OPTIONS = {

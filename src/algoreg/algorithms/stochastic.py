@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.kernels import passes
-from algoreg.seeds import stream
+from algoreg.engine.kernels import passes
+from algoreg.numerics.seeds import stream
 
 # JSON schema of the keys this algorithm takes in a run, read without importing this module.
 OPTIONS = {

@@ -7,10 +7,10 @@ exactly, at half its memory and traffic.
 
 import torch
 
-from algoreg.kernels import passes
-from algoreg.measurements import Measurements, fill, normal_blocks
-from algoreg.seeds import stream
-from algoreg.svec import packed_length, smat, svec
+from algoreg.engine.kernels import passes
+from algoreg.numerics.measurements import Measurements, fill, normal_blocks
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import packed_length, smat, svec
 
 # Rows drawn together, and those that ``streamed`` holds together.
 BLOCK_ROWS = 128
@@ -33,7 +33,7 @@ class Ensemble(Measurements):
     rows : torch.Tensor, shape (m, d(d+1)/2)
         The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
 
-    The others are those of :class:`algoreg.measurements.Measurements`.
+    The others are those of :class:`algoreg.numerics.measurements.Measurements`.
     """
 
     block_rows = BLOCK_ROWS
@@ -131,7 +131,7 @@ class Ensemble(Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Sensing.descend`."""
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.numerics.measurements.Sensing.descend`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         counts = self._known(len(factors))

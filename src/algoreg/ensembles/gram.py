@@ -9,10 +9,10 @@ import hashlib
 
 import torch
 
+from algoreg.engine.kernels import passes
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
-from algoreg.kernels import passes
-from algoreg.measurements import Sensing, hashed
-from algoreg.svec import packed_length, smat, svec
+from algoreg.numerics.measurements import Sensing, hashed
+from algoreg.numerics.svec import packed_length, smat, svec
 
 # Literals that the settings' checks read without importing this module: how many numbers an ensemble holds, whether
 # its single measurements can be told apart (a run's own m, samples), and the training errors that it resolves.
@@ -186,7 +186,7 @@ class Ensemble(Sensing):
         return image
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.measurements.Sensing.descend`."""
+        """Take ``count`` steps of factored descents; see :meth:`algoreg.numerics.measurements.Sensing.descend`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         lanes = passes.lanes_for(self.gram.numel())

@@ -8,8 +8,8 @@ import copy
 
 import torch
 
-from algoreg.measurements import Measurements, fill, normal_blocks
-from algoreg.seeds import stream
+from algoreg.numerics.measurements import Measurements, fill, normal_blocks
+from algoreg.numerics.seeds import stream
 
 # How many numbers an ensemble holds, read without importing this module.
 NUMBERS = "m * d"
@@ -56,7 +56,7 @@ class Ensemble(Measurements):
     partners : torch.Tensor, shape (m, d), optional
         The y_i; every vector is its own partner when left out.
     digest, number, counts
-        See :class:`algoreg.measurements.Measurements`.
+        See :class:`algoreg.numerics.measurements.Measurements`.
 
     Raises
     ------

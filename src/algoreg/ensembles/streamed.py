@@ -12,11 +12,11 @@ import tempfile
 
 import torch
 
+from algoreg.engine.kernels import passes
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
-from algoreg.kernels import passes
-from algoreg.measurements import Measurements, hashed
-from algoreg.svec import packed_length, smat, svec
+from algoreg.numerics.measurements import Measurements, hashed
+from algoreg.numerics.svec import packed_length, smat, svec
 
 # The most numbers in memory at once, for the settings' memory check: three blocks.
 NUMBERS = "384 * d * (d + 1) // 2"

@@ -10,10 +10,10 @@ import hashlib
 import numpy as np
 import torch
 
+from algoreg.engine.kernels import passes
 from algoreg.ensembles import gram
-from algoreg.kernels import passes
-from algoreg.seeds import stream
-from algoreg.svec import packed_length
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import packed_length
 
 # See algoreg.ensembles.gram. Below LEAST_M the matrix is singular and has no such factor.
 NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"

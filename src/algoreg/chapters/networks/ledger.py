@@ -1,0 +1,221 @@
+"""The ledger's passages on quadratic networks: Lemma A.1, what Algorithm 1's parts do, an error in τ, examples, starts and widths."""
+
+import numpy as np
+
+from algoreg.analysis.estimators import cells, interval_of
+from algoreg.chapters.networks.estimands import example_thresholds, late_slopes, slope
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.theory import truncated_deviation, truncation_levels
+from algoreg.tell.report import frame_of, markdown, number, passage
+
+# What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).
+HIGH, LOW = 0.01, 0.001
+# Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
+NORMS = (1, 2, 5)
+
+
+def _frame(reference, name):
+    return frame_of(reference["tables"][name])
+
+
+def _interval(estimate):
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def _mean(values):
+    """Return the geometric mean of those that are there, or None."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return float(np.exp(np.log(values).mean())) if len(values) else None
+
+
+@passage("lemma_printed", "lemma_in_d", "lemma_in_m")
+def lemma_a1(reference):
+    """Return Lemma A.1's deviation over δ at the printed level and at its proof's, and the exponents in d and m."""
+    frame = _frame(reference, "lemma_printed")
+    frame = frame[(frame["direction"] == "fixed") & (frame["m"] == frame["m"].max())]
+    rows = []
+    for delta, part in sorted(frame.groupby("delta"), reverse=True):
+        row = [f"{delta:g}"]
+        for truncation in ("printed", "proof"):
+            means = part[part["truncation"] == truncation][["level", "mean_deviation", "mean_ratio", "ratio"]].mean()
+            row += [number(means[column]) for column in ("level", "mean_deviation", "mean_ratio", "ratio")]
+        rows.append(row)
+    columns = ["R", "deviation of the mean", "over δ", f"over δ, a sum of m = {frame['m'].iloc[0]}"]
+    header = ["δ", *(f"{name}: {column}" for name in ("log(1/δ)", "log²(1/δ)") for column in columns)]
+    lines = []
+    for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")):
+        table = _frame(reference, name)
+        for truncation, direction, label in (
+            ("proof", "fixed", "truncated, fixed direction"),
+            ("proof", "adversarial", "truncated, adversarial directions"),
+            ("none", "fixed", "whole sum, fixed direction"),
+            ("none", "adversarial", "whole sum, adversarial directions"),
+        ):
+            part = table[(table["truncation"] == truncation) & (table["direction"] == direction)]
+            points, values = cells(part, [along], "deviation")
+            rng = stream("bootstrap", passage="lemma_a1", along=along, kind=label)
+            found = interval_of(lambda part, x=[p for (p,) in points]: slope(x, part), np.log(values), rng)
+            lines.append([along, label, _interval(found)])
+    return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
+
+
+@passage("lemma_printed")
+def lemma_levels(reference):
+    """Return the mean's deviation over δ‖X‖_* for X = x·aaᵀ by level and norm x, at the δ of the claim, as Markdown."""
+    deltas = sorted((x for x in _frame(reference, "lemma_printed")["delta"].unique() if x <= 0.01), reverse=True)
+    kinds = {"four_logs": "4·log(1/δ)", "three_logs": "3·log(1/δ)", "printed": "log(1/δ)", "proof": "log²(1/δ)"}
+    rows = []
+    for delta in deltas:
+        for kind, label in kinds.items():
+            level = truncation_levels(delta)[kind]
+            # ⟨A, xaaᵀ⟩ = x⟨A, aaᵀ⟩: the level for aaᵀ is R/x, and the deviation is x times as large, as is ‖X‖_*.
+            found = [number(truncated_deviation(level / norm) / delta) for norm in NORMS]
+            rows.append([f"{delta:g}", label, number(level), *found])
+    return markdown(["δ", "R", "its value", *(f"‖X‖ = {norm}" for norm in NORMS)], rows)
+
+
+@passage("quadratic_ablation")
+def alg1_ablation(reference):
+    """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as Markdown."""
+    table = _frame(reference, "quadratic_ablation")
+    rows = []
+    for variant, frame in table.groupby("variant"):
+        points, values = cells(frame, ["iteration"], "test_error")
+        iterations = [point for (point,) in points]
+        lost = int((frame[frame["iteration"] == iterations[-1]]["status"] == "diverged").sum())
+        if lost:
+            rows.append((np.inf, [f"`{variant}`", "–", "–", f"{lost} of {values[0].size}"]))
+            continue
+        rng = stream("bootstrap", passage="alg1_ablation", variant=variant)
+        slopes = late_slopes(iterations, values, HIGH, LOW)[None]
+        late = interval_of(np.median, slopes, rng)
+        logs = np.log10(values[-1:])
+        end = interval_of(lambda part: part.mean(), logs, rng)
+        floor = f"{10**end.value:.2g} [{10**end.low:.2g}, {10**end.high:.2g}]"
+        rows.append((end.value, [f"`{variant}`", _interval(late), floor, f"0 of {values[0].size}"]))
+    rows = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    header = [
+        "variant",
+        f"median log-log slope from {HIGH:g} to {LOW:g} (or the end)",
+        "relative error at the end, geometric mean",
+        "diverged",
+    ]
+    first = table.iloc[0]
+    sizes = f"d = {first['d']}, r = {first['rank']}, m = {first['m']}, α = {first['alpha']:g}, {table['iteration'].max()} steps"
+    return f"{markdown(header, rows)}\n\n{sizes}; in brackets 95 % intervals."
+
+
+def _at_multiple(frame, multiple):
+    """Return the rows of the first recorded iteration from a multiple of the theorem's T on."""
+    late = frame[frame["over_window"] >= multiple * (1 - 1e-8)]
+    return late[late["iteration"] == late["iteration"].min()]
+
+
+@passage("quadratic_tau", "quadratic_mean_label")
+def alg1_tau(reference):
+    """Return what an error in τ leaves, and what the mean label does as m grows, as Markdown."""
+    table = _frame(reference, "quadratic_tau")
+    table = table[table["variant"] == "algorithm-1"]
+    end = table["iteration"].max()
+    rank = int(table["rank"].iloc[0])
+    rows = []
+    for error, part in table.groupby("tau_error"):
+        last = part[part["iteration"] == end]
+        lost = last[last["status"] == "diverged"]
+        squared = last["parameter_error"].mean() if not len(lost) else None
+        limit = rank * (error * rank / 2) ** 2
+        rows.append(
+            [
+                f"{error:+g}",
+                *(number(_mean(_at_multiple(part, multiple)["test_error"])) for multiple in (1, 2)),
+                number(_mean(last["test_error"])),
+                number(squared / limit) if squared is not None and error > 0 else "–",
+                f"{len(lost)} of {len(last)}",
+                f"{lost['ended'].median():g}" if len(lost) else "–",
+            ]
+        )
+    header = [
+        "relative error ε of τ",
+        "relative error of X at T",
+        "at 2T",
+        "relative error of X at the end",
+        "‖·‖_F² over r(ετ/2)²",
+        "diverged",
+        "diverged by step (median)",
+    ]
+    other = _frame(reference, "quadratic_mean_label")
+    lines = []
+    for m, part in other.groupby("m"):
+        row = [m]
+        for variant in ("algorithm-1", "mean-label"):
+            one = part[part["variant"] == variant]
+            lost = (one["status"] == "diverged").sum()
+            row += [number(_mean(one["test_error"])), f"{lost} of {len(one)}"]
+        lines.append(row)
+    second = ["m", "exact τ: error of X", "diverged", "mean label: error of X (runs left)", "diverged"]
+    return f"{markdown(header, rows)}\n\n{markdown(second, lines)}"
+
+
+@passage("quadratic_samples_in_d", "quadratic_samples_in_r")
+def thm12_examples(reference):
+    """Return the examples needed, their exponents and how many thresholds lie outside the grid, as Markdown."""
+    lines = []
+    for name, along in (("quadratic_samples_in_d", "d"), ("quadratic_samples_in_r", "rank")):
+        table = _frame(reference, name)
+        for variant in [v for v in ("algorithm-1", "plain", "least-squares") if v in set(table["variant"])]:
+            frame = table[table["variant"] == variant]
+            for tolerance in (0.3, 0.1):
+                points, found, censored = example_thresholds(frame, along, tolerance)
+                rng = stream("bootstrap", passage="thm12_examples", along=along, variant=variant, tolerance=tolerance)
+                exponent = interval_of(lambda part, x=points: slope(x, part), np.log(found), rng)
+                counts = ", ".join(f"{np.exp(np.log(one).mean()):.0f}" for one in found)
+                sizes = ", ".join(str(point) for point in points)
+                outside = f"{censored.sum()} of {censored.size}"
+                lines.append(
+                    [f"{along} = {sizes}", f"`{variant}`", f"{tolerance:g}", counts, _interval(exponent), outside]
+                )
+    header = ["along", "method", "tolerance", "examples needed (geometric mean)", "exponent", "outside the grid"]
+    return markdown(header, lines)
+
+
+@passage("quadratic_initialisation", "quadratic_cone", "quadratic_width")
+def alg1_starts(reference):
+    """Return errors against α, what positivity alone recovers, and errors against the hidden width, as Markdown."""
+
+    def cell(part):
+        lost = (part["status"] == "diverged").sum()
+        text = number(_mean(part["test_error"]))
+        return text if not lost else f"{text} ({lost} of {len(part)} diverged)"
+
+    blocks = []
+    table = _frame(reference, "quadratic_initialisation")
+    variants = ["algorithm-1", "no-truncation", "plain"]
+    rows = [
+        [f"{alpha:g}", *(cell(part[part["variant"] == variant]) for variant in variants)]
+        for alpha, part in sorted(table.groupby("alpha"))
+    ]
+    blocks.append(markdown(["α", *(f"`{variant}`" for variant in variants)], rows))
+    table = _frame(reference, "quadratic_cone")
+    kinds = [(m, method) for m in ("rank-one", "gaussian") for method in ("projected", "factored")]
+    rows = [
+        [
+            f"{m / part['d'].iloc[0]:.3g}",
+            *(cell(part[(part["measurements"] == kind) & (part["method"] == method)]) for kind, method in kinds),
+        ]
+        for m, part in table.groupby("m")
+    ]
+    names = {"projected": "projected from 0", "factored": f"plain from α = {table['alpha'].dropna().iloc[0]:g}"}
+    blocks.append(markdown(["m/d", *(f"{kind}: {names[method]}" for kind, method in kinds)], rows))
+    table = _frame(reference, "quadratic_width")
+    rows = [
+        [
+            width,
+            *(cell(part[(part["m"] == m) & (part["variant"] == variant)]) for m in counts for variant in variants[::2]),
+        ]
+        for counts in [sorted(table["m"].unique())]
+        for width, part in table.groupby("width")
+    ]
+    names = [f"m = {m}: `{variant}`" for m in sorted(table["m"].unique()) for variant in variants[::2]]
+    blocks.append(markdown(["hidden width k", *names], rows))
+    return "\n\n".join(blocks)

@@ -1,0 +1,307 @@
+"""Signal and error along gradient descent on a rank-r target: angle, error growth, dominance, rate, worst over the steps."""
+
+import math
+
+import torch
+
+from algoreg.chapters.proof.studies.rank_one_dynamics import DIVERGED
+from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
+from algoreg.numerics.diagnostics import SignalSubspace, spectral_norm
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.theory import angle_rate, signal_time
+
+OPTIONS = {
+    "d": "whole >= 4",
+    "rank": "whole >= 1",
+    "kappa": "numbers >= 1",
+    "alpha": "numbers > 0",
+    "starved": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
+    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
+    "targets": "whole >= 2",
+}
+CHECKS = (
+    ("rank < d", "rank below d"),
+    ("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),
+    ("max(alpha) < d", "α below d, where Theorem 4.2's log(d/α) is positive"),
+)
+KEYS = ("regime", "split", "kappa", "alpha", "m", "target", "ensemble")
+VALUES = (
+    "m_over_dr", "log_start", "delta_low", "delta_up", "angle_constant", "angle_plain", "sine_over_delta", "error_growth",
+    "error_times_d", "largest_error", "dominance", "signal_over_bound", "signal_norm", "rate_over_bound",
+    "rate_over_unit_bound", "least_rate_over_bound", "early_rate_over_bound", "floor", "error_constant", "late_error_constant", "angle_step", "signal_step",
+)  # fmt: skip
+# Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
+HORIZON = 1.5
+# Proposition 4.3's rate is read over the first fall of the squared error by this factor.
+FALL = 100
+# Of Proposition D.2's second constant about this much may be rounding of ‖E_t‖: a unit in the last place of ‖Z_t‖.
+ROUNDING = 1e-5
+
+
+def spectrum(kappa, rank):
+    """Return ``rank`` eigenvalues from 1 to 1/κ, evenly spaced on a log scale."""
+    return [kappa ** (-place / max(rank - 1, 1)) for place in range(rank)]
+
+
+def planted_factors(options, kappa, seed, device, dtype):
+    """Return the factors of all targets of one condition number, shape (T, d, r)."""
+    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, options["rank"])}
+    drawn = [draw_factor(target, options["d"], options["rank"], seed, number) for number in range(options["targets"])]
+    return torch.stack([torch.from_numpy(factor) for factor in drawn]).to(device, dtype)
+
+
+class Split:
+    """What one split of a batch of runs says, step by step; runs are dropped from the end as their time is over.
+
+    Attributes
+    ----------
+    records : list of dict
+        Per step the quantities of the runs still there, each of shape (B,).
+    """
+
+    def __init__(self, basis, frames, planted):
+        self.subspace, self.frames, self.planted = SignalSubspace(basis), frames, planted
+        self.records = []
+
+    def look(self, factors, matrices, step):
+        """Record the split of the iterates (B, d, k) that the matrices M (B, d, d) led to; None at the start."""
+        kept = len(factors)
+        self.subspace.basis = self.subspace.basis[:kept]
+        if matrices is not None:
+            self.subspace.advance(matrices, step)
+        frames = self.frames[:kept]
+        inner, error = self.subspace.split(factors)
+        signal = torch.linalg.svdvals(inner)
+        across = torch.linalg.svdvals(frames.mT @ self.subspace.basis @ inner)
+        self.records.append(
+            {
+                "sine": self.subspace.largest_sine(frames),
+                "error": spectral_norm(error),
+                "error_frobenius": torch.linalg.matrix_norm(error),
+                "signal_norm": signal[:, 0],
+                "signal_least": signal[:, -1],
+                "across_least": across[:, -1],
+                "squared": torch.linalg.matrix_norm(factors @ factors.mT - self.planted[:kept]).square(),
+            }
+        )
+
+    def course(self, run):
+        """Return the quantities of one run over its steps, each a tensor of shape (steps + 1,)."""
+        lasting = [record for record in self.records if len(record["error"]) > run]
+        return {name: torch.stack([record[name][run] for record in lasting]) for name in lasting[0]}
+
+
+def conditions(course, kappa):
+    """Return at which steps Proposition 4.3's conditions hold on one run's course, a tensor of bool."""
+    return (course["signal_norm"] <= 5) & (course["sine"] <= 1 / 3) & (course["signal_least"] >= 0.5 / kappa**0.5)
+
+
+def stretch(course, kappa):
+    """Return the first step at which Proposition 4.3's conditions hold and that of the first fall by ``FALL`` from there.
+
+    None where they do not hold all the way.
+    """
+    holds = conditions(course, kappa)
+    if not holds.any():
+        return None
+    first = int(holds.int().argmax())
+    squared = course["squared"]
+    fallen = squared[first:] <= squared[first] / FALL
+    last = first + int(fallen.int().argmax())
+    return (first, last) if fallen.any() and holds[first : last + 1].all() else None
+
+
+def least_rates(course, kappa):
+    """Return the least log fall of ‖UUᵀ − X*‖_F² in one step of one run's course, over two parts of it.
+
+    Parameters
+    ----------
+    course : mapping
+        Of :meth:`Split.course`.
+    kappa : float
+
+    Returns
+    -------
+    tuple of float
+        Over the steps of :func:`stretch`, and over those before Proposition 4.3's conditions first hold; NaN where
+        there are none.
+    """
+    found, holds = stretch(course, kappa), conditions(course, kappa)
+    falls = -course["squared"].log().diff()
+    first = int(holds.int().argmax()) if holds.any() else 0
+    parts = (falls[slice(*found)] if found else falls[:0], falls[:first])
+    return tuple(float(part.min()) if len(part) else math.nan for part in parts)
+
+
+def rate(course, kappa, step):
+    """Return Proposition 4.3's mean rate and floor on one run's course.
+
+    Parameters
+    ----------
+    course : mapping
+        Of :meth:`Split.course`.
+    kappa, step : float
+
+    Returns
+    -------
+    tuple of float
+        The mean log fall of ‖UUᵀ − X*‖_F² a step, from the first step at which the proposition's conditions hold over
+        the first fall by ``FALL``, and the least ‖UUᵀ − X*‖_F; NaN, NaN where the conditions do not hold all the way.
+    """
+    found = stretch(course, kappa)
+    if found is None:
+        return math.nan, math.nan
+    (first, last), squared = found, course["squared"]
+    return float(torch.log(squared[first] / squared[last])) / (last - first), float(squared[first:].min().sqrt())
+
+
+def summary(course, options, kappa, alpha, delta):
+    """Return what one run's course says of Theorem 4.2, Propositions 4.3 and D.2; δ is the lower end of its bracket."""
+    d, rank, step = options["d"], options["rank"], options["step"]
+    # A start near d leaves less than one step.
+    end = max(math.floor(signal_time(kappa, d, alpha, step)), 1)
+    first = {name: value[: end + 1] for name, value in course.items()}
+    time = step * torch.arange(1, end + 1)
+    sine, error, across = first["sine"], first["error"], first["across_least"]
+    bound = torch.clamp((1 + step / (8 * kappa)) ** torch.arange(1, end + 1) * across[0], max=0.5 / kappa**0.5)
+    growth = error[1:] / error[:-1] - 1
+    counts = error[:-1] <= 1 / d
+    missing = growth.new_tensor(-math.inf)
+    drive = step * (delta * rank**0.5 + sine[:-1])
+    late = step * (first["squared"][:-1].sqrt() + rank**0.5 * error[:-1])
+    # Once UUᵀ is near X*, what ‖E_t‖ still moves by rounding is large against this bound.
+    seen = torch.finfo(error.dtype).eps * first["signal_norm"][:-1] <= ROUNDING * late * error[:-1]
+    constants = [
+        float(torch.where(where, growth / by, missing).max()) for where, by in ((counts, drive), (counts & seen, late))
+    ]
+    speed, floor = rate(course, kappa, step)
+    least, early = least_rates(course, kappa)
+    angle = float((sine[1:] / time).max())
+    growing = across[:-1] < 0.5 / kappa**0.5
+    signal = torch.where(growing, across[1:] / across[:-1] - 1, -missing).min()
+    return {
+        "angle_constant": angle / angle_rate(delta, rank, kappa, d, alpha),
+        "angle_plain": angle / (rank**0.5 * delta),
+        "sine_over_delta": float(sine.max()) / (rank**0.5 * delta),
+        "error_growth": float(error.max() / error[0]),
+        "error_times_d": float(error.max()) * d,
+        "largest_error": float(error.max()),
+        "dominance": float((across[1:] / error[1:]).min()),
+        "signal_over_bound": float((across[1:] / bound).min()),
+        "signal_norm": float(first["signal_norm"].max()),
+        "rate_over_bound": speed / -math.log1p(-step / (8 * kappa)),
+        "rate_over_unit_bound": speed / -math.log1p(-step / 8),
+        "least_rate_over_bound": least / -math.log1p(-step / (8 * kappa)),
+        "early_rate_over_bound": early / -math.log1p(-step / (8 * kappa)),
+        "floor": floor,
+        "error_constant": constants[0] if math.isfinite(constants[0]) else math.nan,
+        "late_error_constant": constants[1] if math.isfinite(constants[1]) else math.nan,
+        "angle_step": float((sine[1:] - sine[:-1]).max()) / (step * rank**0.5 * delta),
+        "signal_step": float(signal) / (step / (8 * kappa)) if growing.any() else math.nan,
+    }
+
+
+def descend(ensemble, factors, alphas, steps, step, watchers):
+    """Run gradient descent from αI on a batch, each run for its own time, and show every iterate to the watchers.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.gram.Ensemble
+    factors : torch.Tensor, shape (B, d, r)
+    alphas : list of float
+    steps : list of int
+        Falling.
+    step : float
+    watchers : list of object with ``look``, see :meth:`Split.look`
+
+    Returns
+    -------
+    torch.Tensor of bool, shape (B,)
+        Which runs diverged; their iterates are 0 from then on.
+    """
+    targets = factors @ factors.mT
+    iterate = factors.new_tensor(alphas)[:, None, None] * torch.eye(
+        ensemble.d, dtype=factors.dtype, device=factors.device
+    )
+    labels = ensemble.label(targets)
+    lost = torch.zeros(len(factors), dtype=torch.bool, device=factors.device)
+    for watcher in watchers:
+        watcher.look(iterate, None, step)
+    for now in range(1, steps[0] + 1):
+        kept = sum(last >= now for last in steps)
+        iterate = iterate[:kept]
+        matrices = ensemble.gradient(iterate @ iterate.mT, labels[:kept])
+        iterate = iterate - step * (matrices @ iterate)
+        here = ~(iterate.abs().amax(dim=(1, 2)) < DIVERGED)
+        lost[:kept] |= here
+        iterate[lost[:kept]], matrices[lost[:kept]] = 0.0, 0.0
+        for watcher in watchers:
+            watcher.look(iterate, matrices, step)
+    return lost
+
+
+def measure(options, context):
+    """Return a row per split, κ, α, m, target and ensemble, each value the worst over steps 1 to T₁ = κ log(d/α)/η.
+
+    Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. δ is the bracket's of rank 4r;
+    ρ = √r·δ/(κ log(d/α)) with its lower end. ``angle_constant``: C in sin∠ ≤ Cηρt; ``angle_plain``: the same with √r·δ for ρ;
+    ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
+    σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
+    factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1, ``least_rate_over_bound``, ``early_rate_over_bound``: of :func:`least_rates` to it [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
+    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
+    ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
+    """
+    d, rank, step = options["d"], options["rank"], options["step"]
+    runs = sorted(
+        ((kappa, alpha) for kappa in options["kappa"] for alpha in options["alpha"]),
+        key=lambda run: -signal_time(run[0], d, run[1], step),
+    )
+    planted = {
+        kappa: planted_factors(options, kappa, context.seed, context.device, context.dtype)
+        for kappa in options["kappa"]
+    }
+    factors = torch.cat([planted[kappa] for kappa, _ in runs])
+    batch = [(kappa, alpha, target) for kappa, alpha in runs for target in range(options["targets"])]
+    steps = [math.ceil(HORIZON * signal_time(kappa, d, alpha, step)) for kappa, alpha, _ in batch]
+    frames = torch.linalg.qr(factors)[0]
+    other = torch.stack(
+        [
+            torch.from_numpy(
+                stream("subspace", d=d, rank=rank, seed=context.seed, target=target).standard_normal((d, rank))
+            )
+            for _, _, target in batch
+        ]
+    ).to(factors)
+    order = min(4 * rank, d)
+    breadth = width(d, order, context.seed)
+    for number in context.ensembles:
+        for regime in ("starved", "practical", "certified"):
+            for m in options[regime]:
+                ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+                low, up = bracket(ensemble, order, context.seed, breadth)
+                targets = factors @ factors.mT
+                splits = {"planted": Split(factors, frames, targets)}
+                if m == max(options["certified"]):
+                    splits["random"] = Split(other, frames, targets)
+                lost = descend(ensemble, factors, [alpha for _, alpha, _ in batch], steps, step, list(splits.values()))
+                for name, split in splits.items():
+                    for run, (kappa, alpha, target) in enumerate(batch):
+                        values = dict.fromkeys(VALUES, math.nan)
+                        if not lost[run]:
+                            values.update(summary(split.course(run), options, kappa, alpha, low))
+                        values.update(m_over_dr=m / d / rank, log_start=math.log(d / alpha), delta_low=low, delta_up=up)
+                        yield {
+                            "regime": regime,
+                            "split": name,
+                            "kappa": kappa,
+                            "alpha": alpha,
+                            "m": m,
+                            "target": target,
+                            "ensemble": number,
+                            **values,
+                            "status": "diverged" if lost[run] else "budget",
+                        }
+        context.say(f"ensemble {number}: all m done")

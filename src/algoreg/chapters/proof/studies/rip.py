@@ -1,0 +1,123 @@
+"""The restricted isometry constants of an ensemble, attacked from below and bounded from above, over d, rank and m."""
+
+import torch
+
+from algoreg.ensembles import gram, rank_one, wishart
+from algoreg.numerics import diagnostics
+from algoreg.numerics.measurements import normal_blocks
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import packed_length, svec
+from algoreg.numerics.theory import isometry_upper_bound, symmetric_dimension
+
+OPTIONS = {
+    "d": {"kind": "wholes >= 2", "description": "a list of whole numbers of at least 2, the base's first"},
+    "rank": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
+    "m": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
+    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
+    "measurements": {"enum": ["gaussian", "rank_one"], "default": "gaussian", "description": "gaussian or rank_one"},
+    "starts": {"kind": "whole >= 1", "default": 8},
+    "rounds": {"kind": "whole >= 1", "default": 60},
+}
+CHECKS = (("max(rank) <= min(d)", "ranks at most d"),)
+KEYS = ("attack", "regime", "d", "rank", "m", "ensemble")
+VALUES = (
+    "m_over_dr", "delta_plus", "delta_minus", "delta_low", "delta_up", "certificate", "upper_root", "lower_root"
+)  # fmt: skip
+# As many random matrices as an attack tries; the width's Monte Carlo error is then below one part in a thousand.
+RANDOM_MATRICES, WIDTH_DRAWS = 256, 200
+
+
+def gram_matrix(d, m, seed, number, device, dtype):
+    """Return G of m Gaussian measurements: from Wishart's law where it has a Bartlett factor, else drawn row by row."""
+    kind = wishart if m >= symmetric_dimension(d) else gram
+    return kind.Ensemble.draw(d, m, seed, number, device, dtype)
+
+
+def rank_one_gram(d, m, seed, number, device, dtype):
+    """Return G of m measurements xxᵀ/√2, whose second moment on traceless matrices is the identity."""
+    generator = stream("ensemble", kind=rank_one.Ensemble.kind, d=d, seed=seed, ensemble=number)
+
+    def rows():
+        for block in normal_blocks(generator, m, (d,), 4096):
+            x = torch.from_numpy(block)
+            yield svec(x[:, :, None] * x[:, None]) / 2**0.5
+
+    return gram.Ensemble(gram.mean_outer_product(rows(), d, m, device).to(dtype), d, m, number=number)
+
+
+def width(d, rank, seed):
+    """Return the Gaussian width of unit symmetric matrices of rank at most ``rank`` ≤ d, from its own named stream."""
+    generator = stream("width", d=d, rank=rank, seed=seed)
+    return diagnostics.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
+
+
+def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
+    """Return δ's bracket for one rank of a Gaussian ensemble's Gram matrix: the attack's value, and the width's bound.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.gram.Ensemble
+    rank, seed : int
+    width : float
+        Of :func:`width`.
+    starts, rounds : int
+        Of :func:`algoreg.numerics.diagnostics.isometry_attack`.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
+    """
+    d = ensemble.d
+    generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
+    ends = diagnostics.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
+    # The ends cross only in the three draws of a hundred for which the upper one is no bound.
+    return max(ends), max(isometry_upper_bound(width, ensemble.m), *ends)
+
+
+def measure(options, context):
+    """Return two rows per point and ensemble, for adversarial and for random matrices: δ₊, δ₋, their roots, the bracket.
+
+    Points form a star: each of d, rank and m varies alone, the others at the first entry of their lists; ``practical``
+    are further m. ``certificate`` is ‖G − I‖, which bounds δ of every rank; ``upper_root`` is √(1 + δ₊) − 1 and
+    ``lower_root`` 1 − √(1 − δ₋), in which the law ∝ √(dr/m) holds beyond small δ.
+    """
+    base = {axis: options[axis][0] for axis in ("d", "rank", "m")}
+    star = {(*{**base, axis: value}.values(), "large") for axis in base for value in options[axis]}
+    star |= {(base["d"], base["rank"], m, "practical") for m in options["practical"]}
+    draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
+    known = {}
+    for number in context.ensembles:
+        for d, m in sorted({(d, m) for d, _, m, _ in star}):
+            ensemble = draw(d, m, context.seed, number, context.device, context.dtype)
+            certificate = ensemble.isometry_deviation()
+            for rank, regime in sorted((r, regime) for d_, r, m_, regime in star if (d_, m_) == (d, m)):
+                if (d, rank) not in known:
+                    known[d, rank] = width(d, rank, context.seed)
+                for attack in ("adversarial", "random"):
+                    hard = attack == "adversarial"
+                    generator = stream(attack, d=d, rank=rank, m=m, seed=context.seed, ensemble=number)
+                    count = options["starts"] if hard else RANDOM_MATRICES
+                    rounds = options["rounds"] if hard else 0
+                    plus, minus = diagnostics.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
+                    # The width's bound is one for Gaussian measurements only.
+                    bound = isometry_upper_bound(known[d, rank], m)
+                    gaussian = options["measurements"] == "gaussian"
+                    yield {
+                        "attack": attack,
+                        "regime": regime,
+                        "d": d,
+                        "rank": rank,
+                        "m": m,
+                        "ensemble": number,
+                        "m_over_dr": m / d / rank,
+                        "delta_plus": plus,
+                        "delta_minus": minus,
+                        "delta_low": max(plus, minus),
+                        "delta_up": min(bound, certificate) if gaussian else certificate,
+                        "certificate": certificate,
+                        "upper_root": (1 + plus) ** 0.5 - 1,
+                        "lower_root": 1 - max(1 - minus, 0.0) ** 0.5,
+                        "status": "budget",
+                    }
+        context.say(f"ensemble {number}: D up to {packed_length(max(options['d']))} done")

@@ -1,0 +1,119 @@
+"""The ledger's evidence on the paper's remarks: least nuclear norm, mini-batches."""
+
+from algoreg.analysis.estimators import chosen
+from algoreg.chapters.remarks.figures import nearest_then_away
+from algoreg.numerics.theory import symmetric_dimension
+from algoreg.tell.report import frame_of, markdown, number, passage
+
+# An end counts as X* within this relative distance: far below what two different solutions lie apart, far above what
+# α = 10⁻¹² leaves where the limit is X*.
+FOUND = 0.01
+
+
+def _share(distances):
+    return f"{int((distances < FOUND).sum())} of {int(distances.notna().sum())}"
+
+
+@passage("min_trace")
+def min_trace_ends(reference):
+    """Return who finds X* at each m, and how far descent's end lies from the least nuclear norm, as Markdown."""
+    frame = frame_of(reference["tables"]["min_trace"])
+    smallest = frame.loc[frame["method"] == "descent", "alpha"].min()
+    rows = []
+    for ratio, part in frame.groupby("m_per_dr"):
+        ends, least = chosen(part, {"method": "descent", "alpha": smallest}), part[part["method"] == "clarabel"]
+        rows.append(
+            [
+                f"{ratio:g}",
+                _share(least["distance_to_target"]),
+                _share(ends["distance_to_target"]),
+                _share(ends["distance_to_min_trace"]),
+                f"{number(ends['distance_to_min_trace'].median())} ({number(ends['distance_to_min_trace'].max())})",
+                f"{number(least['trace'].mean())}",
+                f"{number(ends['trace'].mean())}",
+            ]
+        )
+    few = chosen(frame, {"method": "descent", "m_per_dr": frame["m_per_dr"].min()})
+    path = nearest_then_away(few)
+    paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace").dropna(
+        axis=1
+    )
+    left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
+    ends = chosen(frame, {"method": "descent", "alpha": smallest})
+    unfinished = int((ends["status"] != "converged").sum())
+    below = chosen(ends, {"m_per_dr": frame["m_per_dr"].min()})
+    fitted = int((below["status"] == "converged").sum())
+    solvers = frame[frame["method"].isin(["clarabel", "scs"])]
+    inexact = int((solvers["status"] == "budget").sum())
+    failed = int((solvers["status"] == "diverged").sum())
+    apart = frame.loc[frame["method"] == "scs", "distance_to_min_trace"].max()
+    header = [
+        "m/dr",
+        "least nuclear norm is X*",
+        f"descent from α = {smallest:g} ends at X*",
+        "descent ends at the least nuclear norm",
+        "distance between the two: median (largest)",
+        "mean trace of the least, over X*'s",
+        "of descent's end",
+    ]
+    return (
+        f"{markdown(header, rows)}\n\n"
+        f"- Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}.\n"
+        f"- At m = {few['m_per_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
+        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} runs "
+        f"end more than twice as far away as they were at some larger α.\n"
+        f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
+        f"m = {below['m_per_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these.\n"
+        f"- Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
+        f"asked for and {failed} failed."
+    )
+
+
+@passage("min_trace_commuting")
+def min_trace_commuting_ends(reference):
+    """Return how far descent's end lies from the least nuclear norm with diagonal measurements, against α, as Markdown."""
+    frame = frame_of(reference["tables"]["min_trace_commuting"])
+    rows = [
+        [
+            f"{alpha:g}",
+            number(part["distance_to_min_trace"].mean()),
+            number(part["distance_to_min_trace"].max()),
+            number(part["distance_to_target"].mean()),
+        ]
+        for alpha, part in sorted(frame[frame["method"] == "descent"].groupby("alpha"), reverse=True)
+    ]
+    header = ["α", "distance to the least nuclear norm: mean", "largest", "to X*: mean"]
+    return markdown(header, rows)
+
+
+@passage("minibatch")
+def minibatch_ratios(reference):
+    """Return SGD's test errors, and those over gradient descent's from the small start, by batch and step, as Markdown."""
+    frame = frame_of(reference["tables"]["minibatch"])
+    sgd = frame[frame["method"] == "sgd"]
+    rows = []
+    for (alpha, noise, factor), part in sgd.groupby(["alpha", "label_noise", "step_factor"]):
+        own = chosen(frame, {"method": "gradient", "alpha": alpha, "label_noise": noise})["test_error"].mean()
+        cells = []
+        for _, one in part.groupby("batch"):
+            lost = int((one["status"] == "diverged").sum())
+            mean = number(one["test_error"].mean()) if lost < len(one) else "–"
+            cells.append(f"{mean} ({lost} of {len(one)} diverged)" if lost else mean)
+        first = part.iloc[0]
+        dimension = symmetric_dimension(first["d"]) - symmetric_dimension(first["d"] - first["rank"])
+        fit = noise * (dimension / first["m"]) ** 0.5
+        rows.append([f"{alpha:g}", f"{noise:g}", number(fit), f"{factor:g}·b/(2D)", number(own), *cells])
+    batches = [f"b = {batch:g}" for batch in sorted(sgd["batch"].unique())]
+    return markdown(["α", "label noise", "noise·√(dim/m)", "η", "gradient descent", *batches], rows)
+
+
+@passage("x_space")
+def x_space_parts(reference):
+    """Return both parts of what descent on X is judged by: how near the law it is, and how large its error, as Markdown."""
+    frame = frame_of(reference["tables"]["x_space"])
+    rows = []
+    for share, part in frame.groupby("m_over_dimension"):
+        error, law = part["test_error"].mean(), part["predicted_error"].mean()
+        off = f"{100 * (error / law - 1):+.1f} %" if law else "–"
+        rows.append([f"{share:g}", number(error), number(law), off])
+    return markdown(["m/D", "mean relative error", "√(1 − m/D)", "off"], rows)

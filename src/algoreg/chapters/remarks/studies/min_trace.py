@@ -1,0 +1,121 @@
+"""Where factored descent from ever smaller starts ends, beside the PSD matrix of least trace that fits the same labels."""
+
+from functools import partial
+
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.diagnostics import test_error
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.trace_minimisation import FAILED, SOLVERS, minimum_trace
+
+OPTIONS = {
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m_per_dr": "numbers >= 1",
+    "alpha": "numbers > 0",
+    "targets": "whole >= 2",
+    "step": "number > 0",
+    "iterations": "whole >= 1",
+}
+CHECKS = (
+    ("rank <= d", "rank at most d"),
+    ("2 * max(m_per_dr) * rank <= d + 1", "m = m_per_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"),
+)
+# Convex solutions, the limit that the conjecture names, have alpha = 0.
+KEYS = ("d", "rank", "m", "m_per_dr", "method", "alpha", "target", "ensemble")
+# Distances are Frobenius norms over that of X*; trace is over that of X*.
+VALUES = ("distance_to_min_trace", "distance_to_target", "train_error", "trace")
+# A fit by the paper's own standard (its text on Figure 2).
+FITTED = 1e-4
+
+
+def compared(methods, planted, least, train_error):
+    """Return one row's values and status per estimate and target.
+
+    Parameters
+    ----------
+    methods : list of (method, alpha, estimates, statuses)
+        Estimates as tensors of shape (T, d, d); ``statuses`` is a list of T texts, or None for a descent, whose status
+        follows from its training error.
+    planted, least : torch.Tensor, shape (T, d, d)
+        The targets, and the PSD matrices of least trace (NaN where there is none).
+    train_error : callable
+        Maps estimates to their training errors, shape (T,).
+    """
+    norm, trace = torch.linalg.matrix_norm(planted), planted.diagonal(dim1=1, dim2=2).sum(dim=1)
+    for method, alpha, estimates, statuses in methods:
+        train, away = train_error(estimates), test_error(estimates, planted)
+        apart = torch.linalg.matrix_norm(estimates - least) / norm
+        own = estimates.diagonal(dim1=1, dim2=2).sum(dim=1) / trace
+        for target in range(len(planted)):
+            fitted = float(train[target])
+            reached = "converged" if fitted < FITTED else "budget" if fitted < float("inf") else FAILED
+            status = statuses[target] if statuses else reached
+            values = dict(zip(VALUES, (apart, away, train, own), strict=True))
+            yield {
+                "method": method,
+                "alpha": alpha,
+                "target": target,
+                **{name: None if status == FAILED else float(value[target]) for name, value in values.items()},
+                "status": status,
+            }
+
+
+def solutions(solve, labels, like):
+    """Return every solver's solutions of all targets: {solver: (estimates (T, d, d), NaN where there is none; statuses)}.
+
+    Parameters
+    ----------
+    solve : callable
+        Maps a target's labels and a solver's name to a d × d array or None, and a status.
+    labels : torch.Tensor, shape (T, m)
+    like : torch.Tensor, shape (T, d, d)
+    """
+    found = {}
+    for solver in SOLVERS:
+        pairs = [solve(row.double().cpu().numpy(), solver) for row in labels]
+        none = torch.full_like(like[0], torch.nan)
+        estimates = [none if matrix is None else torch.as_tensor(matrix).to(like) for matrix, _ in pairs]
+        found[solver] = torch.stack(estimates), [status for _, status in pairs]
+    return found
+
+
+def _descend(known, labels, options, seed):
+    """Return X after ``iterations`` steps from each α, [(alpha, (T, d, d))], all in one batch."""
+    alphas, targets = options["alpha"], len(labels)
+    runs = [
+        {"alpha": alpha, "start": "identity", "step": options["step"], "target": target}
+        for alpha in alphas
+        for target in range(targets)
+    ]
+    batch = factored.Algorithm(known, labels.repeat(len(alphas), 1), runs, seed)
+    ends = batch.estimate(batch.advance(batch.initial(), 0, options["iterations"]))
+    return list(zip(alphas, ends.unflatten(0, (len(alphas), targets)), strict=True))
+
+
+def measure(options, context):
+    """Return one row per m, target, ensemble and estimate: descent from each α, and each solver's solution.
+
+    The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
+    solvers agree. Measurements are Gaussian, m = m_per_dr·d·r of them, nested.
+    """
+    d, rank = options["d"], options["rank"]
+    factors = [draw_factor({"kind": "columns"}, d, rank, context.seed, t) for t in range(options["targets"])]
+    planted = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    counts = {ratio: round(ratio * d * rank) for ratio in options["m_per_dr"]}
+    for number in context.ensembles:
+        whole = Ensemble.draw(d, max(counts.values()), context.seed, number, context.device, context.dtype)
+        for ratio, m in counts.items():
+            known = Ensemble(whole.rows[:m], d)
+            labels, rows = known.label(planted), known.rows.double().cpu().numpy()
+            solved = solutions(partial(minimum_trace, rows, d), labels, planted)
+            methods = [(solver, 0.0, *solution) for solver, solution in solved.items()]
+            methods += [
+                ("descent", alpha, ends, None) for alpha, ends in _descend(known, labels, options, context.seed)
+            ]
+            train_error = partial(known.train_error, labels=labels)
+            for row in compared(methods, planted, solved["clarabel"][0], train_error):
+                yield {"d": d, "rank": rank, "m": m, "m_per_dr": ratio, "ensemble": number, **row}
+            context.say(f"ensemble {number}, m = {m}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")

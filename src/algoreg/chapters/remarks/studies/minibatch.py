@@ -1,0 +1,129 @@
+"""Mini-batch SGD beside gradient descent on the same labels, at batch sizes from one to all measurements."""
+
+import torch
+
+from algoreg.algorithms import factored, stochastic
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.diagnostics import test_error
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.theory import symmetric_dimension
+
+OPTIONS = {
+    "d": "whole >= 2",
+    "rank": "whole >= 1",
+    "m": "whole >= 1",
+    "targets": "whole >= 2",
+    "alpha": "numbers > 0",
+    "largest_step": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "number", "exclusiveMinimum": 0},
+        "description": "a list of numbers above 0, one for each alpha",
+    },
+    "batch": "wholes >= 1",
+    "step_factor": "numbers > 0",
+    "label_noise": "numbers >= 0",
+    "time": "number > 0",
+}
+CHECKS = (
+    ("rank <= d", "rank at most d"),
+    ("max(batch) <= m", "batches of at most m"),
+    ("len(alpha) == len(largest_step)", "as many steps in largest_step as there are starts in alpha"),
+    ("min(label_noise) == 0", "0 among label_noise: the starts are compared without noise"),
+)
+KEYS = ("d", "rank", "m", "method", "alpha", "label_noise", "batch", "step_factor", "target", "ensemble")
+# ratio: the test error over that of gradient descent from the smallest start, on the same target and noisy labels.
+VALUES = ("step", "train_error", "test_error", "ratio")
+
+
+def noisy(labels, noise, seed, ensemble):
+    """Return labels y_i + noise·rms(y)·z_i, z_i iid N(0, 1) from one stream per target and ensemble, shape (T, m)."""
+    if noise == 0:
+        return labels
+    draws = [
+        torch.from_numpy(stream("label noise", seed=seed, ensemble=ensemble, target=t).standard_normal(labels.shape[1]))
+        for t in range(len(labels))
+    ]
+    return labels + noise * labels.square().mean(dim=1, keepdim=True).sqrt() * torch.stack(draws).to(labels)
+
+
+def planned(options):
+    """Return the runs of one target and ensemble, as mappings of ``KEYS`` and ``step``.
+
+    SGD's step is η = step_factor·b/(2D), D = d(d+1)/2, at most the largest step of its start, which gradient descent
+    takes: single samples contract in the mean square up to about 1/D. Noise is put on the smallest start's labels alone.
+    """
+    runs, length = [], symmetric_dimension(options["d"])
+    for alpha, largest in zip(options["alpha"], options["largest_step"], strict=True):
+        for noise in options["label_noise"] if alpha == min(options["alpha"]) else [0]:
+            start = {"alpha": alpha, "label_noise": noise}
+            runs.append({**start, "method": "gradient", "batch": options["m"], "step_factor": 1, "step": largest})
+            for batch in options["batch"]:
+                for factor in options["step_factor"]:
+                    step = min(factor * batch / (2 * length), largest)
+                    runs.append({**start, "method": "sgd", "batch": batch, "step_factor": factor, "step": step})
+    return runs
+
+
+def _ends(known, labels, runs, options, seed):
+    """Return X at η·t = ``time`` of every planned run and target; runs of one method, batch and step go together."""
+    groups, ends = {}, {}
+    for i, run in enumerate(runs):
+        groups.setdefault((run["method"], run["batch"], run["step"]), []).append(i)
+    for (method, batch, step), members in groups.items():
+        algorithm = stochastic if method == "sgd" else factored
+        each = [
+            {
+                "alpha": runs[i]["alpha"],
+                "start": "identity",
+                "step": step,
+                "target": t,
+                "m": known.m,
+                "batch_size": batch,
+            }
+            for i in members
+            for t in range(options["targets"])
+        ]
+        together = torch.cat([labels[runs[i]["label_noise"]] for i in members])
+        descents = algorithm.Algorithm(known, together, each, seed)
+        iterate = descents.advance(descents.initial(), 0, round(options["time"] / step))
+        estimates = descents.estimate(iterate).unflatten(0, (len(members), options["targets"]))
+        ends.update(zip(members, estimates, strict=True))
+    return [ends[i] for i in range(len(runs))]
+
+
+def measure(options, context):
+    """Return one row per run of :func:`planned`, target and ensemble, all at the same η·t."""
+    d, rank, targets = options["d"], options["rank"], range(options["targets"])
+    factors = [draw_factor({"kind": "columns"}, d, rank, context.seed, target) for target in targets]
+    planted = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    runs = planned(options)
+    for number in context.ensembles:
+        known = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
+        clean = known.label(planted)
+        labels = {noise: noisy(clean, noise, context.seed, number) for noise in options["label_noise"]}
+        ends = _ends(known, labels, runs, options, context.seed)
+        errors = [test_error(x, planted) for x in ends]
+        reference = {
+            run["label_noise"]: error
+            for run, error in zip(runs, errors, strict=True)
+            if run["method"] == "gradient" and run["alpha"] == min(options["alpha"])
+        }
+        for run, x, test in zip(runs, ends, errors, strict=True):
+            train = known.train_error(x, labels[run["label_noise"]])
+            ratio = test / reference[run["label_noise"]]
+            for target in targets:
+                finite = bool(torch.isfinite(test[target] + train[target]))
+                values = {"train_error": train, "test_error": test, "ratio": ratio}
+                yield {
+                    "d": d,
+                    "rank": rank,
+                    "m": options["m"],
+                    **run,
+                    "target": target,
+                    "ensemble": number,
+                    **{name: float(value[target]) if finite else None for name, value in values.items()},
+                    "status": "budget" if finite else "diverged",
+                }
+        context.say(f"ensemble {number}: {len(runs)} runs × {len(targets)} targets done")

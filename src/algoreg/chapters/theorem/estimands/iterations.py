@@ -1,0 +1,92 @@
+"""What the claims about iterations, the error along the window and its scaling measure."""
+
+import numpy as np
+
+from algoreg.analysis.estimators import (
+    UNDEFINED,
+    Estimate,
+    cells,
+    chosen,
+    crossed_interval,
+    estimand,
+    interval_of,
+    slope_weights,
+)
+
+
+@estimand("smallest exponent of {value} in {along}, over {by}")
+def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
+
+    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
+
+    Raises
+    ------
+    ValueError
+        If some value of ``by`` has fewer than three points.
+    """
+    frame = chosen(tables[table], where)
+    weights, logs = [], []
+    for name, part in frame.groupby(by):
+        names, values = cells(part, [along], value)
+        if len(names) < 3:
+            raise ValueError(f"table {table}, {by} = {name}: {len(names)} values of {along}: an exponent needs three")
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            return UNDEFINED
+        weights.append(slope_weights([point for (point,) in names]))
+        logs.append(np.log(values))
+
+    def statistic(targets, ensembles):
+        means = (part[:, targets][:, :, ensembles].mean(axis=(1, 2)) for part in logs)
+        return min(slopes @ mean for slopes, mean in zip(weights, means, strict=True))
+
+    return crossed_interval(statistic, *logs[0].shape[1:], rng)
+
+
+@estimand("geometric mean over runs of {value}, the largest over {by}")
+def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+
+    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    _, values = cells(frame, by, value)
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        return UNDEFINED
+    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+
+
+@estimand(
+    "geometric mean at the smallest α over that at the largest, of the iterations over the theorem's κ log(d/α)/η"
+)
+def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
+    """Return the geometric mean over runs of ``value`` at the smallest α over that at the largest.
+
+    For a quantity that a bound keeps below a constant: how far it grows over the range of α. Undefined where a run at either
+    end has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    names, values = cells(frame, ["alpha"], value)
+    if len(names) < 2:
+        raise ValueError(f"table {table}: one value of alpha: growth needs two")
+    ends = values[[0, -1]]
+    if not (np.isfinite(ends).all() and (ends > 0).all()):
+        return UNDEFINED
+    logs = interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng)
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+
+
+@estimand("larger of error(T₀)/({ratio:g} · smallest error before) and error(T₀)/{floor:g}")
+def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
+    """Return the mean over runs of how far the error at the last iteration is from both its bounds; below 1 is within.
+
+    The first bound is ``ratio`` times the smallest error along the run, the second ``floor``.
+    """
+    frame = chosen(tables[table], where)
+    frame = frame[frame["iteration"] == frame["iteration"].max()]
+    worse = np.maximum(frame["test_error"] / (ratio * frame["smallest_error"]), frame["test_error"] / floor)
+    _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    return interval_of(np.mean, values, rng)

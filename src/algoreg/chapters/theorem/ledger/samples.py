@@ -1,0 +1,117 @@
+"""The ledger's evidence on sample complexity."""
+
+import numpy as np
+
+from algoreg.chapters.theorem.estimands.samples import (
+    ABOVE,
+    BELOW,
+    INSIDE,
+    SWEEPS,
+    TOLERANCE,
+    find_thresholds,
+    readings,
+)
+from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
+from algoreg.tell.report import frame_of, markdown, passage
+
+SPECTRA = ("flat", "columns")
+
+
+def _tables(reference):
+    return {name: frame_of(table) for name, table in reference["tables"].items() if name.startswith("samples_")}
+
+
+@passage("samples_r", "samples_d")
+def samples_thresholds(reference):
+    """Return the thresholds of every size beside the dimensions that theory names, all in units of dr, as Markdown."""
+    rows = []
+    for along, name in SWEEPS.items():
+        frame = frame_of(reference["tables"][name])
+        found = {spectrum: find_thresholds(part, along, TOLERANCE) for spectrum, part in frame.groupby("spectrum")}
+        for (d, rank), place in _places(frame, along):
+            rows.append(
+                [
+                    d,
+                    rank,
+                    *(_spread(found[spectrum], place, d * rank) for spectrum in SPECTRA),
+                    f"{degrees_of_freedom(d, rank) / (d * rank):.2f}",
+                    f"{trace_statistical_dimension(d, rank) / (d * rank):.2f}",
+                ]
+            )
+    header = [
+        "d",
+        "r",
+        "m*/dr, equal eigenvalues: median (smallest … largest)",
+        "m*/dr, the paper's columns",
+        "degrees of freedom / dr",
+        "statistical dimension of least trace / dr",
+    ]
+    return markdown(header, rows)
+
+
+def _places(frame, along):
+    """Return ((d, rank), place) of every size of a sweep, in the order of its thresholds."""
+    sizes = frame[["d", "rank"]].drop_duplicates().sort_values(along)
+    return [((int(d), int(rank)), place) for place, (d, rank) in enumerate(sizes.to_numpy())]
+
+
+def _spread(found, place, unit):
+    """Return median and range of the thresholds of one size, those off the grid as the bounds that they are."""
+    logs, sides = found.logs[place].ravel(), found.sides[place].ravel()
+    order = np.argsort(np.where(sides == INSIDE, logs, np.where(sides == ABOVE, np.inf, -np.inf)), kind="stable")
+    signs = {INSIDE: "", BELOW: "< ", ABOVE: "> "}
+    low, middle, high = (
+        f"{signs[sides[i]]}{np.exp(logs[i]) / unit:.2f}" for i in order[[0, (len(order) - 1) // 2, -1]]
+    )
+    return f"{middle} ({low} … {high})"
+
+
+@passage(
+    "samples_r", "samples_d", "samples_settings_r", "samples_settings_d", "samples_precision_r", "samples_precision_d"
+)
+def samples_sensitivity(reference):
+    """Return the exponents of the threshold at other tolerances, starts, times, steps and in float64, as Markdown."""
+    found = [one for along in SWEEPS for one in readings(_tables(reference), along)]
+    rows = []
+    for name in dict.fromkeys(one.name for one in found):
+        cells = []
+        for along in SWEEPS:
+            for spectrum in SPECTRA:
+                here = [one for one in found if (one.name, one.along, one.spectrum) == (name, along, spectrum)]
+                cells += [_exponent(*here), _factor(*here, found)] if here else ["", ""]
+        rows.append([name, *cells])
+    kinds = ("equal eigenvalues", "the paper's columns")
+    header = [
+        "reading",
+        *(text for along in ("r", "d") for kind in kinds for text in (f"exponent in {along}, {kind}", "m* by")),
+    ]
+    return markdown(header, rows)
+
+
+def _exponent(one):
+    """Return an exponent and its interval, and how many thresholds lie off the grid."""
+    off = int((one.thresholds.sides != INSIDE).sum())
+    lost = f"{off} of {one.thresholds.sides.size} off the grid"
+    if one.exponent.value is None:
+        return f"– ({lost})"
+    interval = f"{one.exponent.value:.2f} [{one.exponent.low:.2f}, {one.exponent.high:.2f}]"
+    return f"{interval} ({lost})" if off else interval
+
+
+def _factor(one, found):
+    """Return by which factor the thresholds differ from those of the same draws as judged (geometric mean)."""
+    kind = {"judged": "judged", "settings": "settings", "precision": "settings"}.get(one.kind)
+    plain = [
+        other
+        for other in found
+        if (other.kind, other.along, other.spectrum, other.name)
+        == (kind, one.along, one.spectrum, {"judged": f"judged: error {TOLERANCE:g}"}.get(kind, "fewer draws"))
+    ]
+    if not plain or plain[0] is one:
+        return ""
+    off = set(one.thresholds.sides.ravel()) - {INSIDE}
+    if len(off) > 1 or (plain[0].thresholds.sides != INSIDE).any():
+        return "–"
+    # Thresholds off the grid count as the bounds that they are, and make the mean one.
+    bound = {ABOVE: "at least ", BELOW: "at most "}.get(next(iter(off), INSIDE), "")
+    return f"{bound}× {np.exp(np.mean(one.thresholds.logs - plain[0].thresholds.logs)):.3f}"

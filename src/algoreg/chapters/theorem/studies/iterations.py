@@ -1,0 +1,187 @@
+"""How many iterations factored descent needs until its error falls below a tolerance, by rank, κ, α, start and step rule."""
+
+import math
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.engine.batches import (
+    Batch,
+    count_of,
+    draw_planted,
+    ensembles_of,
+    initial_factor,
+    isometry_bounds,
+    largest_stable_step,
+)
+from algoreg.numerics.theory import theorem_11_constant, theorem_11_window
+
+OPTIONS = {
+    "d": "whole >= 2",
+    "ranks": "wholes >= 1",
+    "kappas": {"kind": "numbers >= 1", "default": [1]},
+    "alphas": "numbers > 0",
+    "starts": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"enum": ["identity", "planted"]},
+        "default": ["identity"],
+        "description": "a list of identity, planted",
+    },
+    "rules": {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {
+            "enum": [
+                "constant",
+                "inverse_root_rank",
+                "inverse_rank",
+                "inverse_kappa",
+                "inverse_kappa_cubed",
+                "inverse_log",
+                "largest",
+            ]
+        },
+        "default": ["constant"],
+        "description": "a list of constant, inverse_root_rank, inverse_rank, inverse_kappa, inverse_kappa_cubed, "
+        "inverse_log, largest",
+    },
+    "step": "number > 0",
+    "m_per_dr": "number > 0",
+    "tolerance": "number > 0",
+    "relative_to": {"enum": ["frobenius", "sigma_r"], "description": "frobenius or sigma_r"},
+    "iterations": "whole >= 1",
+    "targets": "whole >= 2",
+}
+CHECKS = (
+    ("max(ranks) <= d", "ranks at most d"),
+    ("(min(ranks) >= 2) + (max(kappas) <= 1) >= 1", "kappas of 1 alone where a rank is 1"),
+    ("len(ranks) * len(kappas) * len(alphas) >= 3", "at least three ranks, kappas or alphas: an exponent needs them"),
+    ("max(alphas) < d", "alphas below d"),
+    # Below D = d(d+1)/2 measurements are held one by one, from there on as a Gram matrix.
+    (
+        "(m_per_dr * d * max(ranks) * d * (d + 1) * 4 <= 4294967296) + (d * (d + 1) * d * (d + 1) * 2 <= 4294967296) >= 1",
+        "an ensemble of at most 4 GiB",
+    ),
+)
+KEYS = ("d", "rank", "kappa", "alpha", "start", "rule", "target", "ensemble")
+VALUES = ("m", "log_d_over_alpha", "step", "iterations", "over_bound", "delta_low", "delta_high", "least_constant")
+
+# Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
+LARGEST_SHARE = 0.9
+
+
+def step_of(rule, step, d, rank, kappa, alpha):
+    """Return η of a rule that needs only the problem's size and its start; None for the largest stable one."""
+    return {
+        "constant": step,
+        "inverse_root_rank": step / rank**0.5,
+        "inverse_rank": step / rank,
+        "inverse_kappa": step / kappa,
+        "inverse_kappa_cubed": step / kappa**3,
+        # The step itself at α = 1.
+        "inverse_log": step * math.log(d) / math.log(d / alpha),
+        "largest": None,
+    }[rule]
+
+
+def crossing(iteration, before, after):
+    """Return the time at which an error crosses 1 between ``iteration`` − 1 and ``iteration``, log-linearly."""
+    if before is None:
+        return float(iteration)
+    return iteration - 1 + float(np.log(before) / np.log(before / after))
+
+
+def measure(options, context):
+    """Return one row per rank, κ, α, start, step rule, target and ensemble: the iterations until the error is below a tolerance.
+
+    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
+    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_per_dr``·dr. A run that does not get there within
+    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
+    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_high`` bracket δ_4r where they can,
+    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
+    ``delta_low`` is known).
+    """
+    d, seed = options["d"], context.seed
+    cells = [
+        {"rank": rank, "kappa": kappa, "alpha": alpha, "start": start, "rule": rule, "target": target}
+        | {"m": count_of(options["m_per_dr"], d, rank), "step": step_of(rule, options["step"], d, rank, kappa, alpha)}
+        for rank, kappa, alpha, start, rule, target in product(
+            sorted(options["ranks"], reverse=True),
+            *(options[axis] for axis in ("kappas", "alphas", "starts", "rules")),
+            range(options["targets"]),
+        )
+    ]
+    factors = {
+        (rank, kappa): draw_planted(d, rank, kappa, seed, options["targets"], context)
+        for rank, kappa in product(options["ranks"], options["kappas"])
+    }
+    for number in context.ensembles:
+        for ensemble, counts in ensembles_of(d, [cell["m"] for cell in cells], context, number):
+            runs = [dict(cell) for cell in cells if cell["m"] in counts]
+            planted = [factors[run["rank"], run["kappa"]][run["target"]] for run in runs]
+            times, statuses = _follow(ensemble, runs, planted, options, seed)
+            bounds = {
+                rank: isometry_bounds(ensemble, count_of(options["m_per_dr"], d, rank), rank, seed)
+                for rank in {run["rank"] for run in runs}
+            }
+            for run, time, status in zip(runs, times, statuses, strict=True):
+                low, high = bounds[run["rank"]]
+                sizes = [run[key] for key in ("rank", "kappa", "alpha", "step")]
+                bound, _ = theorem_11_window(d, run["kappa"], run["alpha"], options["step"])
+                yield run | {
+                    "d": d,
+                    "ensemble": number,
+                    "log_d_over_alpha": float(np.log(d / run["alpha"])),
+                    "iterations": time,
+                    "over_bound": None if time is None else time / bound,
+                    "delta_low": low,
+                    "delta_high": high,
+                    "least_constant": theorem_11_constant(d, *sizes, low if high is None else high),
+                    "status": status,
+                }
+        context.say(f"ensemble {number}: {len(cells)} runs done")
+
+
+def _follow(ensemble, runs, planted, options, seed):
+    """Return the time and the status of each run; gives the runs of the rule ``largest`` their step."""
+    d = options["d"]
+    goals = torch.stack([factor @ factor.T for factor in planted])
+    if options["relative_to"] == "sigma_r":
+        scales = torch.tensor([1 / run["kappa"] for run in runs]).to(goals)
+    else:
+        scales = torch.linalg.matrix_norm(goals)
+    scales = options["tolerance"] * scales
+    largest = [i for i, run in enumerate(runs) if run["step"] is None]
+    if largest:
+        wide = torch.zeros(len(largest), d, max(options["ranks"])).to(goals)
+        for place, i in enumerate(largest):
+            wide[place, :, : runs[i]["rank"]] = planted[i]
+        known = ensemble.shared_by([runs[i]["m"] for i in largest])
+        for i, step in zip(largest, largest_stable_step(known, wide, seed).tolist(), strict=True):
+            runs[i]["step"] = LARGEST_SHARE * step
+    initial = torch.stack(
+        [
+            initial_factor(run["start"], run["alpha"], factor, seed, run["target"])
+            for run, factor in zip(runs, planted, strict=True)
+        ]
+    )
+    batch = Batch(ensemble, runs, ensemble.label(goals), initial)
+    times, statuses, before = [None] * len(runs), ["budget"] * len(runs), [None] * len(runs)
+    while batch.alive:
+        errors = (torch.linalg.matrix_norm(batch.estimates() - goals[batch.alive]) / scales[batch.alive]).tolist()
+        done = []
+        for i, error in zip(batch.alive, errors, strict=True):
+            if error < 1:
+                times[i], statuses[i] = crossing(batch.iteration, before[i], error), "converged"
+            elif not np.isfinite(error):
+                statuses[i] = "diverged"
+            before[i] = error
+            done.append(statuses[i] != "budget" or batch.iteration == options["iterations"])
+        batch.leave(done)
+        if batch.alive:
+            batch.advance()
+    return times, statuses

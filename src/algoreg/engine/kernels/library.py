@@ -1,0 +1,67 @@
+"""The kernels of ``kernels.c`` for a floating-point type, as functions that take addresses, then whole numbers."""
+
+import ctypes
+import threading
+from pathlib import Path
+
+import torch
+
+from algoreg.engine.kernels import build
+
+SOURCE = Path(__file__).with_name("kernels.c")
+REALS = {torch.float32: "float", torch.float64: "double"}
+# How many addresses, and how many whole numbers, each function takes.
+FUNCTIONS = {
+    "measure": (4, 6),
+    "adjoint": (3, 6),
+    "residuals": (8, 7),
+    "pack": (2, 6),
+    "unpack": (3, 5),
+    "outer": (4, 7),
+    "step": (6, 6),
+    "single_samples": (6, 6),
+    "descend": (14, 12),
+    "descend_gram": (11, 10),
+}
+
+
+class Kernels:
+    """The compiled kernels of a type; each function of the library is an attribute.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        ``float32`` or ``float64``.
+    cpu : str, optional
+        See :func:`algoreg.engine.kernels.build.load`; tests compare the bits of several.
+    **sizes : int
+        Other sizes of chunks than the source's, which show in no result: ``CHUNK``, ``ADD_CHUNK``, ``ADD_ROWS``.
+    """
+
+    def __init__(self, dtype, cpu=None, **sizes):
+        defines = [f"-DREAL={REALS[dtype]}", *(f"-D{name}={size}" for name, size in sizes.items())]
+        library = build.load(SOURCE, defines, cpu)
+        for name, (pointers, integers) in FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype = None
+            function.argtypes = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * integers
+            setattr(self, name, function)
+
+
+_compiled, _compiling = {}, threading.Lock()
+
+
+def compiled(dtype):
+    """Return the :class:`Kernels` of a type for this machine.
+
+    Raises
+    ------
+    ValueError
+        If the type is neither float32 nor float64.
+    """
+    if dtype not in REALS:
+        raise ValueError(f"no kernels for {dtype}; allowed are {', '.join(map(str, REALS))}")
+    with _compiling:
+        if dtype not in _compiled:
+            _compiled[dtype] = Kernels(dtype)
+        return _compiled[dtype]

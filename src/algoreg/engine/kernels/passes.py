@@ -1,0 +1,449 @@
+"""The CPU's inner loops, compiled for the machine at hand: passes over an ensemble, and whole factored steps.
+
+A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they are still in
+the core's own cache: the ensemble is read once. Calls of a matrix library cannot be cut that finely, and its products with a few
+runs reach a third of what they reach with many. So the loops are written in C (``kernels.c``), on vectors of 64 bytes.
+
+**Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
+added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in eights, and those by their number; products of d × d matrices column by column. With
+T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
+long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
+ensemble has those of the shorter ensemble (with several threads if both are large enough to be shared by them).
+"""
+
+from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from algoreg.engine.kernels.library import compiled
+from algoreg.numerics.svec import packed_length
+
+VECTOR_BYTES = 64
+# Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
+PAD = 16
+# Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
+LEAST_FOR_THREADS = 2_500_000
+# Measurements that go to one thread before the next one has its turn.
+LANE_ROWS = 64
+# Measurements that are added to each other before they are added to a total; also in kernels.c.
+UNIT = 8
+# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
+# points and totals are read once per block, and where those are more than the caches hold, more rows at a time cost less.
+FEW_RUNS, LARGE_TOTALS = 8, 4_000_000
+LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 64
+
+
+def padded(length):
+    """Return how far apart rows of ``length`` numbers are in the arrays that kernels read."""
+    return -(-length // PAD) * PAD
+
+
+def padded_rows(count, length, dtype, device="cpu"):
+    """Return zeros of shape (count, ``length``) laid out as kernels read them."""
+    shape = (count, padded(length))
+    if torch.device(device).type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)[:, :length]
+    # By numpy, which asks the system for large pages (docs/scaling.md); rows begin with a vector, as torch's would.
+    size = count * padded(length) * dtype.itemsize
+    room = torch.from_numpy(np.zeros(size + VECTOR_BYTES, np.uint8))
+    start = -room.data_ptr() % VECTOR_BYTES
+    return room[start : start + size].view(dtype).view(shape)[:, :length]
+
+
+def with_padding(rows):
+    """Return rows of :func:`padded_rows` together with what pads them, sharing memory."""
+    count, length = rows.shape
+    return rows.as_strided((count, padded(length)), (padded(length), 1))
+
+
+def _has_padding(rows):
+    length = rows.shape[1]
+    end = rows.storage_offset() + len(rows) * padded(length)
+    laid_out = rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes()
+    return laid_out and not with_padding(rows)[:, length:].any()
+
+
+def as_padded(rows, dtype=None):
+    """Return rows laid out as kernels read them, in their own type or another: themselves, if they are so already, or a copy."""
+    dtype = dtype or rows.dtype
+    if rows.dtype == dtype and _has_padding(rows):
+        return rows
+    return padded_rows(*rows.shape, dtype, rows.device).copy_(rows)
+
+
+def _require(name, tensor, shape, dtype, copied=False):
+    """Refuse what a kernel, which sees addresses only, would misread."""
+    if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
+        found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
+        raise ValueError(f"{name} have shape {found}; expected is {tuple(shape)} of {dtype} on the CPU")
+    if tensor.requires_grad:
+        raise ValueError(f"{name} ask for a gradient, which kernels do not pass on: detach them")
+    if tensor.shape[-1] > 1 and tensor.stride(-1) != 1 and not copied:
+        raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
+
+
+def _require_rows(rows, length, dtype):
+    _require("rows", rows, (len(rows), length), dtype)
+    if rows.stride(0) != padded(length):
+        raise ValueError(f"rows lie {rows.stride(0)} numbers apart, not {padded(length)}: see as_padded")
+
+
+@lru_cache(maxsize=1)
+def _pool(threads):
+    # Subnormal numbers are flushed by each thread for itself (devices.configure).
+    return ThreadPoolExecutor(threads, initializer=torch.set_flush_denormal, initargs=(True,))
+
+
+def _together(lanes, work):
+    """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
+    others = [_pool(torch.get_num_threads()).submit(work, lane) for lane in range(1, lanes)]
+    work(0)
+    for other in others:
+        other.result()
+
+
+def lanes_for(numbers):
+    """Return how many threads share a pass over so many numbers: torch's, or one where a second is not worth its start."""
+    return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
+
+
+def block_rows(runs, n, itemsize):
+    """Return how many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result."""
+    if runs * n * itemsize > LARGE_TOTALS and runs > FEW_RUNS:
+        return MOST_BLOCK_ROWS
+    return LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
+
+
+def tables(counts, height, lanes):
+    """Cut a pass into blocks of rows, and each block into one table of segments for every lane.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        How many measurements each run knows, falling.
+    height : int
+        How many rows a block has, a multiple of 64 or all.
+    lanes : int
+
+    Returns
+    -------
+    list of (start, stop, list of torch.Tensor)
+        A lane's table has start, stop and runs of its segments one after the other, and where it begins once more.
+    """
+    last = counts[0]
+    ends = {min(-(-count // UNIT) * UNIT, last) for count in counts}
+    edges = sorted({*range(0, last, height), *(range(0, last, LANE_ROWS) if lanes > 1 else ()), *ends})
+    blocks = {}
+    falling = [-count for count in counts]
+    for start, stop in pairwise(edges):
+        block = blocks.setdefault(start // height, [start, stop, [[] for _ in range(lanes)]])
+        block[1] = stop
+        block[2][start // LANE_ROWS % lanes] += [start, stop, bisect_left(falling, -start)]
+    return [
+        (start, stop, [torch.tensor([*table, table[0] if table else start]) for table in found])
+        for start, stop, found in blocks.values()
+    ]
+
+
+def measure(rows, x, out):
+    """Write ⟨row i, x_k⟩ to ``out[k, i]``.
+
+    Parameters
+    ----------
+    rows : torch.Tensor, shape (m, n)
+        As :func:`as_padded` returns them.
+    x : torch.Tensor
+        B rows from :func:`pack`.
+    out : torch.Tensor, shape (B, m)
+        Rows may lie any distance apart.
+
+    Raises
+    ------
+    ValueError
+        If sizes or types do not agree; likewise in what follows.
+    """
+    _require_rows(rows, rows.shape[1], x.dtype)
+    _require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
+    _require("measurements", out, (len(x), len(rows)), rows.dtype)
+    count, lanes = len(rows), lanes_for(rows.shape[0] * rows.shape[1])
+    share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
+    sums = _sums(len(x), lanes, rows.dtype)
+
+    def part(lane):
+        first, last = min(lane * share, count), min((lane + 1) * share, count)
+        if first < last:
+            compiled(rows.dtype).measure(
+                rows[first].data_ptr(), x.data_ptr(), out[:, first:].data_ptr(), sums[lane].data_ptr(),
+                last - first, rows.stride(0), padded(rows.shape[1]), x.stride(0), len(x), out.stride(0),
+            )  # fmt: skip
+
+    _together(lanes, part)
+
+
+def _sums(runs, lanes, dtype):
+    """Return room for the vectors of a block's dot products."""
+    return torch.empty(lanes, MOST_BLOCK_ROWS * runs * PAD, dtype=dtype)
+
+
+def adjoint(rows, weights, total=None):
+    """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one; see :func:`measure`."""
+    count, length = rows.shape
+    total = padded_rows(len(weights), length, rows.dtype) if total is None else total
+    _require_rows(rows, length, total.dtype)
+    _require_rows(total, length, rows.dtype)
+    _require("weights", weights, (len(total), count), rows.dtype)
+    compiled(rows.dtype).adjoint(
+        rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
+        count, rows.stride(0), padded(length), weights.stride(0), len(weights), total.stride(0),
+    )  # fmt: skip
+    return total
+
+
+def pack(matrices, d):
+    """Return svec of symmetric matrices in rows that kernels read, with room for a vector more.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (B, d, d)
+        Only the upper triangle is read.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, padded(d(d+1)/2) + 16)
+    """
+    runs = len(matrices)
+    _require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)
+    squares, x = _squares(runs, d, matrices.dtype), _room(runs, d, matrices.dtype)
+    squares[:, :d, :d] = matrices
+    stride, size = squares.stride(1), squares.stride(0)
+    n = padded(packed_length(d))
+    compiled(matrices.dtype).pack(squares.data_ptr(), x.data_ptr(), d, stride, size, n, x.stride(0), runs)
+    return x
+
+
+def _squares(runs, d, dtype):
+    """Return zeros for d × d matrices, with room behind each for a vector more."""
+    return torch.zeros(runs, d + 1, padded(d), dtype=dtype)
+
+
+def _room(runs, d, dtype):
+    """Return zeros for packed d × d matrices, with room behind each for a vector more."""
+    return torch.zeros(runs, padded(packed_length(d)) + PAD, dtype=dtype)
+
+
+def unpack(total, divisors, d):
+    """Return smat of packed rows, each over its divisor, shape (B, d, d); the rows as :func:`pack` makes them."""
+    squares = _squares(len(total), d, total.dtype)
+    compiled(total.dtype).unpack(
+        total.data_ptr(), divisors.data_ptr(), squares.data_ptr(),
+        d, total.stride(0), squares.stride(1), squares.stride(0), len(total),
+    )  # fmt: skip
+    return squares[:, :d, :d]
+
+
+def _padded_factors(factors):
+    """Return a copy of factors whose rows are padded with zeros."""
+    runs, d, columns = factors.shape
+    copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
+    # numpy's copy, for the reason in ``Pass``.
+    copy.numpy()[:, :, :columns] = factors.numpy()
+    return copy
+
+
+def single_samples(matrices, order, factors, labels, steps):
+    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (m, d, d)
+        The measurements A_i, contiguous.
+    order : torch.Tensor of int64
+        From 0 to m − 1.
+    factors : torch.Tensor, shape (B, d, k)
+        Not changed.
+    labels : torch.Tensor, shape (B, at least as many as ``order`` names)
+    steps : torch.Tensor, shape (B,)
+        η.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, d, k)
+
+    Raises
+    ------
+    ValueError
+        If sizes or types do not agree, or the order names a measurement that is not there.
+    """
+    count, d, _ = matrices.shape
+    runs, _, columns = factors.shape
+    _require("matrices", matrices, (count, d, d), factors.dtype)
+    if not matrices.is_contiguous():
+        raise ValueError("matrices do not lie one after the other: make them contiguous")
+    _require("factors", factors, (runs, d, columns), factors.dtype, copied=True)
+    _require("labels", labels, (runs, labels.shape[1]), factors.dtype, copied=True)
+    _require("steps", steps, (runs,), factors.dtype, copied=True)
+    _require("sample numbers", order, (len(order),), torch.int64)
+    if not len(order):
+        return factors.clone()
+    known = min(count, labels.shape[1])
+    if order.min() < 0 or order.max() >= known:
+        raise ValueError(f"samples {order.min()} to {order.max()} are asked for, of {known}")
+    labels, steps = labels.contiguous(), steps.contiguous()
+    ends = _padded_factors(factors)
+    change = torch.zeros_like(ends[0])
+    # The kernel asks for the matrix of the step after: the last one's is its own.
+    order = torch.cat([order, order[-1:]])
+    compiled(factors.dtype).single_samples(
+        matrices.data_ptr(), order.data_ptr(), labels.data_ptr(), steps.data_ptr(), ends.data_ptr(), change.data_ptr(),
+        len(order) - 1, d, columns, ends.stride(1), labels.stride(0), runs,
+    )  # fmt: skip
+    return ends[:, :, :columns]
+
+
+class Pass:
+    """Passes of a batch over an ensemble: Σ_i (⟨row i, x_k⟩ − y_ki) row i for every run k.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns rows of a block, laid out for kernels.
+    blocks : list
+        From :func:`tables`.
+    counts : torch.Tensor, shape (B,), int64
+        How many measurements each run knows.
+    labels : torch.Tensor, shape (B, m)
+    d : int
+    """
+
+    def __init__(self, read, blocks, counts, labels, d):
+        if labels.shape[1] < blocks[-1][1]:
+            raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
+        self.labels, self._counts, self._length = labels.contiguous(), counts, packed_length(d)
+        _require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
+        _require("counts", counts, (len(labels),), torch.int64)
+        self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
+        self._totals = torch.stack([_room(len(labels), d, labels.dtype)] * self._lanes)
+        self._sums = _sums(len(labels), self._lanes, labels.dtype)
+        self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
+        self._n = padded(self._length)
+
+    def __call__(self, x):
+        """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
+        kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
+        _require("points", x, totals.shape[1:], labels.dtype)
+        # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
+        numbers = totals.numpy()
+        numbers.fill(0)
+        for start, stop, lanes in self._blocks:
+            rows = self._read(start, stop)
+            _require_rows(rows, self._length, labels.dtype)
+            # Segments name rows of the whole ensemble.
+            address = rows.data_ptr() - start * rows.stride(0) * rows.element_size()
+
+            def part(lane, lanes=lanes, rows=rows, address=address):
+                table = lanes[lane]
+                kernel.residuals(
+                    address, x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
+                    self._sums[lane].data_ptr(), self._weights[lane].data_ptr(),
+                    len(table) // 3, block_rows(len(labels), self._n, labels.element_size()), rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
+                )  # fmt: skip
+
+            _together(self._lanes, part)
+        # Overflow of a diverging run is no warning: the engine looks for it and records it.
+        with np.errstate(all="ignore"):
+            for other in numbers[1:]:
+                numbers[0] += other
+        return totals[0]
+
+
+class Steps:
+    """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
+
+    Parameters
+    ----------
+    factors : torch.Tensor, shape (B, d, k)
+    d : int
+    steps, divisors : torch.Tensor, shape (B,)
+        η; and what the sum of a pass is divided by: M = smat(sum / divisor).
+    lanes : int
+    """
+
+    def __init__(self, factors, d, steps, divisors, lanes=1):
+        self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
+        _require("factors", factors, (runs, d, self._columns), dtype, copied=True)
+        self._factors = _padded_factors(factors)
+        self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
+        _require("steps", self._steps, (runs,), dtype)
+        _require("divisors", self._divisors, (runs,), dtype)
+        self._lanes = min(lanes, runs)
+        self.x, self._square = _room(runs, self._d, dtype), _squares(self._lanes, self._d, dtype)
+        self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
+        self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
+        self._n = padded(packed_length(self._d))
+
+    def _share(self, lane):
+        runs = len(self._factors)
+        return lane * runs // self._lanes, (lane + 1) * runs // self._lanes
+
+    def outer(self):
+        """Write svec(UUᵀ) to ``x``, in the layout of :func:`pack`."""
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).outer(
+                self._factors[first].data_ptr(), self.x[first].data_ptr(),
+                self._transposed[lane].data_ptr(), self._square[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1),
+                self._n, self.x.stride(0), last - first,
+            )  # fmt: skip
+
+        _together(self._lanes, part)
+
+    def step(self, total):
+        """Advance every factor by the sums of a pass."""
+        _require("sums", total, self.x.shape, self.x.dtype)
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).step(
+                total[first].data_ptr(), self._divisors[first:].data_ptr(), self._steps[first:].data_ptr(),
+                self._factors[first].data_ptr(), self._square[lane].data_ptr(), self._change[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1), total.stride(0), last - first,
+            )  # fmt: skip
+
+        _together(self._lanes, part)
+
+    def descend(self, rows, labels, count, table=None, counts=None):
+        """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
+        known = packed_length(self._d) if table is None else int(counts.max())
+        if labels.shape[1] < known or len(rows) < known:
+            raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
+        labels = labels.contiguous()
+        _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
+        _require_rows(rows, packed_length(self._d), self.x.dtype)
+        kernel, total, sums = compiled(self.x.dtype), torch.zeros_like(self.x), _sums(len(labels), 1, labels.dtype)
+        given = (self._divisors, self._steps, self._factors, self.x, total, sums)
+        spare = (self._transposed, self._square, self._change)
+        sizes = (
+            labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
+        )  # fmt: skip
+        if table is None:
+            arrays = (rows, labels, *given, *spare)
+            kernel.descend_gram(*(array.data_ptr() for array in arrays), count, rows.stride(0), self._n, *sizes)
+            return
+        weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
+        arrays = (rows, labels, counts, table, *given, weights, *spare)
+        height = block_rows(len(labels), self._n, labels.element_size())
+        kernel.descend(
+            *(array.data_ptr() for array in arrays), count, len(table) // 3, height, rows.stride(0), self._n, *sizes
+        )
+
+    def copy_to(self, factors):
+        """Write the factors over others, and return those."""
+        # numpy's copy, for the reason in ``Pass``.
+        factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
+        return factors

@@ -1,0 +1,140 @@
+"""From registry entries and tables to verdicts."""
+
+import ast
+
+from algoreg import registry, sources
+from algoreg.numerics.seeds import stream
+from algoreg.spec.settings import rule_name
+from algoreg.tell.columns import readable
+from algoreg.tell.wording import SIGNS as SIGNS
+from algoreg.tell.wording import exact, say, verdicts_of
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+NOT_JUDGED, INVALID = "not-judged", "invalid"
+
+
+class CannotJudge(ValueError):
+    """A claim whose estimand does not go with its parameters or its tables."""
+
+
+def criterion(entry):
+    """Return the criterion in words, from estimand, direction and margin."""
+    # Read, not imported: a claim that a tier does not judge needs no pandas.
+    decorator = sources.decorated("estimands", "estimand")[entry["estimand"]["name"]].node.decorator_list[0]
+    label = ast.literal_eval(decorator.args[0]).format(**readable(entry["estimand"]))
+    return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
+
+
+def verdict(estimate, direction, margin):
+    """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
+
+    Parameters
+    ----------
+    estimate : algoreg.analysis.estimators.Estimate
+    direction : str
+        ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
+    margin : float
+    """
+    if estimate.value is None:
+        return INCONCLUSIVE
+    if direction == "below":
+        low, high, margin = -estimate.high, -estimate.low, -margin
+    else:
+        low, high = estimate.low, estimate.high
+    return SUPPORTED if low > margin else REFUTED if high < margin else INCONCLUSIVE
+
+
+def _estimate(entry, part, tables, published, seed):
+    parameters = dict(entry["estimand"])
+    if part != "estimand":
+        parameters.update(entry[part]["estimand"])
+    rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
+    name = parameters.pop("name")
+    try:
+        return registry.estimand(name)(tables, published, rng, **parameters)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise CannotJudge(
+            f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def judge(entry, tables, published, seed):
+    """Judge one registry entry, its control and its positive control by the same code.
+
+    Parameters
+    ----------
+    entry : mapping
+    tables : mapping of str to pandas.DataFrame, or None
+        The experiments' tables; None where the tier cannot judge this claim.
+    published : mapping of str to pandas.DataFrame
+    seed : int
+
+    Returns
+    -------
+    dict
+        Every field of ``claims.json``.
+
+    Raises
+    ------
+    CannotJudge
+        If an estimand does not go with its parameters or tables; names the entry and the part.
+    """
+    result = {
+        "id": entry["id"],
+        "chapter": entry.get("chapter"),
+        "paper": entry["paper"],
+        "statement": entry["statement"],
+        "source": entry["source"],
+        "kind": entry["kind"],
+        "rule": rule_name(entry["id"]),
+        "criterion": criterion(entry),
+        "verdict": NOT_JUDGED,
+        "estimate": None,
+        "ci_low": None,
+        "ci_high": None,
+        "control_verdict": None,
+        "table": None,
+        "figure": None,
+        "provenance": f"provenance/claims/{entry['id']}.json.json",
+        "direction": entry["direction"],
+        "margin": entry["margin"],
+        "reason": entry["reason"],
+        "control": entry["control"]["statement"],
+        "control_estimate": None,
+        "positive_control": entry.get("positive_control", {}).get("statement"),
+        "positive_control_verdict": None,
+        "positive_control_estimate": None,
+        "remedy": entry.get("remedy"),
+        "deterministic": entry.get("deterministic"),
+    }
+    if tables is None:
+        return result
+    own = _estimate(entry, "estimand", tables, published, seed)
+    result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)
+    result["verdict"] = verdict(own, entry["direction"], entry["margin"])
+    result["table"] = f"tables/{entry['table']}.csv"
+    result["figure"] = f"figures/{entry['figure']}" if entry["figure"] else None
+    for part in ("control", "positive_control"):
+        if part in entry:
+            other = _estimate(entry, part, tables, published, seed)
+            result[f"{part}_estimate"] = other.value
+            result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
+    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (
+        REFUTED,
+        INCONCLUSIVE,
+    ):
+        result["verdict"] = INVALID
+    return result
+
+
+def verdict_table(claims):
+    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, controls; remedies stand below it."""
+    rows, remedies = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")], []
+    for claim in claims:
+        said = say(claim, verdicts_of(claims), digits=4)
+        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
+        rows.append((claim["id"], outcome, said.estimate, said.interval, said.needed, said.controls()))
+        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *([""] if remedies else []), *remedies])

@@ -1,0 +1,48 @@
+"""What claims about scaling laws and bounds measure: exponents, and the largest or smallest mean over points."""
+
+import numpy as np
+
+from algoreg.analysis.estimators import UNDEFINED, cells, chosen, estimand, interval_of, slope_weights
+
+
+@estimand("exponent of {value} in {along}")
+def exponent(tables, published, rng, *, table, value, along, where=None):
+    """Return the least-squares slope of the mean log of ``value`` over runs against log of ``along``.
+
+    ``where`` picks rows (column: value or list). Undefined where a run has no positive value. A censored quantity
+    needs an estimand that knows its censoring.
+    """
+    frame = chosen(tables[table], where)
+    names, values = cells(frame, [along], value)
+    if len(names) < 3:
+        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        return UNDEFINED
+    weights = slope_weights([point for (point,) in names])
+    return interval_of(lambda part: weights @ np.log(part).mean(axis=(1, 2)), values, rng)
+
+
+def _extreme(pick, tables, rng, table, value, by, where):
+    frame = chosen(tables[table], where)
+    _, values = cells(frame, by, value)
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
+
+
+@estimand("mean over runs of {value}, the largest over {by}")
+def largest_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.analysis.estimators.crossed_interval`.
+    """
+    return _extreme(np.max, tables, rng, table, value, by, where)
+
+
+@estimand("mean over runs of {value}, the smallest over {by}")
+def smallest_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.analysis.estimators.crossed_interval`.
+    """
+    return _extreme(np.min, tables, rng, table, value, by, where)

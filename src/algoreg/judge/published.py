@@ -1,0 +1,139 @@
+"""The paper's own curves as numbers, and the comparison of our runs with them, point by point."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from algoreg.analysis.estimators import AXES, cells, match, prediction_interval
+from algoreg.spec.chapters import load_chapters
+
+ERRORS = ("train_error", "test_error")
+STRETCHES = (1, 2, 4, 5, 10)
+
+
+@cache
+def curves():
+    """Return ``{name: (file, what it does not say itself)}`` of every published curve of the chapters."""
+    return {
+        name: (chapter.folder / "published" / f"{name}.csv", fixed)
+        for chapter in load_chapters()
+        for name, fixed in chapter.published.items()
+    }
+
+
+def load_published(name):
+    """Return a published figure in long form: the columns that name a point, ``error`` and ``value``.
+
+    Parameters
+    ----------
+    name : str
+        Of a curve in a chapter's ``published``.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a positive number.
+    """
+    file, fixed = curves()[name]
+    frame = pd.read_csv(file)
+    if "series" in frame:
+        frame = frame.rename(columns={"series": "error"})
+    else:
+        frame = frame.rename(columns={"alpha_label": "alpha"})
+        errors = [error for error in ERRORS if error in frame]
+        frame = frame.melt([c for c in frame if c not in errors], errors, "error", "value")
+    for column, value in fixed.items():
+        frame[column] = value
+    if not (frame["value"] > 0).all():
+        raise ValueError(f"published {name}: not every value is positive")
+    # Where two strokes of a digitised curve meet, a point was read twice.
+    return frame.drop_duplicates(ignore_index=True)
+
+
+def load_sizes(name):
+    """Return a published figure at every d that it was drawn at, in the form of :func:`load_published`."""
+    sizes = [other for other in curves() if other == name or other.startswith(f"{name}_d")]
+    return pd.concat([load_published(size) for size in sizes], ignore_index=True)
+
+
+def compare(table, published):
+    """Return one row per published point: ours, a 95 % prediction interval, the published value, whether inside.
+
+    The interval answers whether the published value could be one more draw: one target, the mean of three
+    ensembles, as the paper drew its own.
+    """
+    points, values = match(table, published)
+    rows = []
+    for point, value in zip(points.to_dict("records"), values, strict=True):
+        named = {c: point[c] for c in (*AXES, "error") if c in point}
+        low, high = prediction_interval(value, ensembles=3)
+        ours = float(np.mean(value))
+        inside = bool(low <= point["value"] <= high) if np.isfinite(low) else None
+        rows.append(
+            {
+                **named,
+                "ours": ours,
+                "low": low,
+                "high": high,
+                "published": point["value"],
+                "ratio": ours / point["value"],
+                "inside": inside,
+                "status": "budget" if np.isfinite(value).all() else "diverged",
+            }
+        )
+    return rows
+
+
+def scan_alpha(table, published):
+    """Return, for each published curve, each of our α and each stretch of time, the factor between them.
+
+    A stretch s compares the published value at iteration i with ours at s·i, as if the published curve had been run
+    with a step s times as large. The factor is the geometric mean of max(ours/published, published/ours) over the
+    published iterations that ours has under *every* stretch, so that all readings are scored on the same points.
+    ``best_alpha`` interpolates, in log α, where our test error at the last common iteration equals the published one
+    without a stretch (empty outside the grid).
+
+    Raises
+    ------
+    ValueError
+        If no published iteration can be compared under every stretch.
+    """
+    rows = []
+    for (label, error), part in published.groupby(["alpha", "error"], sort=True):
+        curve = part.set_index("iteration")["value"]
+        names, values = cells(table, ["alpha", "iteration"], error)
+        means = pd.Series(values.mean(axis=(1, 2)), index=pd.MultiIndex.from_tuples(names))
+        grid = sorted({alpha for alpha, _ in names})
+        ours = {iteration for _, iteration in names}
+        points = sorted(i for i in curve.index if all(s * i in ours for s in STRETCHES))
+        if not points:
+            raise ValueError(
+                f"no published iteration i has {', '.join(map(str, STRETCHES))} times i in the scanned table"
+            )
+        end = max(i for i in curve.index if i in ours)
+        last = np.log([means[alpha, end] for alpha in grid])
+        goal, crossing = np.log(curve[end]), None
+        if error == "test_error" and np.all(np.diff(last) > 0) and last[0] <= goal <= last[-1]:
+            crossing = float(np.exp(np.interp(goal, last, np.log(grid))))
+        for stretch in STRETCHES:
+            for alpha in grid:
+                ratio = np.log([means[alpha, stretch * i] / curve[i] for i in points])
+                rows.append(
+                    {
+                        "published_alpha": label,
+                        "error": error,
+                        "stretch": stretch,
+                        "alpha": alpha,
+                        "first": points[0],
+                        "last": points[-1],
+                        "points": len(points),
+                        "factor": float(np.exp(np.mean(np.abs(ratio)))),
+                        "end": end,
+                        "ours_at_end": float(means[alpha, end]),
+                        "published_at_end": float(curve[end]),
+                        "best_alpha": crossing,
+                        "status": "budget" if np.isfinite(ratio).all() else "diverged",
+                    }
+                )
+    return rows

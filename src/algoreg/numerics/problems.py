@@ -1,0 +1,114 @@
+"""Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the digest that identifies both."""
+
+import hashlib
+import json
+
+import numpy as np
+import torch
+
+from algoreg import registry
+from algoreg.numerics.seeds import stream
+
+
+def draw_gaussian(target, d, rank, seed, number):
+    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank): the same bits on every processor."""
+    generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
+    return generator.standard_normal((d, rank))
+
+
+def draw_factor(target, d, rank, seed, number):
+    """Draw the factor U* of target ``number``; its last bits are those of the processor's LAPACK.
+
+    Parameters
+    ----------
+    target : mapping
+        ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the
+        spectral norm of X* is near 1 and its condition number varies by draw.
+        ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar eigenvectors.
+    d, rank : int
+    seed, number : int
+        Root seed and the target's number.
+
+    Returns
+    -------
+    numpy.ndarray, shape (d, rank), float64
+
+    Raises
+    ------
+    ValueError
+        If rank > d, the kind is unknown, or the spectrum's length is not the rank.
+    """
+    if rank > d:
+        raise ValueError(f"rank = {rank} is above d = {d}")
+    gaussian = draw_gaussian(target, d, rank, seed, number)
+    if target["kind"] == "columns":
+        return gaussian / np.linalg.norm(gaussian, axis=0)
+    if target["kind"] == "spectrum":
+        eigenvalues = np.asarray(target["eigenvalues"], dtype=float)
+        if eigenvalues.shape != (rank,):
+            raise ValueError(f"target.eigenvalues has {eigenvalues.size} values for rank {rank}")
+        basis, upper = np.linalg.qr(gaussian)
+        # The signs make the distribution Haar instead of LAPACK's convention.
+        return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
+    raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
+
+
+def draw_problem(problem, seed, ensemble):
+    """Draw all targets of a problem and their labels under one ensemble, in float64.
+
+    Parameters
+    ----------
+    problem : mapping
+        The settings block: ``ensemble, d, rank, m, target, targets``; with ``own_targets`` the one target is not number 0
+        but the ensemble's number.
+    seed, ensemble : int
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
+        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``. Both digests are of what numpy draws, not of
+        what a linear-algebra library makes of it: another processor has the same.
+    """
+    d, rank = problem["d"], problem["rank"]
+    numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
+    factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
+    drawn = registry.ensemble(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
+    targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
+    labels = drawn.label(targets).numpy()
+    sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
+    for number in numbers:
+        sha.update(np.ascontiguousarray(draw_gaussian(problem["target"], d, rank, seed, number), dtype="<f8"))
+    sha.update(drawn.digest.encode())
+    return {
+        "factors": factors,
+        "labels": labels,
+        "seed": np.int64(seed),
+        "ensemble": np.int64(ensemble),
+        "ensemble_sha256": np.array(drawn.digest),
+        "problem_sha256": np.array(sha.hexdigest()),
+    }
+
+
+class DigestMismatch(RuntimeError):
+    """The regenerated ensemble is not the one the labels were computed with."""
+
+
+def regenerate_ensemble(problem, arrays, device, dtype, path):
+    """Redraw the ensemble of a stored problem on a device, refusing one whose digest differs.
+
+    Raises
+    ------
+    DigestMismatch
+        With what to delete or to pin.
+    """
+    drawn = registry.ensemble(problem["ensemble"]).draw(
+        problem["d"], problem["m"], int(arrays["seed"]), int(arrays["ensemble"]), device, dtype
+    )
+    stored = str(arrays["ensemble_sha256"])
+    if drawn.digest != stored:
+        raise DigestMismatch(
+            f"{path}: labels belong to ensemble {stored[:12]}…, but this machine draws {drawn.digest[:12]}…. "
+            f"Delete {path} and rerun, or pin numpy to the version named in its sidecar."
+        )
+    return drawn

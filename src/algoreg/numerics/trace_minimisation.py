@@ -1,0 +1,95 @@
+"""The convex programme that nuclear norm minimisation is on the PSD cone: min tr X over X ⪰ 0 that fits the labels.
+
+On the PSD cone the nuclear norm is the trace. Gunasekar, Woodworth, Bhojanapalli, Neyshabur & Srebro (2017) conjecture
+that factored gradient descent from a vanishing start ends at this programme's solution.
+"""
+
+import math
+import warnings
+
+import numpy as np
+
+# Clarabel, an interior-point method, gives the solution; SCS, of first order, checks it. Where X* is the only PSD matrix that fits there
+# is no interior, and at its default of 1e-8 Clarabel often stops short; SCS's default leaves errors of 1e-3.
+SOLVERS = {
+    "clarabel": {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
+    "scs": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 50_000},
+}
+# A study's statuses for what a solver says; all else gives no solution.
+STATUSES = {"optimal": "converged", "optimal_inaccurate": "budget"}
+FAILED = "diverged"
+
+
+def _solve(problem, variable, solver):
+    """Solve a problem; return its variable's value, or None, and a study's status."""
+    import cvxpy
+
+    with warnings.catch_warnings():
+        # The status says it, and the table keeps it.
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")
+        try:
+            problem.solve(solver=solver.upper(), **SOLVERS[solver])
+        except cvxpy.SolverError:
+            return None, FAILED
+    status = STATUSES.get(problem.status, FAILED)
+    if status == FAILED or variable.value is None or not np.isfinite(variable.value).all():
+        return None, FAILED
+    return variable.value, status
+
+
+def minimum_trace(rows, d, labels, solver):
+    """Return the PSD matrix of least trace that gives these labels, and how far the solver got.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray, shape (m, d(d+1)/2), float64
+        Packed measurement matrices, see :mod:`algoreg.numerics.svec`.
+    d : int
+    labels : numpy.ndarray, shape (m,)
+    solver : str
+        ``clarabel`` or ``scs``.
+
+    Returns
+    -------
+    matrix : numpy.ndarray, shape (d, d), or None
+        None where the solver gives nothing (among others where no PSD matrix fits).
+    status : str
+        ``converged`` (the solver says optimal), ``budget`` (optimal, but less accurate than asked for), ``diverged``.
+    """
+    # Importing cvxpy costs about a second: only jobs that solve pay it.
+    import cvxpy
+
+    upper, lower = np.triu_indices(d)
+    # ⟨A, X⟩ = Σ of the upper entries of X times those of A, off-diagonal ones twice: √2 · svec.
+    weights = rows * np.where(upper == lower, 1.0, math.sqrt(2.0))
+    measured = np.zeros((len(rows), d, d))
+    measured[:, upper, lower] = weights
+    matrix = cvxpy.Variable((d, d), PSD=True)
+    fits = measured.reshape(len(rows), -1) @ cvxpy.vec(matrix, order="C") == labels
+    return _solve(cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(matrix)), [fits]), matrix, solver)
+
+
+def minimum_trace_diagonal(vectors, labels, solver):
+    """Return the diagonal of the PSD matrices of least trace when every A_i is diagonal, and how far the solver got.
+
+    The measurements see the diagonal alone, so the PSD programme is a linear one, and every PSD matrix with its
+    solution on the diagonal solves it, the diagonal one among them.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray, shape (m, d)
+        The diagonals of the A_i.
+    labels : numpy.ndarray, shape (m,)
+    solver : str
+
+    Returns
+    -------
+    diagonal : numpy.ndarray, shape (d,), or None
+    status : str
+        As of :func:`minimum_trace`.
+    """
+    import cvxpy
+
+    diagonal = cvxpy.Variable(vectors.shape[1], nonneg=True)
+    problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum(diagonal)), [vectors @ diagonal == labels])
+    return _solve(problem, diagonal, solver)

@@ -1,0 +1,36 @@
+"""Reads a problem file: targets and labels under one ensemble, refused where they are not those that the path names."""
+
+import re
+from pathlib import Path
+
+from algoreg.store import records
+
+
+class OtherProblem(RuntimeError):
+    """A problem file that holds another ensemble, or draws of another seed, than its place says."""
+
+
+def read_problem(path, seed):
+    """Return the arrays of a problem file ``…/ensemble-<number>.npz``, checked.
+
+    Parameters
+    ----------
+    path : path
+    seed : int
+        The tier's root seed.
+
+    Raises
+    ------
+    algoreg.store.records.DamagedResult
+    OtherProblem
+        With the file to delete.
+    """
+    arrays = records.read_arrays(path)
+    named = {"ensemble": int(re.fullmatch(r"ensemble-(\d+)\.npz", Path(path).name)[1]), "seed": seed}
+    for key, value in named.items():
+        if int(arrays[key]) != value:
+            raise OtherProblem(
+                f"{path}: it holds {key} {int(arrays[key])}, its place is that of {key} {value}. "
+                f"Delete {path} and rerun."
+            )
+    return arrays

@@ -1,0 +1,86 @@
+"""What a job can say of itself: the commit, the settings, the lock, the seeds and the machine settings it ran with."""
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from algoreg.store import chain
+from algoreg.store.records import Stopwatch, sha256
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+# Where a file that git does not know changes what runs.
+CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile")
+
+
+def _git(*words):
+    """Return what git says of this folder, None where it says nothing."""
+    # A hook or a rebase names its own repository by GIT_DIR; a copied .git may name a program to ask for changes.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-c", "core.fsmonitor=false", "-C", str(ROOT), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20, env=environment)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def commit():
+    """Return the commit of this repository and whether anything differs from it; None for both where that is unknown."""
+    top = _git("rev-parse", "--show-toplevel")
+    head = _git("rev-parse", "HEAD")
+    # An unpacked archive may lie inside a repository that knows nothing of it.
+    if top is None or head is None or Path(top).resolve() != ROOT:
+        return None, None
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    unknown = _git("ls-files", "--others", "--exclude-standard", "--", *CODE_FOLDERS)
+    return head, None if changed is None or unknown is None else bool(changed or unknown)
+
+
+def settings_hash(settings):
+    """Return the SHA-256 of settings in canonical JSON, without the execution setting ``device``."""
+    content = {key: value for key, value in settings.items() if key != "device"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def provenance(settings, **facts):
+    """Return a sidecar's content; see :func:`algoreg.store.records.seal`. Seconds count from this call.
+
+    ``facts`` add to the tier's settings or say what they came to (the device that ``auto`` took).
+    """
+    head, dirty = commit()
+    lock = ROOT / "requirements.lock"
+    return {
+        "commit": head,
+        "dirty": dirty,
+        "config_sha256": settings_hash(settings),
+        "lock_sha256": sha256(lock) if lock.is_file() else None,
+        "device": settings["device"],
+        "dtype": settings["dtype"],
+        "seed": settings["seed"],
+        "threads": settings["threads"],
+        "seconds": Stopwatch(),
+        **facts,
+    }
+
+
+def of_job(snakemake, **facts):
+    """Return the sidecar's content for a job's results: :func:`provenance`, and what the job was made of.
+
+    Parameters
+    ----------
+    snakemake : object
+        What Snakemake gives a script: ``config``, ``params``, ``input``.
+    **facts
+        See :func:`provenance`.
+    """
+    params = dict(snakemake.params.items())
+    return {
+        **provenance(snakemake.config, **facts),
+        "params_sha256": chain.params_digest(params),
+        "inputs": chain.input_digests(snakemake.input),
+        "code": params["code"],
+    }

@@ -1,0 +1,79 @@
+"""From recorded runs to tidy tables in the paper's units."""
+
+import numpy as np
+
+from algoreg.spec.grids import END, as_paper_iteration, facts, own_iteration, paper_iterations, selects
+
+FIXED = ("target", "ensemble", "train_error", "test_error", "status")
+REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
+
+
+def columns(experiment):
+    """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest.
+
+    A table of the runs' ends also has their length, ``iterations``, before the status.
+    """
+    by, rest = experiment["by"], REST
+    fixed = list(FIXED)
+    if experiment["paper_iterations"] == END:
+        fixed.insert(-1, "iterations")
+        rest = [name for name in REST if name != "iteration"]
+    return [*by, *fixed, *(name for name in rest if name not in by)]
+
+
+def tabulate(experiment, descents):
+    """Return an experiment's rows, ordered by point, target and ensemble.
+
+    ``iteration`` and ``iterations`` count the paper's iterations (``step_factor`` of them in one of ours),
+    ``own_iteration`` ours. A run that diverged before an iteration has a row with empty errors and status ``diverged``.
+
+    Parameters
+    ----------
+    experiment : mapping
+        Its settings block.
+    descents : list of (mapping, str, int, list of mapping, mapping of arrays)
+        Problem, algorithm, ensemble number, runs (with targets) and recorded arrays of each finished descent.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    ValueError
+        If an iteration was not recorded.
+    """
+    rows = []
+    for problem, algorithm, ensemble, runs, arrays in descents:
+        recorded = {(int(run), int(it)): (train, test) for run, it, train, test in arrays["errors"]}
+        for number, run in enumerate(runs):
+            named = facts(problem, algorithm, run)
+            if problem.get("own_targets"):
+                named["target"] = ensemble
+            if not selects(experiment, named):
+                continue
+            status, ended = str(arrays["status"][number]), int(arrays["ended"][number])
+            if experiment["paper_iterations"] == END:
+                points = [(as_paper_iteration(ended, run), ended)]
+            else:
+                points = [(point, own_iteration(point, run)) for point in paper_iterations(experiment)]
+            for point, own in points:
+                if (number, own) not in recorded and status == "budget":
+                    raise ValueError(f"iteration {own} of run {number} was not recorded: its record grid leaves it out")
+                train, test = recorded.get((number, own), (np.nan, np.nan))
+                rows.append(
+                    {
+                        **named,
+                        "alpha": run.get("alpha"),
+                        "iteration": point,
+                        "iterations": point,
+                        "own_iteration": own,
+                        "ensemble": ensemble,
+                        "train_error": train,
+                        "test_error": test,
+                        "status": status,
+                    }
+                )
+    order = [*experiment["by"], "target", "ensemble"]
+    # Start sizes fall along the paper's axes; everything else rises.
+    return sorted(rows, key=lambda row: [-row[key] if key == "alpha" else row[key] for key in order])
