@@ -5,7 +5,7 @@ import subprocess
 
 import mistune
 import pytest
-from conftest import ROOT, SCHEMAS, copy_repository, snakemake
+from conftest import ROOT, copy_repository, snakemake
 
 from algoreg.engine import study
 from algoreg.judge import claims

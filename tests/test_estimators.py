@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 
 from algoreg.analysis import estimators
 from algoreg.analysis.estimators import (

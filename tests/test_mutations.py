@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis import estimators

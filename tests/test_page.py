@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS, snakemake
+from conftest import ROOT, snakemake
 
 from algoreg import sources
 from algoreg.spec import settings

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 from test_ensembles import symmetric
 
 from algoreg.algorithms.factored import Algorithm

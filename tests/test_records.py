@@ -4,7 +4,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 
 from algoreg.chapters.simulations import ledger as simulations
 from algoreg.judge import reference, rejudge

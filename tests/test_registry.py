@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 
 from algoreg import registry, sources
 from algoreg.spec import plan, settings

@@ -8,7 +8,7 @@ import json
 
 from algoreg import sources
 from algoreg.judge.claims import criterion
-from algoreg.spec import options, settings
+from algoreg.spec import options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.store import tables
@@ -247,7 +247,7 @@ def generated(root):
     """
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
-    documents = {"docs/tables.md": tables_document(tiers)}
+    documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
     paths = {tier: root / "reference" / "runs" / f"{tier}.json" for tier in REFERENCES}
     references = {tier: json.loads(path.read_text(encoding="utf-8")) for tier, path in paths.items() if path.exists()}
     judged = references["standard"]["claims"] if "standard" in references else ()
