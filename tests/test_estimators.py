@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SCHEMAS
 
 from algoreg.analysis import estimators
 from algoreg.analysis.estimators import (
@@ -157,7 +157,7 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 def test_no_claim_takes_plain_means_of_values_over_decades():
     reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
-    registry, judged = settings.load_claims(), 0
+    registry, judged = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS), 0
     for entry in registry:
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
@@ -297,7 +297,7 @@ def fourteen(wrong=1.0):
 
 
 def registry_entry(name):
-    (entry,) = (one for one in settings.load_claims() if one["id"] == name)
+    (entry,) = (one for one in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS) if one["id"] == name)
     return entry
 
 
@@ -357,7 +357,7 @@ def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
 @pytest.mark.parametrize(("points", "largest"), [(7, 0.05), (10, 0.05), (14, 0.05)])
 def test_the_share_inside_refuses_few_true_curves(points, largest):
     """The margin of the share: of curves whose points lie inside with probability 0.95, at most one in twenty fails."""
-    margins = {entry["margin"] for entry in settings.load_claims()
+    margins = {entry["margin"] for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
                if entry["estimand"]["name"] == "share_inside"}  # fmt: skip
     (margin,) = margins
     failing = [k for k in range(points + 1) if k / points <= margin]

@@ -16,7 +16,7 @@ from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import plan, settings
+from algoreg.spec import settings
 from algoreg.tell import figures
 
 STUDIES = ("iterations", "error_at_time", "window", "starts")
@@ -62,7 +62,7 @@ def few_replicates(monkeypatch):
 
 def measured(name, options, ensembles=1, **changes):
     """Return a study's table, its options completed as a tier's are."""
-    complete = plan.study_options({"study": name, "options": {**options, **changes}})
+    complete = settings.study_options({"study": name, "options": {**options, **changes}})
     context = study.Context(5, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     frame = study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
     return frame.astype(dict.fromkeys(sources.module_literal("studies", name, "VALUES"), float))
@@ -485,7 +485,7 @@ def test_every_figure_is_drawn_from_its_tables(tables):
 
 
 def test_every_passage_is_filled_from_its_tables(tables):
-    registry = settings.load_claims()
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     judged = {entry["id"]: entry for entry in registry}
     kinds = {"error_in_d": "error_at_time"} | {name: name for name in ("window", "starts")}
     stored = {}
@@ -528,7 +528,7 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():
-        options = plan.study_options(block)
+        options = settings.study_options(block)
         # Certified ones are Gram matrices, drawn from streams of their own.
         if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, SCHEMAS
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis import estimators
@@ -115,7 +115,7 @@ def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
 @pytest.fixture(scope="module")
 def evidence():
     """Return the registry's entries and the committed quick tables that judge them."""
-    registry = settings.load_claims()
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     tables = {name: report.frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
     seed = yaml.safe_load((ROOT / "config" / "quick.yaml").read_text())["seed"]
     return {entry["id"]: entry for entry in registry}, tables, seed

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, snakemake
+from conftest import ROOT, SCHEMAS, snakemake
 
 from algoreg import sources
 from algoreg.spec import settings
@@ -246,11 +246,11 @@ def test_the_axis_shows_interval_margin_and_controls():
 
 
 def test_where_a_table_comes_from():
-    tier = settings.load_tier(ROOT / "config" / "standard.yaml")
+    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
     paths = page.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
     assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
-    smoke = settings.load_tier(ROOT / "config" / "smoke.yaml")
+    smoke = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
     assert page.lineage(smoke, "lemma_printed") == [
         "studies/lemma_printed/part-0.csv",
         "studies/lemma_printed/part-1.csv",
@@ -272,7 +272,7 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
 
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
-    tier = settings.load_tier(ROOT / "config" / "smoke.yaml")
+    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
     (panel,) = page.spectra(results, tier)
     assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
     arrays = records.read_arrays(results / "descents" / "gaussian_d10" / "ensemble-0.npz")
@@ -314,7 +314,7 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
 
 
 def test_ours_beside_the_published_points():
-    tier = settings.load_tier(ROOT / "config" / "standard.yaml")
+    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
     from algoreg.judge.published import compare, load_published
 
     grid = load_published("figure_1")["alpha"].unique()

@@ -14,12 +14,12 @@ from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec import plan, settings
+from algoreg.spec import settings
 
 
 def rows_of(name, options, ensembles=(0, 1)):
     context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    rows = study.measure(name, plan.study_options({"study": name, "options": options}), context)
+    rows = study.measure(name, settings.study_options({"study": name, "options": options}), context)
     return study.collect([pd.DataFrame(rows)], name)
 
 

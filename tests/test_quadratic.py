@@ -19,7 +19,7 @@ from algoreg.engine.descent import Batch
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import plan, settings
+from algoreg.spec import settings
 
 D, M, SEED = 6, 70, 3
 
@@ -248,7 +248,7 @@ print((peak() - before) / (8 * (m * d + d * d)))
 
 
 def rows_of(name, options, ensembles=(0, 1), dtype=torch.float64):
-    known = plan.study_options({"study": name, "options": options})
+    known = settings.study_options({"study": name, "options": options})
     context = study.Context(SEED, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
     return pd.DataFrame(study.measure(name, known, context))
 

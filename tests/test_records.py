@@ -4,7 +4,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SCHEMAS
 
 from algoreg.chapters.simulations import ledger as simulations
 from algoreg.judge import reference, rejudge
@@ -210,7 +210,7 @@ def test_a_reference_of_a_part_compares_that_part():
 @pytest.mark.xdist_group("workflow")
 def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     results = repository / "results" / "smoke"
-    tier = settings.load_tier(ROOT / "config" / "smoke.yaml")
+    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
     whole = reference.snapshot(results, tier)
     part = reference.snapshot(results, tier, partial=True)
     assert part == {**whole, "partial": True, "claims": sorted(whole["claims"], key=lambda claim: claim["id"])}
@@ -236,7 +236,7 @@ def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
 
 def test_the_paper_tier_stands_beside_the_standard_tier():
     standard = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text())
-    registry = settings.load_claims()
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     paper = deepcopy(standard)
     paper["claims"] = [claim for claim in paper["claims"] if claim["id"].startswith("fig4")]
     paper["claims"][0]["verdict"] = "refuted"
@@ -274,8 +274,8 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
 def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
     """Nothing was run for a criterion or a published curve that came after the paper tier's runs."""
     content = json.loads((ROOT / "reference" / "runs" / "paper.json").read_text())
-    tier = settings.load_tier(ROOT / "config" / "paper.yaml")
-    registry = settings.load_claims()
+    tier = settings.load_tier(ROOT / "config" / "paper.yaml", SCHEMAS)
+    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     again = rejudge.rejudged(content, tier, registry)
     lines, passed = reference.compare(again, content)
     assert passed, lines
@@ -311,7 +311,7 @@ def test_generated_passages_are_up_to_date():
     tiers = ["smoke", "quick", "standard", "paper"]
     paths = sorted((ROOT / "reference" / "runs").glob("*.json"), key=lambda p: tiers.index(p.stem))
     references = {path.stem: json.loads(path.read_text()) for path in paths}
-    blocks = report.blocks(references, settings.load_claims())
+    blocks = report.blocks(references, settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS))
     for name in ("README.md", "docs/deviations.md"):
         text = (ROOT / name).read_text()
         assert "<!-- begin:" in text

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, SCHEMAS
 
 from algoreg import registry, sources
-from algoreg.spec import plan, settings
+from algoreg.spec import settings
 
-SMOKE = settings.load_tier(ROOT / "config" / "smoke.yaml")
-QUICK = settings.load_tier(ROOT / "config" / "quick.yaml")
-CLAIMS = settings.load_claims()
+SMOKE = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+QUICK = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
+CLAIMS = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
 NOT_REACHED = {
@@ -77,7 +77,7 @@ def tiny_studies():
     blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
     found = {}
     for name in sources.module_names("studies"):
-        options = plan.study_options(blocks[name])
+        options = settings.study_options(blocks[name])
         found[name] = (name, options)
         for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
             allowed = sources.module_literal("studies", name, "OPTIONS")[option]["enum"]
@@ -152,7 +152,7 @@ def test_the_registry_is_the_only_look_up_by_name():
 def test_every_tiers_studies_have_the_modules_they_find():
     for tier in ("smoke", "quick", "standard", "paper"):
         for block in yaml.safe_load((ROOT / "config" / f"{tier}.yaml").read_text()).get("studies", {}).values():
-            found = registry.modules_of_study(block["study"], plan.study_options(block))
+            found = registry.modules_of_study(block["study"], settings.study_options(block))
             assert f"algoreg.studies.{block['study']}" in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found

@@ -243,7 +243,7 @@ def test_what_the_studies_cannot_be_is_named():
 
 
 def test_figures_draw_the_registrys_margins_and_say_what_is_missing(tables):
-    registry = {entry["id"]: entry for entry in settings.load_claims()}
+    registry = {entry["id"]: entry for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)}
     assert registry["minibatch-sgd"]["margin"] == drawings.RATIO_MARGIN
     law = registry["x-space-descent"]["estimand"]
     assert (law["tolerance"], law["floor"]) == (drawings.LAW_TOLERANCE, drawings.LAW_FLOOR)

@@ -354,7 +354,7 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
 
 
 def test_figures_draw_the_margins_of_the_registry():
-    entries = settings.load_claims()
+    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
     found = {"rank": set(), "d": set()}
     for entry in entries:
         if entry["estimand"]["name"] == "threshold_exponent":

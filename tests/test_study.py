@@ -5,7 +5,7 @@ from conftest import ROOT, SCHEMAS
 
 from algoreg import sources
 from algoreg.engine import study
-from algoreg.spec import plan, settings
+from algoreg.spec import settings
 
 
 def tier(**changes):
@@ -40,8 +40,8 @@ def test_what_a_study_cannot_be_is_named():
 
 
 def test_ensembles_are_dealt_out():
-    assert plan.study_parts({"ensembles": 5, "jobs": 2}) == [[0, 2, 4], [1, 3]]
-    assert plan.study_parts({"ensembles": 2}) == [[0, 1]]
+    assert settings.study_parts({"ensembles": 5, "jobs": 2}) == [[0, 2, 4], [1, 3]]
+    assert settings.study_parts({"ensembles": 2}) == [[0, 1]]
 
 
 def test_every_study_says_what_its_rows_are():
