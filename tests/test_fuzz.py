@@ -26,9 +26,7 @@ from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterati
 from algoreg.store import records, tables
 
 TIERS = {name: tier_settings(name) for name in ("smoke", "quick", "standard")}
-REGISTRY = [
-    {key: value for key, value in entry.items() if key != "chapter"} for entry in registered_claims()
-]
+REGISTRY = [{key: value for key, value in entry.items() if key != "chapter"} for entry in registered_claims()]
 TIER_KEYS = json.loads((SCHEMAS / "tier.schema.json").read_text())["properties"]
 CLAIM_KEYS = json.loads((SCHEMAS / "claims.schema.json").read_text())["items"]["properties"]
 FUZZ = {"suppress_health_check": list(HealthCheck)}
