@@ -42,6 +42,7 @@ def copy_repository(folder):
         "config",
         "workflow",
         "scripts",
+        "tools",
         "src",
         "profiles",
         "notebooks",

@@ -131,9 +131,9 @@ def test_another_seed_or_code_is_seen_without_any_memory(tiny, file, old, new, p
 
 
 def written(folder):
-    """Ask scripts/write_reference.py whether it would write the tiny tier's results as a reference."""
+    """Ask tools/write_reference.py whether it would write the tiny tier's results as a reference."""
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); from pathlib import Path; import yaml, write_reference\n"
+        "import sys; sys.path.insert(0, 'tools'); from pathlib import Path; import yaml, write_reference\n"
         "tier = yaml.safe_load(Path('config/tiny.yaml').read_text())\n"
         "write_reference.require_current(tier, Path('results/tiny'), True)"
     )
