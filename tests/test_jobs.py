@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT
 
 from algoreg import jobs
 from algoreg.spec import settings
@@ -13,7 +13,7 @@ from algoreg.spec.chapters import load_chapters
 @pytest.fixture(scope="module")
 def tier():
     """Return the smoke tier's settings."""
-    return settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    return settings.load_tier(ROOT / "config" / "smoke.yaml")
 
 
 def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from algoreg import sources
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.spec.chapters import SECTIONS, Chapter
 
 KINDS = ("svg", "pdf", "png")
@@ -18,7 +18,7 @@ def tables(tier: dict) -> list[str]:
 def descent_runs(tier: dict, name: str) -> list[dict]:
     """Return the runs of a descent, each on every target, in a fixed order."""
     targets = range(tier["problems"][tier["descents"][name]["problem"]]["targets"])
-    return [{**run, "target": target} for run in settings.expand_runs(tier, name) for target in targets]
+    return [{**run, "target": target} for run in plan.expand_runs(tier, name) for target in targets]
 
 
 def descent_plan(tier: dict, name: str, number: int) -> str:
@@ -34,7 +34,7 @@ def descent_plan(tier: dict, name: str, number: int) -> str:
 def collected(tier: dict, experiment: str) -> list[tuple[str, int]]:
     """Return the (descent, ensemble number) pairs of the files that an experiment's table collects."""
     names = tier["experiments"][experiment]["descents"]
-    return [(name, number) for name in names for number in settings.descent_ensembles(tier, name)]
+    return [(name, number) for name in names for number in plan.descent_ensembles(tier, name)]
 
 
 def collected_sources(tier: dict, experiment: str) -> list[dict]:
@@ -53,8 +53,8 @@ def collected_sources(tier: dict, experiment: str) -> list[dict]:
 def spectrum_files(tier: dict) -> list[str]:
     """Return the files below ``results/<tier>`` that the page shows eigenvalues of, each descent's with its problem's."""
     files = []
-    for name in settings.spectrum_descents(tier):
-        end = f"ensemble-{settings.descent_ensembles(tier, name)[0]}.npz"
+    for name in plan.spectrum_descents(tier):
+        end = f"ensemble-{plan.descent_ensembles(tier, name)[0]}.npz"
         files += [f"descents/{name}/{end}", f"problems/{tier['descents'][name]['problem']}/{end}"]
     return list(dict.fromkeys(files))
 
@@ -82,7 +82,7 @@ def compared_files(tier: dict, reference: Path) -> dict[str, list[str]]:
                 part = json.load(handle)
     if part is None:
         verdicts, names = ["controls.json", "claims.json"], tables(tier)
-        problems = [f"{problem}/ensemble-{number}" for problem, number in settings.drawn_problems(tier)]
+        problems = [f"{problem}/ensemble-{number}" for problem, number in plan.drawn_problems(tier)]
     else:
         verdicts = [f"claims/{claim['id']}.json" for claim in part["claims"]]
         names, problems = [*part["tables"], *part["comparisons"]], part["problems"]

@@ -3,13 +3,13 @@ for entry in CLAIMS:
 
     rule:
         name:
-            settings.rule_name(entry["id"])
+            plan.rule_name(entry["id"])
         input:
             # None where this tier cannot judge it.
             tables=[
                 table_path(name)
                 for name in entry["experiments"]
-                if settings.judged(entry, config)
+                if plan.judged(entry, config)
             ],
             published=PUBLISHED.values(),
         output:
@@ -25,7 +25,7 @@ for entry in CLAIMS:
             "../../environment.yml"
         params:
             entry=entry,
-            judged=settings.judged(entry, config),
+            judged=plan.judged(entry, config),
             seed=config["seed"],
             code=code("judge_claim.py", registry.modules_of_claim(entry)),
             versions=VERSIONS,

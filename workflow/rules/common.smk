@@ -22,7 +22,7 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, registry, sources
-    from algoreg.spec import settings
+    from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked
 
@@ -178,12 +178,12 @@ def problem_of(wildcards):
 
 def options_of(wildcards):
     """Return the options of a study, defaults included."""
-    return settings.study_options(config["studies"][wildcards.study])
+    return plan.study_options(config["studies"][wildcards.study])
 
 
 def parts_of(wildcards):
     """Return the ensembles that each part of a study takes."""
-    return settings.study_parts(config["studies"][wildcards.study])
+    return plan.study_parts(config["studies"][wildcards.study])
 
 
 def code(script, found=()):

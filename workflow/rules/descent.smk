@@ -26,7 +26,7 @@ rule descend:
         problem=problem_of,
         block=configured("descents/{descent}"),
         runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
-        record=lambda wildcards: settings.own_record(config, wildcards.descent),
+        record=lambda wildcards: plan.own_record(config, wildcards.descent),
         seed=config["seed"],
         dtype=configured("descents/{descent}/dtype", config["dtype"]),
         torch_threads=config["threads"],

@@ -24,7 +24,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     algoreg.spec.files.SettingsError
         With every problem of all of them.
     """
-    file, schemas = files[0] if files else "--config", root / "workflow" / "schemas"
+    file = files[0] if files else "--config"
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
@@ -35,15 +35,15 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
         except settings.SettingsError as error:
             problems += error.problems
     try:
-        complete = settings.complete_tier(config, file, schemas)
+        complete = settings.complete_tier(config, file)
     except settings.SettingsError as error:
         problems += error.problems
     chosen = complete.get("chapters", "all")
     try:
-        claims = settings.load_claims(schemas, None if chosen == "all" else chosen)
+        claims = settings.load_claims(None if chosen == "all" else chosen)
     except settings.SettingsError as error:
         problems += error.problems
-    problems = problems or settings.exponent_problems(claims, complete, file)
+    problems = problems or settings.unfit_claims(claims, complete, file)
     if problems:
         raise settings.SettingsError(list(dict.fromkeys(problems)))
     return complete, claims
