@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, registered_claims
 
 from algoreg.analysis import estimators
 from algoreg.analysis.estimators import (
@@ -17,7 +17,6 @@ from algoreg.analysis.estimators import (
 )
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, published
-from algoreg.spec import settings
 from algoreg.tell import report, wording
 
 TARGETS, ENSEMBLES = 5, 3
@@ -157,7 +156,7 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 def test_no_claim_takes_plain_means_of_values_over_decades():
     reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
-    registry, judged = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS), 0
+    registry, judged = registered_claims(), 0
     for entry in registry:
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
@@ -297,7 +296,7 @@ def fourteen(wrong=1.0):
 
 
 def registry_entry(name):
-    (entry,) = (one for one in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS) if one["id"] == name)
+    (entry,) = (one for one in registered_claims() if one["id"] == name)
     return entry
 
 
@@ -357,7 +356,7 @@ def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
 @pytest.mark.parametrize(("points", "largest"), [(7, 0.05), (10, 0.05), (14, 0.05)])
 def test_the_share_inside_refuses_few_true_curves(points, largest):
     """The margin of the share: of curves whose points lie inside with probability 0.95, at most one in twenty fails."""
-    margins = {entry["margin"] for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    margins = {entry["margin"] for entry in registered_claims()
                if entry["estimand"]["name"] == "share_inside"}  # fmt: skip
     (margin,) = margins
     failing = [k for k in range(points + 1) if k / points <= margin]
@@ -575,7 +574,7 @@ def test_verdicts(interval, direction, expected):
 
 
 ENTRY = {
-    "id": "a-claim", "statement": "s", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
+    "id": "a-claim", "statement": "s", "paper": "li2018", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
     "experiments": ["x"], "table": "x", "figure": None, "tiers": ["quick"],
     "estimand": {"name": "smallest_gain", "table": "x", "error": "test_error"},
     "control": {"statement": "no gain", "estimand": {"table": "flat"}},

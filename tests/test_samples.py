@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, registered_claims, tier_settings
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -127,7 +127,7 @@ def test_a_diverged_run_is_a_row_and_has_not_recovered():
 
 
 def test_wrong_options_are_named_before_any_run():
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     good = content["studies"]["samples_r"]["options"]
     cases = [
         ({"rank": [1, 9]}, "d = [8], rank = [1, 9]: allowed is every rank at most every d"),
@@ -354,7 +354,7 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
 
 
 def test_figures_draw_the_margins_of_the_registry():
-    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    entries = registered_claims()
     found = {"rank": set(), "d": set()}
     for entry in entries:
         if entry["estimand"]["name"] == "threshold_exponent":

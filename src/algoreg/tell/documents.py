@@ -7,18 +7,19 @@ import ast
 import json
 
 from algoreg import sources
-from algoreg.spec import options, settings
+from algoreg.spec import options, schemas, settings
+from algoreg.spec.base import in_words
+from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.store import tables
 from algoreg.tell import claim_documents, report
 from algoreg.tell.claim_documents import GENERATED, code
-from algoreg.tell.columns import COLUMNS, STUDY_COLUMNS, meaning
 from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import literal
 
 TIERS = ("smoke", "quick", "standard", "full")
 REFERENCES = ("smoke", "quick", "standard", "full")
 # Documents with marked blocks that are filled from the committed references.
-FILLED = ("README.md",)
+FILLED = ("README.md", "docs/guide.md")
 # What columns mean in comparisons alone.
 COMPARISON_COLUMNS = {
     "error": "which error: `train_error` or `test_error`",
@@ -150,11 +151,11 @@ def tables_document(tiers):
             lines += ["", f"{said[:1].upper()}{said[1:]}."]
         lines += ["", f"Tables: {_listed(names)}."]
         lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
-        lines += [_columns([*keys, *values, "status"], STUDY_COLUMNS.get(study))]
+        lines += [_columns([*keys, *values, "status"], columns_of(study))]
         rows = []
-        for key, schema in options.of_study(study).items():
-            default = code(schema["default"]) if "default" in schema else "–"
-            rows.append([f"`{key}`", literal(schema.get("description", "–")), literal(default)])
+        for key, field in options.of_study(study).model_fields.items():
+            default = "–" if field.is_required() else code(field.default)
+            rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
         lines += ["", report.markdown(["option", "allowed", "default"], rows)]
     lines += [
         "",
@@ -180,11 +181,11 @@ def generated(root):
     ----------
     root : pathlib.Path
     """
-    schemas = root / "workflow" / "schemas"
-    registry = settings.load_claims(schemas)
-    tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml", schemas) for tier in TIERS}
+    registry = settings.load_claims()
+    tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
     committed = references(root)
-    documents = {"docs/tables.md": tables_document(tiers), **claim_documents.documents(committed, registry)}
+    documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
+    documents |= claim_documents.documents(committed, registry)
     if "standard" in committed:
         blocks = {
             "found": claim_documents.headlines(Ledgers(committed, registry)),
