@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT, SCHEMAS
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, reference
 from algoreg.spec import settings
@@ -154,7 +154,7 @@ def test_a_changed_margin_and_a_changed_direction_are_red(evidence, name):
     [("LEVEL", 0.9, "fig1-initialisation"), ("THRESHOLD_ERROR", 0.33, "fig4-projected")],
 )
 def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, constant, value, name):
-    monkeypatch.setattr(estimators, constant, value)
+    monkeypatch.setattr(intervals, constant, value)
     assert not green(evidence, [name])
 
 

@@ -6,17 +6,11 @@ from conftest import ROOT, SCHEMAS
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.chapters.theorem.estimands import samples
-from algoreg.chapters.theorem.estimands.samples import (
-    ABOVE,
-    BELOW,
-    INSIDE,
-    Thresholds,
-    censored_slope,
-    exponent_of,
-    find_thresholds,
-)
 from algoreg.chapters.theorem.figures import samples as drawings
 from algoreg.chapters.theorem.ledger import samples as passages
 from algoreg.chapters.theorem.studies import threshold
@@ -247,7 +241,7 @@ def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
 
 @pytest.mark.parametrize("cut", [None, (55.0, 400.0), (62.0, 430.0)])
 def test_intervals_cover_also_where_thresholds_are_censored(cut, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 40)
+    monkeypatch.setattr(intervals, "REPLICATES", 40)
     rng, trials, covered, dropped = np.random.default_rng(7), 60, 0, []
     for _ in range(trials):
         logs = drawn(rng, 1.0)
@@ -294,7 +288,7 @@ def test_an_exponent_of_thresholds_that_mostly_lie_off_the_grid_is_undefined():
     found = samples.threshold_exponent(
         {"x": table}, {}, np.random.default_rng(1), table="x", along="rank", tolerance=0.1
     )
-    assert found == estimators.UNDEFINED
+    assert found == UNDEFINED
 
 
 def test_the_goe_density_has_the_moments_of_the_matrix():
@@ -328,7 +322,7 @@ def test_the_statistical_dimension_of_least_trace_at_the_edge():
 
 
 def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    monkeypatch.setattr(intervals, "REPLICATES", 20)
     logs = drawn(np.random.default_rng(1), 1.0)[:, :2, :2]
     judged = table_of(logs, (1, 2, 4, 8))
     judged.loc[judged.index[-1], ["test_error", "status"]] = np.nan, "diverged"
@@ -390,7 +384,7 @@ def test_the_ledger_shows_thresholds_in_units_of_dr_and_bounds_as_bounds():
 
 
 def test_the_ledger_compares_readings_with_the_same_draws(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    monkeypatch.setattr(intervals, "REPLICATES", 20)
     logs = drawn(np.random.default_rng(1), 1.0)[:3, :2, :2]
     tables = {}
     for short, along in (("r", "rank"), ("d", "d")):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg import registry
-from algoreg.analysis.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
 from algoreg.tell.wording import say, verdicts_of
 

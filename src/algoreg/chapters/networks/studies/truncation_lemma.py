@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.theory import truncated_deviation, truncation_levels
 
 OPTIONS = {
     "d": "wholes >= 2",

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import torch
 
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.engine.batches import (
     Batch,
     count_of,
@@ -15,7 +16,6 @@ from algoreg.engine.batches import (
     isometry_bounds,
     largest_stable_step,
 )
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_window
 
 OPTIONS = {
     "d": "whole >= 2",
