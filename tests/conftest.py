@@ -1,16 +1,21 @@
+import copy
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from algoreg.spec import settings as tiers
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
+TIERS = ("smoke", "quick", "standard", "full")
 
 # Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
 settings.register_profile("algoreg", deadline=None)
@@ -32,6 +37,36 @@ def close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+def tier_settings(tier):
+    """Return one of our tiers with all that its chapters have at its size, as a mapping of the test's own."""
+    return copy.deepcopy(_tier_settings(tier))
+
+
+@cache
+def _tier_settings(tier):
+    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+
+
+def registered_claims():
+    """Return the claims of all chapters."""
+    return tiers.load_claims(SCHEMAS)
+
+
+def setting_problems(content, file="tier.yaml"):
+    """Return the lines that say what is wrong with a tier's settings, none for valid ones.
+
+    Parameters
+    ----------
+    content : dict
+        As :func:`tier_settings` returns them, changed by the test.
+    """
+    try:
+        tiers.validate_tier(content, file, SCHEMAS)
+    except tiers.SettingsError as error:
+        return error.problems
+    return []
 
 
 def copy_repository(folder):

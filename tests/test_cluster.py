@@ -48,7 +48,7 @@ def overlaps(folder):
     return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
 
 
-DESCENTS = [f"results/smoke/descents/gaussian_d10/ensemble-{number}.npz" for number in (0, 1)]
+DESCENTS = [f"results/smoke/descents/gaussian/ensemble-{number}.npz" for number in (0, 1)]
 
 
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):

@@ -191,7 +191,7 @@ def test_digests_are_of_what_is_drawn_not_of_what_lapack_makes_of_it(monkeypatch
 
 
 def test_digests_are_the_same_under_other_kernels():
-    code = "import sys, json; from algoreg import problems; p = problems.draw_problem(json.loads(sys.argv[1]), 5, 1); "
+    code = "import sys, json; from algoreg.numerics import problems; p = problems.draw_problem(json.loads(sys.argv[1]), 5, 1); "
     code += "print(p['problem_sha256'], p['ensemble_sha256'])"
     said = {
         subprocess.run(

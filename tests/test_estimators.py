@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, registered_claims
 
 from algoreg.analysis import intervals
 from algoreg.analysis.cells import cells, chosen
@@ -14,7 +14,6 @@ from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, published
 from algoreg.judge.published import match
-from algoreg.spec import settings
 from algoreg.tell import report
 
 TARGETS, ENSEMBLES = 5, 3
@@ -154,7 +153,7 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 def test_no_claim_takes_plain_means_of_values_over_decades():
     reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
-    registry, judged = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS), 0
+    registry, judged = registered_claims(), 0
     for entry in registry:
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
@@ -294,7 +293,7 @@ def fourteen(wrong=1.0):
 
 
 def registry_entry(name):
-    (entry,) = (one for one in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS) if one["id"] == name)
+    (entry,) = (one for one in registered_claims() if one["id"] == name)
     return entry
 
 
@@ -354,7 +353,7 @@ def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
 @pytest.mark.parametrize(("points", "largest"), [(7, 0.05), (10, 0.05), (14, 0.05)])
 def test_the_share_inside_refuses_few_true_curves(points, largest):
     """The margin of the share: of curves whose points lie inside with probability 0.95, at most one in twenty fails."""
-    margins = {entry["margin"] for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    margins = {entry["margin"] for entry in registered_claims()
                if entry["estimand"]["name"] == "share_inside"}  # fmt: skip
     (margin,) = margins
     failing = [k for k in range(points + 1) if k / points <= margin]
@@ -572,7 +571,7 @@ def test_verdicts(interval, direction, expected):
 
 
 ENTRY = {
-    "id": "a-claim", "statement": "s", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
+    "id": "a-claim", "statement": "s", "paper": "li2018", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
     "experiments": ["x"], "table": "x", "figure": None, "tiers": ["quick"],
     "estimand": {"name": "smallest_gain", "table": "x", "error": "test_error"},
     "control": {"statement": "no gain", "estimand": {"table": "flat"}},

@@ -19,11 +19,11 @@ from algoreg.store import joblog, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
-OTHER = "results/smoke/descents/gaussian_d10/ensemble-1.npz"
-CHECKPOINT = "results/smoke/checkpoints/gaussian_d10-0.npz"
-LOG = "results/smoke/logs/descend/gaussian_d10-0.log"
-PROBLEM = "results/smoke/problems/gaussian_d10/ensemble-0.npz"
+DESCENT = "results/smoke/descents/gaussian/ensemble-0.npz"
+OTHER = "results/smoke/descents/gaussian/ensemble-1.npz"
+CHECKPOINT = "results/smoke/checkpoints/gaussian-0.npz"
+LOG = "results/smoke/logs/descend/gaussian-0.log"
+PROBLEM = "results/smoke/problems/gaussian/ensemble-0.npz"
 PATIENCE = 600
 
 

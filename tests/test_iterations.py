@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, SCHEMAS, registered_claims, tier_settings
 
 from algoreg import sources
 from algoreg.analysis import intervals
@@ -274,7 +274,7 @@ def test_the_theorems_constants():
 
 
 def tier(name, **changes):
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     block = {"study": name, "ensembles": 2, "options": changes}
     return {**content, "studies": {"one": block}, "figures": {}}
 
@@ -471,7 +471,7 @@ def tables():
 
 
 def test_every_figure_is_drawn_from_its_tables(tables):
-    shown = settings.load_yaml(ROOT / "config" / "standard.yaml")["figures"]
+    shown = tier_settings("standard")["figures"]
     for name in ("iterations_in_r", "iterations_in_alpha", "iterations_in_kappa", "error_at_time", "window", "starts"):
         figure = figures.draw(name, {table: tables[table] for table in shown[name]})
         for axes in figure.axes:
@@ -487,7 +487,7 @@ def test_every_figure_is_drawn_from_its_tables(tables):
 
 
 def test_every_passage_is_filled_from_its_tables(tables):
-    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    registry = registered_claims()
     judged = {entry["id"]: entry for entry in registry}
     kinds = {"error_in_d": "error_at_time"} | {name: name for name in ("window", "starts")}
     stored = {}
@@ -515,7 +515,7 @@ def test_every_passage_is_filled_from_its_tables(tables):
     ]
     reference = {"tables": stored, "claims": claims}
     ledger = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
-    for name, found in sources.decorated("passages", "passage").items():
+    for name, found in sources.decorated("ledger", "passage").items():
         if found.module == passages.__name__:
             text = getattr(passages, name)(reference)
             assert "| ---" in text, name
@@ -526,7 +526,7 @@ def test_every_passage_is_filled_from_its_tables(tables):
 
 
 def test_the_ledger_names_the_studies_that_share_ensembles():
-    blocks = settings.load_yaml(ROOT / "config" / "standard.yaml")["studies"]
+    blocks = tier_settings("standard")["studies"]
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import registered_claims, tier_settings
 from test_ensembles import symmetric
 
 from algoreg.algorithms.factored import Algorithm
@@ -17,7 +17,7 @@ from algoreg.engine import study
 from algoreg.ensembles import gram, wishart
 from algoreg.numerics import diagnostics, isometry
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec.settings import load_claims, load_tier, study_options
+from algoreg.spec.settings import study_options
 
 
 def rows_of(name, options, ensembles=(0,)):
@@ -343,10 +343,10 @@ def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
     ],
 )
 def test_statements_name_the_fewest_measurements_of_their_regime(study_name, claims):
-    registry = {entry["id"]: entry for entry in load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)}
+    registry = {entry["id"]: entry for entry in registered_claims()}
     least = math.inf
     for tier in ("quick", "standard", "paper"):
-        options = load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)["studies"][study_name]["options"]
+        options = tier_settings(tier)["studies"][study_name]["options"]
         ranks = options.get("rank", 1)
         rank = max(ranks) if isinstance(ranks, list) else ranks
         least = min(least, min(options["certified"]) / (options["d"] * rank))

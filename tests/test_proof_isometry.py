@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, tier_settings
 from test_ensembles import symmetric
 
 from algoreg.analysis import intervals
@@ -177,7 +177,7 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
 
 
 def test_options_that_cannot_be_are_named_before_any_job():
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     cases = [
         ("rip", {"rank": [20]}, "allowed is ranks at most d"),
         ("isometry_lemmas", {"certified": [30]}, "certified m of at least d(d+1)/2"),

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, tier_settings
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -169,7 +169,7 @@ def test_a_run_that_cannot_be_is_refused(changes):
 
 
 def test_bad_settings_are_named_before_any_job():
-    tier = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    tier = tier_settings("smoke")
     problem = {
         "ensemble": "rank_one",
         "d": 6,
@@ -197,7 +197,7 @@ def test_bad_settings_are_named_before_any_job():
     assert "problems.network.rank = 9" in text
     assert "d = 8, rank = 9: allowed is rank at most d" in text
     for name, options in (("quadratic_recovery", {"tau_error": [-1]}), ("quadratic_samples_in_d", {"alpha": 0})):
-        tier = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+        tier = tier_settings("smoke")
         tier["studies"][name]["options"] |= options
         with pytest.raises(settings.SettingsError, match="allowed is"):
             settings.validate_tier(tier, "t.yaml", SCHEMAS)

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, registered_claims, tier_settings
 from scipy.optimize import linprog
 
 from algoreg import sources
@@ -224,7 +224,7 @@ def test_descent_on_x_recovers_only_with_all_measurements(tables):
 
 
 def test_what_the_studies_cannot_be_is_named():
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     cases = [
         ("min_trace", {"m_per_dr": [9]}, "beyond it X* is the only solution"),
         ("min_trace", {"rank": 9}, "rank at most d"),
@@ -245,7 +245,7 @@ def test_what_the_studies_cannot_be_is_named():
 
 
 def test_figures_draw_the_registrys_margins_and_say_what_is_missing(tables):
-    registry = {entry["id"]: entry for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)}
+    registry = {entry["id"]: entry for entry in registered_claims()}
     assert registry["minibatch-sgd"]["margin"] == drawings.RATIO_MARGIN
     law = registry["x-space-descent"]["estimand"]
     assert (law["tolerance"], law["floor"]) == (drawings.LAW_TOLERANCE, drawings.LAW_FLOOR)

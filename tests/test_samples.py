@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, registered_claims, tier_settings
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -121,7 +121,7 @@ def test_a_diverged_run_is_a_row_and_has_not_recovered():
 
 
 def test_wrong_options_are_named_before_any_run():
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     good = content["studies"]["samples_r"]["options"]
     cases = [
         ({"rank": [1, 9]}, "d = [8], rank = [1, 9]: allowed is every rank at most every d"),
@@ -224,6 +224,20 @@ def test_slopes_at_the_edge():
     assert censored_slope(x, np.where(sides == ABOVE, 3.0, line), sides) == pytest.approx(0.5, abs=1e-3)
     assert np.isnan(censored_slope(x, line, np.array([INSIDE, INSIDE, ABOVE, ABOVE, ABOVE, ABOVE])))
     assert np.isnan(censored_slope(x, line, np.full(6, ABOVE)))
+
+
+NEWTON = (0.684482341, 0.627451898, -0.621505358, 0.737523560, 0.704928260, -0.126155158, 1.725419383, 0.332557154)
+
+
+def test_a_censored_slope_is_what_newtons_method_gave():
+    """The values are of a solver by hand that this one replaced; the test above checks independently."""
+    rng = np.random.default_rng(11)
+    for expected in NEWTON:
+        x = np.log(rng.choice([1.0, 2.0, 4.0, 8.0], size=24))
+        y = 4 + rng.normal() * x + 10 ** rng.uniform(-3, 0) * rng.standard_normal(24)
+        low, high = np.quantile(y, [rng.uniform(0, 0.4), rng.uniform(0.6, 1)])
+        sides = np.where(y < low, BELOW, np.where(y > high, ABOVE, INSIDE))
+        assert censored_slope(x, np.clip(y, low, high), sides) == pytest.approx(expected, abs=1e-6)
 
 
 def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
@@ -348,7 +362,7 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
 
 
 def test_figures_draw_the_margins_of_the_registry():
-    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    entries = registered_claims()
     found = {"rank": set(), "d": set()}
     for entry in entries:
         if entry["estimand"]["name"] == "threshold_exponent":

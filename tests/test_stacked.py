@@ -242,17 +242,17 @@ def test_small_gaussian_ensembles_go_together_on_a_gpu_and_others_one_by_one():
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_a_job_for_several_ensembles_writes_what_a_job_for_each_does(smoke, repository):
-    targets = [f"results/smoke/descents/{name}/ensemble-1.npz" for name in ("gaussian_d10", "projected_d10")]
+    targets = [f"results/smoke/descents/{name}/ensemble-1.npz" for name in ("gaussian", "projected_d10")]
     done = snakemake(repository, *targets, "--config", "ensembles_per_job=2")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "Descent gaussian_d10, d=10, r=1, m=50, ensembles 1, 2 of 2: " in done.stderr
+    assert "Descent gaussian, d=10, r=1, m=50, ensembles 1, 2 of 2: " in done.stderr
     for target in targets:
         for number in "01":
             path = target.replace("ensemble-1", f"ensemble-{number}")
             assert (repository / path).read_bytes() == (smoke / path).read_bytes()
     log = (repository / "results" / "smoke" / "logs" / "descend" / "projected_d10-0_1.log").read_text()
     assert [line for line in log.splitlines() if line.startswith("descending on")] == [
-        f"descending on results/smoke/problems/gaussian_d10/ensemble-{number}.npz" for number in "01"
+        f"descending on results/smoke/problems/gaussian/ensemble-{number}.npz" for number in "01"
     ]
     assert not list((repository / "results" / "smoke" / "checkpoints").iterdir())
 

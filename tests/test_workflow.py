@@ -175,7 +175,7 @@ def test_damaged_results_are_refused_and_rerun_to_the_same_bytes(repository):
 
 def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
     folder = copy_repository(tmp_path / "repository")
-    target = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
+    target = "results/smoke/descents/gaussian/ensemble-0.npz"
     config = folder / "config" / "smoke.yaml"
     patched(config, "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
     # Slow the steps down, so that there is time to kill.
@@ -185,7 +185,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
+    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian-0.npz"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -197,7 +197,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
     assert snakemake(folder, "--unlock").returncode == 0
     done = snakemake(folder, target)
     assert done.returncode == 0, done.stderr[-2000:]
-    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
+    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian-0.log").read_text()
     assert "continuing from iteration" in log
     assert not checkpoint.exists()
     assert (folder / target).read_bytes() == (smoke / target).read_bytes()
@@ -220,7 +220,7 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     named = {
         "tables": ("figure_4",),
         "comparisons": (),
-        "problems": ("gaussian_d10/ensemble-0", "gaussian_d10/ensemble-1"),
+        "problems": ("gaussian/ensemble-0", "gaussian/ensemble-1"),
     }
     part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
     claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]

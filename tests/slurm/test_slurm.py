@@ -13,7 +13,7 @@ from conftest import copy_repository, patched, patched_steps
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
-DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
+DESCENT = "results/smoke/descents/gaussian/ensemble-0.npz"
 # Here there is no accounting (squeue knows what ended), no account, no network file system, and time is dear.
 HERE = [
     *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
@@ -108,7 +108,7 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(smoke
     # Slow the steps down, so that there is time to lose the node.
     patched_steps(folder, "__import__('time').sleep(0.02 * count)")
     process = start(folder, cluster, DESCENT)
-    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
+    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian-0.npz"
     wait_until(lambda: checkpoint.exists() or process.poll() is not None, "there is a checkpoint")
     assert process.poll() is None, (folder / "run.txt").read_text()[-3000:]
     scontrol(cluster, "update", "NodeName=node1", "State=DOWN", "Reason=lost")
@@ -119,7 +119,7 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(smoke
     assert status == 0, output[-3000:]
     assert "Restarts=1" in scontrol(cluster, "show", "job")
     assert (folder / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
-    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
+    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian-0.log").read_text()
     assert "continuing from iteration" in log
 
 
@@ -136,7 +136,7 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
     if not torch.cuda.is_available():
         assert status != 0
         # The one that went first has failed, and the other was not begun.
-        logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian_d10-*.log")
+        logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian-*.log")
         assert sum("torch sees no CUDA device here" in log.read_text() for log in logs) == 1
 
 

@@ -366,7 +366,7 @@ def compared_table(wildcards):
 def published_curve(wildcards):
     """Return the published curve's file."""
     name = experiment_block(wildcards)["published"]
-    return from_root("reference", "published", f"{name}.csv")
+    return next(path for path in PUBLISHED if Path(path).stem == name)
 
 
 def study_block(wildcards):
