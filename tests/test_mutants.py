@@ -151,9 +151,9 @@ FAULTS = (
     ),
     Fault(
         "errors above that of X = 0 count as more than that",
-        "chapters/theorem/estimands/samples.py",
-        "np.clip(errors, FLOOR * tolerance, 1.0)",
-        "np.clip(errors, FLOOR * tolerance, 1e9)",
+        "analysis/thresholds.py",
+        "np.inf), FLOOR * tolerance, 1.0)",
+        "np.inf), FLOOR * tolerance, 1e9)",
         "test_plain_statistics.py::test_an_error_above_that_of_nothing_found_counts_as_nothing_found",
     ),
     Fault(
