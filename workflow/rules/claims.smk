@@ -20,7 +20,7 @@ for entry in CLAIMS:
             "../../environment.yml"
         params:
             entry=entry,
-            judged=settings.judged(entry, config),
+            judged=planned.judged(entry, config),
             seed=config["seed"],
             code=claim_code(entry),
             versions=VERSIONS,

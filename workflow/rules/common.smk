@@ -14,7 +14,6 @@ from snakemake.output_index import OutputIndex
 
 # Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
-SCHEMAS = ROOT / "workflow" / "schemas"
 
 # Also what jobs start, here or on a cluster: each of them reads this file first.
 if "chapter_path" in config:
@@ -28,10 +27,11 @@ try:
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
     from algoreg.store import chain as result_chain
     from algoreg import registry, sources
+    from algoreg.spec import plan as planned
     from algoreg.spec import settings
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
-    from algoreg.spec.settings import rule_name
+    from algoreg.spec.plan import rule_name
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
@@ -57,15 +57,15 @@ def checked_settings():
         except settings.SettingsError as error:
             problems += error.problems
     try:
-        complete = settings.complete_tier(config, file, SCHEMAS)
+        complete = settings.complete_tier(config, file)
     except settings.SettingsError as error:
         problems += error.problems
     try:
-        claims = settings.load_claims(SCHEMAS, complete and chapter_names(complete))
+        claims = settings.load_claims(complete and chapter_names(complete))
     except settings.SettingsError as error:
         problems += error.problems
     if not problems:
-        problems = settings.exponent_problems(claims, complete, file)
+        problems = settings.unfit_claims(claims, complete, file)
     if problems:
         raise WorkflowError(
             "The settings cannot be used:\n" + "\n".join(dict.fromkeys(problems))
@@ -76,7 +76,8 @@ def checked_settings():
 
 def chapter_names(tier):
     """Return the names of a tier's chapters, None for all."""
-    return None if tier["chapters"] == "all" else tier["chapters"]
+    names = tier.get("chapters", "all")
+    return None if names == "all" else names
 
 
 def check_device():
@@ -192,7 +193,7 @@ def descent_runs(name):
     targets = range(config["problems"][block["problem"]]["targets"])
     return [
         {**run, "target": target}
-        for run in settings.expand_runs(config, name)
+        for run in planned.expand_runs(config, name)
         for target in targets
     ]
 
@@ -240,7 +241,7 @@ def descent_rule(numbers):
 
 
 def job_ensembles(wildcards, numbers):
-    """Return the numbers of the ensembles that a descent's job takes; see settings.descent_jobs."""
+    """Return the numbers of the ensembles that a descent's job takes; see planned.descent_jobs."""
     return [n.format(ensemble=wildcards.get("ensemble")) for n in numbers]
 
 
@@ -267,7 +268,7 @@ def drawn_problems():
     """Return the problem files of every descent."""
     return [
         result(f"problems/{problem}/ensemble-{number}.npz")
-        for problem, number in settings.drawn_problems(config)
+        for problem, number in planned.drawn_problems(config)
     ]
 
 
@@ -291,7 +292,7 @@ def descent_dtype(wildcards):
 
 def recorded(wildcards):
     """Return what a descent records, in iterations as they run."""
-    return settings.own_record(config, wildcards.descent)
+    return planned.own_record(config, wildcards.descent)
 
 
 def expanded_runs(wildcards):
@@ -314,8 +315,8 @@ def plan(wildcards, numbers):
 def spectrum_arrays():
     """Return the recorded eigenvalues that the report page shows, and the problems they belong to."""
     paths = []
-    for name in settings.spectrum_descents(config):
-        number = settings.descent_ensembles(config, name)[0]
+    for name in planned.spectrum_descents(config):
+        number = planned.descent_ensembles(config, name)[0]
         paths.append(result(f"descents/{name}/ensemble-{number}.npz"))
         problem = config["descents"][name]["problem"]
         paths.append(result(f"problems/{problem}/ensemble-{number}.npz"))
@@ -333,7 +334,7 @@ def experiment_pairs(wildcards):
     return [
         (name, number)
         for name in names
-        for number in settings.descent_ensembles(config, name)
+        for number in planned.descent_ensembles(config, name)
     ]
 
 
@@ -381,7 +382,7 @@ def study_module(wildcards):
 
 def study_options(wildcards):
     """Return the options of a study, defaults included."""
-    return settings.study_options(study_block(wildcards))
+    return planned.study_options(study_block(wildcards))
 
 
 def study_title(wildcards):
@@ -412,14 +413,14 @@ def part_number(wildcards):
 
 def part_ensembles(wildcards):
     """Return the ensembles that one job of a study takes."""
-    return settings.study_parts(study_block(wildcards))[int(wildcards.part)]
+    return planned.study_parts(study_block(wildcards))[int(wildcards.part)]
 
 
 def study_tables(wildcards):
     """Return the parts of a study's table."""
     return [
         result(f"studies/{wildcards.study}/part-{part}.csv")
-        for part in range(len(settings.study_parts(study_block(wildcards))))
+        for part in range(len(planned.study_parts(study_block(wildcards))))
     ]
 
 
@@ -452,7 +453,7 @@ def figure_tables(wildcards):
 
 def claim_tables(entry):
     """Return the tables a claim reads; none where this tier cannot judge it."""
-    if not settings.judged(entry, config):
+    if not planned.judged(entry, config):
         return []
     return [table_path(name) for name in entry["experiments"]]
 

@@ -1,5 +1,5 @@
 # Gradient descent: a job per descent and ensemble, or for several ensembles of a descent, with all their runs and targets.
-for numbers, names in settings.descent_jobs(config).items():
+for numbers, names in planned.descent_jobs(config).items():
 
     rule:
         name:

@@ -4,8 +4,8 @@ import ast
 
 from algoreg import registry, sources
 from algoreg.numerics.seeds import stream
-from algoreg.spec.settings import rule_name
-from algoreg.tell.columns import readable
+from algoreg.spec.columns import readable
+from algoreg.spec.plan import rule_name
 from algoreg.tell.wording import SIGNS as SIGNS
 from algoreg.tell.wording import exact, say, verdicts_of
 

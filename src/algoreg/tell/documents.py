@@ -8,10 +8,11 @@ import json
 
 from algoreg import sources
 from algoreg.judge.claims import criterion
-from algoreg.spec import options, settings
+from algoreg.spec import options, schemas, settings
+from algoreg.spec.base import in_words
+from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.store import tables
 from algoreg.tell import report
-from algoreg.tell.columns import COLUMNS, STUDY_COLUMNS, meaning
 from algoreg.tell.report import literal
 from algoreg.tell.wording import SIGNS, exact, verdicts_of
 
@@ -158,7 +159,7 @@ def _listed(names):
 
 def _docstring(folder, module, function):
     """Return the first paragraph of a function's docstring, without importing its module."""
-    path = sources.PACKAGE / folder / f"{module}.py"
+    path = sources.module_path(sources.modules(folder)[module])
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
@@ -220,11 +221,11 @@ def tables_document(tiers):
             lines += ["", f"{said[:1].upper()}{said[1:]}."]
         lines += ["", f"Tables: {_listed(names)}."]
         lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
-        lines += [_columns([*keys, *values, "status"], STUDY_COLUMNS.get(study))]
+        lines += [_columns([*keys, *values, "status"], columns_of(study))]
         rows = []
-        for key, schema in options.of_study(study).items():
-            default = _text(schema["default"]) if "default" in schema else "–"
-            rows.append([f"`{key}`", literal(schema.get("description", "–")), literal(default)])
+        for key, field in options.of_study(study).model_fields.items():
+            default = "–" if field.is_required() else _text(field.default)
+            rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
         lines += ["", report.markdown(["option", "allowed", "default"], rows)]
     lines += [
         "",
@@ -244,10 +245,9 @@ def generated(root):
     ----------
     root : pathlib.Path
     """
-    schemas = root / "workflow" / "schemas"
-    registry = settings.load_claims(schemas)
-    tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml", schemas) for tier in TIERS}
-    documents = {"docs/tables.md": tables_document(tiers)}
+    registry = settings.load_claims()
+    tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
+    documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
     paths = {tier: root / "reference" / "runs" / f"{tier}.json" for tier in REFERENCES}
     references = {tier: json.loads(path.read_text(encoding="utf-8")) for tier, path in paths.items() if path.exists()}
     judged = references["standard"]["claims"] if "standard" in references else ()
