@@ -275,8 +275,9 @@ def _c_code(folder):
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
+@cache
 def code_digests(script, extra=()):
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, tuple(extra))})
+    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
     return dict(sorted(digests.items()))
