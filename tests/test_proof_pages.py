@@ -8,7 +8,7 @@ import torch
 from conftest import tier_settings
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.chapters.proof import ledger as proof
 from algoreg.engine import study
 from algoreg.spec import settings
@@ -61,7 +61,7 @@ def test_figures_are_drawn_with_labels_and_margins(tables, name):
 
 
 def test_passages_say_what_the_tables_say(reference, tables, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 100)
+    monkeypatch.setattr(intervals, "REPLICATES", 100)
     found = {
         name: getattr(proof, name)(reference)
         for name in sources.decorated("ledger", "passage")

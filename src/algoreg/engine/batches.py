@@ -5,7 +5,7 @@ import torch
 
 from algoreg.algorithms.factored import Algorithm, start_matrix
 from algoreg.ensembles import gaussian, wishart
-from algoreg.numerics.diagnostics import isometry_excess
+from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension

@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms.quadratic import Algorithm
+from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
 from algoreg.chapters.networks.variants import labels_of, moments, run_of
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error, test_error
 from algoreg.numerics.problems import draw_factor
-from algoreg.numerics.theory import quadratic_network_bound, theorem_11_window
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 

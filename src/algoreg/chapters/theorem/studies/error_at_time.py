@@ -4,8 +4,8 @@ from itertools import product
 
 import torch
 
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theorem_11_window
 from algoreg.engine.batches import Batch, count_of, draw_planted, ensembles_of, initial_factor, isometry_bounds
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_error, theorem_11_window
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
 
 

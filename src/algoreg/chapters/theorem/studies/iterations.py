@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.engine.batches import (
     Batch,
     count_of,
@@ -16,7 +17,6 @@ from algoreg.engine.batches import (
     isometry_bounds,
     largest_stable_step,
 )
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_window
 from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.engine.batches import Batch, count_of, draw_planted, initial_factor, recorded
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.theory import theorem_11_window
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, whole
 
 

@@ -5,11 +5,11 @@ from itertools import product
 import numpy as np
 import torch
 
+from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.engine.batches import Batch, count_of, draw_planted, initial_factor, recorded
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import theorem_11_window
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole
 
 
