@@ -119,7 +119,7 @@ def test_right_results_are_kept_without_any_memory_of_them(tiny):
             "config/tiny.yaml", "seed: 2018", "seed: 99",
             {"draw_problem": 2, "descend": 2, "tabulate": 1, "measure": 1, "tabulate_study": 1, "claim_x_space_descent": 1},
         ),
-        ("src/algoreg/descent.py", "DIVERGED_ABOVE = 1e6", "DIVERGED_ABOVE = 1e5", {"descend": 2, "tabulate": 1}),
+        ("src/algoreg/engine/recording.py", "DIVERGENCE_CHECK = 100", "DIVERGENCE_CHECK = 99", {"descend": 2, "tabulate": 1}),
     ],
 )  # fmt: skip
 def test_another_seed_or_code_is_seen_without_any_memory(tiny, file, old, new, plan):

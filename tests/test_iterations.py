@@ -7,16 +7,18 @@ import torch
 from conftest import ROOT, SCHEMAS
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import estimators, isometry
+from algoreg.chapters.theorem import runs as theorem_runs
 from algoreg.chapters.theorem.estimands import iterations as estimands
 from algoreg.chapters.theorem.ledger import iterations as passages
 from algoreg.chapters.theorem.studies import iterations
-from algoreg.engine import batches, study
+from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 STUDIES = ("iterations", "error_at_time", "window", "starts")
@@ -64,7 +66,7 @@ def measured(name, options, ensembles=1, **changes):
     """Return a study's table, its options completed as a tier's are."""
     complete = settings.study_options({"study": name, "options": {**options, **changes}})
     context = study.Context(5, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    frame = study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+    frame = study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
     return frame.astype(dict.fromkeys(sources.module_literal("studies", name, "VALUES"), float))
 
 
@@ -178,7 +180,7 @@ def test_a_right_rotation_changes_nothing_and_a_low_rank_misses_the_target():
     plain = Plain(8, 2, 1.5, 32, 0, 0)
     errors = plain.run(1e-3 * np.eye(8), 0.2, rows["iteration"].max()) / np.linalg.norm(plain.goal)
     assert rows["test_error"].to_numpy() == pytest.approx(errors[rows["iteration"]], rel=1e-7)
-    low = batches.initial_factor("low_rank", 0.1, torch.from_numpy(plain.factor), 5, 0)
+    low = theorem_runs.initial_factor("low_rank", 0.1, torch.from_numpy(plain.factor), 5, 0)
     assert torch.linalg.matrix_rank(low) == 1
     assert low[:, :1].norm() == pytest.approx(0.1)
 
@@ -208,15 +210,15 @@ def test_a_window_of_less_than_one_iteration_is_one():
 
 def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_matrix():
     context = study.Context(5, [0], torch.device("cpu"), torch.float64)
-    found = list(batches.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
+    found = list(theorem_runs.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
     assert [(type(one), known) for one, known in found] == [
         (gaussian.Ensemble, [9, 3]),
         (wishart.Ensemble, [100]),
         (wishart.Ensemble, [10]),
     ]
-    low, high = batches.isometry_bounds(found[1][0], 100, 1, 5)
+    low, high = isometry.isometry_bounds(found[1][0], 100, 1, 5)
     assert 0 < low <= high == found[1][0].isometry_deviation()
-    low, high = batches.isometry_bounds(found[0][0], 9, 1, 5)
+    low, high = isometry.isometry_bounds(found[0][0], 9, 1, 5)
     assert low > 0
     assert high is None
     table = measured("iterations", ITERATIONS, m_per_dr=1e8, starts=["identity"])

@@ -16,12 +16,13 @@ from algoreg.ensembles import gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec.settings import load_claims, load_tier, study_options
+from algoreg.store import study_tables
 
 
 def rows_of(name, options, ensembles=(0,)):
     context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     rows = study.measure(name, study_options({"study": name, "options": options}), context)
-    return study.collect([pd.DataFrame(rows)], name)
+    return study_tables.collect([pd.DataFrame(rows)], name)
 
 
 def random_batch(count, d, k, seed):

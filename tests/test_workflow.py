@@ -90,10 +90,10 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
 def test_edits_rerun_exactly_their_dependents(repository):
     source = repository / "src" / "algoreg"
     old = patched(
-        source / "descent.py", "# A relative training error", "# An edited comment. A relative training error"
+        source / "engine" / "recording.py", "# Convergence is looked", "# An edited comment. Convergence is looked"
     )
     assert planned(repository) == {}
-    (source / "descent.py").write_text(old)
+    (source / "engine" / "recording.py").write_text(old)
 
     registry = repository / "config" / "claims.yaml"
     old = patched(registry, "margin: 0.1", "margin: 0.15")
@@ -102,13 +102,13 @@ def test_edits_rerun_exactly_their_dependents(repository):
     assert not {"descend", "tabulate", "draw_figure"} & set(plan)
     registry.write_text(old)
 
-    old = patched(source / "descent.py", "CONVERGENCE_CHECK = 10", "CONVERGENCE_CHECK = 11")
+    old = patched(source / "engine" / "recording.py", "CONVERGENCE_CHECK = 10", "CONVERGENCE_CHECK = 11")
     plan = planned(repository)
     assert plan["descend"] == 9
     assert plan["tabulate"] == 9
     assert "draw_problem" not in plan
     assert not any(rule.startswith("claim_") for rule in plan)  # nothing is judged on smoke
-    (source / "descent.py").write_text(old)
+    (source / "engine" / "recording.py").write_text(old)
 
     old = patched(source / "figures.py", '"font.size": 9', '"font.size": 10')
     assert set(planned(repository)) == {"draw_figure", "build_page", "execute_notebook", "replication"}

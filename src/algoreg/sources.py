@@ -60,7 +60,8 @@ def module_path(name):
 
 
 def _files(folder):
-    return sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
+    # ``base`` holds what the modules beside it have in common.
+    return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
 
 
 @cache
@@ -143,6 +144,46 @@ def module_literal(kind, name, constant, default=None):
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
             return ast.literal_eval(node.value)
     return default
+
+
+def class_literal(kind, name, constant):
+    """Return a literal of the class of a module of :func:`modules`, its own or inherited, read without importing it.
+
+    Parameters
+    ----------
+    kind : str
+        ``algorithms`` or ``ensembles``.
+    name, constant : str
+
+    Raises
+    ------
+    ValueError
+        If neither the class nor those that it is made from have one of this name.
+    """
+    path = module_path(modules(kind)[name])
+    found = _class_constant(kind, path, {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind], constant)
+    if found is None:
+        raise ValueError(f"{path}: its class has no {constant}")
+    return found
+
+
+def _class_constant(kind, path, name, constant):
+    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
+    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    for line in node.body:
+        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if any(getattr(target, "id", None) == constant for target in targets):
+            call = isinstance(line.value, ast.Call)
+            return frozenset(ast.literal_eval(line.value.args[0])) if call else ast.literal_eval(line.value)
+    shared = {"base": f"{PACKAGE.name}.{kind}.base", **modules(kind)}
+    for parent in node.bases:
+        # ``factored.Algorithm``; or ``Measurements``, of this module or of the folder's base.
+        if isinstance(parent, ast.Attribute) and parent.value.id in shared:
+            return _class_constant(kind, module_path(shared[parent.value.id]), parent.attr, constant)
+        if isinstance(parent, ast.Name):
+            here = any(isinstance(one, ast.ClassDef) and one.name == parent.id for one in _parse(path).body)
+            return _class_constant(kind, path if here else module_path(shared["base"]), parent.id, constant)
+    return None
 
 
 def module_title(kind, name):

@@ -227,40 +227,10 @@ def ensemble_number(wildcards):
     return int(wildcards.ensemble)
 
 
-def span(numbers):
-    """Return what names several ensembles in a file's or rule's name: first and last, where none is left out between."""
-    if len(numbers) < 3 or int(numbers[-1]) - int(numbers[0]) != len(numbers) - 1:
-        return "_".join(numbers)
-    return f"{numbers[0]}_to_{numbers[-1]}"
-
-
-def descent_rule(numbers):
-    """Return the name of the rule whose jobs take these ensembles."""
-    return "descend" if numbers == ("{ensemble}",) else f"descend_{span(numbers)}"
-
-
-def job_ensembles(wildcards, numbers):
-    """Return the numbers of the ensembles that a descent's job takes; see settings.descent_jobs."""
-    return [n.format(ensemble=wildcards.get("ensemble")) for n in numbers]
-
-
-def descent_arrays(wildcards, numbers):
-    """Return the problem files of a descent's job."""
+def descent_arrays(wildcards):
+    """Return the problem file of a descent's job."""
     problem = descent_block(wildcards)["problem"]
-    return [
-        result(f"problems/{problem}/ensemble-{number}.npz")
-        for number in job_ensembles(wildcards, numbers)
-    ]
-
-
-def descent_files(numbers):
-    """Return the files that a descent's job writes, each with a name: Snakemake's cache asks for that."""
-    files = {}
-    for position, number in enumerate(numbers):
-        arrays = result(f"descents/{{descent}}/ensemble-{number}.npz")
-        files[f"arrays_{position}"] = arrays
-        files[f"sidecar_{position}"] = sidecar(arrays)
-    return files
+    return result(f"problems/{problem}/ensemble-{wildcards.ensemble}.npz")
 
 
 def drawn_problems():
@@ -299,14 +269,13 @@ def expanded_runs(wildcards):
     return descent_runs(wildcards.descent)
 
 
-def plan(wildcards, numbers):
+def plan(wildcards):
     """Return what a job of a descent will do, for its message."""
     block, problem = descent_block(wildcards), descent_problem(wildcards)
     runs = descent_runs(wildcards.descent)
     longest = max(run["iterations"] for run in runs)
-    which = [str(int(n) + 1) for n in job_ensembles(wildcards, numbers)]
     return (
-        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble{'s' * (len(which) > 1)} {', '.join(which)} of "
+        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble {int(wildcards.ensemble) + 1} of "
         f"{problem['ensembles']}: {len(runs)} {block['algorithm']} runs × up to {longest} iterations"
     )
 

@@ -27,6 +27,7 @@ rule measure:
         seed=config["seed"],
         dtype=study_dtype,
         torch_threads=config["threads"],
+        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
         title=study_title,
         code=study_code,
         versions=STUDY_VERSIONS,

@@ -10,6 +10,7 @@ loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 
 import torch
 
+from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
 
@@ -61,8 +62,6 @@ OPTIONS = {
     },
 }
 MEAN_LABEL = OPTIONS["tau"]["default"]
-# Read likewise: labels and their mean are those of single measurements.
-SINGLE_MEASUREMENTS = True
 
 
 def start_factor(kind, d, width, seed, target):
@@ -81,18 +80,11 @@ def start_factor(kind, d, width, seed, target):
     return square.repeat(1, repeats)[:, :width] * min(d / width, 1.0) ** 0.5
 
 
-class Algorithm:
+class Algorithm(factored.Algorithm):
     """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.rank_one.Ensemble
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target``, ``m`` and the keys of ``OPTIONS`` of each run. A number as ``tau`` is τ itself, for U* with unit
-        columns its rank; ``mean-label`` estimates it by the mean of the labels that the run knows. ``tau_error`` is relative.
-    seed : int
-        Root seed of random starts and of the sample order.
+    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean of the labels
+    that the run knows. ``tau_error`` is relative. State: ``factor``, U.
 
     Raises
     ------
@@ -100,8 +92,12 @@ class Algorithm:
         If a level, a τ, a width or a batch size is not positive, or the widths differ.
     """
 
+    requires = frozenset({"single measurements", "truncation"})
+    told = ()
+    estimates = "psd"
+
     def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        super().__init__(ensemble, labels, runs, seed)
         widths = {run["width"] or ensemble.d for run in runs}
         if len(widths) > 1:
             raise ValueError(f"width = {sorted(widths)}: the runs of a batch have one width")
@@ -135,7 +131,7 @@ class Algorithm:
             run["alpha"] * start_factor(run["start"], self.ensemble.d, self.width, self.seed, run["target"])
             for run in self.runs
         ]
-        return torch.stack(starts).to(self.labels)
+        return {"factor": torch.stack(starts).to(self.labels)}
 
     def _step(self, factors, ensemble, labels, index):
         """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
@@ -146,12 +142,13 @@ class Algorithm:
         divisor = torch.where(divisor > 0, divisor, torch.nan)[:, None, None]
         return torch.addcmul(factors, self.pulls[index], gradient, value=-1).div_(divisor)
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        iterate = state["factor"]
         if list(self.groups) == [None]:
             for _ in range(count):
                 iterate = self._step(iterate, self.ensemble, self.labels, slice(None))
-            return iterate
+            return {"factor": iterate}
         iterate = iterate.clone()
         for group, members in self.groups.items():
             index = torch.tensor(members, device=iterate.device)
@@ -166,8 +163,4 @@ class Algorithm:
                 for drawn in torch.from_numpy(order.reshape(count, size)).to(iterate.device):
                     factors = self._step(factors, self.ensemble.select(drawn), labels[:, drawn], index)
             iterate[index] = factors
-        return iterate
-
-    def estimate(self, iterate):
-        """Return X = UUᵀ of every run, shape (B, d, d)."""
-        return torch.bmm(iterate, iterate.mT)
+        return {"factor": iterate}

@@ -18,7 +18,6 @@ from algoreg.numerics.svec import packed_length
 # See algoreg.ensembles.gram. Below LEAST_M the matrix is singular and has no such factor.
 NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"
 LEAST_M = "d * (d + 1) // 2"
-SINGLE_MEASUREMENTS = False
 SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
 
 
@@ -51,6 +50,9 @@ class Ensemble(gram.Ensemble):
     It is not that of any measurements one could name, and a different m is an unrelated draw. ``digest`` is that of
     the float64 Bartlett factor.
     """
+
+    provides = frozenset({"gradient", "descend", "isometry"})
+    acts_on = "symmetric"
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):

@@ -9,8 +9,8 @@ import re
 from itertools import product
 from pathlib import Path
 
-from algoreg import sources
-from algoreg.sources import module_literal, module_names
+from algoreg import registry, sources
+from algoreg.sources import class_literal, module_literal, module_names
 from algoreg.spec import options
 from algoreg.spec.chapters import SECTIONS, compose, load_chapters
 from algoreg.spec.files import SettingsError, load_yaml
@@ -213,26 +213,6 @@ def descent_ensembles(tier, name):
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
-def descent_jobs(tier):
-    """Return which ensembles the jobs of descents take together, ``ensembles_per_job`` of a descent at a time.
-
-    Returns
-    -------
-    dict
-        Tuples of ensemble numbers, as in the files' names, to the descents that have a job for them. Where every job takes one, there
-        is one tuple, the wildcard.
-    """
-    several = tier.get("ensembles_per_job", 1)
-    if several == 1:
-        return {("{ensemble}",): list(tier["descents"])}
-    jobs = {}
-    for name in tier["descents"]:
-        numbers = [str(number) for number in descent_ensembles(tier, name)]
-        for start in range(0, len(numbers), several):
-            jobs.setdefault(tuple(numbers[start : start + several]), []).append(name)
-    return jobs
-
-
 def drawn_problems(tier, names=None):
     """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
     pairs = [
@@ -389,10 +369,11 @@ def _pairing_problems(tier, descent, place):
     name, algorithm = problem["ensemble"], descent["algorithm"]
     if name not in module_names("ensembles"):
         return []
-    problems = []
-    if not module_literal("ensembles", name, "SINGLE_MEASUREMENTS", True):
-        if module_literal("algorithms", algorithm, "SINGLE_MEASUREMENTS", False):
-            problems.append(f"{place}.algorithm = {algorithm}: ensemble {name} has no single measurements for it")
+    problems = [
+        f"{place}.algorithm = {algorithm}: ensemble {name} has no {what} for it"
+        for what in registry.lacks(algorithm, name)
+    ]
+    if "prefixes" not in class_literal("ensembles", name, "provides"):
         for i, run in enumerate(descent["runs"]):
             known = run.get("m", problem["m"])
             if set(known if isinstance(known, list) else [known]) != {problem["m"]}:

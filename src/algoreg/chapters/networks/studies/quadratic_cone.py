@@ -6,8 +6,8 @@ import torch
 
 from algoreg.algorithms.projected import project
 from algoreg.ensembles import gaussian, rank_one
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.measurements import Measurements
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
 
@@ -70,7 +70,7 @@ def factored_limit(ensemble, labels, alpha, time):
     step = 0.5 / max(alpha**2 * largest_curvature(ensemble), 5.0)
     for _ in range(math.ceil(time / step)):
         # Through M, for both ensembles alike.
-        factors = factors - step * Measurements.factored_gradient(ensemble, factors, labels)
+        factors = factors - step * Ensemble.factored_gradient(ensemble, factors, labels)
     return factors @ factors.mT
 
 

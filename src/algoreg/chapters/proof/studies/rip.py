@@ -4,7 +4,7 @@ import torch
 
 from algoreg.ensembles import gram, rank_one, wishart
 from algoreg.numerics import diagnostics
-from algoreg.numerics.measurements import normal_blocks
+from algoreg.numerics.draws import normal_blocks
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, svec
 from algoreg.numerics.theory import isometry_upper_bound, symmetric_dimension
