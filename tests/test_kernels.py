@@ -6,12 +6,11 @@ import platform
 import numpy as np
 import pytest
 import torch
-from algoreg.ensembles import base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg.engine.kernels import build, library, passes
-from algoreg.ensembles import gaussian, gram
+from algoreg.ensembles import base, gaussian, gram
 from algoreg.numerics.svec import packed_length, smat, svec
 
 DTYPES = {torch.float32: 2e-5, torch.float64: 1e-12}
