@@ -32,8 +32,6 @@ FLOORS = (
 UPWARDS = {
     ("algoreg.engine.study", "algoreg.tell.columns"),
     ("algoreg.judge.claims", "algoreg.tell.columns"),
-    ("algoreg.judge.claims", "algoreg.tell.wording"),
-    ("algoreg.judge.rejudge", "algoreg.tell.report"),
     ("algoreg.numerics.measurements", "algoreg.engine.cuda_graphs"),
     ("algoreg.spec.settings", "algoreg.tell.columns"),
 }
@@ -43,7 +41,6 @@ LONGEST_MODULE = 400
 LONG_MODULES = {
     "chapters.proof.figures",
     "engine.kernels.passes",
-    "judge.reference",
     "spec.settings",
     "tell.page",
     "tell.report",
@@ -56,7 +53,6 @@ LONG_FUNCTIONS = {
     "chapters.proof.figures.rank_r_dynamics",
     "chapters.proof.studies.rank_one_dynamics.measure",
     "chapters.proof.studies.rank_r_dynamics.measure",
-    "judge.claims.judge",
     "tell.documents.claims_document",
     "tell.documents.tables_document",
     "tell.page.comparisons",

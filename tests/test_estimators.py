@@ -1,10 +1,9 @@
-import json
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, registered_claims
+from conftest import registered_claims
 
 from algoreg.analysis import intervals
 from algoreg.analysis.cells import cells, chosen
@@ -12,9 +11,9 @@ from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, cr
 from algoreg.analysis.predictions import prediction_interval, variance_components
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge import claims, published
+from algoreg.judge import claims, published, references
 from algoreg.judge.published import match
-from algoreg.tell import report
+from algoreg.tell import report, wording
 
 TARGETS, ENSEMBLES = 5, 3
 
@@ -152,7 +151,7 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 
 def test_no_claim_takes_plain_means_of_values_over_decades():
-    reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
+    reference = references.read_tier("standard")
     registry, judged = registered_claims(), 0
     for entry in registry:
         given = entry["estimand"]
@@ -590,4 +589,4 @@ def test_judging_and_what_makes_a_claim_invalid():
     nothing = claims.judge(ENTRY, None, {}, 0)
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()
-    assert "a-claim" in claims.verdict_table([good, nothing])
+    assert "a-claim" in wording.verdict_table([good, nothing])

@@ -7,6 +7,7 @@ import ast
 import json
 
 from algoreg import sources
+from algoreg.judge import references
 from algoreg.judge.claims import criterion
 from algoreg.spec import options, schemas, settings
 from algoreg.spec.base import in_words
@@ -248,12 +249,12 @@ def generated(root):
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
     documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
-    paths = {tier: root / "reference" / "runs" / f"{tier}.json" for tier in REFERENCES}
-    references = {tier: json.loads(path.read_text(encoding="utf-8")) for tier, path in paths.items() if path.exists()}
-    judged = references["standard"]["claims"] if "standard" in references else ()
+    found = {tier: references.read_tier(tier) for tier in REFERENCES}
+    committed = {tier: content for tier, content in found.items() if content}
+    judged = committed["standard"]["claims"] if "standard" in committed else ()
     documents["docs/claims.md"] = claims_document(registry, judged)
-    if "standard" in references:
-        blocks = report.blocks(references, registry)
+    if "standard" in committed:
+        blocks = report.blocks(committed, registry)
         for name in FILLED:
             documents[name] = report.fill((root / name).read_text(encoding="utf-8"), blocks)
     return documents

@@ -1,6 +1,6 @@
 """Generated passages of the documents: verdicts, the comparison with the published curves, the ledger's evidence.
 
-Everything is rendered from a committed reference (see :mod:`algoreg.judge.reference`), so that a test can tell whether a
+Everything is rendered from a committed reference (see :mod:`algoreg.judge.references`), so that a test can tell whether a
 document still says what the reference says.
 """
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from algoreg import registry
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
 from algoreg.tell.wording import say, verdicts_of
 
@@ -80,14 +81,6 @@ def markdown(header, rows):
 def number(value):
     """Return a number for a Markdown table."""
     return "–" if value is None else f"{value:.3g}"
-
-
-def frame_of(table):
-    """Return a reference's table as a DataFrame: what names a row, its status, what was measured."""
-    frame = pd.DataFrame({**table["keys"], "status": table["status"]})
-    for value in table.keys() - {"keys", "status"}:
-        frame[value] = np.array([np.nan if x is None else x for x in table[value]], dtype=float)
-    return frame
 
 
 def said_of(claim, entry, verdicts=None):
