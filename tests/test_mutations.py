@@ -16,9 +16,9 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, comparison, references
+from algoreg.judge.snapshots import frame_of
 from algoreg.judge.tolerances import TOLERANCES, Tolerances
 from algoreg.spec.chapters import load_chapters
-from algoreg.tell import report
 
 SMOKE = tier_settings("smoke")
 REFERENCES = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard", "full")}
@@ -118,7 +118,7 @@ def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
 def evidence():
     """Return the registry's entries and the committed quick tables that judge them."""
     registry = registered_claims()
-    tables = {name: report.frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
+    tables = {name: frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
     seed = tier_settings("quick")["seed"]
     return {entry["id"]: entry for entry in registry}, tables, seed
 

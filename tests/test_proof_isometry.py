@@ -16,12 +16,13 @@ from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import isometry
 from algoreg.numerics.svec import smat, svec
 from algoreg.spec import settings
+from algoreg.store import study_tables
 
 
 def rows_of(name, options, ensembles=(0, 1)):
     context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     rows = study.measure(name, settings.study_options({"study": name, "options": options}), context)
-    return study.collect([pd.DataFrame(rows)], name)
+    return study_tables.collect([pd.DataFrame(rows)], name)
 
 
 def test_the_low_rank_part_is_the_truncated_svd():

@@ -12,6 +12,7 @@ from algoreg.analysis import intervals
 from algoreg.chapters.proof import ledger as proof
 from algoreg.engine import study
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -29,7 +30,7 @@ def tables():
         block = blocks[name]
         context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
         rows = study.measure(block["study"], settings.study_options(block), context)
-        found[name] = study.collect([pd.DataFrame(rows)], block["study"])
+        found[name] = study_tables.collect([pd.DataFrame(rows)], block["study"])
     return found
 
 

@@ -17,7 +17,7 @@ from algoreg.chapters.networks import estimands as estimands
 from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
 from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
 from algoreg.engine import study
-from algoreg.engine.descent import Batch
+from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics import diagnostics
 from algoreg.numerics.problems import draw_factor
@@ -125,18 +125,18 @@ def batch(**changes):
     ensemble, factor = Ensemble.draw(D, M, SEED, 0), draw_factor({"kind": "columns"}, D, 1, SEED, 0)[None]
     labels = ensemble.label(torch.from_numpy(factor @ factor.transpose(0, 2, 1))).numpy()
     runs = [{**run(tau=1.0, truncation=None, alpha=1e-3, step=0.1), "iterations": 300, **changes}]
-    return Batch(ensemble, factor, labels, "quadratic", runs, {"errors": {"every": 100}}, SEED)
+    return recorded_batch(ensemble, factor, labels, "quadratic", runs, {"errors": {"every": 100}}, SEED)
 
 
 def test_the_engine_runs_it_and_records_a_denominator_of_zero_as_divergence():
     good = batch()
-    result = good.result(good.run())
+    result = recorded(good)
     assert result["status"][0] == "budget"
     assert result["errors"][-1, 3] < 0.02
     # |U|² = 0.25·6·4 = 6: 1 − η(6 − 1) = 0 at η = 0.2, exactly.
     for step in (0.2, 0.25):
         lost = batch(alpha=1.0, step=step)
-        assert lost.result(lost.run())["status"][0] == "diverged"
+        assert recorded(lost)["status"][0] == "diverged"
 
 
 def test_mini_batches_can_be_resumed_and_share_a_batch_with_full_steps():

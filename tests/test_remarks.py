@@ -21,6 +21,7 @@ from algoreg.numerics import trace_minimisation
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.svec import smat, svec
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 SEED = 5
@@ -38,7 +39,7 @@ def few_replicates(monkeypatch):
 
 def table_of(name, options, ensembles=(0, 1)):
     context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    return study.collect([pd.DataFrame(study.measure(name, options, context))], name)
+    return study_tables.collect([pd.DataFrame(study.measure(name, options, context))], name)
 
 
 @pytest.fixture(scope="module")

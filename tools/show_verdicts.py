@@ -37,7 +37,8 @@ def main():
     if not shown:
         print(f"no verdicts in {results} yet")
         return
-    print("\n" + verdict_table(shown, {chapter.name: chapter.title for chapter in load_chapters()}))
+    titles = {chapter.name: chapter.title for chapter in load_chapters()}
+    print("\n" + verdict_table(shown, titles))
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
     page = results / "report" / "index.html"
     if page.exists():

@@ -6,8 +6,8 @@ import torch
 
 from algoreg.ensembles import gram, rank_one, wishart
 from algoreg.numerics import isometry
+from algoreg.numerics.draws import normal_blocks
 from algoreg.numerics.isometry import isometry_upper_bound
-from algoreg.numerics.measurements import normal_blocks
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, svec
 from algoreg.numerics.theory import symmetric_dimension
