@@ -7,11 +7,14 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
 from hypothesis import settings
 
+from algoreg.analysis import estimators
+from algoreg.engine import study
 from algoreg.judge import reference
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
@@ -34,6 +37,18 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(skip)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "replicates(count): how many resamples an interval takes in this test")
+
+
+@pytest.fixture(autouse=True)
+def resampled(request, monkeypatch):
+    """Let intervals take as many resamples as a test's mark says: few are quick, many are exact."""
+    mark = request.node.get_closest_marker("replicates")
+    if mark is not None:
+        monkeypatch.setattr(estimators, "REPLICATES", *mark.args)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +87,32 @@ def setting_problems(content, file="tier.yaml"):
     except tiers.SettingsError as error:
         return error.problems
     return []
+
+
+def option_problems(name, **changes):
+    """Return the lines that say what is wrong with the smoke tier when options of a study are others."""
+    content = tier_settings("smoke")
+    content["studies"][name]["options"] |= changes
+    return setting_problems(content)
+
+
+def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
+    """Return a study's table as the workflow makes it, on a CPU: options completed, rows in order.
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    options : dict
+        Of the study; defaults may be left out.
+    seed : int
+    ensembles : iterable of int
+        The numbers of the ensembles that are measured.
+    dtype : torch.dtype
+    """
+    complete = tiers.study_options({"study": name, "options": options})
+    context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
+    return study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
 def copy_repository(folder):

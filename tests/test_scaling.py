@@ -5,10 +5,7 @@ import pytest
 from algoreg.analysis import estimators
 from algoreg.judge import estimands as scaling
 
-
-@pytest.fixture(autouse=True)
-def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+pytestmark = pytest.mark.replicates(200)
 
 
 def crossed(exponent, seed, targets=4, ensembles=6, noise=0.1):
