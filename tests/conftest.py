@@ -123,6 +123,7 @@ def copy_repository(folder):
         "config",
         "workflow",
         "scripts",
+        "tools",
         "src",
         "profiles",
         "notebooks",
@@ -130,7 +131,7 @@ def copy_repository(folder):
         "environment.yml",
         "requirements.lock",
         "results/README.md",
-        "docs/deviations.md",
+        "docs/chapters",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():

@@ -17,7 +17,7 @@ from algoreg.analysis.estimators import (
 )
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, published
-from algoreg.tell import report
+from algoreg.tell import report, wording
 
 TARGETS, ENSEMBLES = 5, 3
 
@@ -593,4 +593,4 @@ def test_judging_and_what_makes_a_claim_invalid():
     nothing = claims.judge(ENTRY, None, {}, 0)
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()
-    assert "a-claim" in claims.verdict_table([good, nothing])
+    assert "a-claim" in wording.verdict_table([good, nothing])

@@ -314,7 +314,7 @@ def test_generated_passages_are_up_to_date():
     for name in ("README.md", "docs/deviations.md"):
         text = (ROOT / name).read_text()
         assert "<!-- begin:" in text
-        assert report.fill(text, blocks) == text, f"{name}: run scripts/write_reference.py"
+        assert report.fill(text, blocks) == text, f"{name}: run tools/write_reference.py"
 
 
 def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):

@@ -4,10 +4,17 @@ The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form"). The
 the published step 0.0025 is η = 0.005 here.
 """
 
+from typing import Literal
+
 import torch
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {"start": {"enum": ["zero", "identity"], "default": "zero"}}
+from algoreg.spec.base import RunOptions
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    start: Literal["zero", "identity"] = "zero"
 
 
 def project(matrices):
@@ -38,10 +45,12 @@ class Algorithm:
     ensemble : object with ``gradient``
     labels : torch.Tensor, shape (B, m)
     runs : list of mapping
-        ``step`` and the keys of ``OPTIONS`` of each run.
+        ``step`` and the other ``Options`` of each run.
     seed : int
         Unused: nothing is drawn.
     """
+
+    requires = frozenset({"gradient"})
 
     # Of its ensembles it asks for gradients only: several can be stacked.
     stacks = True

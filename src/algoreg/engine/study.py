@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from algoreg import registry, sources
-from algoreg.tell.columns import STATUSES
+from algoreg.spec.columns import STATUSES
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def measure(name, options, context):
     name : str
         A module of ``algoreg.studies``.
     options : mapping
-        Complete, see :func:`algoreg.spec.settings.study_options`.
+        Complete, see :func:`algoreg.spec.plan.study_options`.
     context : Context
 
     Raises

@@ -36,6 +36,8 @@ class Ensemble(Measurements):
     The others are those of :class:`algoreg.numerics.measurements.Measurements`.
     """
 
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
+
     block_rows = BLOCK_ROWS
 
     def __init__(self, rows, d, digest=None, number=0, counts=None):
