@@ -19,6 +19,8 @@ from algoreg.judge import reference
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
+from algoreg.spec.messages import in_file
+from algoreg.spec.plan import study_options
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -66,12 +68,12 @@ def tier_settings(tier):
 
 @cache
 def _tier_settings(tier):
-    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml")
 
 
 def registered_claims():
     """Return the claims of all chapters."""
-    return tiers.load_claims(SCHEMAS)
+    return tiers.load_claims()
 
 
 def setting_problems(content, file="tier.yaml"):
@@ -83,7 +85,7 @@ def setting_problems(content, file="tier.yaml"):
         As :func:`tier_settings` returns them, changed by the test.
     """
     try:
-        tiers.validate_tier(content, file, SCHEMAS)
+        tiers.check_tier(content, in_file(file))
     except tiers.SettingsError as error:
         return error.problems
     return []
@@ -110,7 +112,7 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
         The numbers of the ensembles that are measured.
     dtype : torch.dtype
     """
-    complete = tiers.study_options({"study": name, "options": options})
+    complete = study_options({"study": name, "options": options})
     context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
     return study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
@@ -121,6 +123,7 @@ def copy_repository(folder):
     for name in (
         "Snakefile",
         "config",
+        "references.bib",
         "workflow",
         "scripts",
         "tools",

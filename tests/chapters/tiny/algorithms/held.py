@@ -2,13 +2,17 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real
 
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity"], "default": "identity"},
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity"] = "identity"
 
 
 class Algorithm(factored.Algorithm):
