@@ -20,7 +20,7 @@ from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
@@ -516,7 +516,7 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():
-        options = settings.study_options(block)
+        options = plan.study_options(block)
         # Certified ones are Gram matrices, drawn from streams of their own.
         if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
             continue

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -444,8 +445,8 @@ def test_exponents_in_the_error_of_tau_by_sign():
 
 
 def test_studies_name_the_variants_that_there_are():
-    named = quadratic_network.OPTIONS["variants"]["items"]["enum"]
-    assert named == list(VARIANTS)
+    named = get_args(get_args(quadratic_network.Options.model_fields["variants"].annotation)[0])
+    assert list(named) == list(VARIANTS)
 
 
 def test_exponents_in_the_error_of_tau_at_the_theorems_time():
