@@ -13,7 +13,7 @@ import torch
 import yaml
 from hypothesis import settings
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.engine import study
 from algoreg.judge import reference
 from algoreg.spec import settings as tiers
@@ -21,6 +21,7 @@ from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
 from algoreg.spec.messages import in_file
 from algoreg.spec.plan import study_options
+from algoreg.store import study_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -50,7 +51,7 @@ def resampled(request, monkeypatch):
     """Let intervals take as many resamples as a test's mark says: few are quick, many are exact."""
     mark = request.node.get_closest_marker("replicates")
     if mark is not None:
-        monkeypatch.setattr(estimators, "REPLICATES", *mark.args)
+        monkeypatch.setattr(intervals, "REPLICATES", *mark.args)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,7 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     """
     complete = study_options({"study": name, "options": options})
     context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
-    return study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+    return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
 def copy_repository(folder):

@@ -5,8 +5,8 @@ rule descend:
             f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
         ),
     output:
-        arrays_0=result("descents/{descent}/ensemble-{ensemble}.npz"),
-        sidecar_0=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
+        arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
+        sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
     log:
         log_path("descend/{descent}-{ensemble}"),
     benchmark:
@@ -22,7 +22,7 @@ rule descend:
         gpu=gpus_per_job(),
     params:
         descent="{descent}",
-        ensembles=lambda wildcards: [wildcards.ensemble],
+        ensemble=lambda wildcards: int(wildcards.ensemble),
         problem=problem_of,
         block=configured("descents/{descent}"),
         runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
@@ -30,7 +30,7 @@ rule descend:
         seed=config["seed"],
         dtype=configured("descents/{descent}/dtype", config["dtype"]),
         torch_threads=config["threads"],
-        checkpoints=[result("checkpoints/{descent}-{ensemble}.npz")],
+        checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
         plan=lambda wildcards: jobs.descent_plan(
             config, wildcards.descent, int(wildcards.ensemble)
         ),
