@@ -3,8 +3,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, tier_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
@@ -17,7 +16,7 @@ from algoreg.numerics import problems
 from algoreg.numerics.svec import packed_length, svec
 from algoreg.spec import settings as tiers
 
-SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+SMOKE = tier_settings("smoke")
 
 
 @settings(max_examples=40)
@@ -184,7 +183,7 @@ def test_a_wishart_draw_needs_as_many_measurements_as_dimensions():
 def tier(ensemble, d=10, m=60, **descent):
     """The smoke tier with one more problem and one descent on it."""
     content = copy.deepcopy(SMOKE)
-    content["problems"]["more"] = {**SMOKE["problems"]["gaussian_d10"], "ensemble": ensemble, "d": d, "m": m}
+    content["problems"]["more"] = {**SMOKE["problems"]["gaussian"], "ensemble": ensemble, "d": d, "m": m}
     run = {"alpha": 1.0, "step": 0.1, "iterations": 300}
     content["descents"]["more"] = {
         "problem": "more", "algorithm": "factored", "runs": [run], "record": {"errors": {"every": 100}}, **descent,

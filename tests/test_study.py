@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS
+from conftest import SCHEMAS, tier_settings
 
 from algoreg import sources
 from algoreg.engine import study
@@ -10,7 +10,7 @@ from algoreg.store import study_tables
 
 
 def tier(**changes):
-    content = settings.load_yaml(ROOT / "config" / "smoke.yaml")
+    content = tier_settings("smoke")
     block = {**content["studies"]["x_space"], **changes}
     return {**content, "studies": {"x_space": block}}
 

@@ -8,6 +8,7 @@ which of its options name a module, so that an edit of that module reruns the st
 from importlib import import_module
 
 from algoreg import sources
+from algoreg.spec import options
 
 # The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
 WITHIN = {
@@ -64,8 +65,9 @@ def passages():
 
 def options_of(algorithm):
     """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
-    known = sources.module_literal("algorithms", algorithm, "OPTIONS", {})
-    return {name: schema.get("default") for name, schema in known.items()}
+    fields = options.of_algorithm(algorithm).model_fields
+    own = {name: field for name, field in fields.items() if name not in options.COMMON}
+    return {name: None if field.is_required() else field.default for name, field in own.items()}
 
 
 def lacks(algorithm, ensemble):
@@ -98,10 +100,10 @@ def modules_of_descent(descent, problem):
     return [*modules_of_problem(problem), _module("algorithms", descent["algorithm"])]
 
 
-def modules_of_study(name, options):
-    """Return the modules that measuring a study finds by name; ``options`` are complete."""
+def modules_of_study(name, chosen):
+    """Return the modules that measuring a study finds by name; ``chosen`` are its options, complete."""
     finds = sources.module_literal("studies", name, "FINDS", {})
-    return [_module("studies", name), *(_module(kind, options[option]) for option, kind in finds.items())]
+    return [_module("studies", name), *(_module(kind, chosen[option]) for option, kind in finds.items())]
 
 
 def modules_of_claim(entry):

@@ -19,17 +19,18 @@ CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
+def chapter_folders():
+    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
+    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
+
+
 @cache
 def chapters():
-    """Return ``{name: folder}`` of all chapters: this package's, then those of the folders in ``ALGOREG_CHAPTER_PATH``.
-
-    A chapter is a folder with a ``chapter.yaml``. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second.
-    """
-    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second."""
     found = {}
-    for place in places:
-        for file in sorted(place.glob("*/chapter.yaml")):
-            found.setdefault(file.parent.name, file.parent)
+    for folder in chapter_folders():
+        found.setdefault(folder.name, folder)
     return found
 
 
@@ -60,7 +61,7 @@ def module_path(name):
 
 
 def _files(folder):
-    # ``base`` holds what the modules beside it have in common.
+    """Return the modules of a folder that can be named: not what they have in common."""
     return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
 
 
@@ -79,7 +80,7 @@ def modules(kind):
     for chapter, folder in chapters().items():
         for path in _files(folder / kind):
             if path.stem in found:
-                raise ValueError(f"{kind}: {path.stem} is in {found[path.stem]} and in {path}")
+                raise ValueError(f"{path}: {kind}: {found[path.stem]} has this name; choose another")
             found[path.stem] = f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}"
     return dict(sorted(found.items()))
 
@@ -133,14 +134,20 @@ def decorated(kind, decorator):
                 names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
                 if decorator in names:
                     if node.name in found:
-                        raise ValueError(f"{kind}: {node.name} is in {found[node.name].module} and in {module}")
+                        raise ValueError(
+                            f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another"
+                        )
                     found[node.name] = Found(module, node)
     return found
 
 
+def _tree(kind, name):
+    return _parse(module_path(modules(kind)[name]))
+
+
 def module_literal(kind, name, constant, default=None):
     """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch)."""
-    for node in _parse(module_path(modules(kind)[name])).body:
+    for node in _tree(kind, name).body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
             return ast.literal_eval(node.value)
     return default
@@ -188,9 +195,41 @@ def _class_constant(kind, path, name, constant):
     return None
 
 
+def _class_node(kind, name, class_name):
+    found = (n for n in _tree(kind, name).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    return next(found, None)
+
+
+def class_alone(kind, name, class_name, offered):
+    """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
+
+    Parameters
+    ----------
+    kind, name, class_name : str
+    offered : mapping
+        The names that the class may use.
+
+    Raises
+    ------
+    ValueError
+        If it uses others.
+    """
+    node = _class_node(kind, name, class_name)
+    if node is None:
+        return None
+    path, names = module_path(modules(kind)[name]), {"__name__": modules(kind)[name], **offered}
+    try:
+        exec(compile(ast.Module([node], []), str(path), "exec"), names)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: class {class_name}: {error}; it is read without the rest of its module, and may use only {', '.join(offered)}"
+        ) from error
+    return names[class_name]
+
+
 def module_title(kind, name):
     """Return the first line of a module's docstring, without its full stop."""
-    return ast.get_docstring(_parse(module_path(modules(kind)[name]))).splitlines()[0].rstrip(".")
+    return ast.get_docstring(_tree(kind, name)).splitlines()[0].rstrip(".")
 
 
 def figure_title(name):
@@ -268,8 +307,9 @@ def _c_code(folder):
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
+@cache
 def code_digests(script, extra=()):
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, tuple(extra))})
+    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
     return dict(sorted(digests.items()))

@@ -1,9 +1,9 @@
-# Gradient descent: a job per descent and ensemble, with all its runs and targets.
-
-
+# Gradient descent: a job per descent and ensemble, with all the descent's runs and targets.
 rule descend:
     input:
-        arrays=descent_arrays,
+        arrays=lambda wildcards: result(
+            f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
+        ),
     output:
         arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
@@ -21,18 +21,25 @@ rule descend:
     resources:
         gpu=gpus_per_job(),
     params:
-        descent=descent_name,
-        ensemble=ensemble_number,
-        problem=descent_problem,
-        block=descent_block,
-        runs=expanded_runs,
-        record=recorded,
+        descent="{descent}",
+        ensemble=lambda wildcards: int(wildcards.ensemble),
+        problem=problem_of,
+        block=configured("descents/{descent}"),
+        runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
+        record=lambda wildcards: plan.own_record(config, wildcards.descent),
         seed=config["seed"],
-        dtype=descent_dtype,
+        dtype=configured("descents/{descent}/dtype", config["dtype"]),
         torch_threads=config["threads"],
         checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
-        plan=plan,
-        code=descent_code,
+        plan=lambda wildcards: jobs.descent_plan(
+            config, wildcards.descent, int(wildcards.ensemble)
+        ),
+        code=lambda wildcards: code(
+            "descend.py",
+            registry.modules_of_descent(
+                config["descents"][wildcards.descent], problem_of(wildcards)
+            ),
+        ),
         versions=VERSIONS,
     message:
         "Descent {wildcards.descent}, {params.plan}; progress in {log}"

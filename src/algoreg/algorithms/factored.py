@@ -4,16 +4,20 @@ The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself
 1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
 """
 
+from typing import Literal
+
 import torch
 
 from algoreg.algorithms import base
 from algoreg.numerics.seeds import stream
+from algoreg.spec.base import RunOptions, real
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
 
 
 def start_matrix(kind, d, seed, target):

@@ -4,12 +4,18 @@ The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form"). The
 the published step 0.0025 is η = 0.005 here.
 """
 
+from typing import Literal
+
 import torch
 
 from algoreg.algorithms import base
+from algoreg.spec.base import RunOptions
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {"start": {"enum": ["zero", "identity"], "default": "zero"}}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    start: Literal["zero", "identity"] = "zero"
 
 
 def project(matrices):

@@ -8,60 +8,37 @@ the division cancels the trace exactly and leaves the matrix-sensing step (I −
 loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 """
 
+from typing import Literal
+
 import torch
 
 from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
+from algoreg.spec.base import Positive, RunOptions, as_list, at, real, whole, words
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module. Null stands for
-# none; a batch size left out for all measurements, full steps.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-    "width": {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "default": None,
-        "description": "a whole number of at least 1, or null for d",
-    },
-    "truncation": {
-        "type": ["number", "null"],
-        "exclusiveMinimum": 0,
-        "default": None,
-        "description": "a level R above 0, or null for none",
-    },
-    "tau": {
-        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "mean-label"}],
-        "default": "mean-label",
-        "description": "a number above 0, or mean-label",
-    },
-    "tau_error": {
-        "type": "number",
-        "exclusiveMinimum": -1,
-        "default": 0.0,
-        "description": "a relative error above -1",
-    },
-    "rescaling": {
-        "enum": [1, 0, -1],
-        "default": 1,
-        "description": "1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)",
-    },
-    "coefficient": {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "default": 1.0,
-        "description": "a number above 0: 1 cancels the trace, 4 is the gradient's",
-    },
-    "batch_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": None,
-        "description": "a whole number from 1 to the run's m; left out for all measurements",
-        "at_most": "m",
-    },
-}
-MEAN_LABEL = OPTIONS["tau"]["default"]
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
+    truncation: float | None = real(None, gt=0, said="a level R above 0, or null for none")
+    tau: Positive | Literal["mean-label"] = words("a number above 0, or mean-label", "mean-label")
+    tau_error: float = real(0.0, gt=-1, said="a relative error above -1")
+    rescaling: Literal[1, 0, -1] = words("1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)", 1)
+    coefficient: float = real(1.0, gt=0, said="a number above 0: 1 cancels the trace, 4 is the gradient's")
+    batch_size: int = whole(None, said="a whole number from 1 to the run's m; left out for all measurements")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        most = min(as_list(self.m))
+        if self.batch_size is not None and max(as_list(self.batch_size)) > most:
+            yield at("batch_size", allowed=f"at most m = {most}")
+
+
+MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind, d, width, seed, target):

@@ -5,6 +5,7 @@ in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ h
 """
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,19 +13,23 @@ import torch
 from algoreg.algorithms import factored
 from algoreg.engine.kernels import passes
 from algoreg.numerics.seeds import stream
+from algoreg.spec.base import RunOptions, as_list, at, real, whole
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-    "batch_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 1,
-        "description": "a whole number from 1 to the run's m",
-        "at_most": "m",
-    },
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    batch_size: int = whole(1, said="a whole number from 1 to the run's m")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        most = min(as_list(self.m))
+        if max(as_list(self.batch_size)) > most:
+            yield at("batch_size", allowed=f"at most m = {most}")
+
+
 CHUNK = 65536
 # Single-sample steps read their measurement matrices unpacked; beyond this much memory they stay packed.
 UNPACKED_BYTES = 2 * 2**30

@@ -19,8 +19,8 @@ from algoreg import registry
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
+from algoreg.spec.columns import STATUSES
 from algoreg.store.study_tables import columns
-from algoreg.tell.columns import STATUSES
 
 # The parts of a checkpoint: rows of what is finished, and descents of what is running.
 ROWS, RUNNING = "rows", "running"
@@ -117,7 +117,7 @@ def measure(name, options, context):
     name : str
         A module of ``algoreg.studies``.
     options : mapping
-        Complete, see :func:`algoreg.spec.settings.study_options`.
+        Complete, see :func:`algoreg.spec.plan.study_options`.
     context : Context
 
     Raises

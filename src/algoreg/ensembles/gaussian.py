@@ -31,6 +31,8 @@ def packed_rows(d, m, seed, ensemble):
 class Packed(Measurements):
     """Gaussian measurements whose packed rows are read block by block, wherever they are kept."""
 
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
+
     block_rows = BLOCK_ROWS
 
     @abstractmethod

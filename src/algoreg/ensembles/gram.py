@@ -6,6 +6,7 @@ and multiplies with each of them once instead of twice.
 """
 
 import hashlib
+from typing import ClassVar
 
 import torch
 
@@ -14,11 +15,18 @@ from algoreg.ensembles import base
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.spec.base import EnsembleLimits
 
-# Literals that the settings' checks read without importing this module: how many numbers an ensemble holds, and the
-# training errors that it resolves.
-NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"
-SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return (d * (d + 1) // 2) ** 2
 
 
 def mean_outer_product(blocks, d, m, device):

@@ -11,9 +11,18 @@ import torch
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
+from algoreg.spec.base import EnsembleLimits
 
-# How many numbers an ensemble holds, read without importing this module.
-NUMBERS = "m * d"
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return m * d
+
+
 # Rows handled together. A pass makes arrays of (runs · width) × rows: for 5 to 15 runs of width 100 in float32, 256 rows
 # keep them at 0.5 to 1.5 MB, in cache when they are read again. On one CPU core 128 rows measured alike, 512 up to a
 # quarter slower, one block twice as slow. Factors of few columns would like 1024 (40% faster); full width is the rule.
@@ -66,6 +75,7 @@ class Ensemble(Measurements):
     """
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
+
     acts_on = "symmetric"
     block_rows = BLOCK_ROWS
     # The name in the random stream, and how many vectors it gives to a measurement.

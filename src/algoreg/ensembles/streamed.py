@@ -17,9 +17,16 @@ from algoreg.ensembles import gaussian
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.spec.base import EnsembleLimits
 
-# The most numbers in memory at once, for the settings' memory check: three blocks.
-NUMBERS = "384 * d * (d + 1) // 2"
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return 384 * d * (d + 1) // 2
 
 
 def _too_full(need, folder):

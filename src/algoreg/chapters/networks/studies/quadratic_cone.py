@@ -12,19 +12,41 @@ from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import psd_statistical_dimension
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "m_over_d": "numbers > 0",
-    "targets": "whole >= 2",
-    "iterations": "whole >= 1",
-    "alpha": "number > 0",
-    "time": {"kind": "number > 0", "description": "a number above 0: η·t of factored descent"},
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_over_d: list[float] = reals(gt=0)
+    targets: int = whole(ge=2)
+    iterations: int = whole()
+    alpha: float = real(gt=0)
+    time: float = real(gt=0, said="a number above 0: η·t of factored descent")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+
+
+KEYS = {
+    "measurements": "measurement matrices: `rank-one`, xxᵀ, or `gaussian`",
+    "method": "`projected`, accelerated projected descent from 0, or `factored`, descent from αI",
+    "d": None,
+    "rank": None,
+    "m": None,
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (("rank <= d", "rank at most d"),)
-KEYS = ("measurements", "method", "d", "rank", "m", "target", "ensemble")
-VALUES = ("alpha", "train_error", "test_error", "psd_dimension")
+VALUES = {
+    "alpha": None,
+    "train_error": None,
+    "test_error": None,
+    "psd_dimension": "D(d) − D(d−r)/2, D(n) = n(n+1)/2: the Gaussian m from which positivity alone gives X*",
+}
 POWER_STEPS = 100
 ENSEMBLES = {"rank-one": rank_one.Ensemble, "gaussian": gaussian.Ensemble}
 

@@ -2,97 +2,98 @@
 
 import math
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
 from algoreg.algorithms.quadratic import Algorithm
+from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
 from algoreg.chapters.networks.variants import moments, run_of, seen_labels
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.numerics.theory import geometric_spectrum, quadratic_network_bound, theorem_11_window
+from algoreg.numerics.theory import geometric_spectrum
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "kappa": {"kind": "number >= 1", "default": 1.0},
-    "m": "wholes >= 1",
-    "targets": "whole >= 2",
-    "variants": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {
-            "enum": [
-                "algorithm-1",
-                "no-truncation",
-                "level-2.5",
-                "level-4",
-                "level-6",
-                "no-rescaling",
-                "plain",
-                "mean-label",
-                "coefficient-4",
-                "wrong-sign",
-                "permuted-labels",
-            ]
-        },
-        "description": "a list of names of algoreg.chapters.networks.variants",
-    },
-    "alpha": "numbers > 0",
-    "tau_error": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": -1},
-        "default": [0.0],
-        "description": "a list of relative errors above -1",
-    },
-    "width": {
-        "kind": "wholes >= 1",
-        "minItems": 0,
-        "default": [],
-        "description": "a list of whole numbers of at least 1; empty for d alone",
-    },
-    "step": "number > 0",
-    "time": {
-        "kind": "number > 0",
-        "description": "a number above 0: η·t at the end, or its multiple of κ log(d/α) with until: window",
-    },
-    "until": {"enum": ["time", "window"], "default": "time", "description": "time or window"},
-    "record": {
-        "kind": "whole >= 1",
-        "default": 1,
-        "description": "a whole number of at least 1: how many iterations are recorded, log-spaced; 1 is the end alone",
-    },
-    "multiples": {
-        "kind": "numbers > 0",
-        "minItems": 0,
-        "default": [],
-        "description": "a list of numbers above 0: further recorded iterations, over κ log(d/α)/η; beyond the end none",
-    },
-    "look": {
-        "kind": "whole >= 0",
-        "default": 0,
-        "description": "a whole number: how many iterations lie between two looks at whether a run has diverged or found half "
-        "of X*, beside the recorded ones; 0 for these alone",
-    },
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    kappa: float = real(1.0, ge=1)
+    m: list[int] = wholes()
+    targets: int = whole(ge=2)
+    variants: list[
+        Literal[
+            "algorithm-1",
+            "no-truncation",
+            "level-2.5",
+            "level-4",
+            "level-6",
+            "no-rescaling",
+            "plain",
+            "mean-label",
+            "coefficient-4",
+            "wrong-sign",
+            "permuted-labels",
+        ]
+    ] = choices(said="a list of names of algoreg.chapters.networks.variants")
+    alpha: list[float] = reals(gt=0)
+    tau_error: list[float] = reals([0.0], gt=-1, said="a list of relative errors above -1")
+    width: list[int] = wholes([], least=0, said="a list of whole numbers of at least 1; empty for d alone")
+    step: float = real(gt=0)
+    time: float = real(gt=0, said="a number above 0: η·t at the end, or its multiple of κ log(d/α) with until: window")
+    until: Literal["time", "window"] = "time"
+    record: int = whole(
+        1, said="a whole number of at least 1: how many iterations are recorded, log-spaced; 1 is the end alone"
+    )
+    multiples: list[float] = reals(
+        [],
+        gt=0,
+        least=0,
+        said="a list of numbers above 0: further recorded iterations, over κ log(d/α)/η; beyond the end none",
+    )
+    look: int = whole(
+        0,
+        ge=0,
+        said="a whole number: how many iterations lie between two looks at whether a run has diverged or found half of X*, beside the recorded ones; 0 for these alone",
+    )
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "variant": None,
+    "alpha": None,
+    "tau_error": "relative error of the τ that the rescaling step is told",
+    "width": "hidden units, the columns of U",
+    "iteration": "iteration t, as it ran",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (("rank <= d", "rank at most d"),)
-KEYS = ("d", "rank", "m", "variant", "alpha", "tau_error", "width", "iteration", "target", "ensemble")
-VALUES = (
-    "test_error",
-    "generalisation_error",
-    "parameter_error",
-    "error_of_zero",
-    "bound",
-    "window",
-    "ended",
-    "reached",
-    "over_window",
-)
+VALUES = {
+    "test_error": None,
+    "generalisation_error": (
+        "the generalisation error",
+        "2‖Δ‖_F² + (tr Δ)², Δ = UUᵀ − X*: mean squared error on a fresh x ~ N(0, I)",
+    ),
+    "parameter_error": ("the squared error ‖UUᵀ − X*‖_F²", "‖UUᵀ − X*‖_F²"),
+    "error_of_zero": "`generalisation_error` of the prediction 0, 2‖X*‖_F² + (tr X*)²",
+    "bound": "dκα, Theorem 1.2's bound on `generalisation_error` with constant 1",
+    "window": "upper / lower end of Theorem 1.2's window, 1/(κ log(d/α)·√(dκα)); below 1 there is no window",
+    "ended": "`iteration`, or the first one looked at by which the run had diverged",
+    "reached": "the first iteration looked at with `test_error` below 0.5 (empty if there is none yet)",
+    "over_window": "`iteration` / (κ log(d/α)/η), the lower end of Theorem 1.2's window with constant 1",
+}
 
 # A relative test error above this is called divergence: nothing that passes it comes back.
 DIVERGED_ABOVE = 1e3

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Literal
 
 import torch
 
@@ -14,34 +15,41 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
-OPTIONS = {
-    "d": "wholes >= 2",
-    "rank": "wholes >= 1",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=2)
+    rank: list[int] = wholes()
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
-    "dimension_power": {"kind": "whole >= 0", "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
-    "m_over_dr": {"kind": "numbers > 0", "minItems": 2, "description": "a list of at least two numbers above 0"},
-    "targets": "whole >= 2",
-    "variants": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"enum": ["algorithm-1", "plain", "permuted-labels"]},
-        "description": "a list of algorithm-1, plain, permuted-labels",
-    },
-    "alpha": "number > 0",
-    "step": {"kind": "number > 0", "description": "a number above 0: η at rank r is this over 1 + r"},
-    "time": {"kind": "number > 0", "description": "a number above 0: η·t at the end"},
-    "least_squares": {
-        "kind": "wholes >= 2",
-        "minItems": 0,
-        "default": [],
-        "description": "a list of whole numbers of at least 2: the d at which least squares is solved too",
-    },
+    dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
+    m_over_dr: list[float] = reals(gt=0, least=2, said="a list of at least two numbers above 0")
+    targets: int = whole(ge=2)
+    variants: list[Literal["algorithm-1", "plain", "permuted-labels"]] = choices()
+    alpha: float = real(gt=0)
+    step: float = real(gt=0, said="a number above 0: η at rank r is this over 1 + r")
+    time: float = real(gt=0, said="a number above 0: η·t at the end")
+    least_squares: list[int] = wholes(
+        [], ge=2, least=0, said="a list of whole numbers of at least 2: the d at which least squares is solved too"
+    )
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank) > min(self.d):
+            yield between("rank", "d", allowed="ranks at most the smallest d")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "variant": "variant of Algorithm 1, or `least-squares`: the symmetric X of least norm that fits the labels",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (("max(rank) <= min(d)", "ranks at most the smallest d"),)
-KEYS = ("d", "rank", "m", "variant", "target", "ensemble")
-VALUES = ("test_error",)
+VALUES = {"test_error": None}
 # Least squares recovers only where m comes near D = d(d+1)/2: its own grid, over D.
 LEAST_SQUARES_GRID = (0.7, 0.88, 0.95, 0.985, 1.0)
 

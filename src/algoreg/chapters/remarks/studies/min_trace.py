@@ -12,24 +12,43 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.trace_minimisation import FAILED, SOLVERS, minimum_trace
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "m_per_dr": "numbers >= 1",
-    "alpha": "numbers > 0",
-    "targets": "whole >= 2",
-    "step": "number > 0",
-    "iterations": "whole >= 1",
-}
-CHECKS = (
-    ("rank <= d", "rank at most d"),
-    ("2 * max(m_per_dr) * rank <= d + 1", "m = m_per_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"),
-)
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_per_dr: list[float] = reals(ge=1)
+    alpha: list[float] = reals(gt=0)
+    targets: int = whole(ge=2)
+    step: float = real(gt=0)
+    iterations: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if 2 * max(self.m_per_dr) * self.rank > self.d + 1:
+            yield between(
+                "m_per_dr", "rank", "d", allowed="m = m_per_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"
+            )
+
+
 # Convex solutions, the limit that the conjecture names, have alpha = 0.
-KEYS = ("d", "rank", "m", "m_per_dr", "method", "alpha", "target", "ensemble")
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "m_per_dr": None,
+    "method": "`descent` from αI, or the solver of the convex programme: `clarabel` or `scs`",
+    "alpha": "initialisation scale α: U₀ = αI (0 for the solvers)",
+    "target": None,
+    "ensemble": None,
+}
 # Distances are Frobenius norms over that of X*; trace is over that of X*.
-VALUES = ("distance_to_min_trace", "distance_to_target", "train_error", "trace")
+VALUES = {"distance_to_min_trace": None, "distance_to_target": None, "train_error": None, "trace": None}
 # A fit by the paper's own standard (its text on Figure 2).
 FITTED = 1e-4
 

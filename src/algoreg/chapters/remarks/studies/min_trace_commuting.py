@@ -10,22 +10,39 @@ from algoreg.chapters.remarks.studies.min_trace import compared_on
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "m": "whole >= 1",
-    "support": "whole >= 2",
-    "alpha": "numbers > 0",
-    "targets": "whole >= 2",
-    "step": "number > 0",
-    "iterations": "whole >= 1",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    m: int = whole()
+    support: int = whole(ge=2)
+    alpha: list[float] = reals(gt=0)
+    targets: int = whole(ge=2)
+    step: float = real(gt=0)
+    iterations: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.m >= self.d:
+            yield between("m", "d", allowed="m below d: d diagonal matrices say all that diagonal matrices can say")
+        if self.support > self.d:
+            yield between("support", "d", allowed="support at most d")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "m_per_dr": None,
+    "method": "`descent` from αI, or the solver of the linear programme: `clarabel` or `scs`",
+    "alpha": "initialisation scale α: U₀ = αI (0 for the solvers)",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("m < d", "m below d: d diagonal matrices say all that diagonal matrices can say"),
-    ("support <= d", "support at most d"),
-)
-KEYS = ("d", "rank", "m", "m_per_dr", "method", "alpha", "target", "ensemble")
-VALUES = ("distance_to_min_trace", "distance_to_target", "train_error", "trace")
+VALUES = {"distance_to_min_trace": None, "distance_to_target": None, "train_error": None, "trace": None}
 
 
 def draw_diagonals(d, m, seed, ensemble):

@@ -10,33 +10,57 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "m": "whole >= 1",
-    "targets": "whole >= 2",
-    "alpha": "numbers > 0",
-    "largest_step": {
-        "type": "array",
-        "minItems": 1,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "description": "a list of numbers above 0, one for each alpha",
-    },
-    "batch": "wholes >= 1",
-    "step_factor": "numbers > 0",
-    "label_noise": "numbers >= 0",
-    "time": "number > 0",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m: int = whole()
+    targets: int = whole(ge=2)
+    alpha: list[float] = reals(gt=0)
+    largest_step: list[float] = reals(gt=0, different=False, said="a list of numbers above 0, one for each alpha")
+    batch: list[int] = wholes()
+    step_factor: list[float] = reals(gt=0)
+    label_noise: list[float] = reals(ge=0)
+    time: float = real(gt=0)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if max(self.batch) > self.m:
+            yield between("batch", "m", allowed="batches of at most m")
+        if len(self.alpha) != len(self.largest_step):
+            yield between("alpha", "largest_step", allowed="as many steps in largest_step as there are starts in alpha")
+        if min(self.label_noise) != 0:
+            yield between("label_noise", allowed="0 among label_noise: the starts are compared without noise")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "method": "`gradient` descent or `sgd`",
+    "alpha": None,
+    "label_noise": "standard deviation of the labels' Gaussian noise over the labels' root mean square",
+    "batch": ("the batch sizes", "measurements a step (m for gradient descent)"),
+    "step_factor": "f in SGD's η = f·b/(d(d+1)), at most gradient descent's η (1 for gradient descent)",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("rank <= d", "rank at most d"),
-    ("max(batch) <= m", "batches of at most m"),
-    ("len(alpha) == len(largest_step)", "as many steps in largest_step as there are starts in alpha"),
-    ("min(label_noise) == 0", "0 among label_noise: the starts are compared without noise"),
-)
-KEYS = ("d", "rank", "m", "method", "alpha", "label_noise", "batch", "step_factor", "target", "ensemble")
 # ratio: the test error over that of gradient descent from the smallest start, on the same target and noisy labels.
-VALUES = ("step", "train_error", "test_error", "ratio")
+VALUES = {
+    "step": None,
+    "train_error": None,
+    "test_error": None,
+    "ratio": (
+        "SGD's test error over that of gradient descent",
+        "`test_error` over that of gradient descent from the smallest α on the same labels",
+    ),
+}
 
 
 def noisy(labels, noise, seed, ensemble):

@@ -12,17 +12,31 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "m": "wholes >= 1",
-    "targets": "whole >= 2",
-    "iterations": "whole >= 1",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m: list[int] = wholes()
+    targets: int = whole(ge=2)
+    iterations: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+
+
+KEYS = {"d": None, "rank": None, "m": None, "target": None, "ensemble": None}
+VALUES = {
+    "m_over_dimension": ("m/D", "m/D, D = d(d+1)/2 the dimension of the symmetric matrices"),
+    "train_error": None,
+    "test_error": None,
+    "predicted_error": ("√(1 − m/D)", "√(1 − m/D), the mean `test_error` in the limit (0 for m ≥ D)"),
 }
-CHECKS = (("rank <= d", "rank at most d"),)
-KEYS = ("d", "rank", "m", "target", "ensemble")
-VALUES = ("m_over_dimension", "train_error", "test_error", "predicted_error")
 # A training error below which the fit is taken as reached: what is left moves the test error by less than that.
 FITTED = 1e-4
 

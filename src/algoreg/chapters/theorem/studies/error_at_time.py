@@ -8,46 +8,64 @@ import torch
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_error, theorem_11_window
+from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
 
-OPTIONS = {
-    "dimensions": "wholes >= 2",
-    "rank": "whole >= 1",
-    "kappas": "numbers >= 1",
-    "alphas": "numbers > 0",
-    "m_per_dr": "numbers > 0",
-    "times": "numbers > 0",
-    "step": "number > 0",
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    dimensions: list[int] = wholes(ge=2)
+    rank: int = whole()
+    kappas: list[float] = reals(ge=1)
+    alphas: list[float] = reals(gt=0)
+    m_per_dr: list[float] = reals(gt=0)
+    times: list[float] = reals(gt=0)
+    step: float = real(gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > min(self.dimensions):
+            yield between("rank", "dimensions", allowed="rank at most every d")
+        if self.rank == 1 and max(self.kappas) > 1:
+            yield between("rank", "kappas", allowed="kappas of 1 alone for rank 1")
+        if max(self.alphas) >= min(self.dimensions):
+            yield between("alphas", "dimensions", allowed="alphas below every d")
+        if len(self.alphas) * len(self.dimensions) < 3:
+            yield between("alphas", "dimensions", allowed="at least three alphas or dimensions: an exponent needs them")
+        if not gaussian_fits(max(self.dimensions), max(self.m_per_dr) * max(self.dimensions) * self.rank, gram=True):
+            yield between("m_per_dr", "dimensions", "rank", allowed="an ensemble of at most 4 GiB")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "m_per_dr": None,
+    "alpha": None,
+    "time": "iteration over κ log(d/α)/η, the lower end of Theorem 1.1's window",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("rank <= min(dimensions)", "rank at most every d"),
-    ("(rank >= 2) + (max(kappas) <= 1) >= 1", "kappas of 1 alone for rank 1"),
-    ("max(alphas) < min(dimensions)", "alphas below every d"),
-    ("len(alphas) * len(dimensions) >= 3", "at least three alphas or dimensions: an exponent needs them"),
-    # Below D = d(d+1)/2 measurements are held one by one, from there on as a Gram matrix.
-    (
-        "(max(m_per_dr) * max(dimensions) * rank * max(dimensions) * (max(dimensions) + 1) * 4 <= 4294967296)"
-        " + (max(dimensions) * (max(dimensions) + 1) * max(dimensions) * (max(dimensions) + 1) * 2 <= 4294967296) >= 1",
-        "an ensemble of at most 4 GiB",
+VALUES = {
+    "m": None,
+    "iteration": "iteration t, as it ran",
+    "last_iteration": "1/(η√(dκα)), the upper end of Theorem 1.1's window, in iterations",
+    "in_window": "1 if `iteration` is at most `last_iteration`, else 0",
+    "squared_error": ("the squared error ‖UUᵀ − X*‖_F²", "‖UUᵀ − X*‖_F²"),
+    "over_bound": (
+        "the squared error over the bound α√d/κ²",
+        "`squared_error` / (α√d/κ²), Theorem 1.1's bound with constant 1",
     ),
-)
-KEYS = ("d", "rank", "kappa", "m_per_dr", "alpha", "time", "target", "ensemble")
-VALUES = (
-    "m",
-    "iteration",
-    "last_iteration",
-    "in_window",
-    "squared_error",
-    "over_bound",
-    "delta_low",
-    "delta_high",
-    "least_constant",
-)
+    "delta_low": "lower end of the bracket of δ of rank 4r",
+    "delta_high": None,
+    "least_constant": None,
+}
 
 
 def measure(options, context):

@@ -2,70 +2,89 @@
 
 import math
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds, largest_stable_step
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_window
+from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "ranks": "wholes >= 1",
-    "kappas": {"kind": "numbers >= 1", "default": [1]},
-    "alphas": "numbers > 0",
-    "starts": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"enum": ["identity", "planted"]},
-        "default": ["identity"],
-        "description": "a list of identity, planted",
-    },
-    "rules": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {
-            "enum": [
-                "constant",
-                "inverse_root_rank",
-                "inverse_rank",
-                "inverse_kappa",
-                "inverse_kappa_cubed",
-                "inverse_log",
-                "largest",
-            ]
-        },
-        "default": ["constant"],
-        "description": "a list of constant, inverse_root_rank, inverse_rank, inverse_kappa, inverse_kappa_cubed, "
-        "inverse_log, largest",
-    },
-    "step": "number > 0",
-    "m_per_dr": "number > 0",
-    "tolerance": "number > 0",
-    "relative_to": {"enum": ["frobenius", "sigma_r"], "description": "frobenius or sigma_r"},
-    "iterations": "whole >= 1",
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    ranks: list[int] = wholes()
+    kappas: list[float] = reals([1], ge=1)
+    alphas: list[float] = reals(gt=0)
+    starts: list[Literal["identity", "planted"]] = choices(["identity"])
+    rules: list[
+        Literal[
+            "constant",
+            "inverse_root_rank",
+            "inverse_rank",
+            "inverse_kappa",
+            "inverse_kappa_cubed",
+            "inverse_log",
+            "largest",
+        ]
+    ] = choices(["constant"])
+    step: float = real(gt=0)
+    m_per_dr: float = real(gt=0)
+    tolerance: float = real(gt=0)
+    relative_to: Literal["frobenius", "sigma_r"]
+    iterations: int = whole()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.ranks) > self.d:
+            yield between("ranks", "d", allowed="ranks at most d")
+        if min(self.ranks) == 1 and max(self.kappas) > 1:
+            yield between("ranks", "kappas", allowed="kappas of 1 alone where a rank is 1")
+        if len(self.ranks) * len(self.kappas) * len(self.alphas) < 3:
+            yield between(
+                "ranks", "kappas", "alphas", allowed="at least three ranks, kappas or alphas: an exponent needs them"
+            )
+        if max(self.alphas) >= self.d:
+            yield between("alphas", "d", allowed="alphas below d")
+        if not gaussian_fits(self.d, self.m_per_dr * self.d * max(self.ranks), gram=True):
+            yield between("m_per_dr", "d", "ranks", allowed="an ensemble of at most 4 GiB")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "alpha": None,
+    "start": "U₀: `identity`, αI, or `planted`, αI + 0.3·X*",
+    "rule": "how η follows from the option `step`: as it is, over √r, r, κ, κ³ or log(d/α)/log d, or 0.9 of the largest stable η",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("max(ranks) <= d", "ranks at most d"),
-    ("(min(ranks) >= 2) + (max(kappas) <= 1) >= 1", "kappas of 1 alone where a rank is 1"),
-    ("len(ranks) * len(kappas) * len(alphas) >= 3", "at least three ranks, kappas or alphas: an exponent needs them"),
-    ("max(alphas) < d", "alphas below d"),
-    # Below D = d(d+1)/2 measurements are held one by one, from there on as a Gram matrix.
-    (
-        "(m_per_dr * d * max(ranks) * d * (d + 1) * 4 <= 4294967296) + (d * (d + 1) * d * (d + 1) * 2 <= 4294967296) >= 1",
-        "an ensemble of at most 4 GiB",
+VALUES = {
+    "m": None,
+    "log_d_over_alpha": ("log(d/α)", "log(d/α), natural"),
+    "step": None,
+    "iterations": (
+        "the iterations to the tolerance",
+        "iterations until the error is below the tolerance, interpolated (empty if not reached)",
     ),
-)
-KEYS = ("d", "rank", "kappa", "alpha", "start", "rule", "target", "ensemble")
-VALUES = ("m", "log_d_over_alpha", "step", "iterations", "over_bound", "delta_low", "delta_high", "least_constant")
+    "over_bound": (
+        "the iterations over the theorem's κ log(d/α)/η",
+        "`iterations` / (κ log(d/α)/c), c the option `step`: Theorem 1.1's T with its constant 1",
+    ),
+    "delta_low": "lower end of the bracket of δ of rank 4r",
+    "delta_high": None,
+    "least_constant": None,
+}
 
 # Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
 LARGEST_SHARE = 0.9

@@ -6,31 +6,57 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.numerics.theory import theorem_11_window
+from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, whole
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 2",
-    "kappa": "number >= 1",
-    "alpha": "number > 0",
-    "m_per_dr": "number > 0",
-    "step": "number > 0",
-    "time": "number > 0",
-    "points": "whole >= 2",
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=2)
+    kappa: float = real(ge=1)
+    alpha: float = real(gt=0)
+    m_per_dr: float = real(gt=0)
+    step: float = real(gt=0)
+    time: float = real(gt=0)
+    points: int = whole(ge=2)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if self.alpha >= self.d:
+            yield between("alpha", "d", allowed="alpha below d")
+        if not gaussian_fits(self.d, self.m_per_dr * self.d * self.rank):
+            yield between("m_per_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "alpha": None,
+    "start": "B: `identity`, `orthonormal` (Haar), its first r − 1 columns (`low_rank`) or `gaussian`, N(0, 1/d)",
+    "iteration": "iteration t, as it ran",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("rank <= d", "rank at most d"),
-    ("alpha < d", "alpha below d"),
-    ("m_per_dr * d * rank * d * (d + 1) * 4 <= 4294967296", "an ensemble of at most 4 GiB"),
-)
-KEYS = ("d", "rank", "kappa", "alpha", "start", "iteration", "target", "ensemble")
-VALUES = ("m", "step", "test_error", "change")
+VALUES = {
+    "m": None,
+    "step": None,
+    "test_error": None,
+    "change": (
+        "the largest change of X against the start αI",
+        "largest ‖X_t − X'_t‖_F / ‖X*‖_F so far, X' the run from αI, over recorded iterations",
+    ),
+}
 
 STARTS = ("identity", "orthonormal", "gaussian", "low_rank")
 

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,35 +13,51 @@ from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
+from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
 
-OPTIONS = {
-    "d": "wholes >= 1",
-    "rank": "wholes >= 1",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes()
+    rank: list[int] = wholes()
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
-    "dimension_power": {"kind": "whole >= 0", "maximum": 3, "default": 0, "description": "0, 1, 2 or 3"},
-    "spectrum": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"enum": ["flat", "columns"]},
-        "description": "a list of flat and columns",
-    },
-    "algorithm": {"enum": ["factored", "projected"], "default": "factored", "description": "factored or projected"},
-    "ratios": {"kind": "numbers > 0", "minItems": 2, "description": "a list of two or more different numbers above 0"},
-    "unit": {"enum": ["dr", "psd"], "default": "dr", "description": "dr or psd"},
-    "alpha": {"kind": "numbers > 0", "default": [1e-06]},
-    "step": {"kind": "numbers > 0", "default": [0.25]},
-    "time": {"kind": "numbers > 0", "default": [60.0]},
-    "targets": "whole >= 2",
-}
-CHECKS = (
-    ("max(rank) <= min(d)", "every rank at most every d"),
-    ("max(step) <= min(time)", "every step at most every time"),
-)
+    dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
+    spectrum: list[Literal["flat", "columns"]] = choices(said="a list of flat and columns")
+    algorithm: str = name("factored", said="the name of an algorithm")
+    algorithm_options: dict = words("a mapping of the algorithm's own options", {})
+    ratios: list[float] = reals(gt=0, least=2, said="a list of two or more different numbers above 0")
+    unit: Literal["dr", "psd"] = "dr"
+    alpha: list[float] = reals([1e-06], gt=0)
+    step: list[float] = reals([0.25], gt=0)
+    time: list[float] = reals([60.0], gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank) > min(self.d):
+            yield between("rank", "d", allowed="every rank at most every d")
+        if max(self.step) > min(self.time):
+            yield between("step", "time", allowed="every step at most every time")
+
+
 # Which option names a module of which folder; see algoreg.registry.
 FINDS = {"algorithm": "algorithms"}
-KEYS = ("d", "rank", "spectrum", "m", "alpha", "step", "time", "target", "ensemble")
-VALUES = ("test_error", "elapsed")
+KEYS = {
+    "d": None,
+    "rank": None,
+    "spectrum": "X*: `flat`, r eigenvalues 1, or `columns`, r unit Gaussian columns as in the paper",
+    "m": None,
+    "alpha": "initialisation scale α: U₀ = αI (0 for projected descent)",
+    "step": None,
+    "time": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "test_error": "‖X − X*‖_F / ‖X*‖_F at `elapsed`",
+    "elapsed": "η·t at which the run stopped, recovered (`test_error` below 0.001) or diverged; else `time`",
+}
 
 # A run below this relative error has recovered X* and leaves the batch: lower than the square of every tolerance at
 # which a threshold is read, where estimands stop telling errors apart.
@@ -150,7 +167,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
         )
     )
     rows = []
-    for run, errors, ended in zip(runs, *(seen.memory[name].tolist() for name in ("errors", "ended")), strict=True):
+    for run, errors, ended in zip(runs, *(seen.memory[key].tolist() for key in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):
             finite = math.isfinite(error)
             status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"

@@ -7,32 +7,56 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import theorem_11_window
+from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "whole >= 1",
-    "kappa": "number >= 1",
-    "alpha_power": {"kind": "number > 1", "default": 5, "description": "a number above 1 (α is d to the minus that)"},
-    "noises": "numbers >= 0",
-    "m_per_dr": "number > 0",
-    "step": "number > 0",
-    "points": "whole >= 2",
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    kappa: float = real(ge=1)
+    alpha_power: float = real(5, gt=1, said="a number above 1 (α is d to the minus that)")
+    noises: list[float] = reals(ge=0)
+    m_per_dr: float = real(gt=0)
+    step: float = real(gt=0)
+    points: int = whole(ge=2)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if self.rank == 1 and self.kappa > 1:
+            yield between("rank", "kappa", allowed="kappa 1 for rank 1")
+        if not gaussian_fits(self.d, self.m_per_dr * self.d * self.rank):
+            yield between("m_per_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "alpha": None,
+    "noise": "standard deviation of the labels' Gaussian noise over the labels' root mean square",
+    "iteration": "iteration t, as it ran",
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("rank <= d", "rank at most d"),
-    ("(rank >= 2) + (kappa <= 1) >= 1", "kappa 1 for rank 1"),
-    ("m_per_dr * d * rank * d * (d + 1) * 4 <= 4294967296", "an ensemble of at most 4 GiB"),
-)
-KEYS = ("d", "rank", "kappa", "alpha", "noise", "iteration", "target", "ensemble")
-VALUES = ("m", "step", "test_error", "smallest_error", "smallest_at")
+VALUES = {
+    "m": None,
+    "step": None,
+    "test_error": None,
+    "smallest_error": "smallest `test_error` so far, looked at every 10 iterations",
+    "smallest_at": "iteration of `smallest_error`",
+}
 
 # The error is looked at so often, and at every recorded iteration: it changes by under a percent between looks.
 LOOK_EVERY = 10

@@ -1,4 +1,4 @@
-"""Rewrite a tier's committed reference and what is generated from it: python scripts/write_reference.py TIER."""
+"""Rewrite a tier's committed reference and what is generated from it: python tools/write_reference.py TIER."""
 
 import argparse
 import json
@@ -14,7 +14,6 @@ from algoreg.store import chain, records
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMAS = ROOT / "workflow" / "schemas"
 TIERS = ("smoke", "quick", "standard", "full")
 
 
@@ -77,10 +76,10 @@ def main():
     if options.rejudge and options.tier != "full":
         parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
-    blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
     path = ROOT / "reference" / "runs" / f"{tier}.json"
     if options.rejudge:
-        registry = settings.load_claims(SCHEMAS)
+        registry = settings.load_claims()
         content = rejudge.rejudged(json.loads(path.read_text(encoding="utf-8")), blocks, registry)
     else:
         require_current(blocks, results, options.partial)
