@@ -28,6 +28,7 @@ try:
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
     from algoreg.store import chain as result_chain
     from algoreg import registry, sources
+    from algoreg.tell.charts.claims import claims_of
     from algoreg.spec import settings
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
@@ -432,6 +433,11 @@ def figure_code(wildcards):
     """Return the digests of drawing a figure, its drawing's module included."""
     found = registry.modules_of_figure(wildcards.figure)
     return code_digests("scripts/draw_figure.py", found)
+
+
+def figure_claims(wildcards):
+    """Return the entries of the claims that are judged from a figure: a margin that moves redraws it."""
+    return claims_of(wildcards.figure, CLAIMS)
 
 
 def figure_caption(wildcards):

@@ -2,7 +2,6 @@
 rule draw_figure:
     input:
         tables=figure_tables,
-        published=PUBLISHED,
     output:
         svg=report(
             result("figures/{figure}.svg"),
@@ -27,6 +26,7 @@ rule draw_figure:
         "../../environment.yml"
     params:
         title=figure_caption,
+        claims=figure_claims,
         code=figure_code,
         matplotlib=version("matplotlib"),
     message:

@@ -255,6 +255,26 @@ def signal_time(kappa, d, alpha, step):
     return theorem_11_window(d, kappa, alpha, step)[0]
 
 
+def theorem_42_bounds(steps, step, kappa, alpha):
+    """Return the least signal and the largest error that Theorem 4.2 has after some steps from αI [LMZ18].
+
+    Parameters
+    ----------
+    steps : numpy.ndarray
+        Numbers of steps.
+    step, kappa, alpha : float
+        Step η in M-form, condition number, initialisation scale.
+
+    Returns
+    -------
+    signal : numpy.ndarray
+        min{(1 + η/8κ)^t α, 1/(2√κ)}, of σ_min(U*ᵀZ_t).
+    error : float
+        4α, of ‖E_t‖.
+    """
+    return np.minimum((1 + step / (8 * kappa)) ** steps * alpha, 0.5 / kappa**0.5), 4 * alpha
+
+
 def quadratic_network_bound(d, kappa, alpha):
     """Return dκα, the generalisation error that [LMZ18, Theorem 1.2] allows, with constant 1."""
     return d * kappa * alpha
