@@ -15,28 +15,27 @@ from statistics import fmean
 
 import torch
 
-from algoreg.engine import descent
+from algoreg.engine import recording
+from algoreg.engine.loop import Descent
 from algoreg.numerics import devices, problems
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 from algoreg.store import records
 from algoreg.store.provenance import settings_hash
 from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMAS = ROOT / "workflow" / "schemas"
 DOCUMENT = ROOT / "docs" / "scaling.md"
 SECONDS = 1.0
 
 
 def seconds_per_step(batch):
     """Return the time of one step of all runs of a batch, from its start on."""
-    state = batch.start()
-    solver = batch.restrict(state.active)[0]
-    count, done, iterate = 1, 0, state.iterate
+    start = Descent(batch)
+    solver, state, count, done = start.algorithm, start.state, 1, 0
     while True:
         started = time.perf_counter()
-        iterate = solver.advance(iterate, done, count)
-        if iterate.is_cuda:
+        state = solver.advance(state, done, count)
+        if batch.labels.is_cuda:
             torch.cuda.synchronize()
         spent, done = time.perf_counter() - started, done + count
         # The first steps also compile, load and unpack.
@@ -50,16 +49,14 @@ def estimate(tier, name):
     block = tier["descents"][name]
     problem = tier["problems"][block["problem"]]
     device, dtype = devices.configure(tier["device"], block.get("dtype", tier["dtype"]), tier["threads"])
-    numbers = settings.descent_ensembles(tier, name)
+    numbers = plan.descent_ensembles(tier, name)
     arrays = problems.draw_problem(problem, tier["seed"], numbers[0])
     ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
-    runs = [
-        {**run, "target": target} for run in settings.expand_runs(tier, name) for target in range(problem["targets"])
-    ]
+    runs = [{**run, "target": target} for run in plan.expand_runs(tier, name) for target in range(problem["targets"])]
     total, before = 0.0, 0
     for budget in sorted({run["iterations"] for run in runs}):
         active = [run for run in runs if run["iterations"] >= budget]
-        batch = descent.Batch(
+        batch = recording.recorded_batch(
             ensemble, arrays["factors"], arrays["labels"], block["algorithm"], active, {}, tier["seed"]
         )
         total += (budget - before) * seconds_per_step(batch)
@@ -91,7 +88,7 @@ def measured_seconds(tier, name, results):
     list of float
     """
     own, seconds = settings_hash(tier), []
-    for number in settings.descent_ensembles(tier, name):
+    for number in plan.descent_ensembles(tier, name):
         log = results / "logs" / "descend" / f"{name}-{number}.log"
         try:
             if "continuing from iteration" in log.read_text(encoding="utf-8"):
@@ -189,7 +186,7 @@ def main():
     path = Path(options.tier) if options.tier.endswith(".yaml") else ROOT / "config" / f"{options.tier}.yaml"
     if not path.is_file():
         parser.error(f"--tier {options.tier}: {path} does not exist")
-    tier = settings.load_tier(path, SCHEMAS)
+    tier = settings.load_tier(path)
     results = options.results or ROOT / "results" / tier["tier"]
     # Once: every process would say it again.
     tier["device"] = devices.resolve_device(tier["device"]).type

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from algoreg.engine import descent, study
+from algoreg.engine import recording, study
 from algoreg.judge import reference
 from algoreg.numerics import devices, problems
-from algoreg.spec import settings
-from algoreg.store import tables
+from algoreg.spec import plan
+from algoreg.store import study_tables, tables
 
 
 def _as_read(rows):
@@ -32,10 +32,10 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
         drawn[key] = problems.draw_problem(problem, tier["seed"], number)
     arrays = drawn[key]
     ensemble = problems.regenerate_ensemble(problem, arrays, device, precision, name)
-    runs = [{**run, "target": t} for run in settings.expand_runs(tier, name) for t in range(problem["targets"])]
-    record, results = settings.own_record(tier, name), []
+    runs = [{**run, "target": t} for run in plan.expand_runs(tier, name) for t in range(problem["targets"])]
+    record, results = plan.own_record(tier, name), []
     for group in np.array_split(np.arange(len(runs)), min(batches or len(runs), len(runs))):
-        batch = descent.Batch(
+        batch = recording.recorded_batch(
             ensemble,
             arrays["factors"],
             arrays["labels"],
@@ -45,7 +45,7 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
             tier["seed"],
             block.get("stop_below_train_error"),
         )
-        result = batch.result(batch.run())
+        result = recording.recorded(batch)
         result["errors"][:, 0] = group[result["errors"][:, 0].astype(int)]
         results.append(result)
     joined = {key: np.concatenate([result[key] for result in results]) for key in ("errors", "status", "ended")}
@@ -75,17 +75,17 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
             block = tier["studies"][name]
             device, precision = devices.configure("cpu", dtype or block.get("dtype", "float64"), threads)
             parts = [range(block["ensembles"])] if batches == 1 else [[number] for number in range(block["ensembles"])]
-            options, frames = settings.study_options(block), []
+            options, frames = plan.study_options(block), []
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
                 frames.append(_as_read(study.measure(block["study"], options, context)))
-            found[name] = reference.of_study(study.collect(frames, block["study"]), block["study"])
+            found[name] = reference.of_study(study_tables.collect(frames, block["study"]), block["study"])
             continue
         block = tier["experiments"][name]
-        for key in [(d, n) for d in block["descents"] for n in settings.descent_ensembles(tier, d)]:
+        for key in [(d, n) for d in block["descents"] for n in plan.descent_ensembles(tier, d)]:
             if key not in done:
                 done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, batches=batches, drawn=drawn)
-        descents = [done[d, n] for d in block["descents"] for n in settings.descent_ensembles(tier, d)]
+        descents = [done[d, n] for d in block["descents"] for n in plan.descent_ensembles(tier, d)]
         found[name] = reference.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
     torch.set_num_threads(tier["threads"])
     torch.set_flush_denormal(False)

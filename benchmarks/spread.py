@@ -16,13 +16,12 @@ from pathlib import Path
 
 import kernels as libraries
 from algoreg.judge import claims, published, reference
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 from algoreg.store import records
 from algoreg.tell import report
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMAS = ROOT / "workflow" / "schemas"
 OUTPUT = ROOT / "reference" / "spread"
 # Options of `tables_of`, and kernels.
 VARIATIONS = {
@@ -71,11 +70,11 @@ def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
     frames = {name: report.frame_of(table) for name, table in tables.items()}
     curves = {name: published.load_published(name) for name in published.curves()}
-    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    registry = settings.load_claims()
     return {
         entry["id"]: claims.judge(entry, frames, curves, tier["seed"])
         for entry in registry
-        if settings.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
+        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
     }
 
 
@@ -149,7 +148,7 @@ def main():
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder")
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    tier = settings.load_tier(ROOT / "config" / f"{arguments.tier}.yaml", SCHEMAS)
+    tier = settings.load_tier(ROOT / "config" / f"{arguments.tier}.yaml")
     try:
         names = chosen_tables(tier, arguments.tables or ["*"])
     except ValueError as wrong:

@@ -1,12 +1,9 @@
 """Execute a notebook on this tier's results; write the executed copy and a page."""
 
-# ruff: isort: off
 import os
 import tempfile
 from pathlib import Path
 
-# Before nbformat, which would load jsonschema with all that it can check.
-import algoreg.spec.schemas  # noqa: F401
 import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter

@@ -1,16 +1,26 @@
+import copy
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hypothesis import settings
+
+from algoreg.judge import reference
+from algoreg.spec import settings as tiers
+from algoreg.spec.chapters import compose, load_chapter
+from algoreg.spec.files import load_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
+CHAPTERS = ROOT / "tests" / "chapters"
+TIERS = ("smoke", "quick", "standard", "full")
 
 # Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
 settings.register_profile("algoreg", deadline=None)
@@ -34,6 +44,36 @@ def close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+def tier_settings(tier):
+    """Return one of our tiers with all that its chapters have at its size, as a mapping of the test's own."""
+    return copy.deepcopy(_tier_settings(tier))
+
+
+@cache
+def _tier_settings(tier):
+    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+
+
+def registered_claims():
+    """Return the claims of all chapters."""
+    return tiers.load_claims(SCHEMAS)
+
+
+def setting_problems(content, file="tier.yaml"):
+    """Return the lines that say what is wrong with a tier's settings, none for valid ones.
+
+    Parameters
+    ----------
+    content : dict
+        As :func:`tier_settings` returns them, changed by the test.
+    """
+    try:
+        tiers.validate_tier(content, file, SCHEMAS)
+    except tiers.SettingsError as error:
+        return error.problems
+    return []
+
+
 def copy_repository(folder):
     """Copy what the workflow needs into a scratch folder, as a clone would have it."""
     folder.mkdir()
@@ -42,6 +82,7 @@ def copy_repository(folder):
         "config",
         "workflow",
         "scripts",
+        "tools",
         "src",
         "profiles",
         "notebooks",
@@ -49,7 +90,7 @@ def copy_repository(folder):
         "environment.yml",
         "requirements.lock",
         "results/README.md",
-        "docs/deviations.md",
+        "docs/chapters",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():
@@ -60,22 +101,43 @@ def copy_repository(folder):
     return folder
 
 
-def patched(path, old, new):
-    """Replace text in a file, which must be there; return what the file was."""
-    text = path.read_text()
-    assert old in text, (path, old)
-    path.write_text(text.replace(old, new, 1))
-    return text
+def tiny_repository(folder, **settings):
+    """Make a scratch repository with a chapter of its own, ``chapters/tiny``, and a tier of its own, which takes seconds.
 
-
-def patched_steps(folder, code):
-    """Let a scratch repository's factored descents do something before each round of ``count`` steps.
-
-    The algorithm's digest changes with it: finished descents run again.
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to; it must not exist.
+    settings : dict
+        What the tier file ``config/tiny.yaml`` says otherwise than ``tests/chapters/tiny.yaml``.
     """
-    step = "        return self.ensemble.descend("
-    lines = "".join(f"        {line}\n" for line in code.splitlines())
-    patched(folder / "src" / "algoreg" / "algorithms" / "factored.py", step, lines + step)
+    copy_repository(folder)
+    shutil.copytree(CHAPTERS / "tiny", folder / "chapters" / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
+    tier = load_yaml(CHAPTERS / "tiny.yaml")
+    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump({**tier, **settings}, sort_keys=False))
+    return folder
+
+
+def tiny_settings(folder):
+    """Return the settings of the tier tiny of such a repository, its chapter's experiments with it."""
+    chapter = load_chapter("tiny", folder / "chapters" / "tiny")
+    return compose(load_yaml(folder / "config" / "tiny.yaml"), [chapter])
+
+
+def set_yaml(path, *keys, to):
+    """Write a YAML file anew with another value at a place: keys of mappings and numbers of entries of lists."""
+    content = load_yaml(path, aliases=True)
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    assert keys[-1] in place or isinstance(place, list), (path, keys)
+    place[keys[-1]] = to
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def append_code(path, line):
+    """Add a line of code, or a comment, to a module."""
+    path.write_text(f"{path.read_text()}\n\n{line}\n")
 
 
 def snakemake(folder, *arguments, tier="smoke", environment=None):
@@ -131,3 +193,23 @@ def repository(smoke, tmp_path):
     # Others may be asking Snakemake for its plan in the original.
     shutil.copytree(smoke, folder, copy_function=shutil.copy2, ignore=shutil.ignore_patterns("locks", "log", "iocache"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_tiny(tmp_path_factory):
+    """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify; for reading."""
+    folder = tiny_repository(tmp_path_factory.mktemp("tiny") / "repository")
+    done = snakemake(folder, "claims", "figures", "results/tiny/tables/x_space.csv", tier="tiny")
+    assert done.returncode == 0, done.stderr[-3000:]
+    content = reference.snapshot(folder / "results" / "tiny", tiny_settings(folder), partial=True)
+    (folder / "reference" / "runs" / "tiny.json").write_text(reference.dumps(content))
+    done = snakemake(folder, "verify", tier="tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "results" / "tiny" / "verify.txt").unlink()
+    return folder
+
+
+@pytest.fixture
+def tiny(finished_tiny, tmp_path):
+    """Return a copy of the finished tiny tier, with all that Snakemake remembers of it."""
+    return shutil.copytree(finished_tiny, tmp_path / "repository", copy_function=shutil.copy2)

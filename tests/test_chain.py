@@ -8,72 +8,18 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
-from conftest import copy_repository, patched, snakemake
+from conftest import append_code, set_yaml, snakemake, tiny_repository
 from test_workflow import planned
 
-from algoreg.judge import reference
 from algoreg.store import chain, problem_files, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 LONG_AGO = (1577836800, 1577836800)
-TABLE, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("figure_1", "x_space"))
-PROBLEMS = [f"results/tiny/problems/p/ensemble-{number}.npz" for number in (0, 1)]
-DESCENT = "results/tiny/descents/one/ensemble-0.npz"
-TIER = {
-    "tier": "tiny",
-    "seed": 2018,
-    "device": "cpu",
-    "dtype": "float64",
-    "threads": 1,
-    "checkpoint_seconds": 30,
-    "problems": {
-        "p": {"ensemble": "gaussian", "d": 6, "rank": 1, "m": 20, "target": {"kind": "columns"}, "targets": 2, "ensembles": 2}
-    },
-    "descents": {
-        "one": {
-            "problem": "p",
-            "algorithm": "factored",
-            "runs": [{"alpha": [1.0, 0.1], "step": 0.05, "iterations": 40}],
-            "record": {"errors": {"every": 20}},
-        }
-    },
-    "studies": {
-        "x_space": {
-            "study": "x_space", "ensembles": 2, "options": {"d": 6, "rank": 1, "m": [10], "targets": 2, "iterations": 30}
-        }
-    },
-    "experiments": {"figure_1": {"by": ["d", "alpha"], "descents": ["one"], "paper_iterations": [40]}},
-    "figures": {"x_space": ["x_space"]},
-}  # fmt: skip
-
-
-def tiny_repository(folder, seed=2018):
-    """Make a scratch repository with a tier of one descent and one study."""
-    copy_repository(folder)
-    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump({**TIER, "seed": seed}, sort_keys=False))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """Return a scratch repository with a finished tiny tier, its committed reference, and a green verify."""
-    folder = tiny_repository(tmp_path_factory.mktemp("chain") / "repository")
-    done = snakemake(folder, TABLE, STUDY, "claim_x_space_descent", tier="tiny")
-    assert done.returncode == 0, done.stderr[-3000:]
-    content = reference.snapshot(folder / "results" / "tiny", TIER, partial=True)
-    (folder / "reference" / "runs" / "tiny.json").write_text(reference.dumps(content))
-    done = snakemake(folder, "verify", tier="tiny")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "results" / "tiny" / "verify.txt").unlink()
-    return folder
-
-
-@pytest.fixture
-def tiny(finished, tmp_path):
-    """Return a copy of the finished tiny tier, with all that Snakemake remembers of it."""
-    return shutil.copytree(finished, tmp_path / "repository", copy_function=shutil.copy2)
+TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "x_space"))
+PROBLEMS = [f"results/tiny/problems/tiny/ensemble-{number}.npz" for number in (0, 1)]
+DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
+DESCENTS_AND_AFTER = {"descend": 2, "tabulate": 2, "claim_tiny_start": 1}
 
 
 def plan_of(folder, *targets):
@@ -113,31 +59,36 @@ def test_right_results_are_kept_without_any_memory_of_them(tiny):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "plan"),
+    ("edit", "plan"),
     [
         (
-            "config/tiny.yaml", "seed: 2018", "seed: 99",
-            {"draw_problem": 2, "descend": 2, "tabulate": 1, "measure": 1, "tabulate_study": 1, "claim_x_space_descent": 1},
+            lambda folder: set_yaml(folder / "config" / "tiny.yaml", "seed", to=99),
+            {**DESCENTS_AND_AFTER, "draw_problem": 2, "measure": 1, "tabulate_study": 1},
         ),
-        ("src/algoreg/descent.py", "DIVERGED_ABOVE = 1e6", "DIVERGED_ABOVE = 1e5", {"descend": 2, "tabulate": 1}),
+        (
+            lambda folder: append_code(folder / "chapters" / "tiny" / "algorithms" / "held.py", "EDITED = True"),
+            DESCENTS_AND_AFTER,
+        ),
     ],
-)  # fmt: skip
-def test_another_seed_or_code_is_seen_without_any_memory(tiny, file, old, new, plan):
+    ids=["seed", "code"],
+)
+def test_another_seed_or_code_is_seen_without_any_memory(tiny, edit, plan):
     forget(tiny)
-    patched(tiny / file, old, new)
+    edit(tiny)
     assert plan_of(tiny, "verify") == plan
     text = refused(tiny)
     assert f"{DESCENT}: it was made with other settings, seed, code or versions. Delete {DESCENT} and rerun" in text
 
 
 def written(folder):
-    """Ask scripts/write_reference.py whether it would write the tiny tier's results as a reference."""
+    """Ask tools/write_reference.py whether it would write the tiny tier's results as a reference."""
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); from pathlib import Path; import yaml, write_reference\n"
-        "tier = yaml.safe_load(Path('config/tiny.yaml').read_text())\n"
+        "import sys; sys.path.insert(0, 'tools'); from pathlib import Path; import write_reference\n"
+        "from algoreg.spec import settings\n"
+        "tier = settings.load_tier(Path('config/tiny.yaml'))\n"
         "write_reference.require_current(tier, Path('results/tiny'), True)"
     )
-    settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "ALGOREG_CHAPTER_PATH": "chapters"}
     return subprocess.run([sys.executable, "-c", code], cwd=folder, env=settings, capture_output=True, text=True)
 
 
@@ -145,24 +96,24 @@ def test_only_results_of_the_present_settings_and_contents_become_a_reference(ti
     forget(tiny)
     done = written(tiny)
     assert done.returncode == 0, done.stderr
-    patched(tiny / "config" / "tiny.yaml", "seed: 2018", "seed: 99")
+    set_yaml(tiny / "config" / "tiny.yaml", "seed", to=99)
     done = written(tiny)
     assert done.returncode == 1
     assert "not what the present settings, code and inputs make" in done.stderr
-    patched(tiny / "config" / "tiny.yaml", "seed: 99", "seed: 2018")
+    set_yaml(tiny / "config" / "tiny.yaml", "seed", to=2018)
     table = tiny / TABLE
     stamp = table.stat()
     table.write_bytes(table.read_bytes().replace(b"budget", b"wudget", 1))
     os.utime(table, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     done = written(tiny)
     assert done.returncode == 1
-    assert "figure_1.csv: its content does not match the checksum" in done.stderr
+    assert "tiny.csv: its content does not match the checksum" in done.stderr
 
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_part_older_than_its_table_reruns_the_table(tiny, remembered):
     part = "results/tiny/studies/x_space/part-0.csv"
-    patched(tiny / "config" / "tiny.yaml", "iterations: 30", "iterations: 31")
+    set_yaml(tiny / "chapters" / "tiny" / "experiments.yaml", *("studies", "x_space", "options", "iterations"), to=31)
     assert snakemake(tiny, part, tier="tiny").returncode == 0
     for path in (tiny / part, records.sidecar_path(tiny / part)):
         os.utime(path, LONG_AGO)
@@ -211,20 +162,22 @@ def test_verify_reads_contents_and_an_exchanged_input_reruns_what_was_made_from_
     assert f"{STUDY}: it was made from another results/tiny/studies/x_space/part-0.csv" in refused(tiny)
 
 
-def test_sidecars_hold_the_chain_and_no_absolute_path(finished):
-    results = finished / "results" / "tiny"
+def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):
+    results = finished_tiny / "results" / "tiny"
     sidecars = list((results / "provenance").rglob("*.json"))
-    assert len(sidecars) == 8
+    assert {records.sidecar_path(results.parents[1] / path) for path in (*PROBLEMS, DESCENT, TABLE, STUDY)} <= {
+        *sidecars
+    }
     for path in sidecars:
         record = json.loads(path.read_text())
         assert len(record["params_sha256"]) == 64, path
         assert any(name.startswith("scripts/") for name in record["code"]), path
-        assert str(finished) not in path.read_text(), path
+        assert str(finished_tiny) not in path.read_text(), path
         assert sys.prefix not in path.read_text(), path
         assert not any(os.path.isabs(name) for name in record["inputs"])
-    record = records.read_provenance(finished / DESCENT)
-    assert record["inputs"] == {PROBLEMS[0]: records.sha256(finished / PROBLEMS[0])}
-    assert record["result"] == "descents/one/ensemble-0.npz"
+    record = records.read_provenance(finished_tiny / DESCENT)
+    assert record["inputs"] == {PROBLEMS[0]: records.sha256(finished_tiny / PROBLEMS[0])}
+    assert record["result"] == "descents/tiny/ensemble-0.npz"
 
 
 def test_a_problem_file_of_another_ensemble_or_seed_is_refused(tmp_path):

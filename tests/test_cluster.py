@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from conftest import ROOT, copy_repository, snakemake
+from conftest import ROOT, copy_repository, set_yaml, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -48,7 +48,7 @@ def overlaps(folder):
     return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
 
 
-DESCENTS = [f"results/smoke/descents/gaussian_d10/ensemble-{number}.npz" for number in (0, 1)]
+DESCENTS = [f"results/smoke/descents/gaussian/ensemble-{number}.npz" for number in (0, 1)]
 
 
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
@@ -124,8 +124,7 @@ def test_cached_results_are_shared_but_not_across_versions_or_settings(tmp_path)
         folder = copy_repository(tmp_path / package)
         other = with_version(tmp_path / f"other-{package}", package, "99.0")
         assert cached(folder, place, PYTHONPATH=other) == (2, 0), package
-    settings = second / "config" / "smoke.yaml"
-    settings.write_text(settings.read_text().replace("threads: 1", "threads: 2"))
+    set_yaml(second / "config" / "smoke.yaml", "threads", to=2)
     shutil.rmtree(second / "results" / "smoke")
     assert cached(second, place) == (2, 0)
 

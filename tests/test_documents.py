@@ -5,11 +5,10 @@ import subprocess
 
 import mistune
 import pytest
-from conftest import ROOT, SCHEMAS, copy_repository, snakemake
+from conftest import ROOT, copy_repository, registered_claims, snakemake, tier_settings
 
 from algoreg.engine import study
 from algoreg.judge import claims
-from algoreg.spec import settings
 from algoreg.tell import columns, documents, report
 
 
@@ -20,11 +19,11 @@ def test_generated_documents_are_up_to_date():
 
 def test_every_claim_table_and_study_is_described():
     found = documents.generated(ROOT)
-    for entry in settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS):
+    for entry in registered_claims():
         assert f"\n## {entry['id']}\n" in found["docs/claims.md"]
         assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
     for tier in documents.TIERS:
-        content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+        content = tier_settings(tier)
         for name in [*content["experiments"], *content.get("studies", {})]:
             assert f"`{name}` (" in found["docs/tables.md"], name
 
@@ -99,7 +98,7 @@ def test_cells_show_the_text_that_they_are_given():
 
 
 def _registry():
-    return settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    return registered_claims()
 
 
 def test_criteria_are_sentences_for_readers():
@@ -166,7 +165,7 @@ def test_the_documents_show_controls_remedies_and_slack():
 
 
 def _tables():
-    tiers = {tier: settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS) for tier in documents.TIERS}
+    tiers = {tier: tier_settings(tier) for tier in documents.TIERS}
     return documents.tables_document(tiers)
 
 

@@ -8,18 +8,18 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
+from conftest import registered_claims
 from scipy.stats import chi2
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.judge.published import curves
 from algoreg.tell import figures
 
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 50)
+    monkeypatch.setattr(intervals, "REPLICATES", 50)
 
 
 def crossed(values, seed=0, **axes):
@@ -111,12 +111,12 @@ def whiskers(axes, label):
 
 
 def published(name, **chosen):
-    return where(pd.read_csv(ROOT / "reference" / "published" / f"{name}.csv"), **chosen)
+    return where(pd.read_csv(curves()[name][0]), **chosen)
 
 
 def test_every_drawing_has_a_test_here():
     tests = [name for name in globals() if name.startswith("test_")]
-    for name in sources.decorated("drawings", "drawing"):
+    for name in sources.decorated("figures", "drawing"):
         assert any(test.startswith(f"test_{name}_shows") for test in tests), name
 
 
@@ -567,7 +567,7 @@ def test_rank_r_dynamics_shows_constants_growth_dominance_and_rates():
 
 def judged_rate():
     """Return the column that the claim about Proposition 4.3 judges: the figure is of that."""
-    registry = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())
+    registry = registered_claims()
     (value,) = {
         entry["estimand"]["value"]
         for entry in registry

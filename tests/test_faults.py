@@ -13,24 +13,24 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import patched, patched_steps, snakemake
+from conftest import set_yaml, snakemake
 
 from algoreg.store import joblog, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
-OTHER = "results/smoke/descents/gaussian_d10/ensemble-1.npz"
-CHECKPOINT = "results/smoke/checkpoints/gaussian_d10-0.npz"
-LOG = "results/smoke/logs/descend/gaussian_d10-0.log"
-PROBLEM = "results/smoke/problems/gaussian_d10/ensemble-0.npz"
+DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
+OTHER = "results/tiny/descents/tiny/ensemble-1.npz"
+CHECKPOINT = "results/tiny/checkpoints/tiny-0.npz"
+LOG = "results/tiny/logs/descend/tiny-0.log"
+PROBLEM = "results/tiny/problems/tiny/ensemble-0.npz"
 PATIENCE = 600
 
 
 @pytest.fixture(autouse=True)
 def no_jobs_left(request):
     """End the jobs that a failed test leaves in its copy of the repository."""
-    folder = request.getfixturevalue("repository") if "repository" in request.fixturenames else None
+    folder = request.getfixturevalue("tiny") if "tiny" in request.fixturenames else None
     yield
     for job in jobs(folder, "descend.py") if folder and Path("/proc/self/cmdline").exists() else []:
         os.kill(job, signal.SIGKILL)
@@ -58,7 +58,7 @@ def mounted():
 def started(folder, *targets):
     """Start Snakemake in a session of its own, as a terminal would, and return the process."""
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets, "--configfile", "config/smoke.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets, "--configfile", "config/tiny.yaml"]
     return subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
@@ -97,22 +97,16 @@ def jobs(folder, script):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds jobs by /proc")
-def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repository):
-    patched(repository / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 1.0e-9")
-    # A job waits at an iteration while a file says so.
-    patched_steps(
-        repository,
-        "import pathlib, time\n"
-        "hold = pathlib.Path('hold')\n"
-        "while hold.exists() and iteration >= int(hold.read_text() or 0):\n"
-        "    time.sleep(0.01)",
-    )
-    hold = repository / "hold"
+def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tiny, tiny):
+    (tiny / DESCENT).unlink()
+    set_yaml(tiny / "config" / "tiny.yaml", "checkpoint_seconds", to=1e-9)
+    # The chapter's algorithm waits at an iteration while this file says so.
+    hold = tiny / "hold"
 
     def holding(iteration):
         """Start Snakemake; return the process once its job is at this iteration."""
         hold.write_text(str(iteration))
-        process, checkpoint = started(repository, DESCENT), repository / CHECKPOINT
+        process, checkpoint = started(tiny, DESCENT), tiny / CHECKPOINT
 
         def reached():
             return checkpoint.exists() and int(records.load_arrays(checkpoint)["iteration"]) >= iteration
@@ -126,114 +120,114 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(smoke, repos
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "Terminating processes on user request" in output
-    assert not (repository / DESCENT).exists()
+    assert not (tiny / DESCENT).exists()
 
     # The job is killed, by the system for memory perhaps. A second Snakemake meanwhile is refused.
     process = holding(200)
-    second = snakemake(repository, DESCENT)
+    second = snakemake(tiny, DESCENT, tier="tiny")
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout + second.stderr
-    (job,) = jobs(repository, "descend.py")
+    (job,) = jobs(tiny, "descend.py")
     os.kill(job, signal.SIGKILL)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "Error in rule descend" in output
     assert LOG in output
-    assert not (repository / DESCENT).exists()
+    assert not (tiny / DESCENT).exists()
 
     # Snakemake alone is killed; its job lives on. The lock stays, and the same command says what to do.
     process = holding(300)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert not (repository / DESCENT).exists()
-    refused = snakemake(repository, DESCENT)
+    assert not (tiny / DESCENT).exists()
+    refused = snakemake(tiny, DESCENT, tier="tiny")
     assert refused.returncode != 0
     assert "--unlock" in refused.stdout + refused.stderr
-    assert snakemake(repository, "--unlock").returncode == 0
-    process = started(repository, DESCENT)
+    assert snakemake(tiny, "--unlock", tier="tiny").returncode == 0
+    process = started(tiny, DESCENT)
     # The orphan's log is gone: Snakemake deletes it before it starts the job anew.
-    wait_for(lambda: "continuing from iteration 300" in text_of(repository / LOG), "job that continues")
+    wait_for(lambda: "continuing from iteration 300" in text_of(tiny / LOG), "job that continues")
     hold.unlink()
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output[-2000:]
-    wait_for(lambda: not jobs(repository, "descend.py"), "end of the orphan")
-    assert records.check(repository / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
-    assert not (repository / CHECKPOINT).exists()
-    assert not list((repository / "results").rglob("*.part"))
+    wait_for(lambda: not jobs(tiny, "descend.py"), "end of the orphan")
+    assert records.check(tiny / DESCENT).read_bytes() == (finished_tiny / DESCENT).read_bytes()
+    assert not (tiny / CHECKPOINT).exists()
+    assert not list((tiny / "results").rglob("*.part"))
 
 
-def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(smoke, repository):
+def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(finished_tiny, tiny):
     for path in (DESCENT, OTHER):
-        (repository / path).unlink()
-    problem = repository / PROBLEM
+        (tiny / path).unlink()
+    problem = tiny / PROBLEM
     problem.write_bytes(problem.read_bytes()[: problem.stat().st_size // 2])
-    other = repository / PROBLEM.replace("ensemble-0", "ensemble-1")
+    other = tiny / PROBLEM.replace("ensemble-0", "ensemble-1")
     sidecar = records.sidecar_path(other)
     sidecar.write_bytes(sidecar.read_bytes()[:100])
     for path in (problem, sidecar):
         # A damaged disk changes no modification time: Snakemake cannot know.
         os.utime(path, ns=(1, 1))
-    done = snakemake(repository, DESCENT, OTHER)
+    done = snakemake(tiny, DESCENT, OTHER, tier="tiny")
     output = done.stdout + done.stderr
     assert done.returncode != 0
     assert f"content does not match the checksum in its sidecar. Delete {PROBLEM} and rerun" in output
-    assert f"cannot be read. Delete {other.relative_to(repository)} and rerun" in output
-    assert not (repository / DESCENT).exists()
-    assert not (repository / OTHER).exists()
+    assert f"cannot be read. Delete {other.relative_to(tiny)} and rerun" in output
+    assert not (tiny / DESCENT).exists()
+    assert not (tiny / OTHER).exists()
 
     problem.unlink()
     other.unlink()
-    checkpoint = repository / CHECKPOINT
+    checkpoint = tiny / CHECKPOINT
     checkpoint.parent.mkdir(exist_ok=True)
     checkpoint.write_bytes(b"PK half of a checkpoint")
-    done = snakemake(repository, DESCENT, OTHER)
+    done = snakemake(tiny, DESCENT, OTHER, tier="tiny")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "damaged checkpoint" in (repository / LOG).read_text()
+    assert "damaged checkpoint" in (tiny / LOG).read_text()
     for path in (PROBLEM, DESCENT, OTHER):
-        assert records.check(repository / path).read_bytes() == (smoke / path).read_bytes(), path
+        assert records.check(tiny / path).read_bytes() == (finished_tiny / path).read_bytes(), path
     assert not checkpoint.exists()
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(smoke, repository, mounted):
-    results = repository / "results" / "smoke"
-    kept = repository / "kept"
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(finished_tiny, tiny, mounted):
+    results = tiny / "results" / "tiny"
+    kept = tiny / "kept"
     shutil.copytree(
         results, kept, ignore=shutil.ignore_patterns("figures", "notebooks", "report"), copy_function=shutil.copy2
     )
     mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs", results)
     shutil.copytree(kept, results, copy_function=shutil.copy2, dirs_exist_ok=True)
     for path in (DESCENT, LOG):
-        (repository / path).unlink()
+        (tiny / path).unlink()
     with open(results / "filler", "wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(bytes(4096))
         except OSError:
             pass
-    done = snakemake(repository, DESCENT)
+    done = snakemake(tiny, DESCENT, tier="tiny")
     output = done.stdout + done.stderr
     assert done.returncode != 0
     # Neither the result nor the log could be written: the reason is in the output all the same.
     assert f"{DESCENT}: cannot be written (No space left on device). Nothing half-written is left" in output
-    assert not (repository / DESCENT).exists()
+    assert not (tiny / DESCENT).exists()
     assert not list(results.rglob("*.part"))
     (results / "filler").unlink()
-    done = snakemake(repository, DESCENT)
+    done = snakemake(tiny, DESCENT, tier="tiny")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert records.check(repository / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
+    assert records.check(tiny / DESCENT).read_bytes() == (finished_tiny / DESCENT).read_bytes()
 
 
-def test_read_only_results_are_said_before_any_job(smoke, repository, mounted):
-    results = repository / "results"
-    (repository / DESCENT).unlink()
+def test_read_only_results_are_said_before_any_job(finished_tiny, tiny, mounted):
+    results = tiny / "results"
+    (tiny / DESCENT).unlink()
     mounted("--bind", results, results)
     mounted("-o", "remount,ro,bind", results)
-    done = snakemake(repository, DESCENT)
+    done = snakemake(tiny, DESCENT, tier="tiny")
     output = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Write-protected output files for rule descend" in output
-    assert not (repository / DESCENT).exists()
+    assert not (tiny / DESCENT).exists()
 
 
 def test_what_the_disk_refuses_keeps_the_old_file(tmp_path, monkeypatch):

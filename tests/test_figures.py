@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
+from conftest import ROOT, tier_settings
 
 from algoreg.tell import figures
 
@@ -76,7 +75,7 @@ def test_flow_equivalence_shows_changes_in_percent():
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2.0, -50.0])
 
 
-TIER = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+TIER = tier_settings("smoke")
 
 
 def drawn(smoke, name):

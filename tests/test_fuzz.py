@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, SCHEMAS, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg import sources
-from algoreg.engine import descent, study
+from algoreg.engine import recording, study
+from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
@@ -26,16 +26,14 @@ from algoreg.spec import settings as algoreg_settings
 from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterations
 from algoreg.store import records, tables
 
-TIERS = {
-    name: yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("smoke", "quick", "standard")
-}
-REGISTRY = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())
+TIERS = {name: tier_settings(name) for name in ("smoke", "quick", "standard")}
+REGISTRY = [{key: value for key, value in entry.items() if key != "chapter"} for entry in registered_claims()]
 TIER_KEYS = json.loads((SCHEMAS / "tier.schema.json").read_text())["properties"]
 CLAIM_KEYS = json.loads((SCHEMAS / "claims.schema.json").read_text())["items"]["properties"]
 FUZZ = {"suppress_health_check": list(HealthCheck)}
 
 NAMES = st.sampled_from(
-    ["", "..", "../x", "/etc/passwd", "a/b", "~", "a b", "results", "bench", "none", "x\n", "gaussian_d10\n", "A", "x" * 41,
+    ["", "..", "../x", "/etc/passwd", "a/b", "~", "a b", "results", "bench", "none", "x\n", "gaussian\n", "A", "x" * 41,
      "x" * 300, "é", "{d}", "%s", "$(ls)", "'", '"', "\x00", "nan", "1e-3", "-1e5", "true", "d", "target", "iteration", "status",
      "class", "gram", "streamed", "stochastic", "projected", "x_space", "figure_1", "end", "0"]
 )  # fmt: skip
@@ -158,7 +156,7 @@ def plan(tier):
         sources.module_title("studies", block["study"])
     for name in tier["figures"]:
         made.append(f"figures/{name}.svg")
-        assert sources.decorated("drawings", "drawing")[name]
+        assert sources.decorated("figures", "drawing")[name]
     for entry in REGISTRY:
         algoreg_settings.judged(entry, tier)
     for path in made:
@@ -183,10 +181,10 @@ def run_little(tier):
             arrays = problems.draw_problem(problem, tier["seed"], 0)
             ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
             stop = block.get("stop_below_train_error")
-            batch = descent.Batch(
+            batch = recording.recorded_batch(
                 ensemble, arrays["factors"], arrays["labels"], block["algorithm"], runs, record, tier["seed"], stop
             )
-            batch.run(until=10)
+            Descent(batch).run(until=10)
         rows = [(i, p, 1.0, 1.0) for i, run in enumerate(runs) for p in sorted(points) if p <= run["iterations"]]
         ended = np.array([run["iterations"] for run in runs])
         arrays = {"errors": np.array(rows, dtype=float), "status": np.array(["budget"] * len(runs)), "ended": ended}
@@ -325,17 +323,17 @@ def test_yaml_that_python_cannot_hold_is_refused(tmp_path, text, line):
     [
         (("tier",), "results", "tier = \"results\": allowed is"),
         (("tier",), "smoke\n", "tier = \"smoke\\n\": allowed is"),
-        (("problems", "results"), LITTLE["problems"]["gaussian_d10"], "allowed is a name of a-z"),
+        (("problems", "results"), LITTLE["problems"]["gaussian"], "allowed is a name of a-z"),
         (("experiments", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
-        (("descents", "gaussian_d10", "runs", 0, "iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
-        (("problems", "gaussian_d10", "targets"), 10_000, None),
+        (("descents", "gaussian", "runs", 0, "iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
+        (("problems", "gaussian", "targets"), 10_000, None),
     ],
 )  # fmt: skip
 def test_what_fuzzing_found(path, value, line):
     content = copy.deepcopy(TIERS["smoke"])
     at(content, path[:-1])[path[-1]] = value
     if line is None:
-        content["problems"]["gaussian_d10"].update(d=1000, m=10)
+        content["problems"]["gaussian"].update(d=1000, m=10)
         line = "targets of d = 1000 would take"
     with pytest.raises(algoreg_settings.SettingsError) as caught:
         algoreg_settings.validate_tier(content, "tier.yaml", SCHEMAS)

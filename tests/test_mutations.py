@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, reference
-from algoreg.spec import settings
 from algoreg.tell import report
 
-SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+SMOKE = tier_settings("smoke")
 REFERENCES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "reference" / "runs").glob("*.json")}
 # One table per algorithm, the one that ends by a stopping rule, the one in float64, and a study.
 TABLES = ("figure_1", "figure_3", "figure_4", "figure_5a", "x_space")
@@ -105,7 +104,7 @@ def test_a_swapped_sign_of_the_step_is_red(tables_of, monkeypatch):
 def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
     for key in ("ensembles", "targets"):
         tier = copy.deepcopy(SMOKE)
-        tier["problems"]["gaussian_d10"][key] = 1
+        tier["problems"]["gaussian"][key] = 1
         assert red(tables_of(tier, ["figure_1"])) == {"figure_1"}
     tier = copy.deepcopy(SMOKE)
     tier["studies"]["x_space"]["ensembles"] = 1
@@ -115,9 +114,9 @@ def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
 @pytest.fixture(scope="module")
 def evidence():
     """Return the registry's entries and the committed quick tables that judge them."""
-    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    registry = registered_claims()
     tables = {name: report.frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
-    seed = yaml.safe_load((ROOT / "config" / "quick.yaml").read_text())["seed"]
+    seed = tier_settings("quick")["seed"]
     return {entry["id"]: entry for entry in registry}, tables, seed
 
 
@@ -150,11 +149,11 @@ def test_a_changed_margin_and_a_changed_direction_are_red(evidence, name):
 
 
 @pytest.mark.parametrize(
-    ("constant", "value", "name"),
-    [("LEVEL", 0.9, "fig1-initialisation"), ("THRESHOLD_ERROR", 0.33, "fig4-projected")],
+    ("module", "constant", "value", "name"),
+    [(intervals, "LEVEL", 0.9, "fig1-initialisation"), (thresholds, "THRESHOLD_ERROR", 0.33, "fig4-projected")],
 )
-def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, constant, value, name):
-    monkeypatch.setattr(estimators, constant, value)
+def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, module, constant, value, name):
+    monkeypatch.setattr(module, constant, value)
     assert not green(evidence, [name])
 
 
@@ -200,7 +199,7 @@ def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist
 def test_tables_computed_in_float32_have_a_floor_for_it():
     tolerances = reference.Tolerances.load()
     for tier in REFERENCES:
-        settled = yaml.safe_load((ROOT / "config" / f"{tier}.yaml").read_text())
+        settled = tier_settings(tier)
         descents = settled["descents"]
         for name, block in settled["experiments"].items():
             types = {descents[one].get("dtype", settled["dtype"]) for one in block.get("descents", ())}

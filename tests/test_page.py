@@ -8,10 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS, snakemake
+from conftest import ROOT, snakemake, tier_settings
 
 from algoreg import sources
-from algoreg.spec import settings
 from algoreg.store import records
 from algoreg.tell import page
 
@@ -246,11 +245,11 @@ def test_the_axis_shows_interval_margin_and_controls():
 
 
 def test_where_a_table_comes_from():
-    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
+    tier = tier_settings("standard")
     paths = page.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
     assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
-    smoke = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    smoke = tier_settings("smoke")
     assert page.lineage(smoke, "lemma_printed") == [
         "studies/lemma_printed/part-0.csv",
         "studies/lemma_printed/part-1.csv",
@@ -272,17 +271,17 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
 
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
-    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    tier = tier_settings("smoke")
     (panel,) = page.spectra(results, tier)
     assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
-    arrays = records.read_arrays(results / "descents" / "gaussian_d10" / "ensemble-0.npz")
+    arrays = records.read_arrays(results / "descents" / "gaussian" / "ensemble-0.npz")
     last = panel["runs"][0]
     factor = tier["step_factor"]
     row = arrays["spectra"][
         (arrays["spectra"][:, 0] == 0) & (arrays["spectra"][:, 1] == last["iteration"][-1] // factor)
     ]
     np.testing.assert_allclose(last["eigenvalues"][-1], np.maximum(row[0, 3:], 1e-12), rtol=1e-3)
-    assert len(panel["planted"]) == tier["problems"]["gaussian_d10"]["rank"]
+    assert len(panel["planted"]) == tier["problems"]["gaussian"]["rank"]
 
 
 def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
@@ -314,7 +313,7 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
 
 
 def test_ours_beside_the_published_points():
-    tier = settings.load_tier(ROOT / "config" / "standard.yaml", SCHEMAS)
+    tier = tier_settings("standard")
     from algoreg.judge.published import compare, load_published
 
     grid = load_published("figure_1")["alpha"].unique()

@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import tier_settings
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.chapters.proof import ledger as proof
 from algoreg.engine import study
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -20,7 +21,7 @@ FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dy
 @pytest.fixture(scope="module")
 def tables():
     """Return the tables of the smoke tier's studies of the proofs, and rank-one measurements beside them."""
-    blocks = dict(settings.load_yaml(ROOT / "config" / "smoke.yaml")["studies"])
+    blocks = dict(tier_settings("smoke")["studies"])
     blocks["rip_rank_one"] = {
         "study": "rip", "ensembles": 2, "options": {"d": [6], "rank": [1], "m": [100, 50, 200], "measurements": "rank_one"}
     }  # fmt: skip
@@ -29,7 +30,7 @@ def tables():
         block = blocks[name]
         context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
         rows = study.measure(block["study"], settings.study_options(block), context)
-        found[name] = study.collect([pd.DataFrame(rows)], block["study"])
+        found[name] = study_tables.collect([pd.DataFrame(rows)], block["study"])
     return found
 
 
@@ -61,10 +62,10 @@ def test_figures_are_drawn_with_labels_and_margins(tables, name):
 
 
 def test_passages_say_what_the_tables_say(reference, tables, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 100)
+    monkeypatch.setattr(intervals, "REPLICATES", 100)
     found = {
         name: getattr(proof, name)(reference)
-        for name in sources.decorated("passages", "passage")
+        for name in sources.decorated("ledger", "passage")
         if name.startswith("proof")
     }
     assert len(found) == 7

@@ -49,7 +49,7 @@ def test_the_commit_and_what_differs_from_it(committed):
     new.unlink()
     (committed / "notes.txt").write_text("")
     assert said(committed) == (head, False)
-    path = committed / "src" / "algoreg" / "seeds.py"
+    path = committed / "src" / "algoreg" / "numerics" / "seeds.py"
     path.write_text(path.read_text() + "\n")
     assert said(committed) == (head, True)
 

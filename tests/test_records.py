@@ -4,11 +4,10 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg.chapters.simulations import ledger as simulations
 from algoreg.judge import reference, rejudge
-from algoreg.spec import settings
 from algoreg.store import provenance, records
 from algoreg.tell import figures, report
 
@@ -210,7 +209,7 @@ def test_a_reference_of_a_part_compares_that_part():
 @pytest.mark.xdist_group("workflow")
 def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     results = repository / "results" / "smoke"
-    tier = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    tier = tier_settings("smoke")
     whole = reference.snapshot(results, tier)
     part = reference.snapshot(results, tier, partial=True)
     assert part == {**whole, "partial": True, "claims": sorted(whole["claims"], key=lambda claim: claim["id"])}
@@ -228,15 +227,15 @@ def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     for path in (results / "tables").glob("*.csv"):
         if path.stem != "figure_1_paper_step":
             path.unlink()
-    (results / "problems" / "gaussian_d10" / "ensemble-1.npz").unlink()
-    assert list(reference.snapshot(results, tier, partial=True)["problems"]) == ["gaussian_d10/ensemble-0"]
+    (results / "problems" / "gaussian" / "ensemble-1.npz").unlink()
+    assert list(reference.snapshot(results, tier, partial=True)["problems"]) == ["gaussian/ensemble-0"]
     with pytest.raises(records.DamagedResult, match=r"figure_1\.csv: cannot be read"):
         reference.snapshot(results, tier)
 
 
 def test_the_paper_tier_stands_beside_the_standard_tier():
     standard = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text())
-    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    registry = registered_claims()
     paper = deepcopy(standard)
     paper["claims"] = [claim for claim in paper["claims"] if claim["id"].startswith("fig4")]
     paper["claims"][0]["verdict"] = "refuted"
@@ -252,30 +251,30 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
     for point in paper["comparisons"]["figure_4_published"]:
         point.update(inside=False, ratio=2.0)
     paper["comparisons"]["figure_4_published"][3]["ratio"] = 0.25
-    references = {"standard": standard, "paper": paper}
+    references = {"standard": standard, "full": paper}
     lines = report.paper_verdicts(references, registry).splitlines()
     named = [line.split(" | ")[0].strip("|` ") for line in lines[2:]]
     assert named == [entry["id"] for entry in registry if entry["id"] in {claim["id"] for claim in paper["claims"]}]
     assert {"fig4-projected", "fig4-few-measurements", "fig4-published"} <= set(named)
     assert " | **refuted** | " in lines[2]
     assert lines[2].endswith(f"| supported, {report.number(paper['claims'][0]['estimate'])} |")
-    alone = {"paper": {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}}
+    alone = {"full": {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}}
     worst = paper["comparisons"]["figure_4_published"][3]
     (line,) = report.published_fits(alone).splitlines()[2:]
     at = f"{worst['method']}, m/d = {worst['m_over_d']}"
-    assert line == f"| `paper` | 4 | 100 | test error | {2 ** (15 / 14):.3f} | 4.000 | {at} | 0 of 14 |"
+    assert line == f"| `full` | 4 | 100 | test error | {2 ** (15 / 14):.3f} | 4.000 | {at} | 0 of 14 |"
     text = report.figure_4_step(references)
     assert f"| projected | mean change | +0.0 % | {25 / len(where):+.1f} % | +0.0 % |" in text
     assert "| projected | largest of a run | 0.0 % | 25.0 % | 0.0 % |" in text
     assert text.endswith("Of the 210 runs 1 ended in another way (fitted, or out of iterations).")
-    assert "runs none ended in another way" in report.figure_4_step({"standard": standard, "paper": standard})
+    assert "runs none ended in another way" in report.figure_4_step({"standard": standard, "full": standard})
 
 
 def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
     """Nothing was run for a criterion or a published curve that came after the paper tier's runs."""
-    content = json.loads((ROOT / "reference" / "runs" / "paper.json").read_text())
-    tier = settings.load_tier(ROOT / "config" / "paper.yaml", SCHEMAS)
-    registry = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    content = json.loads((ROOT / "reference" / "runs" / "full.json").read_text())
+    tier = tier_settings("full")
+    registry = registered_claims()
     again = rejudge.rejudged(content, tier, registry)
     lines, passed = reference.compare(again, content)
     assert passed, lines
@@ -308,14 +307,14 @@ def test_what_the_larger_step_explains_of_figure_3():
 
 
 def test_generated_passages_are_up_to_date():
-    tiers = ["smoke", "quick", "standard", "paper"]
+    tiers = ["smoke", "quick", "standard", "full"]
     paths = sorted((ROOT / "reference" / "runs").glob("*.json"), key=lambda p: tiers.index(p.stem))
     references = {path.stem: json.loads(path.read_text()) for path in paths}
-    blocks = report.blocks(references, settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS))
+    blocks = report.blocks(references, registered_claims())
     for name in ("README.md", "docs/deviations.md"):
         text = (ROOT / name).read_text()
         assert "<!-- begin:" in text
-        assert report.fill(text, blocks) == text, f"{name}: run scripts/write_reference.py"
+        assert report.fill(text, blocks) == text, f"{name}: run tools/write_reference.py"
 
 
 def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):

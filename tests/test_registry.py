@@ -6,19 +6,17 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import registry, sources
 from algoreg.spec import settings
 
-SMOKE = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
-QUICK = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
-CLAIMS = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+SMOKE = tier_settings("smoke")
+QUICK = tier_settings("quick")
+CLAIMS = registered_claims()
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
 NOT_REACHED = {
-    "algoreg.engine.cuda_graphs": "steps recorded on a GPU",
     "algoreg.spec.schemas": "settings and registry are validated while Snakemake parses; a job takes them as they are",
 }
 
@@ -29,6 +27,7 @@ def loaded():
 """
 MEASURE = """
 from algoreg.engine import study
+from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
@@ -41,7 +40,8 @@ loaded()
 DESCEND = """
 import numpy as np
 from algoreg import registry
-from algoreg.engine import descent, stacked
+from algoreg.engine import recording, study
+from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
 from algoreg.store import joblog, problem_files, records
 from algoreg.store.provenance import of_job
@@ -49,10 +49,10 @@ block, problem, seed = json.loads(sys.argv[1])
 device, dtype = devices.configure("cpu", block["dtype"], 1)
 arrays = problems.draw_problem(problem, seed, 0)
 ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, "p.npz")
-batch = descent.Batch(
+batch = recording.recorded_batch(
     ensemble, arrays["factors"], arrays["labels"], block["algorithm"], block["runs"], {"errors": {"every": 1}}, seed
 )
-batch.result(batch.run())
+recording.recorded(batch)
 loaded()
 """
 
@@ -116,17 +116,17 @@ def test_a_descent_loads_what_its_digests_hold(algorithm, ensemble, start):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("folder", ["estimands", "drawings"])
+@pytest.mark.parametrize("folder", ["estimands", "figures"])
 def test_estimands_and_drawings_load_what_their_digests_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
-    script, find = {"estimands": ("judge_claim.py", "estimand"), "drawings": ("draw_figure.py", "drawing")}[folder]
+    script, find = {"estimands": ("judge_claim.py", "estimand"), "figures": ("draw_figure.py", "drawing")}[folder]
     head = {
-        "estimands": "from algoreg import claims, joblog, published, records",
-        "drawings": "from algoreg import figures, joblog, records",
+        "estimands": "from algoreg.judge import claims, published; from algoreg.store import joblog, records",
+        "figures": "from algoreg.tell import figures; from algoreg.store import joblog, records",
     }[folder]
     one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
     for module, name in one_of.items():
-        code = f"{head}, registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
+        code = f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
         require_same(loaded(code, name), script, [module])
 
 
@@ -139,7 +139,7 @@ def test_a_claims_digests_hold_every_estimand_that_judges_it():
 
 
 def test_the_registry_is_the_only_look_up_by_name():
-    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
         if path.name == "registry.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
@@ -150,9 +150,9 @@ def test_the_registry_is_the_only_look_up_by_name():
 
 
 def test_every_tiers_studies_have_the_modules_they_find():
-    for tier in ("smoke", "quick", "standard", "paper"):
-        for block in yaml.safe_load((ROOT / "config" / f"{tier}.yaml").read_text()).get("studies", {}).values():
+    for tier in ("smoke", "quick", "standard", "full"):
+        for block in tier_settings(tier).get("studies", {}).values():
             found = registry.modules_of_study(block["study"], settings.study_options(block))
-            assert f"algoreg.studies.{block['study']}" in found
+            assert sources.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found

@@ -6,20 +6,20 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, SCHEMAS
+from conftest import ROOT, SCHEMAS, registered_claims, tier_settings
 
 from algoreg.judge import claims, published
 from algoreg.spec import settings
 from algoreg.spec.grids import as_paper_iteration, own_iteration, recorded_iterations
 
-SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+SMOKE = tier_settings("smoke")
 
 
 @pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "paper"])
 def test_shipped_tiers_and_registry_are_valid(tier):
-    content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    content = tier_settings(tier)
     assert content["tier"] == tier
-    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    entries = registered_claims()
     judged = [entry["id"] for entry in entries if settings.judged(entry, content)]
     expected = {"smoke": 0, "quick": 43, "standard": 55, "paper": 51}[tier]
     assert len(judged) == expected
@@ -60,12 +60,12 @@ def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
         (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian"),
         (("descents", "paper_step", "algorithm"), "adam", "algorithm = adam: allowed are factored"),
         (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
-        (("descents", "paper_step", "problem"), "nothing", "problem = nothing: allowed are gaussian_d10"),
-        (("problems", "gaussian_d10", "rank"), 11, "problems.gaussian_d10.rank = 11: allowed is at most d = 10"),
-        (("problems", "gaussian_d10", "m"), 0, "problems.gaussian_d10.m = 0: allowed is a whole number of at least 1"),
-        (("problems", "gaussian_d10", "m"), 10**9, "allowed is 64 GiB"),
-        (("problems", "gaussian_d10", "ensemble"), "fourier", "ensemble = fourier: allowed are gaussian"),
-        (("problems", "gaussian_d10", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
+        (("descents", "paper_step", "problem"), "nothing", "problem = nothing: allowed are gaussian"),
+        (("problems", "gaussian", "rank"), 11, "problems.gaussian.rank = 11: allowed is at most d = 10"),
+        (("problems", "gaussian", "m"), 0, "problems.gaussian.m = 0: allowed is a whole number of at least 1"),
+        (("problems", "gaussian", "m"), 10**9, "allowed is 64 GiB"),
+        (("problems", "gaussian", "ensemble"), "fourier", "ensemble = fourier: allowed are gaussian"),
+        (("problems", "gaussian", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
         (("checkpoint_seconds",), float("nan"), "tier.yaml: checkpoint_seconds = nan: allowed is a finite number"),
         (("checkpoint_seconds",), float("inf"), "tier.yaml: checkpoint_seconds = inf: allowed is a finite number"),
         (("experiments", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
@@ -87,23 +87,21 @@ def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
         (("descents", "sgd_d10", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
         (("descents", "projected_d10", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
         (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
-        (("problems", "gaussian_d10", "own_targets"), True, "problems.gaussian_d10.targets = 2: allowed is 1 with own_targets: true"),
-        (("problems", "gaussian_d10", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
+        (("problems", "gaussian", "own_targets"), True, "problems.gaussian.targets = 2: allowed is 1 with own_targets: true"),
+        (("problems", "gaussian", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
         (("descents", "paper_step", "runs"), [{"alpha": 1.0, "stpe": 0.1, "iterations": 100}], "runs[0].step is missing; stpe = 0.1 is no key of it"),
         (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
-        (("step_factor",), 7, "descents.gaussian_d10.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
-        (("descents", "gaussian_d10", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
+        (("step_factor",), 7, "descents.gaussian.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
+        (("descents", "gaussian", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
         (("descents", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
         (("experiments", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
         (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "alpha"], "projected runs have no alpha"),
-        (("problems", "gaussian_d10", "m"), 50.0, "m = 50.0: allowed is a whole number"),
+        (("problems", "gaussian", "m"), 50.0, "m = 50.0: allowed is a whole number"),
         (("descents", "sgd_d10", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
         (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
         (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
-        (("ensembles_per_job",), 0, "ensembles_per_job = 0: allowed is a whole number of at least 1"),
-        (("ensembles_per_job",), 1.5, "ensembles_per_job = 1.5: allowed is a whole number"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
@@ -114,18 +112,18 @@ def test_bad_values_are_named_with_what_is_allowed(path, value, line):
 
 
 def test_streamed_ensembles_may_be_larger_than_memory():
-    content = edit(("problems", "gaussian_d10", "ensemble"), "streamed")
-    content["problems"]["gaussian_d10"]["m"] = 10**9
+    content = edit(("problems", "gaussian", "ensemble"), "streamed")
+    content["problems"]["gaussian"]["m"] = 10**9
     settings.validate_tier(content, "tier.yaml", SCHEMAS)
-    content["problems"]["gaussian_d10"]["d"] = 10**4
+    content["problems"]["gaussian"]["d"] = 10**4
     with pytest.raises(settings.SettingsError, match="would take 143 GiB; allowed is 64 GiB"):
         settings.validate_tier(content, "tier.yaml", SCHEMAS)
 
 
 def test_the_memory_limit_is_that_of_what_an_ensemble_stores():
     """64 GiB of float64 at d = 1000: 17 thousand packed matrices, 8.6 million vectors or 4.3 million pairs of them."""
-    content = edit(("problems", "gaussian_d10", "d"), 1000)
-    problem = content["problems"]["gaussian_d10"]
+    content = edit(("problems", "gaussian", "d"), 1000)
+    problem = content["problems"]["gaussian"]
     for ensemble, most in (("gaussian", 17_162), ("rank_one", 8_589_934), ("rank_one_pairs", 4_294_967)):
         problem["ensemble"], problem["m"] = ensemble, most
         assert settings._problem_problems(content, "tier.yaml") == []
@@ -221,7 +219,7 @@ def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
 
 
 def test_an_experiment_has_targets_of_one_kind():
-    content = settings.load_tier(ROOT / "config" / "smoke.yaml", SCHEMAS)
+    content = tier_settings("smoke")
     own = next(block["problem"] for name, block in content["descents"].items() if name == "factored_d10")
     content["problems"]["paired"] = {**content["problems"][own], "targets": 1, "own_targets": True}
     content["descents"]["factored_d10"]["problem"] = "paired"
@@ -276,11 +274,11 @@ def test_a_step_factor_makes_steps_larger_and_fewer_and_records_at_the_same_time
 
 
 def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
-    entries = settings.load_claims(ROOT / "config" / "claims.yaml", SCHEMAS)
+    entries = registered_claims()
     for tier in ("smoke", "quick", "standard", "paper"):
-        content = settings.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+        content = tier_settings(tier)
         assert settings.exponent_problems(entries, content, tier) == []
-    content = settings.load_tier(ROOT / "config" / "quick.yaml", SCHEMAS)
+    content = tier_settings("quick")
     content["studies"]["samples_d"]["options"]["d"] = [16, 24]
     content["studies"]["iterations_in_r"]["options"]["ranks"] = [1, 2]
     found = settings.exponent_problems(entries, content, "t.yaml")
@@ -289,20 +287,6 @@ def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
         ("iterations_in_r.options.ranks", "thm11-iterations-in-r"),
     ):
         assert any(option in line and claim in line and "at least three values" in line for line in found), found
-
-
-def test_jobs_take_as_many_ensembles_of_a_descent_as_they_are_told():
-    descents = {"whole": {"problem": "p"}, "twin": {"problem": "p"}, "part": {"problem": "p", "ensembles": [1, 4]}}
-    tier = {"problems": {"p": {"ensembles": 5}}, "descents": descents}
-    names = list(descents)
-    assert settings.descent_jobs(tier) == {("{ensemble}",): names}
-    assert settings.descent_jobs({**tier, "ensembles_per_job": 2}) == {
-        ("0", "1"): ["whole", "twin"],
-        ("2", "3"): ["whole", "twin"],
-        ("4",): ["whole", "twin"],
-        ("1", "4"): ["part"],
-    }
-    assert list(settings.descent_jobs({**tier, "ensembles_per_job": 9})) == [("0", "1", "2", "3", "4"), ("1", "4")]
 
 
 @pytest.mark.parametrize(

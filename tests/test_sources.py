@@ -42,25 +42,6 @@ def test_closure_follows_imports_and_named_modules():
         sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
 
 
-def test_package_imports_only_downwards():
-    layers = [
-        {"documents", "page"}, {"passages"}, {"rejudge"}, {"report", "drawings", "reference"}, {"figures"}, {"claims"}, {"published", "estimands"}, {"estimators"}, {"tables"},
-        {"study"}, {"studies"}, {"batches", "descent"}, {"theory"},
-        {"quadratic_variants"}, {"algorithms"}, {"diagnostics", "trace_minimisation"}, {"problems"}, {"stacked"}, {"ensembles"}, {"measurements"}, {"cuda_graphs"}, {"kernels"}, {"svec"}, {"devices"}, {"provenance"},
-        {"settings"}, {"wording"}, {"columns"}, {"grids"}, {"seeds"}, {"chain", "problem_files"}, {"records"}, {"joblog"}, {"options"}, {"registry"}, {"sources"}, {"schemas"},
-    ]  # fmt: skip
-    rank = {name: i for i, layer in enumerate(layers) for name in layer}
-    for path in sources.PACKAGE.rglob("*.py"):
-        if path.name == "__init__.py":
-            assert path.read_text() == ""
-            continue
-        room = path.relative_to(sources.PACKAGE).parts[0].removesuffix(".py")
-        for name in sources.imported_modules(path):
-            other = name.split(".")[1:2]
-            if other and other[0] != room:
-                assert rank[room] <= rank[other[0]], f"{room} imports {name}"
-
-
 def test_environment_and_pyproject_ask_for_the_same():
     import tomllib
 

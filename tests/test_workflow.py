@@ -9,12 +9,15 @@ import sys
 import time
 
 import pytest
-from conftest import copy_repository, patched, patched_steps, snakemake
+from conftest import append_code, copy_repository, registered_claims, set_yaml, snakemake, tiny_repository
 
 from algoreg import sources
 from algoreg.judge import reference
+from algoreg.store import records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/x_space.csv"
 
 
 def planned(folder, *arguments, **options):
@@ -31,8 +34,7 @@ def planned(folder, *arguments, **options):
 def test_everything_is_there_with_provenance(smoke):
     results = smoke / "results" / "smoke"
     claims = json.loads((results / "claims.json").read_text())
-    registry = (smoke / "config" / "claims.yaml").read_text()
-    assert [claim["id"] for claim in claims] == re.findall(r"^- id: (.*)$", registry, re.MULTILINE)
+    assert [claim["id"] for claim in claims] == [entry["id"] for entry in registered_claims()]
     assert {claim["verdict"] for claim in claims} == {"not-judged"}
     for claim in claims:
         assert (results / claim["provenance"]).exists()
@@ -53,12 +55,11 @@ def test_everything_is_there_with_provenance(smoke):
 
 
 def named_modules(script):
-    """Return the modules that a script finds by name: any of a folder, as the trace does not say which job it was."""
-    folders = {"draw_figure.py": ["drawings"], "judge_claim.py": ["estimands"], "collect_claims.py": ["estimands"]}
-    folders["measure.py"] = ["studies"]
-    return tuple(
-        f"algoreg.{folder}.{name}" for folder in folders.get(script, ()) for name in sources.module_names(folder)
-    )
+    """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
+    kinds = {"draw_figure.py": "figures", "judge_claim.py": "estimands", "collect_claims.py": "estimands"}
+    if script == "measure.py":
+        return tuple(sources.modules("studies").values())
+    return tuple(sources.chapter_modules(kinds[script])) if script in kinds else ()
 
 
 def test_scripts_load_only_what_their_rules_declare(smoke):
@@ -87,33 +88,35 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     assert seen == expected
 
 
-def test_edits_rerun_exactly_their_dependents(repository):
-    source = repository / "src" / "algoreg"
-    old = patched(
-        source / "descent.py", "# A relative training error", "# An edited comment. A relative training error"
-    )
-    assert planned(repository) == {}
-    (source / "descent.py").write_text(old)
+def test_edits_rerun_exactly_their_dependents(tiny):
+    def plan():
+        return planned(tiny, "claims", "figures", STUDY, tier="tiny")
 
-    registry = repository / "config" / "claims.yaml"
-    old = patched(registry, "margin: 0.1", "margin: 0.15")
-    plan = planned(repository)
-    assert {rule for rule in plan if rule.startswith("claim_")} == {"claim_fig1_initialisation"}
-    assert not {"descend", "tabulate", "draw_figure"} & set(plan)
-    registry.write_text(old)
-
-    old = patched(source / "descent.py", "CONVERGENCE_CHECK = 10", "CONVERGENCE_CHECK = 11")
-    plan = planned(repository)
-    assert plan["descend"] == 9
-    assert plan["tabulate"] == 9
-    assert "draw_problem" not in plan
-    assert not any(rule.startswith("claim_") for rule in plan)  # nothing is judged on smoke
-    (source / "descent.py").write_text(old)
-
-    old = patched(source / "figures.py", '"font.size": 9', '"font.size": 10')
-    assert set(planned(repository)) == {"draw_figure", "build_page", "execute_notebook", "replication"}
-    (source / "figures.py").write_text(old)
-    assert planned(repository) == {}
+    chapter, core = tiny / "chapters" / "tiny", tiny / "src" / "algoreg"
+    judging = {"claim_tiny_start", "collect_claims", "check_controls", "claims"}
+    drawing = {"draw_figure", "figures"}
+    edits = {
+        # What is said of the code is not the code.
+        (chapter / "algorithms" / "held.py", "# A comment."): set(),
+        (core / "engine" / "descent.py", "# A comment."): set(),
+        (chapter / "figures.py", "EDITED = True"): drawing,
+        (core / "tell" / "figures.py", "EDITED = True"): drawing,
+        (core / "judge" / "estimands.py", "EDITED = True"): judging,
+        (core / "chapters" / "remarks" / "studies" / "x_space.py", "EDITED = True"): {
+            *("measure", "tabulate_study"),
+            *drawing,
+        },
+        (chapter / "algorithms" / "held.py", "EDITED = True"): {"descend", "tabulate", *judging, *drawing},
+        (core / "algorithms" / "projected.py", "EDITED = True"): set(),
+    }
+    assert plan() == {}
+    for (path, line), expected in edits.items():
+        text = path.read_text()
+        append_code(path, line)
+        assert set(plan()) == expected, (path, line)
+        path.write_text(text)
+    set_yaml(chapter / "claims.yaml", 0, "margin", to=0.95)
+    assert set(plan()) == judging
 
 
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
@@ -129,20 +132,26 @@ def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
 def test_bad_settings_stop_before_any_job_with_all_problems(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     path = folder / "config" / "smoke.yaml"
-    patched(path, "dtype: float32", "dtype: float16")
-    patched(path, "alpha: 1.0", "alpha: 1e-3")
+    set_yaml(path, "dtype", to="float16")
     done = snakemake(folder)
     output = done.stdout + done.stderr
     assert done.returncode != 0
     assert 'config/smoke.yaml: dtype = "float16": allowed is float32 or float64' in output
-    patched(path, "dtype: float16", "dtype: float32")
-    done = snakemake(folder)
-    assert "write 1.0e-3" in done.stdout + done.stderr
-    patched(path, "seed: 2018", "seed: 2018\nseed: 2019")
+    set_yaml(path, "dtype", to="float32")
+    path.write_text(f"{path.read_text()}seed: 2019\n")
     done = snakemake(folder)
     assert "seed (line" in done.stdout + done.stderr
     assert "duplicate key" in done.stdout + done.stderr
     assert not (folder / "results" / "smoke").exists()
+
+
+def test_bad_settings_of_a_chapter_stop_before_any_job(tmp_path):
+    folder = tiny_repository(tmp_path / "repository")
+    set_yaml(folder / "chapters" / "tiny" / "experiments.yaml", "descents", "tiny", "runs", 0, "alpha", to="1e-3")
+    done = snakemake(folder, tier="tiny")
+    assert done.returncode != 0
+    assert "write 1.0e-3" in done.stdout + done.stderr
+    assert not (folder / "results" / "tiny").exists()
 
 
 def test_a_gpu_that_is_not_there_is_said_before_any_job(tmp_path):
@@ -157,58 +166,54 @@ def test_a_gpu_that_is_not_there_is_said_before_any_job(tmp_path):
     assert not (folder / "results" / "smoke").exists()
 
 
-def test_damaged_results_are_refused_and_rerun_to_the_same_bytes(repository):
-    table = repository / "results" / "smoke" / "tables" / "figure_1.csv"
+def test_damaged_results_are_refused_and_rerun_to_the_same_bytes(tiny):
+    table = tiny / "results" / "tiny" / "tables" / "tiny.csv"
     good = table.read_bytes()
-    picture = repository / "results" / "smoke" / "figures" / "figure_1.png"
+    picture = tiny / "results" / "tiny" / "figures" / "tiny.png"
     before = picture.read_bytes()
     table.write_bytes(good.replace(b"budget", b"wudget", 1))
     picture.unlink()
-    done = snakemake(repository, "figures")
+    done = snakemake(tiny, "figures", tier="tiny")
     assert done.returncode != 0
-    assert "Delete results/smoke/tables/figure_1.csv and rerun" in done.stdout + done.stderr
+    assert "Delete results/tiny/tables/tiny.csv and rerun" in done.stdout + done.stderr
     table.unlink()
-    assert snakemake(repository, "figures").returncode == 0
+    assert snakemake(tiny, "figures", tier="tiny").returncode == 0
     assert table.read_bytes() == good
     assert picture.read_bytes() == before
 
 
-def test_a_killed_descent_continues_and_gives_the_same_bytes(smoke, tmp_path):
-    folder = copy_repository(tmp_path / "repository")
-    target = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
-    config = folder / "config" / "smoke.yaml"
-    patched(config, "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
-    # Slow the steps down, so that there is time to kill.
-    patched_steps(folder, "__import__('time').sleep(0.01 * count)")
+def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_path):
+    """All of a session is killed at once, as by a power cut."""
+    folder = tiny_repository(tmp_path / "repository", checkpoint_seconds=1e-9)
+    (folder / "hold").write_text("200")
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", target, "--configfile", "config/smoke.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", DESCENT, "--configfile", "config/tiny.yaml"]
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    checkpoint = folder / "results" / "tiny" / "checkpoints" / "tiny-0.npz"
+    deadline = time.monotonic() + 600
+    while not checkpoint.exists() or int(records.load_arrays(checkpoint)["iteration"]) < 200:
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert checkpoint.exists()
-    assert not (folder / target).exists()
-    assert snakemake(folder, "--unlock").returncode == 0
-    done = snakemake(folder, target)
+    (folder / "hold").unlink()
+    assert not (folder / DESCENT).exists()
+    assert snakemake(folder, "--unlock", tier="tiny").returncode == 0
+    done = snakemake(folder, DESCENT, tier="tiny")
     assert done.returncode == 0, done.stderr[-2000:]
-    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
-    assert "continuing from iteration" in log
+    log = (folder / "results" / "tiny" / "logs" / "descend" / "tiny-0.log").read_text()
+    assert "continuing from iteration 200" in log
     assert not checkpoint.exists()
-    assert (folder / target).read_bytes() == (smoke / target).read_bytes()
+    assert (folder / DESCENT).read_bytes() == (finished_tiny / DESCENT).read_bytes()
 
 
 def test_verify_agrees_with_the_reference_and_turns_red(repository):
     done = snakemake(repository, "verify")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "verify: passed" in (repository / "results" / "smoke" / "verify.txt").read_text()
-    path = repository / "config" / "smoke.yaml"
-    path.write_text(path.read_text().replace("seed: 2018", "seed: 2019"))
+    set_yaml(repository / "config" / "smoke.yaml", "seed", to=2019)
     done = snakemake(repository, "verify")
     assert done.returncode != 0
     assert "DIFFERENT" in done.stdout + done.stderr
@@ -220,7 +225,7 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     named = {
         "tables": ("figure_4",),
         "comparisons": (),
-        "problems": ("gaussian_d10/ensemble-0", "gaussian_d10/ensemble-1"),
+        "problems": ("gaussian/ensemble-0", "gaussian/ensemble-1"),
     }
     part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
     claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]
@@ -237,6 +242,6 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     )
     assert re.match(head, text)
     shown = subprocess.run(
-        [sys.executable, "scripts/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
+        [sys.executable, "tools/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
     )
     assert "fig4-published" in shown.stdout

@@ -19,17 +19,18 @@ CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
+def chapter_folders():
+    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
+    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
+
+
 @cache
 def chapters():
-    """Return ``{name: folder}`` of all chapters: this package's, then those of the folders in ``ALGOREG_CHAPTER_PATH``.
-
-    A chapter is a folder with a ``chapter.yaml``. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second.
-    """
-    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second."""
     found = {}
-    for place in places:
-        for file in sorted(place.glob("*/chapter.yaml")):
-            found.setdefault(file.parent.name, file.parent)
+    for folder in chapter_folders():
+        found.setdefault(folder.name, folder)
     return found
 
 
@@ -60,7 +61,8 @@ def module_path(name):
 
 
 def _files(folder):
-    return sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
+    """Return the modules of a folder that can be named: not what they have in common."""
+    return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
 
 
 @cache
@@ -78,7 +80,7 @@ def modules(kind):
     for chapter, folder in chapters().items():
         for path in _files(folder / kind):
             if path.stem in found:
-                raise ValueError(f"{kind}: {path.stem} is in {found[path.stem]} and in {path}")
+                raise ValueError(f"{path}: {kind}: {found[path.stem]} has this name; choose another")
             found[path.stem] = f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}"
     return dict(sorted(found.items()))
 
@@ -132,22 +134,100 @@ def decorated(kind, decorator):
                 names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
                 if decorator in names:
                     if node.name in found:
-                        raise ValueError(f"{kind}: {node.name} is in {found[node.name].module} and in {module}")
+                        raise ValueError(
+                            f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another"
+                        )
                     found[node.name] = Found(module, node)
     return found
 
 
+def _tree(kind, name):
+    return _parse(module_path(modules(kind)[name]))
+
+
 def module_literal(kind, name, constant, default=None):
     """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch)."""
-    for node in _parse(module_path(modules(kind)[name])).body:
+    for node in _tree(kind, name).body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
             return ast.literal_eval(node.value)
     return default
 
 
+def class_literal(kind, name, constant):
+    """Return a literal of the class of a module of :func:`modules`, its own or inherited, read without importing it.
+
+    Parameters
+    ----------
+    kind : str
+        ``algorithms`` or ``ensembles``.
+    name, constant : str
+
+    Raises
+    ------
+    ValueError
+        If neither the class nor those that it is made from have one of this name.
+    """
+    path = module_path(modules(kind)[name])
+    found = _class_constant(kind, path, {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind], constant)
+    if found is None:
+        raise ValueError(f"{path}: its class has no {constant}")
+    return found
+
+
+def _class_constant(kind, path, name, constant):
+    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
+    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    for line in node.body:
+        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if any(getattr(target, "id", None) == constant for target in targets):
+            call = isinstance(line.value, ast.Call)
+            return frozenset(ast.literal_eval(line.value.args[0])) if call else ast.literal_eval(line.value)
+    shared = {"base": f"{PACKAGE.name}.{kind}.base", **modules(kind)}
+    for parent in node.bases:
+        # ``factored.Algorithm``; or ``Measurements``, of this module or of the folder's base.
+        if isinstance(parent, ast.Attribute) and parent.value.id in shared:
+            return _class_constant(kind, module_path(shared[parent.value.id]), parent.attr, constant)
+        if isinstance(parent, ast.Name):
+            here = any(isinstance(one, ast.ClassDef) and one.name == parent.id for one in _parse(path).body)
+            return _class_constant(kind, path if here else module_path(shared["base"]), parent.id, constant)
+    return None
+
+
+def _class_node(kind, name, class_name):
+    found = (n for n in _tree(kind, name).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    return next(found, None)
+
+
+def class_alone(kind, name, class_name, offered):
+    """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
+
+    Parameters
+    ----------
+    kind, name, class_name : str
+    offered : mapping
+        The names that the class may use.
+
+    Raises
+    ------
+    ValueError
+        If it uses others.
+    """
+    node = _class_node(kind, name, class_name)
+    if node is None:
+        return None
+    path, names = module_path(modules(kind)[name]), {"__name__": modules(kind)[name], **offered}
+    try:
+        exec(compile(ast.Module([node], []), str(path), "exec"), names)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: class {class_name}: {error}; it is read without the rest of its module, and may use only {', '.join(offered)}"
+        ) from error
+    return names[class_name]
+
+
 def module_title(kind, name):
     """Return the first line of a module's docstring, without its full stop."""
-    return ast.get_docstring(_parse(module_path(modules(kind)[name]))).splitlines()[0].rstrip(".")
+    return ast.get_docstring(_tree(kind, name)).splitlines()[0].rstrip(".")
 
 
 def figure_title(name):
@@ -225,8 +305,9 @@ def _c_code(folder):
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
+@cache
 def code_digests(script, extra=()):
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, tuple(extra))})
+    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
     return dict(sorted(digests.items()))

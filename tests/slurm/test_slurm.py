@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import copy_repository, patched, patched_steps
+from conftest import copy_repository, tiny_repository
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
-DESCENT = "results/smoke/descents/gaussian_d10/ensemble-0.npz"
+DESCENT = "results/smoke/descents/gaussian/ensemble-0.npz"
+TINY_DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
 # Here there is no accounting (squeue knows what ended), no account, no network file system, and time is dear.
 HERE = [
     *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
@@ -44,7 +45,7 @@ def cluster():
     shutil.rmtree(folder)
 
 
-def start(folder, cluster, *arguments):
+def start(folder, cluster, *arguments, tier="smoke"):
     """Start Snakemake in a scratch repository, submitting to the cluster; its output goes to run.txt."""
     settings = {**os.environ, **cluster, "PYTHONPATH": str(folder / "src")}
     settings["PATH"] = os.pathsep.join(
@@ -53,7 +54,7 @@ def start(folder, cluster, *arguments):
     command = [sys.executable, "-m", "snakemake", *arguments, "--workflow-profile", "profiles/slurm", *HERE]
     with open(folder / "run.txt", "w") as log:
         return subprocess.Popen(
-            [*command, "--configfile", "config/smoke.yaml"], cwd=folder, env=settings, stdout=log, stderr=log
+            [*command, "--configfile", f"config/{tier}.yaml"], cwd=folder, env=settings, stdout=log, stderr=log
         )
 
 
@@ -102,24 +103,24 @@ def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster,
     assert output.count("has been submitted with SLURM jobid") <= 3 + -(-studies // 4)
 
 
-def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(smoke, cluster, tmp_path):
-    folder = copy_repository(tmp_path / "repository")
-    patched(folder / "config" / "smoke.yaml", "checkpoint_seconds: 30", "checkpoint_seconds: 0.01")
-    # Slow the steps down, so that there is time to lose the node.
-    patched_steps(folder, "__import__('time').sleep(0.02 * count)")
-    process = start(folder, cluster, DESCENT)
-    checkpoint = folder / "results" / "smoke" / "checkpoints" / "gaussian_d10-0.npz"
+def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finished_tiny, cluster, tmp_path):
+    folder = tiny_repository(tmp_path / "repository", checkpoint_seconds=1e-9)
+    # The descent waits at this iteration, so that there is time to lose the node.
+    (folder / "hold").write_text("200")
+    process = start(folder, cluster, TINY_DESCENT, tier="tiny")
+    checkpoint = folder / "results" / "tiny" / "checkpoints" / "tiny-0.npz"
     wait_until(lambda: checkpoint.exists() or process.poll() is not None, "there is a checkpoint")
     assert process.poll() is None, (folder / "run.txt").read_text()[-3000:]
     scontrol(cluster, "update", "NodeName=node1", "State=DOWN", "Reason=lost")
     wait_until(lambda: "PENDING" in scontrol(cluster, "show", "job"), "Slurm has queued the job again")
-    assert not (folder / DESCENT).exists()
+    assert not (folder / TINY_DESCENT).exists()
+    (folder / "hold").unlink()
     scontrol(cluster, "update", "NodeName=node1", "State=RESUME")
     status, output = finish(process, folder)
     assert status == 0, output[-3000:]
     assert "Restarts=1" in scontrol(cluster, "show", "job")
-    assert (folder / DESCENT).read_bytes() == (smoke / DESCENT).read_bytes()
-    log = (folder / "results" / "smoke" / "logs" / "descend" / "gaussian_d10-0.log").read_text()
+    assert (folder / TINY_DESCENT).read_bytes() == (finished_tiny / TINY_DESCENT).read_bytes()
+    log = (folder / "results" / "tiny" / "logs" / "descend" / "tiny-0.log").read_text()
     assert "continuing from iteration" in log
 
 
@@ -136,7 +137,7 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
     if not torch.cuda.is_available():
         assert status != 0
         # The one that went first has failed, and the other was not begun.
-        logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian_d10-*.log")
+        logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian-*.log")
         assert sum("torch sees no CUDA device here" in log.read_text() for log in logs) == 1
 
 

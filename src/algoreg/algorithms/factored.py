@@ -4,15 +4,20 @@ The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself
 1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
 """
 
+from typing import Literal
+
 import torch
 
+from algoreg.algorithms import base
 from algoreg.numerics.seeds import stream
+from algoreg.spec.base import RunOptions, real
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
 
 
 def start_matrix(kind, d, seed, target):
@@ -26,36 +31,28 @@ def start_matrix(kind, d, seed, target):
     return basis * torch.sign(torch.diagonal(upper))
 
 
-class Algorithm:
-    """A batch of factored descents that share an ensemble.
+class Algorithm(base.Algorithm):
+    """A batch of factored descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``factor``, U."""
 
-    Parameters
-    ----------
-    ensemble : object with ``descend``
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target`` and the keys of ``OPTIONS`` of each run.
-    seed : int
-        Root seed of random starts.
-    """
-
-    # Of its ensembles it asks for gradients and steps only: several can be stacked.
-    stacks = True
-
-    def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+    requires = frozenset({"descend"})
+    told = ()
+    estimates = "psd"
 
     def initial(self):
-        """Return U_0 of every run, shape (B, d, d)."""
-        return torch.stack(
-            [run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs]
-        ).to(self.labels)
+        """Return U_0 = αB of every run, shape (B, d, d)."""
+        starts = [
+            run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs
+        ]
+        return {"factor": torch.stack(starts).to(self.labels)}
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``; overwrites it."""
-        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps; overwrites the factor."""
+        return {"factor": self.ensemble.descend(state["factor"], self.steps.view(-1), self.labels, count)}
 
-    def estimate(self, iterate):
-        """Return X = UUᵀ of every run, shape (B, d, d)."""
-        return torch.bmm(iterate, iterate.mT)
+    def estimate(self, state):
+        """Return X = UUᵀ of every run."""
+        return torch.bmm(state["factor"], state["factor"].mT)
+
+    def factor(self, state):
+        """Return U of every run, shape (B, d, k)."""
+        return state["factor"]

@@ -8,61 +8,37 @@ the division cancels the trace exactly and leaves the matrix-sensing step (I −
 loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 """
 
+from typing import Literal
+
 import torch
 
+from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
+from algoreg.spec.base import Positive, RunOptions, as_list, at, real, whole, words
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module. Null stands for
-# none; a batch size left out for all measurements, full steps.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-    "width": {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "default": None,
-        "description": "a whole number of at least 1, or null for d",
-    },
-    "truncation": {
-        "type": ["number", "null"],
-        "exclusiveMinimum": 0,
-        "default": None,
-        "description": "a level R above 0, or null for none",
-    },
-    "tau": {
-        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "mean-label"}],
-        "default": "mean-label",
-        "description": "a number above 0, or mean-label",
-    },
-    "tau_error": {
-        "type": "number",
-        "exclusiveMinimum": -1,
-        "default": 0.0,
-        "description": "a relative error above -1",
-    },
-    "rescaling": {
-        "enum": [1, 0, -1],
-        "default": 1,
-        "description": "1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)",
-    },
-    "coefficient": {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "default": 1.0,
-        "description": "a number above 0: 1 cancels the trace, 4 is the gradient's",
-    },
-    "batch_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": None,
-        "description": "a whole number from 1 to the run's m; left out for all measurements",
-        "at_most": "m",
-    },
-}
-MEAN_LABEL = OPTIONS["tau"]["default"]
-# Read likewise: labels and their mean are those of single measurements.
-SINGLE_MEASUREMENTS = True
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
+    truncation: float | None = real(None, gt=0, said="a level R above 0, or null for none")
+    tau: Positive | Literal["mean-label"] = words("a number above 0, or mean-label", "mean-label")
+    tau_error: float = real(0.0, gt=-1, said="a relative error above -1")
+    rescaling: Literal[1, 0, -1] = words("1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)", 1)
+    coefficient: float = real(1.0, gt=0, said="a number above 0: 1 cancels the trace, 4 is the gradient's")
+    batch_size: int = whole(None, said="a whole number from 1 to the run's m; left out for all measurements")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        most = min(as_list(self.m))
+        if self.batch_size is not None and max(as_list(self.batch_size)) > most:
+            yield at("batch_size", allowed=f"at most m = {most}")
+
+
+MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind, d, width, seed, target):
@@ -81,18 +57,11 @@ def start_factor(kind, d, width, seed, target):
     return square.repeat(1, repeats)[:, :width] * min(d / width, 1.0) ** 0.5
 
 
-class Algorithm:
+class Algorithm(factored.Algorithm):
     """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.rank_one.Ensemble
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target``, ``m`` and the keys of ``OPTIONS`` of each run. A number as ``tau`` is τ itself, for U* with unit
-        columns its rank; ``mean-label`` estimates it by the mean of the labels that the run knows. ``tau_error`` is relative.
-    seed : int
-        Root seed of random starts and of the sample order.
+    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean of the labels
+    that the run knows. ``tau_error`` is relative. State: ``factor``, U.
 
     Raises
     ------
@@ -100,8 +69,12 @@ class Algorithm:
         If a level, a τ, a width or a batch size is not positive, or the widths differ.
     """
 
+    requires = frozenset({"single measurements", "truncation"})
+    told = ()
+    estimates = "psd"
+
     def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        super().__init__(ensemble, labels, runs, seed)
         widths = {run["width"] or ensemble.d for run in runs}
         if len(widths) > 1:
             raise ValueError(f"width = {sorted(widths)}: the runs of a batch have one width")
@@ -135,7 +108,7 @@ class Algorithm:
             run["alpha"] * start_factor(run["start"], self.ensemble.d, self.width, self.seed, run["target"])
             for run in self.runs
         ]
-        return torch.stack(starts).to(self.labels)
+        return {"factor": torch.stack(starts).to(self.labels)}
 
     def _step(self, factors, ensemble, labels, index):
         """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
@@ -146,12 +119,13 @@ class Algorithm:
         divisor = torch.where(divisor > 0, divisor, torch.nan)[:, None, None]
         return torch.addcmul(factors, self.pulls[index], gradient, value=-1).div_(divisor)
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        iterate = state["factor"]
         if list(self.groups) == [None]:
             for _ in range(count):
                 iterate = self._step(iterate, self.ensemble, self.labels, slice(None))
-            return iterate
+            return {"factor": iterate}
         iterate = iterate.clone()
         for group, members in self.groups.items():
             index = torch.tensor(members, device=iterate.device)
@@ -166,8 +140,4 @@ class Algorithm:
                 for drawn in torch.from_numpy(order.reshape(count, size)).to(iterate.device):
                     factors = self._step(factors, self.ensemble.select(drawn), labels[:, drawn], index)
             iterate[index] = factors
-        return iterate
-
-    def estimate(self, iterate):
-        """Return X = UUᵀ of every run, shape (B, d, d)."""
-        return torch.bmm(iterate, iterate.mT)
+        return {"factor": iterate}

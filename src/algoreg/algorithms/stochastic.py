@@ -5,6 +5,7 @@ in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ h
 """
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,21 +13,23 @@ import torch
 from algoreg.algorithms import factored
 from algoreg.engine.kernels import passes
 from algoreg.numerics.seeds import stream
+from algoreg.spec.base import RunOptions, as_list, at, real, whole
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-    "batch_size": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 1,
-        "description": "a whole number from 1 to the run's m",
-        "at_most": "m",
-    },
-}
-# Read likewise: it needs an ensemble whose single measurements can be told apart.
-SINGLE_MEASUREMENTS = True
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    batch_size: int = whole(1, said="a whole number from 1 to the run's m")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        most = min(as_list(self.m))
+        if max(as_list(self.batch_size)) > most:
+            yield at("batch_size", allowed=f"at most m = {most}")
+
+
 CHUNK = 65536
 # Single-sample steps read their measurement matrices unpacked; beyond this much memory they stay packed.
 UNPACKED_BYTES = 2 * 2**30
@@ -52,43 +55,36 @@ def samples(seed, ensemble, start, stop, m):
 class Algorithm(factored.Algorithm):
     """A batch of stochastic descents that share an ensemble, and, at equal batch size and m, their sample order.
 
-    Parameters
-    ----------
-    ensemble : object with ``select`` and ``descend``
-        With ``unpacked`` too, single-sample steps on a CPU take a faster way.
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target``, ``m`` and the keys of ``OPTIONS`` of each run.
-    seed : int
-        Root seed of random starts and of the sample order.
+    With an ensemble that provides ``unpacked``, single-sample steps on a CPU take a faster way. State: ``factor``, U.
     """
 
-    # Single measurements are asked for.
-    stacks = False
+    requires = frozenset({"descend", "single measurements"})
+    told = ()
+    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
         single = all(run["batch_size"] == 1 for run in runs)
-        able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
+        able = "unpacked" in ensemble.provides and labels.device.type == "cpu"
         self.single = single and able and unpacked <= UNPACKED_BYTES
         self._matrices = None
         self.groups = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["batch_size"], run["m"]), []).append(number)
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         if count == 0:
-            return iterate
-        iterate = iterate.clone(memory_format=torch.contiguous_format)
+            return state
+        factors = state["factor"].clone(memory_format=torch.contiguous_format)
         for (batch_size, m), members in self.groups.items():
             start, stop = iteration * batch_size, (iteration + count) * batch_size
             order = torch.from_numpy(samples(self.seed, self.ensemble.number, start, stop, m))
-            index = torch.tensor(members, device=iterate.device)
+            index = torch.tensor(members, device=factors.device)
             advance = self._single_samples if self.single else self._batches
-            iterate[index] = advance(iterate[index], index, order.view(count, batch_size))
-        return iterate
+            factors[index] = advance(factors[index], index, order.view(count, batch_size))
+        return {"factor": factors}
 
     def _batches(self, factors, index, order):
         """Return the factors of a group after one step per row of ``order``."""

@@ -4,12 +4,22 @@ Unlike x xᵀ [LMZ18, Section 5] these have mean 0, and E⟨A, X⟩A = X has no 
 """
 
 from algoreg.ensembles import rank_one
+from algoreg.spec.base import EnsembleLimits
 
-# How many numbers an ensemble holds, read without importing this module.
-NUMBERS = "2 * m * d"
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return 2 * m * d
 
 
 class Ensemble(rank_one.Ensemble):
     """Rank-one measurements with partners on a device; see :class:`algoreg.ensembles.rank_one.Ensemble`."""
 
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
+
+    acts_on = "symmetric"
     kind, sides = "rank-one-pairs", 2

@@ -6,6 +6,7 @@ matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entr
 """
 
 import hashlib
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,12 +15,23 @@ from algoreg.engine.kernels import passes
 from algoreg.ensembles import gram
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length
+from algoreg.spec.base import EnsembleLimits
 
-# See algoreg.ensembles.gram. Below LEAST_M the matrix is singular and has no such factor.
-NUMBERS = "d * (d + 1) // 2 * (d * (d + 1) // 2)"
-LEAST_M = "d * (d + 1) // 2"
-SINGLE_MEASUREMENTS = False
-SMALLEST_TRAIN_ERROR = {"float32": 1e-3, "float64": 1e-7}
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
+
+    @staticmethod
+    def least_m(d):
+        """Return the least m at which the matrix is not singular and has such a factor."""
+        return d * (d + 1) // 2
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return (d * (d + 1) // 2) ** 2
 
 
 def bartlett_factor(d, m, seed, ensemble):
@@ -51,6 +63,9 @@ class Ensemble(gram.Ensemble):
     It is not that of any measurements one could name, and a different m is an unrelated draw. ``digest`` is that of
     the float64 Bartlett factor.
     """
+
+    provides = frozenset({"gradient", "descend", "isometry"})
+    acts_on = "symmetric"
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):

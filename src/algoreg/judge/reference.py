@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from algoreg import sources
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.store import problem_files, records
 
 TOLERANCES = Path(__file__).resolve().parents[3] / "reference" / "tolerances.yaml"
@@ -187,7 +187,7 @@ def snapshot(results, tier, partial=False):
         if there(f"tables/{name}.csv"):
             tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
     read = {name for block in blocks.values() for name in block.get("descents", ())} if partial else None
-    for problem, number in sorted(settings.drawn_problems(tier, read)):
+    for problem, number in sorted(plan.drawn_problems(tier, read)):
         name = f"{problem}/ensemble-{number}"
         stored = problem_files.read_problem(results / "problems" / f"{name}.npz", tier["seed"])
         digests[name] = str(stored["problem_sha256"])

@@ -4,7 +4,7 @@ import pandas as pd
 
 from algoreg.judge import claims, published
 from algoreg.judge.reference import CLAIM_FIELDS, short
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.tell.report import frame_of
 
 
@@ -38,7 +38,7 @@ def rejudged(content, tier, registry):
     frames.update({name: pd.DataFrame(rows) for name, rows in comparisons.items()})
     found = []
     for entry in registry:
-        if settings.judged(entry, tier) and frames.keys() >= set(entry["experiments"]):
+        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"]):
             verdict = claims.judge(entry, frames, curves, tier["seed"])
             found.append({field: verdict[field] for field in CLAIM_FIELDS})
     return {**content, "comparisons": comparisons, "claims": sorted(found, key=lambda claim: claim["id"])}

@@ -7,16 +7,67 @@ figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
 """
 
 import copy
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field
 
 from algoreg import sources
-from algoreg.spec.files import load_yaml
+from algoreg.spec.base import Strict, at, choices, text, whole, words
+from algoreg.spec.experiments import SECTIONS
+from algoreg.spec.files import SettingsError, load_yaml, shown
+from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown
+from algoreg.spec.tier import TIERS, TierName, size_of
 
-SECTIONS = ("problems", "descents", "studies", "experiments", "figures")
-# What an entry says of itself, beside its settings.
-NOTES = ("what", "why", "tiers", "sizes")
+
+class Curve(Strict):
+    """What a published curve does not say itself."""
+
+    d: int = whole(le=100_000)
+
+
+class About(Strict):
+    """The file ``chapter.yaml``."""
+
+    title: str = text()
+    question: str = text()
+    papers: list[str] = choices(said="a list of keys of references.bib")
+    order: int = whole(ge=0, said="a whole number: where the chapter stands among the others")
+    published: dict[str, Curve] = words("a mapping of the curves in the folder published", {})
+
+
+class Notes(Strict):
+    """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
+
+    what: str = text(None)
+    why: str = text(None)
+    tiers: list[TierName] = choices(None, said=f"a list of {', '.join(TIERS)}")
+    sizes: dict[str, Any] = Field(None, min_length=1, description=f"a mapping of {', '.join(TIERS)}")
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        if (self.tiers is None) == (self.sizes is None):
+            yield at(allowed="a mapping with either sizes or tiers")
+        blocks = [tier for tier, block in (self.sizes or {}).items() if isinstance(block, dict)]
+        for tier, block in (self.sizes or {}).items():
+            if tier not in TIERS:
+                yield at("sizes", tier, allowed=f"a size of {', '.join(TIERS)}")
+            elif tier not in blocks and block not in blocks:
+                yield at(
+                    "sizes", tier, allowed=f"a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}"
+                )
+
+
+class FigureNotes(Strict):
+    """A figure that is not in every tier that has the table of its name."""
+
+    what: str = text(None)
+    why: str = text(None)
+    tables: list[str] = choices(said="a list of tables")
+    tiers: list[TierName] = choices(said=f"a list of {', '.join(TIERS)}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +100,36 @@ class Chapter:
     experiments: dict = field(default_factory=dict)
     claims: list = field(default_factory=list)
 
+    def file(self, name):
+        """Return one of its files, as messages have it."""
+        return shown(self.folder / name)
+
+
+def _split(entry):
+    """Return the notes of an entry, and its settings."""
+    notes = {key: value for key, value in entry.items() if key in Notes.model_fields}
+    return notes, {key: value for key, value in entry.items() if key not in notes}
+
+
+def _experiment_problems(content):
+    """Yield what is wrong with a file of experiments before any tier is looked at."""
+    if not isinstance(content, dict):
+        yield (), ": allowed is a mapping with " + ", ".join(SECTIONS)
+        return
+    for section, entries in content.items():
+        if section not in SECTIONS:
+            yield (section,), unknown(entries, ("grids", *SECTIONS))
+        elif not isinstance(entries, dict):
+            yield (section,), ": allowed is a mapping of entries"
+        else:
+            for name, entry in entries.items():
+                path = (section, name)
+                if section == "figures" and isinstance(entry, dict):
+                    yield from (((*path, *inner), line) for inner, line in problems(FigureNotes, entry))
+                elif section != "figures":
+                    notes = _split(entry)[0] if isinstance(entry, dict) else entry
+                    yield from (((*path, *inner), line) for inner, line in problems(Notes, notes))
+
 
 @cache
 def load_chapter(name, folder):
@@ -57,19 +138,108 @@ def load_chapter(name, folder):
     Raises
     ------
     algoreg.spec.files.SettingsError
-        If a file is missing or not YAML.
+        With everything that is wrong with them.
     """
-    about = load_yaml(folder / "chapter.yaml")
-    experiments = load_yaml(folder / "experiments.yaml", aliases=True)
-    experiments.pop("grids", None)
-    return Chapter(name, folder, **about, experiments=experiments, claims=load_yaml(folder / "claims.yaml"))
+    found, content = [], {}
+    for file, aliases in (("chapter.yaml", False), ("experiments.yaml", True), ("claims.yaml", False)):
+        try:
+            content[file] = load_yaml(folder / file, aliases=aliases)
+        except SettingsError as error:
+            found += error.problems
+    if not found:
+        about, experiments, claims = content.values()
+        experiments = {} if experiments is None else experiments
+        if isinstance(experiments, dict):
+            experiments.pop("grids", None)
+        places = {file: in_file(shown(folder / file)) for file in content}
+        found += lines(non_finite(about) or problems(About, about), places["chapter.yaml"])
+        found += lines(_experiment_problems(experiments), places["experiments.yaml"])
+        if not claims:
+            found.append(f"{shown(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
+    if found:
+        raise SettingsError(found)
+    return Chapter(name, folder, **about, experiments=experiments, claims=claims)
 
 
 def load_chapters(names=None):
-    """Return the chapters of these names, or all, in their order."""
-    found = sources.chapters()
-    chosen = [load_chapter(name, folder) for name, folder in found.items() if names is None or name in names]
+    """Return the chapters of these names, or all, in their order.
+
+    Raises
+    ------
+    algoreg.spec.files.SettingsError
+        With all problems of their files, a name that no chapter has, and one that two have.
+    """
+    found, chosen, folders = [], [], sources.chapters()
+    for folder in sources.chapter_folders():
+        if folders[folder.name] != folder:
+            own = shown(folders[folder.name])
+            found.append(
+                f"{shown(folder)}: chapter {folder.name}: there is one of this name, {own}; choose another name"
+            )
+    for name in names or ():
+        if name not in folders:
+            found.append(f"chapters = {name}: allowed are {', '.join(folders)}")
+    for name, folder in folders.items():
+        if names is None or name in names:
+            try:
+                chosen.append(load_chapter(name, folder))
+            except SettingsError as error:
+                found += error.problems
+    found += [] if found else _shared(chosen)
+    if found:
+        raise SettingsError(found)
     return sorted(chosen, key=lambda chapter: (chapter.order, chapter.name))
+
+
+def _shared(chapters):
+    """Return lines for what the chapters have together: names that stand in two of them, papers that are not listed."""
+    found, owners = [], {}
+    for chapter in chapters:
+        listed = references(chapter.folder)
+        for paper in chapter.papers:
+            if paper not in listed:
+                found.append(f"{chapter.file('chapter.yaml')}: papers{unknown(paper, listed, 'paper')}")
+        for section, entries in chapter.experiments.items():
+            for name in entries:
+                other = owners.setdefault((section, name), chapter)
+                if other is not chapter:
+                    taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
+                    found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")
+    return found
+
+
+@cache
+def references(folder=None):
+    """Return the keys of the repository's ``references.bib``, and of one in a chapter's folder.
+
+    Raises
+    ------
+    algoreg.spec.files.SettingsError
+        If the repository has none.
+    """
+    files = [sources.PACKAGE.parents[1] / "references.bib", *([folder / "references.bib"] if folder else [])]
+    keys = []
+    for file in files:
+        if file.is_file():
+            keys += re.findall(
+                r"^\s*@(?!comment|string|preamble)\w+\s*\{\s*([^\s,]+)\s*,", file.read_text(), re.M | re.I
+            )
+        elif file is files[0]:
+            raise SettingsError([f"{shown(file)}: cannot be read: it lists the papers"])
+    return keys
+
+
+def tiers_of(entry):
+    """Return the tiers that an entry has a size for."""
+    return list(entry.get("sizes", entry.get("tiers", ())))
+
+
+def _block(entry, tier):
+    """Return the size of an entry in a tier, None where it has none."""
+    if "sizes" not in entry:
+        return {} if tier in entry["tiers"] else None
+    block = entry["sizes"].get(tier)
+    return entry["sizes"][block] if isinstance(block, str) else block
 
 
 def sized(entry, tier):
@@ -81,16 +251,11 @@ def sized(entry, tier):
         Of a section of ``experiments.yaml``.
     tier : str
     """
-    settings = {key: copy.deepcopy(value) for key, value in entry.items() if key not in NOTES}
-    if "sizes" not in entry:
-        return settings if tier in entry["tiers"] else None
-    sizes = entry["sizes"].get(tier)
-    if isinstance(sizes, str):
-        sizes = entry["sizes"][sizes]
-    if sizes is None:
+    block, settings = _block(entry, tier), copy.deepcopy(_split(entry)[1])
+    if block is None:
         return None
-    added = copy.deepcopy(sizes)
-    if "options" in settings and "options" in added:
+    added = copy.deepcopy(block)
+    if isinstance(settings.get("options"), dict) and isinstance(added.get("options"), dict):
         added["options"] = {**settings["options"], **added["options"]}
     return {**settings, **added}
 
@@ -104,18 +269,60 @@ def compose(tier, chapters):
         The tier file's content; with ``like`` the tier has the sizes of another.
     chapters : list of Chapter
     """
-    name = tier.get("like", tier["tier"])
+    size = size_of(tier)
     settings = {**tier, **{section: {} for section in SECTIONS}}
     for chapter in chapters:
         for section in SECTIONS[:-1]:
-            for key, entry in chapter.experiments.get(section, {}).items():
-                own = sized(entry, name)
+            for name, entry in chapter.experiments.get(section, {}).items():
+                own = sized(entry, size)
                 if own is not None:
-                    settings[section][key] = own
+                    settings[section][name] = own
     tables = {*settings["experiments"], *settings["studies"]}
     for chapter in chapters:
-        for figure, shown in chapter.experiments.get("figures", {}).items():
-            entry = shown if isinstance(shown, dict) else {"tables": shown}
-            if figure in tables and name in entry.get("tiers", [name]):
+        for figure, entry in chapter.experiments.get("figures", {}).items():
+            entry = entry if isinstance(entry, dict) else {"tables": entry}
+            if figure in tables and size in entry.get("tiers", [size]):
                 settings["figures"][figure] = [table for table in entry["tables"] if table in tables]
     return settings
+
+
+def places(tier, file, chapters):
+    """Return the function that says where a path of composed settings is to be edited, as ``file: key``.
+
+    Parameters
+    ----------
+    tier : mapping
+    file : str
+        The tier's.
+    chapters : list of Chapter
+    """
+    owners = {
+        (section, name): chapter
+        for chapter in chapters
+        for section, entries in chapter.experiments.items()
+        for name in entries
+    }
+
+    def where(path):
+        chapter = owners.get(path[:2])
+        if chapter is None:
+            return in_file(file)(path)
+        section, name, *rest = path
+        return in_file(chapter.file("experiments.yaml"), section, name)(
+            (*_sizes_before(chapter.experiments[section][name], size_of(tier), rest), *rest)
+        )
+
+    return where
+
+
+def _sizes_before(entry, size, rest):
+    """Return the keys that come before a path of an entry where its value stands in a size."""
+    if not (isinstance(entry, dict) and "sizes" in entry and rest):
+        return ()
+    block, named = _block(entry, size), entry["sizes"].get(size)
+    inner = rest[:2] if rest[0] == "options" and len(rest) > 1 else rest[:1]
+    for part in inner:
+        if not isinstance(block, dict) or part not in block:
+            return ()
+        block = block[part]
+    return ("sizes", named if isinstance(named, str) else size)

@@ -1,41 +1,48 @@
-"""The options of a study as JSON schemas; the common ones have a short name.
+"""What a study, a run or an ensemble can be asked for: one class of its module, read without importing the module (or torch).
 
-``"whole >= 2"``, ``"number > 0"`` are single values, ``"wholes >= 1"``, ``"numbers > 0"`` lists of different ones, not empty.
-``{"kind": "wholes >= 1", "default": [5], ...}`` adds to a short name or overrides what it stands for; any other mapping is a
-JSON schema itself.
+The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has.
 """
 
-import re
+from functools import cache
 
-from algoreg.sources import module_literal
+from algoreg import sources
+from algoreg.spec import base
 
-TYPES = {"whole": ("integer", "whole number"), "number": ("number", "number")}
-BOUNDS = {">=": ("minimum", "of at least"), ">": ("exclusiveMinimum", "above")}
+# What every algorithm takes in a run.
+COMMON = tuple(base.RunOptions.model_fields)
 
 
-def schema(option):
-    """Return the JSON schema of an option.
-
-    Raises
-    ------
-    ValueError
-        If a short name is none.
-    """
-    kind, rest = (option, {}) if isinstance(option, str) else (option.get("kind"), option)
-    if kind is None:
-        return option
-    found = re.fullmatch(r"(whole|number)(s?) (>=|>) (\d+)", kind)
-    if found is None:
-        raise ValueError(f"{kind!r}: allowed are whole, wholes, number, numbers, then >= or >, then a whole number")
-    name, several, sign, bound = found.groups()
-    (type_name, noun), (keyword, words) = TYPES[name], BOUNDS[sign]
-    one = {"type": type_name, keyword: int(bound)}
-    if several:
-        one = {"type": "array", "minItems": 1, "uniqueItems": True, "items": one}
-    said = f"a list of different {noun}s {words} {bound}" if several else f"a {noun} {words} {bound}"
-    return {**one, "description": said, **{key: value for key, value in rest.items() if key != "kind"}}
+@cache
+def _declared(kind, name, class_name, default):
+    offered = {each: getattr(base, each) for each in base.__all__}
+    return sources.class_alone(kind, name, class_name, offered) or default
 
 
 def of_study(name):
-    """Return the schema of every option of ``algoreg.studies.<name>``, read without importing it."""
-    return {key: schema(option) for key, option in module_literal("studies", name, "OPTIONS", {}).items()}
+    """Return the class of a study's options."""
+    return _declared("studies", name, "Options", base.StudyOptions)
+
+
+def of_algorithm(name):
+    """Return the class of an algorithm's settings of a run."""
+    return _declared("algorithms", name, "Options", base.RunOptions)
+
+
+def limits(name):
+    """Return the class that says how large an ensemble may be, and how exact it is."""
+    return _declared("ensembles", name, "Limits", base.EnsembleLimits)
+
+
+def requires(algorithm):
+    """Return what an algorithm asks of an ensemble, as a set."""
+    return set(sources.class_literal("algorithms", algorithm, "requires"))
+
+
+def provides(ensemble):
+    """Return what an ensemble provides, as a set."""
+    return set(sources.class_literal("ensembles", ensemble, "provides"))
+
+
+def defaults(options):
+    """Return the defaults of a class of options, by name."""
+    return {key: field.default for key, field in options.model_fields.items() if not field.is_required()}

@@ -15,7 +15,7 @@ import pandas as pd
 from algoreg import sources
 from algoreg.judge.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
 from algoreg.judge.published import load_sizes
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.store import problem_files, records
 from algoreg.tell.wording import Said, apart, say, slack, verdicts_of
 
@@ -211,14 +211,14 @@ def lineage(tier, table):
         An experiment or a study of the tier.
     """
     if table in tier.get("studies", {}):
-        parts = range(len(settings.study_parts(tier["studies"][table])))
+        parts = range(len(plan.study_parts(tier["studies"][table])))
         return [*(f"studies/{table}/part-{part}.csv" for part in parts), f"tables/{table}.csv"]
     block = tier["experiments"][table]
     if "compare" in block:
         return [*lineage(tier, block["compare"]), f"tables/{table}.csv"]
     paths = []
     for name in block["descents"]:
-        for number in settings.descent_ensembles(tier, name):
+        for number in plan.descent_ensembles(tier, name):
             paths.append(f"problems/{tier['descents'][name]['problem']}/ensemble-{number}.npz")
             paths.append(f"descents/{name}/ensemble-{number}.npz")
     return list(dict.fromkeys([*paths, f"tables/{table}.csv"]))
@@ -308,11 +308,11 @@ def spectra(results, tier):
         ``eigenvalues`` (one list per iteration).
     """
     found = {}
-    for name in settings.spectrum_descents(tier):
-        descent, number = tier["descents"][name], settings.descent_ensembles(tier, name)[0]
+    for name in plan.spectrum_descents(tier):
+        descent, number = tier["descents"][name], plan.descent_ensembles(tier, name)[0]
         arrays = records.read_arrays(results / "descents" / name / f"ensemble-{number}.npz")
         targets = range(tier["problems"][descent["problem"]]["targets"])
-        runs = [(run, target) for run in settings.expand_runs(tier, name) for target in targets]
+        runs = [(run, target) for run in plan.expand_runs(tier, name) for target in targets]
         for place, (run, target) in enumerate(runs):
             rows = arrays["spectra"][arrays["spectra"][:, 0] == place]
             # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds
-from algoreg.numerics.theory import symmetric_dimension, truncated_deviation, truncation_levels
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.charts.course import bars, course, mark_lost, points, summary
 from algoreg.tell.charts.law import margin_levels, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels

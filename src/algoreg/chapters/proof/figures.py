@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension, theorem_11_window, theorem_42_bounds
+from algoreg.chapters.li2018 import theorem_11_window, theorem_42_bounds
+from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension
 from algoreg.tell.charts.bracket import BRACKET, bracket, bracketed
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import law, margin_level, margin_levels, margin_slope, through

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.tell.charts.comparison import FACTOR, INTERVAL, comparison
 from algoreg.tell.charts.course import bars, course

@@ -53,7 +53,7 @@ def threshold(axes, found, label, off_colour):
     Parameters
     ----------
     found : object with ``sizes``, ``logs`` and ``sides``
-        See :class:`algoreg.chapters.theorem.estimands.samples.Thresholds`.
+        See :class:`algoreg.analysis.thresholds.Thresholds`.
 
     Returns
     -------

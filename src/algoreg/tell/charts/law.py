@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import slope_weights
+from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.text import margin_text
 

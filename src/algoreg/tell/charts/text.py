@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import paired
+from algoreg.analysis.cells import paired
 from algoreg.spec.grids import PAPER_STEP
 from algoreg.tell.wording import SUPERSCRIPT, exact
 

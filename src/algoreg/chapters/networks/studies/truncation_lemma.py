@@ -1,38 +1,50 @@
 """Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18, Lemma A.1]."""
 
 import math
+from typing import Literal
 
 import torch
 
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.theory import truncated_deviation, truncation_levels
+from algoreg.spec.base import StudyOptions, between, choices, reals, whole, wholes
 
-OPTIONS = {
-    "d": "wholes >= 2",
-    "m": "wholes >= 1",
-    "delta": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-        "description": "a list of numbers between 0 and 1",
-    },
-    "truncations": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"enum": ["printed", "three_logs", "four_logs", "proof", "none"]},
-        "default": ["printed", "proof", "none"],
-        "description": "a list of printed, three_logs, four_logs, proof, none",
-    },
-    "directions": {
-        "kind": "whole >= 1",
-        "description": "a whole number from 1 to m: how many adversarial directions are tried",
-    },
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=2)
+    m: list[int] = wholes()
+    delta: list[float] = reals(gt=0, lt=1, said="a list of numbers between 0 and 1")
+    truncations: list[Literal["printed", "three_logs", "four_logs", "proof", "none"]] = choices(
+        ["printed", "proof", "none"]
+    )
+    directions: int = whole(said="a whole number from 1 to m: how many adversarial directions are tried")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.directions > min(self.m):
+            yield between("directions", "m", allowed="directions at most the smallest m")
+
+
+KEYS = {
+    "d": None,
+    "m": None,
+    "delta": ("δ", "δ of Lemma A.1, which sets R and bounds the deviation"),
+    "truncation": "R: `printed`, log(1/δ); `three_logs`, `four_logs`, 3 and 4 times that; `proof`, log²(1/δ); `none`, ∞",
+    "direction": "u of X = uuᵀ: `fixed`, e₁, or `adversarial`, the worst of the longest measurement vectors",
+    "ensemble": None,
 }
-CHECKS = (("directions <= min(m)", "directions at most the smallest m"),)
-KEYS = ("d", "m", "delta", "truncation", "direction", "ensemble")
-VALUES = ("level", "deviation", "ratio", "mean_deviation", "mean_ratio")
+VALUES = {
+    "level": "truncation level R (empty for `none`)",
+    "deviation": (
+        "the deviation of the truncated sum",
+        "‖(1/m) Σ ⟨Aᵢ,X⟩Aᵢ 1{|⟨Aᵢ,X⟩| ≤ R} − 2X − tr(X)I‖, spectral norm",
+    ),
+    "ratio": ("the deviation over δ", "`deviation` / δ, at most 1 by the lemma"),
+    "mean_deviation": "the deviation of the expectation, 3·P(χ²₅ > R)",
+    "mean_ratio": "`mean_deviation` / δ",
+}
 
 
 def deviation(vectors, direction, level):

@@ -8,30 +8,53 @@ import torch
 from algoreg.chapters.proof.studies.rank_r_dynamics import Split, descend, planted_factors
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
 from algoreg.numerics.diagnostics import effective_rank, test_error
+from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 8",
-    "rank": {
-        "type": "array",
-        "minItems": 1,
-        "uniqueItems": True,
-        "items": {"type": "integer", "minimum": 1, "maximum": 6},
-        "description": "a list of whole numbers from 1 to 6",
-    },
-    "kappa": "number >= 1",
-    "alpha": "number > 0",
-    "m_over_dr": "wholes >= 1",
-    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "iterations": "whole >= 1",
-    "every": "whole >= 1",
-    "targets": "whole >= 1",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=8)
+    rank: list[int] = wholes(le=6, said="a list of whole numbers from 1 to 6")
+    kappa: float = real(ge=1)
+    alpha: float = real(gt=0)
+    m_over_dr: list[int] = wholes()
+    step: float = real(gt=0, le=0.5)
+    iterations: int = whole()
+    every: int = whole()
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank) >= self.d:
+            yield between("rank", "d", allowed="ranks below d")
+        if self.every > self.iterations:
+            yield between("every", "iterations", allowed="every at most iterations")
+
+
+KEYS = {"rank": None, "m_over_dr": None, "iteration": "iteration t, as it ran", "target": None, "ensemble": None}
+VALUES = {
+    "d": None,
+    "m": None,
+    "kappa": None,
+    "alpha": None,
+    "step": None,
+    "delta_low": "lower end of the bracket of δ of rank 4r",
+    "delta_up": None,
+    "test_error": None,
+    "effective_rank": None,
+    "signal": "σ_min(U*ᵀZ_t), U* orthonormal, Z_t the signal part of U_t = Z_t + E_t",
+    "error": "‖E_t‖, spectral norm",
+    "error_frobenius": "‖E_t‖_F",
+    "sine": "sine of the largest principal angle between S_t and span(U*)",
+    "sigma_1": "largest singular value of U_t",
+    "sigma_2": "2nd largest singular value of U_t",
+    "sigma_3": "3rd largest singular value of U_t",
+    "sigma_4": "4th largest singular value of U_t",
+    "sigma_5": "5th largest singular value of U_t",
+    "sigma_6": "6th largest singular value of U_t",
+    "sigma_7": "7th largest singular value of U_t",
 }
-CHECKS = (("max(rank) < d", "ranks below d"), ("every <= iterations", "every at most iterations"))
-KEYS = ("rank", "m_over_dr", "iteration", "target", "ensemble")
-VALUES = (
-    "d", "m", "kappa", "alpha", "step", "delta_low", "delta_up", "test_error", "effective_rank", "signal", "error", "error_frobenius", "sine",
-    "sigma_1", "sigma_2", "sigma_3", "sigma_4", "sigma_5", "sigma_6", "sigma_7",
-)  # fmt: skip
 SINGULAR_VALUES = 7
 
 

@@ -3,33 +3,51 @@
 import torch
 
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics import diagnostics
+from algoreg.numerics import isometry
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
+from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 2",
-    "rank": "wholes >= 1",
-    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
-    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
-    "trace_weight": {
-        "kind": "number > 0",
-        "exclusiveMaximum": 1,
-        "default": 0.5,
-        "description": "a number between 0 and 1",
-    },
-    "starts": {"kind": "whole >= 1", "default": 8},
-    "rounds": {"kind": "whole >= 1", "default": 40},
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: list[int] = wholes()
+    practical: list[int] = wholes([], least=0)
+    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
+    trace_weight: float = real(0.5, gt=0, lt=1)
+    starts: int = whole(8)
+    rounds: int = whole(40)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * max(self.rank) > self.d:
+            yield between("rank", "d", allowed="ranks at most d/2")
+        if min(self.certified) < self.d * (self.d + 1) // 2:
+            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+
+
+KEYS = {
+    "lemma": "`inner_products` (Lemma 2.2) or `operator` (Lemma 2.3)",
+    "regime": None,
+    "trace_weight": "weight c of the trace term c(svec(I)svec(I)ᵀ − I) that is added to G; 0 for G itself",
+    "rank": "rank r of the lemma's X",
+    "m": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("2 * max(rank) <= d", "ranks at most d/2"),
-    ("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),
-)
-KEYS = ("lemma", "regime", "trace_weight", "rank", "m", "ensemble")
-VALUES = (
-    "m_over_dr", "needed", "delta_low", "delta_up", "printed_low", "printed_up", "over_low", "over_up",
-    "over_printed_low", "over_printed_up",
-)  # fmt: skip
+VALUES = {
+    "m_over_dr": None,
+    "needed": "largest |⟨X, (G − I)Y⟩| found, X, Y of norm 1, ranks r and r (Lemma 2.2) or r and 1 (2.3)",
+    "delta_low": "attack's lower bound on δ of the rank needed: 2r (Lemma 2.2) or r + 1 (Lemma 2.3)",
+    "delta_up": "upper bound on it by the Gaussian width, raised by c times that rank less one",
+    "printed_low": "attack's lower bound on δ of the rank printed, r",
+    "printed_up": "upper bound on it by the Gaussian width, raised by c(r − 1)",
+    "over_low": ("the δ that the lemma needs over δ's lower end", "`needed` / `delta_low`"),
+    "over_up": ("the δ that the lemma needs over δ's upper end", "`needed` / `delta_up`"),
+    "over_printed_low": ("the δ that the printed lemma needs over δ's lower end", "`needed` / `printed_low`"),
+    "over_printed_up": ("the δ that the printed lemma needs over δ's upper end", "`needed` / `printed_up`"),
+}
 
 
 def with_trace(ensemble, weight):
@@ -72,7 +90,7 @@ def measure(options, context):
                                 if order not in deltas:
                                     deltas[order] = ends(ensemble, order, weight)
                             generator = stream("lemma", lemma=lemma, rank=rank, m=m, seed=context.seed, ensemble=number)
-                            needed = diagnostics.bilinear_attack(
+                            needed = isometry.bilinear_attack(
                                 ensemble.gram, d, (rank, other), options["starts"], options["rounds"], generator
                             )
                             (printed_low, printed_up), (low, up) = deltas[rank], deltas[wanted]

@@ -4,22 +4,59 @@ import math
 
 import torch
 
+from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
+from algoreg.chapters.proof.decompositions import rank_one_split
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics.diagnostics import rank_one_split, spectral_norm
+from algoreg.numerics.diagnostics import spectral_norm
+from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import isometry_upper_bound, rank_one_error_scale, rank_one_start
+from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 4",
-    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
-    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
-    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=4)
+    practical: list[int] = wholes([], least=0)
+    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
+    step: float = real(gt=0, le=0.5)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if min(self.certified) < self.d * (self.d + 1) // 2:
+            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+
+
+KEYS = {
+    "inequality": (
+        "the inequalities",
+        "of Prop. 3.2 (`error_square…`, `error_norm`), 3.3 (`signal`), stage 1 or Theorem 3.1 (`final_error`)",
+    ),
+    "regime": None,
+    "split": "u in U_t = u r_tᵀ + E_t: `planted`, u*, or `random`",
+    "start": "`scaled`, Theorem 3.1's α = δ√(log(1/δ)/d), or `one`, α = 1 (`final_error` alone)",
+    "m": None,
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),)
-KEYS = ("inequality", "regime", "split", "start", "m", "target", "ensemble")
-VALUES = ("m_over_dr", "alpha", "iterations", "delta_low", "delta_up", "needed", "over_low", "over_up")
+VALUES = {
+    "m_over_dr": None,
+    "alpha": None,
+    "iterations": "length of the run, ⌈2·log(1/(αδ))/η⌉ with α and δ of the `scaled` start",
+    "delta_low": "lower end of the bracket of δ of rank 4",
+    "delta_up": None,
+    "needed": "δ that the worst step needs (empty for `stage_one_growth`); for `final_error` ‖UUᵀ − X*‖_F at T",
+    "over_low": (
+        "the δ that the worst step needs over δ's lower end",
+        "`needed` / δ; `final_error`: / (δ·max(log 1/δ, 1)); `stage_one_growth`: (1 + η/3)/least growth of ‖r_t‖",
+    ),
+    "over_up": (
+        "the δ that the worst step needs over δ's upper end",
+        "the same with δ = `delta_up` for δ = `delta_low`",
+    ),
+}
 # Theorem 3.1 speaks of (4, δ)-RIP, and of T = Θ(log(1/(αδ))/η): twice that here, as the constant is not stated.
 ISOMETRY_RANK, TIME_FACTOR = 4, 2
 # An iterate this large has diverged: a converging one stays below 2.

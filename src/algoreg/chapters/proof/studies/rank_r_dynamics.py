@@ -4,35 +4,87 @@ import math
 
 import torch
 
+from algoreg.chapters.li2018 import angle_rate, signal_time
+from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rank_one_dynamics import DIVERGED
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics.diagnostics import SignalSubspace, spectral_norm
+from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import angle_rate, signal_time
+from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
-OPTIONS = {
-    "d": "whole >= 4",
-    "rank": "whole >= 1",
-    "kappa": "numbers >= 1",
-    "alpha": "numbers > 0",
-    "starved": {"kind": "wholes >= 1", "minItems": 0, "default": []},
-    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
-    "certified": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least d(d+1)/2"},
-    "step": {"kind": "number > 0", "maximum": 0.5, "description": "a number above 0, at most 0.5"},
-    "targets": "whole >= 2",
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=4)
+    rank: int = whole()
+    kappa: list[float] = reals(ge=1)
+    alpha: list[float] = reals(gt=0)
+    starved: list[int] = wholes([], least=0)
+    practical: list[int] = wholes([], least=0)
+    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
+    step: float = real(gt=0, le=0.5)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank >= self.d:
+            yield between("rank", "d", allowed="rank below d")
+        if min(self.certified) < self.d * (self.d + 1) // 2:
+            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+        if max(self.alpha) >= self.d:
+            yield between("alpha", "d", allowed="α below d, where Theorem 4.2's log(d/α) is positive")
+
+
+KEYS = {
+    "regime": None,
+    "split": "S_0 of U_t = Z_t + E_t: `planted`, span(U*), or `random` (at the largest certified m alone)",
+    "kappa": None,
+    "alpha": None,
+    "m": None,
+    "target": None,
+    "ensemble": None,
 }
-CHECKS = (
-    ("rank < d", "rank below d"),
-    ("d * (d + 1) // 2 <= min(certified)", "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"),
-    ("max(alpha) < d", "α below d, where Theorem 4.2's log(d/α) is positive"),
-)
-KEYS = ("regime", "split", "kappa", "alpha", "m", "target", "ensemble")
-VALUES = (
-    "m_over_dr", "log_start", "delta_low", "delta_up", "angle_constant", "angle_plain", "sine_over_delta", "error_growth",
-    "error_times_d", "largest_error", "dominance", "signal_over_bound", "signal_norm", "rate_over_bound",
-    "rate_over_unit_bound", "least_rate_over_bound", "early_rate_over_bound", "floor", "error_constant", "late_error_constant", "angle_step", "signal_step",
-)  # fmt: skip
+VALUES = {
+    "m_over_dr": None,
+    "log_start": ("log(d/α)", "log(d/α), natural"),
+    "delta_low": "lower end of the bracket of δ of rank 4r; the δ of the columns that follow",
+    "delta_up": None,
+    "angle_constant": (
+        "the constant C of sin∠(S_t, U*) ≤ Cηρt",
+        "largest sin∠(S_t, U*)/(ηρt) for t ≤ T₁, ρ = √r·δ/(κ log(d/α)): C in Theorem 4.2's sin∠ ≤ Cηρt",
+    ),
+    "angle_plain": "the same with √r·δ for ρ",
+    "sine_over_delta": "largest sin∠(S_t, U*)/(√r·δ)",
+    "error_growth": ("the largest ‖E_t‖/‖E_0‖", "largest ‖E_t‖/‖E_0‖"),
+    "error_times_d": "d times the largest ‖E_t‖",
+    "largest_error": "largest ‖E_t‖, spectral norm",
+    "dominance": ("the least σ_min(U*ᵀZ_t)/‖E_t‖", "least σ_min(U*ᵀZ_t)/‖E_t‖"),
+    "signal_over_bound": "least σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)}",
+    "signal_norm": "largest ‖Z_t‖",
+    "rate_over_bound": (
+        "the squared error's rate of fall over the bound's",
+        "log fall a step of ‖UUᵀ − X*‖_F² over −log(1 − η/8κ) (empty if Prop. 4.3's conditions fail)",
+    ),
+    "rate_over_unit_bound": (
+        "the squared error's rate of fall over the bound's at κ = 1",
+        "the same over −log(1 − η/8), the bound at κ = 1",
+    ),
+    "least_rate_over_bound": (
+        "the squared error's least fall in a step over the bound's",
+        "the least log fall of one step in that time, over −log(1 − η/8κ)",
+    ),
+    "early_rate_over_bound": (
+        "the squared error's least fall in a step before the conditions hold, over the bound's",
+        "the least log fall of one step before the conditions first hold, likewise (empty if they hold at once or never)",
+    ),
+    "floor": "least ‖UUᵀ − X*‖_F from where Prop. 4.3's conditions first hold (empty where they fail)",
+    "error_constant": "largest (‖E_{t+1}‖/‖E_t‖ − 1)/(η(√r·δ + sin∠)) while ‖E_t‖ ≤ 1/d (Prop. D.2; empty if never)",
+    "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. D.2's second form)",
+    "angle_step": "largest rise of sin∠ in one step / (η√r·δ)",
+    "signal_step": "least relative growth of σ_min(U*ᵀZ_t) a step while below 1/(2√κ), / (η/8κ) (empty if never)",
+}
 # Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
 HORIZON = 1.5
 # Proposition 4.3's rate is read over the first fall of the squared error by this factor.

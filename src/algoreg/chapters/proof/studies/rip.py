@@ -1,28 +1,54 @@
 """The restricted isometry constants of an ensemble, attacked from below and bounded from above, over d, rank and m."""
 
+from typing import Literal
+
 import torch
 
 from algoreg.ensembles import gram, rank_one, wishart
-from algoreg.numerics import diagnostics
-from algoreg.numerics.measurements import normal_blocks
+from algoreg.numerics import isometry
+from algoreg.numerics.draws import normal_blocks
+from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, svec
-from algoreg.numerics.theory import isometry_upper_bound, symmetric_dimension
+from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, whole, wholes
 
-OPTIONS = {
-    "d": {"kind": "wholes >= 2", "description": "a list of whole numbers of at least 2, the base's first"},
-    "rank": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
-    "m": {"kind": "wholes >= 1", "description": "a list of whole numbers of at least 1, the base's first"},
-    "practical": {"kind": "wholes >= 1", "minItems": 0, "default": []},
-    "measurements": {"enum": ["gaussian", "rank_one"], "default": "gaussian", "description": "gaussian or rank_one"},
-    "starts": {"kind": "whole >= 1", "default": 8},
-    "rounds": {"kind": "whole >= 1", "default": 60},
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=2, said="a list of whole numbers of at least 2, the base's first")
+    rank: list[int] = wholes(said="a list of whole numbers of at least 1, the base's first")
+    m: list[int] = wholes(said="a list of whole numbers of at least 1, the base's first")
+    practical: list[int] = wholes([], least=0)
+    measurements: Literal["gaussian", "rank_one"] = "gaussian"
+    starts: int = whole(8)
+    rounds: int = whole(60)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank) > min(self.d):
+            yield between("rank", "d", allowed="ranks at most d")
+
+
+KEYS = {
+    "attack": "`adversarial`, power method from random starts, or `random`, extremes over 256 random matrices",
+    "regime": "`large`, one of d, rank and m varied alone, or `practical`, a further m",
+    "d": None,
+    "rank": "rank r of the matrices over which δ is taken",
+    "m": None,
+    "ensemble": None,
 }
-CHECKS = (("max(rank) <= min(d)", "ranks at most d"),)
-KEYS = ("attack", "regime", "d", "rank", "m", "ensemble")
-VALUES = (
-    "m_over_dr", "delta_plus", "delta_minus", "delta_low", "delta_up", "certificate", "upper_root", "lower_root"
-)  # fmt: skip
+VALUES = {
+    "m_over_dr": None,
+    "delta_plus": "δ₊: largest ⟨X, (G − I)X⟩ found, ‖X‖_F = 1, rank at most r; at least 0",
+    "delta_minus": "δ₋: largest ⟨X, (I − G)X⟩ found, likewise",
+    "delta_low": "max(δ₊, δ₋), a lower bound on δ of rank r",
+    "delta_up": "upper bound on it: `certificate`, or for Gaussian measurements the width's where that is less",
+    "certificate": "‖G − I‖, which bounds δ of every rank",
+    "upper_root": ("√(1 + δ₊) − 1", "√(1 + δ₊) − 1"),
+    "lower_root": ("1 − √(1 − δ₋)", "1 − √(1 − δ₋), δ₋ at most 1"),
+}
 # As many random matrices as an attack tries; the width's Monte Carlo error is then below one part in a thousand.
 RANDOM_MATRICES, WIDTH_DRAWS = 256, 200
 
@@ -48,7 +74,7 @@ def rank_one_gram(d, m, seed, number, device, dtype):
 def width(d, rank, seed):
     """Return the Gaussian width of unit symmetric matrices of rank at most ``rank`` ≤ d, from its own named stream."""
     generator = stream("width", d=d, rank=rank, seed=seed)
-    return diagnostics.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
+    return isometry.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
 
 
 def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
@@ -70,7 +96,7 @@ def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
     """
     d = ensemble.d
     generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
-    ends = diagnostics.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
+    ends = isometry.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
     # The ends cross only in the three draws of a hundred for which the upper one is no bound.
     return max(ends), max(isometry_upper_bound(width, ensemble.m), *ends)
 
@@ -99,7 +125,7 @@ def measure(options, context):
                     generator = stream(attack, d=d, rank=rank, m=m, seed=context.seed, ensemble=number)
                     count = options["starts"] if hard else RANDOM_MATRICES
                     rounds = options["rounds"] if hard else 0
-                    plus, minus = diagnostics.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
+                    plus, minus = isometry.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
                     # The width's bound is one for Gaussian measurements only.
                     bound = isometry_upper_bound(known[d, rank], m)
                     gaussian = options["measurements"] == "gaussian"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.numerics.theory import theorem_11_error, theorem_11_window
+from algoreg.chapters.li2018 import theorem_11_error, theorem_11_window
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels

@@ -1,0 +1,228 @@
+"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands, the tables and the other claims."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from algoreg import sources
+from algoreg.spec import columns
+from algoreg.spec.base import (
+    NAME,
+    NAME_IN_WORDS,
+    Annotated,
+    Strict,
+    as_list,
+    at,
+    choices,
+    is_name,
+    name,
+    real,
+    show,
+    text,
+    words,
+)
+from algoreg.spec.chapters import references, tiers_of
+from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
+from algoreg.spec.plan import judged, study_options
+
+ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
+Slug = Annotated[str, Field(pattern=NAME)]
+PARTS = ("estimand", "control", "positive_control")
+
+
+class Control(Strict):
+    """A run in which the effect is absent, or for which it must hold."""
+
+    statement: str = text()
+    estimand: dict[str, Any] = words("a mapping of the parameters that differ")
+
+
+class Claim(Strict):
+    """One claim, its criterion and what it is judged from."""
+
+    id: str = Field(pattern=ID, description="a name of letters, digits and -")
+    statement: str = text()
+    paper: str = name(said="a key of references.bib")
+    source: str = text()
+    kind: Literal["curve", "trend", "exponent", "bound", "equivalence"]
+    experiments: list[Slug] = choices(said="a list of experiments")
+    estimand: dict[str, Any] = words("a mapping with name and its parameters")
+    direction: Literal["above", "below"]
+    margin: float = real(ge=-1e300, le=1e300, said="a number")
+    reason: str = text()
+    control: Control
+    positive_control: Control = words("a mapping with statement, estimand", None)
+    deterministic: str = text(None)
+    remedy: str = words("the id of another claim, the nearest true form of this one", None)
+    tiers: list[Literal["quick", "standard", "full"]] = choices(said="a list of quick, standard, full", least=0)
+    table: str = name()
+    figure: str | None = words(f"a figure's name ({NAME_IN_WORDS}) or null")
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        if self.figure is not None and not is_name(self.figure):
+            yield at("figure", allowed=type(self).model_fields["figure"].description)
+        if self.table not in self.experiments:
+            yield at("table", allowed=f"one of its experiments, {', '.join(self.experiments)}")
+
+
+def claim_problems(content, published, folder=None):
+    """Yield ``(path, line after the key)`` of what is wrong with a chapter's claims by themselves.
+
+    Parameters
+    ----------
+    content : object
+        What ``claims.yaml`` says.
+    published : collection of str
+        The published curves.
+    folder : pathlib.Path, optional
+        The chapter's, which may have a ``references.bib`` of its own.
+    """
+    if not isinstance(content, list):
+        yield (), wrong(content, "a list of claims")
+        return
+    for position, entry in enumerate(content):
+        own_id = entry.get("id") if isinstance(entry, dict) else None
+        path = (own_id if isinstance(own_id, str) and own_id.isprintable() and own_id else position,)
+        found = non_finite(entry) or problems(Claim, entry)
+        found = found or [*_estimands(entry, published), *_paper(entry, folder)]
+        yield from (((*path, *inner), line) for inner, line in found)
+
+
+def _paper(entry, folder):
+    listed = references(folder)
+    if entry["paper"] not in listed:
+        yield ("paper",), unknown(entry["paper"], listed, "paper")
+
+
+def _estimands(entry, published):
+    """Yield what is wrong with the estimands of a claim and of its controls."""
+    known = sources.decorated("estimands", "estimand")
+    for part in PARTS:
+        if entry.get(part) is None:
+            continue
+        path = (part,) if part == "estimand" else (part, "estimand")
+        estimand = {**entry["estimand"], **({} if part == "estimand" else entry[part]["estimand"])}
+        called = estimand.get("name")
+        if not isinstance(called, str) or called not in known:
+            yield (*path, "name"), unknown(called, known, "estimand")
+            continue
+        found = [*_parameters(estimand, known[called].node)] or [*_label(estimand, known[called].node)]
+        yield from (((*path, *inner), line) for inner, line in found)
+        for key in ("table", "over", "method_table"):
+            for table in as_list(estimand.get(key) or []):
+                if table not in entry["experiments"]:
+                    yield (*path, key), unknown(table, entry["experiments"], "experiment of this claim")
+        if "figure" in estimand and estimand["figure"] not in published:
+            yield (*path, "figure"), unknown(estimand["figure"], published, "curve")
+
+
+def _parameters(estimand, function):
+    """Yield the unknown and the missing parameters of an estimand."""
+    arguments = function.args
+    known = {a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
+    given = set(estimand) - {"name"}
+    for key in sorted(given - set(known), key=str):
+        yield (key,), unknown(estimand[key], known, "parameter")
+    for key, needed in known.items():
+        if needed and key not in given:
+            yield (key,), " is missing"
+
+
+def _label(estimand, function):
+    """Yield a line if the words of the criterion cannot be made from an estimand's parameters."""
+    label = next(decorator.args[0].value for decorator in function.decorator_list if getattr(decorator, "args", ()))
+    try:
+        label.format(**columns.readable(estimand))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        yield (), f" = {show(estimand)}: does not fit the criterion's words {label!r} ({error})"
+
+
+def remedy_problems(entries):
+    """Yield ``(path, line after the key)`` where the nearest true form of a claim is not another claim."""
+    ids = [entry["id"] for entry in entries]
+    for entry in entries:
+        others = [one for one in ids if one != entry["id"]]
+        if "remedy" in entry and entry["remedy"] not in others:
+            yield (entry["id"], "remedy"), unknown(entry["remedy"], others, "claim, or the same")
+
+
+def registry_problems(chapters):
+    """Return lines for everything that is wrong with the claims of chapters.
+
+    Parameters
+    ----------
+    chapters : list of algoreg.spec.chapters.Chapter
+        Those that are to be judged together.
+    """
+    published = [curve for chapter in chapters for curve in chapter.published]
+    found = []
+    for chapter in chapters:
+        where = in_file(chapter.file("claims.yaml"))
+        found += lines(claim_problems(chapter.claims, published, chapter.folder), where)
+    if found:
+        return found
+    entries, owners = [entry for chapter in chapters for entry in chapter.claims], {}
+    for chapter in chapters:
+        where = in_file(chapter.file("claims.yaml"))
+        for entry in chapter.claims:
+            if entry["id"] in owners:
+                found.append(f"{where((entry['id'],))}: used twice; the other is in {owners[entry['id']]}")
+            owners.setdefault(entry["id"], chapter.file("claims.yaml"))
+        own = {entry["id"] for entry in chapter.claims}
+        found += lines([one for one in remedy_problems(entries) if one[0][0] in own], where)
+        found += lines(_missing_sizes(chapter.claims, chapters), where)
+    return found
+
+
+def _missing_sizes(entries, chapters):
+    """Yield the claims that list a tier for which one of their tables has no size."""
+    sizes = {}
+    for chapter in chapters:
+        for section in ("experiments", "studies"):
+            for table, entry in chapter.experiments.get(section, {}).items():
+                sizes[table] = tiers_of(entry)
+    for entry in entries:
+        for table in entry["experiments"]:
+            lacking = [tier for tier in entry["tiers"] if table in sizes and tier not in sizes[table]]
+            if lacking:
+                has = ", ".join(sizes[table])
+                yield (
+                    (entry["id"], "tiers"),
+                    f" = {show(entry['tiers'])}: {table} has no size for {', '.join(lacking)}, only for {has}",
+                )
+
+
+# The option of a study that lists the values of a column along which an exponent is fitted.
+AXIS_OPTIONS = {
+    "alpha": ("alphas", "alpha"),
+    "log_d_over_alpha": ("alphas",),
+    "log_start": ("alpha",),
+    "d": ("d", "dimensions"),
+    "rank": ("rank", "ranks"),
+    "kappa": ("kappas", "kappa"),
+    "m": ("certified", "m"),
+}
+
+
+def exponent_problems(entries, tier):
+    """Yield ``(path, line after the key)`` of grids with fewer than three values along which a claim fits an exponent.
+
+    Parameters
+    ----------
+    entries : list of mapping
+        Valid claims.
+    tier : mapping
+        Valid settings.
+    """
+    for entry in (one for one in entries if judged(one, tier)):
+        controls = [entry[part]["estimand"] for part in PARTS[1:] if part in entry]
+        for estimand in ({**entry["estimand"], **part} for part in ({}, *controls)):
+            block, along = tier["studies"].get(estimand.get("table")), estimand.get("along")
+            for option in AXIS_OPTIONS.get(along, ()) if block and isinstance(along, str) else ():
+                values = study_options(block).get(option)
+                if isinstance(values, list) and len(values) < 3:
+                    yield (
+                        ("studies", estimand["table"], "options", option),
+                        wrong(values, f"at least three values, as {entry['id']} fits an exponent over them"),
+                    )

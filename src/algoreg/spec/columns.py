@@ -1,0 +1,125 @@
+"""The columns of the tables: what each means, and what a reader calls it where a criterion names it.
+
+A study says so where it measures, in its mappings ``KEYS`` and ``VALUES``; ``None`` there is the meaning that a column has
+everywhere, of :data:`COLUMNS`. A meaning is a text, or a pair: the reader's name and the text. A column without a name is
+called by its own words.
+"""
+
+from functools import cache
+
+from algoreg import sources
+
+# How a run of a study can end.
+STATUSES = ("converged", "budget", "diverged")
+
+# What columns mean wherever a study has nothing else.
+COLUMNS = {
+    "d": ("d", "dimension: X is d × d"),
+    "rank": ("the rank r", "rank r of the planted X*"),
+    "r": ("the rank r", "rank r of the planted X*"),
+    "m": ("m", "measurements that the run knows"),
+    "m_over_d": ("m/d", "measurements per dimension, m/d"),
+    "m_over_dr": ("m/(dr)", "measurements per degree of freedom, m/(dr)"),
+    "method": "algorithm",
+    "algorithm": "algorithm",
+    "kappa": ("κ", "condition number of X*"),
+    "alpha": ("α", "initialisation scale α: U₀ = αB (empty where the algorithm has none)"),
+    "start": "the matrix B of the start",
+    "step": "step size η in M-form, as it ran",
+    "eta": "step size η in M-form, as it ran",
+    "batch_size": "measurements a step of mini-batch SGD",
+    "delta": "restricted isometry constant δ",
+    "tau": "the trace that the rescaling step is told",
+    "iteration": ("the iterations", "iteration, in the paper's steps"),
+    "iterations": "length of the run, in the paper's iterations",
+    "own_iteration": "iteration as it ran: the tier's `step_factor` times larger steps, as many times fewer",
+    "time": "η·t",
+    "target": "number of the planted target",
+    "ensemble": "number of the measurement ensemble",
+    "train_error": ("the training error", "√(Σ(⟨Aᵢ,X⟩ − yᵢ)² / Σyᵢ²)"),
+    "test_error": ("the test error", "‖X − X*‖_F / ‖X*‖_F"),
+    "m_per_dr": ("m/(dr)", "measurements per degree of freedom, m/(dr)"),
+    "delta_low": "lower end of the bracket of the restricted isometry constant δ",
+    "delta_up": "its upper end",
+    "delta_high": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
+    "effective_rank": "exp(entropy) of the normalised eigenvalues",
+    "regime": "the option that m is listed in, such as `practical` or `certified`",
+    "variant": "variant of Algorithm 1, as `algoreg.chapters.networks.variants` names it",
+    "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_high` or else at `delta_low`",
+    "distance_to_min_trace": (
+        "the distance to the solution of least trace",
+        "‖X − X̂‖_F / ‖X*‖_F, X̂ Clarabel's PSD matrix of least trace that fits the labels",
+    ),
+    "distance_to_target": ("the distance to X*", "‖X − X*‖_F / ‖X*‖_F"),
+    "trace": "tr X / tr X*",
+    "status": f"how the run ended: {', '.join(STATUSES)}",
+}
+
+
+def meaning(value):
+    """Return what a column means, of a value of the dictionaries above."""
+    return value if isinstance(value, str) else value[1]
+
+
+def _words(column, value):
+    return column.replace("_", " ") if value is None or isinstance(value, str) else value[0]
+
+
+@cache
+def _declared(study):
+    return {**sources.module_literal("studies", study, "KEYS"), **sources.module_literal("studies", study, "VALUES")}
+
+
+def columns_of(study):
+    """Return the columns of a study's table with their meanings, without its status.
+
+    Parameters
+    ----------
+    study : str
+        A module of the folders ``studies``.
+    """
+    return {column: COLUMNS.get(column, "–") if said is None else said for column, said in _declared(study).items()}
+
+
+def _texts(value):
+    """Return the texts in a parameter that may name columns: of a mapping (rows to pick) its keys, not the values."""
+    if isinstance(value, dict):
+        return [
+            text for key, part in value.items() for text in (str(key), *_texts(part if isinstance(part, dict) else []))
+        ]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def readable(parameters):
+    """Return an estimand's parameters with a reader's names in the place of columns, and lists in words.
+
+    The registry names no study. A column that studies take in several senses is called by the studies that have all
+    columns of the estimand, where these agree; else as it is everywhere.
+
+    Parameters
+    ----------
+    parameters : mapping
+    """
+    texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
+    own = {study: _declared(study) for study in sources.module_names("studies")}
+    wanted = texts & set(COLUMNS).union(*own.values())
+    fitting = [columns for columns in own.values() if wanted <= columns.keys()]
+    names = {}
+    for column in wanted:
+        special = {study[column][0] for study in fitting if isinstance(study.get(column), tuple)}
+        names[column] = special.pop() if len(special) == 1 else _words(column, COLUMNS.get(column))
+
+    def said(value):
+        if isinstance(value, list):
+            return _joined([said(part) for part in value])
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return {key: said(value) for key, value in parameters.items()}
+
+
+def _joined(texts):
+    """Return a list in words."""
+    texts = [f"{text:g}" if isinstance(text, (int, float)) else str(text) for text in texts]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))

@@ -1,0 +1,179 @@
+"""Problems, descents, studies, experiments and figures: what each may say by itself. How they fit together: :mod:`algoreg.spec.fitting`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from algoreg.spec.base import (
+    DTYPES,
+    NAME_IN_WORDS,
+    Strict,
+    at,
+    choices,
+    is_name,
+    name,
+    real,
+    reals,
+    whole,
+    wholes,
+    words,
+)
+from algoreg.spec.messages import non_finite, problems, wrong
+
+SECTIONS = ("problems", "descents", "studies", "experiments", "figures")
+COUNT = "a whole number of at least 1"
+Iteration = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class Target(Strict):
+    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues."""
+
+    kind: Literal["columns", "spectrum"]
+    eigenvalues: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
+
+
+class Problem(Strict):
+    """Targets, and the ensembles that measure them."""
+
+    ensemble: str = name()
+    d: int = whole(le=100_000)
+    rank: int = whole(le=10**9, said=COUNT)
+    m: int = whole(le=10**9, said=COUNT)
+    target: Target
+    targets: int = whole(le=10_000)
+    ensembles: int = whole(le=10_000)
+    own_targets: bool = words("true (every ensemble has a target of its own) or false", False)
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield at("rank", allowed=f"at most d = {self.d}")
+        if self.own_targets and self.targets != 1:
+            yield at("targets", allowed="1 with own_targets: true")
+        given = self.target.eigenvalues
+        if self.target.kind == "spectrum" and (given is None or len(given) != self.rank):
+            yield at("target", "eigenvalues", allowed=f"a list of rank = {self.rank} numbers")
+        if self.target.kind == "columns" and given is not None:
+            yield at("target", "eigenvalues", allowed="only with kind: spectrum")
+
+
+class Grid(Strict):
+    """Which iterations are recorded, in the paper's."""
+
+    every: int = whole(None, le=10**9, said=COUNT)
+    log_spaced: int = whole(None, ge=2, le=10_000)
+    at: list[Iteration] = Field(None, min_length=1, description="a list of iterations")
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        if not self.model_fields_set:
+            yield at(allowed="a mapping with any of every, log_spaced, at")
+
+
+class Record(Strict):
+    """What a descent records, and when."""
+
+    errors: Grid
+    spectrum: Grid = words("a mapping with any of every, log_spaced, at", None)
+
+
+class Descent(Strict):
+    """Runs of one algorithm on one problem; the runs' own settings are the algorithm's."""
+
+    problem: str = name()
+    algorithm: str = name()
+    ensembles: list[int] = wholes(None, ge=0, le=10**9, said="a list of ensemble numbers, from 0")
+    dtype: DTYPES = None
+    step_factor: int = whole(None, le=10**9, said=COUNT)
+    stop_below_train_error: float = real(None, gt=0, le=1e300, said="a number above 0")
+    runs: list[dict[str, Any]] = Field(min_length=1, description="a list of mappings with step, iterations and more")
+    record: Record
+
+
+class Study(Strict):
+    """A measurement of a shape of its own; its options are those of its module."""
+
+    study: str = name()
+    ensembles: int = whole(le=10_000)
+    jobs: int = whole(1, le=1000)
+    dtype: DTYPES = None
+    options: dict[str, Any] = words("a mapping of the study's options", {})
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        if self.jobs > self.ensembles:
+            yield at("jobs", allowed=f"at most ensembles = {self.ensembles}")
+
+
+class Points(Strict):
+    """Iterations from one to another."""
+
+    from_: Iteration = Field(alias="from")
+    to: Iteration
+    every: int = whole(le=10**9)
+
+
+class Collected(Strict):
+    """A table of recorded descents."""
+
+    by: list[Literal["d", "rank", "m", "m_over_d", "method", "alpha", "step", "start", "batch_size", "iteration"]] = (
+        choices()
+    )
+    descents: list[str] = choices(said="a list of different descents")
+    alpha: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
+    m_over_d: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
+    paper_iterations: Literal["end"] | Annotated[list[Iteration], Field(min_length=1)] | Points = words(
+        "a list of different iterations, a mapping with from, to, every, or end (of each run)"
+    )
+
+    def wrong(self) -> Any:
+        """Yield what does not fit together."""
+        points = self.paper_iterations
+        if isinstance(points, list) and len(set(points)) < len(points):
+            yield at("paper_iterations", allowed=type(self).model_fields["paper_iterations"].description)
+
+
+class Compared(Strict):
+    """A table beside a published curve."""
+
+    compare: str = name()
+    published: str = name()
+    scan: Literal["alpha"] = None
+
+
+class Figure(Strict):
+    """The tables that a figure shows."""
+
+    tables: list[str] = choices(said="a list of tables")
+
+
+MODELS = {"problems": Problem, "descents": Descent, "studies": Study, "figures": Figure}
+
+
+def model_of(section, entry):
+    """Return the model of an entry of a section."""
+    if section == "experiments":
+        return Compared if isinstance(entry, dict) and "compare" in entry else Collected
+    return MODELS[section]
+
+
+def entry_problems(tier):
+    """Yield ``(path, line after the key)`` of what single entries say that they may not.
+
+    Parameters
+    ----------
+    tier : mapping
+        With the mappings of :data:`SECTIONS`.
+    """
+    for section in SECTIONS:
+        for entry_name, entry in tier[section].items():
+            path = (section, entry_name)
+            if not is_name(entry_name):
+                yield path, wrong(entry, NAME_IN_WORDS)
+                continue
+            found = non_finite(entry)
+            if not found:
+                content = {"tables": entry} if section == "figures" else entry
+                found = problems(model_of(section, entry), content)
+            for inner, text in found:
+                yield path + (inner[1:] if section == "figures" else inner), text

@@ -1,0 +1,345 @@
+"""How the experiments of a tier fit together, beyond what :mod:`algoreg.spec.experiments` says of each by itself.
+
+Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.messages` makes lines of them.
+"""
+
+import math
+
+from algoreg import registry, sources
+from algoreg.sources import module_names
+from algoreg.spec import options
+from algoreg.spec.base import as_list, show
+from algoreg.spec.grids import END, SELECTORS, own_iteration, paper_iterations
+from algoreg.spec.messages import problems, unknown, wrong
+from algoreg.spec.plan import recorded_by, selected_runs, step_factor, study_options
+from algoreg.spec.tier import JUDGING, size_of
+
+MEMORY_LIMIT_BYTES = 64 * 2**30
+# Of one run in a recording grid, or of the paper's in one table: more is a slip of the pen.
+MOST_POINTS = 100_000
+# Of one descent, without its targets.
+MOST_RUNS = 10_000
+# The least positive number of full precision; below it numbers lose digits, and soon become 0.
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
+# What studies compute in unless they say otherwise, as verdicts are judged from them.
+STUDY_DTYPE = "float64"
+
+
+def unfit(tier, published):
+    """Yield everything that does not fit; what stands on broken parts is looked at when they are mended.
+
+    Parameters
+    ----------
+    tier : mapping
+        Complete, and every entry valid by itself.
+    published : mapping
+        The d of each published curve.
+    """
+    found = [*_problems(tier), *_descents(tier), *_studies(tier)]
+    yield from found or [*_experiments(tier, published), *_figures(tier)]
+
+
+def _problems(tier):
+    for name, problem in tier["problems"].items():
+        path, d, m, kind = ("problems", name), problem["d"], problem["m"], problem["ensemble"]
+        for key in ("ensembles",) if problem.get("own_targets") else ("targets", "ensembles"):
+            if problem[key] < 2 and size_of(tier) in JUDGING:
+                yield (*path, key), wrong(problem[key], "at least 2 where claims are judged")
+        if kind not in module_names("ensembles"):
+            yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
+            continue
+        limits = options.limits(kind)
+        if m < limits.least_m(d):
+            yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
+        need = 8 * limits.stored(d, m)
+        if need > MEMORY_LIMIT_BYTES:
+            key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
+            yield (
+                (*path, key),
+                f" = {problem[key]}: the ensemble would take {_gib(need)}; allowed is {_gib(MEMORY_LIMIT_BYTES)}",
+            )
+
+
+def _gib(count):
+    return f"{count / 2**30:.0f} GiB"
+
+
+def _descents(tier):
+    for name, descent in tier["descents"].items():
+        path = ("descents", name)
+        stopping = _unknown_names(tier, descent, path) or _too_many_runs(descent, path)
+        if stopping:
+            yield from stopping
+            continue
+        yield from _runs(tier, descent, path)
+        yield from _recorded(tier, name, path)
+        yield from _sizes(tier, descent, path)
+        yield from _pairing(tier, descent, path)
+
+
+def _unknown_names(tier, descent, path):
+    for key, known in (("problem", list(tier["problems"])), ("algorithm", module_names("algorithms"))):
+        if descent[key] not in known:
+            return [((*path, key), unknown(descent[key], known, key))]
+    return []
+
+
+def _count_runs(descent):
+    """Return how many runs a descent has, without its targets and without listing them."""
+    return sum(math.prod(len(as_list(value)) for value in run.values()) for run in descent["runs"])
+
+
+def _too_many_runs(descent, path):
+    count = _count_runs(descent)
+    if count <= MOST_RUNS:
+        return []
+    entry = max(descent["runs"], key=lambda run: math.prod(len(as_list(value)) for value in run.values()))
+    longest = max(entry, key=lambda key: len(as_list(entry[key])))
+    listed = len(as_list(entry[longest]))
+    text = f": {count} runs ({longest} alone has {listed} values); allowed are at most {MOST_RUNS}"
+    return [((*path, "runs"), text)]
+
+
+def _runs(tier, descent, path):
+    """Yield what is wrong with the entries of a descent's runs: options, m, starts that the data type cannot hold."""
+    total = tier["problems"][descent["problem"]]["m"]
+    model, dtype = options.of_algorithm(descent["algorithm"]), descent.get("dtype", tier["dtype"])
+    for i, run in enumerate(descent["runs"]):
+        place = (*path, "runs", i)
+        found = problems(model, {"m": total, **run})
+        yield from (((*place, *inner), text) for inner, text in found)
+        if not found:
+            for item in as_list(run.get("m", total)):
+                if item > total:
+                    yield (*place, "m"), wrong(item, f"at most the problem's m = {total}")
+            yield from _underflow(run.get("alpha", []), dtype, (*place, "alpha"))
+
+
+def _underflow(values, dtype, path):
+    """Yield the first start that loses its digits, or is 0, in the data type it is computed in."""
+    least = SMALLEST_NORMAL[dtype]
+    small = [value for value in as_list(values) if 0 < value < least]
+    if small:
+        yield path, wrong(small[0], f"at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0")
+
+
+def _recorded(tier, name, path):
+    """Yield recording grids that would fill memory, and iterations that the step factor does not divide."""
+    descent, factor = tier["descents"][name], step_factor(tier, name)
+    counts = [(("runs", i, "iterations"), run.get("iterations")) for i, run in enumerate(descent["runs"])]
+    if not all(type(count) is int for _, count in counts):
+        return
+    last = max(count for _, count in counts)
+    for what, grid in descent["record"].items():
+        if "every" in grid:
+            every, listed = grid["every"], last // grid["every"]
+            counts.append((("record", what, "every"), every))
+            if listed > MOST_POINTS:
+                text = f" = {every}: {listed} iterations recorded; allowed are {MOST_POINTS}"
+                yield (*path, "record", what, "every"), text
+        counts += [(("record", what, "at"), point) for point in grid.get("at", ())]
+    for inner, count in counts:
+        if count % factor:
+            yield (*path, *inner), wrong(count, f"a multiple of step_factor = {factor}")
+
+
+def _sizes(tier, descent, path):
+    """Yield a batch whose iterates and targets, in float64, would not fit in memory, and ensembles that are not there."""
+    problem, runs = tier["problems"][descent["problem"]], _count_runs(descent)
+    need = 8 * 2 * runs * problem["targets"] * problem["d"] ** 2
+    if need > MEMORY_LIMIT_BYTES:
+        yield (
+            (*path, "runs"),
+            f": {runs} runs × {problem['targets']} targets of d = {problem['d']} would take {_gib(need)}; "
+            f"allowed is {_gib(MEMORY_LIMIT_BYTES)}",
+        )
+    count = problem["ensembles"]
+    for number in descent.get("ensembles", ()):
+        if number >= count:
+            yield (*path, "ensembles"), wrong(number, f"0 to {count - 1}")
+
+
+def _pairing(tier, descent, path):
+    """Yield what a descent asks of an ensemble that does not provide it."""
+    problem = tier["problems"][descent["problem"]]
+    name, algorithm = problem["ensemble"], descent["algorithm"]
+    if name not in module_names("ensembles"):
+        return
+    provided = options.provides(name)
+    lacking = registry.lacks(algorithm, name)
+    if lacking:
+        text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
+        yield (*path, "algorithm"), text
+    for i, run in enumerate(descent["runs"]):
+        known = run.get("m", problem["m"])
+        if "prefixes" not in provided and {*as_list(known)} != {problem["m"]}:
+            yield (*path, "runs", i, "m"), wrong(known, f"the problem's m = {problem['m']} with ensemble: {name}")
+    least = options.limits(name).smallest_train_error.get(descent.get("dtype", tier["dtype"]), 0)
+    stop = descent.get("stop_below_train_error", math.inf)
+    if stop < least:
+        text = f"at least {least}: ensemble {name} does not resolve smaller ones"
+        yield (*path, "stop_below_train_error"), wrong(stop, text)
+
+
+def _studies(tier):
+    for name, block in tier["studies"].items():
+        path, study = ("studies", name), block["study"]
+        if name in tier["experiments"]:
+            yield path, ": there is an experiment of the same name, and a study's table has the study's name"
+        if study not in module_names("studies"):
+            yield (*path, "study"), unknown(study, module_names("studies"), "study")
+            continue
+        found = problems(options.of_study(study), block.get("options", {}))
+        yield from (((*path, "options", *inner), text) for inner, text in found)
+        if not found:
+            yield from _found_by_name(block, (*path, "options"))
+            yield from _study_starts(block, (*path, "options"))
+
+
+def _found_by_name(block, path):
+    """Yield the options of a study that name a module that is not there, and options that its algorithm does not have."""
+    settled = study_options(block)
+    for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
+        if settled[key] not in module_names(kind):
+            yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
+            return
+    given = settled.get("algorithm_options", {})
+    if given:
+        known = registry.options_of(settled["algorithm"])
+        for key in given.keys() - known.keys():
+            yield (*path, "algorithm_options", key), unknown(given[key], known)
+
+
+def _study_starts(block, path):
+    """Yield the starts of a study that its data type cannot hold, also one that is given as a power of d."""
+    settled, dtype = study_options(block), block.get("dtype", STUDY_DTYPE)
+    for key in ("alpha", "alphas"):
+        if key in settled:
+            yield from _underflow(settled[key], dtype, (*path, key))
+    if "alpha_power" in settled:
+        largest = max(as_list(settled["d"]))
+        power = -math.log(SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
+        if settled["alpha_power"] > power:
+            allowed = f"at most {math.floor(power * 100) / 100:g} at d = {settled['d']} in {dtype}; beyond it the start becomes 0"
+            yield (*path, "alpha_power"), wrong(settled["alpha_power"], allowed)
+
+
+def _experiments(tier, published):
+    for name, experiment in tier["experiments"].items():
+        path = ("experiments", name)
+        if "compare" in experiment:
+            yield from _comparison(tier, experiment, published, path)
+            continue
+        missing = [descent for descent in experiment["descents"] if descent not in tier["descents"]]
+        for descent in missing:
+            yield (*path, "descents"), unknown(descent, tier["descents"], "descent")
+        wanted = list(_points(experiment["paper_iterations"], (*path, "paper_iterations")))
+        yield from wanted or [*_rows(tier, experiment, path), *_recording(tier, experiment, path)]
+
+
+def _comparison(tier, experiment, published, path):
+    """Yield what keeps a table from being compared with a published curve."""
+    base, curve = tier["experiments"].get(experiment["compare"]), experiment["published"]
+    if base is None or "compare" in base:
+        known = [key for key, value in tier["experiments"].items() if "compare" not in value]
+        yield (*path, "compare"), unknown(experiment["compare"], known, "table")
+        return
+    named = [tier["descents"][descent]["problem"] for descent in base["descents"] if descent in tier["descents"]]
+    sizes = {tier["problems"][problem]["d"] for problem in named}
+    if curve not in published:
+        yield (*path, "published"), unknown(curve, published, "curve")
+    elif published[curve] not in sizes:
+        yield (
+            (*path, "compare"),
+            f" = {show(experiment['compare'])}: published {curve} is of d = {published[curve]}; "
+            f"this table has d = {', '.join(map(str, sorted(sizes)))}",
+        )
+    if "scan" in experiment and curve != "figure_2":
+        yield (*path, "published"), wrong(curve, "figure_2 with scan")
+
+
+def _points(points, path):
+    """Yield what is wrong with iterations given as from, to, every: none, or too many to list."""
+    if isinstance(points, dict):
+        if points["to"] < points["from"]:
+            yield (*path, "to"), wrong(points["to"], "at least from")
+        count = (points["to"] - points["from"]) // points["every"] + 1
+        if count > MOST_POINTS:
+            yield (*path, "every"), f" = {points['every']}: {count} iterations; allowed are {MOST_POINTS}"
+
+
+def _rows(tier, experiment, path):
+    """Yield what keeps an experiment's rows from being found by ``by``, target and ensemble alone."""
+    chosen = selected_runs(tier, experiment)
+    yield from _one_kind_of_targets(tier, chosen, path)
+    yield from _told_apart(experiment, chosen, path)
+    for selector in SELECTORS:
+        if selector in experiment:
+            every = {key: value for key, value in experiment.items() if key not in SELECTORS}
+            there = {named.get(selector) for _, _, named in selected_runs(tier, every)} - {None}
+            lost = [value for value in experiment[selector] if value not in there]
+            if lost:
+                known = ", ".join(str(value) for value in sorted(there, reverse=True)) or "none"
+                yield (*path, selector), f" = {show(lost)}: no run has these; allowed are {known}"
+    by = experiment["by"]
+    if experiment["paper_iterations"] == END and "iteration" in by:
+        yield (*path, "by"), f" = {show(by)}: has no iteration where paper_iterations is end"
+    if "iteration" not in by and len(paper_iterations(experiment)) > 1:
+        yield (*path, "by"), f" = {show(by)}: needs iteration, as there are several"
+
+
+def _one_kind_of_targets(tier, chosen, path):
+    kinds = {}
+    for name, _, _ in chosen:
+        problem = tier["descents"][name]["problem"]
+        kinds.setdefault(tier["problems"][problem].get("own_targets", False), f"descents.{name} (problems.{problem})")
+    if len(kinds) > 1:
+        text = (
+            f": {kinds[True]} has own_targets, {kinds[False]} has not; allowed is one kind, as intervals resample either "
+            "pairs of target and ensemble, or each by itself"
+        )
+        yield (*path, "descents"), text
+
+
+def _told_apart(experiment, chosen, path):
+    keys, seen = [key for key in experiment["by"] if key != "iteration"], set()
+    for _, _, named in chosen:
+        lacking = [key for key in keys if key not in named]
+        if lacking:
+            text = f" = {show(experiment['by'])}: {named['method']} runs have no {', '.join(lacking)}"
+            yield (*path, "by"), text
+            return
+        point = tuple(named[key] for key in keys)
+        if point in seen:
+            text = ", ".join(f"{key} = {value}" for key, value in zip(keys, point, strict=True))
+            yield (*path, "by"), f" = {show(experiment['by'])}: does not tell apart two runs with {text}"
+        seen.add(point)
+
+
+def _recording(tier, experiment, path):
+    """Yield the iterations that an experiment asks for and its descents do not record."""
+    recorded = {name: recorded_by(tier, name) for name in experiment["descents"] if name in tier["descents"]}
+    for name, run, _ in selected_runs(tier, experiment):
+        for point in paper_iterations(experiment):
+            own = own_iteration(point, run)
+            if point % run["step_factor"] or own > run["iterations"] or own not in recorded[name]:
+                yield (
+                    (*path, "paper_iterations"),
+                    f" = {point}: descents.{name} (step_factor {run['step_factor']}, "
+                    f"{run['iterations'] * run['step_factor']} iterations) does not record it",
+                )
+                break
+
+
+def _figures(tier):
+    drawings = sources.decorated("figures", "drawing")
+    tables = [*tier["experiments"], *tier["studies"]]
+    for name, shown in tier["figures"].items():
+        path = ("figures", name)
+        if name not in drawings:
+            yield path, f": unknown figure; allowed are {', '.join(drawings)}"
+        elif name not in shown:
+            yield path, wrong(shown, f"a list with {name} in it")
+        for table in shown:
+            if table not in tables:
+                yield path, unknown(table, tables, "table")

@@ -1,0 +1,138 @@
+"""What valid settings mean for the jobs: runs written out, iterations as they run, who takes which ensemble. Checks nothing."""
+
+from itertools import product
+
+from algoreg.spec import options
+from algoreg.spec.base import as_list
+from algoreg.spec.grids import facts, recorded_iterations, selects
+from algoreg.spec.tier import size_of
+
+
+def expand_runs(tier, name):
+    """Return the runs of descent ``name`` with lists multiplied out and defaults filled in, without the targets.
+
+    Returns
+    -------
+    list of dict
+        ``step`` and ``iterations`` as they run, ``step_factor`` (how many of the paper's iterations one of them stands
+        for), ``m`` and every option of the algorithm.
+    """
+    descent = tier["descents"][name]
+    factor = step_factor(tier, name)
+    defaults = {"m": tier["problems"][descent["problem"]]["m"], "step_factor": factor}
+    defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
+    runs = []
+    for entry in descent["runs"]:
+        filled = {**defaults, **entry}
+        for values in product(*map(as_list, filled.values())):
+            run = dict(zip(filled, values, strict=True))
+            runs.append({**run, "step": run["step"] * factor, "iterations": run["iterations"] // factor})
+    return runs
+
+
+def step_factor(tier, name):
+    """Return by how much the steps of descent ``name`` are larger than the paper's: its own factor, or the tier's, or 1."""
+    return tier["descents"][name].get("step_factor", tier.get("step_factor", 1))
+
+
+def own_record(tier, name):
+    """Return what descent ``name`` records, in iterations as they run; its settings say it in the paper's.
+
+    Returns
+    -------
+    dict
+        ``errors`` and perhaps ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`.
+    """
+    factor = step_factor(tier, name)
+    record = {}
+    for what, grid in tier["descents"][name]["record"].items():
+        record[what] = dict(grid)
+        if "every" in grid:
+            record[what]["every"] = grid["every"] // factor
+        if "at" in grid:
+            record[what]["at"] = [point // factor for point in grid["at"]]
+    return record
+
+
+def recorded_by(tier, name):
+    """Return the iterations that a descent records, as the engine has it: one grid up to the longest run, and every run's end."""
+    budgets = {run["iterations"] for run in expand_runs(tier, name)}
+    return {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
+
+
+def descent_ensembles(tier, name):
+    """Return the ensemble numbers that a descent runs on."""
+    descent = tier["descents"][name]
+    return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
+
+
+def descent_jobs(tier):
+    """Return which ensembles the jobs of descents take together, ``ensembles_per_job`` of a descent at a time.
+
+    Returns
+    -------
+    dict
+        Tuples of ensemble numbers, as in the files' names, to the descents that have a job for them. Where every job takes one, there
+        is one tuple, the wildcard.
+    """
+    several = tier.get("ensembles_per_job", 1)
+    if several == 1:
+        return {("{ensemble}",): list(tier["descents"])}
+    jobs = {}
+    for name in tier["descents"]:
+        numbers = [str(number) for number in descent_ensembles(tier, name)]
+        for start in range(0, len(numbers), several):
+            jobs.setdefault(tuple(numbers[start : start + several]), []).append(name)
+    return jobs
+
+
+def drawn_problems(tier, names=None):
+    """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
+    pairs = [
+        (tier["descents"][name]["problem"], number)
+        for name in tier["descents"]
+        if names is None or name in names
+        for number in descent_ensembles(tier, name)
+    ]
+    return list(dict.fromkeys(pairs))
+
+
+def spectrum_descents(tier):
+    """Return the names of the factored descents that record eigenvalues: the report page shows them."""
+    descents = tier["descents"].items()
+    return [name for name, one in descents if "spectrum" in one["record"] and one["algorithm"] == "factored"]
+
+
+def selected_runs(tier, experiment):
+    """Return (descent, run, what tells it apart) of all runs that an experiment collects, from the descents that exist."""
+    found = []
+    for name in experiment["descents"]:
+        if name in tier["descents"]:
+            descent = tier["descents"][name]
+            for run in expand_runs(tier, name):
+                named = facts(tier["problems"][descent["problem"]], descent["algorithm"], run)
+                if selects(experiment, named):
+                    found.append((name, run, named))
+    return found
+
+
+def study_options(block):
+    """Return the options of a study, the defaults of its module filled in."""
+    return {**options.defaults(options.of_study(block["study"])), **block.get("options", {})}
+
+
+def study_parts(block):
+    """Return which ensembles each job of a study takes, dealt out by turns."""
+    jobs = block.get("jobs", 1)
+    return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
+
+
+def judged(entry, tier):
+    """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
+    tables = {*tier["experiments"], *tier.get("studies", {})}
+    return size_of(tier) in entry["tiers"] and tables.issuperset(entry["experiments"])
+
+
+def rule_name(claim_id):
+    """Return the workflow rule of a claim."""
+    return "claim_" + claim_id.replace("-", "_")

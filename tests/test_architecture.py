@@ -1,0 +1,173 @@
+"""The house: arrows between rooms point down, core rooms name nothing of a chapter, modules and functions stay short.
+
+What still breaks a rule is listed beside it. The lists only get shorter.
+"""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+from conftest import ROOT
+
+from algoreg import sources
+from algoreg.spec.chapters import load_chapters
+
+# From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
+FLOORS = (
+    "sources",
+    "spec",
+    "registry",
+    "store",
+    "numerics",
+    "engine.kernels",
+    "ensembles",
+    "algorithms",
+    "engine",
+    "analysis",
+    "judge",
+    "tell",
+    "chapters",
+)
+UPWARDS = {
+    ("algoreg.engine.study", "algoreg.tell.columns"),
+    ("algoreg.judge.claims", "algoreg.tell.columns"),
+    ("algoreg.judge.claims", "algoreg.tell.wording"),
+    ("algoreg.judge.rejudge", "algoreg.tell.report"),
+    ("algoreg.numerics.measurements", "algoreg.engine.cuda_graphs"),
+    ("algoreg.spec.settings", "algoreg.tell.columns"),
+}
+NAME_A_CHAPTERS_WORK = {"sources", "spec.settings", "tell.columns", "tell.page", "tell.report"}
+
+LONGEST_MODULE = 400
+LONG_MODULES = {
+    "engine.kernels.passes",
+    "judge.reference",
+    "spec.settings",
+    "tell.page",
+    "tell.report",
+}
+LONGEST_FUNCTION = 60
+LONG_FUNCTIONS = {
+    "chapters.networks.studies.quadratic_network.measure",
+    "chapters.proof.studies.rank_one_dynamics.measure",
+    "chapters.proof.studies.rank_r_dynamics.measure",
+    "judge.claims.judge",
+    "tell.documents.claims_document",
+    "tell.documents.tables_document",
+    "tell.page.comparisons",
+    "tell.page.interval_axis",
+    "tell.page.render",
+}
+
+
+@cache
+def modules():
+    """Return ``{dotted name: path}`` of every module of the package."""
+    found = {}
+    for path in sorted(sources.PACKAGE.rglob("*.py")):
+        parts = path.relative_to(sources.PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def room(module):
+    """Return the room of a module, None for the package itself; an engine's kernels are a floor of their own."""
+    name = module.partition(".")[2]
+    floors = [floor for floor in FLOORS if f"{name}.".startswith(f"{floor}.")]
+    return max(floors, key=len, default=name or None)
+
+
+def imports(module):
+    """Return the modules of the package that a module imports; a package's own folder counts only where it has code."""
+    return [name for name in sources.imported_modules(modules()[module]) if modules()[name].read_text()]
+
+
+def test_every_module_is_in_a_room_and_empty_where_it_only_marks_a_folder():
+    for module, path in modules().items():
+        assert room(module) in (None, *FLOORS), module
+        if path.name == "__init__.py" and module != "algoreg.chapters":
+            assert path.read_text() == "", module
+
+
+def test_no_arrow_points_upwards():
+    found = {
+        (module, name)
+        for module in modules()
+        for name in imports(module)
+        if None not in (room(module), room(name)) and FLOORS.index(room(name)) > FLOORS.index(room(module))
+    }
+    assert found <= UPWARDS, sorted(found - UPWARDS)
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    todo = {module: set(imports(module)) - {module} for module in modules()}
+    while free := {module for module, wanted in todo.items() if not wanted}:
+        todo = {module: wanted - free for module, wanted in todo.items() if module not in free}
+    assert not todo, f"in or above a circle: {sorted(todo)}"
+
+
+def test_a_chapter_imports_no_other_chapter():
+    for module in modules():
+        own = sources.chapter_of(module) if module != "algoreg" else None
+        for name in imports(module):
+            assert sources.chapter_of(name) in (None, own), f"{module} imports {name}"
+
+
+@cache
+def chapters_words():
+    """Return the names of claims, papers, published curves, tables and figures; plain words such as `window` left out."""
+    words = set()
+    for chapter in load_chapters():
+        words |= {entry["id"] for entry in chapter.claims} | set(chapter.papers) | set(chapter.published)
+        for section in ("experiments", "studies", "figures"):
+            words |= set(chapter.experiments.get(section, {}))
+    return {word for word in words if re.search(r"[\d_-]", word)}
+
+
+def texts(tree):
+    """Return the texts and the names of functions in a syntax tree; docstrings, which cite papers, left out."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+        elif isinstance(node, ast.FunctionDef):
+            yield node.name
+
+
+def test_core_rooms_name_nothing_of_a_chapter():
+    assert {"fig1-initialisation", "li2018", "figure_5a_sgd", "rank_r_dynamics"} <= chapters_words()
+    for module, path in modules().items():
+        if room(module) in (None, "chapters") or module.partition(".")[2] in NAME_A_CHAPTERS_WORK:
+            continue
+        assert not [name for name in imports(module) if sources.chapter_of(name)], module
+        for text in texts(ast.parse(path.read_text())):
+            named = {word for word in re.findall(r"[\w-]+", text) if word in chapters_words() or "LMZ" in word}
+            assert not named, f"{module}: {sorted(named)}"
+
+
+def test_modules_are_short():
+    long = {module for module, path in modules().items() if len(path.read_text().splitlines()) > LONGEST_MODULE}
+    found = {module.partition(".")[2] for module in long}
+    assert found <= LONG_MODULES, sorted(found - LONG_MODULES)
+
+
+@pytest.mark.parametrize("folder", ["package", "scripts", "tools"])
+def test_functions_are_short(folder):
+    if folder == "package":
+        files = {module.partition(".")[2]: path for module, path in modules().items()}
+    else:
+        files = {f"{folder}.{path.stem}": path for path in (ROOT / folder).rglob("*.py")}
+    found = {
+        f"{module}.{node.name}": node.end_lineno - node.lineno + 1
+        for module, path in files.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    long = {name: lines for name, lines in found.items() if lines > LONGEST_FUNCTION and name not in LONG_FUNCTIONS}
+    assert not long, long
