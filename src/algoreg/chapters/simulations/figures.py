@@ -121,8 +121,8 @@ def _thresholds(axes, tables, claim):
             frame = tables[name][tables[name]["method"] == method] if name in tables else table.iloc[:0]
             if len(frame):
                 means[name, method] = _threshold_line(axes, frame, method, name.endswith("large"))
-    other = means["figure_4_thresholds", claim["estimand"]["against"]]
-    if len(other):
+    other = means.get(("figure_4_thresholds", claim["estimand"]["against"]))
+    if other is not None:
         margin_slope(axes, other, claim, "exponent over factored descent's")
     rank, sizes = int(table["rank"].iloc[0]), np.array(sorted(table["d"].unique()))
     grid = np.linspace(sizes[0], sizes[-1], 100).round().astype(int)
