@@ -37,16 +37,12 @@ NAME_A_CHAPTERS_WORK = {"sources", "spec.fitting", "tell.page"}
 
 LONGEST_MODULE = 400
 LONG_MODULES = {
-    "chapters.proof.figures",
     "engine.kernels.passes",
     "tell.page",
 }
 LONGEST_FUNCTION = 60
 LONG_FUNCTIONS = {
-    "chapters.networks.figures.lemma_printed",
     "chapters.networks.studies.quadratic_network.measure",
-    "chapters.proof.figures.dynamics_course",
-    "chapters.proof.figures.rank_r_dynamics",
     "chapters.proof.studies.rank_one_dynamics.measure",
     "chapters.proof.studies.rank_r_dynamics.measure",
     "tell.documents.tables_document",

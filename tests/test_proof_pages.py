@@ -50,7 +50,11 @@ def test_figures_are_drawn_with_labels_and_margins(tables, name):
         assert axes.get_ylabel() or name == "isometry_lemmas" or axes.get_title().startswith("control")
         assert axes.lines
     texts = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
-    wanted = {"rank_r_dynamics": "Theorem 4.2: at most 4", "rank_one_dynamics": "needed = had", "rip": "slope ½ in d"}
+    wanted = {
+        "rank_r_dynamics": "margin: Theorem 4.2 below 4",
+        "rank_one_dynamics": "margin: needed over had below 1",
+        "rip": "margin: within 0.1 of it",
+    }
     assert name not in wanted or wanted[name] in texts
 
 
