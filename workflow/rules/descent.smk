@@ -1,8 +1,10 @@
 # Gradient descent: a job per descent and ensemble, with all the descent's runs and targets.
 rule descend:
     input:
-        arrays=lambda wildcards: result(
-            f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
+        arrays=lambda wildcards: results(
+            [
+                f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
+            ]
         ),
     output:
         arrays_0=result("descents/{descent}/ensemble-{ensemble}.npz"),
