@@ -90,7 +90,7 @@ def copy_repository(folder):
         "environment.yml",
         "requirements.lock",
         "results/README.md",
-        "docs/deviations.md",
+        "docs/chapters",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():

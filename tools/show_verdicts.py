@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from algoreg.judge import claims
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
+from algoreg.tell.wording import verdict_table
 
 
 def finished(results, wanted):
@@ -37,7 +37,8 @@ def main():
     if not shown:
         print(f"no verdicts in {results} yet")
         return
-    print("\n" + claims.verdict_table(shown))
+    titles = {chapter.name: chapter.title for chapter in load_chapters()}
+    print("\n" + verdict_table(shown, titles))
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
     page = results / "report" / "index.html"
     if page.exists():

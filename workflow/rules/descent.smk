@@ -7,8 +7,8 @@ rule descend:
             ]
         ),
     output:
-        arrays_0=result("descents/{descent}/ensemble-{ensemble}.npz"),
-        sidecar_0=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
+        arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
+        sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
     log:
         log_path("descend/{descent}-{ensemble}"),
     benchmark:
@@ -24,7 +24,7 @@ rule descend:
         gpu=gpus_per_job(),
     params:
         descent="{descent}",
-        ensembles=lambda wildcards: [wildcards.ensemble],
+        ensemble=lambda wildcards: int(wildcards.ensemble),
         problem=problem_of,
         block=configured("descents/{descent}"),
         runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
@@ -32,7 +32,7 @@ rule descend:
         seed=config["seed"],
         dtype=configured("descents/{descent}/dtype", config["dtype"]),
         torch_threads=config["threads"],
-        checkpoints=[result("checkpoints/{descent}-{ensemble}.npz")],
+        checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
         plan=lambda wildcards: jobs.descent_plan(
             config, wildcards.descent, int(wildcards.ensemble)
         ),

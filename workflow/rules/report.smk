@@ -8,11 +8,12 @@ rule build_page:
         figures=all_figures(),
         spectra=results(jobs.spectrum_files(config)),
         published=PUBLISHED.values(),
-        templates=[
-            from_root("workflow", "report", "page", name)
-            for name in ("page.html", "page.css", "page.js")
-        ],
-        ledger=from_root("docs", "deviations.md"),
+        templates=sorted(
+            map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
+        ),
+        chapters=sorted(
+            map(str, Path(from_root("docs", "chapters")).glob("[a-z]*.md"))
+        ),
     output:
         page=report(
             result("report/index.html"),

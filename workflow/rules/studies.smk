@@ -28,6 +28,7 @@ rule measure:
         # Verdicts are judged from studies.
         dtype=configured("studies/{study}/dtype", "float64"),
         torch_threads=config["threads"],
+        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
         title=lambda wildcards: sources.module_title(
             "studies", config["studies"][wildcards.study]["study"]
         ),

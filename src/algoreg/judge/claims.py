@@ -6,15 +6,20 @@ from algoreg import registry, sources
 from algoreg.numerics.seeds import stream
 from algoreg.spec.columns import readable
 from algoreg.spec.plan import rule_name
-from algoreg.tell.wording import SIGNS as SIGNS
-from algoreg.tell.wording import exact, say, verdicts_of
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_JUDGED, INVALID = "not-judged", "invalid"
+SIGNS = {"above": ">", "below": "<"}
 
 
 class CannotJudge(ValueError):
     """A claim whose estimand does not go with its parameters or its tables."""
+
+
+def exact(value):
+    """Return a number of the registry as text that is that number, not one near it."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))
 
 
 def criterion(entry):
@@ -30,7 +35,7 @@ def verdict(estimate, direction, margin):
 
     Parameters
     ----------
-    estimate : algoreg.analysis.estimators.Estimate
+    estimate : algoreg.analysis.intervals.Estimate
     direction : str
         ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
     margin : float
@@ -92,15 +97,15 @@ def judge(entry, tables, published, seed):
         "estimate": None,
         "ci_low": None,
         "ci_high": None,
+        "margin": entry["margin"],
         "control_verdict": None,
+        "control_estimate": None,
         "table": None,
         "figure": None,
         "provenance": f"provenance/claims/{entry['id']}.json.json",
         "direction": entry["direction"],
-        "margin": entry["margin"],
         "reason": entry["reason"],
         "control": entry["control"]["statement"],
-        "control_estimate": None,
         "positive_control": entry.get("positive_control", {}).get("statement"),
         "positive_control_verdict": None,
         "positive_control_estimate": None,
@@ -125,16 +130,3 @@ def judge(entry, tables, published, seed):
     ):
         result["verdict"] = INVALID
     return result
-
-
-def verdict_table(claims):
-    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, controls; remedies stand below it."""
-    rows, remedies = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")], []
-    for claim in claims:
-        said = say(claim, verdicts_of(claims), digits=4)
-        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
-        rows.append((claim["id"], outcome, said.estimate, said.interval, said.needed, said.controls()))
-        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *([""] if remedies else []), *remedies])
