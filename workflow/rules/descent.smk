@@ -1,10 +1,8 @@
 # Gradient descent: a job per descent and ensemble, with all the descent's runs and targets.
 rule descend:
     input:
-        arrays=lambda wildcards: results(
-            [
-                f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
-            ]
+        arrays=lambda wildcards: result(
+            f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
         ),
     output:
         arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
