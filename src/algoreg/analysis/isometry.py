@@ -2,7 +2,7 @@
 
 import torch
 
-from algoreg.numerics.diagnostics import isometry_excess
+from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.seeds import stream
 
 # Power steps for the curvature at X*; what they miss of its largest value is within a few percent.
