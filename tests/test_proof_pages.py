@@ -65,7 +65,11 @@ def test_axes_are_called_what_is_drawn_along_them_and_margins_are_named(tables, 
         row = [other for other in figure.axes if other.get_subplotspec().rowspan.start == place.rowspan.start]
         assert min(row, key=lambda other: other.get_subplotspec().colspan.start).get_ylabel()
     texts = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
-    wanted = {"rank_r_dynamics": "Theorem 4.2: at most 4", "rank_one_dynamics": "needed = had", "rip": "slope ½ in d"}
+    wanted = {
+        "rank_r_dynamics": "margin: Theorem 4.2 below 4",
+        "rank_one_dynamics": "margin: needed over had below 1",
+        "rip": "margin: within 0.1 of it",
+    }
     assert name not in wanted or wanted[name] in texts
 
 

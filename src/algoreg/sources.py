@@ -176,7 +176,9 @@ def class_literal(kind, name, constant):
 
 def _class_constant(kind, path, name, constant):
     """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
-    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    node = next((node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return None
     for line in node.body:
         targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
         if any(getattr(target, "id", None) == constant for target in targets):

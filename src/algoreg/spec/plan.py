@@ -66,26 +66,6 @@ def descent_ensembles(tier, name):
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
-def descent_jobs(tier):
-    """Return which ensembles the jobs of descents take together, ``ensembles_per_job`` of a descent at a time.
-
-    Returns
-    -------
-    dict
-        Tuples of ensemble numbers, as in the files' names, to the descents that have a job for them. Where every job takes one, there
-        is one tuple, the wildcard.
-    """
-    several = tier.get("ensembles_per_job", 1)
-    if several == 1:
-        return {("{ensemble}",): list(tier["descents"])}
-    jobs = {}
-    for name in tier["descents"]:
-        numbers = [str(number) for number in descent_ensembles(tier, name)]
-        for start in range(0, len(numbers), several):
-            jobs.setdefault(tuple(numbers[start : start + several]), []).append(name)
-    return jobs
-
-
 def drawn_problems(tier, names=None):
     """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
     pairs = [
