@@ -30,7 +30,7 @@ FLOORS = (
     "tell",
     "chapters",
 )
-NAME_A_CHAPTERS_WORK = {"sources", "spec.fitting", "tell.page"}
+NAME_A_CHAPTERS_WORK = {"tell.page"}
 
 LONGEST_MODULE = 400
 LONG_MODULES = {"engine.kernels.passes", "tell.page"}
