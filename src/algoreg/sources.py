@@ -236,7 +236,7 @@ def figure_title(name):
     """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
     text = ast.get_docstring(decorated("figures", "drawing")[name].node) or name
     text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
-    text = re.sub(r" \[LMZ18, (.*?)\]", r" (the paper's \1)", text)
+    text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]
 
 
