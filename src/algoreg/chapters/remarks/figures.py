@@ -169,14 +169,14 @@ def min_trace(tables):
     """Draw where descent ends as α falls, few and many measurements and commuting ones, and both methods against m."""
     table, commuting = tables["min_trace"], tables["min_trace_commuting"]
     descents = table[table["method"] == "descent"]
-    ratios = sorted(table["m_per_dr"].unique())
+    ratios = sorted(table["m_over_dr"].unique())
     enough = min((ratio for ratio in ratios if ratio >= 2.6), default=ratios[-1])
     figure, grid = plt.subplots(2, 2, figsize=(9.6, 7.4))
-    few = descents[descents["m_per_dr"] == ratios[0]]
+    few = descents[descents["m_over_dr"] == ratios[0]]
     _path(grid[0][0], few, f"m = {ratios[0]:g}·dr Gaussian measurements")
     one = nearest_then_away(few)
     grid[0][0].plot(one.index, one, color=THIRD, linewidth=1.6, label="one run: comes near, then leaves")
-    _path(grid[0][1], descents[descents["m_per_dr"] == enough], f"m = {enough:g}·dr Gaussian measurements")
+    _path(grid[0][1], descents[descents["m_over_dr"] == enough], f"m = {enough:g}·dr Gaussian measurements")
     diagonal = commuting[commuting["method"] == "descent"]
     first = commuting.iloc[0]
     title = f"diagonal A_i (commuting): d = {first['d']:g}, m = {first['m']:g}, {draws(commuting)}"
@@ -192,8 +192,8 @@ def min_trace(tables):
     ):
         good = frame[frame["status"] != "diverged"]
         distances = good["distance_to_target"].clip(lower=LEAST_DISTANCE)
-        axes.plot(good["m_per_dr"] * shift, distances, "o", color=colour, markersize=3.5, alpha=0.5, label=label)
-        share = (good["distance_to_target"] < 0.01).groupby(good["m_per_dr"]).mean()
+        axes.plot(good["m_over_dr"] * shift, distances, "o", color=colour, markersize=3.5, alpha=0.5, label=label)
+        share = (good["distance_to_target"] < 0.01).groupby(good["m_over_dr"]).mean()
         for ratio, part in share.items():
             axes.annotate(
                 f"{part:.0%}", (ratio * shift, 3 if colour == TRAIN else 1.2), color=colour, fontsize=7, ha="center"

@@ -121,8 +121,8 @@ def iterations_in_alpha(tables):
         if len(falling):
             label = "control: η = c·log d/log(d/α)"
             _means(axes, falling, "log_d_over_alpha", "over_bound", COLOURS[3], label, "^")
-        certified = frame["delta_high"].notna().all()
-        delta = f"δ < {frame['delta_high'].max():.1e}" if certified else f"δ > {frame['delta_low'].min():.1f}"
+        certified = frame["delta_up"].notna().all()
+        delta = f"δ < {frame['delta_up'].max():.1e}" if certified else f"δ > {frame['delta_low'].min():.1f}"
         axes.set(
             xscale="log",
             yscale="log",
@@ -146,7 +146,7 @@ def _fixed_step(axes, tables):
         table = tables[name][tables[name]["rule"] == "constant"]
         table = table.assign(time=table["iterations"] * table["step"])
         means = _means(axes, table, "kappa", "time", colour, "", marker)
-        kind = "certified, " if table["delta_high"].notna().all() else ""
+        kind = "certified, " if table["delta_up"].notna().all() else ""
         axes.containers[-1].set_label(_named(f"{kind}{_size(table)},\nη = {table['step'].iloc[0]:g}", means))
         if name == "iterations_in_kappa":
             points = table["kappa"].unique()
@@ -195,8 +195,8 @@ def error_at_time(tables):
     figure, grid = plt.subplots(
         1, 3 if certified is not None else 2, figsize=(13.2 if certified is not None else 9, 4.3), sharey=True
     )
-    last, most = table["time"].max(), table["m_per_dr"].max()
-    panels = [(grid[0], table[(table["time"] == last) & (table["m_per_dr"] == most)])]
+    last, most = table["time"].max(), table["m_over_dr"].max()
+    panels = [(grid[0], table[(table["time"] == last) & (table["m_over_dr"] == most)])]
     if certified is not None:
         panels.append((grid[2], certified[certified["time"] == certified["time"].max()]))
     for axes, frame in panels:
@@ -213,8 +213,8 @@ def error_at_time(tables):
                 grid_alpha, theorem_11_error(first["d"], kappa, grid_alpha), "--", color=COLOURS[place], linewidth=0.9
             )
             covering.append(inside["over_bound"].max())
-        high = frame["delta_high"].notna().all()
-        delta = f"δ < {frame['delta_high'].max():.1e}" if high else f"δ > {frame['delta_low'].min():.1f}"
+        high = frame["delta_up"].notna().all()
+        delta = f"δ < {frame['delta_up'].max():.1e}" if high else f"δ > {frame['delta_low'].min():.1f}"
         axes.plot(
             [], [], "--", color="black", linewidth=0.9, label=f"α√d/κ² (constant that covers: {max(covering):.1e})"
         )
@@ -231,9 +231,9 @@ def error_at_time(tables):
         axes.set_title(f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {delta}\n{_size(frame)}")
     axes = grid[1]
     kappa = table["kappa"].min()
-    for place, per in enumerate(sorted(table["m_per_dr"].unique())):
+    for place, per in enumerate(sorted(table["m_over_dr"].unique())):
         for style, time in zip((":", "--", "-"), sorted(table["time"].unique()), strict=False):
-            part = table[(table["m_per_dr"] == per) & (table["time"] == time) & (table["kappa"] == kappa)]
+            part = table[(table["m_over_dr"] == per) & (table["time"] == time) & (table["kappa"] == kappa)]
             label = f"m = {per:g}dr, time {time:g}"
             _means(axes, part, "alpha", "squared_error", COLOURS[place], label, "osD"[place], linestyle=style)
             axes.containers[-1].set_label(label)
