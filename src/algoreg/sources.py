@@ -92,9 +92,9 @@ def module_names(kind: str) -> list[str]:
 
 
 def chapter_of(module: str) -> str | None:
-    """Return the chapter that a module belongs to, None for one of the core."""
+    """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
     parts = module.split(".")
-    return parts[2] if parts[1] == "chapters" and len(parts) > 2 else None
+    return parts[2] if parts[1] == "chapters" and len(parts) > 2 and parts[2] in chapters() else None
 
 
 @cache
