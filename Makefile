@@ -90,7 +90,7 @@ new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-c
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
-	@$(OPTIONS); test -f "reference/runs/$$tier.json" || { echo "no reference for tier $$tier: reference/runs/$$tier.json does not exist; there are references for: $$(ls reference/runs | sed s/.json// | paste -sd" ")"; exit 2; }
+	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
 	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; \

@@ -11,14 +11,6 @@ from types import ModuleType
 from typing import Any
 
 from algoreg import sources
-from algoreg.spec import options
-
-# The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
-WITHIN = {
-    "psd": ("psd", "symmetric", "rectangular"),
-    "symmetric": ("symmetric", "rectangular"),
-    "rectangular": ("rectangular",),
-}
 
 
 def _module(kind: str, name: str) -> str:
@@ -64,33 +56,6 @@ def drawing(name: str) -> Callable:
 def passages() -> dict[str, Callable]:
     """Return every passage, by name."""
     return {name: _function("ledger", "passage", name) for name in sources.decorated("ledger", "passage")}
-
-
-def options_of(algorithm: str) -> dict[str, Any]:
-    """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
-    fields = options.of_algorithm(algorithm).model_fields
-    own = {name: field for name, field in fields.items() if name not in options.COMMON}
-    return {name: None if field.is_required() else field.default for name, field in own.items()}
-
-
-def lacks(algorithm: str, ensemble: str) -> list[str]:
-    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
-
-    Read without importing either, so that a combination is refused before any job.
-
-    Parameters
-    ----------
-    algorithm, ensemble : str
-
-    Returns
-    -------
-    list of str
-    """
-    requires = sources.class_literal("algorithms", algorithm, "requires")
-    missing = sorted(requires - sources.class_literal("ensembles", ensemble, "provides"))
-    inner = sources.class_literal("algorithms", algorithm, "estimates")
-    outer = sources.class_literal("ensembles", ensemble, "acts_on")
-    return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])
 
 
 def modules_of_problem(problem: Mapping[str, Any]) -> list[str]:

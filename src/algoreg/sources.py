@@ -177,7 +177,9 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
 
 def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> Any:
     """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
-    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    node = next((node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return None
     for line in (one for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign) and one.value):
         targets = line.targets if isinstance(line, ast.Assign) else [line.target]
         if any(getattr(target, "id", None) == constant for target in targets):

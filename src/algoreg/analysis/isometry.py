@@ -12,7 +12,7 @@ CURVATURE_STEPS = 60
 def isometry_bounds(ensemble, m, rank, seed):
     """Return bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements, from below and above.
 
-    From below by :func:`algoreg.numerics.diagnostics.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram matrix, which
+    From below by :func:`algoreg.numerics.isometry.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram matrix, which
     bounds the constant of every rank, else None: nothing certifies it.
 
     Returns
