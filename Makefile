@@ -148,10 +148,10 @@ test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
 	@$(OPTIONS); ALGOREG_TIER="$$tier" $(RUN) pytest -m browser -rs
 
-lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
+lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
 	$(BIN)/ruff format --check src scripts tools tests benchmarks
-	$(BIN)/python tools/lint_pickles.py
+	.venv/tools/bin/mypy --python-executable $(BIN)/python
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 

@@ -12,11 +12,13 @@ from conftest import ROOT, registered_claims, setting_problems, tier_settings
 
 from algoreg import sources
 from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
+from algoreg.analysis.isometry import isometry_bounds
 from algoreg.chapters import li2018
+from algoreg.chapters.theorem import runs
 from algoreg.chapters.theorem.estimands import iterations as estimands
 from algoreg.chapters.theorem.ledger import iterations as passages
 from algoreg.chapters.theorem.studies import iterations
-from algoreg.engine import batches, study
+from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import isometry, theory
 from algoreg.numerics.problems import draw_factor
@@ -170,7 +172,7 @@ def test_a_right_rotation_changes_nothing_and_a_low_rank_misses_the_target():
     dense = Dense(8, 2, 1.5, 32, 0, 0)
     errors = dense.run(1e-3 * np.eye(8), 0.2, rows["iteration"].max()) / np.linalg.norm(dense.goal)
     assert rows["test_error"].to_numpy() == pytest.approx(errors[rows["iteration"]], rel=1e-7)
-    low = batches.initial_factor("low_rank", 0.1, torch.from_numpy(dense.factor), 5, 0)
+    low = runs.initial_factor("low_rank", 0.1, torch.from_numpy(dense.factor), 5, 0)
     assert torch.linalg.matrix_rank(low) == 1
     assert low[:, :1].norm() == pytest.approx(0.1)
 
@@ -200,15 +202,15 @@ def test_a_window_of_less_than_one_iteration_is_one():
 
 def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_matrix():
     context = study.Context(5, [0], torch.device("cpu"), torch.float64)
-    found = list(batches.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
+    found = list(runs.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
     assert [(type(one), known) for one, known in found] == [
         (gaussian.Ensemble, [9, 3]),
         (wishart.Ensemble, [100]),
         (wishart.Ensemble, [10]),
     ]
-    low, high = batches.isometry_bounds(found[1][0], 100, 1, 5)
+    low, high = isometry_bounds(found[1][0], 100, 1, 5)
     assert 0 < low <= high == found[1][0].isometry_deviation()
-    low, high = batches.isometry_bounds(found[0][0], 9, 1, 5)
+    low, high = isometry_bounds(found[0][0], 9, 1, 5)
     assert low > 0
     assert high is None
     table = measured("iterations", ITERATIONS, m_over_dr=1e8, starts=["identity"])

@@ -31,6 +31,7 @@ try:
     from algoreg.store import chain as result_chain
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
+    from algoreg.tell.charts.claims import claims_of
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "

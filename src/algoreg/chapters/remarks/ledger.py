@@ -1,7 +1,7 @@
 """The ledger's evidence on the paper's remarks: least nuclear norm, mini-batches."""
 
 from algoreg.analysis.cells import chosen
-from algoreg.chapters.remarks.figures import nearest_then_away
+from algoreg.chapters.remarks.estimands import nearest_then_away
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.report import markdown, number, passage
