@@ -99,7 +99,8 @@ class Context:
                 self.checkpoint.keep(name, descent.save())
 
         descent.run(after=keep)
-        self.checkpoint.keep(name, descent.save())
+        if self.checkpoint.path is not None:
+            self.checkpoint.keep(name, descent.save())
         return descent
 
 
