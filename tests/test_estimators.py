@@ -1,20 +1,19 @@
-import json
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, registered_claims
+from conftest import registered_claims
 
-from algoreg.analysis import intervals
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval, log_spread
 from algoreg.analysis.predictions import prediction_interval, variance_components
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge import claims, published
+from algoreg.judge import claims, published, references
 from algoreg.judge.published import match
-from algoreg.tell import report, wording
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell import wording
 
 TARGETS, ENSEMBLES = 5, 3
 
@@ -29,9 +28,9 @@ def crossed(rng, spreads, targets=TARGETS, ensembles=ENSEMBLES):
     )
 
 
+@pytest.mark.replicates(200)
 @pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 1.0, 0.3), (0.5, 0.5, 0.5), (0.0, 0.0, 1.0)])
-def test_the_crossed_interval_covers(spreads, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
+def test_the_crossed_interval_covers(spreads):
     rng = np.random.default_rng(1)
     trials, covered = 400, 0
     for _ in range(trials):
@@ -62,6 +61,7 @@ def tail_limit(trials):
     return 0.025 + 4 * np.sqrt(0.025 * 0.975 / trials)
 
 
+@pytest.mark.replicates(150)
 @pytest.mark.parametrize(
     ("kind", "spreads", "targets", "ensembles", "exact"),
     [
@@ -74,9 +74,8 @@ def tail_limit(trials):
         ("heavy", (1.0, 0.0, 0.3), 5, 3, False),
     ],
 )
-def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact, monkeypatch):
+def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact):
     """As means of logs these are geometric means of lognormal values."""
-    monkeypatch.setattr(intervals, "REPLICATES", 150)
     rng = np.random.default_rng(11)
 
     def trial():
@@ -91,9 +90,9 @@ def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, ex
         assert below + above > 0.012
 
 
+@pytest.mark.replicates(150)
 @pytest.mark.parametrize(("spread", "covers"), [(PLAIN_LOG_SPREAD, True), (2**0.5, False)])
-def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 150)
+def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers):
     rng = np.random.default_rng(12)
     each = spread / 2**0.5
     draws = [crossed_effects(rng, "gaussian", (each, each, 0.0), TARGETS, ENSEMBLES) for _ in range(300)]
@@ -152,13 +151,13 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 
 def test_no_claim_takes_plain_means_of_values_over_decades():
-    reference = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text(encoding="utf-8"))
+    reference = references.read_tier("standard")
     registry, judged = registered_claims(), 0
     for entry in registry:
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
             continue
-        frame = chosen(report.frame_of(reference["tables"][given["table"]]), given.get("where"))
+        frame = chosen(frame_of(reference["tables"][given["table"]]), given.get("where"))
         for key in PLAIN_MEANS[given["name"]]:
             _, values = cells(frame, given["by"], given[key])
             judged += 1

@@ -22,6 +22,7 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, registry, sources
+    from algoreg.judge import references
     from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked
@@ -74,7 +75,8 @@ MEASURED = [name for name in config["experiments"] if name not in COMPARED]
 PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 SOLVERS = {name: version(name) for name in ("cvxpy", "clarabel", "scs")}
-REFERENCE = ROOT / "reference" / "runs" / f"{TIER}.json"
+CHAPTERS = load_chapters({entry["chapter"] for entry in CLAIMS})
+REFERENCES = references.paths(TIER, [chapter.name for chapter in CHAPTERS])
 
 
 wildcard_constraints:

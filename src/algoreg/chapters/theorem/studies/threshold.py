@@ -13,6 +13,7 @@ from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
+from algoreg.spec import options as declared
 from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
 
 
@@ -134,7 +135,7 @@ def _rows(options, context, number, d, ranks):
 
 def _runs(options, context, d, counts):
     """Return the runs without their step, and their targets, shape (B, d, d)."""
-    known = registry.options_of(options["algorithm"])
+    known = declared.of_runs(options["algorithm"])
     own = {**known, **options.get("algorithm_options", {})}
     starts = options["alpha"] if "alpha" in known else [0.0]
     runs, planted = [], []
@@ -167,7 +168,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
         )
     )
     rows = []
-    for run, errors, ended in zip(runs, *(seen.memory[key].tolist() for key in ("errors", "ended")), strict=True):
+    for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):
             finite = math.isfinite(error)
             status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"
