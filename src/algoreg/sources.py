@@ -93,9 +93,9 @@ def module_names(kind: str) -> list[str]:
 
 
 def chapter_of(module: str) -> str | None:
-    """Return the chapter that a module belongs to, None for one of the core."""
+    """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
     parts = module.split(".")
-    return parts[2] if parts[1] == "chapters" and len(parts) > 2 else None
+    return parts[2] if parts[1] == "chapters" and len(parts) > 2 and parts[2] in chapters() else None
 
 
 @cache
@@ -239,7 +239,7 @@ def figure_title(name: str) -> str:
     """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
     text = ast.get_docstring(decorated("figures", "drawing")[name].node) or name
     text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
-    text = re.sub(r" \[LMZ18, (.*?)\]", r" (the paper's \1)", text)
+    text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]
 
 

@@ -53,8 +53,8 @@ def margin_text(claim, what=""):
 
 def isometry(frame):
     """Return what is known of δ: that it is certified to be below a number, or that an attack found it above one."""
-    if frame["delta_high"].notna().all():
-        return f"δ < {number(float(np.max(frame['delta_high'])))}"
+    if frame["delta_up"].notna().all():
+        return f"δ < {number(float(np.max(frame['delta_up'])))}"
     return f"δ > {frame['delta_low'].min():.1f}"
 
 
