@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +280,9 @@ def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
             raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
         seen.add(name)
         todo.extend(imported_modules(file))
-        parent = name.rpartition(".")[0]
-        if parent:
-            todo.append(parent)
+        # A folder of a chapter may have no __init__.py: there is no code in it then.
+        parents = accumulate(name.split(".")[:-1], "{}.{}".format)
+        todo.extend(parent for parent in parents if module_path(parent))
     return frozenset(seen)
 
 
