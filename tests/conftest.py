@@ -51,12 +51,12 @@ def tier_settings(tier):
 
 @cache
 def _tier_settings(tier):
-    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml")
 
 
 def registered_claims():
     """Return the claims of all chapters."""
-    return tiers.load_claims(SCHEMAS)
+    return tiers.load_claims()
 
 
 def setting_problems(content, file="tier.yaml"):
@@ -68,7 +68,7 @@ def setting_problems(content, file="tier.yaml"):
         As :func:`tier_settings` returns them, changed by the test.
     """
     try:
-        tiers.validate_tier(content, file, SCHEMAS)
+        tiers.validate_tier(content, file)
     except tiers.SettingsError as error:
         return error.problems
     return []
@@ -87,6 +87,7 @@ def copy_repository(folder):
         "notebooks",
         "reference",
         "environment.yml",
+        "references.bib",
         "requirements.lock",
         "results/README.md",
         "docs/deviations.md",

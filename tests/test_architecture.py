@@ -30,21 +30,17 @@ FLOORS = (
     "chapters",
 )
 UPWARDS = {
-    ("algoreg.engine.study", "algoreg.tell.columns"),
-    ("algoreg.judge.claims", "algoreg.tell.columns"),
     ("algoreg.judge.claims", "algoreg.tell.wording"),
     ("algoreg.judge.rejudge", "algoreg.tell.report"),
     ("algoreg.numerics.measurements", "algoreg.engine.cuda_graphs"),
-    ("algoreg.spec.settings", "algoreg.tell.columns"),
 }
-NAME_A_CHAPTERS_WORK = {"sources", "spec.settings", "tell.columns", "tell.page", "tell.report"}
+NAME_A_CHAPTERS_WORK = {"sources", "spec.columns", "tell.page", "tell.report"}
 
 LONGEST_MODULE = 400
 LONG_MODULES = {
     "chapters.proof.figures",
     "engine.kernels.passes",
     "judge.reference",
-    "spec.settings",
     "tell.page",
     "tell.report",
 }

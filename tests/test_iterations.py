@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SCHEMAS, registered_claims, tier_settings
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import sources
 from algoreg.analysis import estimators
@@ -16,7 +16,7 @@ from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 from algoreg.tell import figures
 
 STUDIES = ("iterations", "error_at_time", "window", "starts")
@@ -62,7 +62,7 @@ def few_replicates(monkeypatch):
 
 def measured(name, options, ensembles=1, **changes):
     """Return a study's table, its options completed as a tier's are."""
-    complete = settings.study_options({"study": name, "options": {**options, **changes}})
+    complete = plan.study_options({"study": name, "options": {**options, **changes}})
     context = study.Context(5, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     frame = study.collect([pd.DataFrame(study.measure(name, complete, context))], name)
     return frame.astype(dict.fromkeys(sources.module_literal("studies", name, "VALUES"), float))
@@ -306,10 +306,10 @@ def tier(name, **changes):
 def test_what_cannot_be_measured_is_named(name, options, change, message):
     good = {**options, "alphas": [1e-3, 1e-4, 1e-5]} if name == "iterations" else options
     if message is None:
-        assert settings.validate_tier(tier(name, **{**good, **change}), "t.yaml", SCHEMAS)
+        assert settings.validate_tier(tier(name, **{**good, **change}), "t.yaml")
         return
     with pytest.raises(settings.SettingsError, match="one") as caught:
-        settings.validate_tier(tier(name, **{**good, **change}), "t.yaml", SCHEMAS)
+        settings.validate_tier(tier(name, **{**good, **change}), "t.yaml")
     assert any(message in line for line in caught.value.problems), caught.value.problems
 
 
@@ -528,7 +528,7 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():
-        options = settings.study_options(block)
+        options = plan.study_options(block)
         # Certified ones are Gram matrices, drawn from streams of their own.
         if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
             continue

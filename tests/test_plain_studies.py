@@ -17,14 +17,14 @@ from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import settings
+from algoreg.spec import plan
 
 SEED = 5
 
 
 def rows_of(name, options, ensembles=(0,)):
     context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    complete = settings.study_options({"study": name, "options": options})
+    complete = plan.study_options({"study": name, "options": options})
     return pd.DataFrame(study.measure(name, complete, context))
 
 

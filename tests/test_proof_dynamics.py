@@ -15,7 +15,7 @@ from algoreg.engine import study
 from algoreg.ensembles import gram, wishart
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec.settings import study_options
+from algoreg.spec.plan import study_options
 
 
 def rows_of(name, options, ensembles=(0,)):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, tier_settings
+from conftest import tier_settings
 from test_ensembles import symmetric
 
 from algoreg.analysis import estimators
@@ -14,12 +14,12 @@ from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import diagnostics
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 
 
 def rows_of(name, options, ensembles=(0, 1)):
     context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    rows = study.measure(name, settings.study_options({"study": name, "options": options}), context)
+    rows = study.measure(name, plan.study_options({"study": name, "options": options}), context)
     return study.collect([pd.DataFrame(rows)], name)
 
 
@@ -196,7 +196,7 @@ def test_options_that_cannot_be_are_named_before_any_job():
             "studies": {**content["studies"], name: {**block, "options": {**block["options"], **change}}},
         }
         with pytest.raises(settings.SettingsError, match="studies") as caught:
-            settings.validate_tier(changed, "t.yaml", SCHEMAS)
+            settings.validate_tier(changed, "t.yaml")
         assert any(message in line for line in caught.value.problems), caught.value.problems
     with pytest.raises(ValueError, match="a Wishart draw for d = 8 needs at least"):
         wishart.Ensemble.draw(8, 30, 0, 0)

@@ -11,7 +11,7 @@ from algoreg import sources
 from algoreg.analysis import estimators
 from algoreg.chapters.proof import ledger as proof
 from algoreg.engine import study
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -28,7 +28,7 @@ def tables():
     for name in (*FIGURES, "rip_rank_one"):
         block = blocks[name]
         context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
-        rows = study.measure(block["study"], settings.study_options(block), context)
+        rows = study.measure(block["study"], plan.study_options(block), context)
         found[name] = study.collect([pd.DataFrame(rows)], block["study"])
     return found
 

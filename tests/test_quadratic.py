@@ -1,11 +1,12 @@
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, tier_settings
+from conftest import tier_settings
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -19,7 +20,7 @@ from algoreg.engine.descent import Batch
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics import diagnostics, theory
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 
 D, M, SEED = 6, 70, 3
 
@@ -188,7 +189,7 @@ def test_bad_settings_are_named_before_any_job():
     }
     tier["studies"]["quadratic_recovery"]["options"] |= {"rank": 9}
     with pytest.raises(settings.SettingsError) as caught:
-        settings.validate_tier(tier, "t.yaml", SCHEMAS)
+        settings.validate_tier(tier, "t.yaml")
     text = "\n".join(caught.value.problems)
     for key in bad.keys() - {"alpha", "step", "iterations"}:
         assert f"runs[0].{key} = {bad[key]}: allowed is" in text, (key, text)
@@ -198,7 +199,7 @@ def test_bad_settings_are_named_before_any_job():
         tier = tier_settings("smoke")
         tier["studies"][name]["options"] |= options
         with pytest.raises(settings.SettingsError, match="allowed is"):
-            settings.validate_tier(tier, "t.yaml", SCHEMAS)
+            settings.validate_tier(tier, "t.yaml")
 
 
 def test_the_generalisation_error_against_fresh_examples():
@@ -248,7 +249,7 @@ print((peak() - before) / (8 * (m * d + d * d)))
 
 
 def rows_of(name, options, ensembles=(0, 1), dtype=torch.float64):
-    known = settings.study_options({"study": name, "options": options})
+    known = plan.study_options({"study": name, "options": options})
     context = study.Context(SEED, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
     return pd.DataFrame(study.measure(name, known, context))
 
@@ -455,8 +456,8 @@ def test_exponents_in_the_error_of_tau_by_sign():
 
 
 def test_studies_name_the_variants_that_there_are():
-    named = quadratic_network.OPTIONS["variants"]["items"]["enum"]
-    assert named == list(VARIANTS)
+    named = get_args(get_args(quadratic_network.Options.model_fields["variants"].annotation)[0])
+    assert list(named) == list(VARIANTS)
 
 
 def test_exponents_in_the_error_of_tau_at_the_theorems_time():

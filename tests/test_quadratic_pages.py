@@ -8,7 +8,7 @@ from algoreg import sources
 from algoreg.analysis import estimators
 from algoreg.chapters.networks import ledger as passages
 from algoreg.engine import study
-from algoreg.spec import settings
+from algoreg.spec import plan
 from algoreg.tell import figures
 
 NETWORK = {"d": 6, "rank": 2, "m": [60], "targets": 2, "step": 0.1, "time": 8.0, "alpha": [1e-3]}
@@ -56,7 +56,7 @@ FIGURES = {
 def tables():
     context = study.Context(1, [0, 1], torch.device("cpu"), torch.float64, lambda line: None)
     return {
-        name: pd.DataFrame(study.measure(kind, settings.study_options({"study": kind, "options": options}), context))
+        name: pd.DataFrame(study.measure(kind, plan.study_options({"study": kind, "options": options}), context))
         for name, (kind, options) in BLOCKS.items()
     }
 

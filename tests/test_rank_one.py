@@ -12,7 +12,7 @@ from algoreg.engine.descent import Batch
 from algoreg.ensembles import rank_one, rank_one_pairs
 from algoreg.ensembles.rank_one import BLOCK_ROWS
 from algoreg.numerics import problems
-from algoreg.spec.settings import arithmetic, module_literal
+from algoreg.spec import options
 
 KINDS = {"rank_one": rank_one.Ensemble, "rank_one_pairs": rank_one_pairs.Ensemble}
 D, M, SEED = 6, 70, 5
@@ -114,7 +114,7 @@ def test_cast_keeps_the_digest_and_streams_are_told_apart(kind):
 def test_settings_know_how_many_numbers_are_stored(kind):
     ensemble = KINDS[kind].draw(4, 9, 7, 1)
     stored = sum(x.numel() for x in (ensemble.vectors, ensemble.partners) if x is not None)
-    assert arithmetic(module_literal("ensembles", kind, "NUMBERS", None), d=4, m=9) == stored
+    assert options.limits(kind).stored(d=4, m=9) == stored
 
 
 @kinds

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, registered_claims, tier_settings
+from conftest import registered_claims, tier_settings
 from scipy.optimize import linprog
 
 from algoreg import sources
@@ -238,7 +238,7 @@ def test_what_the_studies_cannot_be_is_named():
         block = content["studies"][name]
         changed = {**content["studies"], name: {**block, "options": {**block["options"], **change}}}
         with pytest.raises(settings.SettingsError) as caught:
-            settings.validate_tier({**content, "studies": changed}, "t.yaml", SCHEMAS)
+            settings.validate_tier({**content, "studies": changed}, "t.yaml")
         assert any(f"studies.{name}.options" in line and message in line for line in caught.value.problems), change
 
 

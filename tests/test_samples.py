@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, registered_claims, tier_settings
+from conftest import registered_claims, tier_settings
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -133,7 +133,7 @@ def test_wrong_options_are_named_before_any_run():
         ({"rank": [1, 9]}, "d = [8], rank = [1, 9]: allowed is every rank at most every d"),
         ({"step": [40]}, "allowed is every step at most every time"),
         ({"ratios": [1.0]}, "ratios = [1.0]: allowed is a list of two or more different numbers above 0"),
-        ({"alpha": [0]}, "alpha[0] = 0: allowed is"),
+        ({"alpha": [0]}, "alpha = [0]: allowed is"),
         ({"algorithm": "stochastic"}, 'algorithm = "stochastic": allowed is factored or projected'),
         ({"m": [10]}, "options.m = [10]: unknown key"),
     ]
@@ -141,7 +141,7 @@ def test_wrong_options_are_named_before_any_run():
         block = {**content["studies"]["samples_r"], "options": {**good, **change}}
         with pytest.raises(settings.SettingsError) as caught:
             settings.validate_tier(
-                {**content, "studies": {**content["studies"], "samples_r": block}}, "t.yaml", SCHEMAS
+                {**content, "studies": {**content["studies"], "samples_r": block}}, "t.yaml"
             )
         assert any(message in line for line in caught.value.problems), (message, caught.value.problems)
 

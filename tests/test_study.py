@@ -1,11 +1,11 @@
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, tier_settings
+from conftest import tier_settings
 
 from algoreg import sources
 from algoreg.engine import study
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 
 
 def tier(**changes):
@@ -16,7 +16,7 @@ def tier(**changes):
 
 def problems_of(content):
     with pytest.raises(settings.SettingsError) as caught:
-        settings.validate_tier(content, "t.yaml", SCHEMAS)
+        settings.validate_tier(content, "t.yaml")
     return caught.value.problems
 
 
@@ -25,9 +25,9 @@ def test_what_a_study_cannot_be_is_named():
     cases = [
         ({"options": {**good, "rank": 11}}, "studies.x_space.options: d = 10, rank = 11: allowed is rank at most d"),
         ({"options": {**good, "wide": 1}}, "studies.x_space.options.wide = 1: unknown key; allowed are d, rank"),
-        ({"options": {**good, "m": [0]}}, "studies.x_space.options.m[0] = 0: allowed is"),
+        ({"options": {**good, "m": [0]}}, "studies.x_space.options.m = [0]: allowed is"),
         ({"options": {"d": 3}}, "studies.x_space.options.rank is missing"),
-        ({"study": "nothing"}, "studies.x_space.study = nothing: allowed are"),
+        ({"study": "nothing"}, "studies.x_space.study = \"nothing\": unknown study; allowed are"),
         ({"jobs": 3}, "studies.x_space.jobs = 3: allowed is at most ensembles = 2"),
         ({"dtype": "float16"}, 'studies.x_space.dtype = "float16": allowed is float32 or float64'),
     ]
@@ -40,8 +40,8 @@ def test_what_a_study_cannot_be_is_named():
 
 
 def test_ensembles_are_dealt_out():
-    assert settings.study_parts({"ensembles": 5, "jobs": 2}) == [[0, 2, 4], [1, 3]]
-    assert settings.study_parts({"ensembles": 2}) == [[0, 1]]
+    assert plan.study_parts({"ensembles": 5, "jobs": 2}) == [[0, 2, 4], [1, 3]]
+    assert plan.study_parts({"ensembles": 2}) == [[0, 1]]
 
 
 def test_every_study_says_what_its_rows_are():
