@@ -323,7 +323,7 @@ def test_a_file_of_ones_own_cannot_take_the_name_of_a_shipped_tier(tmp_path):
 
 def test_the_workflow_refuses_a_taken_name_before_any_job(tmp_path):
     own = tmp_path / "mine.yaml"
-    own.write_text(yaml.safe_dump({**SMOKE, "seed": 99}))
+    own.write_text((ROOT / "config" / "smoke.yaml").read_text().replace("seed: 2018", "seed: 99"))
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", ROOT / "Snakefile", "--configfile", own]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
