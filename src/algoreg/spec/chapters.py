@@ -228,6 +228,13 @@ def references(folder=None):
     return keys
 
 
+def curve_columns(name):
+    """Return the columns of a published curve's file."""
+    (chapter,) = [chapter for chapter in load_chapters() if name in chapter.published]
+    with open(chapter.folder / "published" / f"{name}.csv", encoding="utf-8") as file:
+        return set(file.readline().strip().split(","))
+
+
 def tiers_of(entry):
     """Return the tiers that an entry has a size for."""
     return list(entry.get("sizes", entry.get("tiers", ())))
