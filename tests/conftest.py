@@ -7,15 +7,21 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
 from hypothesis import settings
 
-from algoreg.judge import reference
+from algoreg.analysis import intervals
+from algoreg.engine import study
+from algoreg.judge import references, snapshots
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
+from algoreg.spec.messages import in_file
+from algoreg.spec.plan import study_options
+from algoreg.store import study_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -34,6 +40,18 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(skip)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "replicates(count): how many resamples an interval takes in this test")
+
+
+@pytest.fixture(autouse=True)
+def resampled(request, monkeypatch):
+    """Let intervals take as many resamples as a test's mark says: few are quick, many are exact."""
+    mark = request.node.get_closest_marker("replicates")
+    if mark is not None:
+        monkeypatch.setattr(intervals, "REPLICATES", *mark.args)
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +86,36 @@ def setting_problems(content, file="tier.yaml"):
         As :func:`tier_settings` returns them, changed by the test.
     """
     try:
-        tiers.validate_tier(content, file)
+        tiers.check_tier(content, in_file(file))
     except tiers.SettingsError as error:
         return error.problems
     return []
+
+
+def option_problems(name, **changes):
+    """Return the lines that say what is wrong with the smoke tier when options of a study are others."""
+    content = tier_settings("smoke")
+    content["studies"][name]["options"] |= changes
+    return setting_problems(content)
+
+
+def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
+    """Return a study's table as the workflow makes it, on a CPU: options completed, rows in order.
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    options : dict
+        Of the study; defaults may be left out.
+    seed : int
+    ensembles : iterable of int
+        The numbers of the ensembles that are measured.
+    dtype : torch.dtype
+    """
+    complete = study_options({"study": name, "options": options})
+    context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
+    return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
 def copy_repository(folder):
@@ -80,17 +124,18 @@ def copy_repository(folder):
     for name in (
         "Snakefile",
         "config",
+        "references.bib",
         "workflow",
         "scripts",
+        "tools",
         "src",
         "profiles",
         "notebooks",
         "reference",
         "environment.yml",
-        "references.bib",
         "requirements.lock",
         "results/README.md",
-        "docs/deviations.md",
+        "docs/chapters",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():
@@ -199,10 +244,13 @@ def repository(smoke, tmp_path):
 def finished_tiny(tmp_path_factory):
     """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify; for reading."""
     folder = tiny_repository(tmp_path_factory.mktemp("tiny") / "repository")
-    done = snakemake(folder, "claims", "figures", "results/tiny/tables/x_space.csv", tier="tiny")
+    done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_study.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
-    content = reference.snapshot(folder / "results" / "tiny", tiny_settings(folder), partial=True)
-    (folder / "reference" / "runs" / "tiny.json").write_text(reference.dumps(content))
+    chapter = load_chapter("tiny", folder / "chapters" / "tiny")
+    content = snapshots.snapshot(folder / "results" / "tiny", tiny_settings(folder), chapter, partial=True)
+    path = references.path_of(chapter, "tiny")
+    path.parent.mkdir()
+    path.write_text(snapshots.dumps(content))
     done = snakemake(folder, "verify", tier="tiny")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "results" / "tiny" / "verify.txt").unlink()

@@ -199,14 +199,21 @@ def test_links_of_the_documents_lead_somewhere():
 
 
 @pytest.mark.workflow
-def test_the_diffs_in_contributing_apply_and_give_a_claim(tmp_path):
+def test_the_diffs_in_contributing_apply_and_give_a_claim_an_algorithm_and_a_chapter(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     diffs = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
-    assert len(diffs) == 3
+    touched = [re.findall(r"^\+\+\+ b/(.*)$", diff, re.MULTILINE) for diff in diffs]
+    claim, algorithm, chapter = touched
+    assert (len(claim), len(algorithm)) == (1, 1)
+    assert {path.rpartition("/")[0] for path in chapter} == {"src/algoreg/chapters/decay"}
     for diff in diffs:
         done = subprocess.run(["git", "apply"], cwd=folder, input=diff, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    done = snakemake(folder, "-n", "claim_decay_initialisation", tier="quick")
+    done = snakemake(folder, "-n", "claim_x_space_enough", tier="quick")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "Descent decay_d30, d=30, r=1, m=150, ensemble 3 of 3" in done.stdout + done.stderr
+    # The algorithm on the axis of sample complexity, measured.
+    done = snakemake(folder, "chapter_decay")
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = (folder / "results" / "smoke" / "tables" / "decay_samples.csv").read_text()
+    assert "recovered" in table or "converged" in table

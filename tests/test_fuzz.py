@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg import sources
-from algoreg.engine import descent, study
+from algoreg.engine import recording, study
+from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
@@ -184,10 +185,10 @@ def run_little(tier):
             arrays = problems.draw_problem(problem, tier["seed"], 0)
             ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
             stop = block.get("stop_below_train_error")
-            batch = descent.Batch(
+            batch = recording.recorded_batch(
                 ensemble, arrays["factors"], arrays["labels"], block["algorithm"], runs, record, tier["seed"], stop
             )
-            batch.run(until=10)
+            Descent(batch).run(until=10)
         rows = [(i, p, 1.0, 1.0) for i, run in enumerate(runs) for p in sorted(points) if p <= run["iterations"]]
         ended = np.array([run["iterations"] for run in runs])
         arrays = {"errors": np.array(rows, dtype=float), "status": np.array(["budget"] * len(runs)), "ended": ended}
@@ -261,7 +262,7 @@ def registry_lines(content):
 
 def check_tier(content, damaged):
     whole = copy.deepcopy(content)
-    lines = refusal(algoreg_settings.validate_tier, content, "tier.yaml")
+    lines = refusal(algoreg_settings.check_tier, content, "tier.yaml")
     assert repr(content) == repr(whole), "validation changes what it looks at"
     for line in lines:
         assert named(line, "tier.yaml", content, TIER_KEYS), line
@@ -350,12 +351,12 @@ def test_what_fuzzing_found(path, value, line):
         content["problems"]["gaussian"].update(d=1000, m=10)
         line = "targets of d = 1000 would take"
     with pytest.raises(algoreg_settings.SettingsError) as caught:
-        algoreg_settings.validate_tier(content, "tier.yaml")
+        algoreg_settings.check_tier(content, "tier.yaml")
     assert any(line in problem for problem in caught.value.problems), caught.value.problems
 
 
 def test_the_unharmed_little_tier_runs():
     check_tier(copy.deepcopy(LITTLE), [])
-    assert not refusal(algoreg_settings.validate_tier, copy.deepcopy(LITTLE), "tier.yaml")
+    assert not refusal(algoreg_settings.check_tier, copy.deepcopy(LITTLE), "tier.yaml")
     block = LITTLE["experiments"]["figure_1"]
     assert own_iteration(paper_iterations(block)[0], {"step_factor": 10}) == 200

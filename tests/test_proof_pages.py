@@ -4,14 +4,10 @@ import operator
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from conftest import tier_settings
+from conftest import measured, tier_settings
 
 from algoreg import sources
-from algoreg.analysis import estimators
 from algoreg.chapters.proof import ledger as proof
-from algoreg.engine import study
-from algoreg.spec import plan
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -27,9 +23,7 @@ def tables():
     found = {}
     for name in (*FIGURES, "rip_rank_one"):
         block = blocks[name]
-        context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
-        rows = study.measure(block["study"], plan.study_options(block), context)
-        found[name] = study.collect([pd.DataFrame(rows)], block["study"])
+        found[name] = measured(block["study"], block["options"], seed=1, ensembles=range(block["ensembles"]))
     return found
 
 
@@ -48,20 +42,39 @@ def reference(tables):
     return {"tables": kept, "claims": []}
 
 
+# What an axis is called, and where in a table its values are.
+HORIZONTAL = {
+    "measurements m": lambda table: table["m"],
+    "dimension d": lambda table: table["d"],
+    "rank r": lambda table: table["rank"],
+    "measurements, m/dr": lambda table: table["m_over_dr"],
+    "log(d/α)": lambda table: table["log_start"],
+    "η·t": lambda table: table["iteration"] * table["step"],
+}
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_are_drawn_with_labels_and_margins(tables, name):
+def test_axes_are_called_what_is_drawn_along_them_and_margins_are_named(tables, name):
     figure = figures.draw(name, {name: tables[name]})
     for axes in figure.axes:
-        assert axes.get_xlabel()
-        assert axes.get_ylabel() or name == "isometry_lemmas" or axes.get_title().startswith("control")
-        assert axes.lines
+        values = HORIZONTAL[axes.get_xlabel()](tables[name]).to_numpy()
+        along = [np.isclose(np.asarray(line.get_xdata())[:, None], values).any(axis=1).all() for line in axes.lines]
+        assert any(along), axes.get_xlabel()
+        # Where panels share their vertical axis, the first of a row names it.
+        place = axes.get_subplotspec()
+        row = [other for other in figure.axes if other.get_subplotspec().rowspan.start == place.rowspan.start]
+        assert min(row, key=lambda other: other.get_subplotspec().colspan.start).get_ylabel()
     texts = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
-    wanted = {"rank_r_dynamics": "Theorem 4.2: at most 4", "rank_one_dynamics": "needed = had", "rip": "slope ½ in d"}
+    wanted = {
+        "rank_r_dynamics": "margin: Theorem 4.2 below 4",
+        "rank_one_dynamics": "margin: needed over had below 1",
+        "rip": "margin: within 0.1 of it",
+    }
     assert name not in wanted or wanted[name] in texts
 
 
-def test_passages_say_what_the_tables_say(reference, tables, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 100)
+@pytest.mark.replicates(100)
+def test_passages_say_what_the_tables_say(reference, tables):
     found = {
         name: getattr(proof, name)(reference)
         for name in sources.decorated("ledger", "passage")

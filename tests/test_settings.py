@@ -102,7 +102,7 @@ def edit(path, value):
 )  # fmt: skip
 def test_bad_values_are_named_with_what_is_allowed(path, value, line):
     with pytest.raises(settings.SettingsError) as caught:
-        settings.validate_tier(edit(path, value), "tier.yaml")
+        settings.check_tier(edit(path, value), "tier.yaml")
     assert any(line in problem for problem in caught.value.problems), caught.value.problems
 
 
@@ -113,10 +113,10 @@ def memory(content):
 def test_streamed_ensembles_may_be_larger_than_memory():
     content = edit(("problems", "gaussian", "ensemble"), "streamed")
     content["problems"]["gaussian"]["m"] = 10**9
-    settings.validate_tier(content, "tier.yaml")
+    settings.check_tier(content, "tier.yaml")
     content["problems"]["gaussian"]["d"] = 10**4
     with pytest.raises(settings.SettingsError, match="would take 143 GiB; allowed is 64 GiB"):
-        settings.validate_tier(content, "tier.yaml")
+        settings.check_tier(content, "tier.yaml")
 
 
 def test_the_memory_limit_is_that_of_what_an_ensemble_stores():
@@ -136,7 +136,7 @@ def test_all_problems_come_in_one_go_one_line_each():
     content["dtype"] = "float16"
     del content["seed"]
     with pytest.raises(settings.SettingsError) as caught:
-        settings.validate_tier(content, "tier.yaml")
+        settings.check_tier(content, "tier.yaml")
     assert len(caught.value.problems) == 3
     assert not any("\n" in problem for problem in caught.value.problems)
 
@@ -250,7 +250,7 @@ def test_jobs_take_as_many_ensembles_of_a_descent_as_they_are_told():
 )  # fmt: skip
 def test_a_start_that_its_data_type_cannot_hold_is_refused(path, value, line):
     with pytest.raises(settings.SettingsError) as caught:
-        settings.validate_tier(edit(path, value), "tier.yaml")
+        settings.check_tier(edit(path, value), "tier.yaml")
     assert line in str(caught.value)
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoreg.judge import claims
 from algoreg.tell import wording
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -56,7 +55,7 @@ def test_few_digits_where_few_are_enough():
         (0.19998178, 0.19998197, 0.19998216, "deterministic to 10⁻⁵"),
         (0.9496694, 0.949679, 0.9496886, "deterministic to 10⁻⁴"),
         (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶"),
-        (3.975, 3.98, 3.985, "3.98 … 3.98"),
+        (3.975, 3.98, 3.985, "3.975 … 3.985"),
         (-1e-9, 0.0, 1e-9, "-1e-09 … 1e-09"),
     ],
 )
@@ -103,10 +102,11 @@ def test_a_verdict_shows_its_controls_and_its_remedy():
 
 
 def test_the_terminal_shows_what_the_documents_show():
-    one = claim(0.19998178, 0.19998197, 0.19998216, control_estimate=0.5, control_verdict="refuted")
-    other = {**claim(3.0, 4.0, 5.0), "id": "c", "verdict": "refuted", "remedy": "a"}
-    lines = claims.verdict_table([one, other]).splitlines()
-    assert lines[1].split("  ")[0] == "a"
+    one = claim(0.19998178, 0.19998197, 0.19998216, control_estimate=0.5, control_verdict="refuted", chapter="first")
+    other = {**claim(3.0, 4.0, 5.0), "id": "c", "chapter": "second", "verdict": "refuted", "remedy": "a"}
+    lines = wording.verdict_table([one, other], {"first": "The first", "second": "The second"}).splitlines()
+    assert [lines[at] for at in (2, 5)] == ["The first", "The second"]
+    assert lines[3].split()[0] == "a"
     for text in (
         "supported, at the margin (slack 0.0089 %)",
         "0.19998",
@@ -114,5 +114,5 @@ def test_the_terminal_shows_what_the_documents_show():
         "< 0.2",
         "refuted, 0.5",
     ):
-        assert text in lines[1]
+        assert text in lines[3]
     assert lines[-1] == "c: refuted as printed; true instead: a"

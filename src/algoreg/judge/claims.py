@@ -6,15 +6,20 @@ from algoreg import registry, sources
 from algoreg.numerics.seeds import stream
 from algoreg.spec.columns import readable
 from algoreg.spec.plan import rule_name
-from algoreg.tell.wording import SIGNS as SIGNS
-from algoreg.tell.wording import exact, say, verdicts_of
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_JUDGED, INVALID = "not-judged", "invalid"
+SIGNS = {"above": ">", "below": "<"}
 
 
 class CannotJudge(ValueError):
     """A claim whose estimand does not go with its parameters or its tables."""
+
+
+def exact(value):
+    """Return a number of the registry as text that is that number, not one near it."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))
 
 
 def criterion(entry):
@@ -30,7 +35,7 @@ def verdict(estimate, direction, margin):
 
     Parameters
     ----------
-    estimate : algoreg.analysis.estimators.Estimate
+    estimate : algoreg.analysis.intervals.Estimate
     direction : str
         ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
     margin : float
@@ -58,6 +63,38 @@ def _estimate(entry, part, tables, published, seed):
         ) from error
 
 
+def _unjudged(entry):
+    """Return every field of ``claims.json`` of a claim that has not been judged."""
+    return {
+        "id": entry["id"],
+        "chapter": entry.get("chapter"),
+        "paper": entry["paper"],
+        "statement": entry["statement"],
+        "source": entry["source"],
+        "kind": entry["kind"],
+        "rule": rule_name(entry["id"]),
+        "criterion": criterion(entry),
+        "verdict": NOT_JUDGED,
+        "estimate": None,
+        "ci_low": None,
+        "ci_high": None,
+        "margin": entry["margin"],
+        "control_verdict": None,
+        "control_estimate": None,
+        "table": None,
+        "figure": None,
+        "provenance": f"provenance/claims/{entry['id']}.json.json",
+        "direction": entry["direction"],
+        "reason": entry["reason"],
+        "control": entry["control"]["statement"],
+        "positive_control": entry.get("positive_control", {}).get("statement"),
+        "positive_control_verdict": None,
+        "positive_control_estimate": None,
+        "remedy": entry.get("remedy"),
+        "deterministic": entry.get("deterministic"),
+    }
+
+
 def judge(entry, tables, published, seed):
     """Judge one registry entry, its control and its positive control by the same code.
 
@@ -79,34 +116,7 @@ def judge(entry, tables, published, seed):
     CannotJudge
         If an estimand does not go with its parameters or tables; names the entry and the part.
     """
-    result = {
-        "id": entry["id"],
-        "chapter": entry.get("chapter"),
-        "paper": entry["paper"],
-        "statement": entry["statement"],
-        "source": entry["source"],
-        "kind": entry["kind"],
-        "rule": rule_name(entry["id"]),
-        "criterion": criterion(entry),
-        "verdict": NOT_JUDGED,
-        "estimate": None,
-        "ci_low": None,
-        "ci_high": None,
-        "control_verdict": None,
-        "table": None,
-        "figure": None,
-        "provenance": f"provenance/claims/{entry['id']}.json.json",
-        "direction": entry["direction"],
-        "margin": entry["margin"],
-        "reason": entry["reason"],
-        "control": entry["control"]["statement"],
-        "control_estimate": None,
-        "positive_control": entry.get("positive_control", {}).get("statement"),
-        "positive_control_verdict": None,
-        "positive_control_estimate": None,
-        "remedy": entry.get("remedy"),
-        "deterministic": entry.get("deterministic"),
-    }
+    result = _unjudged(entry)
     if tables is None:
         return result
     own = _estimate(entry, "estimand", tables, published, seed)
@@ -125,16 +135,3 @@ def judge(entry, tables, published, seed):
     ):
         result["verdict"] = INVALID
     return result
-
-
-def verdict_table(claims):
-    """Return the verdicts as a text table: id, verdict, estimate, interval, margin, controls; remedies stand below it."""
-    rows, remedies = [("claim", "verdict", "estimate", "95 % interval", "margin", "control")], []
-    for claim in claims:
-        said = say(claim, verdicts_of(claims), digits=4)
-        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
-        rows.append((claim["id"], outcome, said.estimate, said.interval, said.needed, said.controls()))
-        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *([""] if remedies else []), *remedies])

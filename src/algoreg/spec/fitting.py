@@ -167,7 +167,7 @@ def _pairing(tier, descent, path):
     if name not in module_names("ensembles"):
         return
     provided = options.provides(name)
-    lacking = sorted(options.requires(algorithm) - provided)
+    lacking = options.lacks(algorithm, name)
     if lacking:
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
@@ -193,7 +193,22 @@ def _studies(tier):
         found = problems(options.of_study(study), block.get("options", {}))
         yield from (((*path, "options", *inner), text) for inner, text in found)
         if not found:
+            yield from _found_by_name(block, (*path, "options"))
             yield from _study_starts(block, (*path, "options"))
+
+
+def _found_by_name(block, path):
+    """Yield the options of a study that name a module that is not there, and options that its algorithm does not have."""
+    settled = study_options(block)
+    for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
+        if settled[key] not in module_names(kind):
+            yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
+            return
+    given = settled.get("algorithm_options", {})
+    if given:
+        known = options.of_runs(settled["algorithm"])
+        for key in given.keys() - known.keys():
+            yield (*path, "algorithm_options", key), unknown(given[key], known)
 
 
 def _study_starts(block, path):

@@ -12,7 +12,7 @@ from algoreg.spec.messages import in_file, lines, non_finite, problems
 from algoreg.spec.tier import Tier
 
 
-def validate_tier(tier, where):
+def check_tier(tier, where):
     """Return the complete settings of a tier, or refuse them with everything that is wrong.
 
     Parameters
@@ -57,7 +57,7 @@ def complete_tier(content, file):
     chapters = chosen_chapters(content)
     if found := [*_twice(), *clashes(chapters)]:
         raise SettingsError(found)
-    return validate_tier(compose(content, chapters), places(content, shown(file), chapters))
+    return check_tier(compose(content, chapters), places(content, shown(file), chapters))
 
 
 def _twice():

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-SIGNS = {"above": ">", "below": "<"}
+from algoreg.judge.claims import SIGNS, exact
+
 # An interval narrower than this part of its estimate says nothing of sampling: what it holds is arithmetic.
 SAMPLED_WIDTH = 1e-3
 # Where an entry says that no sampling is in it, its interval may be as wide as this; a wider one is shown all the same.
@@ -13,17 +14,11 @@ AT_THE_MARGIN = 0.02
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def exact(value):
-    """Return a number of the registry as text that is that number, not one near it."""
-    text = f"{value:g}"
-    return text if float(text) == value else repr(float(value))
-
-
 def _side(value, margin):
     return (value > margin) - (value < margin)
 
 
-def apart(values, margin, digits=3):
+def apart(values, margin, digits=3, distinct=False):
     """Return numbers as texts in which each lies on the side of the margin on which it is.
 
     All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not "0.2".
@@ -33,10 +28,15 @@ def apart(values, margin, digits=3):
     values : list of float
     margin : float
     digits : int
+    distinct : bool
+        Whether numbers that differ must have texts that differ: an interval from 3.975 to 3.985 is not "3.98 … 3.98".
     """
     for places in range(digits, 17):
         texts = [f"{value:.{places}g}" for value in values]
-        if all(_side(float(text), margin) == _side(value, margin) for text, value in zip(texts, values, strict=True)):
+        sided = all(
+            _side(float(text), margin) == _side(value, margin) for text, value in zip(texts, values, strict=True)
+        )
+        if sided and (not distinct or len(set(texts)) == len(set(values))):
             return texts
     # 17 significant digits are every float64 itself.
     return [f"{value:.17g}" for value in values]
@@ -150,8 +150,10 @@ def say(claim, verdicts=None, digits=3):
     """
     margin, estimate, interval = claim["margin"], "–", "–"
     if claim["estimate"] is not None:
-        estimate, low, high = apart([claim["estimate"], claim["ci_low"], claim["ci_high"]], margin, digits)
-        interval = deterministic(claim) or f"{low} … {high}"
+        interval = deterministic(claim)
+        numbers = [claim["estimate"], claim["ci_low"], claim["ci_high"]]
+        estimate, low, high = apart(numbers, margin, digits, distinct=interval is None)
+        interval = interval or f"{low} … {high}"
     near = slack(claim)
     edge = "" if near is None or near > AT_THE_MARGIN else f"at the margin (slack {100 * near:.2g} %)"
     remedy = claim.get("remedy") if claim["verdict"] == "refuted" else None
@@ -171,3 +173,34 @@ def say(claim, verdicts=None, digits=3):
 def verdicts_of(claims):
     """Return the verdict of each claim by its name."""
     return {claim["id"]: claim["verdict"] for claim in claims}
+
+
+def verdict_table(claims, titles=None):
+    """Return the verdicts as a text table, chapter by chapter; remedies stand below it.
+
+    Parameters
+    ----------
+    claims : list of mapping
+        Entries of ``claims.json``.
+    titles : mapping of str to str, optional
+        The chapters' titles by name, in their order.
+    """
+    titles, rows, remedies = titles or {}, {}, []
+    for claim in claims:
+        said = say(claim, verdicts_of(claims), digits=4)
+        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
+        cells = (f"  {claim['id']}", outcome, said.estimate, said.interval, said.needed, said.controls())
+        rows.setdefault(claim.get("chapter"), []).append(cells)
+        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
+    header = ("claim", "verdict", "estimate", "95 % interval", "margin", "control")
+    every = [header, *(row for part in rows.values() for row in part)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    lines = [_line(header, widths)]
+    for chapter in sorted(rows, key=[*titles, *rows].index):
+        lines += ["", titles.get(chapter, chapter)] if chapter else []
+        lines += [_line(row, widths) for row in rows[chapter]]
+    return "\n".join([*lines, *([""] if remedies else []), *remedies])
+
+
+def _line(cells, widths):
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -2,17 +2,12 @@
 
 import numpy as np
 
-from algoreg.chapters.theorem.estimands.samples import (
-    ABOVE,
-    BELOW,
-    INSIDE,
-    SWEEPS,
-    TOLERANCE,
-    find_thresholds,
-    readings,
-)
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
-from algoreg.tell.report import frame_of, markdown, passage
+from algoreg.tell.report import markdown, passage
 
 SPECTRA = ("flat", "columns")
 
@@ -115,3 +110,20 @@ def _factor(one, found):
     # Thresholds off the grid count as the bounds that they are, and make the mean one.
     bound = {ABOVE: "at least ", BELOW: "at most "}.get(next(iter(off), INSIDE), "")
     return f"{bound}× {np.exp(np.mean(one.thresholds.logs - plain[0].thresholds.logs)):.3f}"
+
+
+# Studies of Gaussian measurements whose claims are judged.
+GAUSSIAN_STUDIES = (
+    *("min_trace", "samples_r", "samples_d", "window", "error_at_time", "iterations_in_r", "iterations_in_alpha"),
+    *("iterations_in_kappa", "minibatch", "starts"),
+)
+
+
+@passage(*GAUSSIAN_STUDIES)
+def shared_ensembles(reference):
+    """Return which studies share ensembles, by d, as Markdown."""
+    sharing = {}
+    for name in sorted(GAUSSIAN_STUDIES):
+        for d in set(reference["tables"][name]["keys"]["d"]):
+            sharing.setdefault(d, []).append(f"`{name}`")
+    return "\n".join(f"- d = {d}: {', '.join(names)}." for d, names in sorted(sharing.items()) if len(names) > 1)

@@ -1,0 +1,186 @@
+"""A chapter's ledger: what differs from the paper, or within it; a template, filled in from the committed references.
+
+The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from committed
+numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block ``headline`` in it is what
+README and the report page say of the chapter.
+"""
+
+import re
+import textwrap
+
+import jinja2
+import numpy as np
+
+from algoreg import registry
+from algoreg.judge.claims import exact
+from algoreg.judge.published import load_published
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import number, said_of, verdicts_beside
+
+TEMPLATE = "ledger.md.j2"
+WIDTH = 100
+# More different values than these are said by their ends.
+MOST_VALUES = 4
+
+
+def _rows(frame, where):
+    """Return the rows in which columns have the values asked for, numbers to within rounding."""
+    for column, value in where.items():
+        same = frame[column] == value if isinstance(value, str) else np.isclose(frame[column], value, rtol=1e-9, atol=0)
+        frame = frame[same]
+    if frame.empty:
+        raise ValueError(f"no row has {where}")
+    return frame
+
+
+class Numbers:
+    """Committed numbers as texts: what claims came to, what tables and published curves hold.
+
+    Parameters
+    ----------
+    references : mapping of str to mapping
+        By tier.
+    entries : list of mapping
+        The registry.
+    """
+
+    def __init__(self, references, entries):
+        self._references, self._entries = references, {entry["id"]: entry for entry in entries}
+        self._frames = {}
+
+    def _said(self, identity, tier):
+        (claim,) = (claim for claim in self._references[tier]["claims"] if claim["id"] == identity)
+        return said_of(claim, self._entries[identity])
+
+    def _frame(self, table, tier):
+        if (table, tier) not in self._frames:
+            self._frames[table, tier] = frame_of(self._references[tier]["tables"][table])
+        return self._frames[table, tier]
+
+    def estimate(self, identity, tier="standard"):
+        """Return a claim's estimate, with the digits that tell it from its margin."""
+        return self._said(identity, tier).estimate
+
+    def interval(self, identity, tier="standard"):
+        """Return a claim's 95 % interval."""
+        return self._said(identity, tier).interval
+
+    def verdict(self, identity, tier="standard"):
+        """Return a claim's verdict."""
+        return self._said(identity, tier).verdict
+
+    def margin(self, identity):
+        """Return a claim's margin."""
+        return exact(self._entries[identity]["margin"])
+
+    def setting(self, identity, *keys):
+        """Return an option of a claim's estimand, or a value in it."""
+        value = self._entries[identity]["estimand"]
+        for key in keys:
+            value = value[key]
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+    def values(self, table, column, tier="standard", **where):
+        """Return the different values of a column, the first and the last where there are many."""
+        found = np.unique(_rows(self._frame(table, tier), where)[column].dropna())
+        if len(found) > MOST_VALUES:
+            return f"{found[0]:g} to {found[-1]:g}"
+        return ", ".join(f"{value:g}" for value in found)
+
+    def least(self, table, column, tier="standard", **where):
+        """Return the smallest value of a column."""
+        return number(_rows(self._frame(table, tier), where)[column].min())
+
+    def largest(self, table, column, tier="standard", **where):
+        """Return the largest value of a column."""
+        return number(_rows(self._frame(table, tier), where)[column].max())
+
+    def published(self, curve, **where):
+        """Return a value of a published curve, the smallest and the largest where there are several."""
+        found = _rows(load_published(curve), where)["value"]
+        ends = dict.fromkeys(number(value) for value in (found.min(), found.max()))
+        return " to ".join(ends)
+
+
+def _passages(references):
+    """Return every passage by name as a function that has its references already."""
+
+    def bound(function):
+        def call(*arguments):
+            lacking = [tier for tier in function.tiers if tier not in references]
+            own = [references[tier] for tier in function.tiers if tier in references]
+            lacking += [table for table in function.tables if any(table not in one["tables"] for one in own)]
+            if lacking:
+                return f"(The committed references lack {', '.join(lacking)}.)"
+            return function(*own, *arguments)
+
+        return call
+
+    return {name: bound(function) for name, function in registry.passages().items()}
+
+
+def wrapped(text):
+    """Return Markdown with the lines of its paragraphs and lists broken at ``WIDTH``; tables stay as they are."""
+    blocks = []
+    for block in re.split(r"\n{2,}", text.strip()):
+        if block.startswith(("|", "#", "<", "```")):
+            blocks.append(block)
+            continue
+        items = re.split(r"\n(?=- )", block)
+        settings = {"width": WIDTH, "break_long_words": False, "break_on_hyphens": False}
+        lines = [
+            textwrap.fill(" ".join(item.split()), subsequent_indent="  " * item.startswith("- "), **settings)
+            for item in items
+        ]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+class Ledgers:
+    """The ledgers of all chapters.
+
+    Parameters
+    ----------
+    references : mapping of str to mapping
+        The committed references by tier.
+    entries : list of mapping
+        The registry.
+    """
+
+    def __init__(self, references, entries):
+        numbers = Numbers(references, entries)
+        said = {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
+        self._context = {**_passages(references), **said}
+        self._references, self._entries = references, entries
+
+    def _template(self, chapter):
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(chapter.folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+        )
+        own = [entry for entry in self._entries if entry["chapter"] == chapter.name]
+
+        def full_verdicts():
+            return verdicts_beside(self._references["standard"], self._references["full"], own)
+
+        environment.globals.update(self._context, full_verdicts=full_verdicts)
+        return environment.get_template(TEMPLATE)
+
+    def block(self, chapter, name):
+        """Return a block of a chapter's ledger, Markdown; empty where there is none."""
+        return wrapped(self._block(chapter, name))
+
+    def rest(self, chapter):
+        """Return a chapter's ledger without what was found, Markdown; empty where it has no template."""
+        if not (chapter.folder / TEMPLATE).exists():
+            return ""
+        return wrapped(self._template(chapter).render().replace(self._block(chapter, "found"), "", 1))
+
+    def _block(self, chapter, name):
+        if not (chapter.folder / TEMPLATE).exists():
+            return ""
+        template = self._template(chapter)
+        return "".join(template.blocks[name](template.new_context())) if name in template.blocks else ""

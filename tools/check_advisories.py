@@ -1,0 +1,84 @@
+"""Look up every installed package in the public advisory databases: python tools/check_advisories.py.
+
+Exit status 0: looked up, none known. 1: there are some, named. 3: could not look (no network, or the database did not
+answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the environment.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PIP_AUDIT = ROOT / ".venv" / "tools" / "bin" / "pip-audit"
+OWN = "algoreg"
+NOT_LOOKED = 3
+
+
+def verdict(status, output):
+    """Return the exit status and what is to be said of pip-audit's own status and JSON output.
+
+    pip-audit exits 1 both for a finding and for a failure, and 0 with "No known vulnerabilities found" where it could look
+    no package up; only its output tells them apart.
+    """
+    try:
+        packages = json.loads(output)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        return (
+            NOT_LOOKED,
+            "advisories: COULD NOT LOOK: the advisory database did not answer; nothing is known either way",
+        )
+    skipped = [package for package in packages if "skip_reason" in package]
+    found = [(package, hole) for package in packages for hole in package.get("vulns", [])]
+    lines = [
+        f"{package['name']} {package['version']}: {hole['id']}, fixed in {', '.join(hole['fix_versions']) or 'no version'}"
+        for package, hole in found
+    ]
+    if skipped:
+        names = ", ".join(package["name"] for package in skipped[:3]) + (", …" if len(skipped) > 3 else "")
+        lines.append(
+            f"advisories: COULD NOT LOOK for {len(skipped)} packages: {names}; nothing is known of them either way"
+        )
+    lines.append(f"advisories: {len(packages) - len(skipped)} packages looked up, {len(found)} advisories")
+    if found:
+        return 1, "\n".join(lines)
+    return (NOT_LOOKED if skipped or status else 0), "\n".join(lines)
+
+
+def installed(distributions):
+    """Return requirement lines of installed packages, torch among them, without this project, which no database knows.
+
+    A version is the public one: a build (2.13.0+cpu) is in no database, the release (2.13.0) is.
+    """
+    pins = {
+        (re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower(), package.version.split("+")[0])
+        for package in distributions
+    }
+    return [f"{name}=={version}" for name, version in sorted(pins) if name != OWN]
+
+
+def main():
+    """Look up what is installed."""
+    if not PIP_AUDIT.exists():
+        print("advisories: COULD NOT LOOK: pip-audit is not installed (make tools)")
+        return NOT_LOOKED
+    options = ["--disable-pip", "--no-deps", "--format", "json", "--progress-spinner", "off", "--timeout", "20"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("\n".join(installed(metadata.distributions())) + "\n")
+        file.flush()
+        command = [PIP_AUDIT, "--requirement", file.name, *options]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        except subprocess.TimeoutExpired:
+            print("advisories: COULD NOT LOOK: the advisory database did not answer within four minutes")
+            return NOT_LOOKED
+    status, text = verdict(done.returncode, done.stdout)
+    print(text)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

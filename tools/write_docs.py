@@ -1,0 +1,21 @@
+"""Rewrite the documents, or the parts of them, that are generated: python tools/write_docs.py."""
+
+from pathlib import Path
+
+from algoreg.store import records
+from algoreg.tell import documents
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def refresh_documents():
+    """Write every generated document that is not as it should be."""
+    for name, text in documents.generated(ROOT).items():
+        path = ROOT / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            records.write_text(path, text)
+            print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    refresh_documents()

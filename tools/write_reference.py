@@ -1,0 +1,106 @@
+"""Rewrite a tier's committed reference and what is generated from it: python tools/write_reference.py TIER."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from algoreg.judge import references, rejudge, snapshots
+from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapters
+from algoreg.store import chain, records
+from write_docs import refresh_documents
+
+ROOT = Path(__file__).resolve().parents[1]
+TIERS = ("smoke", "quick", "standard", "full")
+
+
+def require_current(tier, results, partial):
+    """Stop unless the results are what the present settings, code and inputs make.
+
+    Snakemake, asked for its plan, must have nothing to do; what it does not look at, the contents, is read here.
+
+    Parameters
+    ----------
+    tier : mapping
+        Its settings.
+    results : pathlib.Path
+        The folder ``results/<tier>``.
+    partial : bool
+        Look at the tables and claims that are there.
+    """
+    tables = [results / "tables" / f"{name}.csv" for name in [*tier["experiments"], *tier.get("studies", {})]]
+    if partial:
+        tables = [path for path in tables if path.exists()]
+        wanted = [*tables, *sorted((results / "claims").glob("*.json"))]
+    else:
+        figures = [results / "figures" / f"{name}.svg" for name in tier["figures"]]
+        wanted = [*tables, results / "claims.json", results / "controls.json", *figures]
+    try:
+        chain.require(chain.recorded(wanted))
+    except (chain.BrokenChain, records.DamagedResult) as error:
+        raise SystemExit(str(error)) from error
+    folder = results.resolve().parents[1]
+    targets = [os.path.relpath(path.resolve(), folder) for path in wanted]
+    command = [sys.executable, "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
+    command += ["--workflow-profile", ROOT / "profiles" / "default"]
+    command += ["--configfile", ROOT / "config" / f"{tier['tier']}.yaml", "--cores", "1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if "Nothing to be done" not in done.stdout + done.stderr:
+        raise SystemExit(
+            f"{results}: results are not what the present settings, code and inputs make. "
+            f"Run make reference TIER={tier['tier']}, which makes them first. Snakemake says:\n" + done.stderr[:2000]
+        )
+
+
+def main():
+    """Write the chapters' references of the tier, reference/runs/<tier>/<chapter>.json; for standard also docs/figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", choices=TIERS)
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="of the tables and claims that are there, not of a whole tier: make verify then asks for that part",
+    )
+    parser.add_argument(
+        "--rejudge",
+        action="store_true",
+        help="run nothing: comparisons and verdicts anew from the tables that are committed",
+    )
+    parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
+    options = parser.parse_args()
+    if options.partial and options.tier != "full":
+        parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
+    if options.rejudge and options.tier != "full":
+        parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
+    tier, results = options.tier, options.results or ROOT / "results" / options.tier
+    blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
+    if not options.rejudge:
+        require_current(blocks, results, options.partial)
+        costs = {**references.read(references.COSTS), tier: references.cost_of(results / "benchmarks")}
+        records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
+    for chapter in load_chapters():
+        path = references.path_of(chapter, tier)
+        if options.rejudge and not path.exists():
+            continue
+        if options.rejudge:
+            content = rejudge.rejudged(references.read(path), blocks, settings.load_claims([chapter.name]))
+        else:
+            content = snapshots.snapshot(results, blocks, chapter, options.partial)
+        if content["tables"] or content["comparisons"]:
+            records.write_text(path, snapshots.dumps(content))
+            print(f"wrote {path}")
+    if tier == "standard" and not options.rejudge:
+        (ROOT / "docs" / "figures").mkdir(exist_ok=True)
+        for figure in sorted((results / "figures").glob("*.svg")):
+            with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
+                shutil.copyfile(records.check(figure), temporary)
+            print(f"wrote docs/figures/{figure.name}")
+    refresh_documents()
+
+
+if __name__ == "__main__":
+    main()
