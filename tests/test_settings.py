@@ -51,7 +51,7 @@ def edit(path, value):
         (("descents", "paper_step", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
         (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, m, alpha"),
         (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal or gaussian"),
-        (("descents", "paper_step", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are factored"),
+        (("descents", "paper_step", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, explicit, factored"),
         (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
         (("descents", "paper_step", "problem"), "nothing", "problem = \"nothing\": unknown problem; allowed are gaussian"),
         (("problems", "gaussian", "rank"), 11, "problems.gaussian.rank = 11: allowed is at most d = 10"),

@@ -137,9 +137,7 @@ class Strict(BaseModel):
     def _unfit(self, wrong, content):
         """Return an error for what :meth:`wrong` yields; values are shown as they were written."""
         if wrong.shown:
-            values = {
-                key: content.get(key, getattr(self, key)) for key in type(self).model_fields if key in wrong.shown
-            }
+            values = {key: content.get(key, getattr(self, key)) for key in wrong.shown}
             return _error("together", wrong.allowed, wrong.path, values)
         value = content
         for key in wrong.path:
