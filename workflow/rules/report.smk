@@ -12,7 +12,7 @@ rule build_page:
             map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
         ),
         chapters=sorted(
-            map(str, Path(from_root("docs", "chapters")).glob("[a-z]*.md"))
+            map(str, Path(from_root("docs", "chapters")).glob("*.md"))
         ),
     output:
         page=report(

@@ -33,7 +33,9 @@ class Paper:
 def _names(authors):
     """Return "Li, Ma and Zhang" for "Li, Yuanzhi and Ma, Tengyu and Zhang, Hongyang"; of more than three the first alone."""
     last = [
-        name.split(",")[0].strip() if "," in name else name.split()[-1] for name in re.split(r"\s+and\s+", authors) if name
+        name.split(",")[0].strip() if "," in name else name.split()[-1]
+        for name in re.split(r"\s+and\s+", authors)
+        if name
     ]
     if len(last) > 3:
         return f"{last[0]} et al."
