@@ -11,11 +11,11 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID CORES TORCH,$(eval $(call literal,$(name))))
-export TIER ID CORES TORCH
+$(foreach name,TIER ID NAME CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
+export TIER ID NAME CHAPTER_PATH CORES TORCH
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
-OPTIONS := . scripts/options.sh
+OPTIONS := . tools/options.sh
 # Of a shell whose environment asks for ASCII, rule messages with × would be tracebacks.
 export PYTHONUTF8 := 1
 # Containers may run as a user without a name, or without a home that can be written: Snakemake and Jupyter need both.
@@ -32,16 +32,17 @@ SNAKEMAKE = $(OPTIONS); mkdir -p "$$HOME"; $(RUN) snakemake --cores "$$CORES"
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake
 @$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \
-$(BIN)/python scripts/show_verdicts.py "$$tier"; exit $$status
+$(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim verify reference docs test test-browser test-kernels verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench estimate \
-	clean distclean setup options tools
+.PHONY: help reproduce quick smoke full claim chapter new-chapter verify reference docs test test-browser test-kernels \
+	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
+	estimate clean distclean setup options tools
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
-	@echo; echo "Options: TIER=smoke|quick|standard|full, CORES=2, ARGS='more options for snakemake'"
+	@echo; echo "Options: TIER=smoke|quick|standard|full, CORES=2, CHAPTER_PATH=folder, ARGS='more options for snakemake'"
 
 options:
 	@$(OPTIONS)
@@ -78,21 +79,29 @@ full: options .venv/ready  ## the paper's own steps and sizes: hours on a CPU
 claim: options .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
 	@test -n "$$ID" || { echo "make claim ID=…: give the id of a claim"; exit 2; }
 	@$(SNAKEMAKE) "claim_$${ID//-/_}" $(ARGS) "$${config[@]}"; status=$$?; \
-	$(BIN)/python scripts/show_verdicts.py "$$tier" "$$ID"; exit $$status
+	$(BIN)/python tools/show_verdicts.py "$$tier" "$$ID"; exit $$status
+
+chapter: options .venv/ready  ## the claims, tables and figures of a chapter: make chapter NAME=theorem TIER=quick
+	@$(OPTIONS); known_chapter
+	@$(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
+	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME"; exit $$status
+
+new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
+	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@$(OPTIONS); test -f "reference/runs/$$tier.json" || { echo "no reference for tier $$tier: reference/runs/$$tier.json does not exist; there are references for: $$(ls reference/runs | sed s/.json// | paste -sd" ")"; exit 2; }
 	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; \
-	$(BIN)/python scripts/show_verdicts.py "$$tier"; exit $$status
+	$(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 
 reference: options .venv/ready  ## rewrite a tier's committed reference and the documents' numbers (standard: docs/figures too)
 	$(snakemake)
-	@$(BIN)/python scripts/write_reference.py "$$TIER"
+	@$(BIN)/python tools/write_reference.py "$$TIER"
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
-	@$(BIN)/python scripts/write_docs.py
+	@$(BIN)/python tools/write_docs.py
 
 test: options .venv/ready  ## the tests
 	$(RUN) pytest -rs -n "$$CORES" --dist loadgroup
@@ -140,9 +149,9 @@ test-browser: options .venv/ready  ## the report page of a finished tier (quick,
 	@$(OPTIONS); ALGOREG_TIER="$$tier" $(RUN) pytest -m browser -rs
 
 lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
-	$(BIN)/ruff check src scripts tests benchmarks notebooks
-	$(BIN)/ruff format --check src scripts tests benchmarks
-	$(BIN)/python scripts/lint_pickles.py
+	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
+	$(BIN)/ruff format --check src scripts tools tests benchmarks
+	$(BIN)/python tools/lint_pickles.py
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 
@@ -161,14 +170,14 @@ lint-ci: tools  ## lint the files for GitHub Actions, Docker and dev containers 
 	.venv/tools/bin/hadolint Dockerfile
 
 licences: .venv/ready  ## the licences of everything installed, against the list of those allowed
-	$(BIN)/python scripts/check_licences.py
+	$(BIN)/python tools/check_licences.py
 
 advisories: .venv/ready tools  ## known security holes in the installed versions; exit 3 where they cannot be looked up
-	$(BIN)/python scripts/check_advisories.py
+	$(BIN)/python tools/check_advisories.py
 
 format: .venv/ready  ## rewrite the code in the one style
-	$(BIN)/ruff check --fix src scripts tests benchmarks
-	$(BIN)/ruff format src scripts tests benchmarks
+	$(BIN)/ruff check --fix src scripts tools tests benchmarks
+	$(BIN)/ruff format src scripts tools tests benchmarks
 	$(BIN)/snakefmt Snakefile workflow/rules
 
 lock: .venv/ready  ## renew requirements.lock, -torch.txt and -tools.txt from pyproject.toml

@@ -10,6 +10,7 @@ if "tier" not in config:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/chain.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/descent.smk"
 include: "workflow/rules/tables.smk"
@@ -18,7 +19,9 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/cache.smk"
-include: "workflow/rules/chain.smk"
+
+
+NOTEBOOKS = all_notebooks()
 
 
 rule replication:
@@ -28,7 +31,7 @@ rule replication:
         rules.build_page.output.page,
         all_figures(),
         all_tables(),
-        all_notebooks(),
+        NOTEBOOKS,
 
 
 rule figures:
@@ -43,7 +46,7 @@ rule claims:
 
 rule notebooks:
     input:
-        all_notebooks(),
+        NOTEBOOKS,
 
 
 rule report:
@@ -51,9 +54,19 @@ rule report:
         rules.check_controls.output.report,
         rules.build_page.output.page,
         all_figures(),
-        all_notebooks(),
+        NOTEBOOKS,
 
 
 rule verify:
     input:
         rules.compare_with_reference.output.report,
+
+
+# Of a chapter: its claims, tables and figures.
+for chapter in load_chapters({entry["chapter"] for entry in CLAIMS}):
+
+    rule:
+        name:
+            f"chapter_{chapter.name}"
+        input:
+            results(jobs.chapter_files(config, chapter)),

@@ -17,7 +17,6 @@ import torch
 
 import roofline
 from algoreg.algorithms import factored, projected, stochastic
-from algoreg.engine.stacked import SMALL_BYTES, Stack
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics.devices import DTYPES, configure
 from algoreg.numerics.svec import packed_length, smat
@@ -45,8 +44,6 @@ GIB = 2**30
 MOST_BYTES = 8 * GIB
 ALGORITHMS_AT = 100
 MEMORY_AT = (100, 2500)
-# Ensembles of one descent that are stacked on a GPU.
-STACKED = 3
 MEMORY_ALLOWED = 1.3
 
 
@@ -147,9 +144,7 @@ def descent_cases(ensemble, notes):
         return {}
     labels, cases = rank_one_labels(ensemble, max(BATCHES)), {}
     for batch in BATCHES:
-        # Each sees the ensemble by itself, as a batch of the workflow does: a GPU's steps are recorded once for each.
-        seen = ensemble.shared_by([ensemble.m] * batch)
-        solver = factored.Algorithm(seen, labels[:batch], [run_settings()] * batch, 0)
+        solver = factored.Algorithm(ensemble, labels[:batch], [run_settings()] * batch, 0)
         cases["engine", batch] = partial(solver.advance, solver.initial(), 0)
     if not notes["autograd"]:
         matrices, start = unpack(ensemble), solver.initial()[0]
@@ -235,36 +230,8 @@ class Bench:
         del cases
         if ensemble is None:
             return
-        if self.options.stacked and packed <= SMALL_BYTES:
-            self.stacked(ensemble, name)
         if d == self.options.algorithms_at:
             self.algorithms(ensemble, name)
-
-    def stacked(self, ensemble, name):
-        """Measure ensembles that share every step, against one of them alone."""
-        labels = rank_one_labels(ensemble, max(BATCHES))
-        stack, cases = Stack([ensemble] * STACKED, STACKED), {}
-        for batch in BATCHES:
-            runs = [{"member": member, "m": ensemble.m} for member in range(STACKED) for _ in range(batch)]
-            for case, seen, copies in (
-                ("engine", ensemble.seen_by(runs[:batch]), 1),
-                ("stacked", stack.seen_by(runs), STACKED),
-            ):
-                known = labels[:batch].repeat(copies, 1)
-                solver = factored.Algorithm(seen, known, [run_settings()] * len(known), 0)
-                cases[case, batch] = partial(solver.advance, solver.initial(), 0)
-        timings = self.time(cases)
-        for batch in BATCHES:
-            together, alone = timings["stacked", batch], timings["engine", batch]
-            self.add(
-                "stacked",
-                d=ensemble.d,
-                m=ensemble.m,
-                dtype=name,
-                **timed(together, STACKED * batch),
-                ratio_to_alone=significant(STACKED * alone.median / together.median),
-                note=f"{STACKED} ensembles with {batch} runs each; the ratio is to one after the other",
-            )
 
     def algorithms(self, ensemble, name):
         """Measure projected and stochastic descent against their parts."""
@@ -462,12 +429,6 @@ def document(rows):
                 f"| {cell(row, 'ratio_to_einsum', '{:.0f}')} | {cell(row, 'ratio_to_einsum_optimize', '{:.1f}')} "
                 f"| {cell(row, 'fraction_of_limit', '{:.0%}')}{' (in cache)' if row.get('in_cache') else ''} |"
             )
-    for row in rows:
-        if row["name"] == "stacked":
-            lines.append(
-                f"| {STACKED} ensembles stacked, {row['ratio_to_alone']:.1f} × one after the other | {row['d']} | {row['m']} "
-                f"| {row['batch']} | {row['dtype']} | {row['ms_per_run_iteration']:.3g} | – | – | – | – |"
-            )
     return "\n".join(lines)
 
 
@@ -511,8 +472,6 @@ def parse(arguments=None):
     options.output = options.output or Path("results/bench/quick" if quick else "results/bench")
     options.seconds, options.pause = (0.005, 0.0) if quick else (0.2, 0.05)
     options.limit_bytes, options.limit_side = (8 * 2**20, 256) if quick else (512 * 2**20, 2048)
-    # A CPU is filled by one ensemble; there it is measured only to see that it works.
-    options.stacked = quick or options.device != "cpu"
     options.algorithms_at = min(options.d) if quick else ALGORITHMS_AT
     if min(*options.d, options.rounds, options.threads) < 1:
         parser.error("--d, --rounds and --threads are at least 1")

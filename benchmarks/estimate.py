@@ -15,7 +15,8 @@ from statistics import fmean
 
 import torch
 
-from algoreg.engine import descent
+from algoreg.engine import recording
+from algoreg.engine.loop import Descent
 from algoreg.numerics import devices, problems
 from algoreg.spec import plan, settings
 from algoreg.store import records
@@ -29,13 +30,12 @@ SECONDS = 1.0
 
 def seconds_per_step(batch):
     """Return the time of one step of all runs of a batch, from its start on."""
-    state = batch.start()
-    solver = batch.restrict(state.active)[0]
-    count, done, iterate = 1, 0, state.iterate
+    start = Descent(batch)
+    solver, state, count, done = start.algorithm, start.state, 1, 0
     while True:
         started = time.perf_counter()
-        iterate = solver.advance(iterate, done, count)
-        if iterate.is_cuda:
+        state = solver.advance(state, done, count)
+        if batch.labels.is_cuda:
             torch.cuda.synchronize()
         spent, done = time.perf_counter() - started, done + count
         # The first steps also compile, load and unpack.
@@ -56,7 +56,7 @@ def estimate(tier, name):
     total, before = 0.0, 0
     for budget in sorted({run["iterations"] for run in runs}):
         active = [run for run in runs if run["iterations"] >= budget]
-        batch = descent.Batch(
+        batch = recording.recorded_batch(
             ensemble, arrays["factors"], arrays["labels"], block["algorithm"], active, {}, tier["seed"]
         )
         total += (budget - before) * seconds_per_step(batch)

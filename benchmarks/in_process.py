@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from algoreg.engine import descent, study
+from algoreg.engine import recording, study
 from algoreg.judge import reference
 from algoreg.numerics import devices, problems
 from algoreg.spec import plan
-from algoreg.store import tables
+from algoreg.store import study_tables, tables
 
 
 def _as_read(rows):
@@ -35,7 +35,7 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
     runs = [{**run, "target": t} for run in plan.expand_runs(tier, name) for t in range(problem["targets"])]
     record, results = plan.own_record(tier, name), []
     for group in np.array_split(np.arange(len(runs)), min(batches or len(runs), len(runs))):
-        batch = descent.Batch(
+        batch = recording.recorded_batch(
             ensemble,
             arrays["factors"],
             arrays["labels"],
@@ -45,7 +45,7 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
             tier["seed"],
             block.get("stop_below_train_error"),
         )
-        result = batch.result(batch.run())
+        result = recording.recorded(batch)
         result["errors"][:, 0] = group[result["errors"][:, 0].astype(int)]
         results.append(result)
     joined = {key: np.concatenate([result[key] for result in results]) for key in ("errors", "status", "ended")}
@@ -79,7 +79,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
                 frames.append(_as_read(study.measure(block["study"], options, context)))
-            found[name] = reference.of_study(study.collect(frames, block["study"]), block["study"])
+            found[name] = reference.of_study(study_tables.collect(frames, block["study"]), block["study"])
             continue
         block = tier["experiments"][name]
         for key in [(d, n) for d in block["descents"] for n in plan.descent_ensembles(tier, d)]:

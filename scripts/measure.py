@@ -1,6 +1,7 @@
-"""Measure some ensembles of a study."""
+"""Measure some ensembles of a study, with checkpoints."""
 
 from algoreg.engine import study
+from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
@@ -9,6 +10,9 @@ joblog.write_to(snakemake.log[0])
 settings, params = snakemake.config, snakemake.params
 device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
 facts = of_job(snakemake, dtype=params.dtype, device=str(device))
-context = study.Context(settings["seed"], params.ensembles, device, dtype)
+fingerprint = job_fingerprint(dict(params.items()), [], device)
+checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
+context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
 rows = study.measure(params.study, params.options, context)
 records.write_table(snakemake.output.table, study.columns(params.study), rows, facts)
+checkpoint.remove()

@@ -82,6 +82,7 @@ def copy_repository(folder):
         "config",
         "workflow",
         "scripts",
+        "tools",
         "src",
         "profiles",
         "notebooks",

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from algoreg.algorithms import projected, stochastic
-from algoreg.engine.descent import Batch, State
+from algoreg.engine.loop import Descent
+from algoreg.engine.recording import recorded, recorded_batch, result
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics import problems
 from algoreg.numerics.svec import smat
@@ -16,7 +17,11 @@ RECORD = {"errors": {"every": 10}}
 def make(algorithm, runs, dtype=torch.float64, stop=None, problem=PROBLEM):
     arrays = problems.draw_problem(problem, SEED, 0)
     ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", dtype, "problem.npz")
-    return Batch(ensemble, arrays["factors"], arrays["labels"], algorithm, runs, RECORD, SEED, stop), arrays, ensemble
+    return (
+        recorded_batch(ensemble, arrays["factors"], arrays["labels"], algorithm, runs, RECORD, SEED, stop),
+        arrays,
+        ensemble,
+    )
 
 
 def projected_run(target=0, m=M, step=0.1, iterations=50, start="zero"):
@@ -31,7 +36,7 @@ def stochastic_run(target=0, m=M, step=0.003, iterations=120, alpha=1.0, batch_s
 
 
 def errors_at_end(batch, count):
-    errors = batch.result(batch.run())["errors"]
+    errors = recorded(batch)["errors"]
     return np.array([errors[errors[:, 0] == k][-1, 2:] for k in range(count)])
 
 
@@ -139,11 +144,13 @@ def test_samples_are_a_function_of_their_number(monkeypatch):
 def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, algorithm, run, dtype):
     runs = [run(target=t, iterations=n, m=m) for t, n, m in ((0, 40, 30), (1, 90, M), (2, 90, 45))]
     batch, _, _ = make(algorithm, runs, dtype)
-    whole = batch.result(batch.run())
+    whole = recorded(batch)
     for cut in (1, 37, 40, 55):
-        batch.run(until=cut).save(tmp_path / "state.npz", "job", batch.leading)
+        reached = Descent(batch).run(until=cut).save()
         fresh, _, _ = make(algorithm, runs, dtype)
-        again = fresh.result(fresh.run(State.load(tmp_path / "state.npz", "job", "cpu")))
+        descent = Descent(fresh)
+        descent.restore(reached)
+        again = result(descent.run())
         for name, value in whole.items():
             assert np.array_equal(value, again[name]), (cut, name)
 
@@ -157,10 +164,10 @@ def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, algorithm, run, dty
 )
 def test_divergence_is_recorded_with_its_iteration(algorithm, good, bad):
     batch, _, _ = make(algorithm, [bad, good])
-    result = batch.result(batch.run())
-    assert result["status"].tolist() == ["diverged", "budget"]
-    assert 0 < result["ended"][0] < 300
-    assert np.isfinite(result["errors"]).all()
+    found = recorded(batch)
+    assert found["status"].tolist() == ["diverged", "budget"]
+    assert 0 < found["ended"][0] < 300
+    assert np.isfinite(found["errors"]).all()
 
 
 def test_runs_that_know_fewer_measurements_are_those_of_the_shorter_ensemble():

@@ -36,7 +36,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         by_name.setdefault(row["name"], []).append(row)
     assert {name: len(found) for name, found in by_name.items()} == {
         "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
-        "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2, "stacked": 6,
+        "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2,
     }  # fmt: skip
     for row in by_name["engine"]:
         assert (row["d"], row["m"], row["device"]) == (10, 250, "cpu")
@@ -46,11 +46,6 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         einsum = next(other for other in by_name["einsum"] if other["dtype"] == row["dtype"])
         ratio = einsum["ms_per_run_iteration"] / row["ms_per_run_iteration"]
         assert row["ratio_to_einsum"] == pytest.approx(ratio, rel=2e-3)
-    assert {(row["batch"], row["ratio_to_alone"] > 0) for row in by_name["stacked"]} == {
-        (3, True),
-        (24, True),
-        (96, True),
-    }
     for row in by_name["projected"]:
         parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)

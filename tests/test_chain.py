@@ -81,11 +81,11 @@ def test_another_seed_or_code_is_seen_without_any_memory(tiny, edit, plan):
 
 
 def written(folder):
-    """Ask scripts/write_reference.py whether it would write the tiny tier's results as a reference."""
+    """Ask tools/write_reference.py whether it would write the tiny tier's results as a reference."""
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); from pathlib import Path; import write_reference\n"
+        "import sys; sys.path.insert(0, 'tools'); from pathlib import Path; import write_reference\n"
         "from algoreg.spec import settings\n"
-        "tier = settings.load_tier(Path('config/tiny.yaml'), Path('workflow/schemas'))\n"
+        "tier = settings.load_tier(Path('config/tiny.yaml'))\n"
         "write_reference.require_current(tier, Path('results/tiny'), True)"
     )
     settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "ALGOREG_CHAPTER_PATH": "chapters"}

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.engine import descent
-from algoreg.engine.descent import Batch, State
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.loop import Descent
+from algoreg.engine.recording import recorded, recorded_batch, result
+from algoreg.engine.study import Context
 from algoreg.numerics import problems
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.numerics.svec import smat
@@ -22,7 +24,8 @@ RECORD = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
 def make(runs, dtype=torch.float64, record=RECORD, stop=None, problem=PROBLEM):
     arrays = problems.draw_problem(problem, 5, 0)
     ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", dtype, "problem.npz")
-    return Batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5, stop), arrays, ensemble
+    batch = recorded_batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5, stop)
+    return batch, arrays, ensemble
 
 
 def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity", m=60):
@@ -49,38 +52,40 @@ RUNS = [run(target=t, alpha=a, iterations=n) for t in range(3) for a, n in ((1.0
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_saved_and_resumed_is_bit_for_bit_the_same(tmp_path, dtype):
     batch, _, _ = make(RUNS, dtype)
-    whole = batch.result(batch.run())
+    whole = recorded(batch)
     for cut in (1, 37, 40, 55):
-        state = batch.run(until=cut)
-        state.save(tmp_path / "state.npz", "job", batch.leading)
-        fresh, _, _ = make(RUNS, dtype)
-        loaded = State.load(tmp_path / "state.npz", "job", "cpu")
-        again = fresh.result(fresh.run(loaded))
+        Checkpoint(tmp_path / "state.npz", "job").keep("batch", Descent(batch).run(until=cut).save())
+        descent = Descent(make(RUNS, dtype)[0])
+        descent.restore(Checkpoint(tmp_path / "state.npz", "job").parts["batch"])
+        again = result(descent.run())
         for name, value in whole.items():
             assert np.array_equal(value, again[name]), (cut, name)
 
 
 def test_checkpoint_of_another_job_or_a_damaged_one_is_not_used(tmp_path, capsys):
-    batch, _, _ = make(RUNS)
-    batch.run(until=20).save(tmp_path / "state.npz", "job", batch.leading)
-    assert State.load(tmp_path / "state.npz", "other job", "cpu") is None
-    (tmp_path / "state.npz").write_bytes((tmp_path / "state.npz").read_bytes()[:500])
-    assert State.load(tmp_path / "state.npz", "job", "cpu") is None
-    assert "starting over" in capsys.readouterr().out
-    assert State.load(tmp_path / "none.npz", "job", "cpu") is None
+    path = tmp_path / "state.npz"
+    Checkpoint(path, "job").keep("batch", Descent(make(RUNS)[0]).run(until=20).save())
+    assert Checkpoint(path, "job").parts.keys() == {"batch"}
+    assert Checkpoint(path, "other job").parts == {}
+    path.write_bytes(path.read_bytes()[:500])
+    assert Checkpoint(path, "job").parts == {}
+    assert capsys.readouterr().out.count("starting over") == 2
+    assert Checkpoint(tmp_path / "none.npz", "job").parts == {}
 
 
-def test_a_killed_run_continues_from_its_checkpoint(tmp_path, capsys):
+def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
     batch, _, _ = make(RUNS)
-    batch.run(until=30).save(tmp_path / "state.npz", "job", batch.leading)
-    (result,) = descent.run_to_file(batch, tmp_path / "state.npz", "job", 0.0, "cpu")
-    assert "continuing from iteration 30" in capsys.readouterr().out
-    assert np.array_equal(result["errors"], batch.result(batch.run())["errors"])
+    Checkpoint(tmp_path / "state.npz", "job").keep("running/1", Descent(batch).run(until=30).save())
+    said = []
+    checkpoint = Checkpoint(tmp_path / "state.npz", "job")
+    found = result(Context(5, [], "cpu", torch.float64, said.append, checkpoint).descend(batch))
+    assert "continuing from iteration 30" in said[0]
+    assert np.array_equal(found["errors"], recorded(batch)["errors"])
 
 
 def test_against_a_plain_autograd_loop():
     batch, arrays, ensemble = make([run(alpha=0.3, step=0.08, iterations=50, target=1)])
-    errors = batch.result(batch.run())["errors"]
+    errors = recorded(batch)["errors"]
     full, labels = smat(ensemble.rows, 7), torch.from_numpy(arrays["labels"][1])
     target = torch.from_numpy(arrays["factors"][1] @ arrays["factors"][1].T)
     u = 0.3 * torch.eye(7, dtype=torch.float64)
@@ -97,10 +102,10 @@ def test_against_a_plain_autograd_loop():
 
 def test_a_run_alone_agrees_with_the_same_run_in_a_batch():
     batch, _, _ = make(RUNS)
-    together = batch.result(batch.run())["errors"]
+    together = recorded(batch)["errors"]
     for number, single in enumerate(RUNS):
         alone, _, _ = make([single])
-        errors = alone.result(alone.run())["errors"]
+        errors = recorded(alone)["errors"]
         mine = together[together[:, 0] == number]
         mine = mine[np.isin(mine[:, 1], errors[:, 1])]
         np.testing.assert_allclose(mine[:, 2:], errors[np.isin(errors[:, 1], mine[:, 1])][:, 2:], rtol=1e-9)
@@ -109,29 +114,29 @@ def test_a_run_alone_agrees_with_the_same_run_in_a_batch():
 def test_divergence_is_an_outcome_and_leaves_the_others_alone():
     good = run(target=0, iterations=200)
     batch, _, _ = make([good, run(target=1, step=50.0, iterations=200)])
-    result = batch.result(batch.run())
-    assert result["status"].tolist() == ["budget", "diverged"]
-    assert 0 < result["ended"][1] < 200
-    assert np.isfinite(result["errors"]).all()
+    found = recorded(batch)
+    assert found["status"].tolist() == ["budget", "diverged"]
+    assert 0 < found["ended"][1] < 200
+    assert np.isfinite(found["errors"]).all()
     alone, _, _ = make([good])
-    mine = result["errors"][result["errors"][:, 0] == 0]
-    np.testing.assert_allclose(mine, alone.result(alone.run())["errors"], rtol=1e-9)
+    mine = found["errors"][found["errors"][:, 0] == 0]
+    np.testing.assert_allclose(mine, recorded(alone)["errors"], rtol=1e-9)
 
 
 def test_stopping_by_train_error():
     batch, _, _ = make([run(alpha=0.1, iterations=5000)], stop=1e-2)
-    result = batch.result(batch.run())
-    assert result["status"].tolist() == ["converged"]
-    assert result["errors"][-1, 2] < 1e-2 <= result["errors"][-2, 2]
-    assert result["errors"][-1, 1] == result["ended"][0] < 5000
+    found = recorded(batch)
+    assert found["status"].tolist() == ["converged"]
+    assert found["errors"][-1, 2] < 1e-2 <= found["errors"][-2, 2]
+    assert found["errors"][-1, 1] == found["ended"][0] < 5000
 
 
 def test_recovers_and_records_a_growing_rank():
     problem = {**PROBLEM, "d": 10, "m": 54, "rank": 1}
     batch, _, _ = make([run(alpha=1e-3, step=0.2, iterations=400, m=54)], problem=problem)
-    result = batch.result(batch.run())
-    assert result["errors"][-1, 3] < 0.02
-    first, last = result["spectra"][0], result["spectra"][-1]
+    found = recorded(batch)
+    assert found["errors"][-1, 3] < 0.02
+    first, last = found["spectra"][0], found["spectra"][-1]
     assert first[2] == pytest.approx(10, rel=1e-6)
     assert last[2] < 1.1
     assert last[3] == pytest.approx(1, abs=0.02)
@@ -139,7 +144,7 @@ def test_recovers_and_records_a_growing_rank():
 
 def test_right_rotation_of_the_start_changes_nothing():
     batch, _, _ = make([run(start="identity"), run(start="orthonormal")])
-    errors = batch.result(batch.run())["errors"]
+    errors = recorded(batch)["errors"]
     mine, other = (errors[errors[:, 0] == k][:, 2:] for k in (0, 1))
     np.testing.assert_allclose(mine, other, rtol=1e-10)
     basis = start_matrix("orthonormal", 7, 5, 0)
@@ -211,7 +216,7 @@ def test_labels_that_are_not_finite_are_refused():
     labels = arrays["labels"].copy()
     labels[0, 0] = np.nan
     with pytest.raises(ValueError, match="labels are not finite"):
-        Batch(ensemble, arrays["factors"], labels, "factored", [run()], RECORD, 5)
+        recorded_batch(ensemble, arrays["factors"], labels, "factored", [run()], RECORD, 5)
 
 
 def test_effective_rank():

@@ -6,17 +6,14 @@ import pandas as pd
 import pytest
 from conftest import ROOT, registered_claims
 
-from algoreg.analysis import estimators
-from algoreg.analysis.estimators import (
-    Estimate,
-    cells,
-    crossed_interval,
-    match,
-    prediction_interval,
-    variance_components,
-)
+from algoreg.analysis import intervals
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval, log_spread
+from algoreg.analysis.predictions import prediction_interval, variance_components
+from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, published
+from algoreg.judge.published import match
 from algoreg.tell import report, wording
 
 TARGETS, ENSEMBLES = 5, 3
@@ -34,7 +31,7 @@ def crossed(rng, spreads, targets=TARGETS, ensembles=ENSEMBLES):
 
 @pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 1.0, 0.3), (0.5, 0.5, 0.5), (0.0, 0.0, 1.0)])
 def test_the_crossed_interval_covers(spreads, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
     rng = np.random.default_rng(1)
     trials, covered = 400, 0
     for _ in range(trials):
@@ -79,7 +76,7 @@ def tail_limit(trials):
 )
 def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact, monkeypatch):
     """As means of logs these are geometric means of lognormal values."""
-    monkeypatch.setattr(estimators, "REPLICATES", 150)
+    monkeypatch.setattr(intervals, "REPLICATES", 150)
     rng = np.random.default_rng(11)
 
     def trial():
@@ -94,9 +91,9 @@ def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, ex
         assert below + above > 0.012
 
 
-@pytest.mark.parametrize(("spread", "covers"), [(estimators.PLAIN_LOG_SPREAD, True), (2**0.5, False)])
+@pytest.mark.parametrize(("spread", "covers"), [(PLAIN_LOG_SPREAD, True), (2**0.5, False)])
 def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 150)
+    monkeypatch.setattr(intervals, "REPLICATES", 150)
     rng = np.random.default_rng(12)
     each = spread / 2**0.5
     draws = [crossed_effects(rng, "gaussian", (each, each, 0.0), TARGETS, ENSEMBLES) for _ in range(300)]
@@ -161,14 +158,14 @@ def test_no_claim_takes_plain_means_of_values_over_decades():
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
             continue
-        frame = estimators.chosen(report.frame_of(reference["tables"][given["table"]]), given.get("where"))
+        frame = chosen(report.frame_of(reference["tables"][given["table"]]), given.get("where"))
         for key in PLAIN_MEANS[given["name"]]:
             _, values = cells(frame, given["by"], given[key])
             judged += 1
             # The point that decides.
             point = PICKED[given["name"]](values.mean(axis=(1, 2)))
-            spread = estimators.log_spread(values[[point]])
-            assert spread < estimators.PLAIN_LOG_SPREAD, (
+            spread = log_spread(values[[point]])
+            assert spread < PLAIN_LOG_SPREAD, (
                 f"{entry['id']}: {given[key]} has a log-sd of {spread:.2g} at a point: take its geometric mean"
             )
     assert judged > 5
@@ -333,7 +330,7 @@ def test_the_largest_factor_is_that_of_a_loop_over_points():
     assert mean.value == pytest.approx(np.prod(factors) ** (1 / len(factors)))
     frame.loc[0, "test_error"] = np.nan
     lost = simulations.largest_published_factor({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
-    assert lost == estimators.UNDEFINED
+    assert lost == UNDEFINED
 
 
 def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
@@ -350,7 +347,7 @@ def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
     )
     assert off.value < 0.75
     frame.loc[0, "test_error"] = np.nan
-    assert simulations.share_inside({"x": frame}, {"f": curve}, None, **options) == estimators.UNDEFINED
+    assert simulations.share_inside({"x": frame}, {"f": curve}, None, **options) == UNDEFINED
 
 
 @pytest.mark.parametrize(("points", "largest"), [(7, 0.05), (10, 0.05), (14, 0.05)])
@@ -431,22 +428,22 @@ def test_published_course_compares_times_of_training_and_levels_of_test_errors()
     assert judge(flat).value > 1000
     broken = course(0.01, 2.0)
     broken.loc[3, "train_error"] = np.nan
-    assert judge(broken) == estimators.UNDEFINED
+    assert judge(broken) == UNDEFINED
 
 
 def threshold_table(d, method, threshold):
     """Return errors that fall as m^-2 through the threshold level at ``threshold``·d."""
     ratios = np.array([1, 2, 4, 8, 16, 32])
-    level = estimators.THRESHOLD_ERROR
+    level = THRESHOLD_ERROR
     frame = table(dict(zip(ratios, level * (threshold / ratios) ** 2, strict=True)), "m_over_d", method=method)
     return frame.assign(d=d)
 
 
 def test_thresholds_are_interpolated_and_censored_ones_have_no_value():
     frame = threshold_table(100, "projected", 6.0)
-    np.testing.assert_allclose(estimators.thresholds(frame).mean(), 6, rtol=0.05)
-    assert np.isnan(estimators.thresholds(frame[frame["m_over_d"] <= 4])).all()
-    assert np.isnan(estimators.thresholds(frame[frame["m_over_d"] >= 8])).all()
+    np.testing.assert_allclose(thresholds(frame).mean(), 6, rtol=0.05)
+    assert np.isnan(thresholds(frame[frame["m_over_d"] <= 4])).all()
+    assert np.isnan(thresholds(frame[frame["m_over_d"] >= 8])).all()
 
 
 def test_threshold_growth_is_the_difference_of_exponents():
@@ -466,7 +463,7 @@ def test_threshold_growth_is_the_difference_of_exponents():
     lost.loc[lost["d"] == 100, "test_error"] = np.nan
     lost = pd.concat([lost, parts[-1]])
     undefined = simulations.threshold_growth({"x": lost}, {}, np.random.default_rng(0), **options)
-    assert undefined == estimators.UNDEFINED
+    assert undefined == UNDEFINED
 
 
 def test_smallest_gap_between_methods():
@@ -504,7 +501,7 @@ def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
 
     at_10 = frame[frame["iteration"] == 10]["test_error"].mean()
     assert judge(a=frame).value == pytest.approx(at_10)
-    assert judge(a=frame, b=slow) == estimators.UNDEFINED
+    assert judge(a=frame, b=slow) == UNDEFINED
     half = frame.copy()
     half.loc[half["target"] == 0, "train_error"] = 0.1
     assert judge(a=half).value == pytest.approx(
@@ -545,7 +542,7 @@ def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive(
     frame = table({1.0: 1.0, 0.1: 0.1})
     frame.loc[0, "test_error"] = np.nan
     gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
-    assert gain == estimators.UNDEFINED
+    assert gain == UNDEFINED
     assert claims.verdict(gain, "above", 0.1) == "inconclusive"
 
 

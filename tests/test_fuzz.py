@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg import sources
-from algoreg.engine import descent, study
+from algoreg.engine import recording, study
+from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
@@ -180,10 +181,10 @@ def run_little(tier):
             arrays = problems.draw_problem(problem, tier["seed"], 0)
             ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
             stop = block.get("stop_below_train_error")
-            batch = descent.Batch(
+            batch = recording.recorded_batch(
                 ensemble, arrays["factors"], arrays["labels"], block["algorithm"], runs, record, tier["seed"], stop
             )
-            batch.run(until=10)
+            Descent(batch).run(until=10)
         rows = [(i, p, 1.0, 1.0) for i, run in enumerate(runs) for p in sorted(points) if p <= run["iterations"]]
         ended = np.array([run["iterations"] for run in runs])
         arrays = {"errors": np.array(rows, dtype=float), "status": np.array(["budget"] * len(runs)), "ended": ended}

@@ -7,13 +7,15 @@ import torch
 from conftest import ROOT, SCHEMAS, registered_claims, tier_settings
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
+from algoreg.chapters import li2018
 from algoreg.chapters.theorem.estimands import iterations as estimands
 from algoreg.chapters.theorem.ledger import iterations as passages
 from algoreg.chapters.theorem.studies import iterations
 from algoreg.engine import batches, study
 from algoreg.ensembles import gaussian, gram, wishart
-from algoreg.numerics import diagnostics, theory
+from algoreg.numerics import isometry, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.spec import settings
@@ -57,7 +59,7 @@ STARTS = {
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
 
 
 def measured(name, options, ensembles=1, **changes):
@@ -236,13 +238,13 @@ def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_mat
 def test_isometry_constants_are_bounded_from_below():
     ensemble = gram.Ensemble.of(gaussian.Ensemble.draw(5, 40, 1, 0))
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 5)))
-    whole = diagnostics.isometry_excess(ensemble, 5, noise + noise.T, iterations=400)
+    whole = isometry.isometry_excess(ensemble, 5, noise + noise.T, iterations=400)
     assert whole == pytest.approx(float(torch.linalg.eigvalsh(ensemble.gram).max()) - 1, rel=1e-3)
     vectors = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 5)))
     ones = torch.einsum("ka,kb->kab", vectors, vectors)
     ones = ones / torch.linalg.matrix_norm(ones)[:, None, None]
     random = float((ensemble.gradient(ones, ensemble.label(torch.zeros_like(ones))) * ones).sum(dim=(1, 2)).max()) - 1
-    assert 0 < diagnostics.isometry_excess(ensemble, 1, noise + noise.T) <= 1.5 * random < 1.5 * whole
+    assert 0 < isometry.isometry_excess(ensemble, 1, noise + noise.T) <= 1.5 * random < 1.5 * whole
 
 
 def test_the_theorems_constants():
@@ -253,7 +255,7 @@ def test_the_theorems_constants():
             theory.geometric_spectrum(rank, kappa)
 
     def holds(c, d, rank, kappa, alpha, step, delta):
-        largest = c * theory.theorem_11_isometry(d, rank, kappa)
+        largest = c * li2018.theorem_11_isometry(d, rank, kappa)
         return largest >= delta and step <= c * largest and alpha <= c * min(largest * rank**0.5 * kappa, 1 / d)
 
     for sizes in (
@@ -262,12 +264,12 @@ def test_the_theorems_constants():
         (20, 2, 1, 0.5, 1e-3, 0),
         (20, 1, 3, 0.02, 1e-9, 0),
     ):
-        c = theory.theorem_11_constant(*sizes)
+        c = li2018.theorem_11_constant(*sizes)
         assert holds(c * 1.001, *sizes)
         assert not holds(c * 0.999, *sizes)
     for factor in (1, 4):
-        alpha = theory.theorem_11_largest_alpha(100, 1.5, factor)
-        first, last = theory.theorem_11_window(100, 1.5, alpha, 0.1)
+        alpha = li2018.theorem_11_largest_alpha(100, 1.5, factor)
+        first, last = li2018.theorem_11_window(100, 1.5, alpha, 0.1)
         assert last / first == pytest.approx(factor, rel=2e-3)
 
 
@@ -341,13 +343,13 @@ def test_smallest_exponents_cover_and_repeat():
     with pytest.raises(ValueError, match="group = 1: 2 values of x: an exponent needs three"):
         estimands.smallest_exponent(few, {}, np.random.default_rng(0), **options)
     lost = tables["x"].assign(y=tables["x"]["y"].where(tables["x"]["x"] < 8))
-    assert estimands.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    assert estimands.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == UNDEFINED
 
 
 def test_distances_take_the_far_end_of_the_interval():
-    estimate = estimators.Estimate(1.1, 0.9, 1.3)
+    estimate = Estimate(1.1, 0.9, 1.3)
     for expected in (1.1, 2.0, -1.0):
-        found = estimators.distance_from(estimate, expected)
+        found = distance_from(estimate, expected)
         assert found.value == pytest.approx(abs(1.1 - expected))
         assert found.high == pytest.approx(max(abs(0.9 - expected), abs(1.3 - expected)))
         inside = 0.9 <= expected <= 1.3
@@ -368,7 +370,7 @@ def test_growth_is_the_ratio_of_geometric_means_at_the_ends_of_alpha():
         hits += one.low <= 8**0.5 <= one.high
     assert hits >= 52
     lost = {"x": frame.assign(y=frame["y"].where(frame["alpha"] > 1))}
-    assert estimands.growth_as_alpha_falls(lost, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    assert estimands.growth_as_alpha_falls(lost, {}, np.random.default_rng(0), **options) == UNDEFINED
     with pytest.raises(ValueError, match="growth needs two"):
         estimands.growth_as_alpha_falls({"x": frame[frame["alpha"] == 1]}, {}, np.random.default_rng(0), **options)
 
@@ -412,7 +414,7 @@ def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
     assert found.value == pytest.approx(np.exp(logs.max()))
     assert 0 < found.low < found.value < found.high
     bad = {"x": frame.assign(y=0.0)}
-    assert estimands.largest_geometric_mean(bad, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    assert estimands.largest_geometric_mean(bad, {}, np.random.default_rng(0), **options) == UNDEFINED
 
     def end(error, smallest):
         rows = [
@@ -434,7 +436,7 @@ def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
     assert end(1.1e-4, 1e-4).value == pytest.approx(1)
     assert end(5e-3, 5e-3).value == pytest.approx(5)
     assert end(5e-4, 1e-5).value == pytest.approx(50 / 1.1)
-    assert end(np.nan, 1e-4) == estimators.UNDEFINED
+    assert end(np.nan, 1e-4) == UNDEFINED
 
 
 @pytest.fixture(scope="module")

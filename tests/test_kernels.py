@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg.engine.kernels import build, library, passes
-from algoreg.ensembles import gaussian, gram
-from algoreg.numerics.measurements import Measurements
+from algoreg.ensembles import base, gaussian, gram
 from algoreg.numerics.svec import packed_length, smat, svec
 
 DTYPES = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -152,7 +151,7 @@ def test_steps_one_by_one_and_without_coming_back_have_the_same_bits():
     for _ in range(7):
         one_by_one = ensemble.descend(one_by_one, steps, y, 1)
     assert torch.equal(one_by_one, ensemble.descend(u.clone(), steps, y, 7))
-    torch.testing.assert_close(one_by_one, Measurements.descend(ensemble, u.clone(), steps, y, 7))
+    torch.testing.assert_close(one_by_one, base.Ensemble.descend(ensemble, u.clone(), steps, y, 7))
 
 
 def samples(seed, d, m, runs, count, columns=None, dtype=torch.float64):

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-TARGETS = ("reproduce", "claim", "verify", "reference", "spread", "estimate", "test-browser", "clean")
+VARIABLES = ("TIER", "ID", "NAME", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
+TARGETS = ("reproduce", "claim", "chapter", "verify", "reference", "spread", "estimate", "test-browser", "clean")
 ATTACKS = (
     "x; touch {}",
     "`touch {}`",
@@ -35,9 +36,12 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("make")
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copytree(ROOT / "config", folder / "config")
-    (folder / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "options.sh", folder / "scripts")
+    (folder / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "options.sh", folder / "tools")
     shutil.copytree(ROOT / "reference" / "runs", folder / "reference" / "runs")
+    for path in (ROOT / "src").glob("algoreg/chapters/*/c*.yaml"):
+        (folder / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / path.relative_to(ROOT))
     binaries = folder / ".venv" / "bin"
     binaries.mkdir(parents=True)
     for name in ("python", "pip", "snakemake", "pytest"):
@@ -51,7 +55,7 @@ def folder(tmp_path_factory):
 
 def make(folder, *arguments, **environment):
     """Run make as a user does who sets none of its variables elsewhere."""
-    inherited = {key: value for key, value in os.environ.items() if key not in ("TIER", "ID", "CORES", "MAKEFLAGS")}
+    inherited = {key: value for key, value in os.environ.items() if key not in VARIABLES}
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=folder, env={**inherited, **environment}, capture_output=True, text=True)
 
@@ -69,22 +73,27 @@ def test_no_tier_reaches_a_shell(folder, tmp_path, target):
         for given in ({"arguments": [f"TIER={tier}"]}, {"environment": {"TIER": tier}}):
             if target == "reproduce" and "environment" in given:
                 continue  # this target names its tier itself
-            arguments = [target, "ID=fig1-published", *given.get("arguments", [])]
+            arguments = [target, "ID=fig1-published", "NAME=theorem", *given.get("arguments", [])]
             done = make(folder, *arguments, **given.get("environment", {}))
             assert done.returncode == 2, (tier, done.stdout, done.stderr)
-            assert f"TIER = {tier}: allowed are paper quick smoke standard, or the path" in done.stderr, done.stderr
+            assert f"TIER = {tier}: allowed are full quick smoke standard, or the path" in done.stderr, done.stderr
             assert "snakemake" not in done.stdout
     assert snapshot(folder) == before
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack])
-def test_no_claim_and_no_number_of_cores_reaches_a_shell(folder, tmp_path, attack):
+def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_path, attack):
     text = attack.format(tmp_path / "hit")
-    for key, allowed in (("ID", "allowed are fig1-initialisation "), ("CORES", "allowed is a whole number")):
-        arguments = {"ID": "fig1-published", key: text}
+    for target, key, allowed in (
+        ("claim", "ID", "allowed are thm12-recovery "),
+        ("claim", "CORES", "allowed is a whole number"),
+        ("chapter", "NAME", "allowed are networks proof remarks simulations theorem\n"),
+        ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
+    ):
+        arguments = {"ID": "fig1-published", "NAME": "theorem", key: text}
         given = [f"{name}={value}" for name, value in arguments.items()]
-        for done in (make(folder, "claim", *given), make(folder, "claim", **arguments)):
+        for done in (make(folder, target, *given), make(folder, target, **arguments)):
             assert done.returncode == 2, done.stdout
             assert f"{key} = {text}: {allowed}" in done.stderr
             assert "snakemake" not in done.stdout
@@ -108,6 +117,17 @@ def test_what_is_allowed_arrives(folder, tmp_path):
     assert called("smoke", TIER="x; y") == ["<snakemake><--cores><2><--configfile><config/smoke.yaml>"]
     claim = called("claim", "ID=lemA1-as-printed", "TIER=quick", "ARGS=-n --quiet")
     assert claim == ["<snakemake><--cores><2><claim_lemA1_as_printed><-n><--quiet><--configfile><config/quick.yaml>"]
+    chapter = called("chapter", "NAME=theorem", "TIER=smoke")
+    assert chapter == ["<snakemake><--cores><2><chapter_theorem><--configfile><config/smoke.yaml>"]
+    place = tmp_path / "my chapters"
+    (place / "mine").mkdir(parents=True)
+    (place / "mine" / "chapter.yaml").touch()
+    (place / "mine" / "claims.yaml").write_text("- id: my-claim\n")
+    for given in ({"CHAPTER_PATH": str(place)}, {"ALGOREG_CHAPTER_PATH": f"{tmp_path}:{place}"}):
+        assert called("chapter", "NAME=mine", "TIER=smoke", **given)[0].startswith(
+            "<snakemake><--cores><2><chapter_mine>"
+        )
+        assert called("claim", "ID=my-claim", **given) == ["<snakemake><--cores><2><claim_my_claim>"]
     own = tmp_path / "my tier's.yaml"
     own.write_text("# mine\ntier: mine  # a name\nseed: 1\n")
     assert called("reproduce", f"TIER={own}") == [f"<snakemake><--cores><2><--configfile><{own}>"]

@@ -59,14 +59,14 @@ FAULTS = (
     ),
     Fault(
         "Theorem 1.1 asks for δ ∝ 1/κ²",
-        "numerics/theory.py",
+        "chapters/li2018.py",
         "return 1 / (kappa**3 * rank**0.5 * math.log(d) ** 2)",
         "return 1 / (kappa**2 * rank**0.5 * math.log(d) ** 2)",
         "test_plain_studies.py::test_the_isometry_that_theorem_11_asks_for_by_hand",
     ),
     Fault(
         "the smallest constant of Theorem 1.1 is of δ ∝ 1/κ²",
-        "numerics/theory.py",
+        "chapters/li2018.py",
         "    asked = theorem_11_isometry(d, rank, kappa)\n",
         "    asked = theorem_11_isometry(d, rank, kappa) * kappa\n",
         "test_plain_studies.py::test_the_smallest_constant_of_theorem_11_by_hand",
@@ -101,14 +101,14 @@ FAULTS = (
     ),
     Fault(
         "degrees of freedom of targets and of ensembles are added",
-        "analysis/estimators.py",
+        "analysis/intervals.py",
         "freedom = total**2 / np.sum(variances**2 / degrees)",
         "freedom = degrees.sum()",
         "test_plain_statistics.py::test_the_half_width_has_satterthwaites_degrees_of_freedom",
     ),
     Fault(
         "a prediction takes the mean over ensembles as known",
-        "analysis/estimators.py",
+        "analysis/predictions.py",
         "ensemble * (1 / ensembles + 1 / count_ensembles)",
         "ensemble * (1 / ensembles)",
         "test_plain_statistics.py::test_a_prediction_allows_for_the_mean_being_estimated_too",
@@ -151,9 +151,9 @@ FAULTS = (
     ),
     Fault(
         "errors above that of X = 0 count as more than that",
-        "chapters/theorem/estimands/samples.py",
-        "np.clip(errors, FLOOR * tolerance, 1.0)",
-        "np.clip(errors, FLOOR * tolerance, 1e9)",
+        "analysis/thresholds.py",
+        "np.inf), FLOOR * tolerance, 1.0)",
+        "np.inf), FLOOR * tolerance, 1e9)",
         "test_plain_statistics.py::test_an_error_above_that_of_nothing_found_counts_as_nothing_found",
     ),
     Fault(

@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, reference
 from algoreg.tell import report
@@ -149,11 +149,11 @@ def test_a_changed_margin_and_a_changed_direction_are_red(evidence, name):
 
 
 @pytest.mark.parametrize(
-    ("constant", "value", "name"),
-    [("LEVEL", 0.9, "fig1-initialisation"), ("THRESHOLD_ERROR", 0.33, "fig4-projected")],
+    ("module", "constant", "value", "name"),
+    [(intervals, "LEVEL", 0.9, "fig1-initialisation"), (thresholds, "THRESHOLD_ERROR", 0.33, "fig4-projected")],
 )
-def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, constant, value, name):
-    monkeypatch.setattr(estimators, constant, value)
+def test_one_changed_constant_of_an_estimator_is_red(evidence, monkeypatch, module, constant, value, name):
+    monkeypatch.setattr(module, constant, value)
     assert not green(evidence, [name])
 
 

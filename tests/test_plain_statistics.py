@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals, thresholds
+from algoreg.analysis.intervals import crossed_interval
+from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.chapters.theorem.estimands import samples
 
 
 def half_width(variances, freedoms):
@@ -22,10 +23,10 @@ def half_width(variances, freedoms):
 @pytest.mark.parametrize(("of_targets", "of_ensembles"), [(0.1, 1.0), (1.0, 0.1), (1.0, 1.0)])
 def test_the_half_width_has_satterthwaites_degrees_of_freedom(of_targets, of_ensembles, monkeypatch):
     # Enough resamples that their variance is that of all resamples within a percent or so.
-    monkeypatch.setattr(estimators, "REPLICATES", 40_000)
+    monkeypatch.setattr(intervals, "REPLICATES", 40_000)
     targets, ensembles = of_targets * np.array([-2.0, -1, 0, 1, 2]), of_ensembles * np.array([-1.0, 0, 1])
     values = targets[:, None] + ensembles[None, :]
-    estimate = estimators.crossed_interval(lambda t, e: values[t][:, e].mean(), 5, 3, np.random.default_rng(0))
+    estimate = crossed_interval(lambda t, e: values[t][:, e].mean(), 5, 3, np.random.default_rng(0))
     # A mean of n independent units has the variance s²/n, known with n − 1 degrees of freedom.
     expected = half_width([targets.var(ddof=1) / 5, ensembles.var(ddof=1) / 3], [4, 2])
     assert estimate.value == pytest.approx(0, abs=1e-12)
@@ -42,7 +43,7 @@ def test_a_prediction_allows_for_the_mean_being_estimated_too():
     logs = np.array([0.0, 2.0])[:, None] + np.array([0.0, 3.0, 6.0])[None, :]
     # One new target over four new ensembles, beside the mean of two targets and three ensembles.
     half = half_width([2 * (1 + 1 / 2), 9 * (1 / 4 + 1 / 3)], [1, 2])
-    low, high = estimators.prediction_interval(np.exp(logs), 4)
+    low, high = prediction_interval(np.exp(logs), 4)
     assert math.log(low) == pytest.approx(4 - half)
     assert math.log(high) == pytest.approx(4 + half)
 
@@ -51,14 +52,14 @@ def test_a_prediction_allows_for_what_neither_target_nor_ensemble_explains():
     # Only the rest varies: residuals ±1 in every row and column, with one degree of freedom and the variance 4.
     logs = np.array([[1.0, -1.0], [-1.0, 1.0]])
     half = half_width([4 * (1 / 3 + 1 / 4)], [1])
-    low, high = estimators.prediction_interval(np.exp(logs), 3)
+    low, high = prediction_interval(np.exp(logs), 3)
     assert math.log(low) == pytest.approx(-half)
     assert math.log(high) == pytest.approx(half)
 
 
 @pytest.mark.parametrize(("published", "factor"), [(5.0, 1.0), (10.0, 2.0), (2.5, 2.0)])
 def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 50)
+    monkeypatch.setattr(intervals, "REPLICATES", 50)
     # The mean of 1, 9, 1, 9 is 5 (their geometric mean is 3).
     runs = [
         {"d": 100, "alpha": 0.1, "target": t, "ensemble": e, "test_error": [1.0, 9.0][e]}
@@ -78,7 +79,7 @@ def test_an_error_above_that_of_nothing_found_counts_as_nothing_found(error):
         {"rank": 1, "m": m, "target": 0, "ensemble": 0, "test_error": value, "status": "budget"}
         for m, value in ((10, error), (20, 0.05))
     ]
-    found = samples.find_thresholds(pd.DataFrame(runs), "rank", 0.1)
+    found = thresholds.find_thresholds(pd.DataFrame(runs), "rank", 0.1)
     # The tolerance 0.1 lies log(1/0.1)/log(1/0.05) of the way from 10 to 20 on log scales, whatever lies above 1.
     share = math.log(1 / 0.1) / math.log(1 / 0.05)
     assert math.exp(found.logs.item()) == pytest.approx(10 * 2**share)

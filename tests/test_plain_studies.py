@@ -10,11 +10,11 @@ import torch
 from scipy.optimize import minimize
 
 from algoreg.algorithms.factored import start_matrix
+from algoreg.chapters import li2018
 from algoreg.chapters.proof.studies import rank_r_dynamics
 from algoreg.engine import study
 from algoreg.ensembles import rank_one, wishart
 from algoreg.ensembles.gaussian import packed_rows
-from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.spec import settings
@@ -39,11 +39,11 @@ def columns_of(d, rank, target):
 
 def test_the_isometry_that_theorem_11_asks_for_by_hand():
     # log²(e²) = 4, κ³ = 8, √r = 3: 1/(8·3·4).
-    assert theory.theorem_11_isometry(math.e**2, 9, 2) == pytest.approx(1 / 96)
+    assert li2018.theorem_11_isometry(math.e**2, 9, 2) == pytest.approx(1 / 96)
     # Twice κ asks for an eighth, four times r for a half, d² for a quarter.
-    assert theory.theorem_11_isometry(math.e**2, 9, 4) == pytest.approx(1 / 768)
-    assert theory.theorem_11_isometry(math.e**2, 36, 2) == pytest.approx(1 / 192)
-    assert theory.theorem_11_isometry(math.e**4, 9, 2) == pytest.approx(1 / 384)
+    assert li2018.theorem_11_isometry(math.e**2, 9, 4) == pytest.approx(1 / 768)
+    assert li2018.theorem_11_isometry(math.e**2, 36, 2) == pytest.approx(1 / 192)
+    assert li2018.theorem_11_isometry(math.e**4, 9, 2) == pytest.approx(1 / 384)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_isometry_that_theorem_11_asks_for_by_hand():
     ],
 )
 def test_the_smallest_constant_of_theorem_11_by_hand(alpha, step, delta, constant):
-    assert theory.theorem_11_constant(math.e**2, 9, 2, alpha, step, delta) == pytest.approx(constant)
+    assert li2018.theorem_11_constant(math.e**2, 9, 2, alpha, step, delta) == pytest.approx(constant)
 
 
 @pytest.mark.parametrize("kappa", [1.0, 4.0])

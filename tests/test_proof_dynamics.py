@@ -10,10 +10,12 @@ from conftest import registered_claims, tier_settings
 from test_ensembles import symmetric
 
 from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters import li2018
+from algoreg.chapters.proof import decompositions
 from algoreg.chapters.proof.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
 from algoreg.engine import study
 from algoreg.ensembles import gram, wishart
-from algoreg.numerics import diagnostics, theory
+from algoreg.numerics import diagnostics, isometry
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec.settings import study_options
 
@@ -30,7 +32,7 @@ def random_batch(count, d, k, seed):
 
 def test_the_rank_one_split_is_the_direct_one_and_adds_up():
     factors, u = random_batch(3, 6, 6, 0), torch.linalg.qr(random_batch(3, 6, 1, 1))[0]
-    r, e = diagnostics.rank_one_split(factors, u)
+    r, e = decompositions.rank_one_split(factors, u)
     for k in range(3):
         projector = u[k] @ u[k].mT
         torch.testing.assert_close(r[k], factors[k].mT @ u[k, :, 0])
@@ -45,18 +47,18 @@ def test_the_rank_one_split_is_the_direct_one_and_adds_up():
 def test_splits_refuse_what_they_do_not_apply_to():
     factors = random_batch(1, 4, 4, 0)
     with pytest.raises(ValueError, match="a rank-one split of a target of rank 2"):
-        diagnostics.rank_one_split(factors, torch.zeros(1, 4, 2, dtype=torch.float64))
+        decompositions.rank_one_split(factors, torch.zeros(1, 4, 2, dtype=torch.float64))
     lost = factors.clone()
     lost[0, 1, 2] = math.inf
     with pytest.raises(ValueError, match="a diverged run has no decomposition"):
-        diagnostics.rank_one_split(lost, factors[:, :, :1])
+        decompositions.rank_one_split(lost, factors[:, :, :1])
     with pytest.raises(ValueError, match="a diverged run has no decomposition"):
-        diagnostics.SignalSubspace(factors[:, :, :2]).split(lost)
+        decompositions.SignalSubspace(factors[:, :, :2]).split(lost)
 
 
 def test_the_moving_split_is_that_of_the_product_of_all_steps():
     start, factors = random_batch(2, 7, 3, 0), random_batch(2, 7, 7, 1)
-    subspace, product = diagnostics.SignalSubspace(start), start.clone()
+    subspace, product = decompositions.SignalSubspace(start), start.clone()
     for seed in range(5):
         matrices = symmetric(7, 2, seed)
         subspace.advance(matrices, 0.1)
@@ -75,7 +77,7 @@ def test_a_tiny_angle_keeps_its_digits():
     frame = torch.eye(5, dtype=torch.float64)[None, :, :2]
     tilted = frame.clone()
     tilted[0, 3, 1] = 1e-11
-    assert diagnostics.SignalSubspace(tilted).largest_sine(frame).item() == pytest.approx(1e-11, rel=1e-6)
+    assert decompositions.SignalSubspace(tilted).largest_sine(frame).item() == pytest.approx(1e-11, rel=1e-6)
 
 
 def needs_step_by_step(ensemble, u, alpha, step, iterations):
@@ -179,7 +181,7 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
         assert row["error_growth"] == pytest.approx(max(growth), rel=1e-6)
         assert row["dominance"] == pytest.approx(min(dominance), rel=1e-6)
         assert row["angle_plain"] == pytest.approx(max(angle) / (2**0.5 * row["delta_low"]), rel=1e-4)
-        rho = theory.angle_rate(row["delta_low"], 2, kappa, 8, alpha)
+        rho = li2018.angle_rate(row["delta_low"], 2, kappa, 8, alpha)
         assert row["angle_constant"] == pytest.approx(row["angle_plain"] * 2**0.5 * row["delta_low"] / rho, rel=1e-6)
         steps = [late / early - 1 for early, late in pairwise(signal) if early < 0.5 / math.sqrt(kappa)]
         assert row["signal_step"] == pytest.approx(min(steps) / (0.2 / (8 * kappa)), rel=1e-5)
@@ -254,11 +256,11 @@ def test_a_course_is_thinned_and_holds_the_spectrum():
 
 
 def test_formulas_of_the_theorems():
-    assert theory.rank_one_error_scale(0.01) == pytest.approx(0.01 * math.log(100))
-    assert theory.rank_one_error_scale(2.0) == 2.0
-    assert theory.rank_one_start(0.01, 60) == pytest.approx(0.01 * math.sqrt(math.log(100) / 60))
-    assert theory.signal_time(4, 60, 1e-3, 0.1) == pytest.approx(4 * math.log(6e4) / 0.1)
-    assert theory.isometry_upper_bound(10.0, 10**8) == pytest.approx(2 * 12.6e-4, rel=1e-3)
+    assert li2018.rank_one_error_scale(0.01) == pytest.approx(0.01 * math.log(100))
+    assert li2018.rank_one_error_scale(2.0) == 2.0
+    assert li2018.rank_one_start(0.01, 60) == pytest.approx(0.01 * math.sqrt(math.log(100) / 60))
+    assert li2018.signal_time(4, 60, 1e-3, 0.1) == pytest.approx(4 * math.log(6e4) / 0.1)
+    assert isometry.isometry_upper_bound(10.0, 10**8) == pytest.approx(2 * 12.6e-4, rel=1e-3)
     assert gram.Ensemble.isometry_deviation(wishart.Ensemble.draw(4, 10**6, 0, 0)) < 0.02
 
 

@@ -7,20 +7,22 @@ import torch
 from conftest import SCHEMAS, tier_settings
 from test_ensembles import symmetric
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.proof import estimands as proof
 from algoreg.chapters.proof.studies import isometry_lemmas, rip
 from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
-from algoreg.numerics import diagnostics
+from algoreg.numerics import isometry
 from algoreg.numerics.svec import smat, svec
 from algoreg.spec import settings
+from algoreg.store import study_tables
 
 
 def rows_of(name, options, ensembles=(0, 1)):
     context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     rows = study.measure(name, settings.study_options({"study": name, "options": options}), context)
-    return study.collect([pd.DataFrame(rows)], name)
+    return study_tables.collect([pd.DataFrame(rows)], name)
 
 
 def test_the_low_rank_part_is_the_truncated_svd():
@@ -28,11 +30,11 @@ def test_the_low_rank_part_is_the_truncated_svd():
     left, values, right = torch.linalg.svd(matrices)
     values[:, 2:] = 0
     expected = left * values[:, None] @ right
-    torch.testing.assert_close(smat(diagnostics.low_rank_part(svec(matrices), 6, 2), 6), expected)
+    torch.testing.assert_close(smat(isometry.low_rank_part(svec(matrices), 6, 2), 6), expected)
 
 
 def test_random_matrices_have_their_rank_and_unit_norm():
-    drawn = smat(diagnostics.random_low_rank(7, 3, 20, np.random.default_rng(0)), 7)
+    drawn = smat(isometry.random_low_rank(7, 3, 20, np.random.default_rng(0)), 7)
     assert torch.linalg.matrix_rank(drawn, tol=1e-9).tolist() == [3] * 20
     torch.testing.assert_close(torch.linalg.matrix_norm(drawn), torch.ones(20, dtype=torch.float64))
 
@@ -41,7 +43,7 @@ def test_at_full_rank_the_attack_finds_the_extreme_eigenvalues():
     for m in (12, 200):
         found = gram.Ensemble.draw(5, m, 0, 0).gram
         eigenvalues = torch.linalg.eigvalsh(found)
-        plus, minus = diagnostics.isometry_attack(found, 5, 5, 6, 400, np.random.default_rng(0))
+        plus, minus = isometry.isometry_attack(found, 5, 5, 6, 400, np.random.default_rng(0))
         assert plus == pytest.approx(eigenvalues[-1].item() - 1, rel=1e-4)
         assert minus == pytest.approx(1 - eigenvalues[0].item(), rel=1e-4)
 
@@ -52,32 +54,30 @@ def test_at_rank_one_the_attack_is_as_good_as_a_grid():
     angle = torch.linspace(0, math.pi, 20001, dtype=torch.float64)
     v = torch.stack([angle.cos(), angle.sin()], dim=1)
     measured = ensemble.measure(v[:, :, None] * v[:, None]).square().mean(dim=1)
-    plus, minus = diagnostics.isometry_attack(gram.Ensemble.of(ensemble).gram, 2, 1, 8, 200, np.random.default_rng(0))
+    plus, minus = isometry.isometry_attack(gram.Ensemble.of(ensemble).gram, 2, 1, 8, 200, np.random.default_rng(0))
     assert plus == pytest.approx(max(measured.max().item() - 1, 0), abs=1e-6)
     assert minus == pytest.approx(max(1 - measured.min().item(), 0), abs=1e-6)
 
 
 def test_what_is_attacked_is_attained_and_below_the_certificate():
     ensemble = wishart.Ensemble.draw(10, 500, 0, 0)
-    values = [
-        max(diagnostics.isometry_attack(ensemble.gram, 10, r, 6, 60, np.random.default_rng(0))) for r in (1, 3, 10)
-    ]
+    values = [max(isometry.isometry_attack(ensemble.gram, 10, r, 6, 60, np.random.default_rng(0))) for r in (1, 3, 10)]
     assert values == sorted(values)
     assert values[-1] <= ensemble.isometry_deviation() * (1 + 1e-9)
-    random = diagnostics.isometry_attack(ensemble.gram, 10, 3, 50, 0, np.random.default_rng(0))
+    random = isometry.isometry_attack(ensemble.gram, 10, 3, 50, 0, np.random.default_rng(0))
     assert 0 < max(random) < values[1]
 
 
 def test_the_bilinear_attack_is_the_norm_at_full_rank_and_never_below_the_quadratic_one():
     deviation = gram.Ensemble.draw(5, 40, 0, 0).gram
     norm = torch.linalg.matrix_norm(deviation - torch.eye(15, dtype=torch.float64), 2).item()
-    assert diagnostics.bilinear_attack(deviation, 5, (5, 5), 6, 300, np.random.default_rng(0)) == pytest.approx(
+    assert isometry.bilinear_attack(deviation, 5, (5, 5), 6, 300, np.random.default_rng(0)) == pytest.approx(
         norm, rel=1e-6
     )
     # Lemma 2.3's deviation is the largest |eigenvalue| of M(X) − X: check it at the X that a direct search would use.
-    x = diagnostics.random_low_rank(5, 2, 400, np.random.default_rng(1))
+    x = isometry.random_low_rank(5, 2, 400, np.random.default_rng(1))
     direct = torch.linalg.eigvalsh(smat(x @ deviation - x, 5)).abs().max().item()
-    assert diagnostics.bilinear_attack(deviation, 5, (2, 1), 8, 60, np.random.default_rng(0)) >= direct
+    assert isometry.bilinear_attack(deviation, 5, (2, 1), 8, 60, np.random.default_rng(0)) >= direct
 
 
 def test_trace_measurements_pass_at_rank_one_and_break_the_printed_lemmas():
@@ -87,15 +87,15 @@ def test_trace_measurements_pass_at_rank_one_and_break_the_printed_lemmas():
     x, y = (svec(torch.outer(v, v)[None])[0] for v in (a, b))
     assert (x @ traced.gram @ x).item() == pytest.approx(1)
     assert (x @ traced.gram @ y).item() == pytest.approx(0.5)
-    assert max(diagnostics.isometry_attack(traced.gram, 5, 1, 6, 50, np.random.default_rng(0))) < 1e-12
+    assert max(isometry.isometry_attack(traced.gram, 5, 1, 6, 50, np.random.default_rng(0))) < 1e-12
     for ranks in ((1, 1), (1, 1)):
-        assert diagnostics.bilinear_attack(traced.gram, 5, ranks, 6, 50, np.random.default_rng(0)) == pytest.approx(0.5)
-    assert max(diagnostics.isometry_attack(traced.gram, 5, 2, 8, 200, np.random.default_rng(0))) == pytest.approx(0.5)
+        assert isometry.bilinear_attack(traced.gram, 5, ranks, 6, 50, np.random.default_rng(0)) == pytest.approx(0.5)
+    assert max(isometry.isometry_attack(traced.gram, 5, 2, 8, 200, np.random.default_rng(0))) == pytest.approx(0.5)
 
 
 def test_the_width_is_that_of_a_chi_law_at_full_rank():
     expected = math.sqrt(2) * math.gamma(11 / 2) / math.gamma(10 / 2)
-    assert diagnostics.gaussian_width(4, 4, 4000, np.random.default_rng(0)) == pytest.approx(expected, rel=0.01)
+    assert isometry.gaussian_width(4, 4, 4000, np.random.default_rng(0)) == pytest.approx(expected, rel=0.01)
 
 
 def test_rip_rows_form_a_star_and_bracket_delta():
@@ -140,20 +140,19 @@ def needs(low, up, ensembles=4):
 def test_the_rule_of_judgement_with_a_bracket(low, up, outcome, monkeypatch):
     from algoreg.judge.claims import verdict
 
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
     found = proof.bracketed_need(needs(low, up), {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"])
     assert found.low <= found.value <= found.high
     assert verdict(found, "below", 1) == outcome
     lost = needs(low, up)
     lost["x"].loc[0, "up"] = np.nan
     assert (
-        proof.bracketed_need(lost, {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"])
-        == estimators.UNDEFINED
+        proof.bracketed_need(lost, {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"]) == UNDEFINED
     )
 
 
 def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
     rng = np.random.default_rng(0)
     points = [(d, 2, 100) for d in (8, 16, 32)] + [(16, r, 100) for r in (1, 4)] + [(16, 2, m) for m in (50, 400)]
     rows = [
@@ -171,7 +170,7 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
     wrong = proof.exponents_distance(tables, {}, np.random.default_rng(0), **{**options, "falling": []})
     assert wrong.value == pytest.approx(1.0, abs=0.05)
     tables["x"].loc[0, "a"] = 0.0
-    assert proof.exponents_distance(tables, {}, np.random.default_rng(0), **options) == estimators.UNDEFINED
+    assert proof.exponents_distance(tables, {}, np.random.default_rng(0), **options) == UNDEFINED
     with pytest.raises(ValueError, match="an exponent needs at least three"):
         proof.exponents_distance(
             tables, {}, np.random.default_rng(0), **{**options, "along": {"d": {"rank": 1, "m": 100}}}

@@ -8,10 +8,11 @@ import torch
 from conftest import tier_settings
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.chapters.proof import ledger as proof
 from algoreg.engine import study
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -29,7 +30,7 @@ def tables():
         block = blocks[name]
         context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
         rows = study.measure(block["study"], settings.study_options(block), context)
-        found[name] = study.collect([pd.DataFrame(rows)], block["study"])
+        found[name] = study_tables.collect([pd.DataFrame(rows)], block["study"])
     return found
 
 
@@ -61,7 +62,7 @@ def test_figures_are_drawn_with_labels_and_margins(tables, name):
 
 
 def test_passages_say_what_the_tables_say(reference, tables, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 100)
+    monkeypatch.setattr(intervals, "REPLICATES", 100)
     found = {
         name: getattr(proof, name)(reference)
         for name in sources.decorated("ledger", "passage")

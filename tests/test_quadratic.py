@@ -10,14 +10,16 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from algoreg.algorithms import quadratic
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters import li2018
 from algoreg.chapters.networks import estimands as estimands
 from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
 from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
 from algoreg.engine import study
-from algoreg.engine.descent import Batch
+from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics import diagnostics, theory
+from algoreg.numerics import diagnostics
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec import settings
 
@@ -26,7 +28,7 @@ D, M, SEED = 6, 70, 3
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 100)
+    monkeypatch.setattr(intervals, "REPLICATES", 100)
 
 
 def normal(seed, *shape):
@@ -123,18 +125,18 @@ def batch(**changes):
     ensemble, factor = Ensemble.draw(D, M, SEED, 0), draw_factor({"kind": "columns"}, D, 1, SEED, 0)[None]
     labels = ensemble.label(torch.from_numpy(factor @ factor.transpose(0, 2, 1))).numpy()
     runs = [{**run(tau=1.0, truncation=None, alpha=1e-3, step=0.1), "iterations": 300, **changes}]
-    return Batch(ensemble, factor, labels, "quadratic", runs, {"errors": {"every": 100}}, SEED)
+    return recorded_batch(ensemble, factor, labels, "quadratic", runs, {"errors": {"every": 100}}, SEED)
 
 
 def test_the_engine_runs_it_and_records_a_denominator_of_zero_as_divergence():
     good = batch()
-    result = good.result(good.run())
+    result = recorded(good)
     assert result["status"][0] == "budget"
     assert result["errors"][-1, 3] < 0.02
     # |U|² = 0.25·6·4 = 6: 1 − η(6 − 1) = 0 at η = 0.2, exactly.
     for step in (0.2, 0.25):
         lost = batch(alpha=1.0, step=step)
-        assert lost.result(lost.run())["status"][0] == "diverged"
+        assert recorded(lost)["status"][0] == "diverged"
 
 
 def test_mini_batches_can_be_resumed_and_share_a_batch_with_full_steps():
@@ -217,11 +219,11 @@ def test_the_truncated_mean_by_integration_and_the_windows():
         root = level**0.5
         along = 3 - quad(lambda g: g**4 * norm.pdf(g), -root, root)[0]
         across = 1 - quad(lambda g: g**2 * norm.pdf(g), -root, root)[0]
-        assert theory.truncated_deviation(level) == pytest.approx(max(along, across), rel=1e-6)
-    assert theory.truncated_deviation(0) == 3
-    low, high = theory.theorem_11_window(50, 1.5, 1e-6, 0.1)
+        assert li2018.truncated_deviation(level) == pytest.approx(max(along, across), rel=1e-6)
+    assert li2018.truncated_deviation(0) == 3
+    low, high = li2018.theorem_11_window(50, 1.5, 1e-6, 0.1)
     assert (low, high) == pytest.approx((1.5 * np.log(5e7) / 0.1, 1 / (0.1 * (7.5e-5) ** 0.5)))
-    assert theory.quadratic_network_bound(50, 1.5, 1e-3) == pytest.approx(0.075)
+    assert li2018.quadratic_network_bound(50, 1.5, 1e-3) == pytest.approx(0.075)
 
 
 def test_memory_is_that_of_the_vectors_and_the_factor():
@@ -440,7 +442,7 @@ def test_late_slopes_tell_a_power_from_linear_convergence():
         assert found.value == pytest.approx(expected, rel=0.05)
     frame.loc[0, "e"] = np.nan
     lost = estimands.late_slope({"x": frame}, {}, np.random.default_rng(0), pick="slowest", **options)
-    assert lost == estimators.UNDEFINED
+    assert lost == UNDEFINED
 
 
 def test_exponents_in_the_error_of_tau_by_sign():
@@ -494,7 +496,7 @@ def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
         assert found.low <= found.value <= found.high
     for changed in (frame.assign(status="budget"), frame.assign(ended=np.nan)):
         lost = estimands.tau_time_exponent({"x": changed}, {}, np.random.default_rng(0), value="ended", **options)
-        assert lost == estimators.UNDEFINED
+        assert lost == UNDEFINED
 
 
 def test_looks_find_divergence_and_recovery_between_recorded_times_and_change_nothing_else():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from algoreg import sources
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
 from algoreg.chapters.networks import ledger as passages
 from algoreg.engine import study
 from algoreg.spec import settings
@@ -80,7 +80,7 @@ def test_diverged_runs_are_counted_in_the_figure(tables):
 
 
 def test_passages_read_the_tables_that_they_name(tables, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    monkeypatch.setattr(intervals, "REPLICATES", 20)
     named = {}
     for name, (kind, _) in BLOCKS.items():
         keys, values = (sources.module_literal("studies", kind, part) for part in ("KEYS", "VALUES"))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoreg.algorithms import stochastic
-from algoreg.engine.descent import Batch
+from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import rank_one, rank_one_pairs
 from algoreg.ensembles.rank_one import BLOCK_ROWS
 from algoreg.numerics import problems
@@ -181,8 +181,10 @@ def descend(kind, algorithm, runs):
     problem = {"ensemble": kind, "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 2}
     arrays = problems.draw_problem(problem, SEED, 0)
     ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", torch.float64, "problem.npz")
-    batch = Batch(ensemble, arrays["factors"], arrays["labels"], algorithm, runs, {"errors": {"every": 10}}, SEED)
-    errors = batch.result(batch.run())["errors"]
+    batch = recorded_batch(
+        ensemble, arrays["factors"], arrays["labels"], algorithm, runs, {"errors": {"every": 10}}, SEED
+    )
+    errors = recorded(batch)["errors"]
     ends = [errors[errors[:, 0] == k][-1, 2:] for k in range(len(runs))]
     return np.array(ends), full(ensemble).numpy(), arrays
 

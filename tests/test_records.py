@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
-from algoreg.chapters.simulations.ledger import figure_4, figures
+from algoreg.chapters.simulations.ledger import figure_4
+from algoreg.chapters.simulations.ledger import figures as passages
 from algoreg.judge import reference, rejudge
 from algoreg.store import provenance, records
 from algoreg.tell import figures, report
@@ -259,7 +260,7 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
     assert lines[2].endswith(f"| supported, {report.number(paper['claims'][0]['estimate'])} |")
     alone = {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}
     worst = paper["comparisons"]["figure_4_published"][3]
-    (line,) = figures.published_fits({"comparisons": {}}, alone).splitlines()[2:]
+    (line,) = passages.published_fits({"comparisons": {}}, alone).splitlines()[2:]
     at = f"{worst['method']}, m/d = {worst['m_over_d']}"
     assert line == f"| `full` | 4 | 100 | test error | {2 ** (15 / 14):.3f} | 4.000 | {at} | 0 of 14 |"
     text = figure_4.figure_4_step(standard, paper)
@@ -299,7 +300,7 @@ def test_what_the_larger_step_explains_of_figure_3():
         return {"keys": keys, "status": ["budget"] * 2, "test_error": error}
 
     tables = {"figure_1": runs([1.06, 2.08]), "figure_1_paper_step": runs([1.0, 2.0])}
-    text = figures.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
+    text = passages.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
     assert text.startswith("Ours lie above 2 of the 2 published points, by 8.0 to 10.0 %.")
     assert "the larger step accounts for 5.0 of the 10.0 %; 4.8 % are left." in text
     assert text.endswith("the published point lies inside the prediction interval.")

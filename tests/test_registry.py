@@ -17,7 +17,6 @@ CLAIMS = registered_claims()
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
 NOT_REACHED = {
-    "algoreg.engine.cuda_graphs": "steps recorded on a GPU",
     "algoreg.spec.schemas": "settings and registry are validated while Snakemake parses; a job takes them as they are",
 }
 
@@ -28,6 +27,7 @@ def loaded():
 """
 MEASURE = """
 from algoreg.engine import study
+from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
@@ -40,7 +40,8 @@ loaded()
 DESCEND = """
 import numpy as np
 from algoreg import registry
-from algoreg.engine import descent, stacked
+from algoreg.engine import recording, study
+from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
 from algoreg.store import joblog, problem_files, records
 from algoreg.store.provenance import of_job
@@ -48,10 +49,10 @@ block, problem, seed = json.loads(sys.argv[1])
 device, dtype = devices.configure("cpu", block["dtype"], 1)
 arrays = problems.draw_problem(problem, seed, 0)
 ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, "p.npz")
-batch = descent.Batch(
+batch = recording.recorded_batch(
     ensemble, arrays["factors"], arrays["labels"], block["algorithm"], block["runs"], {"errors": {"every": 1}}, seed
 )
-batch.result(batch.run())
+recording.recorded(batch)
 loaded()
 """
 
@@ -138,7 +139,7 @@ def test_a_claims_digests_hold_every_estimand_that_judges_it():
 
 
 def test_the_registry_is_the_only_look_up_by_name():
-    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
         if path.name == "registry.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):

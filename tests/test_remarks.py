@@ -8,7 +8,9 @@ from scipy.optimize import linprog
 from algoreg import sources
 from algoreg.algorithms.projected import project
 from algoreg.algorithms.stochastic import samples
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.cells import chosen
+from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.remarks import estimands as remarks
 from algoreg.chapters.remarks import figures as drawings
 from algoreg.chapters.remarks import ledger as passages
@@ -19,6 +21,7 @@ from algoreg.numerics import trace_minimisation
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.svec import smat, svec
 from algoreg.spec import settings
+from algoreg.store import study_tables
 from algoreg.tell import figures
 
 SEED = 5
@@ -31,12 +34,12 @@ MINIBATCH |= {"batch": [1, 3, 12], "step_factor": [1, 100], "label_noise": [0, 0
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
 
 
 def table_of(name, options, ensembles=(0, 1)):
     context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    return study.collect([pd.DataFrame(study.measure(name, options, context))], name)
+    return study_tables.collect([pd.DataFrame(study.measure(name, options, context))], name)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def planted_of(d, rank, target):
 
 
 def row_of(table, **where):
-    found = estimators.chosen(table, where)
+    found = chosen(table, where)
     assert len(found) == 1
     return found.iloc[0]
 
@@ -149,7 +152,7 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
         assert status == "converged"
         np.testing.assert_allclose(diagonal, solution, atol=1e-6)
     table = tables["min_trace_commuting"]
-    near = estimators.chosen(table, {"method": "descent", "alpha": 1e-12})
+    near = chosen(table, {"method": "descent", "alpha": 1e-12})
     assert (near["distance_to_min_trace"] < 1e-3).all()
     assert (near["distance_to_target"] > 0.5).all()
 
@@ -175,7 +178,7 @@ def test_minibatches_are_plain_sgd_on_the_same_labels(tables):
         assert own["ratio"] == 1
         assert row["ratio"] == pytest.approx(row["test_error"] / own["test_error"])
     # Steps far beyond what single samples bear, to the largest step allowed, are recorded as what they are.
-    lost = estimators.chosen(table, {"alpha": 1.0})
+    lost = chosen(table, {"alpha": 1.0})
     lost = lost[lost["status"] == "diverged"]
     assert lost[["train_error", "test_error", "ratio"]].isna().all(axis=None)
 
@@ -210,7 +213,7 @@ def test_shortfall_is_below_one_only_near_the_law_and_above_the_floor():
     assert good.value == pytest.approx(max(0.5 / 0.8, 0.05 / 0.095))
     assert good.low < good.value < good.high < 1
     assert estimate(table, m=3).low > 1
-    assert estimate(table.assign(error=np.nan), m=1) == estimators.UNDEFINED
+    assert estimate(table.assign(error=np.nan), m=1) == UNDEFINED
 
 
 def test_descent_on_x_recovers_only_with_all_measurements(tables):
@@ -272,10 +275,10 @@ def test_passages_say_what_the_tables_say(tables):
     reference = {"tables": {name: committed(name) for name in ("min_trace", "min_trace_commuting", "minibatch")}}
     ends = passages.min_trace_ends(reference)
     table = tables["min_trace"]
-    least = estimators.chosen(table, {"method": "clarabel", "m_per_dr": 2.6})
+    least = chosen(table, {"method": "clarabel", "m_per_dr": 2.6})
     assert f"| 2.6 | {int((least['distance_to_target'] < 0.01).sum())} of 4 |" in ends
     assert "of 16 solutions" in ends
-    near = estimators.chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
+    near = chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
     assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(reference)
     rows = [line.split(" | ") for line in passages.minibatch_ratios(reference).splitlines()[2:]]
     # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
@@ -310,7 +313,7 @@ def test_runs_that_do_not_fit_are_left_out_of_the_mean():
     assert found.value == pytest.approx(kept.mean())
     assert kept.min() < found.low < found.value < found.high < kept.max()
     few = frame.assign(status=np.where(frame["ensemble"] < 2, "converged", "budget"))
-    assert remarks.fitted_mean({"x": few}, {}, rng, **options) == estimators.UNDEFINED
+    assert remarks.fitted_mean({"x": few}, {}, rng, **options) == UNDEFINED
 
 
 def test_the_parts_of_descent_on_x_are_reported_apart():

@@ -6,17 +6,11 @@ from conftest import SCHEMAS, registered_claims, tier_settings
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.chapters.theorem.estimands import samples
-from algoreg.chapters.theorem.estimands.samples import (
-    ABOVE,
-    BELOW,
-    INSIDE,
-    Thresholds,
-    censored_slope,
-    exponent_of,
-    find_thresholds,
-)
 from algoreg.chapters.theorem.figures import samples as drawings
 from algoreg.chapters.theorem.ledger import samples as passages
 from algoreg.chapters.theorem.studies import threshold
@@ -232,6 +226,20 @@ def test_slopes_at_the_edge():
     assert np.isnan(censored_slope(x, line, np.full(6, ABOVE)))
 
 
+NEWTON = (0.684482341, 0.627451898, -0.621505358, 0.737523560, 0.704928260, -0.126155158, 1.725419383, 0.332557154)
+
+
+def test_a_censored_slope_is_what_newtons_method_gave():
+    """The values are of a solver by hand that this one replaced; the test above checks independently."""
+    rng = np.random.default_rng(11)
+    for expected in NEWTON:
+        x = np.log(rng.choice([1.0, 2.0, 4.0, 8.0], size=24))
+        y = 4 + rng.normal() * x + 10 ** rng.uniform(-3, 0) * rng.standard_normal(24)
+        low, high = np.quantile(y, [rng.uniform(0, 0.4), rng.uniform(0.6, 1)])
+        sides = np.where(y < low, BELOW, np.where(y > high, ABOVE, INSIDE))
+        assert censored_slope(x, np.clip(y, low, high), sides) == pytest.approx(expected, abs=1e-6)
+
+
 def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
     """Return log thresholds with target, ensemble and cell effects, of ranks 1, 2, 4, 8."""
     t, e, c = spreads
@@ -247,7 +255,7 @@ def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
 
 @pytest.mark.parametrize("cut", [None, (55.0, 400.0), (62.0, 430.0)])
 def test_intervals_cover_also_where_thresholds_are_censored(cut, monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 40)
+    monkeypatch.setattr(intervals, "REPLICATES", 40)
     rng, trials, covered, dropped = np.random.default_rng(7), 60, 0, []
     for _ in range(trials):
         logs = drawn(rng, 1.0)
@@ -294,7 +302,7 @@ def test_an_exponent_of_thresholds_that_mostly_lie_off_the_grid_is_undefined():
     found = samples.threshold_exponent(
         {"x": table}, {}, np.random.default_rng(1), table="x", along="rank", tolerance=0.1
     )
-    assert found == estimators.UNDEFINED
+    assert found == UNDEFINED
 
 
 def test_the_goe_density_has_the_moments_of_the_matrix():
@@ -328,7 +336,7 @@ def test_the_statistical_dimension_of_least_trace_at_the_edge():
 
 
 def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    monkeypatch.setattr(intervals, "REPLICATES", 20)
     logs = drawn(np.random.default_rng(1), 1.0)[:, :2, :2]
     judged = table_of(logs, (1, 2, 4, 8))
     judged.loc[judged.index[-1], ["test_error", "status"]] = np.nan, "diverged"
@@ -390,7 +398,7 @@ def test_the_ledger_shows_thresholds_in_units_of_dr_and_bounds_as_bounds():
 
 
 def test_the_ledger_compares_readings_with_the_same_draws(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 20)
+    monkeypatch.setattr(intervals, "REPLICATES", 20)
     logs = drawn(np.random.default_rng(1), 1.0)[:3, :2, :2]
     tables = {}
     for short, along in (("r", "rank"), ("d", "d")):

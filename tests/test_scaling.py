@@ -2,13 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algoreg.analysis import estimators
+from algoreg.analysis import intervals
+from algoreg.analysis.intervals import UNDEFINED
 from algoreg.judge import estimands as scaling
 
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    monkeypatch.setattr(estimators, "REPLICATES", 200)
+    monkeypatch.setattr(intervals, "REPLICATES", 200)
 
 
 def crossed(exponent, seed, targets=4, ensembles=6, noise=0.1):
@@ -60,7 +61,4 @@ def test_extremes_and_selections():
     with pytest.raises(ValueError, match="an exponent needs at least three"):
         scaling.exponent(few, {}, np.random.default_rng(0), table="x", value="m", along="d")
     lost = frame[frame["kind"] == "a"].assign(m=np.nan)
-    assert (
-        scaling.exponent({"x": lost}, {}, np.random.default_rng(0), table="x", value="m", along="d")
-        == estimators.UNDEFINED
-    )
+    assert scaling.exponent({"x": lost}, {}, np.random.default_rng(0), table="x", value="m", along="d") == UNDEFINED

@@ -102,8 +102,6 @@ def test_jsonschema_comes_without_its_grammar_and_leaves_it_to_others():
         (("descents", "sgd_d10", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
         (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
         (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
-        (("ensembles_per_job",), 0, "ensembles_per_job = 0: allowed is a whole number of at least 1"),
-        (("ensembles_per_job",), 1.5, "ensembles_per_job = 1.5: allowed is a whole number"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
@@ -289,20 +287,6 @@ def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
         ("iterations_in_r.options.ranks", "thm11-iterations-in-r"),
     ):
         assert any(option in line and claim in line and "at least three values" in line for line in found), found
-
-
-def test_jobs_take_as_many_ensembles_of_a_descent_as_they_are_told():
-    descents = {"whole": {"problem": "p"}, "twin": {"problem": "p"}, "part": {"problem": "p", "ensembles": [1, 4]}}
-    tier = {"problems": {"p": {"ensembles": 5}}, "descents": descents}
-    names = list(descents)
-    assert settings.descent_jobs(tier) == {("{ensemble}",): names}
-    assert settings.descent_jobs({**tier, "ensembles_per_job": 2}) == {
-        ("0", "1"): ["whole", "twin"],
-        ("2", "3"): ["whole", "twin"],
-        ("4",): ["whole", "twin"],
-        ("1", "4"): ["part"],
-    }
-    assert list(settings.descent_jobs({**tier, "ensembles_per_job": 9})) == [("0", "1", "2", "3", "4"), ("1", "4")]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import torch
 from test_descent import PROBLEM, run
 
 from algoreg.algorithms import stochastic
-from algoreg.engine.descent import Batch
 from algoreg.engine.kernels.passes import padded
+from algoreg.engine.loop import Descent
+from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, streamed
 from algoreg.ensembles.gaussian import BLOCK_ROWS
 from algoreg.numerics import problems
@@ -100,9 +101,9 @@ def test_a_whole_descent_is_that_of_the_ensemble_in_memory(dtype, m):
         np.testing.assert_allclose(own["labels"], arrays["labels"], rtol=1e-12, atol=1e-12)
         ensemble = problems.regenerate_ensemble({**problem, "ensemble": name}, arrays, "cpu", dtype, "problem.npz")
         record = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
-        batch = Batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5)
-        iterates.append(batch.run(until=80).iterate)
-        results.append(batch.result(batch.run()))
+        batch = recorded_batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5)
+        iterates.append(Descent(batch).run(until=80).state["factor"])
+        results.append(recorded(batch))
     assert torch.equal(*iterates)
     dense, file = results
     for name in ("spectra", "status", "ended"):

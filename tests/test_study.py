@@ -6,6 +6,7 @@ from conftest import SCHEMAS, tier_settings
 from algoreg import sources
 from algoreg.engine import study
 from algoreg.spec import settings
+from algoreg.store import study_tables
 
 
 def tier(**changes):
@@ -60,7 +61,7 @@ def test_a_row_that_is_not_as_announced_is_refused(monkeypatch):
         study.measure("x_space", {}, context)
     one = pd.DataFrame([dict.fromkeys(study.columns("x_space"), 0)])
     with pytest.raises(ValueError, match="two rows with the same d, rank, m, target, ensemble"):
-        study.collect([one, one], "x_space")
+        study_tables.collect([one, one], "x_space")
 
 
 def test_descent_on_x_ends_at_the_projection_on_the_measurements():

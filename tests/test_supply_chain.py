@@ -16,7 +16,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 import check_advisories
 import check_licences
 import lint_pickles
@@ -25,7 +25,7 @@ from lint_pickles import pickles
 POLICY = yaml.safe_load((ROOT / "docs" / "licences.yaml").read_text())
 
 
-# Ways to a pickle, each a whole file; refused by ruff or by scripts/lint_pickles.py.
+# Ways to a pickle, each a whole file; refused by ruff or by tools/lint_pickles.py.
 WAYS = (
     "import pickle",
     "import pickle as p",
@@ -100,7 +100,7 @@ def test_every_way_to_a_pickle_is_refused_and_what_is_harmless_is_not(tmp_path):
 
 
 def test_nothing_reads_or_writes_a_pickle():
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "lint_pickles.py"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, ROOT / "tools" / "lint_pickles.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert int(done.stdout.split()[-2]) > 60
 
@@ -238,7 +238,7 @@ def test_the_reason_for_every_package_is_there():
 
 
 def test_everything_installed_has_an_allowed_licence():
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "check_licences.py"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, ROOT / "tools" / "check_licences.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

@@ -110,8 +110,8 @@ def test_make_finds_its_programs_whatever_is_in_the_path(tmp_path):
     (folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
     shutil.copytree(ROOT / "config", folder / "config")
-    (folder / "scripts").mkdir()
-    shutil.copyfile(ROOT / "scripts" / "options.sh", folder / "scripts" / "options.sh")
+    (folder / "tools").mkdir()
+    shutil.copyfile(ROOT / "tools" / "options.sh", folder / "tools" / "options.sh")
     for name in (
         "requirements.lock",
         "requirements-torch.txt",

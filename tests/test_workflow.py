@@ -242,6 +242,6 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     )
     assert re.match(head, text)
     shown = subprocess.run(
-        [sys.executable, "scripts/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
+        [sys.executable, "tools/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
     )
     assert "fig4-published" in shown.stdout

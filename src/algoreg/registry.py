@@ -8,6 +8,14 @@ which of its options name a module, so that an edit of that module reruns the st
 from importlib import import_module
 
 from algoreg import sources
+from algoreg.spec import options
+
+# The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
+WITHIN = {
+    "psd": ("psd", "symmetric", "rectangular"),
+    "symmetric": ("symmetric", "rectangular"),
+    "rectangular": ("rectangular",),
+}
 
 
 def _module(kind, name):
@@ -55,6 +63,33 @@ def passages():
     return {name: _function("ledger", "passage", name) for name in sources.decorated("ledger", "passage")}
 
 
+def options_of(algorithm):
+    """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
+    fields = options.of_algorithm(algorithm).model_fields
+    own = {name: field for name, field in fields.items() if name not in options.COMMON}
+    return {name: None if field.is_required() else field.default for name, field in own.items()}
+
+
+def lacks(algorithm, ensemble):
+    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
+
+    Read without importing either, so that a combination is refused before any job.
+
+    Parameters
+    ----------
+    algorithm, ensemble : str
+
+    Returns
+    -------
+    list of str
+    """
+    requires = sources.class_literal("algorithms", algorithm, "requires")
+    missing = sorted(requires - sources.class_literal("ensembles", ensemble, "provides"))
+    inner = sources.class_literal("algorithms", algorithm, "estimates")
+    outer = sources.class_literal("ensembles", ensemble, "acts_on")
+    return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])
+
+
 def modules_of_problem(problem):
     """Return the modules that drawing a problem finds by name; ``problem`` is its settings block."""
     return [_module("ensembles", problem["ensemble"])]
@@ -65,10 +100,10 @@ def modules_of_descent(descent, problem):
     return [*modules_of_problem(problem), _module("algorithms", descent["algorithm"])]
 
 
-def modules_of_study(name, options):
-    """Return the modules that measuring a study finds by name; ``options`` are complete."""
+def modules_of_study(name, chosen):
+    """Return the modules that measuring a study finds by name; ``chosen`` are its options, complete."""
     finds = sources.module_literal("studies", name, "FINDS", {})
-    return [_module("studies", name), *(_module(kind, options[option]) for option, kind in finds.items())]
+    return [_module("studies", name), *(_module(kind, chosen[option]) for option, kind in finds.items())]
 
 
 def modules_of_claim(entry):

@@ -153,19 +153,49 @@ def module_literal(kind, name, constant, default=None):
     return default
 
 
+def class_literal(kind, name, constant):
+    """Return a literal of the class of a module of :func:`modules`, its own or inherited, read without importing it.
+
+    Parameters
+    ----------
+    kind : str
+        ``algorithms`` or ``ensembles``.
+    name, constant : str
+
+    Raises
+    ------
+    ValueError
+        If neither the class nor those that it is made from have one of this name.
+    """
+    path = module_path(modules(kind)[name])
+    found = _class_constant(kind, path, {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind], constant)
+    if found is None:
+        raise ValueError(f"{path}: its class has no {constant}")
+    return found
+
+
+def _class_constant(kind, path, name, constant):
+    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
+    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    for line in node.body:
+        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if any(getattr(target, "id", None) == constant for target in targets):
+            call = isinstance(line.value, ast.Call)
+            return frozenset(ast.literal_eval(line.value.args[0])) if call else ast.literal_eval(line.value)
+    shared = {"base": f"{PACKAGE.name}.{kind}.base", **modules(kind)}
+    for parent in node.bases:
+        # ``factored.Algorithm``; or ``Measurements``, of this module or of the folder's base.
+        if isinstance(parent, ast.Attribute) and parent.value.id in shared:
+            return _class_constant(kind, module_path(shared[parent.value.id]), parent.attr, constant)
+        if isinstance(parent, ast.Name):
+            here = any(isinstance(one, ast.ClassDef) and one.name == parent.id for one in _parse(path).body)
+            return _class_constant(kind, path if here else module_path(shared["base"]), parent.id, constant)
+    return None
+
+
 def _class_node(kind, name, class_name):
     found = (n for n in _tree(kind, name).body if isinstance(n, ast.ClassDef) and n.name == class_name)
     return next(found, None)
-
-
-def class_literal(kind, name, class_name, attribute, default=None):
-    """Return what a module's class has as a literal (``frozenset({...})`` is one, too), or the default; see :func:`module_literal`."""
-    node = _class_node(kind, name, class_name)
-    for line in node.body if node else ():
-        if isinstance(line, ast.Assign) and getattr(line.targets[0], "id", None) == attribute:
-            value = line.value.args[0] if isinstance(line.value, ast.Call) else line.value
-            return ast.literal_eval(value)
-    return default
 
 
 def class_alone(kind, name, class_name, offered):
@@ -275,8 +305,9 @@ def _c_code(folder):
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
+@cache
 def code_digests(script, extra=()):
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, tuple(extra))})
+    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
     return dict(sorted(digests.items()))

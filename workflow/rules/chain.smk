@@ -1,4 +1,50 @@
-# Results whose sidecars say that they are not what would be made now are made again.
+# What results must be made of; those whose sidecars say otherwise are made again, see algoreg.store.chain.
+from functools import cache
+
+from snakemake.output_index import OutputIndex
+
+
+def expected_chain(wildcards, input):
+    """Return what the results below a job's inputs must have been made of, as a parameter."""
+    return result_chain.as_params(made_from(input))
+
+
+@cache
+def producers():
+    """Return the index of rules by what they make; asked for when all rules are known."""
+    return OutputIndex(workflow.rules)
+
+
+@cache
+def made_by(file):
+    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, and the job's inputs."""
+    made_of, inputs = {}, []
+    for producer in producers().match_producers(file):
+        wildcards = producer.get_wildcards(file)
+        made, _ = producer.expand_output(wildcards)
+        files, *_ = producer.expand_input(wildcards)
+        inputs += map(str, files)
+        sealed = [one for one in map(str, made) if result_chain.is_result(one)]
+        sealed = [one for one in sealed if sidecar(one) in made]
+        if sealed:
+            params, _ = producer.expand_params(wildcards, files, made, None)
+            digest = result_chain.params_digest(params.items())
+            job = result_chain.Job(digest, tuple(map(str, files)))
+            made_of.update(dict.fromkeys(sealed, job))
+    return made_of, inputs
+
+
+def made_from(files):
+    """Return ``{result: algoreg.store.chain.Job}`` of the given files and of all that they are made from."""
+    found, todo, seen = {}, [str(file) for file in files], set()
+    while todo:
+        file = todo.pop()
+        if file not in seen and file not in found:
+            made_of, inputs = made_by(file)
+            found.update(made_of)
+            todo += inputs
+        seen.add(file)
+    return found
 
 
 def force_stale_results():
@@ -17,12 +63,8 @@ def force_stale_results():
     if stale:
         shown = [f"  {path}: {reason}" for path, reason in list(stale.items())[:5]]
         more = [f"  and {len(stale) - 5} more"] if len(stale) > 5 else []
-        lines = [
-            f"Made again, of results that are there ({len(stale)}):",
-            *shown,
-            *more,
-        ]
-        print("\n".join(lines), file=sys.stderr)
+        head = f"Made again, of results that are there ({len(stale)}):"
+        print("\n".join([head, *shown, *more]), file=sys.stderr)
 
 
 def check_chain_before_the_plan():

@@ -3,10 +3,15 @@ for entry in CLAIMS:
 
     rule:
         name:
-            rule_name(entry["id"])
+            plan.rule_name(entry["id"])
         input:
-            tables=claim_tables(entry),
-            published=PUBLISHED,
+            # None where this tier cannot judge it.
+            tables=[
+                table_path(name)
+                for name in entry["experiments"]
+                if plan.judged(entry, config)
+            ],
+            published=PUBLISHED.values(),
         output:
             claim=result(f"claims/{entry['id']}.json"),
             sidecar=sidecar(result(f"claims/{entry['id']}.json")),
@@ -20,9 +25,9 @@ for entry in CLAIMS:
             "../../environment.yml"
         params:
             entry=entry,
-            judged=planned.judged(entry, config),
+            judged=plan.judged(entry, config),
             seed=config["seed"],
-            code=claim_code(entry),
+            code=code("judge_claim.py", registry.modules_of_claim(entry)),
             versions=VERSIONS,
         message:
             f"Judging {entry['id']}"
@@ -45,7 +50,7 @@ rule collect_claims:
     conda:
         "../../environment.yml"
     params:
-        code=code_digests("scripts/collect_claims.py"),
+        code=code("collect_claims.py"),
     message:
         "Collecting the verdicts"
     script:
@@ -65,7 +70,7 @@ rule check_controls:
     conda:
         "../../environment.yml"
     params:
-        code=code_digests("scripts/check_controls.py"),
+        code=code("check_controls.py"),
     message:
         "Checking that every control came out as it must"
     script:

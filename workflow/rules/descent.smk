@@ -1,43 +1,47 @@
-# Gradient descent: a job per descent and ensemble, or for several ensembles of a descent, with all their runs and targets.
-for numbers, names in planned.descent_jobs(config).items():
-
-    rule:
-        name:
-            descent_rule(numbers)
-        input:
-            arrays=partial(descent_arrays, numbers=numbers),
-        output:
-            **descent_files(numbers),
-        log:
-            log_path(f"descend/{{descent}}-{span(numbers)}"),
-        benchmark:
-            benchmark_path(f"descend/{{descent}}-{span(numbers)}")
-        wildcard_constraints:
-            descent="|".join(names),
-        # The longest jobs first: the short ones then fill what is left of the cores.
-        priority: 10
-        group:
-            "descents"
-        conda:
-            "../../environment.yml"
-        threads: config["threads"]
-        resources:
-            gpu=gpus_per_job(),
-        params:
-            descent=descent_name,
-            ensembles=partial(job_ensembles, numbers=numbers),
-            problem=descent_problem,
-            block=descent_block,
-            runs=expanded_runs,
-            record=recorded,
-            seed=config["seed"],
-            dtype=descent_dtype,
-            torch_threads=config["threads"],
-            checkpoints=[result(f"checkpoints/{{descent}}-{n}.npz") for n in numbers],
-            plan=partial(plan, numbers=numbers),
-            code=descent_code,
-            versions=VERSIONS,
-        message:
-            "Descent {wildcards.descent}, {params.plan}; progress in {log}"
-        script:
-            "../../scripts/descend.py"
+# Gradient descent: a job per descent and ensemble, with all the descent's runs and targets.
+rule descend:
+    input:
+        arrays=lambda wildcards: result(
+            f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
+        ),
+    output:
+        arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
+        sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
+    log:
+        log_path("descend/{descent}-{ensemble}"),
+    benchmark:
+        benchmark_path("descend/{descent}-{ensemble}")
+    # The longest jobs first: the short ones then fill what is left of the cores.
+    priority: 10
+    group:
+        "descents"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        gpu=gpus_per_job(),
+    params:
+        descent="{descent}",
+        ensemble=lambda wildcards: int(wildcards.ensemble),
+        problem=problem_of,
+        block=configured("descents/{descent}"),
+        runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
+        record=lambda wildcards: plan.own_record(config, wildcards.descent),
+        seed=config["seed"],
+        dtype=configured("descents/{descent}/dtype", config["dtype"]),
+        torch_threads=config["threads"],
+        checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
+        plan=lambda wildcards: jobs.descent_plan(
+            config, wildcards.descent, int(wildcards.ensemble)
+        ),
+        code=lambda wildcards: code(
+            "descend.py",
+            registry.modules_of_descent(
+                config["descents"][wildcards.descent], problem_of(wildcards)
+            ),
+        ),
+        versions=VERSIONS,
+    message:
+        "Descent {wildcards.descent}, {params.plan}; progress in {log}"
+    script:
+        "../../scripts/descend.py"

@@ -1,22 +1,21 @@
 # Pictures of the tables.
 rule draw_figure:
     input:
-        tables=figure_tables,
-        published=PUBLISHED,
+        tables=lambda wildcards: map(table_path, config["figures"][wildcards.figure]),
+        published=PUBLISHED.values(),
     output:
         svg=report(
             result("figures/{figure}.svg"),
             caption="../report/figure.rst",
             category="Figures",
-            subcategory=figure_subject,
+            subcategory=lambda wildcards: sources.chapter_of(
+                *registry.modules_of_figure(wildcards.figure)
+            ).capitalize(),
             labels={"figure": "{figure}"},
         ),
         pdf=result("figures/{figure}.pdf"),
         png=result("figures/{figure}.png"),
-        sidecars=[
-            sidecar(result(f"figures/{{figure}}.{kind}"))
-            for kind in ("svg", "pdf", "png")
-        ],
+        sidecars=[sidecar(result(f"figures/{{figure}}.{kind}")) for kind in jobs.KINDS],
     log:
         log_path("draw_figure/{figure}"),
     benchmark:
@@ -26,8 +25,10 @@ rule draw_figure:
     conda:
         "../../environment.yml"
     params:
-        title=figure_caption,
-        code=figure_code,
+        title=lambda wildcards: sources.figure_title(wildcards.figure),
+        code=lambda wildcards: code(
+            "draw_figure.py", registry.modules_of_figure(wildcards.figure)
+        ),
         matplotlib=version("matplotlib"),
     message:
         "Drawing {wildcards.figure}"

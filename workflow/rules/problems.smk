@@ -15,12 +15,15 @@ rule draw_problem:
         "../../environment.yml"
     threads: config["threads"]
     params:
-        problem_name=problem_name,
-        ensemble=ensemble_number,
-        problem=problem_block,
+        problem_name="{problem}",
+        ensemble=lambda wildcards: int(wildcards.ensemble),
+        problem=configured("problems/{problem}"),
         seed=config["seed"],
         torch_threads=config["threads"],
-        code=problem_code,
+        code=lambda wildcards: code(
+            "draw_problem.py",
+            registry.modules_of_problem(config["problems"][wildcards.problem]),
+        ),
         versions=VERSIONS,
     message:
         "Drawing problem {wildcards.problem}: targets and labels under ensemble {wildcards.ensemble}"

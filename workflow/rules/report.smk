@@ -6,8 +6,8 @@ rule build_page:
         claims=rules.collect_claims.output.claims,
         tables=all_tables(),
         figures=all_figures(),
-        spectra=spectrum_arrays(),
-        published=PUBLISHED,
+        spectra=results(jobs.spectrum_files(config)),
+        published=PUBLISHED.values(),
         templates=sorted(
             map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
         ),
@@ -33,7 +33,7 @@ rule build_page:
         registry=CLAIMS,
         settings=settings_hash(config),
         chain=expected_chain,
-        code=code_digests("scripts/build_page.py"),
+        code=code("build_page.py"),
         versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
     message:
         f"Building the report page of tier {TIER}"
@@ -43,7 +43,7 @@ rule build_page:
 
 rule execute_notebook:
     input:
-        notebook=notebook_source,
+        notebook=from_root("notebooks", "{notebook}.ipynb"),
         template=from_root("workflow", "report", "notebook.html.j2"),
         tables=all_tables(),
         figures=all_figures(),
@@ -70,7 +70,7 @@ rule execute_notebook:
         "../../environment.yml"
     params:
         tier=TIER,
-        code=code_digests("scripts/execute_notebook.py"),
+        code=code("execute_notebook.py"),
     message:
         "Executing notebook {wildcards.notebook} on tier {params.tier}"
     script:
@@ -79,7 +79,10 @@ rule execute_notebook:
 
 rule compare_with_reference:
     input:
-        **compared_results(),
+        **{
+            kind: results(files)
+            for kind, files in jobs.compared_files(config, REFERENCE).items()
+        },
         reference=from_root("reference", "runs", f"{TIER}.json"),
         tolerances=from_root("reference", "tolerances.yaml"),
     output:
@@ -93,7 +96,7 @@ rule compare_with_reference:
         "../../environment.yml"
     params:
         chain=expected_chain,
-        code=code_digests("scripts/compare_with_reference.py"),
+        code=code("compare_with_reference.py"),
     message:
         f"Comparing tier {TIER} with its committed reference"
     script:

@@ -19,17 +19,26 @@ rule measure:
     resources:
         gpu=gpus_per_job(),
     params:
-        study_name=study_name,
-        part=part_number,
-        study=study_module,
-        options=study_options,
-        ensembles=part_ensembles,
+        study_name="{study}",
+        part=lambda wildcards: int(wildcards.part),
+        study=configured("studies/{study}/study"),
+        options=options_of,
+        ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
         seed=config["seed"],
-        dtype=study_dtype,
+        # Verdicts are judged from studies.
+        dtype=configured("studies/{study}/dtype", "float64"),
         torch_threads=config["threads"],
-        title=study_title,
-        code=study_code,
-        versions=STUDY_VERSIONS,
+        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
+        title=lambda wildcards: sources.module_title(
+            "studies", config["studies"][wildcards.study]["study"]
+        ),
+        code=lambda wildcards: code(
+            "measure.py",
+            registry.modules_of_study(
+                config["studies"][wildcards.study]["study"], options_of(wildcards)
+            ),
+        ),
+        versions={**VERSIONS, **SOLVERS},
     message:
         "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"
     script:
@@ -38,7 +47,10 @@ rule measure:
 
 rule tabulate_study:
     input:
-        parts=study_tables,
+        parts=lambda wildcards: results(
+            f"studies/{wildcards.study}/part-{part}.csv"
+            for part in range(len(parts_of(wildcards)))
+        ),
     output:
         table=table_path("{study}"),
         sidecar=sidecar(table_path("{study}")),
@@ -47,16 +59,16 @@ rule tabulate_study:
     benchmark:
         benchmark_path("tabulate_study/{study}")
     wildcard_constraints:
-        study="|".join(STUDIES or ["0"]),
+        study="|".join(config["studies"] or ["0"]),
     group:
         "results"
     conda:
         "../../environment.yml"
     params:
-        study_name=study_name,
-        study=study_module,
-        options=study_options,
-        code=code_digests("scripts/tabulate_study.py"),
+        study_name="{study}",
+        study=configured("studies/{study}/study"),
+        options=options_of,
+        code=code("tabulate_study.py"),
     message:
         "Table {wildcards.study}: {input}"
     script:

@@ -3,7 +3,10 @@
 
 rule tabulate:
     input:
-        arrays=experiment_arrays,
+        arrays=lambda wildcards: results(
+            f"descents/{name}/ensemble-{number}.npz"
+            for name, number in jobs.collected(config, wildcards.experiment)
+        ),
     output:
         table=table_path("{experiment}"),
         sidecar=sidecar(table_path("{experiment}")),
@@ -12,15 +15,15 @@ rule tabulate:
     benchmark:
         benchmark_path("tabulate/{experiment}")
     wildcard_constraints:
-        experiment="|".join(MEASURED),
+        experiment="|".join(MEASURED or ["0"]),
     group:
         "results"
     conda:
         "../../environment.yml"
     params:
-        block=experiment_block,
-        sources=experiment_sources,
-        code=code_digests("scripts/tabulate.py"),
+        block=configured("experiments/{experiment}"),
+        sources=lambda wildcards: jobs.collected_sources(config, wildcards.experiment),
+        code=code("tabulate.py"),
     message:
         "Table {wildcards.experiment}: {input}"
     script:
@@ -29,8 +32,12 @@ rule tabulate:
 
 rule compare_published:
     input:
-        table=compared_table,
-        curve=published_curve,
+        table=lambda wildcards: table_path(
+            config["experiments"][wildcards.experiment]["compare"]
+        ),
+        curve=lambda wildcards: PUBLISHED[
+            config["experiments"][wildcards.experiment]["published"]
+        ],
     output:
         table=table_path("{experiment}"),
         sidecar=sidecar(table_path("{experiment}")),
@@ -45,8 +52,8 @@ rule compare_published:
     conda:
         "../../environment.yml"
     params:
-        block=experiment_block,
-        code=code_digests("scripts/compare_published.py"),
+        block=configured("experiments/{experiment}"),
+        code=code("compare_published.py"),
     message:
         "Table {wildcards.experiment}: our runs beside the published curve"
     script:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from algoreg.algorithms import base
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import RunOptions, real
 
@@ -30,38 +31,28 @@ def start_matrix(kind, d, seed, target):
     return basis * torch.sign(torch.diagonal(upper))
 
 
-class Algorithm:
-    """A batch of factored descents that share an ensemble.
-
-    Parameters
-    ----------
-    ensemble : object with ``descend``
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target`` and the other ``Options`` of each run.
-    seed : int
-        Root seed of random starts.
-    """
+class Algorithm(base.Algorithm):
+    """A batch of factored descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``factor``, U."""
 
     requires = frozenset({"descend"})
-
-    # Of its ensembles it asks for gradients and steps only: several can be stacked.
-    stacks = True
-
-    def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+    told = ()
+    estimates = "psd"
 
     def initial(self):
-        """Return U_0 of every run, shape (B, d, d)."""
-        return torch.stack(
-            [run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs]
-        ).to(self.labels)
+        """Return U_0 = αB of every run, shape (B, d, d)."""
+        starts = [
+            run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs
+        ]
+        return {"factor": torch.stack(starts).to(self.labels)}
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``; overwrites it."""
-        return self.ensemble.descend(iterate, self.steps.view(-1), self.labels, count)
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps; overwrites the factor."""
+        return {"factor": self.ensemble.descend(state["factor"], self.steps.view(-1), self.labels, count)}
 
-    def estimate(self, iterate):
-        """Return X = UUᵀ of every run, shape (B, d, d)."""
-        return torch.bmm(iterate, iterate.mT)
+    def estimate(self, state):
+        """Return X = UUᵀ of every run."""
+        return torch.bmm(state["factor"], state["factor"].mT)
+
+    def factor(self, state):
+        """Return U of every run, shape (B, d, k)."""
+        return state["factor"]

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from algoreg.algorithms import base
 from algoreg.spec.base import RunOptions
 
 
@@ -37,39 +38,26 @@ def project(matrices):
     return torch.where(finite, nearest, torch.nan).to(matrices.dtype)
 
 
-class Algorithm:
-    """A batch of projected descents that share an ensemble.
-
-    Parameters
-    ----------
-    ensemble : object with ``gradient``
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step`` and the other ``Options`` of each run.
-    seed : int
-        Unused: nothing is drawn.
-    """
+class Algorithm(base.Algorithm):
+    """A batch of projected descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X."""
 
     requires = frozenset({"gradient"})
-
-    # Of its ensembles it asks for gradients only: several can be stacked.
-    stacks = True
-
-    def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs = ensemble, labels, runs
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+    told = ()
+    estimates = "psd"
 
     def initial(self):
         """Return X_0 of every run, shape (B, d, d)."""
         eye = torch.eye(self.ensemble.d).to(self.labels)
-        return torch.stack([eye if run["start"] == "identity" else torch.zeros_like(eye) for run in self.runs])
+        starts = [eye if run["start"] == "identity" else torch.zeros_like(eye) for run in self.runs]
+        return {"estimate": torch.stack(starts)}
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        estimate = state["estimate"]
         for _ in range(count):
-            iterate = project(iterate - self.steps * self.ensemble.gradient(iterate, self.labels))
-        return iterate
+            estimate = project(estimate - self.steps * self.ensemble.gradient(estimate, self.labels))
+        return {"estimate": estimate}
 
-    def estimate(self, iterate):
-        """Return X of every run, shape (B, d, d)."""
-        return iterate
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

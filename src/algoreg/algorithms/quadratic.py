@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 
+from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
 from algoreg.spec.base import Positive, RunOptions, as_list, at, real, whole, words
@@ -38,7 +39,6 @@ class Options(RunOptions):
 
 
 MEAN_LABEL = Options.model_fields["tau"].default
-SINGLE_MEASUREMENTS = True
 
 
 def start_factor(kind, d, width, seed, target):
@@ -57,18 +57,11 @@ def start_factor(kind, d, width, seed, target):
     return square.repeat(1, repeats)[:, :width] * min(d / width, 1.0) ** 0.5
 
 
-class Algorithm:
+class Algorithm(factored.Algorithm):
     """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.rank_one.Ensemble
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target``, ``m`` and the other ``Options`` of each run. A number as ``tau`` is τ itself, for U* with unit
-        columns its rank; ``mean-label`` estimates it by the mean of the labels that the run knows. ``tau_error`` is relative.
-    seed : int
-        Root seed of random starts and of the sample order.
+    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean of the labels
+    that the run knows. ``tau_error`` is relative. State: ``factor``, U.
 
     Raises
     ------
@@ -77,9 +70,11 @@ class Algorithm:
     """
 
     requires = frozenset({"single measurements", "truncation"})
+    told = ()
+    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
-        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        super().__init__(ensemble, labels, runs, seed)
         widths = {run["width"] or ensemble.d for run in runs}
         if len(widths) > 1:
             raise ValueError(f"width = {sorted(widths)}: the runs of a batch have one width")
@@ -113,7 +108,7 @@ class Algorithm:
             run["alpha"] * start_factor(run["start"], self.ensemble.d, self.width, self.seed, run["target"])
             for run in self.runs
         ]
-        return torch.stack(starts).to(self.labels)
+        return {"factor": torch.stack(starts).to(self.labels)}
 
     def _step(self, factors, ensemble, labels, index):
         """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
@@ -124,12 +119,13 @@ class Algorithm:
         divisor = torch.where(divisor > 0, divisor, torch.nan)[:, None, None]
         return torch.addcmul(factors, self.pulls[index], gradient, value=-1).div_(divisor)
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        iterate = state["factor"]
         if list(self.groups) == [None]:
             for _ in range(count):
                 iterate = self._step(iterate, self.ensemble, self.labels, slice(None))
-            return iterate
+            return {"factor": iterate}
         iterate = iterate.clone()
         for group, members in self.groups.items():
             index = torch.tensor(members, device=iterate.device)
@@ -144,8 +140,4 @@ class Algorithm:
                 for drawn in torch.from_numpy(order.reshape(count, size)).to(iterate.device):
                     factors = self._step(factors, self.ensemble.select(drawn), labels[:, drawn], index)
             iterate[index] = factors
-        return iterate
-
-    def estimate(self, iterate):
-        """Return X = UUᵀ of every run, shape (B, d, d)."""
-        return torch.bmm(iterate, iterate.mT)
+        return {"factor": iterate}

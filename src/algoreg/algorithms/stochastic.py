@@ -30,7 +30,6 @@ class Options(RunOptions):
             yield at("batch_size", allowed=f"at most m = {most}")
 
 
-SINGLE_MEASUREMENTS = True
 CHUNK = 65536
 # Single-sample steps read their measurement matrices unpacked; beyond this much memory they stay packed.
 UNPACKED_BYTES = 2 * 2**30
@@ -56,45 +55,36 @@ def samples(seed, ensemble, start, stop, m):
 class Algorithm(factored.Algorithm):
     """A batch of stochastic descents that share an ensemble, and, at equal batch size and m, their sample order.
 
-    Parameters
-    ----------
-    ensemble : object with ``select`` and ``descend``
-        With ``unpacked`` too, single-sample steps on a CPU take a faster way.
-    labels : torch.Tensor, shape (B, m)
-    runs : list of mapping
-        ``step``, ``target``, ``m`` and the other ``Options`` of each run.
-    seed : int
-        Root seed of random starts and of the sample order.
+    With an ensemble that provides ``unpacked``, single-sample steps on a CPU take a faster way. State: ``factor``, U.
     """
 
     requires = frozenset({"descend", "single measurements"})
-
-    # Single measurements are asked for.
-    stacks = False
+    told = ()
+    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
         single = all(run["batch_size"] == 1 for run in runs)
-        able = getattr(ensemble, "unpacked", None) is not None and labels.device.type == "cpu"
+        able = "unpacked" in ensemble.provides and labels.device.type == "cpu"
         self.single = single and able and unpacked <= UNPACKED_BYTES
         self._matrices = None
         self.groups = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["batch_size"], run["m"]), []).append(number)
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, starting at step number ``iteration``."""
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         if count == 0:
-            return iterate
-        iterate = iterate.clone(memory_format=torch.contiguous_format)
+            return state
+        factors = state["factor"].clone(memory_format=torch.contiguous_format)
         for (batch_size, m), members in self.groups.items():
             start, stop = iteration * batch_size, (iteration + count) * batch_size
             order = torch.from_numpy(samples(self.seed, self.ensemble.number, start, stop, m))
-            index = torch.tensor(members, device=iterate.device)
+            index = torch.tensor(members, device=factors.device)
             advance = self._single_samples if self.single else self._batches
-            iterate[index] = advance(iterate[index], index, order.view(count, batch_size))
-        return iterate
+            factors[index] = advance(factors[index], index, order.view(count, batch_size))
+        return {"factor": factors}
 
     def _batches(self, factors, index, order):
         """Return the factors of a group after one step per row of ``order``."""

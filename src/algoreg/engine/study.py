@@ -1,20 +1,34 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
-A module of ``algoreg.studies`` has ``measure(options, context)``, which returns rows, and literals that are read
+A module of a chapter's folder ``studies`` has ``measure(options, context)``, which returns rows, and literals that are read
 without importing it: ``OPTIONS`` (each as :mod:`algoreg.spec.options` reads it, with ``default`` where there is one), ``CHECKS`` (pairs of a
 condition on options and of what is allowed), ``KEYS`` (the columns that name a row), ``VALUES`` (what is measured).
+
+A study is a plan: it deals its work out to parts (:meth:`Context.part`), and whatever descends in a part is a batch with
+observers (:meth:`Context.descend`). A killed job keeps the rows of its finished parts and what the running one has reached.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from algoreg import registry, sources
+import numpy as np
+
+from algoreg import registry
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.loop import STATUSES as ENDS
+from algoreg.engine.loop import Batch, Descent
 from algoreg.spec.columns import STATUSES
+from algoreg.store.study_tables import columns
+
+# The parts of a checkpoint: rows of what is finished, and descents of what is running.
+ROWS, RUNNING = "rows", "running"
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a study is told beside its options.
+    """What a study is told beside its options, and how its work is kept.
 
     Attributes
     ----------
@@ -26,6 +40,7 @@ class Context:
     dtype : torch.dtype
     say : callable
         Takes a line for the job's log.
+    checkpoint : Checkpoint
     """
 
     seed: int
@@ -33,15 +48,66 @@ class Context:
     device: object
     dtype: object
     say: Callable[[str], None] = print
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    _begun: Counter = field(default_factory=Counter)
+
+    def part(self, name, rows, *arguments):
+        """Return the rows of a part of a study: measured now, or by the same job before it was killed.
+
+        Parameters
+        ----------
+        name : str
+            Different for every part of a job.
+        rows : callable
+            Returns them when called with the arguments.
+
+        Returns
+        -------
+        list of mapping
+        """
+        kept = self.checkpoint.parts.get(f"{ROWS}/{name}")
+        if kept is not None:
+            return json.loads(str(kept["json"]))
+        self._begun.clear()
+        found = list(rows(*arguments))
+        self.checkpoint.drop(RUNNING)
+        self.checkpoint.keep(
+            f"{ROWS}/{name}", {"json": np.array(json.dumps(found, default=lambda number: number.item()))}
+        )
+        self.say(f"{name}: {len(found)} rows done")
+        return found
+
+    def descend(self, batch: Batch) -> Descent:
+        """Run a batch to its end, from where the same job left it if it was killed.
+
+        Returns
+        -------
+        algoreg.engine.loop.Descent
+            Ended; what has been seen is in the batch's observers.
+        """
+        descent = Descent(batch, self.say)
+        # A part's descents come in one order, and so have numbers.
+        self._begun[RUNNING] += 1
+        name = f"{RUNNING}/{self._begun[RUNNING]}"
+        kept = self.checkpoint.parts.get(name)
+        if kept is not None:
+            descent.restore(kept)
+            self.say(f"continuing from iteration {descent.iteration} ({self.checkpoint.path})")
+
+        def keep():
+            if self.checkpoint.due():
+                self.checkpoint.keep(name, descent.save())
+
+        descent.run(after=keep)
+        if self.checkpoint.path is not None:
+            self.checkpoint.keep(name, descent.save())
+        return descent
 
 
-def columns(name):
-    """Return the columns of a study's table: what names a row, what was measured, the status."""
-    return [
-        *sources.module_literal("studies", name, "KEYS"),
-        *sources.module_literal("studies", name, "VALUES"),
-        "status",
-    ]
+def ended(descent: Descent) -> str:
+    """Return how many runs of a descent ended in which status, for the job's log."""
+    count = Counter(descent.status)
+    return "ended: " + ", ".join(f"{count[name]} {name}" for name in ENDS if count[name])
 
 
 def measure(name, options, context):
@@ -66,27 +132,3 @@ def measure(name, options, context):
         if set(row) != wanted or row["status"] not in STATUSES:
             raise ValueError(f"study {name}: a row with {row}; its columns are {sorted(wanted)}")
     return rows
-
-
-def collect(frames, name):
-    """Return the rows of all parts of a study, ordered by what names them.
-
-    Parameters
-    ----------
-    frames : list of pandas.DataFrame
-    name : str
-        A module of ``algoreg.studies``.
-
-    Raises
-    ------
-    ValueError
-        If two rows have the same name.
-    """
-    # Not where studies are measured: those jobs have torch to load already.
-    import pandas as pd
-
-    keys = list(sources.module_literal("studies", name, "KEYS"))
-    table = pd.concat(frames, ignore_index=True)
-    if table.duplicated(keys).any():
-        raise ValueError(f"study {name}: two rows with the same {', '.join(keys)}")
-    return table.sort_values(keys, kind="stable", ignore_index=True)[columns(name)]

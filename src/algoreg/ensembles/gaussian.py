@@ -5,10 +5,13 @@ latter by √2, so the packed ensemble is simply an m × d(d+1)/2 matrix of iid 
 exactly, at half its memory and traffic.
 """
 
+from abc import abstractmethod
+
 import torch
 
 from algoreg.engine.kernels import passes
-from algoreg.numerics.measurements import Measurements, fill, normal_blocks
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, smat, svec
 
@@ -25,100 +28,27 @@ def packed_rows(d, m, seed, ensemble):
     return normal_blocks(generator, m, (packed_length(d),), BLOCK_ROWS)
 
 
-class Ensemble(Measurements):
-    """A drawn Gaussian ensemble on a device.
-
-    Attributes
-    ----------
-    rows : torch.Tensor, shape (m, d(d+1)/2)
-        The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
-
-    The others are those of :class:`algoreg.numerics.measurements.Measurements`.
-    """
+class Packed(Measurements):
+    """Gaussian measurements whose packed rows are read block by block, wherever they are kept."""
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
 
     block_rows = BLOCK_ROWS
 
-    def __init__(self, rows, d, digest=None, number=0, counts=None):
-        if rows.ndim != 2 or rows.shape[1] != packed_length(d):
-            raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
-        super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
-        self.rows = passes.as_padded(rows)
-
-    @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
-        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
-        rows = passes.padded_rows(m, packed_length(d), dtype, device)
-        return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
-
+    @abstractmethod
     def _rows(self, start, stop):
-        """Return rows ``start`` to ``stop`` − 1, of one block; to be used before the next call (see ``streamed``)."""
-        return self.rows[start:stop]
+        """Return rows ``start`` to ``stop`` − 1, of one block; to be used before the next call."""
+
+    @abstractmethod
+    def _tables(self, counts):
+        """Return the blocks of a pass with their tables; see :func:`passes.tables`."""
 
     def _known(self, runs):
         """Return how many measurements each run knows, shape (B,)."""
         return torch.tensor(self.counts or [self.m] * runs)
 
-    def _tables(self, counts, height=None):
-        """Return the tables of a pass; all rows are one block here (see :func:`passes.tables`)."""
-        lanes = passes.lanes_for(self.m * packed_length(self.d))
-        return passes.tables(counts.tolist(), height or self.m, lanes)
-
-    def select(self, indices):
-        """Return the ensemble of the measurements with these indices (a copy of their rows)."""
-        rows = passes.with_padding(self.rows)[indices]
-        return Ensemble(rows[:, : packed_length(self.d)], self.d, number=self.number)
-
-    def unpacked(self):
-        """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""
-        return smat(self.rows, self.d)
-
-    def measure(self, matrices):
-        """Return the measurements ⟨A_i, X⟩, also those that a run with a count does not know.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-
-        Returns
-        -------
-        torch.Tensor, shape (B, m)
-        """
-        if self.device.type != "cpu":
-            return svec(matrices) @ self.rows.T
-        measured = matrices.new_empty(len(matrices), self.m)
-        passes.measure(self.rows, passes.pack(matrices, self.d), measured)
-        return measured
-
-    def adjoint(self, weights):
-        """Return Σ_i w_i sym(A_i).
-
-        Parameters
-        ----------
-        weights : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
-        on_cpu = self.device.type == "cpu"
-        return smat(passes.adjoint(self.rows, weights.contiguous()) if on_cpu else weights @ self.rows, self.d)
-
     def gradient(self, matrices, labels):
-        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i), reading every row once; m is each run's own count.
-
-        This is the M_t of [LMZ18, Section 3]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)² in X.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-        labels : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
+        """Return M of every run, reading every row once; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type == "cpu":
             counts = self._known(len(matrices))
             sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d)
@@ -133,7 +63,7 @@ class Ensemble(Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.numerics.measurements.Sensing.descend`."""
+        """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         counts = self._known(len(factors))
@@ -148,3 +78,59 @@ class Ensemble(Measurements):
                 moving.outer()
                 moving.step(sums(moving.x))
         return moving.copy_to(factors)
+
+
+class Ensemble(Packed):
+    """A drawn Gaussian ensemble on a device.
+
+    Attributes
+    ----------
+    rows : torch.Tensor, shape (m, d(d+1)/2)
+        The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
+
+    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    """
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
+    acts_on = "symmetric"
+
+    def __init__(self, rows, d, digest=None, number=0, counts=None):
+        if rows.ndim != 2 or rows.shape[1] != packed_length(d):
+            raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
+        super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
+        self.rows = passes.as_padded(rows)
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
+        rows = passes.padded_rows(m, packed_length(d), dtype, device)
+        return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
+
+    def _rows(self, start, stop):
+        return self.rows[start:stop]
+
+    def _tables(self, counts):
+        # All rows are one block.
+        return passes.tables(counts.tolist(), self.m, passes.lanes_for(self.m * packed_length(self.d)))
+
+    def select(self, indices):
+        """Return the ensemble of the measurements with these indices (a copy of their rows)."""
+        rows = passes.with_padding(self.rows)[indices]
+        return Ensemble(rows[:, : packed_length(self.d)], self.d, number=self.number)
+
+    def unpacked(self):
+        """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""
+        return smat(self.rows, self.d)
+
+    def measure(self, matrices):
+        """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
+        if self.device.type != "cpu":
+            return svec(matrices) @ self.rows.T
+        measured = matrices.new_empty(len(matrices), self.m)
+        passes.measure(self.rows, passes.pack(matrices, self.d), measured)
+        return measured
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i sym(A_i); see :class:`algoreg.ensembles.base.Measurements`."""
+        on_cpu = self.device.type == "cpu"
+        return smat(passes.adjoint(self.rows, weights.contiguous()) if on_cpu else weights @ self.rows, self.d)

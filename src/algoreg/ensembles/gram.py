@@ -11,8 +11,9 @@ from typing import ClassVar
 import torch
 
 from algoreg.engine.kernels import passes
+from algoreg.ensembles import base
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
-from algoreg.numerics.measurements import Sensing, hashed
+from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import packed_length, smat, svec
 from algoreg.spec.base import EnsembleLimits
 
@@ -55,7 +56,7 @@ def label_rows(ensemble, labels):
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
 
-class Ensemble(Sensing):
+class Ensemble(base.Ensemble):
     """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not kept.
 
     Attributes
@@ -78,13 +79,13 @@ class Ensemble(Sensing):
     """
 
     provides = frozenset({"gradient", "descend", "isometry"})
+    acts_on = "symmetric"
 
     def __init__(self, gram, d, m, digest=None, number=0):
         length = packed_length(d)
         if gram.shape != (length, length):
             raise ValueError(f"the Gram matrix for d = {d} is {length} × {length}, got shape {tuple(gram.shape)}")
-        self.d, self.m, self.digest, self.number = d, m, digest, number
-        self.device, self.dtype = gram.device, gram.dtype
+        super().__init__(d, m, gram.device, gram.dtype, digest, number)
         self.gram = passes.as_padded(gram)
 
     @classmethod
@@ -111,33 +112,6 @@ class Ensemble(Sensing):
         blocks = (ensemble.rows[start : start + BLOCK_ROWS].double() for start in range(0, ensemble.m, BLOCK_ROWS))
         gram = mean_outer_product(blocks, ensemble.d, ensemble.m, ensemble.device)
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
-
-    def shared_by(self, counts):
-        """Return this ensemble if every run knows all its measurements.
-
-        Parameters
-        ----------
-        counts : sequence of int
-
-        Raises
-        ------
-        ValueError
-            If a count is not m.
-        """
-        if any(count != self.m for count in counts):
-            few = min(int(count) for count in counts)
-            raise ValueError(f"a Gram matrix does not contain prefixes: it is that of all m = {self.m}, not of {few}")
-        return self
-
-    def select(self, indices):
-        """Raise ValueError: there is nothing to select from.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError("a Gram matrix does not contain single measurements: none can be selected")
 
     def label(self, targets):
         """Return the labels that this ensemble gives to targets: rows (c, s) with c = G x*, s = x*ᵀG x*, x* = svec(X*).
@@ -173,17 +147,7 @@ class Ensemble(Sensing):
         return (loss.clamp(min=0) / square).sqrt()
 
     def gradient(self, matrices, labels):
-        """Return M = smat(G svec(X) − c) = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) [LMZ18, Section 3].
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-        labels : torch.Tensor, shape (B, D + 1)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
+        """Return M = smat(G svec(X) − c) of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         return smat(self._image(matrices).sub_(labels[:, :-1]), self.d)
 
     def _image(self, matrices):
@@ -195,7 +159,7 @@ class Ensemble(Sensing):
         return image
 
     def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :meth:`algoreg.numerics.measurements.Sensing.descend`."""
+        """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         lanes = passes.lanes_for(self.gram.numel())

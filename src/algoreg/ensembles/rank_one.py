@@ -8,7 +8,8 @@ import copy
 
 import torch
 
-from algoreg.numerics.measurements import Measurements, fill, normal_blocks
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import EnsembleLimits
 
@@ -65,7 +66,7 @@ class Ensemble(Measurements):
     partners : torch.Tensor, shape (m, d), optional
         The y_i; every vector is its own partner when left out.
     digest, number, counts
-        See :class:`algoreg.numerics.measurements.Measurements`.
+        See :class:`algoreg.ensembles.base.Measurements`.
 
     Raises
     ------
@@ -75,6 +76,7 @@ class Ensemble(Measurements):
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
 
+    acts_on = "symmetric"
     block_rows = BLOCK_ROWS
     # The name in the random stream, and how many vectors it gives to a measurement.
     kind, sides = "rank-one", 1
@@ -119,16 +121,7 @@ class Ensemble(Measurements):
         return x, x if self.partners is None else self.partners[start:stop]
 
     def measure(self, matrices):
-        """Return the measurements ⟨A_i, X⟩ = x_iᵀXy_i, also those that a run with a count does not know.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-
-        Returns
-        -------
-        torch.Tensor, shape (B, m)
-        """
+        """Return the measurements ⟨A_i, X⟩ = x_iᵀXy_i; see :class:`algoreg.ensembles.base.Measurements`."""
         flat, measured = matrices.reshape(-1, self.d), matrices.new_empty(len(matrices), self.m)
         for start in range(0, self.m, BLOCK_ROWS):
             x, y = self._vectors(start, start + BLOCK_ROWS)
@@ -136,16 +129,7 @@ class Ensemble(Measurements):
         return measured
 
     def adjoint(self, weights):
-        """Return Σ_i w_i A_i.
-
-        Parameters
-        ----------
-        weights : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
+        """Return Σ_i w_i A_i; see :class:`algoreg.ensembles.base.Measurements`."""
         total = weights.new_zeros(len(weights) * self.d, self.d)
         for start in range(0, self.m, BLOCK_ROWS):
             x, y = self._vectors(start, start + BLOCK_ROWS)
@@ -153,19 +137,7 @@ class Ensemble(Measurements):
         return _symmetric_part(total.view(-1, self.d, self.d))
 
     def gradient(self, matrices, labels):
-        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) A_i, reading every vector once; m is each run's own count.
-
-        This is the M_t of [LMZ18, Section 3]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)² in X.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-        labels : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
+        """Return M of every run, reading every vector once; see :class:`algoreg.ensembles.base.Ensemble`."""
         flat = matrices.reshape(-1, self.d)
         total = flat.new_zeros(flat.shape)
         for start, stop, runs in self._segments:

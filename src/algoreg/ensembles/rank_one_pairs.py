@@ -21,4 +21,5 @@ class Ensemble(rank_one.Ensemble):
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
 
+    acts_on = "symmetric"
     kind, sides = "rank-one-pairs", 2

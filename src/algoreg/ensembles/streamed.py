@@ -15,7 +15,7 @@ import torch
 from algoreg.engine.kernels import passes
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
-from algoreg.numerics.measurements import Measurements, hashed
+from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import packed_length, smat, svec
 from algoreg.spec.base import EnsembleLimits
 
@@ -46,7 +46,7 @@ def _temporary_file(need):
     return tempfile.TemporaryFile(dir=folder)
 
 
-class Ensemble(gaussian.Ensemble):
+class Ensemble(gaussian.Packed):
     """A drawn Gaussian ensemble in a temporary file; on a CPU all sums are those of :class:`gaussian.Ensemble` to the last bit.
 
     On a GPU they agree up to rounding: blocks are smaller here. There is no attribute ``rows``.
@@ -57,19 +57,17 @@ class Ensemble(gaussian.Ensemble):
         As in :class:`gaussian.Ensemble`.
     """
 
+    # There are no rows in memory to unpack: single-sample SGD selects what it needs.
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    gpu_block_rows = BLOCK_ROWS
 
     def __init__(self, file, d, m, device, dtype, digest, number):
         self._file = file
         self._buffer = torch.empty(
             BLOCK_ROWS, passes.padded(packed_length(d)), dtype=dtype, pin_memory=device.type == "cuda"
         )
-        Measurements.__init__(self, d, m, device, dtype, digest, number)
-
-    gpu_block_rows = BLOCK_ROWS
-    resident = False
-    # There are no rows in memory to unpack: single-sample SGD selects what it needs.
-    unpacked = None
+        super().__init__(d, m, device, dtype, digest, number)
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
@@ -107,8 +105,8 @@ class Ensemble(gaussian.Ensemble):
         self._read(start, block)
         return block.to(self.device)[:, : packed_length(self.d)]
 
-    def _tables(self, counts, height=BLOCK_ROWS):
-        return super()._tables(counts, height)
+    def _tables(self, counts):
+        return passes.tables(counts.tolist(), BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
 
     def _blocks(self):
         """Yield (start, stop, rows); each block of rows is gone when the next one comes."""
@@ -133,16 +131,7 @@ class Ensemble(gaussian.Ensemble):
         return gaussian.Ensemble(rows.to(self.device)[:, : packed_length(self.d)], self.d, number=self.number)
 
     def measure(self, matrices):
-        """Return the measurements ⟨A_i, X⟩, also those that a run with a count does not know.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-
-        Returns
-        -------
-        torch.Tensor, shape (B, m)
-        """
+        """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
         on_cpu = self.device.type == "cpu"
         x = passes.pack(matrices, self.d) if on_cpu else svec(matrices)
         measured = matrices.new_empty(len(matrices), self.m)
@@ -154,16 +143,7 @@ class Ensemble(gaussian.Ensemble):
         return measured
 
     def adjoint(self, weights):
-        """Return Σ_i w_i sym(A_i).
-
-        Parameters
-        ----------
-        weights : torch.Tensor, shape (B, m)
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
-        """
+        """Return Σ_i w_i sym(A_i); see :class:`algoreg.ensembles.base.Measurements`."""
         total = passes.padded_rows(len(weights), packed_length(self.d), weights.dtype, weights.device)
         weights = weights.contiguous()
         for start, stop, block in self._blocks():

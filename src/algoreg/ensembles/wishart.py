@@ -65,6 +65,7 @@ class Ensemble(gram.Ensemble):
     """
 
     provides = frozenset({"gradient", "descend", "isometry"})
+    acts_on = "symmetric"
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):

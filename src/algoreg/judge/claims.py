@@ -35,7 +35,7 @@ def verdict(estimate, direction, margin):
 
     Parameters
     ----------
-    estimate : algoreg.analysis.estimators.Estimate
+    estimate : algoreg.analysis.intervals.Estimate
     direction : str
         ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
     margin : float

@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import UNDEFINED, cells, chosen, estimand, interval_of, slope_weights
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.exponents import log_law
+from algoreg.analysis.intervals import UNDEFINED, interval_of
+
+
+def estimand(label):
+    """Mark a function of the tables as an estimand; ``label`` is what the criterion calls it."""
+
+    def register(function):
+        function.label = label
+        return function
+
+    return register
 
 
 @estimand("exponent of {value} in {along}")
@@ -12,14 +24,10 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
     ``where`` picks rows (column: value or list). Undefined where a run has no positive value. A censored quantity
     needs an estimand that knows its censoring.
     """
-    frame = chosen(tables[table], where)
-    names, values = cells(frame, [along], value)
-    if len(names) < 3:
-        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
-    if not (np.isfinite(values).all() and (values > 0).all()):
+    weights, logs = log_law(chosen(tables[table], where), along, value, table)
+    if logs is None:
         return UNDEFINED
-    weights = slope_weights([point for (point,) in names])
-    return interval_of(lambda part: weights @ np.log(part).mean(axis=(1, 2)), values, rng)
+    return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng)
 
 
 def _extreme(pick, tables, rng, table, value, by, where):
@@ -34,7 +42,7 @@ def _extreme(pick, tables, rng, table, value, by, where):
 def largest_mean(tables, published, rng, *, table, value, by, where=None):
     """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
 
-    Not for what spreads over decades: see :func:`algoreg.analysis.estimators.crossed_interval`.
+    Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
     """
     return _extreme(np.max, tables, rng, table, value, by, where)
 
@@ -43,6 +51,6 @@ def largest_mean(tables, published, rng, *, table, value, by, where=None):
 def smallest_mean(tables, published, rng, *, table, value, by, where=None):
     """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
 
-    Not for what spreads over decades: see :func:`algoreg.analysis.estimators.crossed_interval`.
+    Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
     """
     return _extreme(np.min, tables, rng, table, value, by, where)

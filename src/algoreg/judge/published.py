@@ -5,10 +5,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.estimators import AXES, cells, match, prediction_interval
+from algoreg.analysis.cells import cells
+from algoreg.analysis.predictions import prediction_interval
 from algoreg.spec.chapters import load_chapters
 
 ERRORS = ("train_error", "test_error")
+# The columns that may name a published point.
+AXES = ("d", "m_over_d", "method", "alpha", "iteration")
 STRETCHES = (1, 2, 4, 5, 10)
 
 
@@ -55,6 +58,46 @@ def load_sizes(name):
     """Return a published figure at every d that it was drawn at, in the form of :func:`load_published`."""
     sizes = [other for other in curves() if other == name or other.startswith(f"{name}_d")]
     return pd.concat([load_published(size) for size in sizes], ignore_index=True)
+
+
+def match(table, published, shift=0, along="alpha"):
+    """Pair our cells with published values at the same point.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One of ours, with ``target``, ``ensemble`` and both errors.
+    published : pandas.DataFrame
+        From :func:`load_published`.
+    shift : int
+        Compare our value at one point with the published value ``shift`` places further along an axis: a reading
+        that must not fit.
+    along : str
+        The axis of the shift: ``alpha`` (falling) or another of ``AXES`` (rising).
+
+    Returns
+    -------
+    points : pandas.DataFrame
+        The published points that ours has too.
+    values : numpy.ndarray, shape (points, T, E)
+    """
+    keys = [axis for axis in AXES if axis in table and axis in published]
+    if shift:
+        grid = sorted(published[along].unique(), reverse=along == "alpha")
+        moved = dict(zip(grid[shift:], grid[:-shift], strict=True))
+        published = published[published[along].isin(list(moved))]
+        published = published.assign(**{along: published[along].map(moved)})
+    kept, stacks = [], []
+    for error, part in published.groupby("error", sort=True):
+        names, values = cells(table, keys, error)
+        place = {name: i for i, name in enumerate(names)}
+        wanted = list(part[keys].itertuples(index=False, name=None))
+        here = [i for i, name in enumerate(wanted) if name in place]
+        kept.append(part.iloc[here])
+        stacks.append(values[[place[wanted[i]] for i in here]])
+    if not sum(map(len, kept)):
+        raise ValueError(f"no published point has its {', '.join(keys)} in this table: there is nothing to compare")
+    return pd.concat(kept, ignore_index=True), np.concatenate(stacks)
 
 
 def compare(table, published):

@@ -8,6 +8,7 @@ import torch
 
 from algoreg import registry
 from algoreg.numerics.seeds import stream
+from algoreg.numerics.theory import geometric_spectrum
 
 
 def draw_gaussian(target, d, rank, seed, number):
@@ -51,6 +52,32 @@ def draw_factor(target, d, rank, seed, number):
         # The signs make the distribution Haar instead of LAPACK's convention.
         return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
     raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
+
+
+def draw_factors(target, d, rank, context, count):
+    """Return the factors of targets 0 to ``count`` − 1, shape (T, d, r); see :func:`draw_factor`.
+
+    Parameters
+    ----------
+    target : mapping
+    d, rank : int
+    context : algoreg.engine.study.Context
+        Their ``seed``, ``device`` and ``dtype``.
+    count : int
+    """
+    factors = [torch.from_numpy(draw_factor(target, d, rank, context.seed, number)) for number in range(count)]
+    return torch.stack(factors).to(context.device, context.dtype)
+
+
+def draw_targets(target, d, rank, context, count):
+    """Return X* = U*U*ᵀ of targets 0 to ``count`` − 1, multiplied in float64, then cast, shape (T, d, d); see :func:`draw_factors`."""
+    factors = [draw_factor(target, d, rank, context.seed, number) for number in range(count)]
+    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+
+
+def spectrum_target(rank, kappa):
+    """Return the target whose eigenvalues fall from 1 to 1/κ in equal ratios, as :func:`draw_factor` takes it."""
+    return {"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}
 
 
 def draw_problem(problem, seed, ensemble):

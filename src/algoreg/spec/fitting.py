@@ -5,7 +5,7 @@ Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.
 
 import math
 
-from algoreg import sources
+from algoreg import registry, sources
 from algoreg.sources import module_names
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
@@ -166,7 +166,7 @@ def _pairing(tier, descent, path):
     if name not in module_names("ensembles"):
         return
     provided = options.provides(name)
-    lacking = sorted(options.requires(algorithm) - provided)
+    lacking = registry.lacks(algorithm, name)
     if lacking:
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
@@ -192,7 +192,22 @@ def _studies(tier):
         found = problems(options.of_study(study), block.get("options", {}))
         yield from (((*path, "options", *inner), text) for inner, text in found)
         if not found:
+            yield from _found_by_name(block, (*path, "options"))
             yield from _study_starts(block, (*path, "options"))
+
+
+def _found_by_name(block, path):
+    """Yield the options of a study that name a module that is not there, and options that its algorithm does not have."""
+    settled = study_options(block)
+    for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
+        if settled[key] not in module_names(kind):
+            yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
+            return
+    given = settled.get("algorithm_options", {})
+    if given:
+        known = registry.options_of(settled["algorithm"])
+        for key in given.keys() - known.keys():
+            yield (*path, "algorithm_options", key), unknown(given[key], known)
 
 
 def _study_starts(block, path):

@@ -8,6 +8,9 @@ from functools import cache
 from algoreg import sources
 from algoreg.spec import base
 
+# What every algorithm takes in a run.
+COMMON = tuple(base.RunOptions.model_fields)
+
 
 @cache
 def _declared(kind, name, class_name, default):
@@ -32,12 +35,12 @@ def limits(name):
 
 def requires(algorithm):
     """Return what an algorithm asks of an ensemble, as a set."""
-    return set(sources.class_literal("algorithms", algorithm, "Algorithm", "requires", ()))
+    return set(sources.class_literal("algorithms", algorithm, "requires"))
 
 
 def provides(ensemble):
     """Return what an ensemble provides, as a set."""
-    return set(sources.class_literal("ensembles", ensemble, "Ensemble", "provides", ()))
+    return set(sources.class_literal("ensembles", ensemble, "provides"))
 
 
 def defaults(options):

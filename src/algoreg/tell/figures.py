@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.ticker import FuncFormatter
 
 from algoreg import registry
-from algoreg.analysis.estimators import paired
+from algoreg.analysis.cells import paired
 from algoreg.spec.grids import PAPER_STEP
 
 # seaborn's "colorblind" palette and "ticks" style as they are in its 0.13 (a test holds them together): written out, because importing

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import UNDEFINED, cells, chosen, distance_from, estimand, interval_of, slope_weights
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
+from algoreg.analysis.exponents import mean_slope
+from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of
+from algoreg.analysis.thresholds import falls, last_fall
+from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import symmetric_dimension
-
-
-def slope(x, logs):
-    """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
-    return slope_weights(x) @ logs.mean(axis=(1, 2))
 
 
 @estimand("{pick} exponent of {value} in α over the variants of Algorithm 1")
@@ -30,7 +30,7 @@ def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
     best = {"smallest": min, "largest": max}[pick]
 
     def statistic(part):
-        return best(slope(alphas, one) for one in part.reshape(len(variants), len(alphas), *part.shape[1:]))
+        return best(mean_slope(alphas, one) for one in part.reshape(len(variants), len(alphas), *part.shape[1:]))
 
     return interval_of(statistic, logs.reshape(values.shape), rng)
 
@@ -55,24 +55,10 @@ def crossings(counts, errors, tolerance, beyond):
     censored : numpy.ndarray of bool, shape (T, E)
         Where the crossing was not seen.
     """
-    found, censored = np.empty(errors.shape[1:]), np.zeros(errors.shape[1:], dtype=bool)
-    logs = np.log(np.maximum(np.nan_to_num(errors, nan=np.inf), 1e-300))
-    for place in np.ndindex(found.shape):
-        column = logs[(slice(None), *place)]
-        above = np.flatnonzero(column > np.log(tolerance))
-        last = above[-1] if len(above) else None
-        censored[place] = last is None or last + 1 == len(column)
-        if last is None:
-            found[place] = counts[0]
-        elif last + 1 == len(column):
-            found[place] = max(counts[-1], beyond)
-        elif not np.isfinite(column[last]):
-            # The run before diverged: there is nothing to interpolate with.
-            found[place] = np.sqrt(counts[last] * counts[last + 1])
-        else:
-            pair = slice(last, last + 2)
-            found[place] = np.exp(np.interp(-np.log(tolerance), -column[pair], np.log(counts[pair])))
-    return found, censored
+    heights = np.log(np.maximum(np.nan_to_num(errors, nan=np.inf), 1e-300))
+    logs, sides = falls(np.log(counts), heights, np.log(tolerance))
+    found = np.where(sides == BELOW, counts[0], np.exp(logs))
+    return np.where(sides == ABOVE, max(counts[-1], beyond), found), sides != INSIDE
 
 
 def example_thresholds(frame, along, tolerance):
@@ -115,7 +101,7 @@ def examples_exponent(tables, published, rng, *, table, along, tolerance, varian
     points, found, _ = example_thresholds(frame, along, tolerance)
     if len(points) < 3:
         raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
-    return interval_of(lambda part: slope(points, part), np.log(found), rng)
+    return interval_of(lambda part: mean_slope(points, part), np.log(found), rng)
 
 
 def late_slopes(iterations, errors, high, low):
@@ -138,12 +124,8 @@ def late_slopes(iterations, errors, high, low):
     found = np.zeros(errors.shape[1:])
 
     def fall(column, level):
-        above = np.flatnonzero(column > level)
-        last = above[-1] if len(above) else 0
-        if last + 1 == len(column):
-            return None
-        pair = slice(last, last + 2)
-        return np.interp(-level, -column[pair], times[pair])
+        time, side = last_fall(times, column, level)
+        return None if side == ABOVE else time
 
     for place in np.ndindex(found.shape):
         column = logs[(slice(None), *place)]
@@ -203,7 +185,7 @@ def _smallest_tau_exponent(values, sizes, rng):
     """Return the smallest exponent in the size of τ's error over blocks of cells, one per size; a diverged run's value is 1."""
 
     def statistic(part):
-        return min(slope(sizes, one) for one in part.reshape(-1, len(sizes), *part.shape[1:]))
+        return min(mean_slope(sizes, one) for one in part.reshape(-1, len(sizes), *part.shape[1:]))
 
     return interval_of(statistic, np.log(np.nan_to_num(values, nan=1.0)), rng)
 
@@ -258,4 +240,4 @@ def tau_time_exponent(tables, published, rng, *, table, value, sizes, variant):
     values = _at_tau_errors(frame, value, errors)
     if not np.isfinite(values).all():
         return UNDEFINED
-    return distance_from(interval_of(lambda part: slope(sizes, part), np.log(values), rng), -1.0)
+    return distance_from(interval_of(lambda part: mean_slope(sizes, part), np.log(values), rng), -1.0)

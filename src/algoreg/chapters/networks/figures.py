@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from algoreg.chapters.li2018 import truncated_deviation
 from algoreg.chapters.networks.estimands import example_thresholds
-from algoreg.numerics.theory import symmetric_dimension, truncated_deviation
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.figures import COLOURS, TEST, THIRD, TRAIN, drawing, draws, legend_below
 
 NAMES = {

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import cells, interval_of
+from algoreg.analysis.cells import cells
+from algoreg.analysis.intervals import interval_of
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes, slope
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import truncated_deviation, truncation_levels
 from algoreg.tell.report import frame_of, markdown, number, passage
 
 # What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).

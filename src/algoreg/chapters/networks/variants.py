@@ -73,6 +73,21 @@ def labels_of(variant, labels, m, seed, ensemble):
     return permuted
 
 
+def seen_labels(ensemble, planted, points, context):
+    """Return the labels that runs see, a row for each.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.rank_one.Ensemble
+    planted : torch.Tensor, shape (T, d, d)
+    points : list of (m, variant, target)
+    context : algoreg.engine.study.Context
+    """
+    labels = ensemble.label(planted)
+    rows = [labels_of(variant, labels, m, context.seed, ensemble.number)[target] for m, variant, target in points]
+    return torch.stack(rows)
+
+
 def moments(end, count):
     """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different; ``end`` alone for 1."""
     if count == 1:

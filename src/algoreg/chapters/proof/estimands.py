@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import (
-    UNDEFINED,
-    Estimate,
-    cells,
-    chosen,
-    crossed_interval,
-    estimand,
-    interval_of,
-    slope_weights,
-)
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.exponents import log_law
+from algoreg.analysis.intervals import UNDEFINED, Estimate, crossed_interval, interval_of
+from algoreg.judge.estimands import estimand
 
 
 @estimand("mean over runs of {low}, the largest over {by} (the interval's lower end: of {up})")
@@ -50,23 +44,16 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
     where : mapping, optional
         Rows of all axes.
     """
-    logs, slopes, goals = [], [], []
+    laws = []
     for axis, rows in along.items():
         frame = chosen(tables[table], {**(where or {}), **rows})
         for column in values:
-            names, found = cells(frame, [axis], column)
-            if len(names) < 3:
-                raise ValueError(f"table {table}: {len(names)} values of {axis}: an exponent needs at least three")
-            if not (np.isfinite(found).all() and (found > 0).all()):
+            weights, logs = log_law(frame, axis, column, table)
+            if logs is None:
                 return UNDEFINED
-            slopes.append(slope_weights([point for (point,) in names]))
-            logs.append(np.log(found[:, 0]))
-            goals.append(-expected if axis in falling else expected)
+            laws.append((weights, logs[:, 0], -expected if axis in falling else expected))
 
     def statistic(_, ensembles):
-        return max(
-            abs(slope @ log[:, ensembles].mean(axis=1) - goal)
-            for slope, log, goal in zip(slopes, logs, goals, strict=True)
-        )
+        return max(abs(weights @ logs[:, ensembles].mean(axis=1) - goal) for weights, logs, goal in laws)
 
-    return crossed_interval(statistic, 1, logs[0].shape[1], rng)
+    return crossed_interval(statistic, 1, laws[0][1].shape[1], rng)

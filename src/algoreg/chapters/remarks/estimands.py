@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import UNDEFINED, cells, chosen, estimand, interval_of
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.intervals import UNDEFINED, interval_of
+from algoreg.judge.estimands import estimand
 
 
 def shortfall(value, predicted, tolerance, floor):

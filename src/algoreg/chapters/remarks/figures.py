@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.estimators import chosen
+from algoreg.analysis.cells import chosen
 from algoreg.tell.figures import COLOURS, TEST, THIRD, TRAIN, band, drawing, draws, legend_below
 
 # The margins of the claims, which live in the registry (a test holds them together).

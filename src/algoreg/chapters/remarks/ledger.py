@@ -1,6 +1,6 @@
 """The ledger's evidence on the paper's remarks: least nuclear norm, mini-batches."""
 
-from algoreg.analysis.estimators import chosen
+from algoreg.analysis.cells import chosen
 from algoreg.chapters.remarks.figures import nearest_then_away
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.report import frame_of, markdown, number, passage

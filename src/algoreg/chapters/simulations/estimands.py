@@ -2,20 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import (
-    UNDEFINED,
-    Estimate,
-    as_factor,
-    cells,
-    crossed_interval,
-    estimand,
-    log_cells,
-    match,
-    paired_logs,
-    prediction_interval,
-    slope_weights,
-    thresholds,
-)
+from algoreg.analysis.cells import cells, log_cells, paired_logs, positive
+from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, interval_of
+from algoreg.analysis.predictions import prediction_interval
+from algoreg.analysis.thresholds import thresholds
+from algoreg.judge.estimands import estimand
+from algoreg.judge.published import match
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
@@ -29,7 +22,7 @@ def smallest_gain(tables, published, rng, *, table, error):
         order = np.argsort([-alpha for (alpha,) in names])
         gains.append(logs[order[:-1]] - logs[order[1:]])
     gains = np.concatenate(gains)
-    return crossed_interval(lambda t, e: gains[:, t][:, :, e].mean(axis=(1, 2)).min(), *gains.shape[1:], rng)
+    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), gains, rng)
 
 
 @estimand("fall of log test error per fall of log training error over the run's later part")
@@ -60,7 +53,7 @@ def smallest_fall(tables, published, rng, *, table, error):
         time = np.log10([iteration for (iteration,) in names])
         slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
     slopes = np.concatenate(slopes)
-    return crossed_interval(lambda t, e: slopes[:, t][:, :, e].mean(axis=(1, 2)).min(), *slopes.shape[1:], rng)
+    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), slopes, rng)
 
 
 @estimand("factor between our mean and the published value (geometric mean over the curve)")
@@ -83,10 +76,8 @@ def _factor(pick, goal, values, rng):
     if not np.isfinite(values).all():
         return UNDEFINED
 
-    def statistic(targets, ensembles):
-        return pick(np.abs(np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)) / goal)))
-
-    return as_factor(crossed_interval(statistic, *values.shape[1:], rng))
+    logs = interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), values, rng)
+    return as_factor(logs)
 
 
 @estimand("largest factor between our mean and the published value, over the points of the curve")
@@ -144,7 +135,7 @@ def published_course(tables, published, rng, *, table, figure):
     curve = published[figure]
     points, test = match(tables[table], curve[curve["error"] == "test_error"])
     names, train = cells(tables[table], ["iteration"], "train_error")
-    if not (np.isfinite(test).all() and np.isfinite(train).all() and (train > 0).all()):
+    if not (np.isfinite(test).all() and positive(train)):
         return UNDEFINED
     goal = np.log(points["value"].to_numpy())
     times = np.array([iteration for (iteration,) in names], dtype=float)
@@ -183,11 +174,7 @@ def threshold_growth(tables, published, rng, *, table, method, against, method_t
         return UNDEFINED
     difference = logs[0] - logs[1]
     weights = slope_weights(sizes)
-
-    def statistic(targets, ensembles):
-        return weights @ difference[:, targets][:, :, ensembles].mean(axis=(1, 2))
-
-    return crossed_interval(statistic, *difference.shape[1:], rng)
+    return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), difference, rng)
 
 
 @estimand("smallest gap, in decades of test error, between two methods")
@@ -206,7 +193,7 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d, d,
     gaps = paired_logs(parts, ["m_over_d"], "test_error")
     if gaps is None:
         return UNDEFINED
-    return crossed_interval(lambda t, e: gaps[:, t][:, :, e].mean(axis=(1, 2)).min(), *gaps.shape[1:], rng)
+    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), gaps, rng)
 
 
 @estimand(
@@ -244,6 +231,4 @@ def largest_change(tables, published, rng, *, table, error, step, reference):
     if change is None:
         return UNDEFINED
     change = change * np.log(10)
-    return as_factor(
-        crossed_interval(lambda t, e: np.abs(change[:, t][:, :, e].mean(axis=(1, 2))).max(), *change.shape[1:], rng)
-    )
+    return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), change, rng))

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from algoreg.analysis.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.judge.published import load_published, load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.tell.figures import (

@@ -1,14 +1,16 @@
 """What positivity alone identifies: projected descent from 0, and factored descent from a large start, by measurement ensemble."""
 
 import math
+from itertools import product
 
 import torch
 
-from algoreg.algorithms.projected import project
+from algoreg.algorithms import accelerated, explicit
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
 from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.measurements import Measurements
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
@@ -46,6 +48,7 @@ VALUES = {
     "psd_dimension": "D(d) − D(d−r)/2, D(n) = n(n+1)/2: the Gaussian m from which positivity alone gives X*",
 }
 POWER_STEPS = 100
+ENSEMBLES = {"rank-one": rank_one.Ensemble, "gaussian": gaussian.Ensemble}
 
 
 def largest_curvature(ensemble):
@@ -59,79 +62,58 @@ def largest_curvature(ensemble):
     return float(size)
 
 
-def projected_limit(ensemble, labels, iterations):
-    """Return X after accelerated projected descent from 0: X ← P(Y − M(Y)/L), Y a step on from the last two X (FISTA).
-
-    With measurements xxᵀ the trace has d/2 times the curvature of everything else; without the momentum the descent would
-    need as many times more iterations.
-
-    Parameters
-    ----------
-    ensemble : object with ``gradient``
-    labels : torch.Tensor, shape (B, m)
-    iterations : int
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d, d)
-    """
-    # The power iteration comes from below.
-    step = 1 / (1.05 * largest_curvature(ensemble))
-    current = labels.new_zeros(len(labels), ensemble.d, ensemble.d)
-    ahead = current
-    for k in range(iterations):
-        following = project(ahead - step * ensemble.gradient(ahead, labels))
-        ahead = following + k / (k + 3) * (following - current)
-        current = following
-    return current
-
-
-def factored_limit(ensemble, labels, alpha, time):
-    """Return UUᵀ after factored descent from αI until η·t = ``time``, at a step that is stable from there."""
-    factors = alpha * torch.eye(ensemble.d, device=ensemble.device, dtype=ensemble.dtype).repeat(len(labels), 1, 1)
-    step = 0.5 / max(alpha**2 * largest_curvature(ensemble), 5.0)
-    for _ in range(math.ceil(time / step)):
-        # Through M, for both ensembles alike.
-        factors = factors - step * Measurements.factored_gradient(ensemble, factors, labels)
-    return factors @ factors.mT
-
-
 def measure(options, context):
     """Return one row per measurement ensemble, method, m, target and ensemble number: errors at the end.
 
     ``psd_dimension`` is the number of Gaussian measurements from which positivity alone identifies X*.
     """
+    for number, name, ratio in product(context.ensembles, ENSEMBLES, options["m_over_d"]):
+        yield from context.part(
+            f"ensemble {number}, {name}, m = {ratio} d", _rows, options, context, number, name, ratio
+        )
+
+
+def descents(options, curvature):
+    """Return (method, algorithm, run) of both descents.
+
+    Projected descent is accelerated. Factored descent goes from αI until η·t = ``time``, at a step that is stable from there, and through M,
+    for both ensembles alike.
+
+    Parameters
+    ----------
+    options : mapping
+    curvature : float
+        See :func:`largest_curvature`.
+    """
+    alpha = options["alpha"]
+    # The power iteration comes from below.
+    projected = {"step": 1 / (1.05 * curvature), "iterations": options["iterations"]}
+    step = 0.5 / max(alpha**2 * curvature, 5.0)
+    factored = {"step": step, "iterations": math.ceil(options["time"] / step), "alpha": alpha, "start": "identity"}
+    return [("projected", accelerated.Algorithm, projected), ("factored", explicit.Algorithm, factored)]
+
+
+def _rows(options, context, number, name, ratio):
+    """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
-    targets = range(options["targets"])
-    spectrum = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    drawn = [draw_factor(spectrum, d, rank, context.seed, target) for target in targets]
-    planted = torch.stack([torch.from_numpy(u @ u.T) for u in drawn]).to(context.device, context.dtype)
-    for number in context.ensembles:
-        for name, kind in (("rank-one", rank_one.Ensemble), ("gaussian", gaussian.Ensemble)):
-            for ratio in options["m_over_d"]:
-                m = max(round(ratio * d), 1)
-                ensemble = kind.draw(d, m, context.seed, number, context.device, context.dtype)
-                labels = ensemble.label(planted)
-                found = {
-                    "projected": projected_limit(ensemble, labels, options["iterations"]),
-                    "factored": factored_limit(ensemble, labels, options["alpha"], options["time"]),
-                }
-                for method, estimate in found.items():
-                    train, test = ensemble.train_error(estimate, labels), test_error(estimate, planted)
-                    for target in targets:
-                        good = math.isfinite(float(test[target]))
-                        yield {
-                            "measurements": name,
-                            "method": method,
-                            "d": d,
-                            "rank": rank,
-                            "m": m,
-                            "target": target,
-                            "ensemble": number,
-                            "alpha": options["alpha"] if method == "factored" else math.nan,
-                            "train_error": float(train[target]) if good else math.nan,
-                            "test_error": float(test[target]) if good else math.nan,
-                            "psd_dimension": psd_statistical_dimension(d, rank),
-                            "status": "budget" if good else "diverged",
-                        }
-        context.say(f"ensemble {number} done")
+    m = max(round(ratio * d), 1)
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
+    ensemble = ENSEMBLES[name].draw(d, m, context.seed, number, context.device, context.dtype)
+    labels, rows = ensemble.label(planted), []
+    shared = {"measurements": name, "d": d, "rank": rank, "m": m, "ensemble": number}
+    shared["psd_dimension"] = psd_statistical_dimension(d, rank)
+    for method, algorithm, run in descents(options, largest_curvature(ensemble)):
+        ends, runs = Ends(), [{**run, "m": m, "target": target} for target in range(len(planted))]
+        context.descend(Batch(ensemble, algorithm, runs, planted, labels, [ends], context.seed))
+        estimates = ends.memory["estimates"]
+        train, test = ensemble.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
+        for target, errors in enumerate(zip(train, test, strict=True)):
+            good = math.isfinite(errors[1])
+            values = dict(zip(("train_error", "test_error"), errors if good else (math.nan, math.nan), strict=True))
+            rows.append(
+                shared
+                | {"method": method, "target": target, "alpha": run.get("alpha", math.nan)}
+                | values
+                | {"status": "budget" if good else "diverged"}
+            )
+    return rows

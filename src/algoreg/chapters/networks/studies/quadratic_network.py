@@ -1,16 +1,20 @@
 """Quadratic networks trained by Algorithm 1, with parts of it left out, with a wrong τ, from any scale, at any width."""
 
 import math
+from itertools import product
 from typing import Literal
 
-import torch
+import numpy as np
 
 from algoreg.algorithms.quadratic import Algorithm
-from algoreg.chapters.networks.variants import labels_of, moments, run_of
+from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
+from algoreg.chapters.networks.variants import moments, run_of, seen_labels
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.diagnostics import generalisation_error, test_error
-from algoreg.numerics.problems import draw_factor
-from algoreg.numerics.theory import quadratic_network_bound, theorem_11_window
+from algoreg.numerics.diagnostics import generalisation_error
+from algoreg.numerics.problems import draw_targets, spectrum_target
+from algoreg.numerics.theory import geometric_spectrum
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -106,77 +110,108 @@ def measure(options, context):
     diverges has ``ended`` at the first iteration looked at by which it had, and no errors from there on; ``reached`` is the
     first one looked at with a test error below ``REACHED_BELOW``. ``over_window`` is the iteration over the window's lower end.
     """
+    axes = (context.ensembles, options["alpha"], options["width"] or [options["d"]])
+    for number, alpha, width in product(*axes):
+        name = f"ensemble {number}, alpha = {alpha:g}, width = {width}"
+        yield from context.part(name, _rows, options, context, number, alpha, width)
+
+
+class Course(Observer):
+    """The errors of every run at the recorded iterations, and when it had found half of X*.
+
+    Memory: ``relative``, ``general`` and ``squared`` (K, B): the relative test error, a fresh example's squared error and ‖X − X*‖_F²,
+    NaN where a run has diverged; ``reached`` (B,), the first iteration looked at with a small error, NaN without one.
+
+    Parameters
+    ----------
+    shown : list of int
+        The recorded iterations, K of them, rising.
+    every : int
+        Iterations between further looks; 0 for none.
+    """
+
+    def __init__(self, shown, every):
+        self.shown, self.every = shown, every
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        names = ("relative", "general", "squared")
+        self.memory = {name: np.full((len(self.shown), count), np.nan) for name in names}
+        self.memory["reached"] = np.full(count, np.nan)
+
+    def moments(self, last):
+        """Return all looks."""
+        return {*self.shown, *(range(self.every, last, self.every) if self.every else ())}
+
+    def look(self, look):
+        """Take in the errors."""
+        good, reached = ~look.diverged, self.memory["reached"]
+        first = look.active[good & (look.test_error < REACHED_BELOW)]
+        reached[first] = np.where(np.isnan(reached[first]), look.iteration, reached[first])
+        if look.iteration in self.shown:
+            k, runs = self.shown.index(look.iteration), look.active[good]
+            general = generalisation_error(look.estimate, look.targets).cpu().double().numpy()
+            self.memory["relative"][k, runs] = look.test_error[good]
+            self.memory["general"][k, runs] = general[good]
+            self.memory["squared"][k, runs] = look.distance.square().cpu().double().numpy()[good]
+
+
+def _rows(options, context, number, alpha, width):
+    """Return the rows of all descents from one scale, at one width, on one ensemble."""
     d, rank, kappa, step = options["d"], options["rank"], options["kappa"], options["step"]
-    spectrum = [kappa ** (-i / max(rank - 1, 1)) for i in range(rank)]
-    nothing = 2 * sum(value**2 for value in spectrum) + sum(spectrum) ** 2
-    targets = range(options["targets"])
-    drawn = [
-        draw_factor({"kind": "spectrum", "eigenvalues": spectrum}, d, rank, context.seed, target) for target in targets
+    planted = draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
+    targets, changes = range(len(planted)), product(options["m"], options["variants"], options["tau_error"])
+    points = [(*change, target) for change in changes for target in targets]
+    ensemble = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype)
+    lower, upper = theorem_11_window(d, kappa, alpha, step)
+    end = math.ceil(options["time"] * (lower if options["until"] == "window" else 1 / step))
+    seen = Course(_shown(options, lower, end), options["look"])
+    tau = sum(geometric_spectrum(rank, kappa))
+    runs = [
+        run_of(variant, tau, alpha, step, m, target, tau_error=error, width=width) | {"iterations": end}
+        for m, variant, error, target in points
     ]
-    planted = torch.stack([torch.from_numpy(u @ u.T) for u in drawn]).to(context.device, context.dtype)
-    # Runs that know more measurements come first (see the ensembles' ``shared_by``).
-    points = [
-        (m, variant, error, target)
-        for m in sorted(options["m"], reverse=True)
-        for variant in options["variants"]
-        for error in options["tau_error"]
-        for target in targets
+    labels = seen_labels(ensemble, planted, [(m, variant, target) for m, variant, _, target in points], context)
+    goals = planted[[target for *_, target in points]]
+    observers, bound = [seen], DIVERGED_ABOVE
+    descent = context.descend(
+        Batch(ensemble, Algorithm, runs, goals, labels, observers, context.seed, diverges_above=bound)
+    )
+    shared = {"d": d, "rank": rank, "alpha": alpha, "width": width, "ensemble": number, "window": upper / lower}
+    shared |= {"error_of_zero": error_of_zero(rank, kappa), "bound": quadratic_network_bound(d, kappa, alpha)}
+    return [
+        shared
+        | {"m": m, "variant": variant, "tau_error": error, "target": target}
+        | {"iteration": iteration, "over_window": iteration / lower}
+        | _values(seen, k, i, descent)
+        for k, iteration in enumerate(seen.shown)
+        for i, (m, variant, error, target) in enumerate(points)
     ]
-    wanted = planted[[target for *_, target in points]]
-    for number in context.ensembles:
-        ensemble = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype)
-        labels = ensemble.label(planted)
-        seen = torch.stack(
-            [labels_of(variant, labels, m, context.seed, number)[target] for m, variant, _, target in points]
-        )
-        known = ensemble.shared_by([m for m, *_ in points])
-        for alpha in options["alpha"]:
-            lower, upper = theorem_11_window(d, kappa, alpha, step)
-            end = math.ceil(options["time"] * (lower if options["until"] == "window" else 1 / step))
-            for width in options["width"] or [d]:
-                runs = [
-                    run_of(variant, sum(spectrum), alpha, step, m, target, tau_error=error, width=width)
-                    for m, variant, error, target in points
-                ]
-                solver = Algorithm(known, seen, runs, context.seed)
-                iterate, done, lost, reached = solver.initial(), 0, {}, {}
-                further = {math.ceil(multiple * lower) for multiple in options["multiples"]}
-                shown = {*moments(end, options["record"]), *(moment for moment in further if moment <= end)}
-                looks = range(options["look"], end, options["look"]) if options["look"] else ()
-                for moment in sorted({*shown, *looks}):
-                    iterate, done = solver.advance(iterate, done, moment - done), moment
-                    estimate = solver.estimate(iterate)
-                    relative = test_error(estimate, wanted)
-                    for i, error in enumerate(relative.tolist()):
-                        if not error < DIVERGED_ABOVE:
-                            lost.setdefault(i, moment)
-                        elif error < REACHED_BELOW:
-                            reached.setdefault(i, moment)
-                    if moment not in shown:
-                        continue
-                    squared = torch.linalg.matrix_norm(estimate - wanted).square()
-                    general = generalisation_error(estimate, wanted)
-                    for i, (m, variant, error, target) in enumerate(points):
-                        yield {
-                            "d": d,
-                            "rank": rank,
-                            "m": m,
-                            "variant": variant,
-                            "alpha": alpha,
-                            "tau_error": error,
-                            "width": width,
-                            "iteration": moment,
-                            "target": target,
-                            "ensemble": number,
-                            "test_error": math.nan if i in lost else float(relative[i]),
-                            "generalisation_error": math.nan if i in lost else float(general[i]),
-                            "parameter_error": math.nan if i in lost else float(squared[i]),
-                            "error_of_zero": nothing,
-                            "bound": quadratic_network_bound(d, kappa, alpha),
-                            "window": upper / lower,
-                            "ended": lost.get(i, moment),
-                            "reached": reached.get(i, math.nan),
-                            "over_window": moment / lower,
-                            "status": "diverged" if i in lost else "budget",
-                        }
-        context.say(f"ensemble {number}: {len(points)} runs from each of {len(options['alpha'])} scales done")
+
+
+def _shown(options, lower, end):
+    """Return the recorded iterations, rising; ``lower`` is κ log(d/α)/η and ``end`` the last one."""
+    further = {math.ceil(multiple * lower) for multiple in options["multiples"]}
+    return sorted({*moments(end, options["record"]), *(moment for moment in further if moment <= end)})
+
+
+def _values(seen, k, run, descent):
+    """Return what is measured of a run at the recorded iteration number k."""
+    memory, iteration = seen.memory, seen.shown[k]
+    lost = descent.status[run] == "diverged" and descent.ended[run] <= iteration
+    reached = float(memory["reached"][run])
+    return {
+        "test_error": float(memory["relative"][k, run]),
+        "generalisation_error": float(memory["general"][k, run]),
+        "parameter_error": float(memory["squared"][k, run]),
+        "ended": int(descent.ended[run]) if lost else iteration,
+        "reached": reached if reached <= iteration else math.nan,
+        "status": "diverged" if lost else "budget",
+    }
+
+
+def error_of_zero(rank, kappa):
+    """Return the mean squared error of the prediction 0 on a fresh example: 2|X*|_F² + (tr X*)²."""
+    spectrum = geometric_spectrum(rank, kappa)
+    return 2 * sum(value**2 for value in spectrum) + sum(spectrum) ** 2

@@ -1,15 +1,18 @@
 """How many examples a quadratic network needs to recover its teacher: test errors over m, in d and in the rank."""
 
 import math
+from itertools import product
 from typing import Literal
 
 import torch
 
 from algoreg.algorithms.quadratic import Algorithm
-from algoreg.chapters.networks.variants import labels_of, run_of
+from algoreg.chapters.networks.variants import run_of, seen_labels
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
@@ -84,54 +87,39 @@ def measure(options, context):
     Targets have r orthonormal columns: X* has r eigenvalues 1, τ = r. The step falls with the rank as ``step``/(1 + r), for
     the curvature of the loss grows with the trace. ``least-squares`` has an m of its own, up to D = d(d+1)/2.
     """
-    place = {"device": context.device, "dtype": context.dtype}
-    for number in context.ensembles:
-        for smallest in options["d"]:
-            for rank in options["rank"]:
-                d = smallest * rank ** options["dimension_power"]
-                counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)
-                spectrum = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-                targets = range(options["targets"])
-                drawn = [draw_factor(spectrum, d, rank, context.seed, target) for target in targets]
-                planted = torch.stack([torch.from_numpy(u @ u.T) for u in drawn]).to(**place)
-                exact = d in options["least_squares"]
-                own = sorted({max(round(part * symmetric_dimension(d)), 1) for part in LEAST_SQUARES_GRID})
-                ensemble = Ensemble.draw(d, max(counts[0], own[-1] if exact else 1), context.seed, number, **place)
-                found = _descend(options, context, ensemble, planted, counts, rank)
-                if exact:
-                    errors = least_squares_errors(ensemble, planted, own)
-                    found += [
-                        (m, "least-squares", target, float(errors[i, target]), "converged")
-                        for i, m in enumerate(own)
-                        for target in targets
-                    ]
-                for m, variant, target, error, status in found:
-                    yield {
-                        "d": d,
-                        "rank": rank,
-                        "m": m,
-                        "variant": variant,
-                        "target": target,
-                        "ensemble": number,
-                        "test_error": error,
-                        "status": status,
-                    }
-            context.say(f"ensemble {number}: d = {smallest} done")
+    for number, smallest, rank in product(context.ensembles, options["d"], options["rank"]):
+        d = smallest * rank ** options["dimension_power"]
+        yield from context.part(f"ensemble {number}, d = {d}, rank {rank}", _rows, options, context, number, d, rank)
+
+
+def _rows(options, context, number, d, rank):
+    """Return the rows of one ensemble and rank."""
+    counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
+    exact = d in options["least_squares"]
+    own = sorted({max(round(part * symmetric_dimension(d)), 1) for part in LEAST_SQUARES_GRID}) if exact else []
+    ensemble = Ensemble.draw(d, max(counts[0], *own, 1), context.seed, number, context.device, context.dtype)
+    found = _descend(options, context, ensemble, planted, counts, rank)
+    if exact:
+        errors = least_squares_errors(ensemble, planted, own).tolist()
+        found += [
+            (m, "least-squares", target, error, "converged")
+            for m, each in zip(own, errors, strict=True)
+            for target, error in enumerate(each)
+        ]
+    names = ("m", "variant", "target", "test_error", "status")
+    return [{"d": d, "rank": rank, "ensemble": number, **dict(zip(names, values, strict=True))} for values in found]
 
 
 def _descend(options, context, ensemble, planted, counts, rank):
     """Return (m, variant, target, test error, status) of every descent on one ensemble."""
     step = options["step"] / (1 + rank)
-    targets = range(len(planted))
-    points = [(m, variant, target) for m in counts for variant in options["variants"] for target in targets]
-    labels = ensemble.label(planted)
-    seen = torch.stack(
-        [labels_of(variant, labels, m, context.seed, ensemble.number)[target] for m, variant, target in points]
-    )
+    points = list(product(counts, options["variants"], range(len(planted))))
     runs = [run_of(variant, float(rank), options["alpha"], step, m, target) for m, variant, target in points]
-    solver = Algorithm(ensemble.shared_by([m for m, *_ in points]), seen, runs, context.seed)
-    final = solver.estimate(solver.advance(solver.initial(), 0, math.ceil(options["time"] / step)))
-    errors = test_error(final, planted[[target for *_, target in points]]).tolist()
+    runs = [run | {"iterations": math.ceil(options["time"] / step)} for run in runs]
+    labels, goals, ends = seen_labels(ensemble, planted, points, context), planted[[t for *_, t in points]], Ends()
+    context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [ends], context.seed))
+    errors = test_error(ends.memory["estimates"], goals).tolist()
     return [
         (*point, error if math.isfinite(error) else math.nan, "budget" if math.isfinite(error) else "diverged")
         for point, error in zip(points, errors, strict=True)

@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.theory import truncated_deviation, truncation_levels
 from algoreg.spec.base import StudyOptions, between, choices, reals, whole, wholes
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics import diagnostics
+from algoreg.numerics import isometry
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
@@ -90,7 +90,7 @@ def measure(options, context):
                                 if order not in deltas:
                                     deltas[order] = ends(ensemble, order, weight)
                             generator = stream("lemma", lemma=lemma, rank=rank, m=m, seed=context.seed, ensemble=number)
-                            needed = diagnostics.bilinear_attack(
+                            needed = isometry.bilinear_attack(
                                 ensemble.gram, d, (rank, other), options["starts"], options["rounds"], generator
                             )
                             (printed_low, printed_up), (low, up) = deltas[rank], deltas[wanted]

@@ -4,11 +4,13 @@ import math
 
 import torch
 
+from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
+from algoreg.chapters.proof.decompositions import rank_one_split
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics.diagnostics import rank_one_split, spectral_norm
+from algoreg.numerics.diagnostics import spectral_norm
+from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import isometry_upper_bound, rank_one_error_scale, rank_one_start
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
 

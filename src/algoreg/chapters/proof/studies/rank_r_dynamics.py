@@ -4,12 +4,13 @@ import math
 
 import torch
 
+from algoreg.chapters.li2018 import angle_rate, signal_time
+from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rank_one_dynamics import DIVERGED
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics.diagnostics import SignalSubspace, spectral_norm
+from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import angle_rate, signal_time
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
 

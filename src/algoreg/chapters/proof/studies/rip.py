@@ -5,11 +5,12 @@ from typing import Literal
 import torch
 
 from algoreg.ensembles import gram, rank_one, wishart
-from algoreg.numerics import diagnostics
-from algoreg.numerics.measurements import normal_blocks
+from algoreg.numerics import isometry
+from algoreg.numerics.draws import normal_blocks
+from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, svec
-from algoreg.numerics.theory import isometry_upper_bound, symmetric_dimension
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, whole, wholes
 
 
@@ -73,7 +74,7 @@ def rank_one_gram(d, m, seed, number, device, dtype):
 def width(d, rank, seed):
     """Return the Gaussian width of unit symmetric matrices of rank at most ``rank`` ≤ d, from its own named stream."""
     generator = stream("width", d=d, rank=rank, seed=seed)
-    return diagnostics.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
+    return isometry.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
 
 
 def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
@@ -95,7 +96,7 @@ def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
     """
     d = ensemble.d
     generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
-    ends = diagnostics.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
+    ends = isometry.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
     # The ends cross only in the three draws of a hundred for which the upper one is no bound.
     return max(ends), max(isometry_upper_bound(width, ensemble.m), *ends)
 
@@ -124,7 +125,7 @@ def measure(options, context):
                     generator = stream(attack, d=d, rank=rank, m=m, seed=context.seed, ensemble=number)
                     count = options["starts"] if hard else RANDOM_MATRICES
                     rounds = options["rounds"] if hard else 0
-                    plus, minus = diagnostics.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
+                    plus, minus = isometry.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
                     # The width's bound is one for Gaussian measurements only.
                     bound = isometry_upper_bound(known[d, rank], m)
                     gaussian = options["measurements"] == "gaussian"

@@ -1,13 +1,16 @@
 """Where factored descent from ever smaller starts ends, beside the PSD matrix of least trace that fits the same labels."""
 
 from functools import partial
+from itertools import product
 
 import torch
 
 from algoreg.algorithms import factored
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.trace_minimisation import FAILED, SOLVERS, minimum_trace
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
@@ -101,17 +104,37 @@ def solutions(solve, labels, like):
     return found
 
 
-def _descend(known, labels, options, seed):
-    """Return X after ``iterations`` steps from each α, [(alpha, (T, d, d))], all in one batch."""
-    alphas, targets = options["alpha"], len(labels)
-    runs = [
-        {"alpha": alpha, "start": "identity", "step": options["step"], "target": target}
-        for alpha in alphas
-        for target in range(targets)
-    ]
-    batch = factored.Algorithm(known, labels.repeat(len(alphas), 1), runs, seed)
-    ends = batch.estimate(batch.advance(batch.initial(), 0, options["iterations"]))
-    return list(zip(alphas, ends.unflatten(0, (len(alphas), targets)), strict=True))
+def descend(context, known, algorithm, planted, labels, options):
+    """Return X after ``iterations`` steps from each α, [(α, (T, d, d))], all in one batch."""
+    alphas, targets, ends = options["alpha"], len(planted), Ends()
+    timed = {"start": "identity", "step": options["step"], "iterations": options["iterations"], "m": known.m}
+    runs = [{**timed, "alpha": alpha, "target": target} for alpha in alphas for target in range(targets)]
+    goals, together = planted.repeat(len(alphas), 1, 1), labels.repeat(len(alphas), 1)
+    context.descend(Batch(known, algorithm, runs, goals, together, [ends], context.seed))
+    return list(zip(alphas, ends.memory["estimates"].unflatten(0, (len(alphas), targets)), strict=True))
+
+
+def compared_on(context, known, algorithm, solve, planted, options):
+    """Return the values of every solver and of descent from every α on one ensemble; see :func:`compared`.
+
+    Parameters
+    ----------
+    context : algoreg.engine.study.Context
+    known : algoreg.ensembles.base.Ensemble
+    algorithm : type
+    solve : callable
+        See :func:`solutions`.
+    planted : torch.Tensor, shape (T, d, d)
+    options : mapping
+        ``alpha, step, iterations``.
+    """
+    labels = known.label(planted)
+    solved = solutions(solve, labels, planted)
+    methods = [(solver, 0.0, *solution) for solver, solution in solved.items()]
+    ends = descend(context, known, algorithm, planted, labels, options)
+    methods += [("descent", alpha, end, None) for alpha, end in ends]
+    context.say(f"ensemble {known.number}, m = {known.m}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")
+    return list(compared(methods, planted, solved["clarabel"][0], partial(known.train_error, labels=labels)))
 
 
 def measure(options, context):
@@ -120,21 +143,16 @@ def measure(options, context):
     The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
     solvers agree. Measurements are Gaussian, m = m_per_dr·d·r of them, nested.
     """
+    for number, ratio in product(context.ensembles, options["m_per_dr"]):
+        yield from context.part(f"ensemble {number}, m = {ratio} dr", _rows, options, context, number, ratio)
+
+
+def _rows(options, context, number, ratio):
+    """Return the rows of the first m measurements of one ensemble."""
     d, rank = options["d"], options["rank"]
-    factors = [draw_factor({"kind": "columns"}, d, rank, context.seed, t) for t in range(options["targets"])]
-    planted = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
-    counts = {ratio: round(ratio * d * rank) for ratio in options["m_per_dr"]}
-    for number in context.ensembles:
-        whole = Ensemble.draw(d, max(counts.values()), context.seed, number, context.device, context.dtype)
-        for ratio, m in counts.items():
-            known = Ensemble(whole.rows[:m], d)
-            labels, rows = known.label(planted), known.rows.double().cpu().numpy()
-            solved = solutions(partial(minimum_trace, rows, d), labels, planted)
-            methods = [(solver, 0.0, *solution) for solver, solution in solved.items()]
-            methods += [
-                ("descent", alpha, ends, None) for alpha, ends in _descend(known, labels, options, context.seed)
-            ]
-            train_error = partial(known.train_error, labels=labels)
-            for row in compared(methods, planted, solved["clarabel"][0], train_error):
-                yield {"d": d, "rank": rank, "m": m, "m_per_dr": ratio, "ensemble": number, **row}
-            context.say(f"ensemble {number}, m = {m}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")
+    m = round(ratio * d * rank)
+    planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
+    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    solve = partial(minimum_trace, known.rows.double().cpu().numpy(), d)
+    rows = compared_on(context, known, factored.Algorithm, solve, planted, options)
+    return [{"d": d, "rank": rank, "m": m, "m_per_dr": ratio, "ensemble": number, **row} for row in rows]

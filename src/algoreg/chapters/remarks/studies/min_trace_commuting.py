@@ -5,7 +5,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from algoreg.chapters.remarks.studies.min_trace import compared, solutions
+from algoreg.algorithms.base import Algorithm
+from algoreg.chapters.remarks.studies.min_trace import compared_on
+from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -64,36 +66,72 @@ def draw_flat_target(d, support, seed, target):
     return np.outer(factor, factor)
 
 
-def descend(vectors, labels, alphas, step, iterations):
-    """Return the diagonals of X = UUᵀ after gradient descent from U = αI, shape (alphas, T, d).
+class Diagonals(Measurements):
+    """Diagonal measurement matrices A_i, kept as the rows of ``vectors``, shape (m, d)."""
 
-    Diagonal A_i keep U diagonal, U = diag(u), and (I − ηM)U is u − η·Aᵀ(Au² − y)/m·u: no matrices are needed.
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    block_rows = 256
 
-    Parameters
-    ----------
-    vectors : numpy.ndarray, shape (m, d)
-    labels : numpy.ndarray, shape (T, m)
-    alphas : list of float
-    step : float
-    iterations : int
+    def __init__(self, vectors, number=0):
+        super().__init__(vectors.shape[1], len(vectors), vectors.device, vectors.dtype, number=number)
+        self.vectors = vectors
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw the measurements of :func:`draw_diagonals`."""
+        return cls(torch.from_numpy(draw_diagonals(d, m, seed, ensemble)).to(device, dtype), ensemble)
+
+    def measure(self, matrices):
+        """Return the measurements, which see diagonals alone, shape (B, m)."""
+        return matrices.diagonal(dim1=1, dim2=2) @ self.vectors.T
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i A_i, shape (B, d, d)."""
+        return torch.diag_embed(weights @ self.vectors)
+
+    def gradient(self, matrices, labels):
+        """Return M of every run, a diagonal matrix; all runs know all measurements."""
+        return self.adjoint(self.measure(matrices) - labels) / self.m
+
+    def select(self, indices):
+        """Return the measurements with these indices."""
+        return Diagonals(self.vectors[indices], self.number)
+
+
+class DiagonalDescent(Algorithm):
+    """Factored descent from αI on :class:`Diagonals`. State: ``diagonal``, u with U = diag(u), shape (B, d).
+
+    Diagonal A_i keep U diagonal, and (I − ηM)U is u − η·Aᵀ(Au² − y)/m·u: no matrices are needed.
     """
-    m, d = vectors.shape
-    factor = np.multiply.outer(np.asarray(alphas, dtype=float), np.ones((len(labels), d)))
-    # Overflow of a diverging run is no warning: its training error says it.
-    with np.errstate(all="ignore"):
-        for _ in range(iterations):
-            factor -= step / m * ((factor**2 @ vectors.T - labels) @ vectors) * factor
-        return factor**2
+
+    requires = frozenset({"single measurements"})
+    told = ()
+    estimates = "psd"
+
+    def initial(self):
+        """Return u = α of every run."""
+        alphas = torch.tensor([run["alpha"] for run in self.runs], dtype=self.labels.dtype)
+        return {"diagonal": alphas[:, None].repeat(1, self.ensemble.d)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        factor, vectors, labels = (x.numpy() for x in (state["diagonal"].clone(), self.ensemble.vectors, self.labels))
+        rates = self.steps.view(-1, 1).numpy() / self.ensemble.m
+        # Overflow of a diverging run is no warning: its error says it.
+        with np.errstate(all="ignore"):
+            for _ in range(count):
+                factor -= rates * ((factor**2 @ vectors.T - labels) @ vectors) * factor
+        return {"diagonal": torch.from_numpy(factor)}
+
+    def estimate(self, state):
+        """Return X = diag(u²) of every run."""
+        return torch.diag_embed(state["diagonal"] ** 2)
 
 
 def _solve(vectors, labels, solver):
     diagonal, status = minimum_trace_diagonal(vectors, labels, solver)
     return None if diagonal is None else np.diag(diagonal), status
-
-
-def _train_error(diagonals, labels, estimates):
-    residual = estimates.diagonal(dim1=1, dim2=2) @ diagonals.T - labels
-    return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(labels, dim=1)
 
 
 def measure(options, context):
@@ -102,22 +140,15 @@ def measure(options, context):
     The PSD matrices of least trace are those with the linear programme's solution on the diagonal; the nearest one to a
     diagonal matrix, such as descent's end, is the diagonal one, so distances to it are distances to the set.
     """
-    d, m, alphas = options["d"], options["m"], options["alpha"]
-    planted = np.stack([draw_flat_target(d, options["support"], context.seed, t) for t in range(options["targets"])])
-    planted = torch.from_numpy(planted)
     for number in context.ensembles:
-        vectors = draw_diagonals(d, m, context.seed, number)
-        diagonals = torch.from_numpy(vectors)
-        labels = planted.diagonal(dim1=1, dim2=2) @ diagonals.T
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
 
-        solved = solutions(partial(_solve, vectors), labels, planted)
-        train_error = partial(_train_error, diagonals, labels)
-        ends = descend(vectors, labels.numpy(), alphas, options["step"], options["iterations"])
-        methods = [(solver, 0.0, *solution) for solver, solution in solved.items()]
-        methods += [
-            ("descent", alpha, torch.diag_embed(torch.from_numpy(end)), None)
-            for alpha, end in zip(alphas, ends, strict=True)
-        ]
-        for row in compared(methods, planted, solved["clarabel"][0], train_error):
-            yield {"d": d, "rank": 1, "m": m, "m_per_dr": m / d, "ensemble": number, **row}
-        context.say(f"ensemble {number}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, m, targets = options["d"], options["m"], range(options["targets"])
+    drawn = np.stack([draw_flat_target(d, options["support"], context.seed, target) for target in targets])
+    known = Diagonals.draw(d, m, context.seed, number)
+    solve = partial(_solve, known.vectors.numpy())
+    rows = compared_on(context, known, DiagonalDescent, solve, torch.from_numpy(drawn), options)
+    return [{"d": d, "rank": 1, "m": m, "m_per_dr": m / d, "ensemble": number, **row} for row in rows]

@@ -3,9 +3,11 @@
 import torch
 
 from algoreg.algorithms import factored, stochastic
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
@@ -90,64 +92,51 @@ def planned(options):
     return runs
 
 
-def _ends(known, labels, runs, options, seed):
-    """Return X at η·t = ``time`` of every planned run and target; runs of one method, batch and step go together."""
+def _ends(context, known, planted, labels, runs, options):
+    """Return X at η·t = ``time`` of every planned run, shape (T, d, d) each; runs of one method, batch and step go together."""
     groups, ends = {}, {}
     for i, run in enumerate(runs):
         groups.setdefault((run["method"], run["batch"], run["step"]), []).append(i)
     for (method, batch, step), members in groups.items():
-        algorithm = stochastic if method == "sgd" else factored
+        algorithm = stochastic.Algorithm if method == "sgd" else factored.Algorithm
+        timed = {"start": "identity", "step": step, "m": known.m, "batch_size": batch}
+        timed["iterations"] = round(options["time"] / step)
         each = [
-            {
-                "alpha": runs[i]["alpha"],
-                "start": "identity",
-                "step": step,
-                "target": t,
-                "m": known.m,
-                "batch_size": batch,
-            }
-            for i in members
-            for t in range(options["targets"])
+            {**timed, "alpha": runs[i]["alpha"], "target": target} for i in members for target in range(len(planted))
         ]
         together = torch.cat([labels[runs[i]["label_noise"]] for i in members])
-        descents = algorithm.Algorithm(known, together, each, seed)
-        iterate = descents.advance(descents.initial(), 0, round(options["time"] / step))
-        estimates = descents.estimate(iterate).unflatten(0, (len(members), options["targets"]))
-        ends.update(zip(members, estimates, strict=True))
+        goals, last = planted.repeat(len(members), 1, 1), Ends()
+        context.descend(Batch(known, algorithm, each, goals, together, [last], context.seed))
+        ends.update(zip(members, last.memory["estimates"].unflatten(0, (len(members), len(planted))), strict=True))
     return [ends[i] for i in range(len(runs))]
 
 
 def measure(options, context):
     """Return one row per run of :func:`planned`, target and ensemble, all at the same η·t."""
-    d, rank, targets = options["d"], options["rank"], range(options["targets"])
-    factors = [draw_factor({"kind": "columns"}, d, rank, context.seed, target) for target in targets]
-    planted = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
-    runs = planned(options)
     for number in context.ensembles:
-        known = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
-        clean = known.label(planted)
-        labels = {noise: noisy(clean, noise, context.seed, number) for noise in options["label_noise"]}
-        ends = _ends(known, labels, runs, options, context.seed)
-        errors = [test_error(x, planted) for x in ends]
-        reference = {
-            run["label_noise"]: error
-            for run, error in zip(runs, errors, strict=True)
-            if run["method"] == "gradient" and run["alpha"] == min(options["alpha"])
-        }
-        for run, x, test in zip(runs, ends, errors, strict=True):
-            train = known.train_error(x, labels[run["label_noise"]])
-            ratio = test / reference[run["label_noise"]]
-            for target in targets:
-                finite = bool(torch.isfinite(test[target] + train[target]))
-                values = {"train_error": train, "test_error": test, "ratio": ratio}
-                yield {
-                    "d": d,
-                    "rank": rank,
-                    "m": options["m"],
-                    **run,
-                    "target": target,
-                    "ensemble": number,
-                    **{name: float(value[target]) if finite else None for name, value in values.items()},
-                    "status": "budget" if finite else "diverged",
-                }
-        context.say(f"ensemble {number}: {len(runs)} runs × {len(targets)} targets done")
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank = options["d"], options["rank"]
+    planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
+    known = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
+    clean, runs = known.label(planted), planned(options)
+    labels = {noise: noisy(clean, noise, context.seed, number) for noise in options["label_noise"]}
+    ends = _ends(context, known, planted, labels, runs, options)
+    errors = [test_error(estimates, planted) for estimates in ends]
+    reference = {
+        run["label_noise"]: error
+        for run, error in zip(runs, errors, strict=True)
+        if run["method"] == "gradient" and run["alpha"] == min(options["alpha"])
+    }
+    rows, shared = [], {"d": d, "rank": rank, "m": options["m"], "ensemble": number}
+    for run, estimates, test in zip(runs, ends, errors, strict=True):
+        train = known.train_error(estimates, labels[run["label_noise"]])
+        values = {"train_error": train, "test_error": test, "ratio": test / reference[run["label_noise"]]}
+        for target in range(len(planted)):
+            finite = bool(torch.isfinite(test[target] + train[target]))
+            measured = {name: float(value[target]) if finite else None for name, value in values.items()}
+            rows.append(shared | run | {"target": target, **measured, "status": "budget" if finite else "diverged"})
+    return rows

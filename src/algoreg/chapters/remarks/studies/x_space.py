@@ -1,10 +1,16 @@
 """Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say."""
 
+import math
+from itertools import product
+
 import torch
 
+from algoreg.algorithms.unprojected import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, whole, wholes
 
@@ -41,33 +47,31 @@ def measure(options, context):
     The step is 1/λ_max of AᵀA/m. The limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.
     """
+    for number, m in product(context.ensembles, options["m"]):
+        yield from context.part(f"ensemble {number}, m = {m}", _rows, options, context, number, m)
+
+
+def _rows(options, context, number, m):
+    """Return the rows of the first m measurements of one ensemble."""
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
-    factors = [draw_factor({"kind": "columns"}, d, rank, context.seed, target) for target in targets]
-    planted = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
-    for number in context.ensembles:
-        whole = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype)
-        for m in options["m"]:
-            known = Ensemble(whole.rows[:m], d)
-            labels = known.label(planted)
-            step = m / torch.linalg.matrix_norm(known.rows, 2) ** 2
-            iterate = torch.zeros_like(planted)
-            for _ in range(options["iterations"]):
-                iterate -= step * known.gradient(iterate, labels)
-            train, test = known.train_error(iterate, labels), test_error(iterate, planted)
-            predicted = max(1 - m / symmetric_dimension(d), 0.0) ** 0.5
-            for target in targets:
-                fitted = float(train[target])
-                status = "converged" if fitted < FITTED else "budget" if fitted < float("inf") else "diverged"
-                yield {
-                    "d": d,
-                    "rank": rank,
-                    "m": m,
-                    "target": target,
-                    "ensemble": number,
-                    "m_over_dimension": m / symmetric_dimension(d),
-                    "train_error": fitted,
-                    "test_error": float(test[target]),
-                    "predicted_error": predicted,
-                    "status": status,
-                }
-        context.say(f"ensemble {number}: {len(options['m'])} sizes done")
+    planted = draw_targets({"kind": "columns"}, d, rank, context, len(targets))
+    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    labels, ends = known.label(planted), Ends()
+    step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
+    runs = [{"m": m, "step": step, "target": target, "iterations": options["iterations"]} for target in targets]
+    context.descend(Batch(known, Algorithm, runs, planted, labels, [ends]))
+    estimates = ends.memory["estimates"]
+    train, test = known.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
+    share = m / symmetric_dimension(d)
+    shared = {"d": d, "rank": rank, "m": m, "ensemble": number, "m_over_dimension": share}
+    return [
+        shared
+        | {"target": target, "train_error": train[target], "test_error": test[target]}
+        | {"predicted_error": max(1 - share, 0.0) ** 0.5, "status": status_of(train[target])}
+        for target in targets
+    ]
+
+
+def status_of(train_error):
+    """Return whether a descent fits its labels (``converged``), not yet (``budget``), or never will (``diverged``)."""
+    return "converged" if train_error < FITTED else "budget" if train_error < math.inf else "diverged"

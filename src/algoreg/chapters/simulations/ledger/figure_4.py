@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.estimators import THRESHOLD_ERROR, thresholds
+from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.tell.report import frame_of, markdown, number, passage

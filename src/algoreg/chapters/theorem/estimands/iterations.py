@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import (
-    UNDEFINED,
-    Estimate,
-    cells,
-    chosen,
-    crossed_interval,
-    estimand,
-    interval_of,
-    slope_weights,
-)
+from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.exponents import log_law
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
+from algoreg.judge.estimands import estimand
 
 
 @estimand("smallest exponent of {value} in {along}, over {by}")
@@ -26,21 +20,14 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
         If some value of ``by`` has fewer than three points.
     """
     frame = chosen(tables[table], where)
-    weights, logs = [], []
-    for name, part in frame.groupby(by):
-        names, values = cells(part, [along], value)
-        if len(names) < 3:
-            raise ValueError(f"table {table}, {by} = {name}: {len(names)} values of {along}: an exponent needs three")
-        if not (np.isfinite(values).all() and (values > 0).all()):
-            return UNDEFINED
-        weights.append(slope_weights([point for (point,) in names]))
-        logs.append(np.log(values))
+    laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
+    if any(logs is None for _, logs in laws):
+        return UNDEFINED
 
     def statistic(targets, ensembles):
-        means = (part[:, targets][:, :, ensembles].mean(axis=(1, 2)) for part in logs)
-        return min(slopes @ mean for slopes, mean in zip(weights, means, strict=True))
+        return min(weights @ logs[:, targets][:, :, ensembles].mean(axis=(1, 2)) for weights, logs in laws)
 
-    return crossed_interval(statistic, *logs[0].shape[1:], rng)
+    return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")
@@ -51,10 +38,10 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by, where=No
     """
     frame = chosen(tables[table], where)
     _, values = cells(frame, by, value)
-    if not (np.isfinite(values).all() and (values > 0).all()):
+    if not positive(values):
         return UNDEFINED
     logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
-    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+    return exp_of(logs)
 
 
 @estimand(
@@ -71,10 +58,10 @@ def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
     if len(names) < 2:
         raise ValueError(f"table {table}: one value of alpha: growth needs two")
     ends = values[[0, -1]]
-    if not (np.isfinite(ends).all() and (ends > 0).all()):
+    if not positive(ends):
         return UNDEFINED
     logs = interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng)
-    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+    return exp_of(logs)
 
 
 @estimand("larger of error(T₀)/({ratio:g} · smallest error before) and error(T₀)/{floor:g}")

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from algoreg.numerics.theory import theorem_11_error, theorem_11_window
+from algoreg.chapters.li2018 import theorem_11_error, theorem_11_window
 from algoreg.tell.figures import COLOURS, drawing, draws, legend_below, plain_tick
 
 SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets × ensembles)"

@@ -5,16 +5,9 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm
 from matplotlib.patches import Patch
 
-from algoreg.chapters.theorem.estimands.samples import (
-    ABOVE,
-    BELOW,
-    INSIDE,
-    SWEEPS,
-    TOLERANCE,
-    find_thresholds,
-    power,
-    readings,
-)
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, power, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.figures import COLOURS, drawing, draws
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.estimators import crossed_interval, paired_logs
+from algoreg.analysis.cells import paired_logs
+from algoreg.analysis.intervals import crossed_interval
+from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.tell.report import frame_of, markdown, number, passage
 
 RULES = {

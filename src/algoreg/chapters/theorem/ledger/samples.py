@@ -2,15 +2,9 @@
 
 import numpy as np
 
-from algoreg.chapters.theorem.estimands.samples import (
-    ABOVE,
-    BELOW,
-    INSIDE,
-    SWEEPS,
-    TOLERANCE,
-    find_thresholds,
-    readings,
-)
+from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.report import frame_of, markdown, passage
 

@@ -1,11 +1,18 @@
 """The error of factored descent at multiples of κ log(d/α)/η, where Theorem 1.1 has it below α√d/κ²."""
 
+import math
 from itertools import product
 
+import numpy as np
 import torch
 
-from algoreg.engine.batches import Batch, count_of, draw_planted, ensembles_of, initial_factor, isometry_bounds
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_error, theorem_11_window
+from algoreg.algorithms.factored import Algorithm
+from algoreg.analysis.isometry import isometry_bounds
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theorem_11_window
+from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
 
 
@@ -68,64 +75,92 @@ def measure(options, context):
     1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
     α√d/κ². For the last three columns see the study ``iterations``.
     """
-    rank, step, times = options["rank"], options["step"], sorted(options["times"])
     for number, d in product(context.ensembles, options["dimensions"]):
-        targets = range(options["targets"])
-        factors = {
-            kappa: draw_planted(d, rank, kappa, context.seed, len(targets), context) for kappa in options["kappas"]
-        }
-        counts = {per: count_of(per, d, rank) for per in sorted(options["m_per_dr"], reverse=True)}
-        for ensemble, known in ensembles_of(d, counts.values(), context, number):
-            bounds = {m: isometry_bounds(ensemble, m, rank, context.seed) for m in known}
-            runs = [
-                {"d": d, "rank": rank, "kappa": kappa, "m_per_dr": per, "alpha": alpha, "target": target}
-                | {"m": m, "step": step, "ensemble": number}
-                for (per, m), kappa, alpha, target in product(
-                    counts.items(), options["kappas"], options["alphas"], targets
-                )
-                if m in known
-            ]
-            for run, time, iteration, squared in _follow(ensemble, runs, factors, times, context.seed):
-                low, high = bounds[run["m"]]
-                sizes = [run[key] for key in ("d", "rank", "kappa", "alpha", "step")]
-                last = theorem_11_window(d, run["kappa"], run["alpha"], step)[1]
-                finite = squared < float("inf")
-                yield {key: value for key, value in run.items() if key != "step"} | {
-                    "time": time,
-                    "iteration": iteration,
-                    "last_iteration": last,
-                    "in_window": float(iteration <= last),
-                    "squared_error": squared if finite else None,
-                    "over_bound": squared / theorem_11_error(d, run["kappa"], run["alpha"]) if finite else None,
-                    "delta_low": low,
-                    "delta_high": high,
-                    "least_constant": theorem_11_constant(*sizes, low if high is None else high),
-                    "status": "budget" if finite else "diverged",
-                }
-        context.say(f"ensemble {number}, d = {d}: done")
+        yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
 
 
-def _follow(ensemble, runs, factors, times, seed):
-    """Yield (run, time, iteration, squared error) for every run at every time."""
-    planted = [factors[run["kappa"]][run["target"]] for run in runs]
-    goals = torch.stack([factor @ factor.T for factor in planted])
-    initial = torch.stack(
-        [
-            initial_factor("identity", run["alpha"], factor, seed, run["target"])
-            for run, factor in zip(runs, planted, strict=True)
+class SquaredErrors(Observer):
+    """‖X − X*‖_F² of every run at iterations of its own; memory: ``squared`` (B, K).
+
+    Parameters
+    ----------
+    iterations : list of list of int
+        Of each run, K of them.
+    """
+
+    def __init__(self, iterations):
+        self.iterations = np.array(iterations)
+
+    def prepare(self, batch):
+        """Begin with infinity: what a run that diverges before has at all later times."""
+        self.memory = {"squared": np.full(self.iterations.shape, np.inf)}
+
+    def moments(self, last):
+        """Return the iterations of all runs."""
+        return set(self.iterations.flatten().tolist())
+
+    def look(self, look):
+        """Take in the errors of those whose time it is."""
+        now = self.iterations[look.active] == look.iteration
+        squares = look.distance.square().cpu().double().numpy()
+        mine = self.memory["squared"][look.active]
+        self.memory["squared"][look.active] = np.where(now, squares[:, None], mine)
+
+
+def _rows(options, context, number, d):
+    """Return the rows of one d and ensemble number."""
+    rank, step, count = options["rank"], options["step"], options["targets"]
+    factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappas"]}
+    counts = {per: count_of(per, d, rank) for per in sorted(options["m_per_dr"], reverse=True)}
+    rows = []
+    for ensemble, known in ensembles_of(d, counts.values(), context, number):
+        bounds = {m: isometry_bounds(ensemble, m, rank, context.seed) for m in known}
+        axes = product(counts.items(), options["kappas"], options["alphas"], range(count))
+        runs = [
+            {"d": d, "rank": rank, "kappa": kappa, "m_per_dr": per, "alpha": alpha, "target": target, "m": m}
+            for (per, m), kappa, alpha, target in axes
+            if m in known
         ]
+        planted = [factors[run["kappa"]][run["target"]] for run in runs]
+        for run, course in zip(runs, _follow(context, ensemble, runs, planted, options), strict=True):
+            rows += [_row(run, step, *point, bounds[run["m"]]) | {"ensemble": number} for point in course]
+    return rows
+
+
+def _row(run, step, time, iteration, squared, bounds):
+    """Return the row of a run at a time but for its ensemble."""
+    d, kappa, alpha = run["d"], run["kappa"], run["alpha"]
+    last = theorem_11_window(d, kappa, alpha, step)[1]
+    (low, high), finite = bounds, squared < math.inf
+    return run | {
+        "time": time,
+        "iteration": iteration,
+        "last_iteration": last,
+        "in_window": float(iteration <= last),
+        "squared_error": squared if finite else None,
+        "over_bound": squared / theorem_11_error(d, kappa, alpha) if finite else None,
+        "delta_low": low,
+        "delta_high": high,
+        "least_constant": theorem_11_constant(d, run["rank"], kappa, alpha, step, low if high is None else high),
+        "status": "budget" if finite else "diverged",
+    }
+
+
+def _follow(context, ensemble, runs, planted, options):
+    """Return (time, iteration, squared error) of every run at every time."""
+    step, times = options["step"], sorted(options["times"])
+    firsts = [theorem_11_window(run["d"], run["kappa"], run["alpha"], step)[0] for run in runs]
+    looks = [[round(time * first) for time in times] for first in firsts]
+    seen, goals = SquaredErrors(looks), torch.stack([factor @ factor.T for factor in planted])
+    timed = [
+        {**run, "start": "identity", "step": step, "iterations": own[-1]} for run, own in zip(runs, looks, strict=True)
+    ]
+    start = initial_factors(timed, planted, context.seed)
+    batch = Batch(
+        ensemble, Algorithm, timed, goals, ensemble.label(goals), [seen], start=start, diverges_above=math.inf
     )
-    events = []
-    for i, run in enumerate(runs):
-        first = theorem_11_window(run["d"], run["kappa"], run["alpha"], run["step"])[0]
-        events += [(round(time * first), i, time) for time in times]
-    batch = Batch(ensemble, runs, ensemble.label(goals), initial)
-    for iteration in sorted({iteration for iteration, _, _ in events}):
-        batch.advance(iteration - batch.iteration)
-        squares = torch.linalg.matrix_norm(batch.estimates() - goals[batch.alive]).square().tolist()
-        place = {i: k for k, i in enumerate(batch.alive)}
-        now = [(i, time) for when, i, time in events if when == iteration]
-        for i, time in now:
-            yield runs[i], time, iteration, squares[place[i]]
-        ending = {i for i, time in now if time == times[-1]}
-        batch.leave([i in ending for i in batch.alive])
+    context.descend(batch)
+    return [
+        list(zip(times, own, values, strict=True))
+        for own, values in zip(looks, seen.memory["squared"].tolist(), strict=True)
+    ]

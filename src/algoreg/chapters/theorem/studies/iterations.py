@@ -7,16 +7,13 @@ from typing import Literal
 import numpy as np
 import torch
 
-from algoreg.engine.batches import (
-    Batch,
-    count_of,
-    draw_planted,
-    ensembles_of,
-    initial_factor,
-    isometry_bounds,
-    largest_stable_step,
-)
-from algoreg.numerics.theory import theorem_11_constant, theorem_11_window
+from algoreg.algorithms.factored import Algorithm
+from algoreg.analysis.isometry import isometry_bounds, largest_stable_step
+from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
+from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
 
 
@@ -124,83 +121,116 @@ def measure(options, context):
     and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
     ``delta_low`` is known).
     """
-    d, seed = options["d"], context.seed
-    cells = [
-        {"rank": rank, "kappa": kappa, "alpha": alpha, "start": start, "rule": rule, "target": target}
-        | {"m": count_of(options["m_per_dr"], d, rank), "step": step_of(rule, options["step"], d, rank, kappa, alpha)}
-        for rank, kappa, alpha, start, rule, target in product(
-            sorted(options["ranks"], reverse=True),
-            *(options[axis] for axis in ("kappas", "alphas", "starts", "rules")),
-            range(options["targets"]),
-        )
+    cells = _cells(options)
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number, cells)
+
+
+class Crossings(Observer):
+    """When the error of every run first falls below its own scale; looks at every iteration.
+
+    Memory: ``times`` (B,), NaN where a run did not get there, and ``before`` (B,), the error over the scale one iteration ago.
+
+    Parameters
+    ----------
+    scales : torch.Tensor, shape (B,)
+    """
+
+    def __init__(self, scales):
+        self.scales = scales
+
+    def prepare(self, batch):
+        """Begin without times."""
+        count = len(batch.runs)
+        self.memory = {"times": np.full(count, np.nan), "before": np.full(count, np.nan)}
+
+    def moments(self, last):
+        """Return all iterations."""
+        return range(last + 1)
+
+    def look(self, look):
+        """Let the runs go whose error is below their scale."""
+        scales = self.scales[torch.from_numpy(look.active).to(self.scales.device)]
+        errors = (look.distance / scales).cpu().double().numpy()
+        done = errors < 1
+        for run, error in zip(look.active[done], errors[done], strict=True):
+            before = self.memory["before"][run]
+            self.memory["times"][run] = crossing(look.iteration, None if np.isnan(before) else before, error)
+        self.memory["before"][look.active] = errors
+        return done
+
+
+def _cells(options):
+    """Return all runs of an ensemble, without what belongs to the ensemble."""
+    d, names = options["d"], ("rank", "kappa", "alpha", "start", "rule", "target")
+    axes = [
+        sorted(options["ranks"], reverse=True),
+        *(options[axis] for axis in ("kappas", "alphas", "starts", "rules")),
     ]
+    cells = [dict(zip(names, values, strict=True)) for values in product(*axes, range(options["targets"]))]
+    for cell in cells:
+        cell["m"] = count_of(options["m_per_dr"], d, cell["rank"])
+        cell["step"] = step_of(cell["rule"], options["step"], d, *(cell[key] for key in ("rank", "kappa", "alpha")))
+    return cells
+
+
+def _rows(options, context, number, cells):
+    """Return the rows of one ensemble number."""
+    d, seed, rows = options["d"], context.seed, []
     factors = {
-        (rank, kappa): draw_planted(d, rank, kappa, seed, options["targets"], context)
+        (rank, kappa): draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
         for rank, kappa in product(options["ranks"], options["kappas"])
     }
-    for number in context.ensembles:
-        for ensemble, counts in ensembles_of(d, [cell["m"] for cell in cells], context, number):
-            runs = [dict(cell) for cell in cells if cell["m"] in counts]
-            planted = [factors[run["rank"], run["kappa"]][run["target"]] for run in runs]
-            times, statuses = _follow(ensemble, runs, planted, options, seed)
-            bounds = {
-                rank: isometry_bounds(ensemble, count_of(options["m_per_dr"], d, rank), rank, seed)
-                for rank in {run["rank"] for run in runs}
-            }
-            for run, time, status in zip(runs, times, statuses, strict=True):
-                low, high = bounds[run["rank"]]
-                sizes = [run[key] for key in ("rank", "kappa", "alpha", "step")]
-                bound, _ = theorem_11_window(d, run["kappa"], run["alpha"], options["step"])
-                yield run | {
-                    "d": d,
-                    "ensemble": number,
-                    "log_d_over_alpha": float(np.log(d / run["alpha"])),
-                    "iterations": time,
-                    "over_bound": None if time is None else time / bound,
-                    "delta_low": low,
-                    "delta_high": high,
-                    "least_constant": theorem_11_constant(d, *sizes, low if high is None else high),
-                    "status": status,
-                }
-        context.say(f"ensemble {number}: {len(cells)} runs done")
+    for ensemble, counts in ensembles_of(d, [cell["m"] for cell in cells], context, number):
+        runs = [dict(cell) for cell in cells if cell["m"] in counts]
+        planted = [factors[run["rank"], run["kappa"]][run["target"]] for run in runs]
+        _give_largest_steps(ensemble, runs, planted, options, seed)
+        times, statuses = _follow(context, ensemble, runs, planted, options)
+        bounds = {rank: isometry_bounds(ensemble, m, rank, seed) for rank, m in {(r["rank"], r["m"]) for r in runs}}
+        for run, time, status in zip(runs, times, statuses, strict=True):
+            rows.append(_row(run, time, status, bounds[run["rank"]], options) | {"ensemble": number})
+    return rows
 
 
-def _follow(ensemble, runs, planted, options, seed):
-    """Return the time and the status of each run; gives the runs of the rule ``largest`` their step."""
-    d = options["d"]
+def _row(run, time, status, bounds, options):
+    """Return the row of a run but for its ensemble."""
+    d, (low, high) = options["d"], bounds
+    bound, _ = theorem_11_window(d, run["kappa"], run["alpha"], options["step"])
+    sizes = [run[key] for key in ("rank", "kappa", "alpha", "step")]
+    return run | {
+        "d": d,
+        "log_d_over_alpha": float(np.log(d / run["alpha"])),
+        "iterations": time,
+        "over_bound": None if time is None else time / bound,
+        "delta_low": low,
+        "delta_high": high,
+        "least_constant": theorem_11_constant(d, *sizes, low if high is None else high),
+        "status": status,
+    }
+
+
+def _give_largest_steps(ensemble, runs, planted, options, seed):
+    """Give the runs of the rule ``largest`` their step."""
+    largest = [i for i, run in enumerate(runs) if run["step"] is None]
+    if not largest:
+        return
+    wide = torch.zeros(len(largest), options["d"], max(options["ranks"])).to(planted[0])
+    for place, i in enumerate(largest):
+        wide[place, :, : runs[i]["rank"]] = planted[i]
+    known = ensemble.shared_by([runs[i]["m"] for i in largest])
+    for i, step in zip(largest, largest_stable_step(known, wide, seed).tolist(), strict=True):
+        runs[i]["step"] = LARGEST_SHARE * step
+
+
+def _follow(context, ensemble, runs, planted, options):
+    """Return the time, None where it is not reached, and the status of each run."""
     goals = torch.stack([factor @ factor.T for factor in planted])
     if options["relative_to"] == "sigma_r":
         scales = torch.tensor([1 / run["kappa"] for run in runs]).to(goals)
     else:
         scales = torch.linalg.matrix_norm(goals)
-    scales = options["tolerance"] * scales
-    largest = [i for i, run in enumerate(runs) if run["step"] is None]
-    if largest:
-        wide = torch.zeros(len(largest), d, max(options["ranks"])).to(goals)
-        for place, i in enumerate(largest):
-            wide[place, :, : runs[i]["rank"]] = planted[i]
-        known = ensemble.shared_by([runs[i]["m"] for i in largest])
-        for i, step in zip(largest, largest_stable_step(known, wide, seed).tolist(), strict=True):
-            runs[i]["step"] = LARGEST_SHARE * step
-    initial = torch.stack(
-        [
-            initial_factor(run["start"], run["alpha"], factor, seed, run["target"])
-            for run, factor in zip(runs, planted, strict=True)
-        ]
-    )
-    batch = Batch(ensemble, runs, ensemble.label(goals), initial)
-    times, statuses, before = [None] * len(runs), ["budget"] * len(runs), [None] * len(runs)
-    while batch.alive:
-        errors = (torch.linalg.matrix_norm(batch.estimates() - goals[batch.alive]) / scales[batch.alive]).tolist()
-        done = []
-        for i, error in zip(batch.alive, errors, strict=True):
-            if error < 1:
-                times[i], statuses[i] = crossing(batch.iteration, before[i], error), "converged"
-            elif not np.isfinite(error):
-                statuses[i] = "diverged"
-            before[i] = error
-            done.append(statuses[i] != "budget" or batch.iteration == options["iterations"])
-        batch.leave(done)
-        if batch.alive:
-            batch.advance()
-    return times, statuses
+    seen = Crossings(options["tolerance"] * scales)
+    budgeted = [{**run, "iterations": options["iterations"]} for run in runs]
+    labels, start = ensemble.label(goals), initial_factors(runs, planted, context.seed)
+    descent = context.descend(Batch(ensemble, Algorithm, budgeted, goals, labels, [seen], start=start))
+    return [None if np.isnan(time) else time for time in seen.memory["times"].tolist()], descent.status

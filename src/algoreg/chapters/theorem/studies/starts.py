@@ -1,12 +1,17 @@
 """Factored descent from other starts than αI: a right rotation of it, a Gaussian one, one of too low a rank."""
 
+import math
+
 import numpy as np
 import torch
 
-from algoreg.engine.batches import Batch, count_of, draw_planted, initial_factor, recorded
+from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.li2018 import theorem_11_window
+from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.diagnostics import test_error
-from algoreg.numerics.theory import theorem_11_window
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, whole
 
 
@@ -60,41 +65,75 @@ def measure(options, context):
     """Return one row per start, recorded iteration, target and ensemble, up to iteration ``time``·κ log(d/α)/η.
 
     ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
-    recorded iterations. See :func:`algoreg.engine.batches.initial_factor` for the starts.
+    recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
     """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class Changes(Observer):
+    """Test errors of every run at some iterations, and how far it has come from the run from αI on the same target.
+
+    Memory: ``errors`` and ``changes`` (K, B), and ``largest`` (B,), the change so far.
+
+    Parameters
+    ----------
+    iterations : list of int
+        K of them, rising.
+    targets : int
+        The first so many runs are those from αI, one for each target; the others follow in the same order of targets.
+    """
+
+    def __init__(self, iterations, targets):
+        self.iterations, self.targets = iterations, targets
+
+    def prepare(self, batch):
+        """Begin with no change: what a run that diverges has not is NaN."""
+        count = len(batch.runs)
+        shape = (len(self.iterations), count)
+        self.memory = {"errors": np.full(shape, np.nan), "changes": np.full(shape, np.nan), "largest": np.zeros(count)}
+
+    def moments(self, last):
+        """Return the iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in errors and changes."""
+        k, largest = self.iterations.index(look.iteration), self.memory["largest"]
+        own = {run: place for place, run in enumerate(look.active.tolist())}
+        beside = [own.get(run % self.targets) for run in look.active.tolist()]
+        there = [place for place, reference in enumerate(beside) if reference is not None]
+        reference = look.estimate[[beside[place] for place in there]]
+        apart = torch.linalg.matrix_norm(look.estimate[there] - reference) / look.norms[there]
+        runs = look.active[there]
+        largest[runs] = np.maximum(largest[runs], apart.cpu().numpy())
+        self.memory["errors"][k, look.active] = look.test_error
+        self.memory["changes"][k, runs] = largest[runs]
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
     d, rank, kappa, alpha, step = (options[key] for key in ("d", "rank", "kappa", "alpha", "step"))
     m, targets = count_of(options["m_per_dr"], d, rank), options["targets"]
     last = max(round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0]), 1)
-    factors = draw_planted(d, rank, kappa, context.seed, targets, context)
+    looks = recorded(last, options["points"])
+    factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, targets)
     runs = [{"start": start, "target": target, "m": m, "step": step} for start in STARTS for target in range(targets)]
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    initial = torch.stack(
-        [
-            initial_factor(run["start"], alpha, factor, context.seed, run["target"])
-            for run, factor in zip(runs, planted, strict=True)
-        ]
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    timed = [{**run, "alpha": alpha, "iterations": last} for run in runs]
+    seen, start = Changes(looks, targets), initial_factors(timed, planted, context.seed)
+    batch = Batch(
+        ensemble, Algorithm, timed, goals, ensemble.label(goals), [seen], start=start, diverges_above=math.inf
     )
-    for number in context.ensembles:
-        ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
-        batch = Batch(ensemble, runs, ensemble.label(goals), initial)
-        change = np.zeros(len(runs))
-        for look in recorded(last, options["points"]):
-            batch.advance(look - batch.iteration)
-            estimates = batch.estimates()
-            own = estimates[:targets].repeat(len(STARTS), 1, 1)
-            apart = torch.linalg.matrix_norm(estimates - own) / torch.linalg.matrix_norm(goals)
-            change = np.maximum(change, apart.cpu().numpy())
-            for run, error, moved in zip(runs, test_error(estimates, goals).tolist(), change.tolist(), strict=True):
-                finite = bool(np.isfinite(error))
-                yield (
-                    {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "iteration": look}
-                    | run
-                    | {
-                        "ensemble": number,
-                        "test_error": error if finite else None,
-                        "change": moved if finite else None,
-                        "status": "budget" if finite else "diverged",
-                    }
-                )
-        context.say(f"ensemble {number}: {len(runs)} runs × {last} iterations done")
+    context.descend(batch)
+    rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
+    for look, errors, changes in zip(
+        looks, *(seen.memory[name].tolist() for name in ("errors", "changes")), strict=True
+    ):
+        for run, error, change in zip(runs, errors, changes, strict=True):
+            finite = math.isfinite(error)
+            values = {"test_error": error if finite else None, "change": change if finite else None}
+            rows.append(shared | run | {"iteration": look, **values, "status": "budget" if finite else "diverged"})
+    return rows

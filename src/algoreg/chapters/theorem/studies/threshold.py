@@ -1,16 +1,19 @@
 """How many measurements recovery takes: descents that know m measurements, m on a grid around the threshold."""
 
+import math
+from itertools import product
 from typing import Literal
 
 import numpy as np
 import torch
 
 from algoreg import registry
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.spec.base import StudyOptions, between, choices, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
 
 
 class Options(StudyOptions):
@@ -21,7 +24,8 @@ class Options(StudyOptions):
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
     dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
     spectrum: list[Literal["flat", "columns"]] = choices(said="a list of flat and columns")
-    algorithm: Literal["factored", "projected"] = "factored"
+    algorithm: str = name("factored", said="the name of an algorithm")
+    algorithm_options: dict = words("a mapping of the algorithm's own options", {})
     ratios: list[float] = reals(gt=0, least=2, said="a list of two or more different numbers above 0")
     unit: Literal["dr", "psd"] = "dr"
     alpha: list[float] = reals([1e-06], gt=0)
@@ -66,25 +70,15 @@ def measure(options, context):
     """Return one row per size, spectrum, m, α, step, time, target and ensemble: the relative test error by that time.
 
     X* has r eigenvalues 1 (``flat``) or is the paper's (``columns``); m is ``ratios`` times dr, or times the statistical
-    dimension of the PSD cone there (``psd``). Runs that know m measurements know the first m of one ensemble. Factored
-    descent starts at αI, projected descent at 0 (written as α = 0). ``time`` is η·t; a run that has recovered X* or
+    dimension of the PSD cone there (``psd``). Runs that know m measurements know the first m of one ensemble. The start is the
+    algorithm's own, scaled by α where it has a scale; else α is written as 0. ``time`` is η·t; a run that has recovered X* or
     diverged by then stops there, at ``elapsed``.
     """
     ranks_of = {}
-    for rank in options["rank"]:
-        for d in options["d"]:
-            ranks_of.setdefault(d * rank ** options["dimension_power"], []).append(rank)
-    for number in context.ensembles:
-        for d, ranks in ranks_of.items():
-            counts = {rank: measurement_counts(options["unit"], options["ratios"], d, rank) for rank in ranks}
-            ensemble = Ensemble.draw(
-                d, max(max(each) for each in counts.values()), context.seed, number, context.device, context.dtype
-            )
-            for step in options["step"]:
-                rows = list(_sweep(options, context, ensemble, counts, step))
-                recovered = sum(row["status"] == "converged" for row in rows)
-                context.say(f"ensemble {number}, d = {d}, step {step:g}: {recovered} of {len(rows)} recovered")
-                yield from rows
+    for rank, d in product(options["rank"], options["d"]):
+        ranks_of.setdefault(d * rank ** options["dimension_power"], []).append(rank)
+    for number, (d, ranks) in product(context.ensembles, ranks_of.items()):
+        yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d, ranks)
 
 
 def measurement_counts(unit, ratios, d, rank):
@@ -95,91 +89,91 @@ def measurement_counts(unit, ratios, d, rank):
     return sorted({max(round(ratio * scale), 1) for ratio in ratios})
 
 
-def _factor(spectrum, d, rank, seed, number):
-    target = {"kind": "columns"} if spectrum == "columns" else {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    return draw_factor(target, d, rank, seed, number)
+class ErrorsByTime(Observer):
+    """The relative test error of every run at some iterations; a run that recovers leaves and keeps its error.
 
-
-def _sweep(options, context, ensemble, counts, step):
-    """Yield the rows of all runs of one ensemble and step, which go through it together."""
-    d, planted, runs = ensemble.d, [], []
-    starts = [0.0] if options["algorithm"] == "projected" else options["alpha"]
-    for rank, known in counts.items():
-        for spectrum in options["spectrum"]:
-            for target in range(options["targets"]):
-                factor = _factor(spectrum, d, rank, context.seed, target)
-                names = {"rank": rank, "spectrum": spectrum, "target": target, "planted": len(planted)}
-                planted.append(torch.from_numpy(factor @ factor.T))
-                runs += [{**names, "m": m, "alpha": alpha} for m in known for alpha in starts]
-    # Prefixes are shared by runs in falling order of their length.
-    runs.sort(key=lambda run: -run["m"])
-    planted = torch.stack(planted).to(context.device, context.dtype)
-    times = sorted(options["time"])
-    errors, elapsed = _descend(options["algorithm"], ensemble, planted, runs, step, times, context.seed)
-    for run, at_times, ended in zip(runs, errors, elapsed, strict=True):
-        for time, error in zip(times, at_times, strict=True):
-            status = "diverged" if not np.isfinite(error) else "converged" if error < RECOVERED else "budget"
-            yield {
-                "d": d,
-                **{key: run[key] for key in ("rank", "spectrum", "m", "alpha", "target")},
-                "step": step,
-                "time": time,
-                "ensemble": ensemble.number,
-                "test_error": error if np.isfinite(error) else np.nan,
-                "elapsed": min(ended, time),
-                "status": status,
-            }
-
-
-def _descend(algorithm, ensemble, planted, runs, step, times, seed):
-    """Return the relative test error of every run at every time, and the η·t at which it stopped.
+    Memory: ``errors`` (B, K) and ``ended`` (B,), the iteration at which a run stopped.
 
     Parameters
     ----------
-    algorithm : str
-        A module of ``algoreg.algorithms``.
-    ensemble : algoreg.ensembles.gaussian.Ensemble
-    planted : torch.Tensor, shape (P, d, d)
-        The targets, by the runs' ``planted``.
-    runs : list of mapping, B of them
-        Falling in ``m``.
-    step : float
-        η.
-    times : list of float, rising
-    seed : int
-
-    Returns
-    -------
-    numpy.ndarray, shape (B, times), and numpy.ndarray, shape (B,)
+    ends : list of int
+        The K iterations, rising.
+    stride : int
+        Iterations between two looks.
     """
-    found = registry.algorithm(algorithm)
-    start = "zero" if algorithm == "projected" else "identity"
-    which = torch.tensor([run["planted"] for run in runs], device=planted.device)
-    labels = ensemble.label(planted)
 
-    def batch(active):
-        shared = ensemble.shared_by([runs[i]["m"] for i in active])
-        chosen = [{**runs[i], "step": step, "start": start} for i in active]
-        return found(shared, labels[which[active]], chosen, seed), planted[which[active]]
+    def __init__(self, ends, stride):
+        self.ends, self.stride = ends, stride
 
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {"errors": np.full((count, len(self.ends)), np.nan), "ended": np.full(count, self.ends[-1])}
+
+    def moments(self, last):
+        """Return every ``stride`` iterations, and the ends."""
+        return {*range(self.stride, last, self.stride), *self.ends}
+
+    def look(self, look):
+        """Take in the errors, which hold at all later times if the run stops."""
+        later = [k for k, end in enumerate(self.ends) if end >= look.iteration]
+        self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
+        done = look.test_error < RECOVERED
+        self.memory["ended"][look.active[done | look.diverged]] = look.iteration
+        return done
+
+
+def _rows(options, context, number, d, ranks):
+    """Return the rows of one ensemble of one size."""
+    counts = {rank: measurement_counts(options["unit"], options["ratios"], d, rank) for rank in ranks}
+    most = max(max(each) for each in counts.values())
+    ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
+    runs, planted = _runs(options, context, d, counts)
+    return [row for step in options["step"] for row in _sweep(options, context, ensemble, runs, planted, step)]
+
+
+def _runs(options, context, d, counts):
+    """Return the runs without their step, and their targets, shape (B, d, d)."""
+    known = registry.options_of(options["algorithm"])
+    own = {**known, **options.get("algorithm_options", {})}
+    starts = options["alpha"] if "alpha" in known else [0.0]
+    runs, planted = [], []
+    for (rank, sizes), spectrum, target in product(counts.items(), options["spectrum"], range(options["targets"])):
+        kind = {"kind": "columns"} if spectrum == "columns" else {"kind": "spectrum", "eigenvalues": [1.0] * rank}
+        factor = draw_factor(kind, d, rank, context.seed, target)
+        names = {**own, "rank": rank, "spectrum": spectrum, "target": target}
+        runs += [{**names, "m": m, "alpha": alpha} for m, alpha in product(sizes, starts)]
+        planted += [torch.from_numpy(factor @ factor.T)] * (len(sizes) * len(starts))
+    return runs, torch.stack(planted).to(context.device, context.dtype)
+
+
+def _sweep(options, context, ensemble, runs, planted, step):
+    """Return the rows of all runs of one ensemble and step, which go through it together."""
+    times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
-    stride = max(round(LOOK / step), 1)
-    errors, elapsed = np.full((len(runs), len(times)), np.nan), np.full(len(runs), ends[-1] * step)
-    active = np.arange(len(runs))
-    descent, targets = batch(active)
-    iterate, done = descent.initial(), 0
-    for stop in sorted({*range(stride, ends[-1], stride), *ends}):
-        iterate = descent.advance(iterate, done, stop - done)
-        done = stop
-        now = test_error(descent.estimate(iterate), targets).double().cpu().numpy()
-        # A run that stops keeps its error at all later times.
-        errors[np.ix_(active, [k for k, end in enumerate(ends) if end >= stop])] = now[:, None]
-        going = np.isfinite(now) & (now >= RECOVERED)
-        if not going.all():
-            elapsed[active[~going]] = stop * step
-            active = active[going]
-            if not len(active):
-                break
-            descent, targets = batch(active)
-            iterate = iterate[torch.from_numpy(going).to(iterate.device)]
-    return errors, elapsed
+    seen = ErrorsByTime(ends, max(round(LOOK / step), 1))
+    algorithm, labels = registry.algorithm(options["algorithm"]), ensemble.label(planted)
+    runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
+    context.descend(
+        Batch(
+            algorithm=algorithm,
+            ensemble=ensemble,
+            runs=runs,
+            targets=planted,
+            labels=labels,
+            observers=[seen],
+            seed=context.seed,
+            diverges_above=math.inf,
+        )
+    )
+    rows = []
+    for run, errors, ended in zip(runs, *(seen.memory[name].tolist() for name in ("errors", "ended")), strict=True):
+        for time, error in zip(times, errors, strict=True):
+            finite = math.isfinite(error)
+            status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"
+            names = {key: run[key] for key in ("rank", "spectrum", "m", "alpha", "target", "step")}
+            rows.append(
+                {"d": ensemble.d, **names, "time": time, "ensemble": ensemble.number}
+                | {"test_error": error if finite else math.nan, "elapsed": min(ended * step, time), "status": status}
+            )
+    return rows

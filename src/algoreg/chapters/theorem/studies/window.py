@@ -1,15 +1,19 @@
 """The error along the whole window of Theorem 1.1, from α = d⁻⁵ to T₀ = 1/(η√(dκα)), with and without label noise."""
 
+import math
 from itertools import product
 
 import numpy as np
 import torch
 
-from algoreg.engine.batches import Batch, count_of, draw_planted, initial_factor, recorded
+from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.li2018 import theorem_11_window
+from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.diagnostics import test_error
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.theory import theorem_11_window
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole
 
 
@@ -64,49 +68,81 @@ def measure(options, context):
     ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
     the iteration of the smallest error. The last iteration recorded is T₀.
     """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class Smallest(Observer):
+    """Test errors of every run at some iterations, and the smallest so far with its iteration.
+
+    Memory: ``errors``, ``smallest`` and ``where`` (K, B); ``least`` and ``at`` (B,), so far.
+
+    Parameters
+    ----------
+    iterations : list of int
+        K of them, rising.
+    """
+
+    def __init__(self, iterations):
+        self.iterations = iterations
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        shape = (len(self.iterations), len(batch.runs))
+        self.memory = {"errors": np.full(shape, np.nan), "smallest": np.full(shape, np.nan)}
+        self.memory |= {
+            "where": np.zeros(shape, int),
+            "least": np.full(shape[1], np.inf),
+            "at": np.zeros(shape[1], int),
+        }
+
+    def moments(self, last):
+        """Return the iterations, and every ``LOOK_EVERY`` of them."""
+        return {*self.iterations, *range(LOOK_EVERY, last, LOOK_EVERY)}
+
+    def look(self, look):
+        """Take in the errors."""
+        memory = self.memory
+        better = look.test_error < memory["least"][look.active]
+        memory["least"][look.active[better]] = look.test_error[better]
+        memory["at"][look.active[better]] = look.iteration
+        if look.iteration in self.iterations:
+            k = self.iterations.index(look.iteration)
+            memory["errors"][k, look.active] = look.test_error
+            memory["smallest"][k], memory["where"][k] = memory["least"], memory["at"]
+
+
+def noisy_labels(ensemble, goals, runs, context):
+    """Return the labels of every run with its noise, a standard deviation over the labels' own, shape (B, m)."""
+    labels = ensemble.label(goals)
+    for row, run in zip(labels, runs, strict=True):
+        axes = {"d": ensemble.d, "seed": context.seed, "target": run["target"], "ensemble": ensemble.number}
+        noise = torch.from_numpy(stream("label_noise", **axes).standard_normal(ensemble.m)).to(row)
+        row += run["noise"] * row.square().mean().sqrt() * noise
+    return labels
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
     alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_per_dr"], d, rank)
     last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)
-    points, targets = recorded(last, options["points"]), range(options["targets"])
-    factors = draw_planted(d, rank, kappa, context.seed, len(targets), context)
-    runs = [
-        {"noise": noise, "target": target, "m": m, "step": step}
-        for noise, target in product(options["noises"], targets)
-    ]
+    axes = product(options["noises"], range(options["targets"]))
+    runs = [{"noise": noise, "target": target, "m": m, "step": step} for noise, target in axes]
+    factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    for number in context.ensembles:
-        ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
-        labels = ensemble.label(goals)
-        for row, run in zip(labels, runs, strict=True):
-            axes = {"d": d, "seed": context.seed, "target": run["target"], "ensemble": number}
-            noise = torch.from_numpy(stream("label_noise", **axes).standard_normal(m)).to(row)
-            row += run["noise"] * row.square().mean().sqrt() * noise
-        initial = torch.stack(
-            [
-                initial_factor("identity", alpha, factor, context.seed, run["target"])
-                for run, factor in zip(runs, planted, strict=True)
-            ]
-        )
-        batch = Batch(ensemble, runs, labels, initial)
-        smallest, where = np.full(len(runs), np.inf), np.zeros(len(runs), dtype=int)
-        for look in sorted({*points, *range(LOOK_EVERY, last, LOOK_EVERY)}):
-            batch.advance(look - batch.iteration)
-            errors = test_error(batch.estimates(), goals).cpu().numpy()
-            better = errors < smallest
-            smallest[better], where[better] = errors[better], look
-            if look in points:
-                for run, error, least, at in zip(runs, errors, smallest, where, strict=True):
-                    finite = bool(np.isfinite(error))
-                    yield (
-                        {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "iteration": look}
-                        | run
-                        | {
-                            "ensemble": number,
-                            "test_error": float(error) if finite else None,
-                            "smallest_error": float(least) if finite else None,
-                            "smallest_at": int(at),
-                            "status": "budget" if finite else "diverged",
-                        }
-                    )
-        context.say(f"ensemble {number}: {len(runs)} runs × {last} iterations done")
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    seen = Smallest(recorded(last, options["points"]))
+    timed = [{**run, "alpha": alpha, "start": "identity", "iterations": last} for run in runs]
+    labels, start = noisy_labels(ensemble, goals, runs, context), initial_factors(timed, planted, context.seed)
+    context.descend(Batch(ensemble, Algorithm, timed, goals, labels, [seen], start=start, diverges_above=math.inf))
+    rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
+    columns = [seen.memory[name].tolist() for name in ("errors", "smallest", "where")]
+    for iteration, *values in zip(seen.iterations, *columns, strict=True):
+        for run, error, least, at in zip(runs, *values, strict=True):
+            finite = math.isfinite(error)
+            found = {"test_error": error if finite else None, "smallest_error": least if finite else None}
+            status = "budget" if finite else "diverged"
+            rows.append(shared | run | {"iteration": iteration, **found, "smallest_at": at, "status": status})
+    return rows

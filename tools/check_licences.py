@@ -1,4 +1,4 @@
-"""Check the licences of all installed packages against docs/licences.yaml: python scripts/check_licences.py.
+"""Check the licences of all installed packages against docs/licences.yaml: python tools/check_licences.py.
 
 Reads the packages' own metadata, no network. Exit status 1 if a package has a licence that is not allowed, or says none.
 """

@@ -1,4 +1,4 @@
-"""Look up every installed package in the public advisory databases: python scripts/check_advisories.py.
+"""Look up every installed package in the public advisory databases: python tools/check_advisories.py.
 
 Exit status 0: looked up, none known. 1: there are some, named. 3: could not look (no network, or the database did not
 answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the environment.

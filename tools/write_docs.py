@@ -1,4 +1,4 @@
-"""Rewrite the documents, or the parts of them, that are generated: python scripts/write_docs.py."""
+"""Rewrite the documents, or the parts of them, that are generated: python tools/write_docs.py."""
 
 from pathlib import Path
 

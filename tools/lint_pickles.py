@@ -1,4 +1,4 @@
-"""Fail if code could read or write a pickle, which runs what it reads: python scripts/lint_pickles.py.
+"""Fail if code could read or write a pickle, which runs what it reads: python tools/lint_pickles.py.
 
 ruff refuses modules and functions under whatever name they are imported (pyproject.toml, banned-api). Here is what it does not
 see: arguments, methods, and modules that are named in a text.
@@ -44,7 +44,7 @@ def pickles(text):
 
 def sources(root):
     """Yield (path, code) of all Python code and of the notebooks' cells below a folder."""
-    for folder in ("src", "scripts", "tests", "benchmarks"):
+    for folder in ("src", "scripts", "tools", "tests", "benchmarks"):
         for path in sorted((root / folder).rglob("*.py")):
             yield path, path.read_text(encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):

@@ -1,4 +1,4 @@
-"""Rewrite a tier's committed reference and what is generated from it: python scripts/write_reference.py TIER."""
+"""Rewrite a tier's committed reference and what is generated from it: python tools/write_reference.py TIER."""
 
 import argparse
 import json

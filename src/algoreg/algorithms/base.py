@@ -1,0 +1,65 @@
+"""What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
+
+A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with three literals that the settings'
+checks read without importing it: ``requires`` and ``told`` (below) and ``estimates``, the space its estimates lie in
+(:mod:`algoreg.numerics.spaces`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+
+# Named tensors; the first axis of each is the run. Nothing else of a descent changes between two steps.
+State = dict[str, torch.Tensor]
+
+
+class Algorithm(ABC):
+    """A batch of descents that share an ensemble and advance together.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.base.Ensemble
+        As the runs know it (``shared_by``).
+    labels : torch.Tensor, shape (B, m) or what the ensemble's ``label`` returns
+        A row per run.
+    runs : sequence of mapping
+        ``step`` (the η that multiplies M), ``m``, ``target`` and the algorithm's own options of each run.
+    seed : int
+        Root seed of what is drawn: starts, the order of samples.
+
+    Attributes
+    ----------
+    requires : frozenset of str
+        What it asks of an ensemble; see ``provides`` of :class:`algoreg.ensembles.base.Ensemble`.
+    told : tuple of str
+        What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``sigma_1``, ``sigma_r``, ``noise``.
+    steps : torch.Tensor, shape (B, 1, 1)
+    """
+
+    requires: frozenset[str] = frozenset({"gradient"})
+    told: tuple[str, ...] = ()
+    estimates: str = "psd"
+
+    def __init__(self, ensemble, labels: torch.Tensor, runs: Sequence[Mapping], seed: int):
+        self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
+        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+
+    @abstractmethod
+    def initial(self) -> State:
+        """Return the state of every run before its first step."""
+
+    @abstractmethod
+    def advance(self, state: State, iteration: int, count: int) -> State:
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``; may overwrite ``state``.
+
+        What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
+        """
+
+    @abstractmethod
+    def estimate(self, state: State) -> torch.Tensor:
+        """Return X of every run, shape (B, d, d)."""
+
+    def factor(self, state: State) -> torch.Tensor | None:
+        """Return U with X = UUᵀ of every run, shape (B, d, k); None where the algorithm has no factor."""
+        return None

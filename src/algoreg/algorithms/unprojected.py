@@ -1,0 +1,35 @@
+"""Gradient descent on X itself from 0: X_{t+1} = X_t − ηM_t, which stays in the span of the measurements.
+
+The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form").
+"""
+
+import torch
+
+from algoreg.algorithms import base
+
+# JSON schema of the keys this algorithm takes in a run, read without importing this module.
+OPTIONS = {}
+
+
+class Algorithm(base.Algorithm):
+    """A batch of descents on X; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X."""
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "symmetric"
+
+    def initial(self):
+        """Return X_0 = 0 of every run, shape (B, d, d)."""
+        d = self.ensemble.d
+        return {"estimate": torch.zeros(len(self.runs), d, d).to(self.labels)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        estimate = state["estimate"]
+        for _ in range(count):
+            estimate = estimate - self.steps * self.ensemble.gradient(estimate, self.labels)
+        return {"estimate": estimate}
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

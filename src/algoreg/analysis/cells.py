@@ -1,0 +1,104 @@
+"""Cells: the runs of a table, crossed as targets × ensembles.
+
+Every table's rows for one point form a T × E array of cells. Where every ensemble has a target of its own, the two are one
+unit, and T is 1.
+"""
+
+import numpy as np
+import pandas as pd
+
+
+def paired(table):
+    """Return whether every ensemble of a table has a target of its own that no other has."""
+    pairs = table[["target", "ensemble"]].drop_duplicates()
+    return len(pairs) > 1 and pairs["target"].is_unique and pairs["ensemble"].is_unique
+
+
+def cells(table, keys, value):
+    """Return the points of a table and its cells.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    keys : list of str
+        The columns that name a point.
+    value : str
+        The column to collect.
+
+    Returns
+    -------
+    names : list of tuple
+        The points, sorted.
+    values : numpy.ndarray, shape (points, T, E)
+        NaN where a run has no value (it diverged). T is 1 for a table without targets, and for one in which every
+        ensemble has a target of its own.
+
+    Raises
+    ------
+    ValueError
+        If a point has two values for one target and ensemble, or targets and ensembles are not crossed.
+    """
+    if "target" not in table or paired(table):
+        table = table.assign(target=0)
+    columns = [*keys, "target", "ensemble"]
+    if table.duplicated(columns).any():
+        raise ValueError(f"more than one row for some {columns}: name another key")
+    wide = table.set_index(columns)[value].unstack(["target", "ensemble"]).sort_index()
+    wide = wide.sort_index(axis=1)
+    targets, ensembles = (wide.columns.unique(level) for level in ("target", "ensemble"))
+    if wide.shape[1] != len(targets) * len(ensembles) or len(table) != wide.size:
+        raise ValueError("targets and ensembles are not fully crossed in this table")
+    names = [name if isinstance(name, tuple) else (name,) for name in wide.index]
+    return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
+
+
+def positive(values):
+    """Return whether all cells have a value above 0: whether every run has a logarithm."""
+    return bool(np.isfinite(values).all() and (values > 0).all())
+
+
+def log_cells(table, keys, error):
+    """Return the points of a table and log10 of its cells, or None for those where some run has no positive value."""
+    names, values = cells(table, keys, error)
+    return names, np.log10(values) if positive(values) else None
+
+
+def paired_logs(parts, keys, error):
+    """Return log10(error of the first part / error of the second), cell by cell, or None where a run has no value.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty or the two do not have the same points.
+    """
+    (names, first), (others, second) = (log_cells(part, keys, error) for part in parts)
+    if not names or names != others:
+        raise ValueError(f"the two sides to compare do not have the same {', '.join(keys)}: {names} and {others}")
+    return None if first is None or second is None else first - second
+
+
+def chosen(table, where):
+    """Return the rows of a table at which columns have these values.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    where : mapping of str to a value or a list of values, or None
+        Numbers are compared to nine digits, as tables are written.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    kept = table
+    for column, wanted in (where or {}).items():
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        if pd.api.types.is_numeric_dtype(kept[column]):
+            near = np.isclose(kept[column].to_numpy(float)[:, None], np.array(wanted, float)[None], rtol=1e-8, atol=0)
+            kept = kept[near.any(axis=1)]
+        else:
+            kept = kept[kept[column].isin(wanted)]
+    if kept.empty:
+        raise ValueError(f"no row with {where}")
+    return kept

@@ -1,0 +1,44 @@
+"""Exponents: least-squares slopes of logarithms."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, positive
+
+
+def slope_weights(points):
+    """Return the weights with which values at these points, all positive, make the least-squares slope against log point."""
+    x = np.log(points) - np.mean(np.log(points))
+    return x / np.sum(x**2)
+
+
+def log_law(frame, along, value, table):
+    """Return the points and the cells of a law: weights of their slope against log ``along``, and the logs of ``value``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    along, value : str
+        Columns.
+    table : str
+        The table's name, for the message.
+
+    Returns
+    -------
+    weights : numpy.ndarray, shape (points,)
+    logs : numpy.ndarray, shape (points, T, E), or None
+        None where a run has no positive value.
+
+    Raises
+    ------
+    ValueError
+        With fewer than three points.
+    """
+    names, values = cells(frame, [along], value)
+    if len(names) < 3:
+        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
+    return slope_weights([point for (point,) in names]), np.log(values) if positive(values) else None
+
+
+def mean_slope(x, logs):
+    """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
+    return slope_weights(x) @ logs.mean(axis=(1, 2))

@@ -1,0 +1,87 @@
+"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D, starts, recorded iterations."""
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.factored import start_matrix
+from algoreg.ensembles import gaussian, wishart
+from algoreg.numerics.theory import symmetric_dimension
+
+# How much of the target a planted start holds: U_0 = αI + 0.3·X*.
+PLANTED_SHARE = 0.3
+
+
+def count_of(m_per_dr, d, rank):
+    """Return m, the whole number nearest to ``m_per_dr``·dr and at least 1."""
+    return max(round(m_per_dr * d * rank), 1)
+
+
+def ensembles_of(d, counts, context, number):
+    """Yield ensembles of one number, each with the counts of measurements that it serves, falling.
+
+    All m below D = d(d+1)/2 are prefixes of one Gaussian ensemble. From D on, descent needs only the ensemble's Gram matrix, which
+    is drawn from its law, one for each m.
+
+    Parameters
+    ----------
+    d : int
+    counts : iterable of int
+    context : algoreg.engine.study.Context
+    number : int
+
+    Yields
+    ------
+    tuple of ensemble and list of int
+    """
+    falling = sorted(set(counts), reverse=True)
+    few = [m for m in falling if m < symmetric_dimension(d)]
+    if few:
+        drawn = gaussian.Ensemble.draw(d, few[0], context.seed, number, context.device, context.dtype)
+        yield drawn, few
+    for m in falling[: len(falling) - len(few)]:
+        yield wishart.Ensemble.draw(d, m, context.seed, number, context.device, context.dtype), [m]
+
+
+def initial_factor(kind, alpha, planted, seed, target):
+    """Return U_0 = αB (d × d), or another start that is no multiple of an orthonormal matrix.
+
+    Parameters
+    ----------
+    kind : str
+        ``identity``; ``orthonormal``, Haar; ``gaussian``, iid N(0, 1/d) entries; ``low_rank``, the first r − 1 columns of the
+        orthonormal one; ``planted``, αI + 0.3·X*.
+    alpha : float
+    planted : torch.Tensor, shape (d, r)
+        The target's factor.
+    seed, target : int
+
+    Returns
+    -------
+    torch.Tensor, shape (d, d)
+    """
+    d, rank = planted.shape
+    if kind == "planted":
+        return alpha * torch.eye(d).to(planted) + PLANTED_SHARE * planted @ planted.T
+    start = alpha * start_matrix("orthonormal" if kind == "low_rank" else kind, d, seed, target).to(planted)
+    if kind == "low_rank":
+        start[:, rank - 1 :] = 0
+    return start
+
+
+def initial_factors(runs, planted, seed):
+    """Return the state from which factored runs start, by their ``start``, ``alpha`` and ``target``; see :func:`initial_factor`.
+
+    Parameters
+    ----------
+    runs : list of mapping
+    planted : sequence of torch.Tensor, each of shape (d, r)
+    seed : int
+    """
+    pairs = zip(runs, planted, strict=True)
+    starts = [initial_factor(run["start"], run["alpha"], factor, seed, run["target"]) for run, factor in pairs]
+    return {"factor": torch.stack(starts)}
+
+
+def recorded(last, points):
+    """Return about ``points`` iterations from 1 to ``last``, evenly spaced in their logarithm, both ends included."""
+    return sorted({round(x) for x in np.geomspace(1, last, points)})

@@ -1,0 +1,90 @@
+"""What a job has reached, in one file: parts by name, each of named arrays. It saves time and is never a result."""
+
+import time
+
+import numpy as np
+
+from algoreg.store import records
+from algoreg.store.provenance import settings_hash
+
+
+def job_fingerprint(params, problems, device):
+    """Return what tells the checkpoints of a job from those of others.
+
+    Parameters
+    ----------
+    params : mapping
+        The rule's, of which where the checkpoint lies and how the job is announced do not count.
+    problems : sequence of str
+        Digests of the problems that are solved.
+    device : torch.device
+    """
+    what = {name: value for name, value in params.items() if name not in ("checkpoint", "plan", "title")}
+    return settings_hash({**what, "problem_sha256": list(problems), "computed_on": str(device)})
+
+
+class Checkpoint:
+    """The parts of a job that are kept for the case that it is killed.
+
+    Parameters
+    ----------
+    path : path, optional
+        Left out, nothing is written.
+    fingerprint : str
+        Names the job; a file of another one, or a damaged one, is not read, with a note.
+    seconds : float
+        How often :meth:`keep` writes at most.
+
+    Attributes
+    ----------
+    parts : dict of str to dict of str to numpy.ndarray
+    """
+
+    def __init__(self, path=None, fingerprint="", seconds=0.0):
+        self.path, self.fingerprint, self.seconds, self._saved = path, fingerprint, seconds, time.monotonic()
+        self.parts = {} if path is None else self._load()
+
+    def _load(self):
+        try:
+            arrays = records.load_arrays(self.path)
+            if str(arrays.pop("fingerprint")) != self.fingerprint:
+                print(f"{self.path}: checkpoint of other settings or code, starting over", flush=True)
+                return {}
+            parts = {}
+            for name, array in arrays.items():
+                part, _, key = name.rpartition("/")
+                parts.setdefault(part, {})[key] = array
+            return parts
+        except FileNotFoundError:
+            return {}
+        except Exception as error:
+            # A checkpoint only saves time: whatever is wrong with it, the job can start over.
+            print(f"{self.path}: damaged checkpoint ({error}), starting over", flush=True)
+            return {}
+
+    def due(self):
+        """Return whether it is time to write."""
+        return self.path is not None and time.monotonic() - self._saved >= self.seconds
+
+    def keep(self, part, arrays):
+        """Put a part's arrays in place of what it had, and write all parts if it is time."""
+        self.parts[part] = arrays
+        if self.due():
+            self.save()
+
+    def save(self):
+        """Write all parts, atomically."""
+        arrays = {
+            f"{part}/{key}": np.asarray(array) for part, found in self.parts.items() for key, array in found.items()
+        }
+        records.write_arrays(self.path, {**arrays, "fingerprint": np.array(self.fingerprint)}, sealed=False)
+        self._saved = time.monotonic()
+
+    def drop(self, prefix):
+        """Forget the parts whose names begin with ``prefix``."""
+        self.parts = {name: arrays for name, arrays in self.parts.items() if not name.startswith(prefix)}
+
+    def remove(self):
+        """Remove the file: the job's results are safe."""
+        if self.path is not None:
+            records.remove(self.path)

@@ -1,0 +1,263 @@
+"""The engine's loop: advances a batch of runs that share an ensemble, from look to look, until every run has left.
+
+A look is an iteration that an observer asks for or at which a run's budget ends. Runs leave as ``budget``, ``converged``
+(an observer says so) or ``diverged``. What lies between two looks is a few named arrays; continuing from saved ones gives the
+same bits as never having stopped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.base import Algorithm, State
+from algoreg.engine.observers import Observer
+from algoreg.engine.progress import Progress
+
+STATUSES = ("running", "budget", "converged", "diverged")
+# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes back.
+DIVERGED_ABOVE = 1e6
+
+
+def kept(state: State, index: torch.Tensor) -> State:
+    """Return the state of some runs: those with these places, or those that a mask names."""
+    return {name: tensor[index] for name, tensor in state.items()}
+
+
+@dataclass
+class Batch:
+    """Runs that share an ensemble and an algorithm; each knows the first ``m`` measurements.
+
+    Attributes
+    ----------
+    ensemble : algoreg.ensembles.base.Ensemble
+        With all its measurements.
+    algorithm : type
+        A subclass of :class:`algoreg.algorithms.base.Algorithm`.
+    runs : sequence of mapping
+        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options.
+    targets : torch.Tensor, shape (B, d, d)
+        X* of every run.
+    labels : torch.Tensor, a row per run
+    observers : sequence of Observer
+    seed : int
+    start : State, optional
+        Instead of the algorithm's own.
+    diverges_above : float
+        The relative error above which a run has diverged; infinity for what is no longer finite alone.
+    """
+
+    ensemble: object
+    algorithm: type[Algorithm]
+    runs: Sequence[Mapping]
+    targets: torch.Tensor
+    labels: torch.Tensor
+    observers: Sequence[Observer] = ()
+    seed: int = 0
+    start: State | None = None
+    diverges_above: float = DIVERGED_ABOVE
+    budgets: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        self.budgets = np.array([run["iterations"] for run in self.runs])
+
+
+@dataclass
+class Look:
+    """A batch at one iteration, as observers see it; everything has a row per active run, in the order of ``active``.
+
+    Attributes
+    ----------
+    batch : Batch
+    algorithm : Algorithm
+        That of the active runs, with their view of the ensemble and their labels.
+    iteration : int
+    active : numpy.ndarray of int
+        The places in ``batch.runs`` of the runs that are here.
+    state : State
+    before : State or None
+        The state one step earlier, where an observer sees steps.
+    targets, norms : torch.Tensor
+        X*, shape (b, d, d), and ‖X*‖_F, shape (b,).
+    has_train_error : bool
+        Whether an observer of the batch reads it.
+    """
+
+    batch: Batch
+    algorithm: Algorithm
+    iteration: int
+    active: np.ndarray
+    state: State
+    before: State | None
+    targets: torch.Tensor
+    norms: torch.Tensor
+    has_train_error: bool
+
+    @cached_property
+    def estimate(self) -> torch.Tensor:
+        """X, shape (b, d, d)."""
+        return self.algorithm.estimate(self.state)
+
+    @cached_property
+    def distance(self) -> torch.Tensor:
+        """‖X − X*‖_F, shape (b,)."""
+        return torch.linalg.matrix_norm(self.estimate - self.targets)
+
+    @cached_property
+    def test_error(self) -> np.ndarray:
+        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]."""
+        return (self.distance / self.norms).cpu().double().numpy()
+
+    @cached_property
+    def train_error(self) -> np.ndarray:
+        """The relative error on the labels that a run knows, shape (b,), float64; a pass through the ensemble."""
+        return self.algorithm.ensemble.train_error(self.estimate, self.algorithm.labels).cpu().double().numpy()
+
+    @cached_property
+    def diverged(self) -> np.ndarray:
+        """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is read."""
+        judged = self.train_error if self.has_train_error else self.test_error
+        finite = np.isfinite(judged) & np.isfinite(self.test_error)
+        return ~(finite & (judged < self.batch.diverges_above))
+
+    @cached_property
+    def spent(self) -> np.ndarray:
+        """Whether the budget is used up, shape (b,)."""
+        return self.batch.budgets[self.active] <= self.iteration
+
+    def rows(self, mask: np.ndarray) -> torch.Tensor:
+        """Return a mask of the active runs as a tensor, to index theirs with."""
+        return torch.from_numpy(mask).to(self.targets.device)
+
+
+class Descent:
+    """A batch on its way.
+
+    Parameters
+    ----------
+    batch : Batch
+    say : callable
+        Takes the lines of progress.
+
+    Attributes
+    ----------
+    iteration : int
+    active : numpy.ndarray of int
+        The places in ``batch.runs`` of the runs that are still here: more measurements first.
+    state : State
+        Of the active runs.
+    algorithm : Algorithm
+        That of the active runs.
+    status : list of str, see ``STATUSES``
+    ended : numpy.ndarray of int, shape (B,)
+        The iteration at which every run left.
+    """
+
+    def __init__(self, batch: Batch, say=print):
+        self.batch, self.say = batch, say
+        self.iteration, self._looked = 0, -1
+        self.active = np.lexsort(([-run["m"] for run in batch.runs],))
+        self._codes, self.ended = np.zeros(len(batch.runs), np.int64), np.zeros(len(batch.runs), np.int64)
+        for observer in batch.observers:
+            observer.prepare(batch)
+        self._sees_steps = any(observer.sees_steps for observer in batch.observers)
+        self._reads_train_error = any(observer.reads_train_error for observer in batch.observers)
+        last = int(batch.budgets.max(initial=0))
+        moments = {int(moment) for observer in batch.observers for moment in observer.moments(last)}
+        self.events = sorted({*moments, *map(int, batch.budgets)})
+        self._gather()
+        index = torch.from_numpy(self.active)
+        self.state = self.algorithm.initial() if batch.start is None else kept(batch.start, index)
+
+    @property
+    def status(self):
+        """The status of every run."""
+        return [STATUSES[code] for code in self._codes]
+
+    def _gather(self):
+        """Make the algorithm, targets and norms of the active runs."""
+        if not len(self.active):
+            return
+        batch, runs = self.batch, [self.batch.runs[i] for i in self.active]
+        index = torch.from_numpy(self.active).to(batch.labels.device)
+        seen = batch.ensemble.shared_by([run["m"] for run in runs])
+        self.algorithm = batch.algorithm(seen, batch.labels[index], runs, batch.seed)
+        self._targets = batch.targets[index]
+        self._norms = torch.linalg.matrix_norm(self._targets)
+
+    def run(self, until=None, after=None):
+        """Advance until every run has left, or to the last look not after iteration ``until``.
+
+        Parameters
+        ----------
+        until : int, optional
+        after : callable, optional
+            Called after every look.
+
+        Returns
+        -------
+        Descent
+        """
+        progress = Progress(self.batch.budgets, self.say)
+        for event in self.events:
+            if not len(self.active) or (until is not None and event > until):
+                break
+            if event > self._looked:
+                self._advance(event, progress)
+                if after is not None:
+                    after()
+        return self
+
+    def _advance(self, event, progress):
+        before = None
+        if self._sees_steps and event > self.iteration:
+            before = {name: tensor.clone() for name, tensor in self.state.items()}
+        self.state = self.algorithm.advance(self.state, self.iteration, event - self.iteration)
+        self.iteration = self._looked = event
+        view = (self.active, self.state, before, self._targets, self._norms, self._reads_train_error)
+        look = Look(self.batch, self.algorithm, event, *view)
+        done = np.zeros(len(self.active), bool)
+        for observer in self.batch.observers:
+            found = observer.look(look)
+            done |= False if found is None else found
+        progress.show(look)
+        self._leave(look, done)
+
+    def _leave(self, look, done):
+        """Take out the runs that are done, have spent their budget, or have diverged."""
+        leaving = done | look.spent | look.diverged
+        if not leaving.any():
+            return
+        for mask, name in ((look.spent, "budget"), (done, "converged"), (look.diverged, "diverged")):
+            self._codes[self.active[mask]] = STATUSES.index(name)
+        self.ended[self.active[leaving]] = self.iteration
+        self.state = kept(self.state, look.rows(~leaving))
+        self.active = self.active[~leaving]
+        self._gather()
+
+    def save(self):
+        """Return all that the batch has reached, as named arrays."""
+        arrays = {f"state.{name}": tensor.cpu().numpy() for name, tensor in self.state.items()}
+        for number, observer in enumerate(self.batch.observers):
+            arrays |= {f"memory-{number}.{name}": value for name, value in observer.save().items()}
+        reached = np.array([self.iteration, self._looked])
+        return {**arrays, "active": self.active, "status": self._codes, "ended": self.ended, "reached": reached}
+
+    def restore(self, arrays):
+        """Continue from what :meth:`save` returned for the same batch."""
+        self.iteration, self._looked = (int(number) for number in arrays["reached"])
+        self.active, self._codes, self.ended = (arrays[name].copy() for name in ("active", "status", "ended"))
+        device = self.batch.targets.device
+        # Copies: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+        self.state = {
+            name.removeprefix("state."): torch.from_numpy(array).clone().to(device)
+            for name, array in arrays.items()
+            if name.startswith("state.")
+        }
+        for number, observer in enumerate(self.batch.observers):
+            prefix = f"memory-{number}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            observer.restore(own)
+        self._gather()

@@ -1,0 +1,73 @@
+"""Observers: what a study wants to see of a batch while it descends, and where it wants to look.
+
+An observer's memory is named arrays, so that a killed batch continues with what had been seen.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+
+class Observer:
+    """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
+
+    Attributes
+    ----------
+    memory : dict of str to numpy.ndarray or torch.Tensor
+        All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
+    sees_steps : bool
+        Whether looks show the state before the last step (``Look.before``).
+    reads_train_error : bool
+        Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
+    """
+
+    sees_steps = False
+    reads_train_error = False
+
+    def prepare(self, batch) -> None:
+        """Make ``memory`` for a batch at its start."""
+        self.memory = {}
+
+    def moments(self, last: int) -> Iterable[int]:
+        """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
+        return ()
+
+    def look(self, look) -> np.ndarray | None:
+        """Take in an :class:`algoreg.engine.loop.Look`.
+
+        Returns
+        -------
+        numpy.ndarray of bool, or None
+            Of the active runs, those that are done and leave as ``converged``.
+        """
+        raise NotImplementedError
+
+    def save(self) -> dict[str, np.ndarray]:
+        """Return the memory as arrays."""
+        return {
+            name: value.cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+            for name, value in self.memory.items()
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a memory that :meth:`save` returned."""
+        for name, known in self.memory.items():
+            saved = arrays[name]
+            # Copies: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+            self.memory[name] = (
+                torch.from_numpy(saved).clone().to(known.device) if isinstance(known, torch.Tensor) else saved.copy()
+            )
+
+
+class Ends(Observer):
+    """Keeps the estimate that every run ends with: ``memory["estimates"]``, shape (B, d, d)."""
+
+    def prepare(self, batch):
+        """Make room for all estimates."""
+        self.memory = {"estimates": torch.zeros_like(batch.targets)}
+
+    def look(self, look):
+        """Keep the estimates of the runs whose time is over, or that have diverged."""
+        ending = look.spent | look.diverged
+        self.memory["estimates"][torch.from_numpy(look.active[ending])] = look.estimate[look.rows(ending)]

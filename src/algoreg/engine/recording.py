@@ -1,0 +1,118 @@
+"""Descents of an experiment: one batch of runs on one ensemble, whose errors and spectra are recorded."""
+
+import numpy as np
+import torch
+
+from algoreg import registry
+from algoreg.engine.loop import Batch, Descent
+from algoreg.engine.observers import Observer
+from algoreg.numerics import diagnostics
+from algoreg.spec.grids import recorded_iterations
+
+# Convergence is looked for every so many iterations where a run can stop early. Divergence is looked for at least
+# every DIVERGENCE_CHECK iterations, or, in long runs of cheap steps, so many times in all: a look costs a pass.
+CONVERGENCE_CHECK = 10
+DIVERGENCE_CHECK = 100
+DIVERGENCE_LOOKS = 1000
+LEADING_EIGENVALUES = 12
+
+
+class Recording(Observer):
+    """Records training and test errors, and leading eigenvalues, as rows that name their run.
+
+    Parameters
+    ----------
+    record : mapping
+        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`; every run's end is recorded, too.
+    stop : float or None
+        A run whose training error is below this at a look is done.
+    """
+
+    reads_train_error = True
+
+    def __init__(self, record, stop=None):
+        self.record, self.stop = record, stop
+
+    def prepare(self, batch):
+        """Begin without rows."""
+        self.leading = min(LEADING_EIGENVALUES, batch.targets.shape[1])
+        last, ends = int(batch.budgets.max()), set(map(int, batch.budgets))
+        self.error_points = {*recorded_iterations(self.record.get("errors", {}), last), *ends}
+        grid = self.record.get("spectrum")
+        self.spectrum_points = set() if grid is None else {*recorded_iterations(grid, last), *ends}
+        self._errors, self._spectra = [np.empty((0, 4))], [np.empty((0, 3 + self.leading))]
+
+    def moments(self, last):
+        """Return what is recorded, and where convergence or divergence is looked for."""
+        stride = max(DIVERGENCE_CHECK, last // DIVERGENCE_LOOKS) if self.stop is None else CONVERGENCE_CHECK
+        return {*self.error_points, *self.spectrum_points, *range(0, last + 1, stride)}
+
+    def look(self, look):
+        """Record the runs that have not diverged, and those that are done at any iteration."""
+        good, none = ~look.diverged, np.zeros(len(look.active), bool)
+        done = none if self.stop is None else good & (look.train_error < self.stop)
+        keep = good if look.iteration in self.error_points else done
+        if keep.any():
+            self._errors.append(self._rows(look, keep, look.train_error[keep], look.test_error[keep]))
+        keep = good if look.iteration in self.spectrum_points else done
+        if self.spectrum_points and keep.any():
+            leading, rank = diagnostics.spectrum(look.estimate[look.rows(keep)], self.leading)
+            self._spectra.append(self._rows(look, keep, rank.numpy(), leading.numpy()))
+        return done
+
+    @staticmethod
+    def _rows(look, keep, *columns):
+        return np.column_stack([look.active[keep], np.full(int(keep.sum()), look.iteration), *columns])
+
+    def save(self):
+        """Return ``errors`` (n, 4): run, iteration, training and test error; and ``spectra`` (k, 3 + leading): run, iteration,
+        effective rank, leading eigenvalues; float64, in the order recorded.
+        """
+        return {"errors": np.concatenate(self._errors), "spectra": np.concatenate(self._spectra)}
+
+    def restore(self, arrays):
+        """Go on from recorded rows."""
+        self._errors, self._spectra = [arrays["errors"]], [arrays["spectra"]]
+
+
+def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, stop=None):
+    """Return the batch of a descent on one ensemble.
+
+    Parameters
+    ----------
+    ensemble : algoreg.ensembles.base.Ensemble
+    factors : numpy.ndarray, shape (T, d, r)
+    labels : numpy.ndarray, shape (T, m)
+        Or whatever one row per target the ensemble's ``label`` returns.
+    algorithm : str
+        A module of ``algorithms``.
+    runs : list of mapping
+        Each with ``target, m, step, iterations`` and the algorithm's options.
+    record, stop
+        See :class:`Recording`.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If a label is not finite.
+    """
+    if not np.isfinite(labels).all():
+        raise ValueError("labels are not finite: the problem file is not usable")
+    place = {"device": ensemble.device, "dtype": ensemble.dtype}
+    number = torch.tensor([run["target"] for run in runs])
+    targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))[number].to(**place)
+    observers = [Recording(record, stop)]
+    known = torch.from_numpy(labels)[number].to(**place)
+    return Batch(ensemble, registry.algorithm(algorithm), runs, targets, known, observers, seed)
+
+
+def recorded(batch: Batch):
+    """Run the batch of :func:`recorded_batch` to its end in this process and return its arrays; see :func:`result`."""
+    return result(Descent(batch).run())
+
+
+def result(descent: Descent):
+    """Return the arrays of a finished recorded descent: ``errors, spectra`` (see :meth:`Recording.save`), ``status, ended``."""
+    (recording,) = descent.batch.observers
+    return {**recording.save(), "status": np.array(descent.status), "ended": descent.ended}

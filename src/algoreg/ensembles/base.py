@@ -1,0 +1,190 @@
+"""What every ensemble is: linear measurements of matrices, and what descents read of them.
+
+A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the settings' checks
+read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures (:mod:`algoreg.numerics.spaces`).
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Self
+
+import torch
+
+from algoreg.numerics.spaces import Space
+
+
+class Ensemble(ABC):
+    """Measurements ⟨A_i, X⟩, i = 1 … m, as descents see them: labels, the gradient of the squared loss, whole factored steps.
+
+    Attributes
+    ----------
+    provides : frozenset of str
+        ``gradient`` and ``descend``, the methods here; ``prefixes``: runs may know the first measurements only (``shared_by``);
+        ``single measurements``: ``select``, ``measure``, ``adjoint``, and labels by measurement; ``unpacked``: the method of this name;
+        ``truncation``: a ``factored_gradient`` with levels; ``isometry``: ``isometry_deviation``.
+    acts_on : str
+        The kind of :attr:`space`.
+    d, m : int
+        Matrix size and number of measurements.
+    number : int
+        Which ensemble of its problem this is: a name for random streams that belong to it.
+    device, dtype
+        Of its numbers; what is passed in must agree.
+    digest : str or None
+        SHA-256 of what was drawn, in float64, before any cast.
+    """
+
+    provides: frozenset[str] = frozenset({"gradient", "descend"})
+    acts_on: str = "symmetric"
+
+    def __init__(self, d, m, device, dtype, digest=None, number=0):
+        self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
+
+    @property
+    def space(self) -> Space:
+        """The space of the matrices that are measured."""
+        return Space(self.acts_on, self.d, self.d)
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, d: int, m: int, seed: int, ensemble: int, device="cpu", dtype=torch.float64) -> Self:
+        """Draw ensemble number ``ensemble`` from its named stream in float64, hash it and cast it."""
+
+    @abstractmethod
+    def label(self, targets: torch.Tensor) -> torch.Tensor:
+        """Return the labels that this ensemble gives to targets (T, d, d): T rows, which ``gradient`` and ``train_error`` take."""
+
+    @abstractmethod
+    def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), over what it knows [LMZ18, Appendix B]."""
+
+    @abstractmethod
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 3]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
+
+        Parameters
+        ----------
+        matrices : torch.Tensor, shape (B, d, d), symmetric
+        labels : torch.Tensor, a row per run
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, d)
+        """
+
+    def shared_by(self, counts: Sequence[int]) -> Self:
+        """Return this ensemble, sharing memory, as seen by runs of which run k knows the first ``counts[k]`` measurements.
+
+        Parameters
+        ----------
+        counts : sequence of int
+            Falling, each between 1 and m; all m unless the ensemble provides ``prefixes``.
+
+        Raises
+        ------
+        ValueError
+            If they are not.
+        """
+        if any(count != self.m for count in counts):
+            few = min(int(count) for count in counts)
+            raise ValueError(f"this ensemble does not contain prefixes: it is that of all m = {self.m}, not of {few}")
+        return self
+
+    def factored_gradient(self, factors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return M·U for X = UUᵀ of every run, factors and result of shape (B, d, k); see :meth:`gradient`."""
+        return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
+
+    def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
+        """Take ``count`` steps U ← U − ηMU of factored descents, M as in :meth:`gradient` at X = UUᵀ; overwrites the factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (B, d, k)
+        steps : torch.Tensor, shape (B,)
+            η of every run.
+        labels : torch.Tensor, a row per run
+        count : int
+
+        Returns
+        -------
+        torch.Tensor, shape (B, d, k)
+        """
+        for _ in range(count):
+            factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
+        return factors
+
+
+class Measurements(Ensemble):
+    """An ensemble that keeps its measurements one by one, so that runs may know only the first of them.
+
+    Attributes
+    ----------
+    block_rows, gpu_block_rows : int
+        How many measurements a pass handles together, on a CPU and on a GPU. (Compiled loops have blocks of their own:
+        ``kernels.passes``.)
+    counts : tuple of int or None
+        How many measurements each run knows; None where every run knows all of them.
+    """
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    block_rows: int
+    # On a GPU there is no core's cache to stay in, and every block costs launches.
+    gpu_block_rows = 16384
+
+    def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
+        super().__init__(d, m, device, dtype, digest, number)
+        self._know(counts)
+
+    def _know(self, counts):
+        """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
+        self.counts = counts
+        height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
+        edges = [*range(0, self.m, height), self.m]
+        if counts is None:
+            self._segments, self._divisor = [(*block, None) for block in pairwise(edges)], self.m
+            return
+        if list(counts) != sorted(counts, reverse=True) or not 1 <= counts[-1] <= counts[0] <= self.m:
+            raise ValueError(f"counts fall from at most m = {self.m} to at least 1, got {counts}")
+        edges = sorted({*edges, *counts})
+        self._segments = [
+            (start, stop, sum(count >= stop for count in counts))
+            for start, stop in pairwise(edges)
+            if counts[0] >= stop
+        ]
+        self._divisor = torch.tensor(counts, device=self.device, dtype=self.dtype)[:, None]
+
+    def shared_by(self, counts):
+        """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
+
+        Labels keep all their columns; those beyond a run's count do not matter.
+        """
+        counts = tuple(int(count) for count in counts)
+        shared = copy.copy(self)
+        shared._know(None if all(count == self.m for count in counts) else counts)
+        return shared
+
+    @abstractmethod
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
+        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m), also those that a run does not know."""
+
+    @abstractmethod
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return Σ_i w_i sym(A_i) of weights (B, m), shape (B, d, d)."""
+
+    @abstractmethod
+    def select(self, indices: torch.Tensor) -> "Measurements":
+        """Return the ensemble of the measurements with these indices, shape (n,), integers from 0 to m − 1: a copy."""
+
+    def label(self, targets):
+        """Return the labels that this ensemble gives to targets, shape (T, m); see :meth:`measure`."""
+        return self.measure(targets)
+
+    def train_error(self, matrices, labels):
+        """Return the relative error on the labels of every run; see :meth:`Ensemble.train_error`."""
+        residual = self.measure(matrices) - labels
+        if self.counts is not None:
+            unknown = torch.arange(self.m, device=self.device) >= self._divisor
+            residual, labels = residual.masked_fill(unknown, 0), labels.masked_fill(unknown, 0)
+        return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(labels, dim=1)

@@ -1,0 +1,107 @@
+"""What the workflow's jobs take of a tier's settings, beyond what stands in them word by word; the rules ask here."""
+
+import json
+from pathlib import Path
+
+from algoreg import sources
+from algoreg.spec import plan
+from algoreg.spec.chapters import SECTIONS, Chapter
+
+KINDS = ("svg", "pdf", "png")
+
+
+def tables(tier: dict) -> list[str]:
+    """Return the names of a tier's tables."""
+    return [*tier["experiments"], *tier["studies"]]
+
+
+def descent_runs(tier: dict, name: str) -> list[dict]:
+    """Return the runs of a descent, each on every target, in a fixed order."""
+    targets = range(tier["problems"][tier["descents"][name]["problem"]]["targets"])
+    return [{**run, "target": target} for run in plan.expand_runs(tier, name) for target in targets]
+
+
+def descent_plan(tier: dict, name: str, number: int) -> str:
+    """Return what a descent's job on an ensemble will do, in words."""
+    block, runs = tier["descents"][name], descent_runs(tier, name)
+    problem = tier["problems"][block["problem"]]
+    return (
+        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble {number + 1} of {problem['ensembles']}: "
+        f"{len(runs)} {block['algorithm']} runs × up to {max(run['iterations'] for run in runs)} iterations"
+    )
+
+
+def collected(tier: dict, experiment: str) -> list[tuple[str, int]]:
+    """Return the (descent, ensemble number) pairs of the files that an experiment's table collects."""
+    names = tier["experiments"][experiment]["descents"]
+    return [(name, number) for name in names for number in plan.descent_ensembles(tier, name)]
+
+
+def collected_sources(tier: dict, experiment: str) -> list[dict]:
+    """Return what each file of :func:`collected` holds: its problem, algorithm, ensemble number and runs."""
+    return [
+        {
+            "problem": tier["problems"][tier["descents"][name]["problem"]],
+            "algorithm": tier["descents"][name]["algorithm"],
+            "ensemble": number,
+            "runs": descent_runs(tier, name),
+        }
+        for name, number in collected(tier, experiment)
+    ]
+
+
+def spectrum_files(tier: dict) -> list[str]:
+    """Return the files below ``results/<tier>`` that the page shows eigenvalues of, each descent's with its problem's."""
+    files = []
+    for name in plan.spectrum_descents(tier):
+        end = f"ensemble-{plan.descent_ensembles(tier, name)[0]}.npz"
+        files += [f"descents/{name}/{end}", f"problems/{tier['descents'][name]['problem']}/{end}"]
+    return list(dict.fromkeys(files))
+
+
+def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
+    """Return the files below ``results/<tier>`` that are a chapter's: its claims, tables and figures."""
+    own = {name for section in SECTIONS for name in chapter.experiments.get(section, ())}
+    return [
+        *(f"claims/{entry['id']}.json" for entry in chapter.claims),
+        *(f"tables/{name}.csv" for name in tables(tier) if name in own),
+        *(f"figures/{name}.{kind}" for name in tier["figures"] if name in own for kind in KINDS),
+    ]
+
+
+def compared_files(tier: dict, reference: Path) -> dict[str, list[str]]:
+    """Return what is compared with a committed reference, as files below ``results/<tier>``.
+
+    That is the tier, or the part of it that the reference has; one of a whole tier is not read while rules are parsed.
+    """
+    part = None
+    if reference.exists():
+        with reference.open(encoding="utf-8") as handle:
+            if '"partial": true' in handle.read(40):
+                handle.seek(0)
+                part = json.load(handle)
+    if part is None:
+        verdicts, names = ["controls.json", "claims.json"], tables(tier)
+        problems = [f"{problem}/ensemble-{number}" for problem, number in plan.drawn_problems(tier)]
+    else:
+        verdicts = [f"claims/{claim['id']}.json" for claim in part["claims"]]
+        names, problems = [*part["tables"], *part["comparisons"]], part["problems"]
+    return {
+        "verdicts": verdicts,
+        "tables": [f"tables/{name}.csv" for name in names],
+        "problems": [f"problems/{name}.npz" for name in problems],
+    }
+
+
+def notebooks(tier: dict, folder: Path) -> dict[str, list[str]]:
+    """Return the names of a folder's notebooks, and which of the tables that each reads the tier lacks."""
+    has, found = set(tables(tier)), {}
+    for path in sorted(folder.glob("*.ipynb")):
+        needs = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("algoreg", {}).get("tables", ())
+        found[path.stem] = [name for name in needs if name not in has]
+    return found
+
+
+def published_files() -> list[Path]:
+    """Return the published curves of all chapters."""
+    return [path for folder in sources.chapters().values() for path in sorted(folder.glob("published/*.csv"))]

@@ -1,0 +1,35 @@
+"""The tables of studies: their columns, and how their parts are put together."""
+
+import pandas as pd
+
+from algoreg import sources
+
+
+def columns(name):
+    """Return the columns of a study's table: what names a row, what was measured, the status."""
+    return [
+        *sources.module_literal("studies", name, "KEYS"),
+        *sources.module_literal("studies", name, "VALUES"),
+        "status",
+    ]
+
+
+def collect(frames, name):
+    """Return the rows of all parts of a study, ordered by what names them.
+
+    Parameters
+    ----------
+    frames : list of pandas.DataFrame
+    name : str
+        A module of ``algoreg.studies``.
+
+    Raises
+    ------
+    ValueError
+        If two rows have the same name.
+    """
+    keys = list(sources.module_literal("studies", name, "KEYS"))
+    table = pd.concat(frames, ignore_index=True)
+    if table.duplicated(keys).any():
+        raise ValueError(f"study {name}: two rows with the same {', '.join(keys)}")
+    return table.sort_values(keys, kind="stable", ignore_index=True)[columns(name)]

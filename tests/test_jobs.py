@@ -1,0 +1,59 @@
+"""What the rules ask of a tier's settings, without Snakemake."""
+
+import json
+
+import pytest
+from conftest import ROOT
+
+from algoreg import jobs
+from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapters
+
+
+@pytest.fixture(scope="module")
+def tier():
+    """Return the smoke tier's settings."""
+    return settings.load_tier(ROOT / "config" / "smoke.yaml")
+
+
+def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):
+    files = [file for chapter in load_chapters() for file in jobs.chapter_files(tier, chapter)]
+    assert len(files) == len(set(files))
+    ids = [entry["id"] for chapter in load_chapters() for entry in chapter.claims]
+    wanted = [f"tables/{name}.csv" for name in jobs.tables(tier)] + [f"claims/{name}.json" for name in ids]
+    wanted += [f"figures/{name}.{kind}" for name in tier["figures"] for kind in ("svg", "pdf", "png")]
+    assert sorted(files) == sorted(wanted)
+
+
+def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
+    path = tmp_path / "smoke.json"
+    whole = jobs.compared_files(tier, path)
+    assert len(whole["tables"]) == len(jobs.tables(tier))
+    assert whole["verdicts"] == ["controls.json", "claims.json"]
+    part = {
+        "partial": True,
+        "claims": [{"id": "a"}],
+        "tables": {"b": 1},
+        "comparisons": {},
+        "problems": {"p/ensemble-0": 1},
+    }
+    path.write_text(json.dumps(part))
+    expected = {"verdicts": ["claims/a.json"], "tables": ["tables/b.csv"], "problems": ["problems/p/ensemble-0.npz"]}
+    assert jobs.compared_files(tier, path) == expected
+
+
+def test_notebooks_say_which_tables_they_lack(tier):
+    assert not any(jobs.notebooks(tier, ROOT / "notebooks").values())
+    without = {**tier, "studies": {}}
+    assert "rank_one_dynamics" in jobs.notebooks(without, ROOT / "notebooks")["04_rank_one"]
+
+
+def test_a_descents_plan_counts_its_runs(tier):
+    name = next(iter(tier["descents"]))
+    block = tier["descents"][name]
+    problem = tier["problems"][block["problem"]]
+    runs = jobs.descent_runs(tier, name)
+    assert len(runs) % problem["targets"] == 0
+    assert f"ensemble 1 of {problem['ensembles']}: {len(runs)} {block['algorithm']} runs" in jobs.descent_plan(
+        tier, name, 0
+    )
