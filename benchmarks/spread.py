@@ -18,7 +18,7 @@ import kernels as libraries
 from algoreg.judge import claims, published, reference
 from algoreg.spec import plan, settings
 from algoreg.store import records
-from algoreg.tell import report
+from algoreg.store.frames import frame_of
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def chosen_tables(tier, patterns):
 
 def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
-    frames = {name: report.frame_of(table) for name, table in tables.items()}
+    frames = {name: frame_of(table) for name, table in tables.items()}
     curves = {name: published.load_published(name) for name in published.curves()}
     registry = settings.load_claims()
     return {

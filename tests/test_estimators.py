@@ -14,7 +14,8 @@ from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, published
 from algoreg.judge.published import match
-from algoreg.tell import report, wording
+from algoreg.store.frames import frame_of
+from algoreg.tell import wording
 
 TARGETS, ENSEMBLES = 5, 3
 
@@ -158,7 +159,7 @@ def test_no_claim_takes_plain_means_of_values_over_decades():
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
             continue
-        frame = chosen(report.frame_of(reference["tables"][given["table"]]), given.get("where"))
+        frame = chosen(frame_of(reference["tables"][given["table"]]), given.get("where"))
         for key in PLAIN_MEANS[given["name"]]:
             _, values = cells(frame, given["by"], given[key])
             judged += 1

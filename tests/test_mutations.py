@@ -15,7 +15,7 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, reference
-from algoreg.tell import report
+from algoreg.store.frames import frame_of
 
 SMOKE = tier_settings("smoke")
 REFERENCES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "reference" / "runs").glob("*.json")}
@@ -115,7 +115,7 @@ def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
 def evidence():
     """Return the registry's entries and the committed quick tables that judge them."""
     registry = registered_claims()
-    tables = {name: report.frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
+    tables = {name: frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
     seed = tier_settings("quick")["seed"]
     return {entry["id"]: entry for entry in registry}, tables, seed
 

@@ -5,7 +5,7 @@ import pandas as pd
 from algoreg.judge import claims, published
 from algoreg.judge.reference import CLAIM_FIELDS, short
 from algoreg.spec import plan
-from algoreg.tell.report import frame_of
+from algoreg.store.frames import frame_of
 
 
 def rejudged(content, tier, registry):

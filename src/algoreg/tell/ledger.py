@@ -14,7 +14,8 @@ import numpy as np
 from algoreg import registry
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
-from algoreg.tell.report import frame_of, number, said_of, verdicts_beside
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import number, said_of, verdicts_beside
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100

@@ -3,9 +3,6 @@
 import re
 from collections import Counter
 
-import numpy as np
-import pandas as pd
-
 from algoreg.tell.wording import say, verdicts_of
 
 # The order in which verdicts are counted.
@@ -67,14 +64,6 @@ def markdown(header, rows):
 def number(value):
     """Return a number for a Markdown table."""
     return "–" if value is None else f"{value:.3g}"
-
-
-def frame_of(table):
-    """Return a reference's table as a DataFrame: what names a row, its status, what was measured."""
-    frame = pd.DataFrame({**table["keys"], "status": table["status"]})
-    for value in table.keys() - {"keys", "status"}:
-        frame[value] = np.array([np.nan if x is None else x for x in table[value]], dtype=float)
-    return frame
 
 
 def said_of(claim, entry, verdicts=None, digits=3):

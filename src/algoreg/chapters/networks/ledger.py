@@ -3,11 +3,13 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
+from algoreg.analysis.exponents import mean_slope
 from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
-from algoreg.chapters.networks.estimands import example_thresholds, late_slopes, slope
+from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.numerics.seeds import stream
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 # What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).
 HIGH, LOW = 0.01, 0.001
@@ -56,7 +58,7 @@ def lemma_a1(reference):
             part = table[(table["truncation"] == truncation) & (table["direction"] == direction)]
             points, values = cells(part, [along], "deviation")
             rng = stream("bootstrap", passage="lemma_a1", along=along, kind=label)
-            found = interval_of(lambda part, x=[p for (p,) in points]: slope(x, part), np.log(values), rng)
+            found = interval_of(lambda part, x=[p for (p,) in points]: mean_slope(x, part), np.log(values), rng)
             lines.append([along, label, _interval(found)])
     return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
 
@@ -169,7 +171,7 @@ def thm12_examples(reference):
             for tolerance in (0.3, 0.1):
                 points, found, censored = example_thresholds(frame, along, tolerance)
                 rng = stream("bootstrap", passage="thm12_examples", along=along, variant=variant, tolerance=tolerance)
-                exponent = interval_of(lambda part, x=points: slope(x, part), np.log(found), rng)
+                exponent = interval_of(lambda part, x=points: mean_slope(x, part), np.log(found), rng)
                 counts = ", ".join(f"{np.exp(np.log(one).mean()):.0f}" for one in found)
                 sizes = ", ".join(str(point) for point in points)
                 outside = f"{censored.sum()} of {censored.size}"

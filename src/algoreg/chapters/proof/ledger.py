@@ -6,7 +6,8 @@ from algoreg.chapters.proof.estimands import bracketed_need
 from algoreg.judge.claims import verdict
 from algoreg.judge.estimands import largest_mean, smallest_mean
 from algoreg.numerics.seeds import stream
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 
 def _bracket(frame):

@@ -3,7 +3,8 @@
 from algoreg.analysis.cells import chosen
 from algoreg.chapters.remarks.figures import nearest_then_away
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 # An end counts as X* within this relative distance: far below what two different solutions lie apart, far above what
 # α = 10⁻¹² leaves where the limit is X*.

@@ -6,7 +6,8 @@ import pandas as pd
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 
 def _by_ratio(frame, ratios):

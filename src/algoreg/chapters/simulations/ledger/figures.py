@@ -7,7 +7,8 @@ import pandas as pd
 
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 
 @passage()

@@ -6,7 +6,8 @@ from algoreg.analysis.cells import paired_logs
 from algoreg.analysis.intervals import crossed_interval
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.numerics.seeds import stream
-from algoreg.tell.report import frame_of, markdown, number, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, number, passage
 
 RULES = {
     "inverse_root_rank": "η ∝ 1/√r, the theorem's",

@@ -6,7 +6,8 @@ from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
-from algoreg.tell.report import frame_of, markdown, passage
+from algoreg.store.frames import frame_of
+from algoreg.tell.report import markdown, passage
 
 SPECTRA = ("flat", "columns")
 
