@@ -7,15 +7,21 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
 from hypothesis import settings
 
+from algoreg.analysis import intervals
+from algoreg.engine import study
 from algoreg.judge import reference
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
+from algoreg.spec.messages import in_file
+from algoreg.spec.plan import study_options
+from algoreg.store import study_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -36,6 +42,18 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "replicates(count): how many resamples an interval takes in this test")
+
+
+@pytest.fixture(autouse=True)
+def resampled(request, monkeypatch):
+    """Let intervals take as many resamples as a test's mark says: few are quick, many are exact."""
+    mark = request.node.get_closest_marker("replicates")
+    if mark is not None:
+        monkeypatch.setattr(intervals, "REPLICATES", *mark.args)
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """Close what a test drew: matplotlib keeps every figure, and warns beyond twenty."""
@@ -51,12 +69,12 @@ def tier_settings(tier):
 
 @cache
 def _tier_settings(tier):
-    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml", SCHEMAS)
+    return tiers.load_tier(ROOT / "config" / f"{tier}.yaml")
 
 
 def registered_claims():
     """Return the claims of all chapters."""
-    return tiers.load_claims(SCHEMAS)
+    return tiers.load_claims()
 
 
 def setting_problems(content, file="tier.yaml"):
@@ -68,10 +86,36 @@ def setting_problems(content, file="tier.yaml"):
         As :func:`tier_settings` returns them, changed by the test.
     """
     try:
-        tiers.validate_tier(content, file, SCHEMAS)
+        tiers.check_tier(content, in_file(file))
     except tiers.SettingsError as error:
         return error.problems
     return []
+
+
+def option_problems(name, **changes):
+    """Return the lines that say what is wrong with the smoke tier when options of a study are others."""
+    content = tier_settings("smoke")
+    content["studies"][name]["options"] |= changes
+    return setting_problems(content)
+
+
+def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
+    """Return a study's table as the workflow makes it, on a CPU: options completed, rows in order.
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    options : dict
+        Of the study; defaults may be left out.
+    seed : int
+    ensembles : iterable of int
+        The numbers of the ensembles that are measured.
+    dtype : torch.dtype
+    """
+    complete = study_options({"study": name, "options": options})
+    context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
+    return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
 def copy_repository(folder):
@@ -80,6 +124,7 @@ def copy_repository(folder):
     for name in (
         "Snakefile",
         "config",
+        "references.bib",
         "workflow",
         "scripts",
         "tools",

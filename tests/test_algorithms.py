@@ -1,4 +1,5 @@
 import numpy as np
+import plain
 import pytest
 import torch
 
@@ -7,7 +8,6 @@ from algoreg.engine.loop import Descent
 from algoreg.engine.recording import recorded, recorded_batch, result
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics import problems
-from algoreg.numerics.svec import smat
 
 D, M, SEED = 7, 60, 5
 PROBLEM = {"ensemble": "gaussian", "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 3}
@@ -40,10 +40,10 @@ def errors_at_end(batch, count):
     return np.array([errors[errors[:, 0] == k][-1, 2:] for k in range(count)])
 
 
-def relative_errors(x, full, arrays, target, m):
-    labels, goal = arrays["labels"][target][:m], arrays["factors"][target] @ arrays["factors"][target].T
-    residual = np.einsum("mij,ij->m", full[:m], x) - labels
-    return [np.linalg.norm(residual) / np.linalg.norm(labels), np.linalg.norm(x - goal) / np.linalg.norm(goal)]
+def known_of(ensemble, arrays, target, m=M):
+    """Return the measurement matrices and labels that a run knows, and its goal."""
+    goal = arrays["factors"][target] @ arrays["factors"][target].T
+    return plain.unpack(ensemble.rows.double().numpy(), D)[:m], arrays["labels"][target][:m], goal
 
 
 def test_projection_is_the_nearest_psd_matrix():
@@ -51,8 +51,7 @@ def test_projection_is_the_nearest_psd_matrix():
     matrices += matrices.transpose(0, 2, 1)
     result = projected.project(torch.from_numpy(matrices)).numpy()
     for matrix, mine in zip(matrices, result, strict=True):
-        values, vectors = np.linalg.eigh(matrix)
-        np.testing.assert_allclose(mine, (vectors * np.maximum(values, 0)) @ vectors.T, atol=1e-12)
+        np.testing.assert_allclose(mine, plain.nearest_psd(matrix), atol=1e-12)
         # Moreau: what was taken away is negative semidefinite and orthogonal to what is left.
         assert np.linalg.eigvalsh(matrix - mine).max() < 1e-12
         assert abs(np.sum((matrix - mine) * mine)) < 1e-10
@@ -71,39 +70,32 @@ def test_projection_of_a_matrix_that_is_not_finite_is_nan_and_leaves_the_others_
 def test_projected_against_a_plain_loop(start):
     run = projected_run(target=1, m=40, start=start)
     batch, arrays, ensemble = make("projected", [run])
-    full = smat(ensemble.rows, D).numpy()
-    x = np.eye(D) * (start == "identity")
-    for _ in range(50):
-        residual = np.einsum("mij,ij->m", full[:40], x) - arrays["labels"][1][:40]
-        values, vectors = np.linalg.eigh(x - 0.1 * np.einsum("m,mij->ij", residual, full[:40]) / 40)
-        x = (vectors * np.maximum(values, 0)) @ vectors.T
-    np.testing.assert_allclose(errors_at_end(batch, 1)[0], relative_errors(x, full, arrays, 1, 40), rtol=1e-8)
+    matrices, labels, goal = known_of(ensemble, arrays, 1, 40)
+    x = plain.projected(np.eye(D) * (start == "identity"), matrices, labels, 0.1, 50)
+    expected = plain.relative_errors(x, matrices, labels, goal)
+    np.testing.assert_allclose(errors_at_end(batch, 1)[0], expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_stochastic_against_a_plain_loop_with_the_same_sample_order(dtype, tolerance):
     batch, arrays, ensemble = make("stochastic", [stochastic_run(target=2, m=50)], dtype)
-    full = smat(ensemble.rows, D).double().numpy()
-    u, order = np.eye(D), stochastic.samples(SEED, 0, 0, 120, 50)
-    for i in order:
-        u = u - 0.003 * (np.sum(full[i] * (u @ u.T)) - arrays["labels"][2][i]) * full[i] @ u
+    matrices, labels, goal = known_of(ensemble, arrays, 2, 50)
+    order = stochastic.samples(SEED, 0, 0, 120, 50)
     assert order.max() < 50
-    np.testing.assert_allclose(
-        errors_at_end(batch, 1)[0], relative_errors(u @ u.T, full, arrays, 2, 50), rtol=tolerance
-    )
+    u = plain.stochastic(np.eye(D), matrices, labels, 0.003, order[:, None])
+    expected = plain.relative_errors(u @ u.T, matrices, labels, goal)
+    np.testing.assert_allclose(errors_at_end(batch, 1)[0], expected, rtol=tolerance)
 
 
 def test_mini_batches_against_a_plain_loop():
     runs = [stochastic_run(batch_size=b, step=0.02, target=t) for b, t in ((4, 0), (4, 1), (M, 0))]
     batch, arrays, ensemble = make("stochastic", runs)
-    full = smat(ensemble.rows, D).numpy()
     for k, run in enumerate(runs):
-        b, labels = run["batch_size"], arrays["labels"][run["target"]]
-        u, order = np.eye(D), stochastic.samples(SEED, 0, 0, 120 * b, M).reshape(120, b)
-        for drawn in order:
-            residual = np.einsum("mij,ij->m", full[drawn], u @ u.T) - labels[drawn]
-            u = u - 0.02 * np.einsum("m,mij->ij", residual, full[drawn]) / b @ u
-        expected = relative_errors(u @ u.T, full, arrays, run["target"], M)
+        matrices, labels, goal = known_of(ensemble, arrays, run["target"])
+        b = run["batch_size"]
+        order = stochastic.samples(SEED, 0, 0, 120 * b, M).reshape(120, b)
+        u = plain.stochastic(np.eye(D), matrices, labels, 0.02, order)
+        expected = plain.relative_errors(u @ u.T, matrices, labels, goal)
         np.testing.assert_allclose(errors_at_end(batch, 3)[k], expected, rtol=1e-8)
 
 

@@ -19,6 +19,7 @@ FLOORS = (
     "spec",
     "registry",
     "store",
+    "jobs",
     "numerics",
     "engine.kernels",
     "ensembles",
@@ -30,23 +31,17 @@ FLOORS = (
     "chapters",
 )
 UPWARDS = {
-    ("algoreg.engine.study", "algoreg.tell.columns"),
-    ("algoreg.judge.claims", "algoreg.tell.columns"),
-    ("algoreg.judge.claims", "algoreg.tell.wording"),
     ("algoreg.judge.rejudge", "algoreg.tell.report"),
     ("algoreg.numerics.measurements", "algoreg.engine.cuda_graphs"),
-    ("algoreg.spec.settings", "algoreg.tell.columns"),
 }
-NAME_A_CHAPTERS_WORK = {"sources", "spec.settings", "tell.columns", "tell.page", "tell.report"}
+NAME_A_CHAPTERS_WORK = {"sources", "spec.fitting", "tell.page"}
 
 LONGEST_MODULE = 400
 LONG_MODULES = {
     "chapters.proof.figures",
     "engine.kernels.passes",
     "judge.reference",
-    "spec.settings",
     "tell.page",
-    "tell.report",
 }
 LONGEST_FUNCTION = 60
 LONG_FUNCTIONS = {
@@ -57,7 +52,6 @@ LONG_FUNCTIONS = {
     "chapters.proof.studies.rank_one_dynamics.measure",
     "chapters.proof.studies.rank_r_dynamics.measure",
     "judge.claims.judge",
-    "tell.documents.claims_document",
     "tell.documents.tables_document",
     "tell.page.comparisons",
     "tell.page.interval_axis",

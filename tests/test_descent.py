@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import plain
 import pytest
 import torch
 
@@ -83,21 +84,13 @@ def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
     assert np.array_equal(found["errors"], recorded(batch)["errors"])
 
 
-def test_against_a_plain_autograd_loop():
+def test_against_a_plain_loop():
     batch, arrays, ensemble = make([run(alpha=0.3, step=0.08, iterations=50, target=1)])
     errors = recorded(batch)["errors"]
-    full, labels = smat(ensemble.rows, 7), torch.from_numpy(arrays["labels"][1])
-    target = torch.from_numpy(arrays["factors"][1] @ arrays["factors"][1].T)
-    u = 0.3 * torch.eye(7, dtype=torch.float64)
-    for _ in range(50):
-        u = u.detach().requires_grad_()
-        loss = ((torch.einsum("mij,ij->m", full, u @ u.T) - labels) ** 2).mean() / 4
-        loss.backward()
-        u = u - 0.08 * u.grad
-    x = (u @ u.T).detach()
-    residual = torch.einsum("mij,ij->m", full, x) - labels
-    expected = [residual.norm() / labels.norm(), (x - target).norm() / target.norm()]
-    np.testing.assert_allclose(errors[-1, 2:], expected, rtol=1e-9)
+    matrices, labels = plain.unpack(ensemble.rows.numpy(), 7), arrays["labels"][1]
+    u = plain.factored(0.3 * np.eye(7), matrices, labels, 0.08, 50)
+    goal = arrays["factors"][1] @ arrays["factors"][1].T
+    np.testing.assert_allclose(errors[-1, 2:], plain.relative_errors(u @ u.T, matrices, labels, goal), rtol=1e-9)
 
 
 def test_a_run_alone_agrees_with_the_same_run_in_a_batch():

@@ -12,14 +12,10 @@ from conftest import registered_claims
 from scipy.stats import chi2
 
 from algoreg import sources
-from algoreg.analysis import intervals
 from algoreg.judge.published import curves
 from algoreg.tell import figures
 
-
-@pytest.fixture(autouse=True)
-def few_replicates(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 50)
+pytestmark = pytest.mark.replicates(50)
 
 
 def crossed(values, seed=0, **axes):

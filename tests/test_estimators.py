@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from conftest import ROOT, registered_claims
 
-from algoreg.analysis import intervals
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval, log_spread
 from algoreg.analysis.predictions import prediction_interval, variance_components
@@ -30,9 +29,9 @@ def crossed(rng, spreads, targets=TARGETS, ensembles=ENSEMBLES):
     )
 
 
+@pytest.mark.replicates(200)
 @pytest.mark.parametrize("spreads", [(1.0, 0.0, 0.3), (0.3, 1.0, 0.3), (0.5, 0.5, 0.5), (0.0, 0.0, 1.0)])
-def test_the_crossed_interval_covers(spreads, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
+def test_the_crossed_interval_covers(spreads):
     rng = np.random.default_rng(1)
     trials, covered = 400, 0
     for _ in range(trials):
@@ -63,6 +62,7 @@ def tail_limit(trials):
     return 0.025 + 4 * np.sqrt(0.025 * 0.975 / trials)
 
 
+@pytest.mark.replicates(150)
 @pytest.mark.parametrize(
     ("kind", "spreads", "targets", "ensembles", "exact"),
     [
@@ -75,9 +75,8 @@ def tail_limit(trials):
         ("heavy", (1.0, 0.0, 0.3), 5, 3, False),
     ],
 )
-def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact, monkeypatch):
+def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, exact):
     """As means of logs these are geometric means of lognormal values."""
-    monkeypatch.setattr(intervals, "REPLICATES", 150)
     rng = np.random.default_rng(11)
 
     def trial():
@@ -92,9 +91,9 @@ def test_each_tail_of_the_crossed_interval(kind, spreads, targets, ensembles, ex
         assert below + above > 0.012
 
 
+@pytest.mark.replicates(150)
 @pytest.mark.parametrize(("spread", "covers"), [(PLAIN_LOG_SPREAD, True), (2**0.5, False)])
-def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 150)
+def test_the_plain_mean_of_values_over_decades_is_not_covered_but_their_geometric_mean_is(spread, covers):
     rng = np.random.default_rng(12)
     each = spread / 2**0.5
     draws = [crossed_effects(rng, "gaussian", (each, each, 0.0), TARGETS, ENSEMBLES) for _ in range(300)]

@@ -4,6 +4,7 @@ import ctypes
 import platform
 
 import numpy as np
+import plain
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -40,14 +41,11 @@ def draw(seed, d, m, runs, columns=None, dtype=torch.float64):
 
 
 def plain_steps(rows, d, factors, steps, labels, counts, count):
-    """Descend one run after the other, in float64 and with products of a library."""
-    ends = []
-    for u, step, y, m in zip(factors.double(), steps.double(), labels.double(), counts, strict=True):
-        a = rows[:m].double()
-        for _ in range(count):
-            u = u - step * smat((a @ svec(u @ u.mT) - y[:m]) @ a / m, d) @ u
-        ends.append(u)
-    return torch.stack(ends)
+    """Descend one run after the other, in float64 and on whole matrices."""
+    matrices = plain.unpack(rows.double().numpy(), d)
+    runs = zip(factors.double().numpy(), steps.tolist(), labels.double().numpy(), counts, strict=True)
+    ends = [plain.factored(u, matrices[:m], y[:m], step, count) for u, step, y, m in runs]
+    return torch.from_numpy(np.stack(ends))
 
 
 def close(found, expected, dtype, size=1.0):
@@ -172,13 +170,12 @@ def samples(seed, d, m, runs, count, columns=None, dtype=torch.float64):
 def test_single_samples_against_plain_steps(d, columns, m, runs, count, dtype):
     matrices, order, u, y, steps = samples(d, d, m, runs, count, columns, dtype)
     before = u.clone()
-    ends, plain = passes.single_samples(matrices, order, u, y, steps), u.double()
+    ends = passes.single_samples(matrices, order, u, y, steps)
     assert torch.equal(u, before)
-    for i in order.tolist():
-        product = matrices[i].double() @ plain
-        residual = (product * plain).sum((1, 2)) - y[:, i].double()
-        plain = plain - (steps.double() * residual)[:, None, None] * product
-    close(ends, plain, dtype, 1 / d)
+    whole, draws = matrices.double().numpy(), order.numpy()[:, None]
+    runs = zip(u.double().numpy(), y.double().numpy(), steps.tolist(), strict=True)
+    expected = np.stack([plain.stochastic(start, whole, labels, step, draws) for start, labels, step in runs])
+    close(ends, torch.from_numpy(expected), dtype, 1 / d)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

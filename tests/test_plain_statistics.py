@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from algoreg.analysis import intervals, thresholds
+from algoreg.analysis import thresholds
 from algoreg.analysis.intervals import crossed_interval
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.simulations import estimands as simulations
@@ -20,10 +20,10 @@ def half_width(variances, freedoms):
     return student.ppf(0.975, freedom) * math.sqrt(total)
 
 
+@pytest.mark.replicates(40_000)
 @pytest.mark.parametrize(("of_targets", "of_ensembles"), [(0.1, 1.0), (1.0, 0.1), (1.0, 1.0)])
-def test_the_half_width_has_satterthwaites_degrees_of_freedom(of_targets, of_ensembles, monkeypatch):
+def test_the_half_width_has_satterthwaites_degrees_of_freedom(of_targets, of_ensembles):
     # Enough resamples that their variance is that of all resamples within a percent or so.
-    monkeypatch.setattr(intervals, "REPLICATES", 40_000)
     targets, ensembles = of_targets * np.array([-2.0, -1, 0, 1, 2]), of_ensembles * np.array([-1.0, 0, 1])
     values = targets[:, None] + ensembles[None, :]
     estimate = crossed_interval(lambda t, e: values[t][:, e].mean(), 5, 3, np.random.default_rng(0))
@@ -57,9 +57,9 @@ def test_a_prediction_allows_for_what_neither_target_nor_ensemble_explains():
     assert math.log(high) == pytest.approx(half)
 
 
+@pytest.mark.replicates(50)
 @pytest.mark.parametrize(("published", "factor"), [(5.0, 1.0), (10.0, 2.0), (2.5, 2.0)])
-def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 50)
+def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor):
     # The mean of 1, 9, 1, 9 is 5 (their geometric mean is 3).
     runs = [
         {"d": 100, "alpha": 0.1, "target": t, "ensemble": e, "test_error": [1.0, 9.0][e]}

@@ -4,28 +4,21 @@ import hashlib
 import math
 
 import numpy as np
-import pandas as pd
+import plain
 import pytest
 import torch
+from conftest import measured
 from scipy.optimize import minimize
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.chapters import li2018
 from algoreg.chapters.proof.studies import rank_r_dynamics
-from algoreg.engine import study
 from algoreg.ensembles import rank_one, wishart
 from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import settings
 
 SEED = 5
-
-
-def rows_of(name, options, ensembles=(0,)):
-    context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    complete = settings.study_options({"study": name, "options": options})
-    return pd.DataFrame(study.measure(name, complete, context))
 
 
 def columns_of(d, rank, target):
@@ -86,7 +79,7 @@ def test_a_run_that_falls_three_times_as_fast_as_proposition_43_promises_has_the
 def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symmetric_matrices():
     d, generator = 4, np.random.default_rng(0)
     upper = np.triu_indices(d)
-    table = rows_of("x_space", {"d": d, "rank": 1, "m": [3, 6, 10], "targets": 2, "iterations": 5})
+    table = measured("x_space", {"d": d, "rank": 1, "m": [3, 6, 10], "targets": 2, "iterations": 5}, seed=SEED)
     for m, part in table.groupby("m"):
         shares = []
         for _ in range(600):
@@ -118,8 +111,10 @@ def dense_of_rank(gram, d, rank, starts, sign):
 
 def test_lemma_22_is_held_against_the_constant_of_twice_the_rank_and_lemma_23_of_one_more():
     d, m = 4, 30
-    table = rows_of("isometry_lemmas", {"d": d, "rank": [1, 2], "certified": [m], "starts": 8, "rounds": 60})
-    plain = table[table["trace_weight"] == 0].set_index(["lemma", "rank"])["delta_low"]
+    table = measured(
+        "isometry_lemmas", {"d": d, "rank": [1, 2], "certified": [m], "starts": 8, "rounds": 60}, seed=SEED
+    )
+    unweighted = table[table["trace_weight"] == 0].set_index(["lemma", "rank"])["delta_low"]
     gram = wishart.Ensemble.draw(d, m, SEED, 0).gram.numpy()
     constants = {
         rank: max(dense_of_rank(gram, d, rank, 12, -1) - 1, 1 - dense_of_rank(gram, d, rank, 12, 1))
@@ -133,12 +128,12 @@ def test_lemma_22_is_held_against_the_constant_of_twice_the_rank_and_lemma_23_of
         ("operator", 1, 2),
         ("operator", 2, 3),
     ):
-        assert plain[lemma, rank] == pytest.approx(constants[needed], rel=5e-3), (lemma, rank)
+        assert unweighted[lemma, rank] == pytest.approx(constants[needed], rel=5e-3), (lemma, rank)
 
 
 def test_the_two_roots_are_those_of_the_largest_and_the_smallest_eigenvalue():
     d, m = 3, 60
-    table = rows_of("rip", {"d": [d], "rank": [d], "m": [m], "starts": 6, "rounds": 200})
+    table = measured("rip", {"d": [d], "rank": [d], "m": [m], "starts": 6, "rounds": 200}, seed=SEED)
     row = table[table["attack"] == "adversarial"].iloc[0]
     # Of full rank the attacked constants are those of G itself.
     values = np.linalg.eigvalsh(wishart.Ensemble.draw(d, m, SEED, 0).gram.numpy())
@@ -149,7 +144,7 @@ def test_the_two_roots_are_those_of_the_largest_and_the_smallest_eigenvalue():
 def test_of_adversarial_directions_the_worst_counts():
     d, m, directions = 5, 40, 4
     options = {"d": [d], "m": [m], "delta": [0.1], "directions": directions}
-    table = rows_of("truncation_lemma", options).set_index(["truncation", "direction"])
+    table = measured("truncation_lemma", options, seed=SEED).set_index(["truncation", "direction"])
     x = rank_one.Ensemble.draw(d, m, SEED, 0).vectors.numpy()
     longest = sorted(x, key=np.linalg.norm)[-directions:]
     for truncation, level in (("printed", math.log(10)), ("proof", math.log(10) ** 2), ("none", math.inf)):
@@ -162,34 +157,19 @@ def test_of_adversarial_directions_the_worst_counts():
         assert min(deviations[1:]) < 0.98 * max(deviations[1:])
 
 
-def plain_network(x, y, tau, alpha, step, level, rescaled, iterations):
-    """Return UUᵀ after Algorithm 1 of quadratic networks from αI, or plain descent, sample by sample."""
-    u = alpha * np.eye(x.shape[1])
-    for _ in range(iterations):
-        m = np.zeros((x.shape[1], x.shape[1]))
-        for a, label in zip(x, y, strict=True):
-            predicted = np.linalg.norm(u.T @ a) ** 2
-            if predicted <= level:
-                m += (predicted - label) * np.outer(a, a) / len(x)
-        excess = np.sum(u**2) - tau
-        u = (u - step * m @ u) / (1 - step * excess if rescaled else 1)
-    return u @ u.T
-
-
 def test_algorithm_1_drops_predictions_above_ten_times_tau():
     d, m, rank, alpha, step = 4, 200, 1, 1.1, 0.02
     options = {"d": d, "rank": rank, "kappa": 1.0, "m": [m], "targets": 2, "variants": ["algorithm-1"]}
     options |= {"alpha": [alpha], "step": step, "time": 0.2}
-    table = rows_of("quadratic_network", options).set_index("target")["test_error"]
+    table = measured("quadratic_network", options, seed=SEED).set_index("target")["test_error"]
     x = rank_one.Ensemble.draw(d, m, SEED, 0).vectors.numpy()
     for target in range(2):
         u = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, d, rank, SEED, target)
         planted, y = u @ u.T, np.sum((x @ u) ** 2, axis=1)
-        end = plain_network(x, y, 1.0, alpha, step, 10.0, True, 10)
-        error = np.linalg.norm(end - planted) / np.linalg.norm(planted)
-        assert table[target] == pytest.approx(error, rel=1e-9)
         # With twice the level the same run ends elsewhere: some prediction lies between them.
-        looser = plain_network(x, y, 1.0, alpha, step, 20.0, True, 10)
+        ends = [plain.network(alpha * np.eye(d), x, y, 10, tau=1.0, step=step, level=level) for level in (10.0, 20.0)]
+        end, looser = (u @ u.T for u in ends)
+        assert table[target] == pytest.approx(plain.relative_error(end, planted), rel=1e-9)
         assert np.linalg.norm(looser - end) > 1e-3
 
 
@@ -197,7 +177,7 @@ def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
     d, alpha, step, time = 5, 0.05, 0.2, 3.0
     options = {"d": [d], "rank": [1, 2], "m_over_dr": [2, 4], "targets": 2, "variants": ["plain"]}
     options |= {"alpha": alpha, "step": step, "time": time}
-    table = rows_of("quadratic_thresholds", options)
+    table = measured("quadratic_thresholds", options, seed=SEED)
     assert len(table) == 2 * 2 * 2
     for _, row in table.iterrows():
         rank, m = int(row["rank"]), int(row["m"])
@@ -205,34 +185,22 @@ def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
         u = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, int(row["target"]))
         planted, y = u @ u.T, np.sum((x @ u) ** 2, axis=1)
         eta = step / (1 + rank)
-        end = plain_network(x, y, rank, alpha, eta, math.inf, False, math.ceil(time / eta))
-        error = np.linalg.norm(end - planted) / np.linalg.norm(planted)
-        assert row["test_error"] == pytest.approx(error, rel=1e-8)
+        end = plain.network(alpha * np.eye(d), x, y, math.ceil(time / eta), tau=rank, step=eta, rescaling=0)
+        assert row["test_error"] == pytest.approx(plain.relative_error(end @ end.T, planted), rel=1e-8)
 
 
 def test_the_change_of_a_start_is_its_largest_so_far():
     d, rank, m_per_dr, alpha, step = 5, 2, 3, 0.1, 0.2
     options = {"d": d, "rank": rank, "kappa": 1.5, "alpha": alpha, "m_per_dr": m_per_dr, "step": step}
-    table = rows_of("starts", options | {"time": 6, "points": 12, "targets": 2})
+    table = measured("starts", options | {"time": 6, "points": 12, "targets": 2}, seed=SEED)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": [1, 1 / 1.5]}, d, rank, SEED, 0)
     planted, m = factor @ factor.T, m_per_dr * d * rank
-    packed = np.concatenate(list(packed_rows(d, m, SEED, 0)))
-    upper = np.triu_indices(d)
-    matrices = np.zeros((m, d, d))
-    matrices[:, upper[0], upper[1]] = packed / np.where(upper[0] == upper[1], 1, 2**0.5)
-    matrices = np.where(np.tri(d, dtype=bool).T, matrices, matrices.transpose(0, 2, 1))
-    assert (matrices == matrices.transpose(0, 2, 1)).all()
-
-    def descended(u, count):
-        for _ in range(count):
-            residuals = np.einsum("mij,ij->m", matrices, u @ u.T - planted)
-            u = u - step * np.einsum("m,mij->ij", residuals, matrices) @ u / m
-        return u
-
+    matrices = plain.unpack(np.concatenate(list(packed_rows(d, m, SEED, 0))), d)
+    labels = plain.measure(matrices, planted)
     run = table[(table["start"] == "gaussian") & (table["target"] == 0)].sort_values("iteration")
     both, iteration, apart = [alpha * np.eye(d), alpha * start_matrix("gaussian", d, SEED, 0).numpy()], 0, []
     for look in run["iteration"]:
-        both, iteration = [descended(u, look - iteration) for u in both], look
+        both, iteration = [plain.factored(u, matrices, labels, step, look - iteration) for u in both], look
         apart.append(np.linalg.norm(both[0] @ both[0].T - both[1] @ both[1].T) / np.linalg.norm(planted))
     np.testing.assert_allclose(run["change"], np.maximum.accumulate(apart), rtol=1e-7)
     assert apart[-1] < 0.5 * max(apart), "it never fell: the largest so far is the last"

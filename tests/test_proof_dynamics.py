@@ -1,29 +1,20 @@
 import math
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
-import pandas as pd
+import plain
 import pytest
 import torch
-from conftest import registered_claims, tier_settings
+from conftest import measured, registered_claims, tier_settings
 from test_ensembles import symmetric
 
-from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters import li2018
 from algoreg.chapters.proof import decompositions
 from algoreg.chapters.proof.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
-from algoreg.engine import study
 from algoreg.ensembles import gram, wishart
 from algoreg.numerics import diagnostics, isometry
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec.settings import study_options
-
-
-def rows_of(name, options, ensembles=(0,)):
-    context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    rows = study.measure(name, study_options({"study": name, "options": options}), context)
-    return study.collect([pd.DataFrame(rows)], name)
 
 
 def random_batch(count, d, k, seed):
@@ -80,51 +71,50 @@ def test_a_tiny_angle_keeps_its_digits():
     assert decompositions.SignalSubspace(tilted).largest_sine(frame).item() == pytest.approx(1e-11, rel=1e-6)
 
 
-def needs_step_by_step(ensemble, u, alpha, step, iterations):
+def singular_values(x):
+    return np.linalg.svd(x, compute_uv=False)
+
+
+def needs_step_by_step(gram, u, alpha, step, iterations):
     """The same inequalities, for one run, from the updates as printed and dense products."""
-    d = ensemble.d
-    planted = u @ u.T
-    labels = ensemble.label(planted[None])
-    iterate, worst = alpha * torch.eye(d, dtype=torch.float64), {}
-    away = torch.eye(d, dtype=torch.float64) - planted
+    planted, worst = u @ u.T, {}
+    away = np.eye(len(u)) - planted
+    iterates = plain.factored_iterates(alpha * np.eye(len(u)), plain.sensing_by_gram(gram, planted), step)
 
     def norm(x):
-        return torch.linalg.matrix_norm(x, 2).item()
+        return np.linalg.norm(x, 2)
 
-    for _ in range(iterations):
-        m = ensemble.gradient((iterate @ iterate.T)[None], labels)[0]
-        following = iterate - step * m @ iterate
+    for iterate, following in islice(pairwise(iterates), iterations):
         r, e, r_next, e_next = iterate.T @ u, away @ iterate, following.T @ u, away @ following
-        grown = torch.linalg.matrix_norm(e_next).item() ** 2 - torch.linalg.matrix_norm(e).item() ** 2
-        quadratic = step**2 * torch.linalg.matrix_norm(away @ m @ iterate).item() ** 2
-        length = torch.linalg.vector_norm(r).item()
-        deviation = torch.linalg.vector_norm(r_next - (1 + step * (1 - length**2)) * r).item()
+        grown = np.linalg.norm(e_next) ** 2 - np.linalg.norm(e) ** 2
+        quadratic = np.linalg.norm(away @ (following - iterate)) ** 2
+        length = np.linalg.norm(r)
+        deviation = np.linalg.norm(r_next - (1 + step * (1 - length**2)) * r)
         found = {
             "error_square": (grown - quadratic) / (2 * step * norm(e @ iterate.T)),
             "error_square_printed": (grown - 9 * step**2) / (2 * step * norm(e @ iterate.T)),
-            "error_square_proof": (grown - quadratic) / (4 * step * torch.linalg.matrix_norm(e @ iterate.T).item()),
+            "error_square_proof": (grown - quadratic) / (4 * step * np.linalg.norm(e @ iterate.T)),
             "error_norm": (norm(e_next) - norm(e)) / (2 * step * (norm(e) + length)),
             "signal": (deviation - step * norm(e) ** 2 * length) / (2 * step * (norm(e) + length)),
         }
-        if not (torch.linalg.matrix_norm(e) <= 0.5 and length**2 <= 1.5):
+        if not (np.linalg.norm(e) <= 0.5 and length**2 <= 1.5):
             found = {"signal": found["signal"]}
         worst = {name: max(worst.get(name, 0.0), found.get(name, 0.0)) for name in worst | found}
-        iterate = following
-    return worst, torch.linalg.matrix_norm(iterate @ iterate.T - planted).item()
+    return worst, np.linalg.norm(following @ following.T - planted)
 
 
 def test_rank_one_rows_are_those_of_a_plain_implementation():
     options = {"d": 6, "practical": [30], "certified": [2000], "step": 0.2, "targets": 2}
-    table = rows_of("rank_one_dynamics", options)
+    table = measured("rank_one_dynamics", options, seed=3)
     assert set(table["status"]) == {"budget"}
     for m in (30, 2000):
-        drawn = wishart.Ensemble.draw(6, m, 3, 0)
+        gram = wishart.Ensemble.draw(6, m, 3, 0).gram.numpy()
         for target in range(2):
-            u = torch.from_numpy(draw_factor({"kind": "columns"}, 6, 1, 3, target))
+            u = draw_factor({"kind": "columns"}, 6, 1, 3, target)
             part = table[(table["m"] == m) & (table["target"] == target) & (table["split"] == "planted")]
             scaled = part[part["start"] == "scaled"].set_index("inequality")
             alpha, iterations = scaled[["alpha", "iterations"]].iloc[0]
-            worst, error = needs_step_by_step(drawn, u, alpha, 0.2, int(iterations))
+            worst, error = needs_step_by_step(gram, u, alpha, 0.2, int(iterations))
             for name, value in worst.items():
                 assert scaled["needed"][name] == pytest.approx(value, rel=1e-6, abs=1e-12), name
             assert scaled["needed"]["final_error"] == pytest.approx(error, rel=1e-9)
@@ -149,35 +139,33 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
         "step": 0.2,
         "targets": 2,
     }
-    table = rows_of("rank_r_dynamics", options)
-    drawn = wishart.Ensemble.draw(8, 4000, 3, 0)
+    table = measured("rank_r_dynamics", options, seed=3)
+    gram = wishart.Ensemble.draw(8, 4000, 3, 0).gram.numpy()
     planted = table[table["split"] == "planted"].set_index(["kappa", "alpha", "target"])
     for (kappa, alpha, target), row in planted.iterrows():
         spectrum = {"kind": "spectrum", "eigenvalues": [1.0, 1 / kappa]}
-        factor = torch.from_numpy(draw_factor(spectrum, 8, 2, 3, target))
-        labels = drawn.label((factor @ factor.T)[None])
-        algorithm = Algorithm(drawn, labels, [{"step": 0.2, "target": target, "alpha": alpha, "start": "identity"}], 3)
-        iterate, frame = algorithm.initial(), torch.linalg.qr(factor)[0]
-        span, growth, dominance, angle, squared = factor.clone(), [], [], [], []
+        factor = draw_factor(spectrum, 8, 2, 3, target)
+        goal, frame = factor @ factor.T, np.linalg.qr(factor)[0]
+        slope = plain.sensing_by_gram(gram, goal)
+        span, growth, dominance, angle, squared = factor, [], [], [], []
         signal, sine = [], []
         end = math.floor(kappa * math.log(8 / alpha) / 0.2)
-        for now in range(math.ceil(1.5 * kappa * math.log(8 / alpha) / 0.2) + 1):
-            u = iterate[0]
-            projector = span @ torch.linalg.pinv(span)
-            error = torch.linalg.matrix_norm(u - projector @ u, 2).item()
-            across = torch.linalg.svdvals(frame.T @ projector @ u)[-1].item()
-            cosines = torch.linalg.svdvals(frame.T @ torch.linalg.qr(span)[0])
-            squared.append(torch.linalg.matrix_norm(u @ u.T - factor @ factor.T).item() ** 2)
+        count = math.ceil(1.5 * kappa * math.log(8 / alpha) / 0.2) + 1
+        iterates = plain.factored_iterates(alpha * np.eye(8), slope, 0.2)
+        for now, u in enumerate(islice(iterates, count)):
+            projector = span @ np.linalg.pinv(span)
+            error = np.linalg.norm(u - projector @ u, 2)
+            across = singular_values(frame.T @ projector @ u)[-1]
+            cosine = singular_values(frame.T @ np.linalg.qr(span)[0])[-1]
+            squared.append(np.linalg.norm(u @ u.T - goal) ** 2)
             if now <= end:
                 growth.append(error / alpha)
                 signal.append(across)
-                sine.append(math.sqrt(max(1 - cosines[-1].item() ** 2, 0)))
+                sine.append(math.sqrt(max(1 - cosine**2, 0)))
             if 1 <= now <= end:
                 dominance.append(across / error)
-                angle.append(math.sqrt(max(1 - cosines[-1].item() ** 2, 0)) / (0.2 * now))
-            matrix = drawn.gradient((u @ u.T)[None], labels)[0]
-            span = span - 0.2 * matrix @ span
-            iterate = algorithm.advance(iterate, now, 1)
+                angle.append(math.sqrt(max(1 - cosine**2, 0)) / (0.2 * now))
+            span = span - 0.2 * slope(u @ u.T) @ span
         assert row["error_growth"] == pytest.approx(max(growth), rel=1e-6)
         assert row["dominance"] == pytest.approx(min(dominance), rel=1e-6)
         assert row["angle_plain"] == pytest.approx(max(angle) / (2**0.5 * row["delta_low"]), rel=1e-4)
@@ -218,12 +206,12 @@ def test_the_rate_is_read_over_the_first_hundredfold_fall():
 def test_a_diverged_run_has_a_status_and_no_values(monkeypatch):
     monkeypatch.setattr(rank_one_dynamics, "start_of", lambda delta, d: (40.0, 4.0))
     options = {"d": 6, "certified": [2000], "step": 0.5, "targets": 2}
-    table = rows_of("rank_one_dynamics", options)
+    table = measured("rank_one_dynamics", options, seed=3)
     lost = table[table["start"] == "scaled"]
     assert set(lost["status"]) == {"diverged"}
     assert lost[["needed", "over_low", "over_up"]].isna().all(axis=None)
     more = {"d": 8, "rank": 1, "kappa": [1], "alpha": [1e-2, 4.0, 7.9], "certified": [4000], "step": 0.5, "targets": 2}
-    table = rows_of("rank_r_dynamics", more)
+    table = measured("rank_r_dynamics", more, seed=3)
     assert set(table[table["alpha"] == 4]["status"]) == {"diverged"}
     assert set(table[table["alpha"] != 4]["status"]) == {"budget"}
     assert table[table["alpha"] == 4][["dominance", "error_growth"]].isna().all(axis=None)
@@ -242,7 +230,7 @@ def test_a_course_is_thinned_and_holds_the_spectrum():
         "every": 7,
         "targets": 1,
     }
-    table = rows_of("dynamics_course", options)
+    table = measured("dynamics_course", options, seed=3)
     assert sorted(table["iteration"].unique()) == list(range(0, 61, 7))
     assert set(table["m"]) == {400, 800}
     first = table[table["iteration"] == 0]
@@ -306,22 +294,22 @@ def test_the_slowest_step_counts_over_the_fall_and_before_the_conditions_hold():
 
 def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
     options = {"d": 8, "rank": 2, "kappa": [3], "alpha": [1e-3], "certified": [4000], "step": 0.2, "targets": 2}
-    table = rows_of("rank_r_dynamics", options)
-    drawn = wishart.Ensemble.draw(8, 4000, 3, 0)
+    table = measured("rank_r_dynamics", options, seed=3)
+    gram = wishart.Ensemble.draw(8, 4000, 3, 0).gram.numpy()
     for target in range(2):
         row = table[(table["split"] == "planted") & (table["target"] == target)].iloc[0]
-        factor = torch.from_numpy(draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / 3]}, 8, 2, 3, target))
-        goal, iterate, span = factor @ factor.T, 1e-3 * torch.eye(8, dtype=torch.float64), factor.clone()
-        frame, squared, holds = torch.linalg.qr(factor)[0], [], []
-        for _ in range(math.ceil(1.5 * 3 * math.log(8 / 1e-3) / 0.2) + 1):
-            basis = torch.linalg.qr(span)[0]
-            signal = torch.linalg.svdvals(basis.T @ iterate)
-            cosine = torch.linalg.svdvals(frame.T @ basis)[-1].item()
+        factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / 3]}, 8, 2, 3, target)
+        goal, span = factor @ factor.T, factor
+        slope, frame, squared, holds = plain.sensing_by_gram(gram, goal), np.linalg.qr(factor)[0], [], []
+        count = math.ceil(1.5 * 3 * math.log(8 / 1e-3) / 0.2) + 1
+        for u in islice(plain.factored_iterates(1e-3 * np.eye(8), slope, 0.2), count):
+            basis = np.linalg.qr(span)[0]
+            signal = singular_values(basis.T @ u)
+            cosine = singular_values(frame.T @ basis)[-1]
             sine = math.sqrt(max(1 - cosine**2, 0))
             holds.append(signal[0] <= 5 and sine <= 1 / 3 and signal[-1] >= 0.5 / math.sqrt(3))
-            squared.append(torch.linalg.matrix_norm(iterate @ iterate.T - goal).item() ** 2)
-            matrix = drawn.gradient((iterate @ iterate.T)[None], drawn.label(goal[None]))[0]
-            iterate, span = iterate - 0.2 * matrix @ iterate, span - 0.2 * matrix @ span
+            squared.append(np.linalg.norm(u @ u.T - goal) ** 2)
+            span = span - 0.2 * slope(u @ u.T) @ span
         falls = [-math.log(late / early) for early, late in pairwise(squared)]
         first = holds.index(True)
         last = next(k for k in range(first, len(squared)) if squared[k] <= squared[first] / 100)

@@ -4,25 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SCHEMAS, tier_settings
+from conftest import measured, option_problems
 from test_ensembles import symmetric
 
-from algoreg.analysis import intervals
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.proof import estimands as proof
 from algoreg.chapters.proof.studies import isometry_lemmas, rip
-from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import isometry
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec import settings
-from algoreg.store import study_tables
 
 
 def rows_of(name, options, ensembles=(0, 1)):
-    context = study.Context(3, list(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    rows = study.measure(name, settings.study_options({"study": name, "options": options}), context)
-    return study_tables.collect([pd.DataFrame(rows)], name)
+    return measured(name, options, seed=3, ensembles=ensembles)
 
 
 def test_the_low_rank_part_is_the_truncated_svd():
@@ -134,13 +128,13 @@ def needs(low, up, ensembles=4):
     return {"x": pd.DataFrame(rows)}
 
 
+@pytest.mark.replicates(200)
 @pytest.mark.parametrize(
     ("low", "up", "outcome"), [(0.5, 0.3, "supported"), (9.0, 2.0, "refuted"), (1.5, 0.7, "inconclusive")]
 )
-def test_the_rule_of_judgement_with_a_bracket(low, up, outcome, monkeypatch):
+def test_the_rule_of_judgement_with_a_bracket(low, up, outcome):
     from algoreg.judge.claims import verdict
 
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
     found = proof.bracketed_need(needs(low, up), {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"])
     assert found.low <= found.value <= found.high
     assert verdict(found, "below", 1) == outcome
@@ -151,8 +145,8 @@ def test_the_rule_of_judgement_with_a_bracket(low, up, outcome, monkeypatch):
     )
 
 
-def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
+@pytest.mark.replicates(200)
+def test_the_distance_of_exponents_is_that_of_the_worst_axis():
     rng = np.random.default_rng(0)
     points = [(d, 2, 100) for d in (8, 16, 32)] + [(16, r, 100) for r in (1, 4)] + [(16, 2, m) for m in (50, 400)]
     rows = [
@@ -178,7 +172,6 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis(monkeypatch):
 
 
 def test_options_that_cannot_be_are_named_before_any_job():
-    content = tier_settings("smoke")
     cases = [
         ("rip", {"rank": [20]}, "allowed is ranks at most d"),
         ("isometry_lemmas", {"certified": [30]}, "certified m of at least d(d+1)/2"),
@@ -189,14 +182,8 @@ def test_options_that_cannot_be_are_named_before_any_job():
         ("dynamics_course", {"every": 1000}, "every at most iterations"),
     ]
     for name, change, message in cases:
-        block = content["studies"][name]
-        changed = {
-            **content,
-            "studies": {**content["studies"], name: {**block, "options": {**block["options"], **change}}},
-        }
-        with pytest.raises(settings.SettingsError, match="studies") as caught:
-            settings.validate_tier(changed, "t.yaml", SCHEMAS)
-        assert any(message in line for line in caught.value.problems), caught.value.problems
+        found = option_problems(name, **change)
+        assert any(f"studies.{name}.options" in line and message in line for line in found), (change, found)
     with pytest.raises(ValueError, match="a Wishart draw for d = 8 needs at least"):
         wishart.Ensemble.draw(8, 30, 0, 0)
     # Where Bartlett's factor does not exist the study draws the measurements themselves.

@@ -4,15 +4,10 @@ import operator
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from conftest import tier_settings
+from conftest import measured, tier_settings
 
 from algoreg import sources
-from algoreg.analysis import intervals
 from algoreg.chapters.proof import ledger as proof
-from algoreg.engine import study
-from algoreg.spec import settings
-from algoreg.store import study_tables
 from algoreg.tell import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
@@ -28,9 +23,7 @@ def tables():
     found = {}
     for name in (*FIGURES, "rip_rank_one"):
         block = blocks[name]
-        context = study.Context(1, range(block["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None)
-        rows = study.measure(block["study"], settings.study_options(block), context)
-        found[name] = study_tables.collect([pd.DataFrame(rows)], block["study"])
+        found[name] = measured(block["study"], block["options"], seed=1, ensembles=range(block["ensembles"]))
     return found
 
 
@@ -61,8 +54,8 @@ def test_figures_are_drawn_with_labels_and_margins(tables, name):
     assert name not in wanted or wanted[name] in texts
 
 
-def test_passages_say_what_the_tables_say(reference, tables, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 100)
+@pytest.mark.replicates(100)
+def test_passages_say_what_the_tables_say(reference, tables):
     found = {
         name: getattr(proof, name)(reference)
         for name in sources.decorated("ledger", "passage")

@@ -1,14 +1,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
-import torch
+from conftest import measured
 
 from algoreg import sources
-from algoreg.analysis import intervals
 from algoreg.chapters.networks import ledger as passages
-from algoreg.engine import study
-from algoreg.spec import settings
 from algoreg.tell import figures
 
 NETWORK = {"d": 6, "rank": 2, "m": [60], "targets": 2, "step": 0.1, "time": 8.0, "alpha": [1e-3]}
@@ -54,11 +50,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def tables():
-    context = study.Context(1, [0, 1], torch.device("cpu"), torch.float64, lambda line: None)
-    return {
-        name: pd.DataFrame(study.measure(kind, settings.study_options({"study": kind, "options": options}), context))
-        for name, (kind, options) in BLOCKS.items()
-    }
+    return {name: measured(kind, options, seed=1, ensembles=(0, 1)) for name, (kind, options) in BLOCKS.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -79,8 +71,8 @@ def test_diverged_runs_are_counted_in_the_figure(tables):
     plt.close("all")
 
 
-def test_passages_read_the_tables_that_they_name(tables, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 20)
+@pytest.mark.replicates(20)
+def test_passages_read_the_tables_that_they_name(tables):
     named = {}
     for name, (kind, _) in BLOCKS.items():
         keys, values = (sources.module_literal("studies", kind, part) for part in ("KEYS", "VALUES"))

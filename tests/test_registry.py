@@ -4,21 +4,21 @@ import ast
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import registry, sources
-from algoreg.spec import settings
+from algoreg.spec import options as declared
+from algoreg.spec import plan
 
 SMOKE = tier_settings("smoke")
 QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
-NOT_REACHED = {
-    "algoreg.spec.schemas": "settings and registry are validated while Snakemake parses; a job takes them as they are",
-}
+NOT_REACHED = {}
 
 LOADED = """
 import json, sys
@@ -77,10 +77,10 @@ def tiny_studies():
     blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
     found = {}
     for name in sources.module_names("studies"):
-        options = settings.study_options(blocks[name])
+        options = plan.study_options(blocks[name])
         found[name] = (name, options)
         for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
-            allowed = sources.module_literal("studies", name, "OPTIONS")[option]["enum"]
+            allowed = get_args(declared.of_study(name).model_fields[option].annotation)
             assert set(allowed) <= set(sources.module_names(folder))
             found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
     return found
@@ -152,7 +152,7 @@ def test_the_registry_is_the_only_look_up_by_name():
 def test_every_tiers_studies_have_the_modules_they_find():
     for tier in ("smoke", "quick", "standard", "full"):
         for block in tier_settings(tier).get("studies", {}).values():
-            found = registry.modules_of_study(block["study"], settings.study_options(block))
+            found = registry.modules_of_study(block["study"], plan.study_options(block))
             assert sources.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found

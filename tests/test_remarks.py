@@ -1,28 +1,27 @@
 import numpy as np
 import pandas as pd
+import plain
 import pytest
 import torch
-from conftest import SCHEMAS, registered_claims, tier_settings
+from conftest import measured, option_problems, registered_claims
 from scipy.optimize import linprog
 
 from algoreg import sources
 from algoreg.algorithms.projected import project
 from algoreg.algorithms.stochastic import samples
-from algoreg.analysis import intervals
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.remarks import estimands as remarks
 from algoreg.chapters.remarks import figures as drawings
 from algoreg.chapters.remarks import ledger as passages
 from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
-from algoreg.engine import study
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import trace_minimisation
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec import settings
-from algoreg.store import study_tables
 from algoreg.tell import figures
+
+pytestmark = pytest.mark.replicates(200)
 
 SEED = 5
 MIN_TRACE = {"d": 6, "rank": 1, "m_per_dr": [1.4, 2.6], "alpha": [0.1, 1e-4], "targets": 2, "step": 0.2}
@@ -32,14 +31,8 @@ MINIBATCH = {"d": 5, "rank": 1, "m": 12, "targets": 2, "alpha": [0.01, 1.0], "la
 MINIBATCH |= {"batch": [1, 3, 12], "step_factor": [1, 100], "label_noise": [0, 0.1], "time": 8}
 
 
-@pytest.fixture(autouse=True)
-def few_replicates(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
-
-
 def table_of(name, options, ensembles=(0, 1)):
-    context = study.Context(SEED, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    return study_tables.collect([pd.DataFrame(study.measure(name, options, context))], name)
+    return measured(name, options, seed=SEED, ensembles=ensembles)
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +109,15 @@ def test_a_solver_that_does_not_converge_is_a_status(monkeypatch):
 
 def test_descents_are_those_of_a_plain_implementation(tables):
     for m, ratio in ((8, 1.4), (16, 2.6)):
-        matrices = smat(Ensemble.draw(6, 16, SEED, 1).rows, 6).numpy()[:m]
+        matrices = plain.unpack(Ensemble.draw(6, 16, SEED, 1).rows.numpy(), 6)[:m]
         planted = planted_of(6, 1, 1).numpy()
-        labels = np.einsum("kij,ij->k", matrices, planted)
-        u = 1e-4 * np.eye(6)
-        for _ in range(MIN_TRACE["iterations"]):
-            residual = np.einsum("kij,il,jl->k", matrices, u, u) - labels
-            u = u - MIN_TRACE["step"] * np.einsum("k,kij->ij", residual, matrices) @ u / m
+        labels = plain.measure(matrices, planted)
+        u = plain.factored(1e-4 * np.eye(6), matrices, labels, MIN_TRACE["step"], MIN_TRACE["iterations"])
         row = row_of(tables["min_trace"], method="descent", alpha=1e-4, m_per_dr=ratio, target=1, ensemble=1)
         assert row["m"] == m
-        expected = np.linalg.norm(u @ u.T - planted) / np.linalg.norm(planted)
-        assert row["distance_to_target"] == pytest.approx(expected, rel=1e-6)
+        assert row["distance_to_target"] == pytest.approx(plain.relative_error(u @ u.T, planted), rel=1e-6)
         assert row["trace"] == pytest.approx(np.trace(u @ u.T) / np.trace(planted), rel=1e-6)
-        matrix, _ = trace_minimisation.minimum_trace(svec(torch.from_numpy(matrices)).numpy(), 6, labels, "clarabel")
+        matrix, _ = trace_minimisation.minimum_trace(plain.pack(matrices), 6, labels, "clarabel")
         apart = np.linalg.norm(u @ u.T - matrix) / np.linalg.norm(planted)
         assert row["distance_to_min_trace"] == pytest.approx(apart, rel=1e-5, abs=1e-7)
 
@@ -140,10 +129,7 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
     assert np.linalg.matrix_rank(planted) == 1
     assert np.linalg.norm(planted, 2) == pytest.approx(1)
     labels = vectors @ np.diag(planted)
-    u, matrices = 0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors])
-    for _ in range(50):
-        residual = np.einsum("kij,il,jl->k", matrices, u, u) - labels
-        u = u - 0.25 / 9 * np.einsum("k,kij->ij", residual, matrices) @ u
+    u = plain.factored(0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors]), labels, 0.25, 50)
     end = min_trace_commuting.descend(vectors, labels[None], [0.1], 0.25, 50)
     np.testing.assert_allclose(np.diag(end[0, 0]), u @ u.T, atol=1e-12)
     solution = linprog(np.ones(12), A_eq=vectors, b_eq=labels).x
@@ -160,20 +146,17 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
 def test_minibatches_are_plain_sgd_on_the_same_labels(tables):
     table, length = tables["minibatch"], 15
     ensemble = Ensemble.draw(5, 12, SEED, 1)
-    matrices, planted = smat(ensemble.rows, 5).numpy(), planted_of(5, 1, 0)
+    matrices, planted = plain.unpack(ensemble.rows.numpy(), 5), planted_of(5, 1, 0)
     clean = ensemble.label(planted[None])
     labels = minibatch.noisy(clean.repeat(2, 1), 0.1, SEED, 1)[0].numpy()
     for batch in (1, 3, 12):
         step = min(batch / (2 * length), 0.25)
-        u, count = 0.01 * np.eye(5), round(8 / step)
-        for drawn in samples(SEED, 1, 0, count * batch, 12).reshape(count, batch):
-            known = matrices[drawn]
-            residual = np.einsum("kij,il,jl->k", known, u, u) - labels[drawn]
-            u = u - step * np.einsum("k,kij->ij", residual, known) @ u / batch
+        count = round(8 / step)
+        draws = samples(SEED, 1, 0, count * batch, 12).reshape(count, batch)
+        u = plain.stochastic(0.01 * np.eye(5), matrices, labels, step, draws)
         where = {"method": "sgd", "alpha": 0.01, "label_noise": 0.1, "batch": batch, "step_factor": 1}
         row = row_of(table, **where, target=0, ensemble=1)
-        expected = np.linalg.norm(u @ u.T - planted.numpy()) / np.linalg.norm(planted.numpy())
-        assert row["test_error"] == pytest.approx(expected, rel=1e-8)
+        assert row["test_error"] == pytest.approx(plain.relative_error(u @ u.T, planted.numpy()), rel=1e-8)
         own = row_of(table, method="gradient", alpha=0.01, label_noise=0.1, target=0, ensemble=1)
         assert own["ratio"] == 1
         assert row["ratio"] == pytest.approx(row["test_error"] / own["test_error"])
@@ -225,7 +208,6 @@ def test_descent_on_x_recovers_only_with_all_measurements(tables):
 
 
 def test_what_the_studies_cannot_be_is_named():
-    content = tier_settings("smoke")
     cases = [
         ("min_trace", {"m_per_dr": [9]}, "beyond it X* is the only solution"),
         ("min_trace", {"rank": 9}, "rank at most d"),
@@ -238,11 +220,8 @@ def test_what_the_studies_cannot_be_is_named():
         ("minibatch", {"rank": 9}, "rank at most d"),
     ]
     for name, change, message in cases:
-        block = content["studies"][name]
-        changed = {**content["studies"], name: {**block, "options": {**block["options"], **change}}}
-        with pytest.raises(settings.SettingsError) as caught:
-            settings.validate_tier({**content, "studies": changed}, "t.yaml", SCHEMAS)
-        assert any(f"studies.{name}.options" in line and message in line for line in caught.value.problems), change
+        found = option_problems(name, **change)
+        assert any(f"studies.{name}.options" in line and message in line for line in found), (change, found)
 
 
 def test_figures_draw_the_registrys_margins_and_say_what_is_missing(tables):

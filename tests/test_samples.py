@@ -1,12 +1,12 @@
+import conftest
 import numpy as np
 import pandas as pd
+import plain
 import pytest
-import torch
-from conftest import SCHEMAS, registered_claims, tier_settings
+from conftest import option_problems, registered_claims
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from algoreg.analysis import intervals
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
@@ -14,11 +14,9 @@ from algoreg.chapters.theorem.estimands import samples
 from algoreg.chapters.theorem.figures import samples as drawings
 from algoreg.chapters.theorem.ledger import samples as passages
 from algoreg.chapters.theorem.studies import threshold
-from algoreg.engine import study
 from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import settings
 from algoreg.tell.figures import draw
 
 OPTIONS = {
@@ -37,33 +35,23 @@ OPTIONS = {
 
 
 def measured(ensembles=(0,), seed=11, **changes):
-    context = study.Context(seed, ensembles, torch.device("cpu"), torch.float64, lambda line: None)
-    return pd.DataFrame(study.measure("threshold", {**OPTIONS, **changes}, context))
+    return conftest.measured("threshold", {**OPTIONS, **changes}, seed=seed, ensembles=ensembles)
 
 
 def plain_error(row, seed, iterations, projected=False):
-    """Return the relative error after plain descent with full measurement matrices, one einsum at a time."""
+    """Return the relative error after plain descent with full measurement matrices."""
     d, m, rank, target, ensemble = (int(row[key]) for key in ("d", "m", "rank", "target", "ensemble"))
-    packed = np.concatenate(list(packed_rows(d, m, seed, ensemble)))
-    matrices = np.zeros((m, d, d))
-    upper = np.triu_indices(d)
-    matrices[:, upper[0], upper[1]] = packed / np.where(upper[0] == upper[1], 1, np.sqrt(2))
-    matrices = matrices + matrices.transpose(0, 2, 1)
-    matrices[:, range(d), range(d)] /= 2
+    matrices = plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)
     kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank} if row["spectrum"] == "flat" else {"kind": "columns"}
     factor = draw_factor(kind, d, rank, seed, target)
     planted = factor @ factor.T
-    u, x = row["alpha"] * np.eye(d), np.zeros((d, d))
-    for _ in range(iterations):
-        now = x if projected else u @ u.T
-        gradient = np.einsum("mij,m->ij", matrices, np.einsum("mij,ij->m", matrices, now - planted)) / m
-        if projected:
-            values, vectors = np.linalg.eigh(x - row["step"] * gradient)
-            x = vectors @ np.diag(np.maximum(values, 0)) @ vectors.T
-        else:
-            u = u - row["step"] * gradient @ u
-    estimate = x if projected else u @ u.T
-    return np.linalg.norm(estimate - planted) / np.linalg.norm(planted)
+    labels = plain.measure(matrices, planted)
+    if projected:
+        estimate = plain.projected(np.zeros((d, d)), matrices, labels, row["step"], iterations)
+    else:
+        u = plain.factored(row["alpha"] * np.eye(d), matrices, labels, row["step"], iterations)
+        estimate = u @ u.T
+    return plain.relative_error(estimate, planted)
 
 
 def test_the_study_agrees_with_plain_descent():
@@ -121,23 +109,17 @@ def test_a_diverged_run_is_a_row_and_has_not_recovered():
 
 
 def test_wrong_options_are_named_before_any_run():
-    content = tier_settings("smoke")
-    good = content["studies"]["samples_r"]["options"]
     cases = [
         ({"rank": [1, 9]}, "d = [8], rank = [1, 9]: allowed is every rank at most every d"),
         ({"step": [40]}, "allowed is every step at most every time"),
         ({"ratios": [1.0]}, "ratios = [1.0]: allowed is a list of two or more different numbers above 0"),
-        ({"alpha": [0]}, "alpha[0] = 0: allowed is"),
+        ({"alpha": [0]}, "alpha = [0]: allowed is"),
         ({"algorithm": "stochastic"}, 'algorithm = "stochastic": allowed is factored or projected'),
         ({"m": [10]}, "options.m = [10]: unknown key"),
     ]
     for change, message in cases:
-        block = {**content["studies"]["samples_r"], "options": {**good, **change}}
-        with pytest.raises(settings.SettingsError) as caught:
-            settings.validate_tier(
-                {**content, "studies": {**content["studies"], "samples_r": block}}, "t.yaml", SCHEMAS
-            )
-        assert any(message in line for line in caught.value.problems), (message, caught.value.problems)
+        found = option_problems("samples_r", **change)
+        assert any(message in line for line in found), (message, found)
 
 
 GRID = np.round(np.geomspace(50, 400, 9)).astype(int)
@@ -253,9 +235,9 @@ def drawn(rng, exponent, targets=4, ensembles=6, spreads=(0.05, 0.05, 0.05)):
     )
 
 
+@pytest.mark.replicates(40)
 @pytest.mark.parametrize("cut", [None, (55.0, 400.0), (62.0, 430.0)])
-def test_intervals_cover_also_where_thresholds_are_censored(cut, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 40)
+def test_intervals_cover_also_where_thresholds_are_censored(cut):
     rng, trials, covered, dropped = np.random.default_rng(7), 60, 0, []
     for _ in range(trials):
         logs = drawn(rng, 1.0)
@@ -335,8 +317,8 @@ def test_the_statistical_dimension_of_least_trace_at_the_edge():
         theory.trace_statistical_dimension(4, 0)
 
 
-def test_figures_show_every_reading_and_what_lies_off_the_grid(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 20)
+@pytest.mark.replicates(20)
+def test_figures_show_every_reading_and_what_lies_off_the_grid():
     logs = drawn(np.random.default_rng(1), 1.0)[:, :2, :2]
     judged = table_of(logs, (1, 2, 4, 8))
     judged.loc[judged.index[-1], ["test_error", "status"]] = np.nan, "diverged"
@@ -397,8 +379,8 @@ def test_the_ledger_shows_thresholds_in_units_of_dr_and_bounds_as_bounds():
     assert [cell.strip() for cell in rows[5].split("|")[1:4]] == ["80", "1", "2.50 (2.00 … 3.00)"]
 
 
-def test_the_ledger_compares_readings_with_the_same_draws(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 20)
+@pytest.mark.replicates(20)
+def test_the_ledger_compares_readings_with_the_same_draws():
     logs = drawn(np.random.default_rng(1), 1.0)[:3, :2, :2]
     tables = {}
     for short, along in (("r", "rank"), ("d", "d")):

@@ -2,14 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algoreg.analysis import intervals
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.judge import estimands as scaling
 
-
-@pytest.fixture(autouse=True)
-def few_replicates(monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 200)
+pytestmark = pytest.mark.replicates(200)
 
 
 def crossed(exponent, seed, targets=4, ensembles=6, noise=0.1):

@@ -2,7 +2,7 @@
 
 import torch
 
-from algoreg.numerics.diagnostics import isometry_excess
+from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.seeds import stream
 
 # Power steps for the curvature at X*; what they miss of its largest value is within a few percent.
@@ -12,7 +12,7 @@ CURVATURE_STEPS = 60
 def isometry_bounds(ensemble, m, rank, seed):
     """Return bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements, from below and above.
 
-    From below by :func:`algoreg.numerics.diagnostics.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram matrix, which
+    From below by :func:`algoreg.numerics.isometry.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram matrix, which
     bounds the constant of every rank, else None: nothing certifies it.
 
     Returns

@@ -2,21 +2,29 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real
 
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity"], "default": "identity"},
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity"] = "identity"
 
 
 class Algorithm(factored.Algorithm):
     """The descent of the core, held where a test wants to look at a job that is under way."""
 
-    def advance(self, iterate, iteration, count):
-        """Return the iterate after ``count`` further steps, once nothing holds it."""
+    requires = frozenset({"descend"})
+    told = ()
+    estimates = "psd"
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, once nothing holds it."""
         hold = Path("hold")
         while hold.exists() and iteration >= int(hold.read_text() or 0):
             time.sleep(0.01)
-        return super().advance(iterate, iteration, count)
+        return super().advance(state, iteration, count)

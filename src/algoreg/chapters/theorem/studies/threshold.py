@@ -167,7 +167,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
         )
     )
     rows = []
-    for run, errors, ended in zip(runs, *(seen.memory[name].tolist() for name in ("errors", "ended")), strict=True):
+    for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):
             finite = math.isfinite(error)
             status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"

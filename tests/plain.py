@@ -1,0 +1,121 @@
+"""What the package computes, written plainly: dense matrices, one run at a time, numpy alone. Tests compare with it.
+
+A measurement matrix is symmetric, d × d; an ensemble is an array of shape (m, d, d). The step η multiplies
+M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i itself [LMZ18, Section 3].
+"""
+
+from itertools import islice
+
+import numpy as np
+
+
+def _coordinates(d):
+    """Return the rows, columns and scales of the packed entries: on and above the diagonal, √2 off it."""
+    i, j = np.triu_indices(d)
+    return i, j, np.where(i == j, 1, np.sqrt(2))
+
+
+def pack(matrices):
+    """Return symmetric matrices (…, d, d) as vectors (…, d(d+1)/2) with the same inner products."""
+    i, j, scale = _coordinates(matrices.shape[-1])
+    return matrices[..., i, j] * scale
+
+
+def unpack(rows, d):
+    """Return the symmetric matrices (…, d, d) of packed vectors."""
+    i, j, scale = _coordinates(d)
+    matrices = np.zeros((*rows.shape[:-1], d, d))
+    matrices[..., i, j] = matrices[..., j, i] = rows / scale
+    return matrices
+
+
+def measure(matrices, x):
+    """Return ⟨A_i, X⟩ of every matrix."""
+    return matrices.reshape(len(matrices), -1) @ x.ravel()
+
+
+def gradient(matrices, x, labels):
+    """Return M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i."""
+    return np.tensordot(measure(matrices, x) - labels, matrices, 1) / len(matrices)
+
+
+def sensing(matrices, labels):
+    """Return the function X ↦ M of measurements and their labels."""
+    return lambda x: gradient(matrices, x, labels)
+
+
+def sensing_by_gram(gram, goal):
+    """Return the function X ↦ M where the labels are those of a goal, from the packed Gram matrix (1/m) Σ a_i a_iᵀ."""
+    return lambda x: unpack(gram @ pack(x - goal), len(goal))
+
+
+def factored_iterates(u, slope, step):
+    """Yield U_0, U_1, … of U ← U − ηM(UUᵀ)U, for ever; ``slope`` is the function X ↦ M."""
+    while True:
+        yield u
+        u = u - step * slope(u @ u.T) @ u
+
+
+def factored(u, matrices, labels, step, count):
+    """Return U after ``count`` steps."""
+    return next(islice(factored_iterates(u, sensing(matrices, labels), step), count, None))
+
+
+def stochastic(u, matrices, labels, step, draws):
+    """Return U after a step for each of ``draws``: the numbers of the measurements that it takes."""
+    for drawn in draws:
+        u = u - step * gradient(matrices[drawn], u @ u.T, labels[drawn]) @ u
+    return u
+
+
+def nearest_psd(x):
+    """Return the nearest positive semidefinite matrix: negative eigenvalues set to 0."""
+    values, vectors = np.linalg.eigh(x)
+    return (vectors * np.maximum(values, 0)) @ vectors.T
+
+
+def projected(x, matrices, labels, step, count):
+    """Return X after ``count`` steps of projected gradient descent."""
+    for _ in range(count):
+        x = nearest_psd(x - step * gradient(matrices, x, labels))
+    return x
+
+
+def network_step(u, x, y, *, tau, step, level=np.inf, coefficient=1, rescaling=1):
+    """Return U after a step of Algorithm 1 of quadratic networks [LMZ18, Section 5], or of plain descent.
+
+    Parameters
+    ----------
+    u : array, shape (d, width)
+    x, y : array, shape (m, d) and (m,)
+        Examples and their labels.
+    tau : float
+        What the trace of UUᵀ is rescaled to.
+    level : float
+        Examples that are predicted larger do not count.
+    coefficient : float
+        Of M, in the step.
+    rescaling : float
+        Of the division by 1 − η(tr UUᵀ − τ): 0 is plain descent.
+    """
+    predicted = np.sum((x @ u) ** 2, axis=1)
+    weights = (predicted - y) * (predicted <= level) / len(x)
+    pulled = u - step * coefficient * (x.T * weights) @ (x @ u)
+    return pulled / (1 - step * rescaling * (np.sum(u**2) - tau))
+
+
+def network(u, x, y, count, **options):
+    """Return U after ``count`` steps; see :func:`network_step`."""
+    for _ in range(count):
+        u = network_step(u, x, y, **options)
+    return u
+
+
+def relative_error(x, goal):
+    """Return ‖X − X*‖/‖X*‖, of matrices or vectors."""
+    return np.linalg.norm(x - goal) / np.linalg.norm(goal)
+
+
+def relative_errors(x, matrices, labels, goal):
+    """Return the training and the test error of X."""
+    return [relative_error(measure(matrices, x), labels), relative_error(x, goal)]
