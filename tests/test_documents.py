@@ -7,9 +7,10 @@ import mistune
 import pytest
 from conftest import ROOT, copy_repository, registered_claims, snakemake, tier_settings
 
-from algoreg.engine import study
+from algoreg import sources
 from algoreg.judge import claims
-from algoreg.tell import claim_documents, columns, documents, report
+from algoreg.spec import columns
+from algoreg.tell import claim_documents, documents, report
 
 
 def test_generated_documents_are_up_to_date():
@@ -124,7 +125,8 @@ def test_columns_have_a_readers_name_beside_their_meaning():
     # What picks rows is no column: `signal` is one of another study.
     where = {"inequality": "signal", "split": "planted"}
     assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
-    named = [value for own in columns.STUDY_COLUMNS.values() for value in own.values() if isinstance(value, tuple)]
+    own = [columns.columns_of(study) for study in sources.module_names("studies")]
+    named = [value for study in own for value in study.values() if isinstance(value, tuple)]
     for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
         assert meaning
         assert not re.search("[a-z]_[a-z]", name)
@@ -170,16 +172,16 @@ def _tables():
 
 
 def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
-    monkeypatch.setitem(documents.STUDY_COLUMNS, "x_space", {"test_error": "foretold | so"})
+    monkeypatch.setattr(documents, "columns_of", lambda study: {"test_error": "foretold | so"})
     assert "| `test_error` | foretold \\| so |" in _tables()
 
 
-def test_every_column_has_a_meaning_and_every_meaning_a_column():
-    for name, own in documents.STUDY_COLUMNS.items():
-        assert own.keys() <= set(study.columns(name)), name
-        assert not own.items() & documents.COLUMNS.items(), name
+def test_every_column_has_a_meaning():
     # Tables of columns have two cells in a row, those of options three.
     assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)
+    for study in sources.module_names("studies"):
+        own = {name: said for name, said in columns.columns_of(study).items() if said is not columns.COLUMNS.get(name)}
+        assert not own.items() & columns.COLUMNS.items(), study
 
 
 def test_links_of_the_documents_lead_somewhere():
