@@ -278,7 +278,9 @@ def test_where_a_table_comes_from():
     tier = tier_settings("standard")
     paths = provenance.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
-    assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
+    first = tier["experiments"]["figure_3"]["descents"][0]
+    problem = tier["descents"][first]["problem"]
+    assert paths[:2] == [f"problems/{problem}/ensemble-0.npz", f"descents/{first}/ensemble-0.npz"]
     smoke = tier_settings("smoke")
     assert provenance.lineage(smoke, "lemma_printed") == [
         "studies/lemma_printed/part-0.csv",
@@ -351,6 +353,7 @@ def test_ours_beside_the_published_points():
         {
             "d": 100,
             "alpha": a,
+            "iteration": 10_000,
             "target": t,
             "ensemble": e,
             "train_error": a,

@@ -21,7 +21,7 @@ WIDE = 1.6
 # Points of a trajectory that are drawn: a phone has no more pixels.
 MOST_POINTS = 120
 ERRORS = {"test_error": "test error", "train_error": "training error"}
-# An axis along a figure's points, the first that its table has; where one spans so many times its smallest value
+# An axis along a figure's points, the first that names its rows; where one spans so many times its smallest value
 # and is no time, it is logarithmic.
 AXES = ("iteration", "m_over_d", "alpha")
 LOG_SPAN = 100
@@ -194,8 +194,9 @@ def comparisons(tables, tier):
 def _comparison(tables, tier, name):
     curve = published_figures()[name]
     table = tables[name][tables[name]["status"] != "diverged"]
-    x = next(axis for axis in AXES if axis in table)
-    own = [key for key in tier["experiments"][name]["by"] if key != x]
+    by = tier["experiments"][name]["by"]
+    x = next(axis for axis in AXES if axis in by)
+    own = [key for key in by if key != x]
     keys = [key for key in own if table[key].nunique() > 1 or key == "d"]
     compared = [n for n, block in tier["experiments"].items() if block.get("compare") == name and "scan" not in block]
     published = load_sizes(curve) if compared else None
