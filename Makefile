@@ -90,7 +90,7 @@ new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-c
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
-	@$(OPTIONS); test -f "reference/runs/$$tier.json" || { echo "no reference for tier $$tier: reference/runs/$$tier.json does not exist; there are references for: $$(ls reference/runs | sed s/.json// | paste -sd" ")"; exit 2; }
+	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
 	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; \
@@ -148,10 +148,10 @@ test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
 	@$(OPTIONS); ALGOREG_TIER="$$tier" $(RUN) pytest -m browser -rs
 
-lint: .venv/ready  ## ruff, no pickles, snakefmt, snakemake --lint
+lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
 	$(BIN)/ruff format --check src scripts tools tests benchmarks
-	$(BIN)/python tools/lint_pickles.py
+	.venv/tools/bin/mypy --python-executable $(BIN)/python
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from algoreg.engine import recording, study
-from algoreg.judge import reference
+from algoreg.judge import snapshots
 from algoreg.numerics import devices, problems
 from algoreg.spec import plan
 from algoreg.store import study_tables, tables
@@ -53,7 +53,7 @@ def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
-    """Return the committed form (see :func:`algoreg.judge.reference.snapshot`) of some of a tier's tables.
+    """Return the committed form (see :func:`algoreg.judge.snapshots.snapshot`) of some of a tier's tables.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
                 frames.append(_as_read(study.measure(block["study"], options, context)))
-            found[name] = reference.of_study(study_tables.collect(frames, block["study"]), block["study"])
+            found[name] = snapshots.of_study(study_tables.collect(frames, block["study"]), block["study"])
             continue
         block = tier["experiments"][name]
         for key in [(d, n) for d in block["descents"] for n in plan.descent_ensembles(tier, d)]:
             if key not in done:
                 done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, batches=batches, drawn=drawn)
         descents = [done[d, n] for d in block["descents"] for n in plan.descent_ensembles(tier, d)]
-        found[name] = reference.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
+        found[name] = snapshots.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
     torch.set_num_threads(tier["threads"])
     torch.set_flush_denormal(False)
     return found

@@ -1,8 +1,8 @@
 """How far runs that should agree do differ, per table and column and per claim: `make spread`, or python benchmarks/spread.py --tier smoke.
 
 Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings; so many
-processes run at a time as there are cores. What is measured is written to reference/spread/<tier>.json, beside the tolerances
-that it is the reason for. `--tables` measures some tables alone: the file then says which.
+processes run at a time as there are cores. What is measured is written to reference/spread/<tier>/<chapter>.json: it is the reason
+for the tolerances. `--tables` measures some tables alone: the file then says which.
 """
 
 import argparse
@@ -15,10 +15,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import kernels as libraries
-from algoreg.judge import claims, published, reference
-from algoreg.spec import plan, settings
+from algoreg.judge import comparison, rejudge, snapshots
+from algoreg.judge.tolerances import Tolerances
+from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
-from algoreg.store.frames import frame_of
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,22 +69,16 @@ def chosen_tables(tier, patterns):
 
 def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
-    frames = {name: frame_of(table) for name, table in tables.items()}
-    curves = {name: published.load_published(name) for name in published.curves()}
-    registry = settings.load_claims()
-    return {
-        entry["id"]: claims.judge(entry, frames, curves, tier["seed"])
-        for entry in registry
-        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
-    }
+    frames = {name: snapshots.frame_of(table) for name, table in tables.items()}
+    return rejudge.judged(frames, tier, settings.load_claims())
 
 
 def claim_rows(name, new, old, tolerances):
     """Return one row per claim: its verdicts and the number that differs most, in parts of what is allowed."""
     rows = []
     for claim, base in old.items():
-        fields = [field for field in reference.NUMBERS if None not in (base[field], new[claim][field])]
-        scale = reference.claim_scale(base)
+        fields = [field for field in comparison.NUMBERS if None not in (base[field], new[claim][field])]
+        scale = comparison.claim_scale(base)
         allowed = tolerances.derived["relative"] * max(scale, tolerances.derived["floor"])
         worst = max(fields, key=lambda field: abs(new[claim][field] - base[field]), default=None)
         if worst:
@@ -107,7 +102,7 @@ def rows_of(tier, names, variations):
 
     And one per variation and claim, see :func:`claim_rows`.
     """
-    tolerances = reference.Tolerances.load()
+    tolerances = Tolerances.load()
     with ThreadPoolExecutor(max((os.cpu_count() or 1) // tier["threads"], 1)) as pool:
         first = pool.submit(measure, tier, names, {}, None)
         others = {name: pool.submit(measure, tier, names, *change) for name, change in variations.items()}
@@ -118,7 +113,7 @@ def rows_of(tier, names, variations):
         for table, old in base.items():
             new = other[table]
             same = new["keys"] == old["keys"] and new["status"] == old["status"]
-            for column, (ratio, row) in reference.spread(new, old, table, tolerances).items():
+            for column, (ratio, row) in comparison.spread(new, old, table, tolerances).items():
                 a, b = new[column][row], old[column][row]
                 rows.append(
                     {
@@ -136,6 +131,16 @@ def rows_of(tier, names, variations):
         worst = max(row["of_tolerance"] for row in rows if row["variation"] == name)
         print(f"{name}: at most {worst:.2g} of the tolerance", file=sys.stderr, flush=True)
     return rows
+
+
+def by_chapter(rows):
+    """Return rows of tables and of claims by the chapter that has them."""
+    found = {}
+    for chapter in load_chapters():
+        claims = {entry["id"] for entry in chapter.claims}
+        tables = {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
+        found[chapter.name] = [row for row in rows if row.get("claim") in claims or row.get("table") in tables]
+    return {name: own for name, own in found.items() if own}
 
 
 def main():
@@ -161,11 +166,12 @@ def main():
     # The libraries that computed it; the machine's name is nobody's business.
     made = {key: value for key, value in records.machine().items() if key in ("processor", "python", "numpy", "torch")}
     head = {"tier": arguments.tier, "machine": made, **({"tables": names} if arguments.tables else {})}
-    lines = ",\n".join("    " + json.dumps(row) for row in rows)
     above = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
-    path = arguments.output / f"{arguments.tier}.json"
-    records.write_text(path, f'{{\n{above}  "rows": [\n{lines}\n  ]\n}}\n')
-    print(f"wrote {path}")
+    for chapter, own in by_chapter(rows).items():
+        path = arguments.output / arguments.tier / f"{chapter}.json"
+        lines = ",\n".join("    " + json.dumps(row) for row in own)
+        records.write_text(path, f'{{\n{above}  "rows": [\n{lines}\n  ]\n}}\n')
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,28 @@
-"""Compare a tier's results with the committed reference; fail if they differ."""
+"""Compare a tier's results with the committed references of its chapters; fail if they differ."""
 
-import json
 from pathlib import Path
 
-from algoreg.judge import reference
+from algoreg.judge import comparison, references, snapshots
+from algoreg.judge.tolerances import Tolerances
+from algoreg.spec.chapters import load_chapters
 from algoreg.store import chain, joblog, records
 
 joblog.write_to(snakemake.log[0])
 
 chain.require(chain.from_params(snakemake.params.chain))
-results = Path(snakemake.output.report).parent
-old = json.loads(Path(snakemake.input.reference).read_text(encoding="utf-8"))
-new = reference.snapshot(results, snakemake.config, partial=old.get("partial", False))
-lines, passed = reference.compare(new, old)
+results, tier = Path(snakemake.output.report).parent, snakemake.config
+chapters = load_chapters(snakemake.params.chapters)
+allowed, lines, passed = Tolerances.load(chapters=chapters), [], bool(snakemake.input.references)
+for chapter in chapters:
+    path = references.path_of(chapter, tier["tier"])
+    if not path.exists():
+        lines.append(f"chapter {chapter.name}: no reference")
+        continue
+    old = references.read(path)
+    new = snapshots.snapshot(results, tier, chapter, partial=old.get("partial", False))
+    found, same = comparison.compare(new, old, allowed)
+    lines += [f"chapter {chapter.name}:", *found]
+    passed &= same
 text = "\n".join([*lines, "verify: passed" if passed else "verify: FAILED"]) + "\n"
 print(text, end="")
 if not passed:

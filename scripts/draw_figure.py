@@ -10,7 +10,7 @@ joblog.write_to(snakemake.log[0])
 
 facts = of_job(snakemake)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
-figure = figures.draw(snakemake.wildcards.figure, tables)
+figure = figures.draw(snakemake.wildcards.figure, tables, snakemake.params.claims)
 for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):
     with records.atomic(path) as temporary:
         figures.save(figure, temporary, Path(path).suffix[1:])

@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from algoreg.analysis import intervals
 from algoreg.engine import study
-from algoreg.judge import reference
+from algoreg.judge import references, snapshots
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
@@ -244,10 +244,13 @@ def repository(smoke, tmp_path):
 def finished_tiny(tmp_path_factory):
     """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify; for reading."""
     folder = tiny_repository(tmp_path_factory.mktemp("tiny") / "repository")
-    done = snakemake(folder, "claims", "figures", "results/tiny/tables/x_space.csv", tier="tiny")
+    done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_study.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
-    content = reference.snapshot(folder / "results" / "tiny", tiny_settings(folder), partial=True)
-    (folder / "reference" / "runs" / "tiny.json").write_text(reference.dumps(content))
+    chapter = load_chapter("tiny", folder / "chapters" / "tiny")
+    content = snapshots.snapshot(folder / "results" / "tiny", tiny_settings(folder), chapter, partial=True)
+    path = references.path_of(chapter, "tiny")
+    path.parent.mkdir()
+    path.write_text(snapshots.dumps(content))
     done = snakemake(folder, "verify", tier="tiny")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "results" / "tiny" / "verify.txt").unlink()

@@ -1,11 +1,9 @@
 import html
 import json
 import re
-import subprocess
 
 import mistune
-import pytest
-from conftest import ROOT, copy_repository, registered_claims, snakemake, tier_settings
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import sources
 from algoreg.judge import claims
@@ -194,17 +192,3 @@ def test_links_of_the_documents_lead_somewhere():
         path = ROOT / name
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{name}: {link}"
-
-
-@pytest.mark.workflow
-def test_the_diffs_in_contributing_apply_and_give_a_claim(tmp_path):
-    folder = copy_repository(tmp_path / "repository")
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    diffs = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
-    assert len(diffs) == 3
-    for diff in diffs:
-        done = subprocess.run(["git", "apply"], cwd=folder, input=diff, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    done = snakemake(folder, "-n", "claim_decay_initialisation", tier="quick")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "Descent decay_d30, d=30, r=1, m=150, ensemble 3 of 3" in done.stdout + done.stderr

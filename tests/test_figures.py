@@ -8,19 +8,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, tier_settings
 
+from algoreg.judge.published import compare, load_sizes
 from algoreg.tell import figures
-
-
-def test_the_style_is_seaborns():
-    import matplotlib
-    import seaborn
-
-    assert list(seaborn.color_palette("colorblind")) == figures.COLOURS
-    ticks = seaborn.axes_style("ticks")
-    differing = {key: value for key, value in ticks.items() if value != matplotlib.rcParamsDefault[key]}
-    # Every picture that has a colour map names it.
-    del differing["image.cmap"]
-    assert differing == figures.TICKS
+from algoreg.tell.charts.style import plt
 
 
 def rows(method, d, ratios, errors, **columns):
@@ -44,8 +34,10 @@ def test_a_diverged_run_is_left_out_of_the_figure_and_the_figure_says_so():
     table.loc[0, ["test_error", "train_error"]] = np.nan
     table.loc[0, "status"] = "diverged"
     figure = figures.draw("figure_4", {"figure_4": table, "figure_4_thresholds": table})
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["not drawn: 1 values of diverged runs"]
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert [text for text in texts if "not drawn" in text] == [
+        "projected, ours\n(1 of 12 values not drawn: no value, or diverged)"
+    ]
     for line in figure.axes[0].lines[:2]:
         assert np.isfinite(line.get_ydata()).all()
 
@@ -135,7 +127,7 @@ def test_legends_lie_on_nothing(smoke, name):
 
 
 def test_a_legend_on_data_would_be_seen():
-    figure, (left, right) = figures.plt.subplots(1, 2)
+    figure, (left, right) = plt.subplots(1, 2)
     left.plot([0, 1], [0, 1], label="a line")
     right.fill_between([0, 1], [0, 0], [1, 1], label="a band")
     left.legend(loc="upper right")
@@ -160,13 +152,15 @@ import sys
 import matplotlib
 import pandas as pd
 from algoreg.tell import figures
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.style import plt, style
 before = dict(matplotlib.rcParams)
 row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}
 table = pd.DataFrame([{**row, "iteration": t, "test_error": 1 / (1 + t), "train_error": 1 / (2 + t)} for t in range(3)])
-figure, axes = figures.plt.subplots()
-with figures.style():
-    figure, axes = figures.plt.subplots()
-    figures.band(axes, table, "iteration", "test_error", "C0", "a")
+figure, axes = plt.subplots()
+with style():
+    figure, axes = plt.subplots()
+    course(axes, table, "iteration", "test_error", "C0", "a")
     axes.legend()
     axes.set_title("title")
     figure.draw_without_rendering()
@@ -193,8 +187,11 @@ def test_each_size_has_its_own_published_points():
     ratios = [5, 10, 15, 20, 25, 30, 35]
     parts = [rows(method, d, ratios, [0.5] * 7, alpha=0.01) for method in ("projected", "factored") for d in (100, 150)]
     table = pd.concat(parts, ignore_index=True)
-    figure = figures.draw("figure_4", {"figure_4": table, "figure_4_published": table.iloc[:0]})
+    there = pd.DataFrame(compare(table, load_sizes("figure_4")))
+    sizes = [there[there["d"] == d] for d in (100, 150)]
+    tables = {"figure_4_published": sizes[0], "figure_4_published_d150": sizes[1]}
+    figure = figures.draw("figure_4", {"figure_4": table, **tables})
     for axes, first in zip(figure.axes, (0.8906, 0.933), strict=True):
-        (line,) = (line for line in axes.lines if line.get_label() == "projected, published")
-        assert line.get_ydata()[0] == first
-        assert len(line.get_ydata()) == 7
+        (bar,) = (bar for bar in axes.containers if bar.get_label().startswith("projected, published"))
+        assert bar.lines[0].get_ydata()[0] == first
+        assert len(bar.lines[0].get_ydata()) == 7

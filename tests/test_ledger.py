@@ -1,10 +1,10 @@
-import json
 import re
 
 import pytest
-from conftest import ROOT, registered_claims
+from conftest import registered_claims
 
 from algoreg import sources
+from algoreg.judge import references as committed
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import ledger, papers
 
@@ -13,10 +13,7 @@ TEMPLATES = sorted((sources.PACKAGE / "chapters").glob(f"*/{ledger.TEMPLATE}"))
 
 @pytest.fixture(scope="module")
 def references():
-    return {
-        tier: json.loads((ROOT / "reference" / "runs" / f"{tier}.json").read_text(encoding="utf-8"))
-        for tier in ("standard", "full")
-    }
+    return {tier: committed.read_tier(tier) for tier in ("standard", "full")}
 
 
 @pytest.fixture(scope="module")

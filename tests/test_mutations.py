@@ -4,6 +4,7 @@ import copy
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from conftest import ROOT, registered_claims, tier_settings
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge import claims, reference
-from algoreg.store.frames import frame_of
+from algoreg.judge import claims, comparison, references
+from algoreg.judge.snapshots import frame_of
+from algoreg.judge.tolerances import TOLERANCES, Tolerances
+from algoreg.spec.chapters import load_chapters
 
 SMOKE = tier_settings("smoke")
-REFERENCES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "reference" / "runs").glob("*.json")}
+REFERENCES = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard", "full")}
 # One table per algorithm, the one that ends by a stopping rule, the one in float64, and a study.
 TABLES = ("figure_1", "figure_3", "figure_4", "figure_5a", "x_space")
 CLAIMS = (
@@ -51,13 +54,13 @@ def verified(tables, judged=(), tier="smoke"):
         "claims": [claim for claim in old["claims"] if claim["id"] in ids],
         "problems": {},
     }
-    return reference.compare(new, kept)
+    return comparison.compare(new, kept)
 
 
 def red(tables, tier="smoke"):
     """Return which tables verify calls different."""
     lines, _ = verified(tables, tier=tier)
-    return {name for name in tables for line in lines if line.startswith(f"table {name}: {reference.DIFFERENT}")}
+    return {name for name in tables for line in lines if line.startswith(f"table {name}: {comparison.DIFFERENT}")}
 
 
 def test_the_unchanged_tier_is_green(tables_of):
@@ -176,28 +179,29 @@ def test_a_claim_judged_without_one_ensemble_is_red(evidence, name):
 
 
 def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist():
-    tolerances = reference.Tolerances.load()
-    for path in sorted((ROOT / "reference" / "spread").glob("*.json")):
-        tables = REFERENCES[path.stem]["tables"]
+    tolerances, measured = Tolerances.load(), set()
+    for path in sorted((ROOT / "reference" / "spread").glob("*/*.json")):
+        tables = REFERENCES[path.parent.name]["tables"]
         rows = json.loads(path.read_text())["rows"]
         for row in (row for row in rows if "claim" in row):
             assert row["same_verdict"], row
             assert row["of_tolerance"] <= 0.5, row
         rows = [row for row in rows if row.get("table") in tables]
-        assert rows
+        measured.update(row["table"] for row in rows)
         for row in rows:
             column = np.array([np.nan if x is None else x for x in tables[row["table"]][row["column"]]], dtype=float)
             status, keys = tables[row["table"]]["status"], tables[row["table"]]["keys"]
             allowed = tolerances.allowed(row["table"], row["column"], column, status, keys)[row["row"]]
             assert row["same_rows"], row
             assert abs(row["this"] - row["other"]) <= allowed / 2, row
+    assert measured == set(REFERENCES["smoke"]["tables"])
     names = {name for old in REFERENCES.values() for name in [*old["tables"], *old["comparisons"]]}
     for pattern in tolerances.tables:
         assert any(Path(name).match(pattern) for name in names), pattern
 
 
 def test_tables_computed_in_float32_have_a_floor_for_it():
-    tolerances = reference.Tolerances.load()
+    tolerances = Tolerances.load()
     for tier in REFERENCES:
         settled = tier_settings(tier)
         descents = settled["descents"]
@@ -211,7 +215,7 @@ def test_tables_computed_in_float32_have_a_floor_for_it():
 
 
 def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
-    tolerances = reference.Tolerances.load()
+    tolerances = Tolerances.load()
     for scale in (1e-5, 1.0, 1e5):
         column = scale * np.array([1.0, 2.0, 1e-9, np.nan])
         allowed = tolerances.allowed("a_study", "a_column", column, ["budget"] * 3 + ["diverged"])
@@ -223,7 +227,7 @@ def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
 
 
 def test_an_exception_is_for_the_rows_that_it_names():
-    tolerances = reference.Tolerances.load()
+    tolerances = Tolerances.load()
     keys = {"variant": ["plain", "plain", "algorithm-1"]}
     column, status = np.array([2.0, 0.05, 2.0]), ["budget"] * 3
     allowed = tolerances.allowed("quadratic_samples_in_d", "test_error", column, status, keys)
@@ -239,17 +243,29 @@ def test_an_exception_is_for_the_rows_that_it_names():
         (lambda c: c["default"].pop("floor"), r"default \(floor\)"),
         (lambda c: c["default"].update(relativ=1.0), r"default \(relativ\)"),
         (lambda c: c["derived"].update(relative="ten"), r"derived \(relative\)"),
-        (lambda c: c["tables"]["figure_*"]["*"].pop("reason"), r"tables\.figure_\*\.\* \(no reason\)"),
         (lambda c: c["default"].update(exception={}), r"default \(exception\)"),
-        (
-            lambda c: c["tables"]["quadratic_samples_*"]["*"]["exception"].pop("reason"),
-            r"tables\.quadratic_samples_\*\.\*\.exception: allowed are where",
-        ),
     ],
 )
 def test_bad_tolerances_are_named(tmp_path, change, line):
-    content = yaml.safe_load(reference.TOLERANCES.read_text())
+    content = yaml.safe_load(TOLERANCES.read_text())
     change(content)
     (tmp_path / "tolerances.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match=line):
-        reference.Tolerances.load(tmp_path / "tolerances.yaml")
+        Tolerances.load(tmp_path / "tolerances.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda c: c["*"].pop("reason"), r"tolerances\.yaml: quadratic_samples_\*\.\* \(no reason\)"),
+        (lambda c: c["*"].update(flor=1.0), r"quadratic_samples_\*\.\* \(flor\)"),
+        (lambda c: c["*"]["exception"].pop("reason"), r"quadratic_samples_\*\.\*\.exception: allowed are where"),
+    ],
+)
+def test_a_chapters_bad_tolerances_are_named(tmp_path, change, line):
+    (networks,) = load_chapters(["networks"])
+    content = yaml.safe_load((networks.folder / "tolerances.yaml").read_text())
+    change(content["quadratic_samples_*"])
+    (tmp_path / "tolerances.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=line):
+        Tolerances.load(chapters=[replace(networks, folder=tmp_path)])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from algoreg.judge import reference
+from algoreg.judge.tolerances import Tolerances
 
-TOLERANCES = reference.Tolerances.load()
+TOLERANCES = Tolerances.load()
 FOLDER = ROOT / "reference" / "other_processor"
 
 

@@ -23,6 +23,7 @@ from algoreg.numerics import diagnostics
 from algoreg.numerics.problems import draw_factor
 
 D, M, SEED = 6, 70, 3
+pytestmark = pytest.mark.replicates(100)
 
 
 def normal(seed, *shape):
@@ -68,12 +69,12 @@ def test_a_step_against_a_plain_implementation(changes):
     start = solver.initial()
     y, x = labels[0].numpy(), ensemble.vectors.numpy()
     u = plain.network(
-        start[0].numpy(), x, y, 3,
+        start["factor"][0].numpy(), x, y, 3,
         tau=(y.mean() if options["tau"] == "mean-label" else 2.0) * (1 + options["tau_error"]),
         step=options["step"], level=options["truncation"] or np.inf,
         coefficient=options["coefficient"], rescaling=options["rescaling"],
     )  # fmt: skip
-    close(solver.advance(start, 0, 3)[0], torch.from_numpy(u))
+    close(solver.advance(start, 0, 3)["factor"][0], torch.from_numpy(u))
 
 
 class Population:
@@ -97,10 +98,10 @@ def test_in_the_population_limit_the_rescaled_step_is_the_matrix_sensing_step(co
     options = run(step=step, coefficient=coefficient, alpha=0.7, truncation=None)
     solver = quadratic.Algorithm(Population(planted), torch.zeros(1, M, dtype=torch.float64), [options], SEED)
     start = solver.initial()
-    difference = start @ start.mT - planted
+    difference = solver.estimate(start) - planted
     own = 2 * step * coefficient / (1 - step * torch.einsum("bii->b", difference))
-    sensing = start - own[:, None, None] * difference @ start
-    assert torch.allclose(solver.advance(start, 0, 1), sensing, rtol=1e-12, atol=1e-12) == equal
+    sensing = start["factor"] - own[:, None, None] * difference @ start["factor"]
+    assert torch.allclose(solver.advance(start, 0, 1)["factor"], sensing, rtol=1e-12, atol=1e-12) == equal
 
 
 @pytest.mark.parametrize("error", [0.1, -0.1])
@@ -137,10 +138,10 @@ def test_mini_batches_can_be_resumed_and_share_a_batch_with_full_steps():
     ensemble, labels = Ensemble.draw(D, M, SEED, 0), normal(2, 3, M).square()
     runs = [run(batch_size=8), run(), run(batch_size=8, truncation=None)]
     solver = quadratic.Algorithm(ensemble, labels, runs, SEED)
-    whole = solver.advance(solver.initial(), 0, 12)
-    assert torch.equal(whole, solver.advance(solver.advance(solver.initial(), 0, 5), 5, 7))
+    whole = solver.advance(solver.initial(), 0, 12)["factor"]
+    assert torch.equal(whole, solver.advance(solver.advance(solver.initial(), 0, 5), 5, 7)["factor"])
     alone = quadratic.Algorithm(ensemble, labels[1:2], runs[1:2], SEED)
-    close(whole[1], alone.advance(alone.initial(), 0, 12)[0])
+    close(whole[1], alone.advance(alone.initial(), 0, 12)["factor"][0])
     assert not torch.allclose(whole[0], whole[1])
 
 
@@ -174,7 +175,7 @@ def test_bad_settings_are_named_before_any_job():
         "ensembles": 2,
     }
     bad = {"alpha": 0.1, "step": 0.1, "iterations": 100, "truncation": 0, "tau": 0, "width": 0, "rescaling": 2}
-    bad |= {"batch_size": 71, "coefficient": 0, "tau_error": -1}
+    bad |= {"batch_size": 0, "coefficient": 0, "tau_error": -1}
     tier["problems"]["network"] = problem
     tier["descents"]["network"] = {
         "problem": "network",
@@ -182,12 +183,16 @@ def test_bad_settings_are_named_before_any_job():
         "runs": [bad],
         "record": {"errors": {"every": 10}},
     }
+    assert any("problems.network.rank = 9" in line for line in setting_problems(tier))
+    problem["rank"] = 2
     tier["studies"]["quadratic_recovery"]["options"] |= {"rank": 9}
     text = "\n".join(setting_problems(tier))
     for key in bad.keys() - {"alpha", "step", "iterations"}:
         assert f"runs[0].{key} = {bad[key]}: allowed is" in text, (key, text)
-    assert "problems.network.rank = 9" in text
-    assert "d = 8, rank = 9: allowed is rank at most d" in text
+    assert "rank = 9, d = 8: allowed is rank at most d" in text
+    good = {"alpha": 0.1, "step": 0.1, "iterations": 100, "tau": 1.0}
+    tier["descents"]["network"]["runs"] = [{**good, "batch_size": 71}]
+    assert any("runs[0].batch_size = 71: allowed is" in line for line in setting_problems(tier))
     for name, options in (("quadratic_recovery", {"tau_error": [-1]}), ("quadratic_samples_in_d", {"alpha": 0})):
         assert any("allowed is" in line for line in option_problems(name, **options))
 
@@ -221,8 +226,6 @@ import resource, torch
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.chapters.networks.variants import run_of
-
-pytestmark = pytest.mark.replicates(100)
 torch.set_num_threads(1)
 d, m = 200, 100_000
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

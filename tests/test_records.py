@@ -4,11 +4,12 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, registered_claims, tier_settings
+from conftest import registered_claims, tier_settings
 
 from algoreg.chapters.simulations.ledger import figure_4
 from algoreg.chapters.simulations.ledger import figures as passages
-from algoreg.judge import reference, rejudge
+from algoreg.judge import comparison, references, rejudge, snapshots
+from algoreg.spec.chapters import load_chapters
 from algoreg.store import provenance, records
 from algoreg.tell import figures, report
 
@@ -132,37 +133,37 @@ def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
         "control_verdict": "refuted",
         "positive_control_verdict": None,
     }
-    return {"cost": None, "tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
+    return {"tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
 
 
 def test_comparison_with_a_reference():
     base = snapshot()
-    assert reference.compare(base, base)[1]
-    assert "identical" in reference.compare(base, base)[0][0]
-    lines, passed = reference.compare(snapshot(1.001), base)
+    assert comparison.compare(base, base)[1]
+    assert "identical" in comparison.compare(base, base)[0][0]
+    lines, passed = comparison.compare(snapshot(1.001), base)
     assert passed
     assert "within tolerance; worst: train_error at alpha=1.0" in lines[0]
-    lines, passed = reference.compare(snapshot(1.01), base)
+    lines, passed = comparison.compare(snapshot(1.01), base)
     assert not passed
     assert "DIFFERENT" in lines[0]
-    assert not reference.compare(snapshot(verdict="refuted"), base)[1]
-    assert not reference.compare(snapshot(margin=0.2), base)[1]
-    near = reference.compare(snapshot(verdict="inconclusive", low=0.0999), snapshot(low=0.1001))
+    assert not comparison.compare(snapshot(verdict="refuted"), base)[1]
+    assert not comparison.compare(snapshot(margin=0.2), base)[1]
+    near = comparison.compare(snapshot(verdict="inconclusive", low=0.0999), snapshot(low=0.1001))
     assert near[1]
     assert any("an interval's end lies at the margin" in line for line in near[0])
-    assert not reference.compare(snapshot(verdict="invalid", low=0.0999), snapshot(low=0.1001))[1]
-    assert not reference.compare(snapshot(low=0.25), base)[1]
+    assert not comparison.compare(snapshot(verdict="invalid", low=0.0999), snapshot(low=0.1001))[1]
+    assert not comparison.compare(snapshot(low=0.25), base)[1]
     weak = snapshot()
     weak["claims"][0]["control_verdict"] = "inconclusive"
-    assert not reference.compare(weak, base)[1]
+    assert not comparison.compare(weak, base)[1]
     compared = [{**base, "comparisons": {"c": [{"ours": value, "inside": True}]}} for value in (0.1, 0.1002, 0.2)]
-    assert [reference.compare(one, compared[0])[1] for one in compared] == [True, True, False]
+    assert [comparison.compare(one, compared[0])[1] for one in compared] == [True, True, False]
     for problems, why in (({"p": "11"}, "its digest differs"), ({}, "only on one side")):
-        lines, passed = reference.compare({**base, "problems": problems}, base)
+        lines, passed = comparison.compare({**base, "problems": problems}, base)
         assert not passed
         assert any(line.startswith(f"problem p: DIFFERENT: {why}") for line in lines)
-    assert not reference.compare({**base, "tables": {}}, base)[1]
-    assert json.loads(reference.dumps(base)) == base
+    assert not comparison.compare({**base, "tables": {}}, base)[1]
+    assert json.loads(snapshots.dumps(base)) == base
 
 
 def test_a_comparison_counts_what_is_over_tolerance():
@@ -170,19 +171,19 @@ def test_a_comparison_counts_what_is_over_tolerance():
     base = {**snapshot(), "tables": {"t": {**rows, "a": [1.0] * 4, "b": [1.0] * 3 + [None], "c": [None] * 4}}}
     other = deepcopy(base)
     other["tables"]["t"].update(a=[1.0, 1.1, 1.001, 1.2], b=[1.0, 1.3, 1.0, 1.0])
-    line = reference.compare(other, base)[0][0]
+    line = comparison.compare(other, base)[0][0]
     assert line.startswith(
         "table t: DIFFERENT; 4 of 8 cells over tolerance, in 2 of 4 rows; worst: b at m=4: missing in"
     )
     other["tables"]["t"]["status"] = ["budget", "diverged", "budget", "converged"]
-    line = reference.compare(other, base)[0][0]
+    line = comparison.compare(other, base)[0][0]
     assert "the status of 2 of 4 rows differs; first: status at m=2: diverged, reference budget" in line
 
 
 def test_a_missing_value_is_a_difference():
     other = snapshot()
     other["tables"]["t"]["test_error"] = [None, 1e-8]
-    lines, passed = reference.compare(other, snapshot())
+    lines, passed = comparison.compare(other, snapshot())
     assert not passed
     assert "missing in this run only" in lines[0]
 
@@ -192,7 +193,7 @@ def test_a_reference_of_a_part_compares_that_part():
     whole["tables"]["more"] = whole["tables"]["t"]
     whole["claims"].append({**whole["claims"][0], "id": "b"})
     whole["problems"]["q"] = "11"
-    lines, passed = reference.compare(whole, {**snapshot(), "partial": True})
+    lines, passed = comparison.compare(whole, {**snapshot(), "partial": True})
     assert passed
     assert lines[0] == "the reference is of a part of this tier: only that is compared"
     assert "claims: 1 of 1 as in the reference" in lines
@@ -200,28 +201,29 @@ def test_a_reference_of_a_part_compares_that_part():
     for lost in ("tables", "claims", "comparisons"):
         part = {**snapshot(), "partial": True, "comparisons": {"c": [{"ours": 0.1}]}}
         new = {**whole, "comparisons": {"c": [{"ours": 0.1}]}}
-        assert reference.compare(new, part)[1]
-        assert not reference.compare({**new, lost: type(new[lost])()}, part)[1], lost
-    assert not reference.compare(whole, snapshot())[1]
-    assert json.loads(reference.dumps({**snapshot(), "partial": True})) == {**snapshot(), "partial": True}
+        assert comparison.compare(new, part)[1]
+        assert not comparison.compare({**new, lost: type(new[lost])()}, part)[1], lost
+    assert not comparison.compare(whole, snapshot())[1]
+    assert json.loads(snapshots.dumps({**snapshot(), "partial": True})) == {**snapshot(), "partial": True}
 
 
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     results = repository / "results" / "smoke"
-    tier = tier_settings("smoke")
-    whole = reference.snapshot(results, tier)
-    part = reference.snapshot(results, tier, partial=True)
-    assert part == {**whole, "partial": True, "claims": sorted(whole["claims"], key=lambda claim: claim["id"])}
+    tier, chapter = tier_settings("smoke"), load_chapters(["simulations"])[0]
+    whole = snapshots.snapshot(results, tier, chapter)
+    part = snapshots.snapshot(results, tier, chapter, partial=True)
+    assert part == {**whole, "partial": True}
+    assert len(whole["claims"]) == len(chapter.claims)
     (results / "claims.json").unlink()
-    for name in ("figure_4", "figure_5a", "x_space"):
+    for name in ("figure_4", "figure_5a"):
         (results / "tables" / f"{name}.csv").unlink()
     for path in (results / "claims").glob("*.json"):
         if path.stem != "fig1-initialisation":
             path.unlink()
-    part = reference.snapshot(results, tier, partial=True)
-    assert whole["tables"].keys() - part["tables"].keys() == {"figure_4", "figure_5a", "x_space"}
+    part = snapshots.snapshot(results, tier, chapter, partial=True)
+    assert whole["tables"].keys() - part["tables"].keys() == {"figure_4", "figure_5a"}
     assert [claim["id"] for claim in part["claims"]] == ["fig1-initialisation"]
     assert part["problems"] == whole["problems"]
     # Of what was run on one ensemble, the other's problem is not asked for.
@@ -229,13 +231,13 @@ def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
         if path.stem != "figure_1_paper_step":
             path.unlink()
     (results / "problems" / "gaussian" / "ensemble-1.npz").unlink()
-    assert list(reference.snapshot(results, tier, partial=True)["problems"]) == ["gaussian/ensemble-0"]
+    assert list(snapshots.snapshot(results, tier, chapter, partial=True)["problems"]) == ["gaussian/ensemble-0"]
     with pytest.raises(records.DamagedResult, match=r"figure_1\.csv: cannot be read"):
-        reference.snapshot(results, tier)
+        snapshots.snapshot(results, tier, chapter)
 
 
 def test_the_paper_tier_stands_beside_the_standard_tier():
-    standard = json.loads((ROOT / "reference" / "runs" / "standard.json").read_text())
+    standard = references.read_tier("standard")
     registry = registered_claims()
     paper = deepcopy(standard)
     paper["claims"] = [claim for claim in paper["claims"] if claim["id"].startswith("fig4")]
@@ -272,11 +274,11 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
 
 def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
     """Nothing was run for a criterion or a published curve that came after the paper tier's runs."""
-    content = json.loads((ROOT / "reference" / "runs" / "full.json").read_text())
+    content = references.read_tier("full")
     tier = tier_settings("full")
     registry = registered_claims()
     again = rejudge.rejudged(content, tier, registry)
-    lines, passed = reference.compare(again, content)
+    lines, passed = comparison.compare(again, content)
     assert passed, lines
     assert len(again["comparisons"]["figure_4_published_d150"]) == 14
     # What has a table that is not there is not judged.
@@ -312,13 +314,13 @@ def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):
 
     # Looks at 0.5, 1, … 15.5 s, then every 30 s: the last of each job is the one before its end.
     for wall, cpu, expected in ((10.2, 5.0, 5.1), (40.0, 15.5, 40.0), (80.0, 37.75, 40.0), (200.0, 19.55, 20.0)):
-        assert reference.cpu_seconds(row(wall, cpu)) == pytest.approx(expected, rel=1e-9)
+        assert references.cpu_seconds(row(wall, cpu)) == pytest.approx(expected, rel=1e-9)
     # Too short to have been looked at.
     for cpu in ("NA", "-", "0", "0.0"):
-        assert reference.cpu_seconds(row(0.4, cpu)) == 0.4
+        assert references.cpu_seconds(row(0.4, cpu)) == 0.4
     for number, one in enumerate((row(400.0, 36.55), row(0.3, "NA"))):
         (tmp_path / f"{number}.tsv").write_text("\t".join(one) + "\n" + "\t".join(one.values()) + "\n")
-    found = reference._cost(tmp_path)
+    found = references.cost_of(tmp_path)
     assert found == {"cpu_seconds": round(36.55 * 400 / 375.5 + 0.3), "peak_mib": 100}
     costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
     assert "| `quick` | 0.7 min | 0.3 min | 100 MiB |" in costs

@@ -51,7 +51,6 @@ def test_environment_and_pyproject_ask_for_the_same():
     renamed = {
         "torch": "pytorch",
         "matplotlib": "matplotlib-base",
-        "seaborn": "seaborn-base",
         "snakemake": "snakemake-minimal",
     }
     wanted = {}

@@ -28,7 +28,7 @@ def problems_of(content):
 def test_what_a_study_cannot_be_is_named():
     good = tier()["studies"]["x_space"]["options"]
     cases = [
-        ({"options": {**good, "rank": 11}}, "studies.x_space.options: d = 10, rank = 11: allowed is rank at most d"),
+        ({"options": {**good, "rank": 11}}, "studies.x_space.options: rank = 11, d = 10: allowed is rank at most d"),
         ({"options": {**good, "wide": 1}}, "studies.x_space.options.wide = 1: unknown key; allowed are d, rank"),
         ({"options": {**good, "m": [0]}}, "studies.x_space.options.m = [0]: allowed is"),
         ({"options": {"d": 3}}, "studies.x_space.options.rank is missing"),

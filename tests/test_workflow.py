@@ -12,12 +12,12 @@ import pytest
 from conftest import append_code, copy_repository, registered_claims, set_yaml, snakemake, tiny_repository
 
 from algoreg import sources
-from algoreg.judge import reference
+from algoreg.judge import snapshots
 from algoreg.store import records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/x_space.csv"
+DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/tiny_study.csv"
 
 
 def planned(folder, *arguments, **options):
@@ -220,7 +220,7 @@ def test_verify_agrees_with_the_reference_and_turns_red(repository):
 
 
 def test_a_reference_of_a_part_asks_for_that_part(repository):
-    results, path = repository / "results" / "smoke", repository / "reference" / "runs" / "smoke.json"
+    results, path = repository / "results" / "smoke", repository / "reference" / "runs" / "smoke" / "simulations.json"
     whole = json.loads(path.read_text())
     named = {
         "tables": ("figure_4",),
@@ -229,7 +229,9 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     }
     part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
     claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]
-    path.write_text(reference.dumps({"partial": True, "cost": None, "claims": claims, **part}))
+    for other in path.parent.glob("*.json"):
+        other.unlink()
+    path.write_text(snapshots.dumps({"partial": True, "claims": claims, **part}))
     for lost in ("claims.json", "controls.json", "tables/x_space.csv", "tables/figure_4.csv"):
         (results / lost).unlink()
     assert planned(repository, "verify") == {"tabulate": 1, "compare_with_reference": 1, "verify": 1}
@@ -237,9 +239,7 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     text = (results / "verify.txt").read_text()
     # Identical on the machine of the reference, within tolerance on another.
-    head = (
-        r"the reference is of a part of this tier: only that is compared\ntable figure_4: (identical|within tolerance)"
-    )
+    head = r"chapter simulations:\nthe reference is of a part of this tier: only that is compared\ntable figure_4: (identical|within tolerance)"
     assert re.match(head, text)
     shown = subprocess.run(
         [sys.executable, "tools/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from algoreg.judge import reference, rejudge
+from algoreg.judge import references, rejudge, snapshots
 from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapters
 from algoreg.store import chain, records
 from write_docs import refresh_documents
 
@@ -56,7 +57,7 @@ def require_current(tier, results, partial):
 
 
 def main():
-    """Write reference/runs/<tier>.json; for standard also docs/figures."""
+    """Write the chapters' references of the tier, reference/runs/<tier>/<chapter>.json; for standard also docs/figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", choices=TIERS)
     parser.add_argument(
@@ -77,15 +78,21 @@ def main():
         parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
     blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
-    path = ROOT / "reference" / "runs" / f"{tier}.json"
-    if options.rejudge:
-        registry = settings.load_claims()
-        content = rejudge.rejudged(json.loads(path.read_text(encoding="utf-8")), blocks, registry)
-    else:
+    if not options.rejudge:
         require_current(blocks, results, options.partial)
-        content = reference.snapshot(results, blocks, options.partial)
-    records.write_text(path, reference.dumps(content))
-    print(f"wrote {path.relative_to(ROOT)}")
+        costs = {**references.read(references.COSTS), tier: references.cost_of(results / "benchmarks")}
+        records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
+    for chapter in load_chapters():
+        path = references.path_of(chapter, tier)
+        if options.rejudge and not path.exists():
+            continue
+        if options.rejudge:
+            content = rejudge.rejudged(references.read(path), blocks, settings.load_claims([chapter.name]))
+        else:
+            content = snapshots.snapshot(results, blocks, chapter, options.partial)
+        if content["tables"] or content["comparisons"]:
+            records.write_text(path, snapshots.dumps(content))
+            print(f"wrote {path}")
     if tier == "standard" and not options.rejudge:
         (ROOT / "docs" / "figures").mkdir(exist_ok=True)
         for figure in sorted((results / "figures").glob("*.svg")):

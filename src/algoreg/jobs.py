@@ -69,28 +69,34 @@ def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
     ]
 
 
-def compared_files(tier: dict, reference: Path) -> dict[str, list[str]]:
-    """Return what is compared with a committed reference, as files below ``results/<tier>``.
+def compared_files(tier: dict, references: dict[str, Path]) -> dict[str, list[str]]:
+    """Return what is compared with the chapters' committed references, as files below ``results/<tier>``.
 
-    That is the tier, or the part of it that the reference has; one of a whole tier is not read while rules are parsed.
+    That is the tier, or the parts of it that they have; one of a whole chapter is not read while rules are parsed.
     """
-    part = None
-    if reference.exists():
-        with reference.open(encoding="utf-8") as handle:
-            if '"partial": true' in handle.read(40):
-                handle.seek(0)
-                part = json.load(handle)
-    if part is None:
+    found = [_partial(path) for path in references.values()]
+    parts = [part for part in found if part is not None]
+    if not parts or len(parts) < len(found):
         verdicts, names = ["controls.json", "claims.json"], tables(tier)
         problems = [f"{problem}/ensemble-{number}" for problem, number in plan.drawn_problems(tier)]
     else:
-        verdicts = [f"claims/{claim['id']}.json" for claim in part["claims"]]
-        names, problems = [*part["tables"], *part["comparisons"]], part["problems"]
+        verdicts = [f"claims/{claim['id']}.json" for part in parts for claim in part["claims"]]
+        names = [name for part in parts for name in (*part["tables"], *part["comparisons"])]
+        problems = [name for part in parts for name in part["problems"]]
     return {
         "verdicts": verdicts,
         "tables": [f"tables/{name}.csv" for name in names],
         "problems": [f"problems/{name}.npz" for name in problems],
     }
+
+
+def _partial(path: Path) -> dict | None:
+    """Return a reference of a part of a chapter, None where it is of the whole one."""
+    with path.open(encoding="utf-8") as handle:
+        if '"partial": true' not in handle.read(40):
+            return None
+        handle.seek(0)
+        return json.load(handle)
 
 
 def notebooks(tier: dict, folder: Path) -> dict[str, list[str]]:

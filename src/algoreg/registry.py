@@ -5,27 +5,22 @@ functions ``modules_of_…`` for the modules that no import statement shows. A s
 which of its options name a module, so that an edit of that module reruns the study.
 """
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 from algoreg import sources
-from algoreg.spec import options
-
-# The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
-WITHIN = {
-    "psd": ("psd", "symmetric", "rectangular"),
-    "symmetric": ("symmetric", "rectangular"),
-    "rectangular": ("rectangular",),
-}
 
 
-def _module(kind, name):
+def _module(kind: str, name: str) -> str:
     known = sources.modules(kind)
     if name not in known:
         raise ValueError(f"{kind}: {name}: allowed are {', '.join(known)}")
     return known[name]
 
 
-def _function(kind, decorator, name):
+def _function(kind: str, decorator: str, name: str) -> Callable:
     """Return a decorated function of a kind of modules."""
     found = sources.decorated(kind, decorator)
     if name not in found:
@@ -33,86 +28,59 @@ def _function(kind, decorator, name):
     return getattr(import_module(found[name].module), name)
 
 
-def algorithm(name):
+def algorithm(name: str) -> type:
     """Return the class ``Algorithm`` of the module of this name."""
     return import_module(_module("algorithms", name)).Algorithm
 
 
-def ensemble(name):
+def ensemble(name: str) -> type:
     """Return the class ``Ensemble`` of the module of this name."""
     return import_module(_module("ensembles", name)).Ensemble
 
 
-def study(name):
+def study(name: str) -> ModuleType:
     """Return the study's module."""
     return import_module(_module("studies", name))
 
 
-def estimand(name):
+def estimand(name: str) -> Callable:
     """Return the estimand of this name."""
     return _function("estimands", "estimand", name)
 
 
-def drawing(name):
+def drawing(name: str) -> Callable:
     """Return the drawing of the figure of this name."""
     return _function("figures", "drawing", name)
 
 
-def passages():
+def passages() -> dict[str, Callable]:
     """Return every passage, by name."""
     return {name: _function("ledger", "passage", name) for name in sources.decorated("ledger", "passage")}
 
 
-def options_of(algorithm):
-    """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
-    fields = options.of_algorithm(algorithm).model_fields
-    own = {name: field for name, field in fields.items() if name not in options.COMMON}
-    return {name: None if field.is_required() else field.default for name, field in own.items()}
-
-
-def lacks(algorithm, ensemble):
-    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
-
-    Read without importing either, so that a combination is refused before any job.
-
-    Parameters
-    ----------
-    algorithm, ensemble : str
-
-    Returns
-    -------
-    list of str
-    """
-    requires = sources.class_literal("algorithms", algorithm, "requires")
-    missing = sorted(requires - sources.class_literal("ensembles", ensemble, "provides"))
-    inner = sources.class_literal("algorithms", algorithm, "estimates")
-    outer = sources.class_literal("ensembles", ensemble, "acts_on")
-    return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])
-
-
-def modules_of_problem(problem):
+def modules_of_problem(problem: Mapping[str, Any]) -> list[str]:
     """Return the modules that drawing a problem finds by name; ``problem`` is its settings block."""
     return [_module("ensembles", problem["ensemble"])]
 
 
-def modules_of_descent(descent, problem):
+def modules_of_descent(descent: Mapping[str, Any], problem: Mapping[str, Any]) -> list[str]:
     """Return the modules that a descent finds by name; both are settings blocks."""
     return [*modules_of_problem(problem), _module("algorithms", descent["algorithm"])]
 
 
-def modules_of_study(name, chosen):
+def modules_of_study(name: str, chosen: Mapping[str, Any]) -> list[str]:
     """Return the modules that measuring a study finds by name; ``chosen`` are its options, complete."""
     finds = sources.module_literal("studies", name, "FINDS", {})
     return [_module("studies", name), *(_module(kind, chosen[option]) for option, kind in finds.items())]
 
 
-def modules_of_claim(entry):
+def modules_of_claim(entry: Mapping[str, Any]) -> list[str]:
     """Return the modules that judging a claim finds by name; ``entry`` is the registry's."""
     parts = [entry, *(entry[name] for name in ("control", "positive_control") if name in entry)]
     known = sources.decorated("estimands", "estimand")
     return sorted({known[part["estimand"]["name"]].module for part in parts if "name" in part["estimand"]})
 
 
-def modules_of_figure(name):
+def modules_of_figure(name: str) -> list[str]:
     """Return the modules that drawing a figure finds by name."""
     return [sources.decorated("figures", "drawing")[name].module]

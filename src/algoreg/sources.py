@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 # Where a user keeps chapters of his own, as for PATH; see algoreg.chapters.
@@ -19,27 +20,27 @@ CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
-def chapter_folders():
+def chapter_folders() -> list[Path]:
     """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
     places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
     return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
 
 
 @cache
-def chapters():
+def chapters() -> dict[str, Path]:
     """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second."""
-    found = {}
+    found: dict[str, Path] = {}
     for folder in chapter_folders():
         found.setdefault(folder.name, folder)
     return found
 
 
 @cache
-def _parse(path):
-    return ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
+def _parse(path: str | Path | None) -> ast.Module:
+    return ast.parse(Path(str(path)).read_text(encoding="utf-8"), filename=str(path))
 
 
-def module_path(name):
+def module_path(name: str) -> Path | None:
     """Return the file of a module of this package, or None if ``name`` is not one.
 
     Parameters
@@ -60,13 +61,13 @@ def module_path(name):
     return None
 
 
-def _files(folder):
+def _files(folder: Path) -> list[Path]:
     """Return the modules of a folder that can be named: not what they have in common."""
     return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
 
 
 @cache
-def modules(kind):
+def modules(kind: str) -> dict[str, str]:
     """Return ``{name: dotted name}`` of what can be named in settings: ``algorithms``, ``ensembles`` or ``studies``.
 
     They are modules of the folder of this name, of the package or of a chapter.
@@ -85,19 +86,19 @@ def modules(kind):
     return dict(sorted(found.items()))
 
 
-def module_names(kind):
+def module_names(kind: str) -> list[str]:
     """Return the names of :func:`modules`, sorted."""
     return list(modules(kind))
 
 
-def chapter_of(module):
-    """Return the chapter that a module belongs to, None for one of the core."""
+def chapter_of(module: str) -> str | None:
+    """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
     parts = module.split(".")
-    return parts[2] if parts[1] == "chapters" and len(parts) > 2 else None
+    return parts[2] if parts[1] == "chapters" and len(parts) > 2 and parts[2] in chapters() else None
 
 
 @cache
-def chapter_modules(kind):
+def chapter_modules(kind: str) -> list[str]:
     """Return the dotted names of the modules that have functions found by name: ``estimands``, ``figures`` or ``ledger``.
 
     A chapter has them in a module of this name, or in the modules of a folder of this name.
@@ -119,7 +120,7 @@ class Found:
 
 
 @cache
-def decorated(kind, decorator):
+def decorated(kind: str, decorator: str) -> dict[str, Found]:
     """Return ``{name: Found}`` of the functions of a kind that carry a decorator, without importing anything.
 
     Raises
@@ -127,7 +128,7 @@ def decorated(kind, decorator):
     ValueError
         If two modules have one of the same name.
     """
-    found = {}
+    found: dict[str, Found] = {}
     for module in chapter_modules(kind):
         for node in _parse(module_path(module)).body:
             if isinstance(node, ast.FunctionDef):
@@ -141,11 +142,11 @@ def decorated(kind, decorator):
     return found
 
 
-def _tree(kind, name):
+def _tree(kind: str, name: str) -> ast.Module:
     return _parse(module_path(modules(kind)[name]))
 
 
-def module_literal(kind, name, constant, default=None):
+def module_literal(kind: str, name: str, constant: str, default: Any = None) -> Any:
     """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch)."""
     for node in _tree(kind, name).body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
@@ -153,7 +154,7 @@ def module_literal(kind, name, constant, default=None):
     return default
 
 
-def class_literal(kind, name, constant):
+def class_literal(kind: str, name: str, constant: str) -> Any:
     """Return a literal of the class of a module of :func:`modules`, its own or inherited, read without importing it.
 
     Parameters
@@ -174,31 +175,34 @@ def class_literal(kind, name, constant):
     return found
 
 
-def _class_constant(kind, path, name, constant):
+def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> Any:
     """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
-    (node,) = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
-    for line in node.body:
-        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+    node = next((node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return None
+    for line in (one for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign) and one.value):
+        targets = line.targets if isinstance(line, ast.Assign) else [line.target]
         if any(getattr(target, "id", None) == constant for target in targets):
-            call = isinstance(line.value, ast.Call)
-            return frozenset(ast.literal_eval(line.value.args[0])) if call else ast.literal_eval(line.value)
+            value: Any = line.value
+            call = isinstance(value, ast.Call)
+            return frozenset(ast.literal_eval(value.args[0])) if call else ast.literal_eval(value)
     shared = {"base": f"{PACKAGE.name}.{kind}.base", **modules(kind)}
     for parent in node.bases:
         # ``factored.Algorithm``; or ``Measurements``, of this module or of the folder's base.
-        if isinstance(parent, ast.Attribute) and parent.value.id in shared:
-            return _class_constant(kind, module_path(shared[parent.value.id]), parent.attr, constant)
+        if isinstance(parent, ast.Attribute) and getattr(parent.value, "id", None) in shared:
+            return _class_constant(kind, module_path(shared[ast.unparse(parent.value)]), parent.attr, constant)
         if isinstance(parent, ast.Name):
             here = any(isinstance(one, ast.ClassDef) and one.name == parent.id for one in _parse(path).body)
             return _class_constant(kind, path if here else module_path(shared["base"]), parent.id, constant)
     return None
 
 
-def _class_node(kind, name, class_name):
+def _class_node(kind: str, name: str, class_name: str) -> ast.ClassDef | None:
     found = (n for n in _tree(kind, name).body if isinstance(n, ast.ClassDef) and n.name == class_name)
     return next(found, None)
 
 
-def class_alone(kind, name, class_name, offered):
+def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
     Parameters
@@ -225,27 +229,27 @@ def class_alone(kind, name, class_name, offered):
     return names[class_name]
 
 
-def module_title(kind, name):
+def module_title(kind: str, name: str) -> str:
     """Return the first line of a module's docstring, without its full stop."""
-    return ast.get_docstring(_tree(kind, name)).splitlines()[0].rstrip(".")
+    return (ast.get_docstring(_tree(kind, name)) or name).splitlines()[0].rstrip(".")
 
 
-def figure_title(name):
+def figure_title(name: str) -> str:
     """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
     text = ast.get_docstring(decorated("figures", "drawing")[name].node) or name
     text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
-    text = re.sub(r" \[LMZ18, (.*?)\]", r" (the paper's \1)", text)
+    text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]
 
 
 @cache
-def imported_modules(path):
+def imported_modules(path: str | Path) -> frozenset[str]:
     """Return the names of this package's modules that the file imports itself, at any depth of its code."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
@@ -254,7 +258,7 @@ def imported_modules(path):
 
 
 @cache
-def closure(path, extra=()):
+def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the names of all modules of this package that a script loads, directly or not.
 
     Parameters
@@ -282,7 +286,7 @@ def closure(path, extra=()):
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    def _strip(self, node):
+    def _strip(self, node: Any) -> Any:
         self.generic_visit(node)
         first = node.body[0] if node.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
@@ -293,20 +297,20 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 @cache
-def code_digest(path):
+def code_digest(path: str | Path) -> str:
     """Return 16 hex digits that change when the code of a file changes, not when its comments or docstrings do."""
     tree = _WithoutDocstrings().visit(ast.parse(Path(path).read_text(encoding="utf-8")))
     return hashlib.sha256((ast.dump(tree) + _c_code(Path(path).parent)).encode()).hexdigest()[:16]
 
 
-def _c_code(folder):
+def _c_code(folder: Path) -> str:
     """Return the C code that lies beside modules, which load it: without comments, its white space made one."""
     files = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.c"))]
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
 
 @cache
-def code_digests(script, extra=()):
+def code_digests(script: str | Path, extra: tuple[str, ...] = ()) -> dict[str, str]:
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
     digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})

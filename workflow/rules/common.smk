@@ -22,6 +22,7 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, registry, sources
+    from algoreg.judge import references
     from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked
@@ -30,6 +31,7 @@ try:
     from algoreg.store import chain as result_chain
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
+    from algoreg.tell.charts.claims import claims_of
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
@@ -73,7 +75,8 @@ MEASURED = [name for name in config["experiments"] if name not in COMPARED]
 PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 SOLVERS = {name: version(name) for name in ("cvxpy", "clarabel", "scs")}
-REFERENCE = ROOT / "reference" / "runs" / f"{TIER}.json"
+CHAPTERS = load_chapters({entry["chapter"] for entry in CLAIMS})
+REFERENCES = references.paths(TIER, [chapter.name for chapter in CHAPTERS])
 
 
 wildcard_constraints:

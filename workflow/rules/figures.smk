@@ -2,7 +2,6 @@
 rule draw_figure:
     input:
         tables=lambda wildcards: map(table_path, config["figures"][wildcards.figure]),
-        published=PUBLISHED.values(),
     output:
         svg=report(
             result("figures/{figure}.svg"),
@@ -25,6 +24,7 @@ rule draw_figure:
     conda:
         "../../environment.yml"
     params:
+        claims=lambda wildcards: claims_of(wildcards.figure, CLAIMS),
         title=lambda wildcards: sources.figure_title(wildcards.figure),
         code=lambda wildcards: code(
             "draw_figure.py", registry.modules_of_figure(wildcards.figure)

@@ -81,10 +81,11 @@ rule compare_with_reference:
     input:
         **{
             kind: results(files)
-            for kind, files in jobs.compared_files(config, REFERENCE).items()
+            for kind, files in jobs.compared_files(config, REFERENCES).items()
         },
-        reference=from_root("reference", "runs", f"{TIER}.json"),
+        references=[os.path.relpath(path) for path in REFERENCES.values()],
         tolerances=from_root("reference", "tolerances.yaml"),
+        own_tolerances=[os.path.relpath(path) for path in references.tolerance_files(CHAPTERS)],
     output:
         report=result("verify.txt"),
     log:
@@ -96,6 +97,7 @@ rule compare_with_reference:
         "../../environment.yml"
     params:
         chain=expected_chain,
+        chapters=[chapter.name for chapter in CHAPTERS],
         code=code("compare_with_reference.py"),
     message:
         f"Comparing tier {TIER} with its committed reference"

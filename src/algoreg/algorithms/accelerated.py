@@ -8,9 +8,11 @@ import torch
 
 from algoreg.algorithms import base
 from algoreg.algorithms.projected import project
+from algoreg.spec.base import RunOptions
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {}
+
+class Options(RunOptions):
+    """What a run can be told."""
 
 
 class Algorithm(base.Algorithm):

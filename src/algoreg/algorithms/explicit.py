@@ -3,15 +3,19 @@
 The same descent as ``factored``, up to rounding: that takes whole steps in compiled loops, and is the faster one.
 """
 
+from typing import Literal
+
 import torch
 
 from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {
-    "alpha": {"type": "number", "exclusiveMinimum": 0, "description": "a number above 0"},
-    "start": {"enum": ["identity", "orthonormal", "gaussian"], "default": "identity"},
-}
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
 
 
 class Algorithm(factored.Algorithm):

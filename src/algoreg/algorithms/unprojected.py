@@ -6,9 +6,11 @@ The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form").
 import torch
 
 from algoreg.algorithms import base
+from algoreg.spec.base import RunOptions
 
-# JSON schema of the keys this algorithm takes in a run, read without importing this module.
-OPTIONS = {}
+
+class Options(RunOptions):
+    """What a run can be told."""
 
 
 class Algorithm(base.Algorithm):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 
 def theorem_11_isometry(d, rank, kappa):
     """Return 1/(κ³√r log²d): the (4r, δ)-RIP that [LMZ18, Theorem 1.1] asks for, its constant c set to 1."""
@@ -82,6 +84,26 @@ def angle_rate(delta, rank, kappa, d, alpha):
 def signal_time(kappa, d, alpha, step):
     """Return T₁ = κ log(d/α)/η in steps, the end of Theorem 4.2's range with its constant 1 [LMZ18]."""
     return theorem_11_window(d, kappa, alpha, step)[0]
+
+
+def theorem_42_bounds(steps, step, kappa, alpha):
+    """Return the least signal and the largest error that Theorem 4.2 has after some steps from αI [LMZ18].
+
+    Parameters
+    ----------
+    steps : numpy.ndarray
+        Numbers of steps.
+    step, kappa, alpha : float
+        Step η in M-form, condition number, initialisation scale.
+
+    Returns
+    -------
+    signal : numpy.ndarray
+        min{(1 + η/8κ)^t α, 1/(2√κ)}, of σ_min(U*ᵀZ_t).
+    error : float
+        4α, of ‖E_t‖.
+    """
+    return np.minimum((1 + step / (8 * kappa)) ** steps * alpha, 0.5 / kappa**0.5), 4 * alpha
 
 
 def quadratic_network_bound(d, kappa, alpha):

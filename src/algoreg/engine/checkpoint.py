@@ -67,7 +67,9 @@ class Checkpoint:
         return self.path is not None and time.monotonic() - self._saved >= self.seconds
 
     def keep(self, part, arrays):
-        """Put a part's arrays in place of what it had, and write all parts if it is time."""
+        """Put a part's arrays in place of what it had, and write all parts if it is time; without a path nothing is kept."""
+        if self.path is None:
+            return
         self.parts[part] = arrays
         if self.due():
             self.save()

@@ -99,8 +99,7 @@ class Context:
                 self.checkpoint.keep(name, descent.save())
 
         descent.run(after=keep)
-        if self.checkpoint.path is not None:
-            self.checkpoint.keep(name, descent.save())
+        self.checkpoint.keep(name, descent.save())
         return descent
 
 

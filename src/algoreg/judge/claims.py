@@ -63,28 +63,9 @@ def _estimate(entry, part, tables, published, seed):
         ) from error
 
 
-def judge(entry, tables, published, seed):
-    """Judge one registry entry, its control and its positive control by the same code.
-
-    Parameters
-    ----------
-    entry : mapping
-    tables : mapping of str to pandas.DataFrame, or None
-        The experiments' tables; None where the tier cannot judge this claim.
-    published : mapping of str to pandas.DataFrame
-    seed : int
-
-    Returns
-    -------
-    dict
-        Every field of ``claims.json``.
-
-    Raises
-    ------
-    CannotJudge
-        If an estimand does not go with its parameters or tables; names the entry and the part.
-    """
-    result = {
+def _unjudged(entry):
+    """Return every field of ``claims.json`` of a claim that has not been judged."""
+    return {
         "id": entry["id"],
         "chapter": entry.get("chapter"),
         "paper": entry["paper"],
@@ -112,6 +93,30 @@ def judge(entry, tables, published, seed):
         "remedy": entry.get("remedy"),
         "deterministic": entry.get("deterministic"),
     }
+
+
+def judge(entry, tables, published, seed):
+    """Judge one registry entry, its control and its positive control by the same code.
+
+    Parameters
+    ----------
+    entry : mapping
+    tables : mapping of str to pandas.DataFrame, or None
+        The experiments' tables; None where the tier cannot judge this claim.
+    published : mapping of str to pandas.DataFrame
+    seed : int
+
+    Returns
+    -------
+    dict
+        Every field of ``claims.json``.
+
+    Raises
+    ------
+    CannotJudge
+        If an estimand does not go with its parameters or tables; names the entry and the part.
+    """
+    result = _unjudged(entry)
     if tables is None:
         return result
     own = _estimate(entry, "estimand", tables, published, seed)

@@ -1,11 +1,28 @@
-"""What follows from the tables of a committed reference: comparisons and verdicts, without running anything."""
+"""What follows from tables alone, without running anything: comparisons with published curves, and verdicts."""
 
 import pandas as pd
 
 from algoreg.judge import claims, published
-from algoreg.judge.reference import CLAIM_FIELDS, short
+from algoreg.judge.snapshots import CLAIM_FIELDS, frame_of, short
 from algoreg.spec import plan
-from algoreg.store.frames import frame_of
+
+
+def judged(frames, tier, registry):
+    """Return the verdicts of the claims whose tables are all there, by their names.
+
+    Parameters
+    ----------
+    frames : mapping of str to pandas.DataFrame
+    tier : mapping
+        Its settings.
+    registry : list of mapping
+    """
+    curves = {name: published.load_published(name) for name in published.curves()}
+    return {
+        entry["id"]: claims.judge(entry, frames, curves, tier["seed"])
+        for entry in registry
+        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
+    }
 
 
 def rejudged(content, tier, registry):
@@ -17,7 +34,7 @@ def rejudged(content, tier, registry):
     Parameters
     ----------
     content : mapping
-        From :func:`algoreg.judge.reference.snapshot`.
+        From :func:`algoreg.judge.snapshots.snapshot`.
     tier : mapping
         Its settings.
     registry : list of mapping
@@ -28,17 +45,16 @@ def rejudged(content, tier, registry):
         Comparisons and claims for which the reference has every table; the rest of it as it was.
     """
     frames = {name: frame_of(table) for name, table in content["tables"].items()}
-    curves = {name: published.load_published(name) for name in published.curves()}
     comparisons = {}
     for name, block in tier["experiments"].items():
         if block.get("compare") in content["tables"]:
             compare = published.scan_alpha if "scan" in block else published.compare
-            rows = compare(frames[block["compare"]], curves[block["published"]])
+            rows = compare(frames[block["compare"]], published.load_published(block["published"]))
             comparisons[name] = [{key: short(value) for key, value in row.items()} for row in rows]
     frames.update({name: pd.DataFrame(rows) for name, rows in comparisons.items()})
-    found = []
-    for entry in registry:
-        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"]):
-            verdict = claims.judge(entry, frames, curves, tier["seed"])
-            found.append({field: verdict[field] for field in CLAIM_FIELDS})
-    return {**content, "comparisons": comparisons, "claims": sorted(found, key=lambda claim: claim["id"])}
+    found = judged(frames, tier, registry).values()
+    return {
+        **content,
+        "comparisons": comparisons,
+        "claims": [{field: verdict[field] for field in CLAIM_FIELDS} for verdict in found],
+    }

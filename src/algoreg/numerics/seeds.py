@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
 
-def stream(name, **axes):
+def stream(name: str, **axes: Any) -> np.random.Generator:
     """Return the random generator that belongs to ``name`` and its axes.
 
     The name and the sorted axes are hashed with SHA-256; the first 128 bits key a Philox counter
@@ -28,9 +29,9 @@ def stream(name, **axes):
     TypeError
         If an axis is not a plain int, float, str or bool (its text form would not be stable).
     """
-    for key, value in axes.items():
+    for axis, value in axes.items():
         if type(value) not in (int, float, str, bool):
-            raise TypeError(f"axis {key} of stream {name!r} is a {type(value).__name__}; use int, float, str or bool")
+            raise TypeError(f"axis {axis} of stream {name!r} is a {type(value).__name__}; use int, float, str or bool")
     label = json.dumps([name, sorted(axes.items())], separators=(",", ":"))
     key = int.from_bytes(hashlib.sha256(label.encode()).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=key))

@@ -5,7 +5,7 @@ Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.
 
 import math
 
-from algoreg import registry, sources
+from algoreg import sources
 from algoreg.sources import module_names
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
@@ -166,7 +166,7 @@ def _pairing(tier, descent, path):
     if name not in module_names("ensembles"):
         return
     provided = options.provides(name)
-    lacking = registry.lacks(algorithm, name)
+    lacking = options.lacks(algorithm, name)
     if lacking:
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
@@ -205,7 +205,7 @@ def _found_by_name(block, path):
             return
     given = settled.get("algorithm_options", {})
     if given:
-        known = registry.options_of(settled["algorithm"])
+        known = options.of_runs(settled["algorithm"])
         for key in given.keys() - known.keys():
             yield (*path, "algorithm_options", key), unknown(given[key], known)
 

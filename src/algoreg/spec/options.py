@@ -11,6 +11,13 @@ from algoreg.spec import base
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
 
+# The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
+WITHIN = {
+    "psd": ("psd", "symmetric", "rectangular"),
+    "symmetric": ("symmetric", "rectangular"),
+    "rectangular": ("rectangular",),
+}
+
 
 @cache
 def _declared(kind, name, class_name, default):
@@ -46,3 +53,29 @@ def provides(ensemble):
 def defaults(options):
     """Return the defaults of a class of options, by name."""
     return {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+
+
+def of_runs(algorithm):
+    """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
+    fields = of_algorithm(algorithm).model_fields
+    own = {name: field for name, field in fields.items() if name not in COMMON}
+    return {name: None if field.is_required() else field.default for name, field in own.items()}
+
+
+def lacks(algorithm, ensemble):
+    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
+
+    Read without importing either, so that a combination is refused before any job.
+
+    Parameters
+    ----------
+    algorithm, ensemble : str
+
+    Returns
+    -------
+    list of str
+    """
+    missing = sorted(requires(algorithm) - provides(ensemble))
+    inner = sources.class_literal("algorithms", algorithm, "estimates")
+    outer = sources.class_literal("ensembles", ensemble, "acts_on")
+    return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])

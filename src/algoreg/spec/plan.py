@@ -1,14 +1,19 @@
 """What valid settings mean for the jobs: runs written out, iterations as they run, who takes which ensemble. Checks nothing."""
 
+from collections.abc import Iterable, Mapping
 from itertools import product
+from typing import Any
 
 from algoreg.spec import options
 from algoreg.spec.base import as_list
 from algoreg.spec.grids import facts, recorded_iterations, selects
 from algoreg.spec.tier import size_of
 
+# A tier's complete settings.
+Tier = Mapping[str, Any]
 
-def expand_runs(tier, name):
+
+def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
     """Return the runs of descent ``name`` with lists multiplied out and defaults filled in, without the targets.
 
     Returns
@@ -30,12 +35,12 @@ def expand_runs(tier, name):
     return runs
 
 
-def step_factor(tier, name):
+def step_factor(tier: Tier, name: str) -> int:
     """Return by how much the steps of descent ``name`` are larger than the paper's: its own factor, or the tier's, or 1."""
     return tier["descents"][name].get("step_factor", tier.get("step_factor", 1))
 
 
-def own_record(tier, name):
+def own_record(tier: Tier, name: str) -> dict[str, Any]:
     """Return what descent ``name`` records, in iterations as they run; its settings say it in the paper's.
 
     Returns
@@ -54,39 +59,19 @@ def own_record(tier, name):
     return record
 
 
-def recorded_by(tier, name):
+def recorded_by(tier: Tier, name: str) -> Any:
     """Return the iterations that a descent records, as the engine has it: one grid up to the longest run, and every run's end."""
     budgets = {run["iterations"] for run in expand_runs(tier, name)}
     return {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
 
 
-def descent_ensembles(tier, name):
+def descent_ensembles(tier: Tier, name: str) -> list[int]:
     """Return the ensemble numbers that a descent runs on."""
     descent = tier["descents"][name]
     return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
 
 
-def descent_jobs(tier):
-    """Return which ensembles the jobs of descents take together, ``ensembles_per_job`` of a descent at a time.
-
-    Returns
-    -------
-    dict
-        Tuples of ensemble numbers, as in the files' names, to the descents that have a job for them. Where every job takes one, there
-        is one tuple, the wildcard.
-    """
-    several = tier.get("ensembles_per_job", 1)
-    if several == 1:
-        return {("{ensemble}",): list(tier["descents"])}
-    jobs = {}
-    for name in tier["descents"]:
-        numbers = [str(number) for number in descent_ensembles(tier, name)]
-        for start in range(0, len(numbers), several):
-            jobs.setdefault(tuple(numbers[start : start + several]), []).append(name)
-    return jobs
-
-
-def drawn_problems(tier, names=None):
+def drawn_problems(tier: Tier, names: Iterable[str] | None = None) -> list[tuple[str, int]]:
     """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
     pairs = [
         (tier["descents"][name]["problem"], number)
@@ -97,13 +82,13 @@ def drawn_problems(tier, names=None):
     return list(dict.fromkeys(pairs))
 
 
-def spectrum_descents(tier):
+def spectrum_descents(tier: Tier) -> list[str]:
     """Return the names of the factored descents that record eigenvalues: the report page shows them."""
     descents = tier["descents"].items()
     return [name for name, one in descents if "spectrum" in one["record"] and one["algorithm"] == "factored"]
 
 
-def selected_runs(tier, experiment):
+def selected_runs(tier: Tier, experiment: Mapping[str, Any]) -> Any:
     """Return (descent, run, what tells it apart) of all runs that an experiment collects, from the descents that exist."""
     found = []
     for name in experiment["descents"]:
@@ -116,23 +101,23 @@ def selected_runs(tier, experiment):
     return found
 
 
-def study_options(block):
+def study_options(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a study, the defaults of its module filled in."""
     return {**options.defaults(options.of_study(block["study"])), **block.get("options", {})}
 
 
-def study_parts(block):
+def study_parts(block: Mapping[str, Any]) -> list[list[int]]:
     """Return which ensembles each job of a study takes, dealt out by turns."""
     jobs = block.get("jobs", 1)
     return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
 
 
-def judged(entry, tier):
+def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
     tables = {*tier["experiments"], *tier.get("studies", {})}
     return size_of(tier) in entry["tiers"] and tables.issuperset(entry["experiments"])
 
 
-def rule_name(claim_id):
+def rule_name(claim_id: str) -> str:
     """Return the workflow rule of a claim."""
     return "claim_" + claim_id.replace("-", "_")

@@ -31,7 +31,6 @@ class Tier(Strict):
     # Per job.
     threads: int = whole(le=1024)
     step_factor: int = whole(1, le=10**9, said="a whole number of at least 1")
-    ensembles_per_job: int = whole(1, le=10**9, said="a whole number of at least 1")
     checkpoint_seconds: float = real(gt=0, le=1e300, said="a number above 0")
 
     def wrong(self) -> Any:

@@ -8,8 +8,10 @@ So every sidecar says which result it belongs to, the SHA-256 of every input, an
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from algoreg.store import records
 
@@ -28,13 +30,13 @@ class Job:
     inputs: tuple
 
 
-def params_digest(params):
+def params_digest(params: Any) -> str:
     """Return the SHA-256 of a rule's parameters in canonical JSON."""
     text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_result(path):
+def is_result(path: str | Path) -> bool:
     """Return whether a file has a sidecar, by its place."""
     try:
         records.sidecar_path(path)
@@ -43,14 +45,14 @@ def is_result(path):
     return True
 
 
-def label(path):
+def label(path: str | Path) -> str:
     """Return the name of an input in a sidecar: a result's from ``results`` on, any other file's from the repository's root."""
     if is_result(path):
         return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"
     return os.path.relpath(Path(path).resolve(), ROOT)
 
 
-def input_digests(paths):
+def input_digests(paths: Iterable) -> dict[str, str]:
     """Return ``{name: SHA-256}`` of a job's inputs as they are now."""
     return {label(path): records.sha256(path) for path in dict.fromkeys(map(str, paths))}
 
@@ -58,10 +60,11 @@ def input_digests(paths):
 class Digests:
     """SHA-256 of files, each computed once; of results only if ``content``, else what their sidecars say."""
 
-    def __init__(self, content):
-        self._content, self._known = content, {}
+    def __init__(self, content: bool) -> None:
+        self._content = content
+        self._known: dict[str, str | None] = {}
 
-    def __getitem__(self, path):
+    def __getitem__(self, path: str) -> str | None:
         """Return a file's digest, None where it cannot be read."""
         if path not in self._known:
             try:
@@ -72,7 +75,7 @@ class Digests:
         return self._known[path]
 
 
-def broken_links(path, job, digests):
+def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
     """Return what a result's sidecar says otherwise than it is, in words; nothing where the chain holds.
 
     Parameters
@@ -102,7 +105,7 @@ def broken_links(path, job, digests):
     return found
 
 
-def stale(jobs):
+def stale(jobs: Mapping[str, Job]) -> dict[str, str]:
     """Return ``{result: reason}`` of results that must be made again, by sidecars alone: results are not read.
 
     Damaged sidecars are left to whoever reads the result.
@@ -122,7 +125,7 @@ def stale(jobs):
     return found
 
 
-def require(jobs):
+def require(jobs: Mapping[str, Job]) -> None:
     """Walk the chain of every result, reading them all.
 
     Parameters
@@ -144,7 +147,7 @@ def require(jobs):
         raise BrokenChain("results that are not what the present settings, code and inputs make:\n" + "\n".join(lines))
 
 
-def recorded(paths):
+def recorded(paths: Iterable) -> dict[str, Job]:
     """Return ``{result: Job}`` of results and of all that they are made from, as their sidecars have it.
 
     :func:`require` then finds what was exchanged since, but not what would be made otherwise now: only the workflow knows that.
@@ -171,11 +174,11 @@ def recorded(paths):
     return jobs
 
 
-def as_params(jobs):
+def as_params(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
     """Return jobs in the form of a rule's parameter."""
     return {path: [job.params_sha256, *job.inputs] for path, job in jobs.items()}
 
 
-def from_params(content):
+def from_params(content: Mapping[str, list[str]]) -> dict[str, Job]:
     """Return jobs from the form of a rule's parameter."""
     return {path: Job(first, tuple(rest)) for path, (first, *rest) in content.items()}

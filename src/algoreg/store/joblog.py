@@ -7,26 +7,26 @@ import sys
 class _Log(io.TextIOBase):
     """A text file without a buffer; what the disk does not take goes to the terminal."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open until the process ends)
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         rest = text.encode("utf-8", "backslashreplace")
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
             # The disk is full: the reason why the job fails must not be lost with it.
-            sys.__stderr__.write(rest.decode("utf-8", "replace"))
+            print(rest.decode("utf-8", "replace"), end="", file=sys.__stderr__)
         return len(text)
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self._file.fileno()
 
 
-def write_to(path):
+def write_to(path: str) -> None:
     """Send what this process prints, tracebacks included, to a log file, as it comes."""
     sys.stdout = sys.stderr = _Log(path)

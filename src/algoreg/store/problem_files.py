@@ -1,7 +1,7 @@
 """Reads a problem file: targets and labels under one ensemble, refused where they are not those that the path names."""
 
-import re
 from pathlib import Path
+from typing import Any
 
 from algoreg.store import records
 
@@ -10,7 +10,7 @@ class OtherProblem(RuntimeError):
     """A problem file that holds another ensemble, or draws of another seed, than its place says."""
 
 
-def read_problem(path, seed):
+def read_problem(path: str | Path, seed: int) -> dict[str, Any]:
     """Return the arrays of a problem file ``…/ensemble-<number>.npz``, checked.
 
     Parameters
@@ -26,7 +26,7 @@ def read_problem(path, seed):
         With the file to delete.
     """
     arrays = records.read_arrays(path)
-    named = {"ensemble": int(re.fullmatch(r"ensemble-(\d+)\.npz", Path(path).name)[1]), "seed": seed}
+    named = {"ensemble": int(Path(path).stem.removeprefix("ensemble-")), "seed": seed}
     for key, value in named.items():
         if int(arrays[key]) != value:
             raise OtherProblem(

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from algoreg.store import chain
 from algoreg.store.records import Stopwatch, sha256
@@ -16,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile")
 
 
-def _git(*words):
+def _git(*words: str) -> str | None:
     """Return what git says of this folder, None where it says nothing."""
     # A hook or a rebase names its own repository by GIT_DIR; a copied .git may name a program to ask for changes.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
@@ -28,7 +30,7 @@ def _git(*words):
     return done.stdout.strip()
 
 
-def commit():
+def commit() -> tuple[str | None, bool | None]:
     """Return the commit of this repository and whether anything differs from it; None for both where that is unknown."""
     top = _git("rev-parse", "--show-toplevel")
     head = _git("rev-parse", "HEAD")
@@ -40,13 +42,13 @@ def commit():
     return head, None if changed is None or unknown is None else bool(changed or unknown)
 
 
-def settings_hash(settings):
+def settings_hash(settings: Mapping[str, Any]) -> str:
     """Return the SHA-256 of settings in canonical JSON, without the execution setting ``device``."""
     content = {key: value for key, value in settings.items() if key != "device"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def provenance(settings, **facts):
+def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     """Return a sidecar's content; see :func:`algoreg.store.records.seal`. Seconds count from this call.
 
     ``facts`` add to the tier's settings or say what they came to (the device that ``auto`` took).
@@ -67,7 +69,7 @@ def provenance(settings, **facts):
     }
 
 
-def of_job(snakemake, **facts):
+def of_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
     """Return the sidecar's content for a job's results: :func:`provenance`, and what the job was made of.
 
     Parameters

@@ -16,8 +16,10 @@ import platform
 import sys
 import time
 import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +38,13 @@ class DamagedResult(RuntimeError):
     """A result file that is missing its sidecar or does not match its checksum."""
 
 
-def sha256(path):
+def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as hex digits."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _in_tier(path):
+def _in_tier(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the parts of a path up to ``results/<tier>`` and after it."""
     parts = Path(path).parts
     places = [i for i, part in enumerate(parts) if part == "results"]
@@ -52,7 +54,7 @@ def _in_tier(path):
     return parts[:cut], parts[cut:]
 
 
-def sidecar_path(path):
+def sidecar_path(path: str | Path) -> Path:
     """Return the sidecar of a result below ``results/<tier>/``.
 
     Raises
@@ -64,18 +66,18 @@ def sidecar_path(path):
     return Path(*tier, "provenance", *rest[:-1], rest[-1] + ".json")
 
 
-def tier_of(path):
+def tier_of(path: str | Path) -> str:
     """Return the tier whose result this is."""
     return _in_tier(path)[0][-1]
 
 
-def name_in_tier(path):
+def name_in_tier(path: str | Path) -> str:
     """Return a result's path below ``results/<tier>/``, by which its sidecar names it."""
     return "/".join(_in_tier(path)[1])
 
 
 @contextlib.contextmanager
-def atomic(path):
+def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it into place when the block ends without an error.
 
     Raises
@@ -104,25 +106,25 @@ def atomic(path):
             temporary.unlink()
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write text atomically, without a sidecar (documents, not results)."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def dump_json(content):
+def dump_json(content: Any) -> str:
     """Return the one JSON text form used for every file: two-space indent, no NaN, a final newline."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_json(path, content, provenance=None):
+def write_json(path: str | Path, content: Any, provenance: Mapping[str, Any] | None = None) -> None:
     """Write a JSON result; see :func:`seal` for ``provenance``."""
     with atomic(path) as temporary:
         temporary.write_text(dump_json(content), encoding="utf-8")
     seal(path, provenance)
 
 
-def format_cell(value):
+def format_cell(value: Any) -> str:
     """Return a table cell as text: floats with 9 significant digits, missing values empty."""
     if value is None:
         return ""
@@ -131,7 +133,9 @@ def format_cell(value):
     return str(value)
 
 
-def write_table(path, columns, rows, provenance=None):
+def write_table(
+    path: str | Path, columns: list[str], rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None
+) -> None:
     """Write a tidy CSV.
 
     Parameters
@@ -153,7 +157,9 @@ def write_table(path, columns, rows, provenance=None):
     seal(path, provenance)
 
 
-def write_arrays(path, arrays, provenance=None, sealed=True):
+def write_arrays(
+    path: str | Path, arrays: Mapping[str, Any], provenance: Mapping[str, Any] | None = None, sealed: bool = True
+) -> None:
     """Write named arrays as an uncompressed ``.npz`` with fixed time stamps, so that equal arrays give equal bytes.
 
     Raises
@@ -170,13 +176,13 @@ def write_arrays(path, arrays, provenance=None, sealed=True):
         seal(path, provenance)
 
 
-def load_arrays(path):
+def load_arrays(path: str | Path) -> dict[str, Any]:
     """Load an ``.npz`` written by :func:`write_arrays` without any check but the format's own."""
     with np.load(path, allow_pickle=False) as archive:  # noqa: TID251
         return {name: archive[name] for name in archive.files}
 
 
-def machine():
+def machine() -> dict[str, Any]:
     """Return what is known of the machine and the libraries at hand."""
     return {
         "platform": platform.platform(),
@@ -187,7 +193,7 @@ def machine():
     }
 
 
-def _processor():
+def _processor() -> str:
     try:
         with open("/proc/cpuinfo") as handle:
             return next(line.split(":", 1)[1].strip() for line in handle if line.startswith("model name"))
@@ -198,15 +204,15 @@ def _processor():
 class Stopwatch:
     """Seconds since it was made, shared by so many results; part of a sidecar."""
 
-    def __init__(self, results=1):
+    def __init__(self, results: int = 1) -> None:
         self._start, self._results = time.perf_counter(), results
 
-    def seconds(self):
+    def seconds(self) -> float:
         """Return each result's share of the seconds elapsed."""
         return round((time.perf_counter() - self._start) / self._results, 3)
 
 
-def seal(path, provenance=None):
+def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write the sidecar of a finished result: its SHA-256 and where it came from.
 
     Parameters
@@ -237,7 +243,7 @@ def seal(path, provenance=None):
         temporary.write_text(dump_json(record), encoding="utf-8")
 
 
-def _require_digests(code):
+def _require_digests(code: Any) -> None:
     """Stop a job that loaded code which its rule's digests do not hold: an edit of it would not rerun the job."""
     package = __name__.partition(".")[0]
     loaded = {name for name in sys.modules if name.partition(".")[0] == package}
@@ -248,7 +254,7 @@ def _require_digests(code):
         )
 
 
-def read_provenance(path):
+def read_provenance(path: str | Path) -> dict[str, Any]:
     """Return the sidecar of a result as a dict.
 
     Raises
@@ -267,7 +273,7 @@ def read_provenance(path):
     return content
 
 
-def check(path):
+def check(path: str | Path) -> str | Path:
     """Return ``path`` after comparing the file with the checksum in its sidecar.
 
     Raises
@@ -296,7 +302,7 @@ def check(path):
     return Path(path)
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     """Read a checked JSON result.
 
     Raises
@@ -305,23 +311,23 @@ def read_json(path):
         Also for one that is not JSON, whatever its sidecar says.
     """
     try:
-        return json.loads(check(path).read_text(encoding="utf-8"))
+        return json.loads(Path(check(path)).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedResult(f"{path}: is not JSON that can be read. Delete it and rerun.") from error
 
 
-def read_arrays(path):
+def read_arrays(path: str | Path) -> dict[str, Any]:
     """Read a checked ``.npz`` result as a dict of arrays."""
     return load_arrays(check(path))
 
 
-def read_table(path):
+def read_table(path: str | Path) -> Any:
     """Read a checked CSV result as a :class:`pandas.DataFrame`."""
     import pandas as pd
 
     return pd.read_csv(check(path))
 
 
-def remove(path):
+def remove(path: str | Path) -> None:
     """Delete a file that is no longer needed, if it is there."""
     Path(path).unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """The tables of studies: their columns, and how their parts are put together."""
 
+from typing import Any
+
 import pandas as pd
 
 from algoreg import sources
 
 
-def columns(name):
+def columns(name: str) -> list[str]:
     """Return the columns of a study's table: what names a row, what was measured, the status."""
     return [
         *sources.module_literal("studies", name, "KEYS"),
@@ -14,7 +16,7 @@ def columns(name):
     ]
 
 
-def collect(frames, name):
+def collect(frames: list, name: str) -> Any:
     """Return the rows of all parts of a study, ordered by what names them.
 
     Parameters

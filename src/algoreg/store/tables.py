@@ -1,5 +1,8 @@
 """From recorded runs to tidy tables in the paper's units."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from algoreg.spec.grids import END, as_paper_iteration, facts, own_iteration, paper_iterations, selects
@@ -8,12 +11,12 @@ FIXED = ("target", "ensemble", "train_error", "test_error", "status")
 REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
 
 
-def columns(experiment):
+def columns(experiment: Mapping[str, Any]) -> list[str]:
     """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest.
 
     A table of the runs' ends also has their length, ``iterations``, before the status.
     """
-    by, rest = experiment["by"], REST
+    by, rest = experiment["by"], list(REST)
     fixed = list(FIXED)
     if experiment["paper_iterations"] == END:
         fixed.insert(-1, "iterations")
@@ -21,7 +24,7 @@ def columns(experiment):
     return [*by, *fixed, *(name for name in rest if name not in by)]
 
 
-def tabulate(experiment, descents):
+def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any]]:
     """Return an experiment's rows, ordered by point, target and ensemble.
 
     ``iteration`` and ``iterations`` count the paper's iterations (``step_factor`` of them in one of ours),

@@ -4,9 +4,9 @@ A test compares every one with the file that is there.
 """
 
 import ast
-import json
 
 from algoreg import sources
+from algoreg.judge import references
 from algoreg.spec import options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
@@ -185,12 +185,6 @@ def tables_document(tiers):
     return "\n".join(lines) + "\n"
 
 
-def references(root):
-    """Return the committed references by tier."""
-    paths = {tier: root / "reference" / "runs" / f"{tier}.json" for tier in REFERENCES}
-    return {tier: json.loads(path.read_text(encoding="utf-8")) for tier, path in paths.items() if path.exists()}
-
-
 def generated(root):
     """Return the text of every generated document by its path below the repository's root.
 
@@ -200,7 +194,8 @@ def generated(root):
     """
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
-    committed = references(root)
+    found = {tier: references.read_tier(tier) for tier in REFERENCES}
+    committed = {tier: content for tier, content in found.items() if content}
     documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
     documents |= claim_documents.documents(committed, registry)
     if "standard" in committed:

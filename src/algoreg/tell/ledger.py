@@ -14,7 +14,7 @@ import numpy as np
 from algoreg import registry
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
-from algoreg.store.frames import frame_of
+from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import number, said_of, verdicts_beside
 
 TEMPLATE = "ledger.md.j2"

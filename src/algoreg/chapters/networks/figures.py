@@ -1,13 +1,17 @@
 """Quadratic networks: what Algorithm 1 recovers and needs, what its parts do, and what Lemma A.1 says of truncation."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+import pandas as pd
 
-from algoreg.chapters.li2018 import truncated_deviation
+from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.tell.figures import COLOURS, TEST, THIRD, TRAIN, drawing, draws, legend_below
+from algoreg.tell.charts.course import bars, course, mark_lost, points, summary
+from algoreg.tell.charts.law import margin_levels, margin_slope, with_exponent
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.tell.charts.text import GEOMETRIC_BAND, margin_text, sizes
+from algoreg.tell.figures import drawing
 
 NAMES = {
     "algorithm-1": ("Algorithm 1, exact τ, R = 10τ", COLOURS[0], "-"),
@@ -23,373 +27,252 @@ NAMES = {
     "permuted-labels": ("permuted labels", "black", ":"),
     "least-squares": ("least norm (linear algebra)", "black", "-"),
 }
-SPREAD = "line: geometric mean of runs; band or bar: smallest to largest run (targets × ensembles)"
+SIZES = ("d", "rank", "m")
+START = "initialisation scale α"
+ERROR = "relative test error"
 
 
-def _summary(frame, x, value):
-    """Return x and the geometric mean, smallest and largest of positive values over runs that did not diverge."""
-    groups = frame[np.isfinite(frame[value])].groupby(x)[value]
-    mean = groups.apply(lambda part: np.exp(np.log(part).mean()))
-    return mean.index.to_numpy(), mean.to_numpy(), groups.min().to_numpy(), groups.max().to_numpy()
+def _variants(axes, table, names, x, y, lost_at=None, **style):
+    """Draw a line for each variant that a table has; runs that diverged are counted at a height, or in the legend.
 
-
-def _line(axes, frame, x, value, colour, label, style="-", **more):
-    where, mean, low, high = _summary(frame, x, value)
-    axes.plot(where, mean, color=colour, label=label, linestyle=style, **more)
-    axes.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def _mark_lost(axes, frame, x, colour, height):
-    """Mark where runs diverged, with how many of how many, at a height in units of the axes."""
-    lost = frame[frame["status"] == "diverged"].groupby(x).size()
-    for point, count in lost.items():
-        total = (frame[x] == point).sum()
-        axes.plot(point, height, "x", color=colour, transform=axes.get_xaxis_transform(), markersize=5, clip_on=False)
-        axes.annotate(
-            f"{count}/{total}",
-            (point, height),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-            color=colour,
-        )
-
-
-def _sizes(frame):
-    first = frame.iloc[0]
-    m = ", ".join(f"{m}" for m in sorted(frame["m"].unique()))
-    return f"d = {first['d']}, r = {first['rank']}, m = {m}; {draws(frame)}"
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        The summaries.
+    """
+    kept = {}
+    for name in [name for name in names if name in set(table["variant"])]:
+        label, colour, line = NAMES[name]
+        frame = table[table["variant"] == name]
+        shown = frame if lost_at is None else frame[np.isfinite(frame[y])]
+        kept[name] = course(axes, shown, x, y, colour, label, linestyle=line, **style)
+        if lost_at is not None:
+            mark_lost(axes, frame, x, colour, lost_at)
+            lost_at -= 0.07
+    return kept
 
 
 @drawing
-def quadratic_recovery(tables):
+def quadratic_recovery(tables, claims):
     """Draw the generalisation error against α for Algorithm 1, plain descent and the controls [LMZ18, Theorem 1.2]."""
     table = tables["quadratic_recovery"]
-    figure, axes = plt.subplots(figsize=(5.6, 4.3))
-    for variant in [name for name in NAMES if name in set(table["variant"])]:
-        label, colour, style = NAMES[variant]
-        frame = table[table["variant"] == variant]
-        _line(axes, frame, "alpha", "generalisation_error", colour, label, style, marker="o", markersize=3)
-        lost = frame["status"].eq("diverged").sum()
-        if lost:
-            axes.plot([], [], " ", label=f"({variant}: {lost} of {len(frame)} diverged, not drawn)")
+    figure, (axes,) = panels(width=6.4, height=4.3)
+    kept = _variants(axes, table, NAMES, "alpha", "generalisation_error", marker="o")
+    margin_slope(axes, kept["algorithm-1"]["mean"], claims["thm12-recovery"])
     bounds = table.groupby("alpha")[["bound", "window"]].first()
-    axes.plot(bounds.index, bounds["bound"], color="0.4", linestyle="--", label="dκα, the theorem's bound (constant 1)")
+    axes.plot(bounds["bound"], color="0.4", linestyle="--", label="dκα, the theorem's bound (constant 1)")
+    low, high = bounds.index.min() / 1.6, bounds.index.max() * 1.6
     empty = bounds.index[bounds["window"] < 1]
     if len(empty):
-        axes.axvspan(empty.min() / 2, bounds.index.max() * 1.6, color="0.85", zorder=0, linewidth=0)
-        axes.text(0.98, 0.02, "shaded: the window of T is empty", transform=axes.transAxes, fontsize=7, ha="right")
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlim=(bounds.index.min() / 1.6, bounds.index.max() * 1.6),
-        xlabel=f"initialisation scale α\n\n{SPREAD}",
-        ylabel="generalisation error, E(ŷ − y)²",
-        title=_sizes(table),
-    )
-    axes.xaxis.label.set_fontsize(7.5)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+        axes.axvspan(empty.min() / 2, high, color="0.85", zorder=0, linewidth=0, label="the window of T is empty")
+    ylabel = "generalisation error, E(ŷ − y)²"
+    describe(axes, "xy", xlim=(low, high), xlabel=START, ylabel=ylabel, title=sizes(table, *SIZES))
+    return finish(figure, GEOMETRIC_BAND, columns=2)
 
 
-def _examples(axes, table, along, tolerances):
-    """Draw the thresholds of every variant; hollow where one of its runs lies outside the grid."""
+def _examples(axes, table, along, claim):
+    """Draw the thresholds of every variant at two tolerances; hollow where one of its runs lies outside the grid."""
+    judged = claim["estimand"]["tolerance"]
     for variant in [name for name in ("algorithm-1", "plain", "least-squares") if name in set(table["variant"])]:
         label, colour, _ = NAMES[variant]
         frame = table[table["variant"] == variant]
-        for tolerance, style, marker in zip(tolerances, ("-", ":"), ("o", "s"), strict=True):
-            points, found, censored = example_thresholds(frame, along, tolerance)
-            logs = np.log(found)
-            mean = np.exp(logs.mean(axis=(1, 2)))
-            # Equal runs may lie on either side of their mean by rounding.
-            bars = np.maximum([mean - found.min(axis=(1, 2)), found.max(axis=(1, 2)) - mean], 0)
-            slope = np.polyfit(np.log(points), np.log(mean), 1)[0] if len(points) > 1 else np.nan
-            axes.errorbar(
-                points,
-                mean,
-                bars,
-                color=colour,
-                linestyle=style,
-                linewidth=1,
-                capsize=2,
-                label=f"{label}, to {tolerance:g}: exponent {slope:.2f}",
-            )
-            outside = censored.any(axis=(1, 2))
-            for hollow in (False, True):
-                part = outside == hollow
-                axes.plot(
-                    np.array(points)[part],
-                    mean[part],
-                    marker,
-                    color=colour,
-                    markerfacecolor="white" if hollow else colour,
-                    markersize=4.5,
-                )
-
-
-def _plain_axis(axis, values):
-    axis.set_minor_locator(NullLocator())
-    axis.set_ticks(values, [f"{value}" for value in values])
-
-
-def _plain_counts(axes):
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+        for tolerance, style, marker in ((3 * judged, "-", "o"), (judged, ":", "s")):
+            sizes, found, censored = example_thresholds(frame, along, tolerance)
+            ends = {"low": found.min(axis=(1, 2)), "high": found.max(axis=(1, 2))}
+            kept = pd.DataFrame({"mean": np.exp(np.log(found).mean(axis=(1, 2))), **ends}, index=sizes)
+            text = with_exponent(f"{label}, to {tolerance:g}", kept["mean"])
+            bars(axes, kept.index, kept, colour, text, marker, linestyle=style)
+            hollow = kept["mean"][censored.any(axis=(1, 2))]
+            axes.plot(hollow, marker, color=colour, markerfacecolor="white", markersize=4.5, zorder=4)
+            if (variant, tolerance) == (claim["estimand"]["variant"], judged):
+                margin_slope(axes, kept["mean"], claim)
 
 
 @drawing
-def quadratic_samples_in_d(tables):
+def quadratic_samples_in_d(tables, claims):
     """Draw the examples needed against d and against the rank, at two tolerances [LMZ18, Theorem 1.2]."""
-    panels = [("quadratic_samples_in_d", "d", "d"), ("quadratic_samples_in_r", "rank", "rank r")]
-    panels = [panel for panel in panels if panel[0] in tables]
-    figure, grid = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 4.3), squeeze=False)
-    for axes, (name, along, label) in zip(grid[0], panels, strict=True):
-        table = tables[name]
-        _examples(axes, table, along, (0.3, 0.1))
-        points = np.array(sorted(table[along].unique()))
+    shown = [claim for claim in claims.values() if claim["estimand"]["table"] in tables]
+    figure, grid = panels(len(shown), width=4.9, height=4.3)
+    for axes, claim in zip(grid, shown, strict=True):
+        table, along = tables[claim["estimand"]["table"]], claim["estimand"]["along"]
+        _examples(axes, table, along, claim)
+        values = np.array(sorted(table[along].unique()))
         if along == "d":
-            axes.plot(points, [symmetric_dimension(d) for d in points], color="0.6", label="d(d+1)/2", zorder=0)
-        fixed = f"r = {table['rank'].iloc[0]}" if along == "d" else f"d = {table['d'].iloc[0]}"
-        axes.set(xscale="log", yscale="log", xlabel=label, title=f"{fixed}; {draws(table)}")
-        _plain_axis(axes.xaxis, points)
-        _plain_counts(axes)
-        legend_below(axes)
-    grid[0][0].set_ylabel("examples m at which the relative test error\nfalls through the tolerance")
-    figure.supxlabel("bars: smallest to largest run; hollow: some run lies outside the grid of m", fontsize=7)
-    return figure
+            axes.plot(values, [symmetric_dimension(d) for d in values], color="0.6", label="d(d+1)/2", zorder=0)
+        title = sizes(table, "rank" if along == "d" else "d")
+        describe(axes, "xy", values, xlabel={"d": "d", "rank": "rank r"}[along], title=title)
+    grid[0].set_ylabel("examples m at which the relative test error\nfalls through the tolerance")
+    return finish(figure, "bars: smallest to largest run; hollow: some run lies outside the grid of m")
 
 
-@drawing
-def lemma_printed(tables):
-    """Draw Lemma A.1: deviation over δ at both levels, and the deviation's growth in d and m with and without truncation."""
-    table = tables["lemma_printed"]
-    extra = [(name, along) for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")) if name in tables]
-    figure, grid = plt.subplots(1, 1 + len(extra), figsize=(4.4 * (1 + len(extra)), 4.1), squeeze=False)
-    axes = grid[0][0]
+LEVELS = {
+    "printed": (TEST, "R = log(1/δ), as printed"),
+    "four_logs": (COLOURS[4], "R = 4·log(1/δ), enough"),
+    "proof": (THIRD, "R = log²(1/δ), as in its proof"),
+}
+KINDS = (
+    ("proof", "adversarial", TEST, "-", "truncated, adversarial directions"),
+    ("proof", "fixed", TEST, ":", "truncated, fixed direction"),
+    ("none", "adversarial", TRAIN, "-", "whole sum, adversarial directions"),
+    ("none", "fixed", TRAIN, ":", "whole sum, fixed direction"),
+)
+
+
+def _over_delta(axes, table, claims):
+    """Draw the deviation over δ at several levels of truncation: the mean, which is arithmetic, and a large sum's."""
     deltas = np.geomspace(table["delta"].min(), table["delta"].max(), 100)
-    largest = table[
-        (table["m"] == table["m"].max()) & (table["d"] == table["d"].max()) & (table["direction"] == "fixed")
-    ]
-    for truncation, colour, label, factor, power in (
-        ("printed", TEST, "R = log(1/δ), as printed", 1, 1),
-        ("four_logs", COLOURS[4], "R = 4·log(1/δ), enough", 4, 1),
-        ("proof", THIRD, "R = log²(1/δ), as in its proof", 1, 2),
-    ):
-        mean = [truncated_deviation(factor * np.log(1 / delta) ** power) / delta for delta in deltas]
+    largest = table[(table["m"] == table["m"].max()) & (table["d"] == table["d"].max())]
+    largest = largest[largest["direction"] == "fixed"]
+    for truncation, (colour, label) in LEVELS.items():
+        mean = [truncated_deviation(truncation_levels(delta)[truncation]) / delta for delta in deltas]
         axes.plot(deltas, mean, color=colour, label=f"{label}: mean (m → ∞)")
-        part = largest[largest["truncation"] == truncation].groupby("delta")["ratio"]
-        if not len(part):
-            continue
-        axes.errorbar(
-            part.mean().index,
-            part.mean(),
-            np.maximum([part.mean() - part.min(), part.max() - part.mean()], 0),
-            fmt="o",
-            color=colour,
-            markersize=4,
-            capsize=2,
-            label=f"a sum of m = {largest['m'].iloc[0]}, R = {label.split(',')[0].removeprefix('R = ')}",
-        )
-    axes.axhline(1, color="black", linestyle="--", linewidth=1, label="the lemma: at most 1")
-    axes.set(
-        xscale="log",
-        yscale="log",
-        ylim=(1e-2, None),
-        xlabel="δ",
-        ylabel="deviation / δ, X = e₁e₁ᵀ",
-        title=f"d = {largest['d'].iloc[0]}; {largest['ensemble'].nunique()} ensembles",
-    )
-    legend_below(axes, fontsize=6.5)
-    kinds = (
-        ("proof", "adversarial", TEST, "-", "truncated, adversarial directions"),
-        ("proof", "fixed", TEST, ":", "truncated, fixed direction"),
-        ("none", "adversarial", TRAIN, "-", "whole sum, adversarial directions"),
-        ("none", "fixed", TRAIN, ":", "whole sum, fixed direction"),
-    )
-    for axes, (name, along) in zip(grid[0][1:], extra, strict=True):
-        frame = tables[name]
-        points = np.array(sorted(frame[along].unique()))
-        for truncation, direction, colour, style, label in kinds:
-            part = frame[(frame["truncation"] == truncation) & (frame["direction"] == direction)]
-            mean = part.groupby(along)["deviation"].mean()
-            slope = np.polyfit(np.log(mean.index), np.log(mean), 1)[0]
-            text = f"{label}: {slope:.2f}"
-            _line(axes, part, along, "deviation", colour, text, style, marker="o", markersize=3)
-        other = "m" if along == "d" else "d"
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel=along,
-            ylabel="deviation, operator norm",
-            title=f"{other} = {frame[other].iloc[0]}, R = {frame['level'].dropna().max():.0f}; {frame['ensemble'].nunique()} ensembles",
-        )
-        _plain_axis(axes.xaxis, points)
-        legend_below(axes, title="exponent", fontsize=6.5, title_fontsize=6.5)
-    figure.supxlabel("band or bar: smallest to largest ensemble", fontsize=7)
-    return figure
+        frame = largest[largest["truncation"] == truncation]
+        if len(frame):
+            text = f"a sum of m = {largest['m'].iloc[0]}, {label.split(',')[0]}"
+            points(axes, frame, "delta", "ratio", colour, text, geometric=False, linestyle="none")
+    margin_levels(axes, [claims["lemA1-as-printed"], claims["lemA1-repaired"]])
+    texts = {"xlabel": "δ", "ylabel": "deviation / δ, X = e₁e₁ᵀ", "title": sizes(largest, "d")}
+    describe(axes, "xy", ylim=(1e-2, None), **texts)
+
+
+def _deviations(axes, frame, along, claim):
+    """Draw the deviation against d or m, of whole and truncated sums, with exponents and the margin where one is judged."""
+    for truncation, direction, colour, style, label in KINDS:
+        part = frame[(frame["truncation"] == truncation) & (frame["direction"] == direction)]
+        kept = course(axes, part, along, "deviation", colour, label, linestyle=style, marker="o")
+        axes.lines[-1].set_label(with_exponent(label, kept["mean"]))
+        if claim and claim["estimand"]["where"] == {"truncation": truncation, "direction": direction}:
+            margin_slope(axes, kept["mean"], claim)
+    title = f"R = {frame['level'].dropna().max():.0f}, {sizes(frame, 'm' if along == 'd' else 'd')}"
+    describe(axes, "xy", frame[along].unique(), xlabel=along, ylabel="deviation, operator norm", title=title)
 
 
 @drawing
-def quadratic_ablation(tables):
+def lemma_printed(tables, claims):
+    """Draw Lemma A.1: deviation over δ at both levels, and the deviation's growth in d and m with and without truncation."""
+    extra = [(name, along) for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")) if name in tables]
+    figure, grid = panels(1 + len(extra), width=4.4)
+    _over_delta(grid[0], tables["lemma_printed"], claims)
+    judged = claims["lemA1-truncation"]
+    for axes, (name, along) in zip(grid[1:], extra, strict=True):
+        _deviations(axes, tables[name], along, judged if judged["estimand"]["table"] == name else None)
+    return finish(figure, "band or bar: smallest to largest ensemble")
+
+
+def _late_slope(axes, mean, claim):
+    """Draw the slope in time that a claim asks for, between its levels, from where Algorithm 1's mean falls through the first."""
+    high, low = (claim["estimand"][name] for name in ("high", "low"))
+    later = mean[mean.index > 0]
+    start = float(np.exp(np.interp(-np.log(high), -np.log(later.to_numpy()), np.log(later.index))))
+    end = start * (low / high) ** (1 / claim["margin"])
+    label = margin_text(claim, f"slope from {high:g} to {low:g}")
+    axes.plot([start, end], [high, low], ":", color="black", linewidth=1.4, label=label, zorder=5)
+
+
+@drawing
+def quadratic_ablation(tables, claims):
     """Draw the test error along runs of Algorithm 1, with parts left out and with its coefficient and sign changed."""
     table = tables["quadratic_ablation"]
-    figure, grid = plt.subplots(1, 2, figsize=(9.4, 4.6), sharey=True)
+    figure, grid = panels(2, height=4.6, sharey=True)
     groups = (
         ("rescaling", ("algorithm-1", "no-rescaling", "plain", "coefficient-4", "wrong-sign", "mean-label")),
         ("truncation", ("algorithm-1", "no-truncation", "level-6", "level-4", "level-2.5")),
     )
-    for axes, (what, variants) in zip(grid, groups, strict=True):
-        for variant in [name for name in variants if name in set(table["variant"])]:
-            label, colour, style = NAMES[variant]
-            _line(axes, table[table["variant"] == variant], "iteration", "test_error", colour, label, style)
-        axes.set(xscale="log", yscale="log", xlabel="iteration", title=f"{what}\n{_sizes(table)}")
-        legend_below(axes)
-    start = np.array([0.25, 1.0]) * table["iteration"].max()
-    grid[0].plot(start, 0.06 * (start / start[0]) ** -1.0, color="black", linewidth=0.8)
-    grid[0].text(start[0] * 1.5, 0.05, "1/t", fontsize=7)
-    grid[0].set_ylabel("relative test error")
-    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g}; {SPREAD}", fontsize=7)
-    return figure
+    for axes, (part, variants) in zip(grid, groups, strict=True):
+        kept = _variants(axes, table, variants, "iteration", "test_error")
+        _late_slope(axes, kept["algorithm-1"]["mean"], claims["alg1-rescaling"])
+        describe(axes, "xy", xlabel="iteration", title=f"{part}\n{sizes(table, *SIZES)}")
+    grid[0].set_ylabel(ERROR)
+    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")
 
 
-@drawing
-def quadratic_tau(tables):
-    """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label against m."""
-    table = tables["quadratic_tau"]
-    table = table[table["variant"] == "algorithm-1"]
+def _errors_of_tau(axes, table, claims):
+    """Draw what errors in τ leave at the end, for τ too small the lowest along the run, and how many runs diverged."""
+    table = table[table["variant"] == "algorithm-1"].assign(size=table["tau_error"].abs())
     last = table[table["iteration"] == table["iteration"].max()]
-    panels = 1 + ("quadratic_mean_label" in tables)
-    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.4), squeeze=False)
-    axes = grid[0][0]
-    sized = last[last["tau_error"] != 0].assign(size=last["tau_error"].abs())
-    over, under = sized[sized["tau_error"] > 0], sized[sized["tau_error"] < 0]
-    _line(axes, over, "size", "test_error", TEST, "τ too large, at the end", marker="o", markersize=4)
-    before = table[table["tau_error"] < 0].assign(size=table["tau_error"].abs())
-    lowest = before.groupby(["size", "target", "ensemble"], as_index=False)["test_error"].min()
-    _line(axes, lowest, "size", "test_error", TRAIN, "τ too small, lowest along the run", ":", marker="s", markersize=4)
-    exact = last[last["tau_error"] == 0]["test_error"]
-    axes.axhline(np.exp(np.log(exact).mean()), color=THIRD, label="exact τ, at the end")
-    sizes = np.array(sorted(over["size"].unique()))
-    rank = int(table["rank"].iloc[0])
-    axes.plot(
-        sizes, sizes * rank / 2, "--", color="0.5", label="in the population limit: ετ/2 in every direction of X*"
-    )
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="relative error |ε| of τ",
-        ylabel="relative test error",
-        title=f"{_sizes(table)}; {table['iteration'].max()} steps",
-    )
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * 4)
-    _mark_lost(axes, under, "size", TRAIN, 0.92)
+    over, under = last[last["tau_error"] > 0], last[last["tau_error"] < 0]
+    kept = course(axes, over, "size", "test_error", TEST, "τ too large, at the end", marker="o")
+    for claim in {claims[name]["margin"]: claims[name] for name in claims if "robust" in name}.values():
+        margin_slope(axes, kept["mean"], claim)
+    lowest = table[table["tau_error"] < 0].groupby(["size", "target", "ensemble"], as_index=False)["test_error"].min()
+    options = {"linestyle": ":", "marker": "s"}
+    course(axes, lowest, "size", "test_error", TRAIN, "τ too small, lowest along the run", **options)
+    exact = summary(last[last["tau_error"] == 0], "size", "test_error")["mean"].iloc[0]
+    axes.axhline(exact, color=THIRD, label="exact τ, at the end")
+    limit = kept.index.to_numpy() * int(table["rank"].iloc[0]) / 2
+    axes.plot(kept.index, limit, "--", color="0.5", label="in the population limit: ετ/2 in every direction of X*")
+    title = f"{sizes(table, *SIZES)}; {table['iteration'].max()} steps"
+    describe(axes, "xy", xlabel="relative error |ε| of τ", ylabel=ERROR, title=title)
+    axes.set_ylim(top=axes.get_ylim()[1] * 4)
+    mark_lost(axes, under, "size", TRAIN, 0.92)
     axes.plot([], [], "x", color=TRAIN, label="τ too small: runs that diverged")
-    legend_below(axes, fontsize=7)
-    if panels > 1:
-        axes = grid[0][1]
-        other = tables["quadratic_mean_label"]
-        for variant in ("algorithm-1", "mean-label"):
-            label, colour, _ = NAMES[variant]
-            part = other[other["variant"] == variant]
-            _line(axes, part, "m", "test_error", colour, label, marker="o", markersize=4)
-            if variant == "mean-label":
-                _mark_lost(axes, part, "m", colour, 0.92)
-                axes.plot([], [], "x", color=colour, label="runs that diverged")
-        high = other["test_error"].max()
-        axes.set(
-            xscale="log",
-            yscale="log",
-            ylim=(None, 12 * high),
-            xlabel="examples m",
-            ylabel="relative test error",
-            title=f"d = {other['d'].iloc[0]}, r = {other['rank'].iloc[0]}; {draws(other)}; {other['iteration'].max()} steps",
-        )
-        _plain_axis(axes.xaxis, np.array(sorted(other["m"].unique())))
-        legend_below(axes)
-    separator = " " if panels > 1 else "\n"
-    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g};{separator}{SPREAD}", fontsize=7 if panels > 1 else 6.5)
-    return figure
 
 
 @drawing
-def quadratic_initialisation(tables):
+def quadratic_tau(tables, claims):
+    """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label against m."""
+    table, other = tables["quadratic_tau"], tables.get("quadratic_mean_label")
+    figure, grid = panels(1 if other is None else 2, width=4.9, height=4.4)
+    _errors_of_tau(grid[0], table, claims)
+    if other is not None:
+        axes = grid[1]
+        _variants(axes, other[other["variant"] == "algorithm-1"], NAMES, "m", "test_error", marker="o")
+        _variants(axes, other[other["variant"] == "mean-label"], NAMES, "m", "test_error", 0.92, marker="o")
+        axes.plot([], [], "x", color=NAMES["mean-label"][1], label="runs that diverged")
+        title = f"{sizes(other, 'd', 'rank')}; {other['iteration'].max()} steps"
+        limits = (None, 12 * other["test_error"].max())
+        texts = {"xlabel": "examples m", "ylabel": ERROR, "title": title}
+        describe(axes, "xy", other["m"].unique(), ylim=limits, **texts)
+    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")
+
+
+def _cone(axes, table):
+    """Draw what positivity alone recovers and what factored descent does, from both kinds of measurements, against m/d."""
+    table = table.assign(ratio=table["m"] / table["d"], test_error=np.maximum(table["test_error"], 1e-6))
+    start = f"from α = {table['alpha'].dropna().iloc[0]:g}"
+    methods = {
+        "projected": (THIRD, "projected descent from 0"),
+        "factored": (TRAIN, f"plain descent {start}"),
+    }
+    for measurements, style, name in (("rank-one", "-", "xxᵀ"), ("gaussian", "--", "Gaussian")):
+        for method, (colour, label) in methods.items():
+            part = table[(table["measurements"] == measurements) & (table["method"] == method)]
+            options = {"linestyle": style, "marker": "o"}
+            course(axes, part, "ratio", "test_error", colour, f"{label}, {name}", **options)
+    first = table.iloc[0]
+    options = {"color": "black", "linewidth": 0.8, "linestyle": ":"}
+    axes.axvline(first["psd_dimension"] / first["d"], label="positivity alone identifies X* (Gaussian)", **options)
+    texts = {"xlabel": "measurements per dimension, m/d", "ylabel": f"{ERROR} (at least 10⁻⁶)"}
+    describe(axes, "y", title=sizes(table, "d", "rank"), **texts)
+    legend_below(axes, handlelength=3.5)
+
+
+@drawing
+def quadratic_initialisation(tables, claims):
     """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers, against m/d."""
     table = tables["quadratic_initialisation"]
-    panels = 1 + ("quadratic_cone" in tables)
-    figure, grid = plt.subplots(1, panels, figsize=(4.9 * panels, 4.3), squeeze=False)
-    axes = grid[0][0]
-    for i, variant in enumerate(("algorithm-1", "no-truncation", "plain")):
-        label, colour, style = NAMES[variant]
-        part = table[table["variant"] == variant]
-        _line(axes, part, "alpha", "test_error", colour, label, style, marker="o", markersize=4)
-        _mark_lost(axes, part, "alpha", colour, 0.95 - 0.07 * i)
+    figure, grid = panels(1 + ("quadratic_cone" in tables), width=4.9, height=4.3)
+    axes = grid[0]
+    _variants(axes, table, ("algorithm-1", "no-truncation", "plain"), "alpha", "test_error", 0.95, marker="o")
     axes.plot([], [], "x", color="black", label="runs that diverged")
-    axes.set(
-        xscale="log", yscale="log", xlabel="initialisation scale α", ylabel="relative test error", title=_sizes(table)
-    )
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * 20)
-    legend_below(axes)
-    if panels > 1:
-        axes = grid[0][1]
-        other = tables["quadratic_cone"]
-        other = other.assign(ratio=other["m"] / other["d"], test_error=np.maximum(other["test_error"], 1e-6))
-        start = f"from α = {other['alpha'].dropna().iloc[0]:g}"
-        for measurements, style in (("rank-one", "-"), ("gaussian", "--")):
-            for method, colour, label in (
-                ("projected", THIRD, "projected descent from 0"),
-                ("factored", TRAIN, f"plain descent {start}"),
-            ):
-                part = other[(other["measurements"] == measurements) & (other["method"] == method)]
-                name = "xxᵀ" if measurements == "rank-one" else "Gaussian"
-                _line(axes, part, "ratio", "test_error", colour, f"{label}, {name}", style, marker="o", markersize=3)
-        d = other["d"].iloc[0]
-        axes.axvline(
-            other["psd_dimension"].iloc[0] / d,
-            color="black",
-            linewidth=0.8,
-            linestyle=":",
-            label="positivity alone identifies X* (Gaussian)",
-        )
-        axes.set(
-            yscale="log",
-            xlabel="measurements per dimension, m/d",
-            ylabel="relative test error (at least 10⁻⁶)",
-            title=f"d = {d}, r = {other['rank'].iloc[0]}; {draws(other)}",
-        )
-        legend_below(axes, fontsize=7, handlelength=3.5)
-    figure.supxlabel(SPREAD, fontsize=7)
-    return figure
+    describe(axes, "xy", xlabel=START, ylabel=ERROR, title=sizes(table, *SIZES))
+    axes.set_ylim(top=axes.get_ylim()[1] * 20)
+    if "quadratic_cone" in tables:
+        _cone(grid[1], tables["quadratic_cone"])
+    return finish(figure, GEOMETRIC_BAND)
 
 
 @drawing
-def quadratic_width(tables):
+def quadratic_width(tables, claims):
     """Draw the test error against the number of hidden units, from the teacher's rank up, at several m."""
-    table = tables["quadratic_width"]
-    counts = sorted(table["m"].unique())
-    figure, grid = plt.subplots(1, len(counts), figsize=(3.6 * len(counts), 3.9), squeeze=False, sharey=True)
-    widths = np.array(sorted(table["width"].unique()))
-    d, rank = int(table["d"].iloc[0]), int(table["rank"].iloc[0])
-    for axes, m in zip(grid[0], counts, strict=True):
-        for i, variant in enumerate(("algorithm-1", "plain")):
-            label, colour, style = NAMES[variant]
-            part = table[(table["variant"] == variant) & (table["m"] == m)]
-            part = part.assign(test_error=np.maximum(part["test_error"], 1e-12))
-            _line(axes, part, "width", "test_error", colour, label, style, marker="o", markersize=4)
-            _mark_lost(axes, part, "width", colour, 0.95 - 0.07 * i)
-        axes.axvline(d, color="black", linewidth=0.8, linestyle=":")
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel="hidden units k (dotted: d)",
-            title=f"m = {m} ({m / d:g}d), d = {d}, r = {rank}\n{draws(table)}",
-        )
-        _plain_axis(axes.xaxis, widths)
-    grid[0][0].set_ylabel("relative test error (at least 10⁻¹²)")
-    legend_below(grid[0][0])
-    figure.supxlabel(f"α = {table['alpha'].iloc[0]:g}; {SPREAD}", fontsize=7)
-    return figure
+    table = tables["quadratic_width"].copy()
+    table["test_error"] = np.maximum(table["test_error"], 1e-12)
+    d = int(table["d"].iloc[0])
+    figure, grid = panels(table["m"].nunique(), width=3.7, height=3.9, sharey=True)
+    for axes, (m, part) in zip(grid, table.groupby("m"), strict=True):
+        _variants(axes, part, ("algorithm-1", "plain"), "width", "test_error", 0.95, marker="o")
+        axes.axvline(d, color="black", linewidth=0.8, linestyle=":", label="d")
+        title = f"m = {m} ({m / d:g}d)\n{sizes(part, 'd', 'rank')}"
+        describe(axes, "xy", table["width"].unique(), xlabel="hidden units k", title=title)
+    grid[0].set_ylabel(f"{ERROR} (at least 10⁻¹²)")
+    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")

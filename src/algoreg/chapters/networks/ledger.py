@@ -7,8 +7,8 @@ from algoreg.analysis.exponents import mean_slope
 from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
-from algoreg.store.frames import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 # What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).

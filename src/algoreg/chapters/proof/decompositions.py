@@ -49,6 +49,13 @@ class SignalSubspace:
     def __init__(self, basis):
         self.basis = torch.linalg.qr(basis)[0]
 
+    @classmethod
+    def of(cls, basis):
+        """Return the subspace of a basis that is orthonormal already."""
+        subspace = cls.__new__(cls)
+        subspace.basis = basis
+        return subspace
+
     def advance(self, matrices, step):
         """Take a step: S ← (I − ηM)S, with M of shape (B, d, d)."""
         self.basis = torch.linalg.qr(self.basis - step * (matrices @ self.basis))[0]

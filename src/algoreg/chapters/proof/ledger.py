@@ -5,8 +5,8 @@ import numpy as np
 from algoreg.chapters.proof.estimands import bracketed_need
 from algoreg.judge.claims import verdict
 from algoreg.judge.estimands import largest_mean, smallest_mean
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
-from algoreg.store.frames import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 

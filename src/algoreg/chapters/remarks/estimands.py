@@ -61,3 +61,23 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
         return np.nanmean(part) if np.isfinite(part).any() else whole
 
     return interval_of(statistic, values, rng)
+
+
+def nearest_then_away(frame):
+    """Return the distances along falling α of the run that comes near the least nuclear norm and leaves it farthest again.
+
+    That is the largest ratio of the distance at the smallest α to the smallest distance on the way.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Descents at one m.
+
+    Returns
+    -------
+    pandas.Series
+        Over α, falling.
+    """
+    wide = frame.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace")
+    wide = wide.dropna(axis=1).sort_index(ascending=False)
+    return wide[(wide.iloc[-1] / wide.min()).idxmax()]

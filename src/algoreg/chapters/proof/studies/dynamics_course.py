@@ -3,11 +3,15 @@
 import math
 from itertools import product
 
+import numpy as np
 import torch
 
-from algoreg.chapters.proof.studies.rank_r_dynamics import Split, descend, planted_factors
+from algoreg.algorithms.explicit import Algorithm
+from algoreg.chapters.proof.studies.rank_r_dynamics import Split, planted_factors
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.numerics.diagnostics import effective_rank, test_error
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
 
@@ -58,25 +62,40 @@ VALUES = {
 SINGULAR_VALUES = 7
 
 
-class Spectra:
-    """Errors and spectra of a batch at every so many iterations.
+class Spectra(Observer):
+    """Errors and spectra of every run at every so many iterations.
 
-    Attributes
+    Memory: ``singular`` (K, B, d), ``effective`` and ``errors`` (K, B): singular values, effective rank and relative test error.
+
+    Parameters
     ----------
-    records : list of tuple
-        Iteration, singular values (B, d), effective ranks (B,) and relative errors (B,).
+    every : int
     """
 
-    def __init__(self, every, targets):
-        self.every, self.targets, self.seen, self.records = every, targets, 0, []
+    def __init__(self, every):
+        self.every = every
 
-    def look(self, factors, matrices, step):
-        """Record the iterates (B, d, k), if it is their turn."""
-        if self.seen % self.every == 0:
-            values = torch.linalg.svdvals(factors)
-            error = test_error(factors @ factors.mT, self.targets)
-            self.records.append((self.seen, values, effective_rank(values.square()), error))
-        self.seen += 1
+    def prepare(self, batch):
+        """Begin without spectra."""
+        count, d = batch.targets.shape[:2]
+        shape = (int(batch.budgets.max()) // self.every + 1, count)
+        self.memory = {name: np.full(shape, np.nan) for name in ("effective", "errors")}
+        self.memory["singular"] = np.full((*shape, d), np.nan)
+
+    def moments(self, last):
+        """Return every so many iterations."""
+        return range(0, last + 1, self.every)
+
+    def look(self, look):
+        """Record the runs that have not diverged, if it is their turn."""
+        good = ~look.diverged
+        if look.iteration % self.every or not good.any():
+            return
+        k, runs = look.iteration // self.every, look.active[good]
+        values = torch.linalg.svdvals(look.state["factor"][look.rows(good)])
+        self.memory["singular"][k, runs] = values.cpu().numpy()
+        self.memory["effective"][k, runs] = effective_rank(values.square()).cpu().numpy()
+        self.memory["errors"][k, runs] = look.test_error[good]
 
 
 def measure(options, context):
@@ -86,43 +105,46 @@ def measure(options, context):
     the angle between S_t and span(U*); ``sigma_k`` the seven largest singular values of U_t. δ's bracket is that of rank 4r.
     Empty where a run diverged.
     """
-    d, step, count = options["d"], options["step"], options["targets"]
     for rank in options["rank"]:
-        factors = planted_factors(
-            {**options, "rank": rank}, options["kappa"], context.seed, context.device, context.dtype
-        )
-        targets, frames = factors @ factors.mT, torch.linalg.qr(factors)[0]
-        order = min(4 * rank, d)
-        breadth = width(d, order, context.seed)
+        order = min(4 * rank, options["d"])
+        breadth = width(options["d"], order, context.seed)
         for number, ratio in product(context.ensembles, options["m_over_dr"]):
-            m = ratio * d * rank
-            ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-            low, up = bracket(ensemble, order, context.seed, breadth)
-            split, kept = Split(factors, frames, targets), Spectra(options["every"], targets)
-            steps = [options["iterations"]] * count
-            lost = descend(ensemble, factors, [options["alpha"]] * count, steps, step, [split, kept])
-            for target in range(count):
-                course = split.course(target)
-                for iteration, singular, effective, error in kept.records:
-                    measured = {
-                        "test_error": float(error[target]),
-                        "effective_rank": float(effective[target]),
-                        "signal": float(course["across_least"][iteration]),
-                        **{name: float(course[name][iteration]) for name in ("error", "error_frobenius")},
-                        "sine": float(course["sine"][iteration]),
-                        **{f"sigma_{k + 1}": float(singular[target, k]) for k in range(SINGULAR_VALUES)},
-                    }
-                    yield {
-                        "rank": rank,
-                        "m_over_dr": ratio,
-                        "iteration": iteration,
-                        "target": target,
-                        "ensemble": number,
-                        **{name: options[name] for name in ("d", "kappa", "alpha", "step")},
-                        "m": m,
-                        "delta_low": low,
-                        "delta_up": up,
-                        **(dict.fromkeys(measured, math.nan) if lost[target] else measured),
-                        "status": "diverged" if lost[target] else "budget",
-                    }
-            context.say(f"rank {rank}, ensemble {number}, m = {ratio} dr: done")
+            name = f"rank {rank}, ensemble {number}, m = {ratio} dr"
+            yield from context.part(name, _rows, options, context, number, rank, ratio, order, breadth)
+
+
+def _rows(options, context, number, rank, ratio, order, breadth):
+    """Return the rows of one rank and ensemble."""
+    d, step, last = options["d"], options["step"], options["iterations"]
+    m = ratio * d * rank
+    factors = planted_factors(options, rank, options["kappa"], context)
+    targets, frames = factors @ factors.mT, torch.linalg.qr(factors)[0]
+    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    low, up = bracket(ensemble, order, context.seed, breadth)
+    timed = {"m": m, "step": step, "alpha": options["alpha"], "start": "identity", "iterations": last}
+    runs = [{**timed, "target": target} for target in range(options["targets"])]
+    split, kept = Split(factors, frames, step), Spectra(options["every"])
+    labels = ensemble.label(targets)
+    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, [split, kept], context.seed))
+    shared = {"rank": rank, "m_over_dr": ratio, "ensemble": number, "m": m, "delta_low": low, "delta_up": up}
+    shared |= {name: options[name] for name in ("d", "kappa", "alpha", "step")}
+    return [
+        shared
+        | {"iteration": iteration, "target": target, "status": descent.status[target]}
+        | _measured(split, kept, iteration, target, descent.status[target] == "diverged")
+        for target in range(options["targets"])
+        for iteration in range(0, last + 1, options["every"])
+    ]
+
+
+def _measured(split, kept, iteration, target, lost):
+    """Return what is measured of a run at a kept iteration; NaN where it diverged."""
+    k = iteration // kept.every
+    names = {"signal": "across_least", "error": "error", "error_frobenius": "error_frobenius", "sine": "sine"}
+    measured = {
+        "test_error": float(kept.memory["errors"][k, target]),
+        "effective_rank": float(kept.memory["effective"][k, target]),
+        **{name: float(split.memory[quantity][iteration, target]) for name, quantity in names.items()},
+        **{f"sigma_{i + 1}": float(kept.memory["singular"][k, target, i]) for i in range(SINGULAR_VALUES)},
+    }
+    return dict.fromkeys(measured, math.nan) if lost else measured

@@ -1,15 +1,19 @@
 """The inequalities of the rank-one proof along gradient descent, each by the δ that its worst step needs."""
 
 import math
+from itertools import product
 
 import torch
 
+from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
 from algoreg.chapters.proof.decompositions import rank_one_split
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends, Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.isometry import isometry_upper_bound
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factors
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
@@ -59,8 +63,15 @@ VALUES = {
 }
 # Theorem 3.1 speaks of (4, δ)-RIP, and of T = Θ(log(1/(αδ))/η): twice that here, as the constant is not stated.
 ISOMETRY_RANK, TIME_FACTOR = 4, 2
-# An iterate this large has diverged: a converging one stays below 2.
-DIVERGED = 1e3
+INEQUALITIES = (
+    "error_square_printed",
+    "error_square",
+    "error_square_proof",
+    "error_norm",
+    "signal",
+    "stage_one_growth",
+    "stage_one_error",
+)
 
 
 def start_of(delta, d):
@@ -68,18 +79,6 @@ def start_of(delta, d):
     delta = min(delta, math.exp(-1))
     alpha = rank_one_start(delta, d)
     return alpha, TIME_FACTOR * math.log(1 / (alpha * delta))
-
-
-class Worst:
-    """The largest value per run of a quantity over the steps at which it counts."""
-
-    def __init__(self):
-        self.values = {}
-
-    def add(self, name, value, counts):
-        """Take in a value per run (B,), where ``counts`` (B,) says so."""
-        value = torch.where(counts, value, -math.inf)
-        self.values[name] = torch.maximum(self.values[name], value) if name in self.values else value
 
 
 def step_needs(before, after, moved, step):
@@ -118,25 +117,58 @@ def step_needs(before, after, moved, step):
     }
 
 
-def descend(ensemble, targets, alphas, step, iterations, watch):
-    """Run gradient descent from αI on a batch and hand ``watch`` the iterate, M_tU_t and the next iterate at each step.
+class Needs(Observer):
+    """The δ that the worst step of every run needs in each inequality, by two splits; sees the first runs of a batch alone.
 
-    Returns
-    -------
-    tuple
-        The last iterates, and which runs diverged: those stay at 0 from then on.
+    Memory: ``<split>.<inequality>``, shape (n,), each the largest over the steps that count.
+
+    Parameters
+    ----------
+    directions : dict of str to torch.Tensor, shape (n, d, 1)
+        The unit vectors by which the first n runs are split.
+    step : float
     """
-    iterate = alphas[:, None, None] * torch.eye(ensemble.d, dtype=targets.dtype, device=targets.device)
-    labels = ensemble.label(targets)
-    lost = torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
-    for _ in range(iterations):
-        gradient = ensemble.factored_gradient(iterate, labels)
-        following = iterate - step * gradient
-        lost |= ~(following.abs().amax(dim=(1, 2)) < DIVERGED)
-        following[lost], gradient[lost] = 0.0, 0.0
-        watch(iterate, gradient, following)
-        iterate = following
-    return iterate, lost
+
+    sees_steps = True
+
+    def __init__(self, directions, step):
+        self.directions, self.step = directions, step
+
+    def prepare(self, batch):
+        """Begin with no step that counts."""
+        none = torch.full((len(self.directions["planted"]),), -math.inf).to(batch.targets)
+        self.memory = {f"{split}.{name}": none.clone() for split in self.directions for name in INEQUALITIES}
+
+    def moments(self, last):
+        """Return all iterations."""
+        return range(last + 1)
+
+    def look(self, look):
+        """Take in the step that led here, of the runs that have not diverged."""
+        here = (look.active < len(self.directions["planted"])) & ~look.diverged
+        if look.before is None or not here.any():
+            return
+        rows, runs = look.rows(here), torch.from_numpy(look.active[here]).to(look.targets.device)
+        u, mu, u_next = look.before["factor"][rows], look.state["pull"][rows], look.state["factor"][rows]
+        for split, directions in self.directions.items():
+            for name, (value, counts) in self._step(u, mu, u_next, directions[runs]).items():
+                value = torch.where(counts, value, -math.inf)
+                worst = self.memory[f"{split}.{name}"]
+                worst[runs] = torch.maximum(worst[runs], value)
+
+    def _step(self, u, mu, u_next, along):
+        """Return what a step needs and where it counts, by inequality."""
+        before, after = rank_one_split(u, along), rank_one_split(u_next, along)
+        needs = step_needs(before, after, mu - along * (along.mT @ mu), self.step)
+        length = torch.linalg.vector_norm(before[0], dim=1)
+        counts = (torch.linalg.matrix_norm(before[1]) <= 0.5) & (length.square() <= 1.5)
+        found = {name: (value, counts) for name, value in needs.items()}
+        found["signal"] = (needs["signal"], torch.ones_like(counts))
+        early, growth = length <= 0.5, torch.linalg.vector_norm(after[0], dim=1) / length - 1
+        return found | {
+            "stage_one_growth": (-growth, early),
+            "stage_one_error": (spectral_norm(before[1]) / 9, early),
+        }
 
 
 def measure(options, context):
@@ -147,77 +179,59 @@ def measure(options, context):
     for Prop. 3.3. ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has no δ (``needed`` empty): its two
     ratios are 1 + η/3 over the smallest factor by which ‖r_t‖ grows there, at most 1 as stated. ``final_error`` is ‖UUᵀ − X*‖_F at T, its ratios to δ·max(log 1/δ, 1).
     """
+    breadth = width(options["d"], ISOMETRY_RANK, context.seed)
+    for number, regime in product(context.ensembles, ("practical", "certified")):
+        for m in options[regime]:
+            name = f"ensemble {number}, {regime}, m = {m}"
+            yield from context.part(name, _rows, options, context, number, regime, m, breadth)
+
+
+def random_directions(d, seed, like):
+    """Return unit vectors in random directions, one for each of ``like``, shape (T, d, 1)."""
+    axes = [{"d": d, "seed": seed, "target": target} for target in range(len(like))]
+    drawn = [torch.from_numpy(stream("direction", **axis).standard_normal((d, 1))) for axis in axes]
+    other = torch.stack(drawn).to(like)
+    return other / torch.linalg.vector_norm(other, dim=1, keepdim=True)
+
+
+def _rows(options, context, number, regime, m, breadth):
+    """Return the rows of one ensemble: all targets from the scaled start, then all from α = 1."""
     d, step, count = options["d"], options["step"], options["targets"]
-    factors = [draw_factor({"kind": "columns"}, d, 1, context.seed, target) for target in range(count)]
-    planted = torch.stack([torch.from_numpy(u) for u in factors]).to(context.device, context.dtype)
-    other = torch.stack(
-        [
-            torch.from_numpy(stream("direction", d=d, seed=context.seed, target=target).standard_normal((d, 1)))
-            for target in range(count)
-        ]
-    ).to(planted)
-    other /= torch.linalg.vector_norm(other, dim=1, keepdim=True)
-    breadth = width(d, ISOMETRY_RANK, context.seed)
-    for number in context.ensembles:
-        for regime in ("practical", "certified"):
-            for m in options[regime]:
-                ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-                low, up = bracket(ensemble, ISOMETRY_RANK, context.seed, breadth)
-                alpha, time = start_of(isometry_upper_bound(breadth, m), d)
-                iterations = math.ceil(time / step)
-                # Runs: all targets from the scaled start, then all from α = 1.
-                directions = torch.cat([planted, planted])
-                alphas = torch.tensor([alpha] * count + [1.0] * count).to(planted)
-                worst = {"planted": Worst(), "random": Worst()}
+    planted = draw_factors({"kind": "columns"}, d, 1, context, count)
+    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    low, up = bracket(ensemble, ISOMETRY_RANK, context.seed, breadth)
+    alpha, time = start_of(isometry_upper_bound(breadth, m), d)
+    # In single precision, as starts have been all along.
+    alpha = float(torch.tensor(alpha, dtype=torch.float32))
+    timed = {"start": "identity", "step": step, "m": m, "iterations": math.ceil(time / step)}
+    runs = [{**timed, "alpha": scale, "target": target} for scale in (alpha, 1.0) for target in range(count)]
+    directions = torch.cat([planted, planted])
+    targets = directions @ directions.mT
+    seen, ends = Needs({"planted": planted, "random": random_directions(d, context.seed, planted)}, step), Ends()
+    observers, labels = [seen, ends], ensemble.label(targets)
+    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    errors = torch.linalg.matrix_norm(ends.memory["estimates"] - targets).tolist()
+    shared = {"regime": regime, "m": m, "ensemble": number, "m_over_dr": m / d, "iterations": timed["iterations"]}
+    shared |= {"delta_low": low, "delta_up": up}
+    rows = []
+    for place, (run, status) in enumerate(zip(runs, descent.status, strict=True)):
+        own = {"start": "scaled" if place < count else "one", "target": run["target"], "alpha": run["alpha"]}
+        measured = [("planted", "final_error", errors[place])]
+        if place < count:
+            measured += [(*key.split("."), float(values[place])) for key, values in seen.memory.items()]
+        for split, name, needed in measured:
+            names = {"inequality": name, "split": split, "status": status}
+            rows.append(shared | own | names | _ratios(name, needed, (low, up), step, status == "diverged"))
+    return rows
 
-                def watch(iterate, gradient, following, worst=worst):
-                    for split, along in (("planted", planted), ("random", other)):
-                        u, mu, u_next = iterate[:count], gradient[:count], following[:count]
-                        before, after = rank_one_split(u, along), rank_one_split(u_next, along)
-                        needs = step_needs(before, after, mu - along * (along.mT @ mu), step)
-                        length = torch.linalg.vector_norm(before[0], dim=1)
-                        counts = (torch.linalg.matrix_norm(before[1]) <= 0.5) & (length.square() <= 1.5)
-                        for name, value in needs.items():
-                            worst[split].add(name, value, torch.ones_like(counts) if name == "signal" else counts)
-                        early = length <= 0.5
-                        growth = torch.linalg.vector_norm(after[0], dim=1) / length - 1
-                        worst[split].add("stage_one_growth", -growth, early)
-                        worst[split].add("stage_one_error", spectral_norm(before[1]) / 9, early)
 
-                targets = directions @ directions.mT
-                iterate, lost = descend(ensemble, targets, alphas, step, iterations, watch)
-                error = torch.linalg.matrix_norm(iterate @ iterate.mT - targets)
-                scales = [rank_one_error_scale(delta) for delta in (low, up)]
-                for place in range(2 * count):
-                    target, start = place % count, "scaled" if place < count else "one"
-                    found = [("planted", "final_error", float(error[place]))]
-                    if start == "scaled":
-                        found += [
-                            (split, name, float(value[place]))
-                            for split, kept in worst.items()
-                            for name, value in kept.values.items()
-                        ]
-                    for split, name, needed in found:
-                        ratios = [max(needed, 0.0) / end for end in (scales if name == "final_error" else (low, up))]
-                        if name == "stage_one_growth":
-                            needed, ratios = math.nan, [(1 + step / 3) / (1 - needed)] * 2
-                        alive = not lost[place] and all(map(math.isfinite, ratios))
-                        yield {
-                            "inequality": name,
-                            "regime": regime,
-                            "split": split,
-                            "start": start,
-                            "m": m,
-                            "target": target,
-                            "ensemble": number,
-                            "m_over_dr": m / d,
-                            "alpha": float(alphas[place]),
-                            "iterations": iterations,
-                            "delta_low": low,
-                            "delta_up": up,
-                            "needed": max(needed, 0.0) if alive else math.nan,
-                            "over_low": ratios[0] if alive else math.nan,
-                            "over_up": ratios[1] if alive else math.nan,
-                            "status": "diverged" if lost[place] else "budget",
-                        }
-        context.say(f"ensemble {number}: all m done")
+def _ratios(name, needed, deltas, step, lost):
+    """Return the δ that was needed and its ratios to both ends of the bracket; NaN where a run diverged or a ratio is not finite."""
+    if name == "stage_one_growth":
+        needed, ratios = math.nan, [(1 + step / 3) / (1 - needed)] * 2
+    else:
+        ends = [rank_one_error_scale(delta) for delta in deltas] if name == "final_error" else deltas
+        ratios = [max(needed, 0.0) / end for end in ends]
+    if lost or not all(map(math.isfinite, ratios)):
+        return dict.fromkeys(("needed", "over_low", "over_up"), math.nan)
+    return {"needed": max(needed, 0.0), "over_low": ratios[0], "over_up": ratios[1]}

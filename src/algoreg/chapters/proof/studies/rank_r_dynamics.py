@@ -1,15 +1,18 @@
 """Signal and error along gradient descent on a rank-r target: angle, error growth, dominance, rate, worst over the steps."""
 
 import math
+from itertools import product
 
 import torch
 
+from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import angle_rate, signal_time
 from algoreg.chapters.proof.decompositions import SignalSubspace
-from algoreg.chapters.proof.studies.rank_one_dynamics import DIVERGED
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factors
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -85,6 +88,7 @@ VALUES = {
     "angle_step": "largest rise of sin∠ in one step / (η√r·δ)",
     "signal_step": "least relative growth of σ_min(U*ᵀZ_t) a step while below 1/(2√κ), / (η/8κ) (empty if never)",
 }
+QUANTITIES = ("sine", "error", "error_frobenius", "signal_norm", "signal_least", "across_least", "squared")
 # Runs go on for this much longer than Theorem 4.2's T₁, for Proposition 4.3's rate.
 HORIZON = 1.5
 # Proposition 4.3's rate is read over the first fall of the squared error by this factor.
@@ -98,52 +102,73 @@ def spectrum(kappa, rank):
     return [kappa ** (-place / max(rank - 1, 1)) for place in range(rank)]
 
 
-def planted_factors(options, kappa, seed, device, dtype):
+def planted_factors(options, rank, kappa, context):
     """Return the factors of all targets of one condition number, shape (T, d, r)."""
-    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, options["rank"])}
-    drawn = [draw_factor(target, options["d"], options["rank"], seed, number) for number in range(options["targets"])]
-    return torch.stack([torch.from_numpy(factor) for factor in drawn]).to(device, dtype)
+    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, rank)}
+    return draw_factors(target, options["d"], rank, context, options["targets"])
 
 
-class Split:
-    """What one split of a batch of runs says, step by step; runs are dropped from the end as their time is over.
+class Split(Observer):
+    """What one split U_t = Z_t + E_t along S_t says of every run, step by step.
 
-    Attributes
+    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; each of ``QUANTITIES`` (T + 1, B), NaN after a run's end.
+
+    Parameters
     ----------
-    records : list of dict
-        Per step the quantities of the runs still there, each of shape (B,).
+    basis : torch.Tensor, shape (B, d, r)
+        Columns that span S_0.
+    frames : torch.Tensor, shape (B, d, r)
+        Orthonormal columns that span U*.
+    step : float
     """
 
-    def __init__(self, basis, frames, planted):
-        self.subspace, self.frames, self.planted = SignalSubspace(basis), frames, planted
-        self.records = []
+    def __init__(self, basis, frames, step):
+        self.basis, self.frames, self.step = basis, frames, step
 
-    def look(self, factors, matrices, step):
-        """Record the split of the iterates (B, d, k) that the matrices M (B, d, d) led to; None at the start."""
-        kept = len(factors)
-        self.subspace.basis = self.subspace.basis[:kept]
-        if matrices is not None:
-            self.subspace.advance(matrices, step)
-        frames = self.frames[:kept]
-        inner, error = self.subspace.split(factors)
-        signal = torch.linalg.svdvals(inner)
-        across = torch.linalg.svdvals(frames.mT @ self.subspace.basis @ inner)
-        self.records.append(
-            {
-                "sine": self.subspace.largest_sine(frames),
-                "error": spectral_norm(error),
-                "error_frobenius": torch.linalg.matrix_norm(error),
-                "signal_norm": signal[:, 0],
-                "signal_least": signal[:, -1],
-                "across_least": across[:, -1],
-                "squared": torch.linalg.matrix_norm(factors @ factors.mT - self.planted[:kept]).square(),
-            }
-        )
+    def prepare(self, batch):
+        """Begin with S_0."""
+        shape = (int(batch.budgets.max()) + 1, len(batch.runs))
+        self.memory = {name: torch.full(shape, math.nan, dtype=batch.targets.dtype) for name in QUANTITIES}
+        self.memory["basis"] = SignalSubspace(self.basis).basis
 
-    def course(self, run):
-        """Return the quantities of one run over its steps, each a tensor of shape (steps + 1,)."""
-        lasting = [record for record in self.records if len(record["error"]) > run]
-        return {name: torch.stack([record[name][run] for record in lasting]) for name in lasting[0]}
+    def moments(self, last):
+        """Return all iterations."""
+        return range(last + 1)
+
+    def look(self, look):
+        """Take the subspace a step on and record the split, of the runs that have not diverged."""
+        good = ~look.diverged
+        runs = torch.from_numpy(look.active[good])
+        if not len(runs):
+            return
+        rows, index = look.rows(good), runs.to(look.targets.device)
+        subspace = SignalSubspace.of(self.memory["basis"][index])
+        if look.iteration:
+            subspace.advance(look.state["gradient"][rows], self.step)
+            self.memory["basis"][index] = subspace.basis
+        found = split_quantities(subspace, self.frames[index], look.state["factor"][rows])
+        found["squared"] = look.distance[rows].square()
+        for name, values in found.items():
+            self.memory[name][look.iteration, runs] = values.cpu()
+
+    def course(self, run, last):
+        """Return the quantities of one run over its steps, each a tensor of shape (``last`` + 1,)."""
+        return {name: self.memory[name][: last + 1, run] for name in QUANTITIES}
+
+
+def split_quantities(subspace, frames, factors):
+    """Return what a split of iterates (B, d, k) says, by name, each of shape (B,)."""
+    inner, error = subspace.split(factors)
+    signal = torch.linalg.svdvals(inner)
+    across = torch.linalg.svdvals(frames.mT @ subspace.basis @ inner)
+    return {
+        "sine": subspace.largest_sine(frames),
+        "error": spectral_norm(error),
+        "error_frobenius": torch.linalg.matrix_norm(error),
+        "signal_norm": signal[:, 0],
+        "signal_least": signal[:, -1],
+        "across_least": across[:, -1],
+    }
 
 
 def conditions(course, kappa):
@@ -216,24 +241,9 @@ def summary(course, options, kappa, alpha, delta):
     # A start near d leaves less than one step.
     end = max(math.floor(signal_time(kappa, d, alpha, step)), 1)
     first = {name: value[: end + 1] for name, value in course.items()}
-    time = step * torch.arange(1, end + 1)
     sine, error, across = first["sine"], first["error"], first["across_least"]
     bound = torch.clamp((1 + step / (8 * kappa)) ** torch.arange(1, end + 1) * across[0], max=0.5 / kappa**0.5)
-    growth = error[1:] / error[:-1] - 1
-    counts = error[:-1] <= 1 / d
-    missing = growth.new_tensor(-math.inf)
-    drive = step * (delta * rank**0.5 + sine[:-1])
-    late = step * (first["squared"][:-1].sqrt() + rank**0.5 * error[:-1])
-    # Once UUᵀ is near X*, what ‖E_t‖ still moves by rounding is large against this bound.
-    seen = torch.finfo(error.dtype).eps * first["signal_norm"][:-1] <= ROUNDING * late * error[:-1]
-    constants = [
-        float(torch.where(where, growth / by, missing).max()) for where, by in ((counts, drive), (counts & seen, late))
-    ]
-    speed, floor = rate(course, kappa, step)
-    least, early = least_rates(course, kappa)
-    angle = float((sine[1:] / time).max())
-    growing = across[:-1] < 0.5 / kappa**0.5
-    signal = torch.where(growing, across[1:] / across[:-1] - 1, -missing).min()
+    angle = float((sine[1:] / (step * torch.arange(1, end + 1))).max())
     return {
         "angle_constant": angle / angle_rate(delta, rank, kappa, d, alpha),
         "angle_plain": angle / (rank**0.5 * delta),
@@ -244,55 +254,50 @@ def summary(course, options, kappa, alpha, delta):
         "dominance": float((across[1:] / error[1:]).min()),
         "signal_over_bound": float((across[1:] / bound).min()),
         "signal_norm": float(first["signal_norm"].max()),
-        "rate_over_bound": speed / -math.log1p(-step / (8 * kappa)),
-        "rate_over_unit_bound": speed / -math.log1p(-step / 8),
-        "least_rate_over_bound": least / -math.log1p(-step / (8 * kappa)),
-        "early_rate_over_bound": early / -math.log1p(-step / (8 * kappa)),
-        "floor": floor,
-        "error_constant": constants[0] if math.isfinite(constants[0]) else math.nan,
-        "late_error_constant": constants[1] if math.isfinite(constants[1]) else math.nan,
+        **_rates(course, kappa, step),
+        **_error_constants(first, d, rank, step, delta),
         "angle_step": float((sine[1:] - sine[:-1]).max()) / (step * rank**0.5 * delta),
-        "signal_step": float(signal) / (step / (8 * kappa)) if growing.any() else math.nan,
+        "signal_step": _signal_step(across, kappa, step),
     }
 
 
-def descend(ensemble, factors, alphas, steps, step, watchers):
-    """Run gradient descent from αI on a batch, each run for its own time, and show every iterate to the watchers.
+def _rates(course, kappa, step):
+    """Return Proposition 4.3's rates over its bounds, and the floor."""
+    speed, floor = rate(course, kappa, step)
+    least, early = least_rates(course, kappa)
+    bound = -math.log1p(-step / (8 * kappa))
+    return {
+        "rate_over_bound": speed / bound,
+        "rate_over_unit_bound": speed / -math.log1p(-step / 8),
+        "least_rate_over_bound": least / bound,
+        "early_rate_over_bound": early / bound,
+        "floor": floor,
+    }
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.gram.Ensemble
-    factors : torch.Tensor, shape (B, d, r)
-    alphas : list of float
-    steps : list of int
-        Falling.
-    step : float
-    watchers : list of object with ``look``, see :meth:`Split.look`
 
-    Returns
-    -------
-    torch.Tensor of bool, shape (B,)
-        Which runs diverged; their iterates are 0 from then on.
-    """
-    targets = factors @ factors.mT
-    iterate = factors.new_tensor(alphas)[:, None, None] * torch.eye(
-        ensemble.d, dtype=factors.dtype, device=factors.device
-    )
-    labels = ensemble.label(targets)
-    lost = torch.zeros(len(factors), dtype=torch.bool, device=factors.device)
-    for watcher in watchers:
-        watcher.look(iterate, None, step)
-    for now in range(1, steps[0] + 1):
-        kept = sum(last >= now for last in steps)
-        iterate = iterate[:kept]
-        matrices = ensemble.gradient(iterate @ iterate.mT, labels[:kept])
-        iterate = iterate - step * (matrices @ iterate)
-        here = ~(iterate.abs().amax(dim=(1, 2)) < DIVERGED)
-        lost[:kept] |= here
-        iterate[lost[:kept]], matrices[lost[:kept]] = 0.0, 0.0
-        for watcher in watchers:
-            watcher.look(iterate, matrices, step)
-    return lost
+def _error_constants(first, d, rank, step, delta):
+    """Return the constants in Proposition D.2's two forms over the steps of ``first`` that count; NaN where none does."""
+    error, sine = first["error"], first["sine"]
+    growth = error[1:] / error[:-1] - 1
+    counts = error[:-1] <= 1 / d
+    drive = step * (delta * rank**0.5 + sine[:-1])
+    late = step * (first["squared"][:-1].sqrt() + rank**0.5 * error[:-1])
+    # Once UUᵀ is near X*, what ‖E_t‖ still moves by rounding is large against this bound.
+    seen = torch.finfo(error.dtype).eps * first["signal_norm"][:-1] <= ROUNDING * late * error[:-1]
+    missing, found = growth.new_tensor(-math.inf), {}
+    for name, where, by in (("error_constant", counts, drive), ("late_error_constant", counts & seen, late)):
+        constant = float(torch.where(where, growth / by, missing).max())
+        found[name] = constant if math.isfinite(constant) else math.nan
+    return found
+
+
+def _signal_step(across, kappa, step):
+    """Return the least growth of the signal in one step while it is small, over η/8κ; NaN where it never is."""
+    growing = across[:-1] < 0.5 / kappa**0.5
+    if not growing.any():
+        return math.nan
+    growth = torch.where(growing, across[1:] / across[:-1] - 1, across.new_tensor(math.inf))
+    return float(growth.min()) / (step / (8 * kappa))
 
 
 def measure(options, context):
@@ -306,54 +311,53 @@ def measure(options, context):
     in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
     ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
     """
+    order = min(4 * options["rank"], options["d"])
+    breadth = width(options["d"], order, context.seed)
+    for number, regime in product(context.ensembles, ("starved", "practical", "certified")):
+        for m in options[regime]:
+            name = f"ensemble {number}, {regime}, m = {m}"
+            yield from context.part(name, _rows, options, context, number, regime, m, order, breadth)
+
+
+def random_subspaces(options, runs, context):
+    """Return Gaussian matrices that span random subspaces, one for each run's target, shape (B, d, r)."""
+    d, rank = options["d"], options["rank"]
+    axes = [{"d": d, "rank": rank, "seed": context.seed, "target": run["target"]} for run in runs]
+    drawn = [torch.from_numpy(stream("subspace", **axis).standard_normal((d, rank))) for axis in axes]
+    return torch.stack(drawn).to(context.device, context.dtype)
+
+
+def planned(options, m):
+    """Return the runs of an ensemble: all κ, α and targets, each up to ``HORIZON`` times Theorem 4.2's T₁."""
+    d, step = options["d"], options["step"]
+    return [
+        {"kappa": kappa, "alpha": alpha, "target": target, "m": m, "step": step, "start": "identity"}
+        | {"iterations": math.ceil(HORIZON * signal_time(kappa, d, alpha, step))}
+        for kappa, alpha, target in product(options["kappa"], options["alpha"], range(options["targets"]))
+    ]
+
+
+def _rows(options, context, number, regime, m, order, breadth):
+    """Return the rows of one ensemble."""
     d, rank, step = options["d"], options["rank"], options["step"]
-    runs = sorted(
-        ((kappa, alpha) for kappa in options["kappa"] for alpha in options["alpha"]),
-        key=lambda run: -signal_time(run[0], d, run[1], step),
-    )
-    planted = {
-        kappa: planted_factors(options, kappa, context.seed, context.device, context.dtype)
-        for kappa in options["kappa"]
-    }
-    factors = torch.cat([planted[kappa] for kappa, _ in runs])
-    batch = [(kappa, alpha, target) for kappa, alpha in runs for target in range(options["targets"])]
-    steps = [math.ceil(HORIZON * signal_time(kappa, d, alpha, step)) for kappa, alpha, _ in batch]
-    frames = torch.linalg.qr(factors)[0]
-    other = torch.stack(
-        [
-            torch.from_numpy(
-                stream("subspace", d=d, rank=rank, seed=context.seed, target=target).standard_normal((d, rank))
-            )
-            for _, _, target in batch
-        ]
-    ).to(factors)
-    order = min(4 * rank, d)
-    breadth = width(d, order, context.seed)
-    for number in context.ensembles:
-        for regime in ("starved", "practical", "certified"):
-            for m in options[regime]:
-                ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-                low, up = bracket(ensemble, order, context.seed, breadth)
-                targets = factors @ factors.mT
-                splits = {"planted": Split(factors, frames, targets)}
-                if m == max(options["certified"]):
-                    splits["random"] = Split(other, frames, targets)
-                lost = descend(ensemble, factors, [alpha for _, alpha, _ in batch], steps, step, list(splits.values()))
-                for name, split in splits.items():
-                    for run, (kappa, alpha, target) in enumerate(batch):
-                        values = dict.fromkeys(VALUES, math.nan)
-                        if not lost[run]:
-                            values.update(summary(split.course(run), options, kappa, alpha, low))
-                        values.update(m_over_dr=m / d / rank, log_start=math.log(d / alpha), delta_low=low, delta_up=up)
-                        yield {
-                            "regime": regime,
-                            "split": name,
-                            "kappa": kappa,
-                            "alpha": alpha,
-                            "m": m,
-                            "target": target,
-                            "ensemble": number,
-                            **values,
-                            "status": "diverged" if lost[run] else "budget",
-                        }
-        context.say(f"ensemble {number}: all m done")
+    runs = planned(options, m)
+    planted = {kappa: planted_factors(options, rank, kappa, context) for kappa in options["kappa"]}
+    factors = torch.stack([planted[run["kappa"]][run["target"]] for run in runs])
+    frames, targets = torch.linalg.qr(factors)[0], factors @ factors.mT
+    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    low, up = bracket(ensemble, order, context.seed, breadth)
+    splits = {"planted": Split(factors, frames, step)}
+    if m == max(options["certified"]):
+        splits["random"] = Split(random_subspaces(options, runs, context), frames, step)
+    observers, labels = list(splits.values()), ensemble.label(targets)
+    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    rows, shared = [], {"regime": regime, "m": m, "ensemble": number}
+    for (name, split), (i, run) in product(splits.items(), enumerate(runs)):
+        kappa, alpha, status = run["kappa"], run["alpha"], descent.status[i]
+        values = dict.fromkeys(VALUES, math.nan)
+        if status != "diverged":
+            values |= summary(split.course(i, run["iterations"]), options, kappa, alpha, low)
+        values |= {"m_over_dr": m / d / rank, "log_start": math.log(d / alpha), "delta_low": low, "delta_up": up}
+        own = {"split": name, "kappa": kappa, "alpha": alpha, "target": run["target"]}
+        rows.append(shared | own | values | {"status": status})
+    return rows

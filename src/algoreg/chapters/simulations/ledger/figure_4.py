@@ -5,8 +5,8 @@ import pandas as pd
 
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.store.frames import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 

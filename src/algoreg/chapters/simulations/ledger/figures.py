@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
-from algoreg.store.frames import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
-from algoreg.store.frames import frame_of
 from algoreg.tell.report import markdown, passage
 
 SPECTRA = ("flat", "columns")

@@ -13,6 +13,7 @@ from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
+from algoreg.spec import options as declared
 from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
 
 
@@ -134,7 +135,7 @@ def _rows(options, context, number, d, ranks):
 
 def _runs(options, context, d, counts):
     """Return the runs without their step, and their targets, shape (B, d, d)."""
-    known = registry.options_of(options["algorithm"])
+    known = declared.of_runs(options["algorithm"])
     own = {**known, **options.get("algorithm_options", {})}
     starts = options["alpha"] if "alpha" in known else [0.0]
     runs, planted = [], []

@@ -1,0 +1,212 @@
+"""The comparison of a new run with committed numbers."""
+
+import numpy as np
+
+from algoreg.judge.tolerances import Tolerances
+
+JUDGED = {"supported", "refuted", "inconclusive"}
+
+NUMBERS = ("estimate", "ci_low", "ci_high")
+
+PARTS = ("tables", "comparisons", "problems")
+
+IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
+
+
+def ratios(new, old, table, tolerances):
+    """Return how far each cell lies from another table's of the same rows, over what is allowed there: ``{column: (n,)}``.
+
+    Infinite where a value is missing on one side only, −1 where it is on both. Columns without any value are left out.
+    """
+    found = {}
+    for column in (name for name in old if name not in ("keys", "status")):
+        a, b = (np.array([np.nan if x is None else x for x in side[column]], dtype=float) for side in (new, old))
+        one_sided = np.isnan(a) != np.isnan(b)
+        if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
+            continue
+        # An empty cell is no row to name, not even where nothing differs.
+        ratio = np.nan_to_num(
+            np.abs(a - b) / tolerances.allowed(table, column, b, old["status"], old["keys"]), nan=-1.0
+        )
+        ratio[one_sided] = np.inf
+        found[column] = ratio
+    return found
+
+
+def spread(new, old, table, tolerances):
+    """Return the largest of :func:`ratios` in each column, and its row: ``{column: (ratio, row)}``."""
+    found = ratios(new, old, table, tolerances)
+    return {column: (float(ratio.max()), int(ratio.argmax())) for column, ratio in found.items()}
+
+
+def _compare_table(new, old, table, tolerances):
+    """Return the outcome, and what differs: of cells over tolerance how many and the worst."""
+    if new["keys"] != old["keys"]:
+        return DIFFERENT, "rows differ"
+    if new.keys() != old.keys():
+        return DIFFERENT, f"columns differ: {', '.join(sorted(new.keys() ^ old.keys()))}"
+    statuses = list(zip(new["status"], old["status"], strict=True))
+    moved = [row for row, (this, other) in enumerate(statuses) if this != other]
+    if moved:
+        this, other = statuses[moved[0]]
+        first = f"status at {_point(old, moved[0])}: {this}, reference {other}"
+        return DIFFERENT, f"the status of {len(moved)} of {len(statuses)} rows differs; first: {first}"
+    if new == old:
+        return IDENTICAL, ""
+    found = ratios(new, old, table, tolerances)
+    over, worst = np.stack(list(found.values())) > 1, _worst(new, old, found)
+    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {len(statuses)} rows; "
+    return (DIFFERENT, counted + worst) if over.any() else (WITHIN, worst)
+
+
+def _point(table, row):
+    return ", ".join(f"{key}={column[row]}" for key, column in table["keys"].items())
+
+
+def _worst(new, old, found):
+    """Return the cell that differs most, in words; ``found`` is of :func:`ratios`."""
+    column = max(found, key=lambda name: found[name].max())
+    row = int(found[column].argmax())
+    a, b = new[column][row], old[column][row]
+    worst = f"worst: {column} at {_point(old, row)}: "
+    if a is None or b is None:
+        return worst + f"missing in {'this run' if a is None else 'the reference'} only"
+    return worst + f"{a:.6g}, reference {b:.6g} ({found[column][row]:.2g} of the tolerance)"
+
+
+def compare(new, old, tolerances=None):
+    """Compare a chapter's snapshot with its reference.
+
+    Parameters
+    ----------
+    new, old : mapping
+        From :func:`algoreg.judge.snapshots.snapshot`.
+    tolerances : Tolerances, optional
+        The committed ones when left out.
+
+    Returns
+    -------
+    lines : list of str
+        One per table, per claim that changed, and per problem whose digest differs.
+    passed : bool
+        False if a table, a verdict or the digest of a problem is different.
+    """
+    tolerances = tolerances or Tolerances.load()
+    lines = []
+    if old.get("partial"):
+        lines.append("the reference is of a part of this tier: only that is compared")
+        new = _part_of(new, old)
+    found = [
+        *_compare_tables(new["tables"], old["tables"], tolerances),
+        *_compare_comparisons(new["comparisons"], old["comparisons"], tolerances),
+        *_compare_claims(new["claims"], old["claims"], tolerances),
+        *_compare_problems(new["problems"], old["problems"]),
+    ]
+    return [*lines, *(line for line, _ in found)], all(passed for _, passed in found)
+
+
+def _names(new, old):
+    return sorted({*new, *old})
+
+
+def _compare_tables(new, old, tolerances):
+    """Return a line and whether it passes for every table."""
+    found = []
+    for name in _names(new, old):
+        if name in new and name in old:
+            outcome, what = _compare_table(new[name], old[name], name, tolerances)
+            found.append((f"table {name}: {outcome}" + (f"; {what}" if what else ""), outcome != DIFFERENT))
+        else:
+            side = "the reference" if name in old else "this run"
+            found.append((f"table {name}: {DIFFERENT} (only in {side})", False))
+    return found
+
+
+def _compare_comparisons(new, old, tolerances):
+    """Return a line and whether it passes for every table that is derived from others."""
+    found = []
+    for name in _names(new, old):
+        both = name in new and name in old
+        outcome = _compare_rows(new[name], old[name], tolerances) if both else DIFFERENT
+        found.append((f"table {name}: {outcome}", outcome != DIFFERENT))
+    return found
+
+
+def _compare_claims(new, old, tolerances):
+    """Return a line and whether it passes for every claim that is not as it was, and how many are."""
+    found, alike = [], 0
+    ours, theirs = ({claim["id"]: claim for claim in side} for side in (new, old))
+    for name in dict.fromkeys([*ours, *theirs]):
+        pair = ours.get(name), theirs.get(name)
+        difference = "only on one side" if None in pair else _claim_difference(*pair, tolerances)
+        if difference is None:
+            alike += 1
+        elif None not in pair and _at_the_margin(*pair, tolerances):
+            found.append((f"claim {name}: {WITHIN}, an interval's end lies at the margin ({difference})", True))
+        else:
+            found.append((f"claim {name}: {DIFFERENT}: {difference}", False))
+    return [*found, (f"claims: {alike} of {len(new)} as in the reference", True)]
+
+
+def _compare_problems(new, old):
+    """Return a line that does not pass for every problem whose digest differs."""
+    found = []
+    for name in _names(new, old):
+        if new.get(name) != old.get(name):
+            both = name in new and name in old
+            why = "its digest differs, so other random numbers were drawn" if both else "only on one side"
+            found.append((f"problem {name}: {DIFFERENT}: {why}", False))
+    return found
+
+
+def _part_of(new, old):
+    """Return what a snapshot has of another's tables, claims and problems."""
+    named = {part: {name: x for name, x in new[part].items() if name in old[part]} for part in PARTS}
+    known = {claim["id"] for claim in old["claims"]}
+    return {**new, **named, "claims": [claim for claim in new["claims"] if claim["id"] in known]}
+
+
+def _compare_rows(new, old, tolerances):
+    """Compare a table derived from others, row by row."""
+    if new == old:
+        return IDENTICAL
+    if len(new) != len(old):
+        return DIFFERENT
+    for row, other in zip(new, old, strict=True):
+        if row.keys() != other.keys():
+            return DIFFERENT
+        for a, b in zip(row.values(), other.values(), strict=True):
+            numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
+            if not (tolerances.close(a, b) if numbers else a == b):
+                return DIFFERENT
+    return WITHIN
+
+
+def claim_scale(claim):
+    """Return the size of a claim's numbers: an interval's end near 0 is compared on the scale of the whole interval."""
+    return max((abs(claim[field]) for field in NUMBERS if claim[field] is not None), default=0.0)
+
+
+def _claim_difference(claim, other, tolerances):
+    """Return what differs between a claim and its reference, in words, or None."""
+    for field in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
+        if claim[field] != other[field]:
+            return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
+    for field in NUMBERS:
+        a, b = claim[field], other[field]
+        if (a is None) != (b is None) or (a is not None and not tolerances.close(a, b, claim_scale(other))):
+            return f"{field.replace('_', ' ')} {a}, reference {b}"
+    return None
+
+
+def _at_the_margin(claim, other, tolerances):
+    """Return whether only the verdict differs, and because an interval's end lies at the margin in both runs."""
+    same = {**claim, "verdict": other["verdict"]}
+    if _claim_difference(same, other, tolerances) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
+        return False
+    return any(
+        tolerances.close(side[end], claim["margin"], claim_scale(other))
+        for end in ("ci_low", "ci_high")
+        for side in (claim, other)
+        if side[end] is not None
+    )

@@ -1,0 +1,157 @@
+"""The committed form of a chapter's results in a tier: tables, comparisons, verdicts, digests of what was drawn."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from algoreg import sources
+from algoreg.spec import plan
+from algoreg.store import problem_files, records
+
+CLAIM_FIELDS = (
+    "id",
+    "verdict",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "control_verdict",
+    "positive_control_verdict",
+    "margin",
+    # Shown beside the verdicts, not compared: a control may be a run that nothing holds together.
+    "control_estimate",
+    "positive_control_estimate",
+)
+
+VALUES = ("train_error", "test_error")
+
+
+def of_runs(frame, by):
+    """Return the committed form of an experiment's table: what names its rows, statuses, both errors."""
+    return {
+        "keys": {key: frame[key].tolist() for key in [*by, "target", "ensemble"]},
+        "status": frame["status"].tolist(),
+        **{value: [short(float(x)) for x in frame[value]] for value in VALUES},
+    }
+
+
+def of_study(frame, study):
+    """Return the committed form of a study's table; ``study`` is a module of ``algoreg.studies``."""
+    keys, values = (sources.module_literal("studies", study, part) for part in ("KEYS", "VALUES"))
+    return {
+        "keys": {key: [short(x) for x in frame[key].tolist()] for key in keys},
+        "status": frame["status"].tolist(),
+        **{value: [short(float(x)) for x in frame[value]] for value in values},
+    }
+
+
+def snapshot(results, tier, chapter, partial=False):
+    """Return what of a chapter's results in a tier is committed.
+
+    Parameters
+    ----------
+    results : pathlib.Path
+        The folder ``results/<tier>``.
+    tier : mapping
+        Its settings.
+    chapter : algoreg.spec.chapters.Chapter
+    partial : bool
+        Only of the tables and claims that are there, of a tier that has been run in part. It says so by its key ``partial``.
+
+    Returns
+    -------
+    dict
+        ``tables`` of runs and studies, ``comparisons`` with published curves, ``claims``, and the digests of ``problems``.
+    """
+    own = {section: _of_chapter(tier, chapter, section) for section in ("experiments", "studies")}
+    if partial:
+        own = {
+            section: {name: block for name, block in blocks.items() if (results / f"tables/{name}.csv").exists()}
+            for section, blocks in own.items()
+        }
+    tables, comparisons = {}, {}
+    for name, block in own["experiments"].items():
+        frame = records.read_table(results / "tables" / f"{name}.csv")
+        if "compare" in block:
+            comparisons[name] = [{key: short(value) for key, value in row.items()} for row in frame.to_dict("records")]
+        else:
+            tables[name] = of_runs(frame, block["by"])
+    for name, block in own["studies"].items():
+        tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
+    digests = {}
+    for problem, number in sorted(_drawn(tier, chapter, own["experiments"], partial)):
+        name = f"{problem}/ensemble-{number}"
+        stored = problem_files.read_problem(results / "problems" / f"{name}.npz", tier["seed"])
+        digests[name] = str(stored["problem_sha256"])
+    return {
+        **({"partial": True} if partial else {}),
+        "tables": tables,
+        "comparisons": comparisons,
+        "claims": [{field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, chapter, partial)],
+        "problems": digests,
+    }
+
+
+def _of_chapter(tier, chapter, section):
+    """Return the blocks of a tier's section that are the chapter's."""
+    return {
+        name: block for name, block in tier.get(section, {}).items() if name in chapter.experiments.get(section, {})
+    }
+
+
+def _drawn(tier, chapter, experiments, partial):
+    """Return the problems that the chapter's descents draw: all of them, or those that these experiments read."""
+    if partial:
+        return plan.drawn_problems(tier, {name for block in experiments.values() for name in block.get("descents", ())})
+    return plan.drawn_problems(tier, _of_chapter(tier, chapter, "descents"))
+
+
+def _claims(results, chapter, partial):
+    """Return the verdicts of a chapter, or those that are there, in the order of its claims."""
+    if partial:
+        paths = [results / "claims" / f"{entry['id']}.json" for entry in chapter.claims]
+        return [records.read_json(path) for path in paths if path.exists()]
+    return [claim for claim in records.read_json(results / "claims.json") if claim["chapter"] == chapter.name]
+
+
+def frame_of(table):
+    """Return a reference's table as a DataFrame: what names a row, its status, what was measured."""
+    frame = pd.DataFrame({**table["keys"], "status": table["status"]})
+    for value in table.keys() - {"keys", "status"}:
+        frame[value] = np.array([np.nan if x is None else x for x in table[value]], dtype=float)
+    return frame
+
+
+def short(value):
+    """Return a cell for JSON: floats with 6 significant digits, NaN as null."""
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.6g}")
+    return value
+
+
+def dumps(content):
+    """Return a snapshot as JSON text with one column or row a line, so that its diffs can be read."""
+
+    def text(value):
+        return json.dumps(value, ensure_ascii=False)
+
+    def table(columns):
+        keys = ",\n".join(f"        {text(key)}: {text(value)}" for key, value in columns["keys"].items())
+        rest = [f"      {text(key)}: {text(value)}" for key, value in columns.items() if key != "keys"]
+        return "{\n" + ",\n".join([*rest, '      "keys": {\n' + keys + "\n      }"]) + "\n    }"
+
+    def rows(items, indent):
+        return "[\n" + ",\n".join(indent + "  " + text(item) for item in items) + "\n" + indent + "]"
+
+    tables = ",\n".join(f"    {text(name)}: {table(columns)}" for name, columns in content["tables"].items())
+    comparisons = ",\n".join(
+        f"    {text(name)}: {rows(items, '    ')}" for name, items in content["comparisons"].items()
+    )
+    parts = [
+        *(['  "partial": true'] if content.get("partial") else []),
+        '  "tables": {\n' + tables + "\n  }",
+        '  "comparisons": {' + (f"\n{comparisons}\n  " if comparisons else "") + "}",
+        f'  "claims": {rows(content["claims"], "  ")}',
+        f'  "problems": {text(content["problems"])}',
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -1,0 +1,71 @@
+"""Power laws: points with their exponent, curves to compare them with, the slope of a claim's margin."""
+
+import numpy as np
+
+from algoreg.analysis.exponents import slope_weights
+from algoreg.tell.charts.course import points
+from algoreg.tell.charts.text import margin_text
+
+
+def exponent(x, means):
+    """Return the least-squares slope of log means against log x, as estimands have it; None of fewer than two points."""
+    return float(slope_weights(np.asarray(x, float)) @ np.log(np.asarray(means))) if len(means) > 1 else None
+
+
+def with_exponent(label, means):
+    """Return a label that says the exponent of means."""
+    slope = exponent(means.index, means)
+    return label if slope is None else f"{label}: exponent {slope:.2f}"
+
+
+def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
+    """Draw means over runs with bars, their exponent in the label.
+
+    Parameters
+    ----------
+    fitted : callable, optional
+        Maps the means' index to the points that the exponent is of; all without.
+
+    Returns
+    -------
+    pandas.Series
+        The geometric means.
+    """
+    means = points(axes, frame, x, y, colour, label, marker, **style)["mean"]
+    chosen = means if fitted is None else means[fitted(means.index)]
+    bars = axes.containers[-1]
+    bars.set_label(with_exponent(bars.get_label(), chosen))
+    return means
+
+
+def through(axes, means, curve, label, line="--", **style):
+    """Draw a curve that theory has but for a constant, through the first mean.
+
+    Parameters
+    ----------
+    means : pandas.Series
+    curve : callable
+        Of an array of points, positive.
+    """
+    if len(means):
+        x = np.geomspace(means.index.min(), means.index.max(), 50)
+        scale = means.iloc[0] / curve(np.array(means.index[:1], dtype=float))[0]
+        axes.plot(x, scale * curve(x), line, **{"color": "black", "linewidth": 0.9, "label": label, **style})
+
+
+def margin_slope(axes, means, claim, what="exponent", **style):
+    """Draw the power law whose exponent is a claim's margin, through the first mean."""
+    options = {"line": ":", "linewidth": 1.1, **style}
+    through(axes, means, lambda x: x ** float(claim["margin"]), margin_text(claim, what), **options)
+
+
+def margin_level(axes, claim, what="", scale=1.0, **style):
+    """Draw a claim's margin, in units of ``scale``, as a level line."""
+    options = {"color": "black", "linewidth": 0.9, "linestyle": "--", "label": margin_text(claim, what), **style}
+    axes.axhline(scale * claim["margin"], **options)
+
+
+def margin_levels(axes, claims, what="", **style):
+    """Draw the margins of several claims, one line for all that have the same; see :func:`margin_level`."""
+    for claim in {claim["margin"]: claim for claim in claims}.values():
+        margin_level(axes, claim, what, **style)

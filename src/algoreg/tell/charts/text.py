@@ -1,0 +1,64 @@
+"""Numbers, sizes and margins in the words of titles and legends."""
+
+import numpy as np
+
+from algoreg.analysis.cells import paired
+from algoreg.spec.grids import PAPER_STEP
+from algoreg.tell.wording import SUPERSCRIPT, exact
+
+LETTERS = {"rank": "r", "alpha": "α", "kappa": "κ", "step": "η"}
+ITERATION = f"iteration at the paper's step (η·t / {PAPER_STEP:g})"
+BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
+GEOMETRIC_BAND = "line: geometric mean of runs; band or bar: smallest to largest run (targets × ensembles)"
+SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets × ensembles)"
+
+
+def number(value):
+    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.5g}"
+    digits, power = f"{value:.1e}".split("e")
+    digits = digits.removesuffix(".0")
+    return ("" if digits == "1" else f"{digits}·") + "10" + str(int(power)).translate(SUPERSCRIPT)
+
+
+def draws(frame):
+    """Return how many draws a table's rows are of."""
+    if "target" not in frame:
+        return f"{frame['ensemble'].nunique()} ensembles"
+    if paired(frame):
+        return f"{frame['ensemble'].nunique()} ensembles with a target each"
+    return f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
+
+
+def sizes(frame, *columns):
+    """Return the values of columns and the draws, for a title; ``m_over_dr`` is computed where it is no column."""
+    parts = []
+    for column in columns:
+        if column == "m_over_dr":
+            value = (frame["m"] / frame["d"] / frame["rank"]).iloc[0]
+            parts.append(f"m = {number(float(f'{value:.2g}'))}·dr")
+        else:
+            values = ", ".join(number(value) for value in sorted(frame[column].unique()))
+            parts.append(f"{LETTERS.get(column, column)} = {values}")
+    return ", ".join([*parts, draws(frame)])
+
+
+def margin_text(claim, what=""):
+    """Return a claim's margin and direction, for a legend."""
+    margin = claim["margin"]
+    shown = number(margin) if margin and abs(margin) < 1e-3 else exact(margin)
+    return f"margin: {f'{what} ' if what else ''}{claim['direction']} {shown}"
+
+
+def isometry(frame):
+    """Return what is known of δ: that it is certified to be below a number, or that an attack found it above one."""
+    if frame["delta_up"].notna().all():
+        return f"δ < {number(float(np.max(frame['delta_up'])))}"
+    return f"δ > {frame['delta_low'].min():.1f}"
+
+
+def isometry_bracket(frame):
+    """Return the bracket of δ that a table's first row has."""
+    first = frame.iloc[0]
+    return f"δ between {first['delta_low']:.2g} and {first['delta_up']:.2g}"

@@ -1,0 +1,126 @@
+"""A chapter of the user's own: made from the template, outside the repository, with a study and an algorithm of its own."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, copy_repository, load_yaml, snakemake
+
+STUDY = '''"""How large X* is."""
+
+import torch
+
+from algoreg.numerics.problems import draw_factor
+from algoreg.spec.base import StudyOptions, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=1)
+
+
+KEYS = {"d": None, "target": None, "ensemble": None}
+VALUES = {"norm": ("the norm of X*", "‖X*‖_F")}
+
+
+def measure(options, context):
+    """Return one row per ensemble."""
+    for number in context.ensembles:
+        factor = torch.from_numpy(draw_factor({"kind": "columns"}, options["d"], 1, context.seed, 0))
+        norm = float(torch.linalg.matrix_norm(factor @ factor.T))
+        yield {"d": options["d"], "target": 0, "ensemble": number, "norm": norm, "status": "converged"}
+'''
+ALGORITHM = '''"""Factored descent whose steps are half as large as it is told."""
+
+from typing import Literal
+
+from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity"] = "identity"
+
+
+class Algorithm(factored.Algorithm):
+    """A batch of descents at half the step."""
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, [{**run, "step": run["step"] / 2} for run in runs], seed)
+'''
+
+
+def new_chapter(*arguments):
+    """Ask for a chapter; return what was said and the exit status."""
+    done = subprocess.run(
+        [sys.executable, "tools/new_chapter.py", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_names_that_cannot_be_are_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("", "Mine", "2nd", "../x", "my-own", "class", "x" * 41, "a\nb"):
+        assert new_chapter(name, str(tmp_path)) == (
+            f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter\n",
+            2,
+        )
+    for name in ("theorem", "mine"):
+        said, status = new_chapter(name, str(tmp_path))
+        assert status == 2
+        assert f"NAME = {name}: there is one of this name; taken are " in said
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("targets")
+def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algorithm(tmp_path):
+    repository, place = copy_repository(tmp_path / "repository"), tmp_path / "elsewhere"
+    said, status = new_chapter("my_own", str(place))
+    assert status == 0, said
+    chapter = place / "my_own"
+    for kind, name, text in (("studies", "my_norm", STUDY), ("algorithms", "my_half", ALGORITHM)):
+        (chapter / kind).mkdir()
+        (chapter / kind / f"{name}.py").write_text(text)
+    path = chapter / "experiments.yaml"
+    text = path.read_text().replace("algorithm: factored", "algorithm: my_half")
+    path.write_text(
+        f"{text}\nstudies:\n  my_norm: {{study: my_norm, ensembles: 2, options: {{d: 5}}, tiers: [smoke]}}\n"
+    )
+    done = snakemake(repository, "chapter_my_own", "--config", f"chapter_path={place}", 'chapters=["my_own"]')
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    results = repository / "results" / "smoke"
+    assert sorted(path.name for path in (results / "tables").iterdir()) == ["my_norm.csv", "my_own.csv"]
+    assert sorted(path.name for path in (results / "figures").iterdir()) == [
+        f"my_own.{kind}" for kind in ("pdf", "png", "svg")
+    ]
+    assert [path.name for path in (results / "claims").iterdir()] == ["my-own-small-start.json"]
+    code = load_yaml(results / "provenance" / "descents" / "my_own" / "ensemble-0.npz.json")["code"]
+    assert "algoreg.chapters.my_own.algorithms.my_half" in code
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("targets")
+def test_the_diffs_in_contributing_apply_and_give_a_claim_an_algorithm_and_a_chapter(tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    diffs = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    touched = [re.findall(r"^\+\+\+ b/(.*)$", diff, re.MULTILINE) for diff in diffs]
+    claim, algorithm, chapter = touched
+    assert (len(claim), len(algorithm)) == (1, 1)
+    assert {path.rpartition("/")[0] for path in chapter} == {"src/algoreg/chapters/decay"}
+    for diff in diffs:
+        done = subprocess.run(["git", "apply"], cwd=folder, input=diff, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    done = snakemake(folder, "-n", "claim_x_space_enough", tier="quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    # The algorithm on the axis of sample complexity, measured.
+    done = snakemake(folder, "chapter_decay")
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = (folder / "results" / "smoke" / "tables" / "decay_samples.csv").read_text()
+    assert "recovered" in table or "converged" in table

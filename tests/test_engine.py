@@ -1,0 +1,289 @@
+"""The engine's contract: every algorithm on every ensemble that fits, observers, and what a killed study continues from."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from algoreg import registry, sources
+from algoreg.algorithms import base
+from algoreg.engine import study
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.loop import Batch, Descent
+from algoreg.engine.observers import Ends, Observer
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.spaces import Space
+from algoreg.spec import options as declared
+
+D, M, SEED = 4, 24, 3
+FITS = [
+    (algorithm, ensemble)
+    for algorithm in sources.module_names("algorithms")
+    for ensemble in sources.module_names("ensembles")
+    if not declared.lacks(algorithm, ensemble)
+]
+# Of the options without a default.
+NEEDED = {"alpha": 0.5, "batch_size": 3}
+
+
+def targets_of(count):
+    factors = [draw_factor({"kind": "columns"}, D, 2, SEED, target) for target in range(count)]
+    return torch.stack([torch.from_numpy(u @ u.T) for u in factors])
+
+
+def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
+    drawn = registry.ensemble(ensemble).draw(D, M, SEED, 0)
+    options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
+    runs = [
+        {**options, "m": M, "step": 0.02, "target": target, "iterations": count, **changes}
+        for target, count in enumerate(iterations)
+    ]
+    targets = targets_of(len(runs))
+    labels = drawn.label(targets)
+    return Batch(drawn, registry.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
+
+
+@pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
+def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
+    ends = Ends()
+    batch = batch_of(algorithm, ensemble, [ends])
+    descent = Descent(batch).run()
+    assert descent.status == ["budget", "budget"]
+    # One step at a time, without the engine: the same bits. Every run alone: the same numbers.
+    for one in ([0, 1], [0], [1]):
+        runs = [batch.runs[i] for i in one]
+        plain = batch.algorithm(batch.ensemble.shared_by([M] * len(one)), batch.labels[one], runs, SEED)
+        state = plain.initial()
+        assert all(len(tensor) == len(one) for tensor in state.values())
+        for iteration in range(2):
+            state = plain.advance(state, iteration, 1)
+        found, expected = ends.memory["estimates"][one], plain.estimate(state)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+        factor = plain.factor(state)
+        assert factor is None or torch.allclose(factor @ factor.mT, expected)
+    assert not torch.equal(ends.memory["estimates"], plain.estimate(plain.initial())[[0, 0]])
+    if batch.algorithm.estimates == "psd":
+        assert torch.linalg.eigvalsh(ends.memory["estimates"]).min() > -1e-12
+
+
+@pytest.mark.parametrize("kind", ["algorithms", "ensembles"])
+def test_what_the_settings_read_is_what_the_classes_say(kind):
+    find = {"algorithms": registry.algorithm, "ensembles": registry.ensemble}[kind]
+    names = {"algorithms": ("requires", "told", "estimates"), "ensembles": ("provides", "acts_on")}[kind]
+    for module in sources.module_names(kind):
+        for name in names:
+            assert sources.class_literal(kind, module, name) == getattr(find(module), name), (module, name)
+    with pytest.raises(ValueError, match="its class has no shoe_size"):
+        sources.class_literal(kind, module, "shoe_size")
+
+
+def test_what_does_not_fit_is_named():
+    assert declared.lacks("stochastic", "gram") == ["single measurements"]
+    assert declared.lacks("quadratic", "wishart") == ["single measurements", "truncation"]
+    assert declared.lacks("factored", "rank_one") == []
+    for name in sources.module_names("ensembles"):
+        ensemble = registry.ensemble(name)
+        assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
+        assert ("unpacked" in ensemble.provides) == hasattr(ensemble, "unpacked"), name
+        assert ("isometry" in ensemble.provides) == hasattr(ensemble, "isometry_deviation"), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "length"), [("psd", (3, 3), 6), ("symmetric", (3, 3), 6), ("rectangular", (2, 3), 6)]
+)
+def test_packing_a_space_keeps_inner_products(kind, shape, length):
+    space, generator = Space(kind, *shape), torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
+    if kind != "rectangular":
+        a, b = a + a.T, b + b.T
+    assert space.length == length == space.pack(a).shape[-1]
+    torch.testing.assert_close(space.pack(a) @ space.pack(b), (a * b).sum())
+    torch.testing.assert_close(space.unpack(space.pack(a)), a)
+
+
+def test_a_space_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="symmetric matrices are square, not 2 × 3"):
+        Space("symmetric", 2, 3)
+    with pytest.raises(ValueError, match="space = round: allowed are psd, symmetric, rectangular"):
+        Space("round", 2, 2)
+
+
+class Heavy(base.Algorithm):
+    """Descent on X with momentum, and with a count of steps: a state of three tensors of different shapes."""
+
+    def initial(self):
+        zero = torch.zeros(len(self.runs), D, D, dtype=torch.float64)
+        return {"estimate": zero, "momentum": zero, "steps": torch.zeros(len(self.runs), dtype=torch.int64)}
+
+    def advance(self, state, iteration, count):
+        estimate, momentum = state["estimate"], state["momentum"]
+        for _ in range(count):
+            momentum = 0.9 * momentum - self.steps * self.ensemble.gradient(estimate, self.labels)
+            estimate = estimate + momentum
+        return {"estimate": estimate, "momentum": momentum, "steps": state["steps"] + count}
+
+    def estimate(self, state):
+        return state["estimate"]
+
+
+class Norms(Observer):
+    """Remembers ‖X‖ at every third iteration, and how far every step went."""
+
+    sees_steps = True
+
+    def prepare(self, batch):
+        self.memory = {"norms": np.full((40, len(batch.runs)), np.nan), "moved": torch.zeros(40, len(batch.runs))}
+
+    def moments(self, last):
+        return range(last + 1)
+
+    def look(self, look):
+        if look.iteration % 3 == 0:
+            self.memory["norms"][look.iteration, look.active] = torch.linalg.matrix_norm(look.estimate).numpy()
+        if look.before is not None:
+            step = torch.linalg.matrix_norm(look.state["estimate"] - look.before["estimate"])
+            self.memory["moved"][look.iteration, look.active] = step.float()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 20, 30])
+def test_named_tensors_and_memory_survive_a_checkpoint(tmp_path, cut):
+    def fresh():
+        observers = [Norms(), Ends()]
+        batch = batch_of("factored", "gaussian", observers, iterations=(30, 20, 30))
+        batch.algorithm = Heavy
+        return Descent(batch), observers
+
+    whole, seen = fresh()
+    whole.run()
+    Checkpoint(tmp_path / "c.npz", "job").keep("batch", fresh()[0].run(until=cut).save())
+    again, other = fresh()
+    again.restore(Checkpoint(tmp_path / "c.npz", "job").parts["batch"])
+    assert again.state.keys() == {"estimate", "momentum", "steps"}
+    again.run()
+    assert again.status == whole.status
+    assert np.array_equal(again.ended, [30, 20, 30])
+    for one, two in zip(seen, other, strict=True):
+        for name, value in one.save().items():
+            assert np.array_equal(value, two.save()[name], equal_nan=True), name
+    assert (seen[0].memory["moved"][1:20] > 0).all()
+
+
+def test_runs_leave_as_what_they_are():
+    class Small(Observer):
+        def moments(self, last):
+            return range(0, last + 1, 5)
+
+        def look(self, look):
+            return look.test_error < 0.9
+
+    batch = batch_of("factored", "gaussian", [Small()], iterations=(400, 10, 400), alpha=0.05)
+    batch.runs[2]["step"] = 50.0
+    descent = Descent(batch).run()
+    assert descent.status == ["converged", "budget", "diverged"]
+    assert descent.ended[0] % 5 == 0
+    assert descent.ended[1] == 10
+    assert 0 < descent.ended[2] < 400
+
+
+STUDY = """
+import json, sys, time
+import torch
+from algoreg.engine import study, progress
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.algorithms import factored
+options, path, slow = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+progress.PROGRESS_SECONDS = 0.0
+torch.set_num_threads(1)
+take = factored.Algorithm.advance
+def advance(self, *step):
+    time.sleep(slow)
+    return take(self, *step)
+factored.Algorithm.advance = advance
+say = lambda line: print(line, flush=True)
+context = study.Context(5, [0, 1], torch.device("cpu"), torch.float64, say, Checkpoint(path, "job", 0.0))
+print("ROWS", json.dumps(study.measure("iterations", options, context)))
+"""
+
+
+def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):
+    options = {
+        "d": 6,
+        "ranks": [1, 2],
+        "kappas": [1],
+        "alphas": [0.1, 0.01],
+        "starts": ["identity"],
+        "rules": ["constant"],
+    }
+    options |= {
+        "step": 0.1,
+        "m_over_dr": 3,
+        "tolerance": 1e-3,
+        "relative_to": "frobenius",
+        "iterations": 400,
+        "targets": 2,
+    }
+
+    def start(path, slow):
+        command = [sys.executable, "-c", STUDY, json.dumps(options), str(path), str(slow)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+
+    def rows(text):
+        return json.loads(next(line for line in text.splitlines() if line.startswith("ROWS")).removeprefix("ROWS"))
+
+    whole = start(tmp_path / "whole.npz", 0.0).communicate(timeout=300)[0]
+    killed = start(tmp_path / "c.npz", 0.02)
+    # In the second ensemble: the first one's rows are kept, and the second's descent has begun.
+    for line in killed.stdout:
+        if line.startswith("ensemble 0:"):
+            break
+    seen = [next(killed.stdout) for _ in range(5)]
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert all("run-iterations/s" in line and "test error" in line and "s left" in line for line in seen), seen
+    again = start(tmp_path / "c.npz", 0.0).communicate(timeout=300)[0]
+    assert "continuing from iteration" in again
+    assert "ensemble 0:" not in again
+    assert rows(again) == rows(whole)
+
+
+def test_finished_parts_are_read_back_as_they_were(tmp_path):
+    calls = []
+
+    def measured(number):
+        calls.append(number)
+        return [{"a": np.float64(0.1) / 3, "b": None, "c": float("nan"), "n": np.int64(number)}]
+
+    def run():
+        checkpoint = Checkpoint(tmp_path / "c.npz", "job")
+        context = study.Context(0, [0, 1], torch.device("cpu"), torch.float64, lambda line: None, checkpoint)
+        return [row for number in context.ensembles for row in context.part(f"ensemble {number}", measured, number)]
+
+    first, second = run(), run()
+    assert calls == [0, 1]
+    assert [[row[name] for name in "abn"] for row in first] == [[row[name] for name in "abn"] for row in second]
+    assert np.isnan([row["c"] for row in second]).all()
+
+
+def test_any_algorithm_stands_on_the_sample_axis():
+    options = {
+        "d": [6], "rank": [1], "dimension_power": 0, "spectrum": ["flat"], "ratios": [4.0, 1.0], "unit": "dr", "alpha": [0.1],
+        "step": [0.1], "time": [1.0], "targets": 2,
+    }  # fmt: skip
+    context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
+    for algorithm in sources.module_names("algorithms"):
+        if declared.lacks(algorithm, "gaussian"):
+            continue
+        rows = study.measure("threshold", {**options, "algorithm": algorithm}, context)
+        assert len(rows) == 4
+        assert all(np.isfinite(row["test_error"]) for row in rows), algorithm
+        assert {row["alpha"] for row in rows} == {0.1 if "alpha" in declared.of_runs(algorithm) else 0.0}
+    start = {"algorithm": "projected", "algorithm_options": {"start": "identity"}}
+    one, two = (
+        study.measure("threshold", {**options, **change}, context) for change in ({"algorithm": "projected"}, start)
+    )
+    assert [row["test_error"] for row in one] != [row["test_error"] for row in two]

@@ -1,0 +1,59 @@
+"""Make a chapter of one's own that runs at once: python tools/new_chapter.py NAME [FOLDER]."""
+
+import argparse
+import keyword
+import os
+import re
+import sys
+from pathlib import Path
+
+from algoreg import sources
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "tools" / "template_chapter"
+# What stands in the template, in names of files' contents, for the chapter's name.
+PLACE = "mychapter"
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+def refusal(name, folder):
+    """Return why no chapter of this name can be made in a folder, or None."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
+        return f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter"
+    taken = [*sources.chapters(), *(path.name for path in folder.glob("*"))]
+    if name in taken:
+        return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
+    return None
+
+
+def make(name, folder):
+    """Copy the template into ``folder/name``, under its name, and return that folder."""
+    made = folder / name
+    made.mkdir(parents=True)
+    for path in sorted(path for path in TEMPLATE.iterdir() if path.is_file()):
+        text = path.read_text(encoding="utf-8").replace(f"{PLACE}-", f"{name.replace('_', '-')}-").replace(PLACE, name)
+        text = text.replace("SCHEMAS", os.path.relpath(SCHEMAS, made))
+        (made / path.name).write_text(text, encoding="utf-8")
+    return made
+
+
+def main():
+    """Make the chapter, or say why not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="the chapter's: a-z, 0-9 and _")
+    parser.add_argument("folder", nargs="?", help="where chapters of your own lie (default: with this package's)")
+    options = parser.parse_args()
+    folder = Path(options.folder) if options.folder else sources.PACKAGE / "chapters"
+    problem = refusal(options.name, folder)
+    if problem:
+        print(problem, file=sys.stderr)
+        return 2
+    made = make(options.name, folder)
+    path = f" CHAPTER_PATH={options.folder}" if options.folder else ""
+    print(f"wrote {os.path.relpath(made)}: {', '.join(path.name for path in sorted(made.iterdir()))}")
+    print(f"It runs: make chapter NAME={options.name} TIER=smoke{path}; its claim is judged from TIER=quick on.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

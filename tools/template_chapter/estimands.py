@@ -1,0 +1,15 @@
+"""What the claim of this chapter is judged by."""
+
+from algoreg.analysis.estimators import UNDEFINED, crossed_interval, estimand, log_cells
+
+
+@estimand("decades of test error between the largest and the smallest α, at iteration {iteration}")
+def mychapter_gain(tables, published, rng, *, table, iteration):
+    """Return the mean of log10(error(largest α)/error(smallest α)) over targets and ensembles."""
+    frame = tables[table]
+    names, logs = log_cells(frame[frame["iteration"] == iteration], ["alpha"], "test_error")
+    if logs is None:
+        return UNDEFINED
+    alphas = [alpha for (alpha,) in names]
+    gain = logs[alphas.index(max(alphas))] - logs[alphas.index(min(alphas))]
+    return crossed_interval(lambda targets, ensembles: gain[targets][:, ensembles].mean(), *gain.shape, rng)
