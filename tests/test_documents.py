@@ -8,7 +8,7 @@ from conftest import ROOT, registered_claims, tier_settings
 from algoreg import sources
 from algoreg.judge import claims
 from algoreg.spec import columns
-from algoreg.tell import documents, report
+from algoreg.tell import claim_documents, documents, report
 
 
 def test_generated_documents_are_up_to_date():
@@ -19,7 +19,7 @@ def test_generated_documents_are_up_to_date():
 def test_every_claim_table_and_study_is_described():
     found = documents.generated(ROOT)
     for entry in registered_claims():
-        assert f"\n## {entry['id']}\n" in found["docs/claims.md"]
+        assert f"\n### {entry['id']}\n" in found["docs/claims.md"]
         assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
     for tier in documents.TIERS:
         content = tier_settings(tier)
@@ -150,7 +150,7 @@ def test_the_documents_show_controls_remedies_and_slack():
         ]
     }
     table = report.verdicts(reference, [entry])
-    document = documents.claims_document([entry], reference["claims"])
+    document = claim_documents.claims_document([entry], reference["claims"])
     for text in (
         "**refuted** as printed; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
@@ -161,7 +161,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert ": refuted, -2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in documents.claims_document([entry])
+    assert entry["reason"] in claim_documents.claims_document([entry])
 
 
 def _tables():
@@ -189,7 +189,7 @@ def test_links_of_the_documents_lead_somewhere():
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
-        *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+        *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")),
     ):
         path = ROOT / name
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):

@@ -172,9 +172,7 @@ def run_little(tier):
     recorded = {}
     for name, block in tier["descents"].items():
         problem = tier["problems"][block["problem"]]
-        runs = [
-            {**run, "target": t} for run in planned.expand_runs(tier, name) for t in range(problem["targets"])
-        ]
+        runs = [{**run, "target": t} for run in planned.expand_runs(tier, name) for t in range(problem["targets"])]
         last = max(run["iterations"] for run in runs)
         record = planned.own_record(tier, name)
         points = {*recorded_iterations(record["errors"], last), *(run["iterations"] for run in runs)}

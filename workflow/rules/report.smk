@@ -11,7 +11,7 @@ rule build_page:
         templates=sorted(
             map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
         ),
-        chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("[a-z]*.md"))),
+        chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
     output:
         page=report(
             result("report/index.html"),
