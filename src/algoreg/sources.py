@@ -282,7 +282,7 @@ def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
         todo.extend(imported_modules(file))
         # A folder of a chapter may have no __init__.py: there is no code in it then.
         parents = accumulate(name.split(".")[:-1], "{}.{}".format)
-        todo.extend(parent for parent in parents if module_path(parent))
+        todo.extend(parent for parent in parents if parent not in seen and module_path(parent))
     return frozenset(seen)
 
 
