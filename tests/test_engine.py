@@ -18,13 +18,14 @@ from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends, Observer
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.spaces import Space
+from algoreg.spec import options as declared
 
 D, M, SEED = 4, 24, 3
 FITS = [
     (algorithm, ensemble)
     for algorithm in sources.module_names("algorithms")
     for ensemble in sources.module_names("ensembles")
-    if not registry.lacks(algorithm, ensemble)
+    if not declared.lacks(algorithm, ensemble)
 ]
 # Of the options without a default.
 NEEDED = {"alpha": 0.5, "batch_size": 3}
@@ -37,7 +38,7 @@ def targets_of(count):
 
 def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
     drawn = registry.ensemble(ensemble).draw(D, M, SEED, 0)
-    options = {name: NEEDED.get(name, default) for name, default in registry.options_of(algorithm).items()}
+    options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     runs = [
         {**options, "m": M, "step": 0.02, "target": target, "iterations": count, **changes}
         for target, count in enumerate(iterations)
@@ -82,9 +83,9 @@ def test_what_the_settings_read_is_what_the_classes_say(kind):
 
 
 def test_what_does_not_fit_is_named():
-    assert registry.lacks("stochastic", "gram") == ["single measurements"]
-    assert registry.lacks("quadratic", "wishart") == ["single measurements", "truncation"]
-    assert registry.lacks("factored", "rank_one") == []
+    assert declared.lacks("stochastic", "gram") == ["single measurements"]
+    assert declared.lacks("quadratic", "wishart") == ["single measurements", "truncation"]
+    assert declared.lacks("factored", "rank_one") == []
     for name in sources.module_names("ensembles"):
         ensemble = registry.ensemble(name)
         assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
@@ -220,7 +221,7 @@ def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(
     }
     options |= {
         "step": 0.1,
-        "m_per_dr": 3,
+        "m_over_dr": 3,
         "tolerance": 1e-3,
         "relative_to": "frobenius",
         "iterations": 400,
@@ -275,12 +276,12 @@ def test_any_algorithm_stands_on_the_sample_axis():
     }  # fmt: skip
     context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
     for algorithm in sources.module_names("algorithms"):
-        if registry.lacks(algorithm, "gaussian"):
+        if declared.lacks(algorithm, "gaussian"):
             continue
         rows = study.measure("threshold", {**options, "algorithm": algorithm}, context)
         assert len(rows) == 4
         assert all(np.isfinite(row["test_error"]) for row in rows), algorithm
-        assert {row["alpha"] for row in rows} == {0.1 if "alpha" in registry.options_of(algorithm) else 0.0}
+        assert {row["alpha"] for row in rows} == {0.1 if "alpha" in declared.of_runs(algorithm) else 0.0}
     start = {"algorithm": "projected", "algorithm_options": {"start": "identity"}}
     one, two = (
         study.measure("threshold", {**options, **change}, context) for change in ({"algorithm": "projected"}, start)
