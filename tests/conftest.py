@@ -244,7 +244,7 @@ def repository(smoke, tmp_path):
 def finished_tiny(tmp_path_factory):
     """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify; for reading."""
     folder = tiny_repository(tmp_path_factory.mktemp("tiny") / "repository")
-    done = snakemake(folder, "claims", "figures", "results/tiny/tables/x_space.csv", tier="tiny")
+    done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_study.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
     chapter = load_chapter("tiny", folder / "chapters" / "tiny")
     content = snapshots.snapshot(folder / "results" / "tiny", tiny_settings(folder), chapter, partial=True)

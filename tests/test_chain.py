@@ -16,7 +16,7 @@ from algoreg.store import chain, problem_files, records
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 LONG_AGO = (1577836800, 1577836800)
-TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "x_space"))
+TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "tiny_study"))
 PROBLEMS = [f"results/tiny/problems/tiny/ensemble-{number}.npz" for number in (0, 1)]
 DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
 DESCENTS_AND_AFTER = {"descend": 2, "tabulate": 2, "claim_tiny_start": 1}
@@ -112,8 +112,10 @@ def test_only_results_of_the_present_settings_and_contents_become_a_reference(ti
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_part_older_than_its_table_reruns_the_table(tiny, remembered):
-    part = "results/tiny/studies/x_space/part-0.csv"
-    set_yaml(tiny / "chapters" / "tiny" / "experiments.yaml", *("studies", "x_space", "options", "iterations"), to=31)
+    part = "results/tiny/studies/tiny_study/part-0.csv"
+    set_yaml(
+        tiny / "chapters" / "tiny" / "experiments.yaml", *("studies", "tiny_study", "options", "iterations"), to=31
+    )
     assert snakemake(tiny, part, tier="tiny").returncode == 0
     for path in (tiny / part, records.sidecar_path(tiny / part)):
         os.utime(path, LONG_AGO)
@@ -148,7 +150,7 @@ def test_a_problem_file_swapped_with_its_sidecar_is_drawn_again(tiny, remembered
 
 
 def test_verify_reads_contents_and_an_exchanged_input_reruns_what_was_made_from_it(tiny):
-    part = tiny / "results" / "tiny" / "studies" / "x_space" / "part-0.csv"
+    part = tiny / "results" / "tiny" / "studies" / "tiny_study" / "part-0.csv"
     forget(tiny)
     stamp = part.stat()
     part.write_bytes(part.read_bytes().replace(b"budget", b"wudget", 1))
@@ -159,7 +161,7 @@ def test_verify_reads_contents_and_an_exchanged_input_reruns_what_was_made_from_
     sidecar = records.sidecar_path(part)
     sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "sha256": records.sha256(part)}))
     assert plan_of(tiny, STUDY) == {"tabulate_study": 1}
-    assert f"{STUDY}: it was made from another results/tiny/studies/x_space/part-0.csv" in refused(tiny)
+    assert f"{STUDY}: it was made from another results/tiny/studies/tiny_study/part-0.csv" in refused(tiny)
 
 
 def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):

@@ -1,5 +1,6 @@
 """A chapter of the user's own: made from the template, outside the repository, with a study and an algorithm of its own."""
 
+import re
 import subprocess
 import sys
 
@@ -101,3 +102,25 @@ def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algo
     assert [path.name for path in (results / "claims").iterdir()] == ["my-own-small-start.json"]
     code = load_yaml(results / "provenance" / "descents" / "my_own" / "ensemble-0.npz.json")["code"]
     assert "algoreg.chapters.my_own.algorithms.my_half" in code
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("targets")
+def test_the_diffs_in_contributing_apply_and_give_a_claim_an_algorithm_and_a_chapter(tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    diffs = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    touched = [re.findall(r"^\+\+\+ b/(.*)$", diff, re.MULTILINE) for diff in diffs]
+    claim, algorithm, chapter = touched
+    assert (len(claim), len(algorithm)) == (1, 1)
+    assert {path.rpartition("/")[0] for path in chapter} == {"src/algoreg/chapters/decay"}
+    for diff in diffs:
+        done = subprocess.run(["git", "apply"], cwd=folder, input=diff, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    done = snakemake(folder, "-n", "claim_x_space_enough", tier="quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    # The algorithm on the axis of sample complexity, measured.
+    done = snakemake(folder, "chapter_decay")
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = (folder / "results" / "smoke" / "tables" / "decay_samples.csv").read_text()
+    assert "recovered" in table or "converged" in table

@@ -344,15 +344,15 @@ def test_x_space_shows_every_run_and_the_law_of_the_projection():
 
 def test_min_trace_shows_distances_to_the_target_and_to_the_least_nuclear_norm():
     distances = ("distance_to_target", "distance_to_min_trace")
-    descent = crossed(distances, m_per_dr=[1.4, 2.6], alpha=[1.0, 0.1, 0.01], **RUNS).assign(method="descent")
-    solved = crossed(distances, seed=1, m_per_dr=[1.4, 2.6], method=["clarabel", "scs"], **RUNS)
+    descent = crossed(distances, m_over_dr=[1.4, 2.6], alpha=[1.0, 0.1, 0.01], **RUNS).assign(method="descent")
+    solved = crossed(distances, seed=1, m_over_dr=[1.4, 2.6], method=["clarabel", "scs"], **RUNS)
     table = pd.concat([descent, solved], ignore_index=True).assign(d=9, rank=1, m=30)
     diagonal = crossed(distances, seed=2, alpha=[1.0, 0.1], **RUNS).assign(
-        method="descent", m_per_dr=1, d=9, rank=1, m=30
+        method="descent", m_over_dr=1, d=9, rank=1, m=30
     )
     figure = figures.draw("min_trace", {"min_trace": table, "min_trace_commuting": diagonal})
     few, many, commuting, found = figure.axes
-    panels = ((few, where(descent, m_per_dr=1.4)), (many, where(descent, m_per_dr=2.6)), (commuting, diagonal))
+    panels = ((few, where(descent, m_over_dr=1.4)), (many, where(descent, m_over_dr=2.6)), (commuting, diagonal))
     for axes, shown in panels:
         same(curve(axes, "to X*"), geometric(shown, "alpha", "distance_to_target"))
         same(curve(axes, "to the least nuclear norm"), geometric(shown, "alpha", "distance_to_min_trace"))
@@ -360,7 +360,7 @@ def test_min_trace_shows_distances_to_the_target_and_to_the_least_nuclear_norm()
         ("descent from α = 0.01", where(descent, alpha=0.01), 1.012),
         ("least nuclear norm", where(solved, method="clarabel"), 1 / 1.012),
     ):
-        expected = zip(shift * shown["m_per_dr"], shown["distance_to_target"], strict=True)
+        expected = zip(shift * shown["m_over_dr"], shown["distance_to_target"], strict=True)
         np.testing.assert_allclose(sorted(curve(found, label).items()), sorted(expected))
 
 
@@ -416,7 +416,7 @@ def test_samples_d_shows_thresholds_and_laws_in_the_dimension():
 
 # Theorem 1.1.
 
-BOUNDS = {"delta_low": 0.3, "delta_high": np.nan, "least_constant": 7.0}
+BOUNDS = {"delta_low": 0.3, "delta_up": np.nan, "least_constant": 7.0}
 
 
 def iterating(seed=0, rule=("constant",), start=("identity",), rank=(2,), kappa=(1.5,), alpha=(1e-3,)):
@@ -453,7 +453,7 @@ def test_iterations_in_r_shows_the_iterations_and_the_root_of_the_rank():
 def test_iterations_in_alpha_shows_iterations_over_the_theorems_bound():
     alphas = (1e-2, 1e-4, 1e-8)
     table = iterating(alpha=alphas, start=("identity", "planted"), rule=("constant", "inverse_log"))
-    certified = iterating(seed=1, alpha=alphas).assign(delta_high=0.01)
+    certified = iterating(seed=1, alpha=alphas).assign(delta_up=0.01)
     tables = {"iterations_in_alpha": table, "iterations_in_alpha_certified": certified}
     # Numbers of their own: the study computes the ratio, the figure shows it.
     for shown in tables.values():
@@ -470,7 +470,7 @@ def test_iterations_in_alpha_shows_iterations_over_the_theorems_bound():
 
 def test_iterations_in_kappa_shows_times_at_a_fixed_step_and_iterations_at_falling_ones():
     kappas = (1, 2, 4)
-    fixed, certified = iterating(kappa=kappas), iterating(seed=1, kappa=kappas).assign(delta_high=0.01)
+    fixed, certified = iterating(kappa=kappas), iterating(seed=1, kappa=kappas).assign(delta_up=0.01)
     falling = iterating(seed=2, kappa=kappas, rule=("inverse_kappa", "inverse_kappa_cubed"))
     tables = {"iterations_in_kappa": fixed, "iterations_in_kappa_certified": certified}
     left, right = figures.draw("iterations_in_kappa", {**tables, "iterations_in_kappa_small_step": falling}).axes
@@ -496,15 +496,15 @@ def test_iterations_in_kappa_shows_times_at_a_fixed_step_and_iterations_at_falli
 
 
 def test_error_at_time_shows_squared_errors_and_the_theorems_bound():
-    axes = {"kappa": [1.5, 3], "alpha": [1e-3, 1e-4, 1e-6], "m_per_dr": [2, 8], "time": [1, 4]}
+    axes = {"kappa": [1.5, 3], "alpha": [1e-3, 1e-4, 1e-6], "m_over_dr": [2, 8], "time": [1, 4]}
     table = crossed(("squared_error", "over_bound"), **axes, **RUNS).assign(d=25, rank=2, m=400, **BOUNDS)
     table["in_window"] = (table["alpha"] < 1e-3).astype(int)
-    certified = where(crossed(("squared_error", "over_bound"), 1, **axes, **RUNS), m_per_dr=8)
-    certified = certified.assign(d=25, rank=2, m=400, in_window=1, **{**BOUNDS, "delta_high": 0.01})
+    certified = where(crossed(("squared_error", "over_bound"), 1, **axes, **RUNS), m_over_dr=8)
+    certified = certified.assign(d=25, rank=2, m=400, in_window=1, **{**BOUNDS, "delta_up": 0.01})
     left, middle, right = figures.draw(
         "error_at_time", {"error_at_time": table, "error_at_time_certified": certified}
     ).axes
-    for panel, shown in ((left, where(table, time=4, m_per_dr=8)), (right, where(certified, time=4))):
+    for panel, shown in ((left, where(table, time=4, m_over_dr=8)), (right, where(certified, time=4))):
         bounds = [line for line in panel.lines if line.get_linestyle() == "--" and len(line.get_xdata())]
         for kappa, bound in zip((1.5, 3), bounds, strict=True):
             means = geometric(where(shown, kappa=kappa), "alpha", "squared_error")
@@ -513,7 +513,7 @@ def test_error_at_time_shows_squared_errors_and_the_theorems_bound():
             ends = np.array([1e-6, 1e-3])
             same(pd.Series(bound.get_ydata(), bound.get_xdata()), pd.Series(ends * 5 / kappa**2, ends))
     for per, time in itertools.product((2, 8), (1, 4)):
-        shown = where(table, m_per_dr=per, time=time, kappa=1.5)
+        shown = where(table, m_over_dr=per, time=time, kappa=1.5)
         same(curve(middle, f"m = {per}dr, time {time}"), geometric(shown, "alpha", "squared_error"))
 
 

@@ -223,7 +223,7 @@ def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(
     }
     options |= {
         "step": 0.1,
-        "m_per_dr": 3,
+        "m_over_dr": 3,
         "tolerance": 1e-3,
         "relative_to": "frobenius",
         "iterations": 400,

@@ -34,7 +34,7 @@ ITERATIONS = {
     "ranks": [2],
     "alphas": [1e-3],
     "step": 0.2,
-    "m_per_dr": 2,
+    "m_over_dr": 2,
     "tolerance": 0.3,
     "relative_to": "frobenius",
     "iterations": 400,
@@ -45,18 +45,18 @@ ERRORS = {
     "rank": 2,
     "kappas": [1.5, 2],
     "alphas": [1e-5, 1e-6, 1e-7],
-    "m_per_dr": [1.2, 2],
+    "m_over_dr": [1.2, 2],
     "times": [1, 4],
     "step": 0.2,
     "targets": 2,
 }
-WINDOW = {"d": 8, "rank": 2, "kappa": 1.5, "noises": [0, 0.1], "m_per_dr": 2, "step": 0.2, "points": 8, "targets": 2}
+WINDOW = {"d": 8, "rank": 2, "kappa": 1.5, "noises": [0, 0.1], "m_over_dr": 2, "step": 0.2, "points": 8, "targets": 2}
 STARTS = {
     "d": 8,
     "rank": 2,
     "kappa": 1.5,
     "alpha": 1e-3,
-    "m_per_dr": 2,
+    "m_over_dr": 2,
     "step": 0.2,
     "time": 2,
     "points": 6,
@@ -99,7 +99,7 @@ class Dense:
 )
 def test_iterations_are_those_of_a_plain_descent(rank, kappa, alpha, start, rule, relative):
     options = {"ranks": [1, rank] if kappa == 1 else [rank], "kappas": [kappa], "alphas": [alpha], "starts": [start]}
-    options |= {"m_per_dr": 1.4, "iterations": 3000}  # Below D = 36 measurements at rank 3 too: 34.
+    options |= {"m_over_dr": 1.4, "iterations": 3000}  # Below D = 36 measurements at rank 3 too: 34.
     table = measured("iterations", ITERATIONS, ensembles=2, rules=[rule], relative_to=relative, **options)
     table = table[table["rank"] == rank]
     assert set(table["status"]) == {"converged"}
@@ -117,7 +117,7 @@ def test_iterations_are_those_of_a_plain_descent(rank, kappa, alpha, start, rule
 
 def test_the_largest_step_is_two_over_the_largest_curvature():
     dense = Dense(6, 2, 1.0, 18, 0, 0)
-    table = measured("iterations", ITERATIONS, d=6, m_per_dr=1.5, rules=["largest"], alphas=[1e-3, 1e-2, 1e-1])
+    table = measured("iterations", ITERATIONS, d=6, m_over_dr=1.5, rules=["largest"], alphas=[1e-3, 1e-2, 1e-1])
     basis = np.eye(12).reshape(12, 6, 2)
     moved = np.einsum("ar,kbr->kab", dense.factor, basis)
     moved = moved + moved.transpose(0, 2, 1)
@@ -133,7 +133,7 @@ def test_errors_at_times_are_those_of_a_plain_descent():
         row = table[
             (table["kappa"] == kappa)
             & (table["alpha"] == alpha)
-            & (table["m_per_dr"] == per)
+            & (table["m_over_dr"] == per)
             & (table["time"] == time)
             & (table["target"] == 1)
         ].iloc[0]
@@ -213,9 +213,9 @@ def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_mat
     low, high = isometry_bounds(found[0][0], 9, 1, 5)
     assert low > 0
     assert high is None
-    table = measured("iterations", ITERATIONS, m_per_dr=1e8, starts=["identity"])
-    assert (table["delta_high"] < 1e-3).all()
-    assert (table["delta_low"] <= table["delta_high"]).all()
+    table = measured("iterations", ITERATIONS, m_over_dr=1e8, starts=["identity"])
+    assert (table["delta_up"] < 1e-3).all()
+    assert (table["delta_low"] <= table["delta_up"]).all()
     # With G = I the descent is U ← U − η(UUᵀ − X*)U.
     row = table.iloc[0]
     goal = Dense(8, 2, 1.0, 1, int(row["target"]), 0).goal
@@ -276,23 +276,23 @@ def tier(name, **changes):
         ("iterations", ITERATIONS, {"ranks": [1, 2], "kappas": [1, 2]}, "kappas of 1 alone where a rank is 1"),
         ("iterations", ITERATIONS, {"alphas": [1e-3, 1e-4]}, "at least three ranks, kappas or alphas"),
         ("iterations", ITERATIONS, {"alphas": [1, 2, 8]}, "alphas below d"),
-        ("iterations", ITERATIONS, {"d": 400, "ranks": [1, 2, 3], "m_per_dr": 8}, "an ensemble of at most 4 GiB"),
-        ("iterations", ITERATIONS, {"rules": ["fast"]}, 'rules[0] = "fast": allowed'),
-        ("iterations", ITERATIONS, {"starts": ["gaussian"]}, 'starts[0] = "gaussian": allowed'),
+        ("iterations", ITERATIONS, {"d": 400, "ranks": [1, 2, 3], "m_over_dr": 8}, "an ensemble of at most 4 GiB"),
+        ("iterations", ITERATIONS, {"rules": ["fast"]}, 'rules = ["fast"]: allowed'),
+        ("iterations", ITERATIONS, {"starts": ["gaussian"]}, 'starts = ["gaussian"]: allowed'),
         ("error_at_time", ERRORS, {"rank": 9}, "rank at most every d"),
         ("error_at_time", ERRORS, {"rank": 1}, "kappas of 1 alone for rank 1"),
         ("error_at_time", ERRORS, {"alphas": [1e-3]}, "at least three alphas or dimensions"),
         ("error_at_time", ERRORS, {"alphas": [1, 2, 9]}, "alphas below every d"),
         ("error_at_time", ERRORS, {"dimensions": [300]}, None),
-        ("error_at_time", ERRORS, {"dimensions": [500], "m_per_dr": [50]}, "an ensemble of at most 4 GiB"),
+        ("error_at_time", ERRORS, {"dimensions": [500], "m_over_dr": [50]}, "an ensemble of at most 4 GiB"),
         ("window", WINDOW, {"rank": 9}, "rank at most d"),
         ("window", WINDOW, {"rank": 1}, "kappa 1 for rank 1"),
-        ("window", WINDOW, {"noises": [-0.1]}, "noises[0] = -0.1: allowed"),
-        ("window", WINDOW, {"d": 1000, "m_per_dr": 1}, "an ensemble of at most 4 GiB"),
+        ("window", WINDOW, {"noises": [-0.1]}, "noises = [-0.1]: allowed"),
+        ("window", WINDOW, {"d": 1000, "m_over_dr": 1}, "an ensemble of at most 4 GiB"),
         ("starts", STARTS, {"rank": 9}, "rank at most d"),
         ("starts", STARTS, {"rank": 1}, "rank = 1: allowed is a whole number of at least 2"),
         ("starts", STARTS, {"alpha": 9}, "alpha below d"),
-        ("starts", STARTS, {"d": 1000, "m_per_dr": 1}, "an ensemble of at most 4 GiB"),
+        ("starts", STARTS, {"d": 1000, "m_over_dr": 1}, "an ensemble of at most 4 GiB"),
     ],
 )
 def test_what_cannot_be_measured_is_named(name, options, change, message):
@@ -377,7 +377,7 @@ def recursion(d, rank, alpha, step, tolerance):
 
 def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step_rule_says():
     alphas = [1e-3, 1e-6, 1e-9]
-    options = {"alphas": alphas, "rules": ["constant", "inverse_log"], "m_per_dr": 1e8, "iterations": 3000}
+    options = {"alphas": alphas, "rules": ["constant", "inverse_log"], "m_over_dr": 1e8, "iterations": 3000}
     table = measured("iterations", ITERATIONS, ensembles=2, **options)
     for _, row in table.iterrows():
         step = 0.2 if row["rule"] == "constant" else 0.2 * np.log(8) / np.log(8 / row["alpha"])
@@ -433,7 +433,7 @@ def tables():
     """Return every table of the topic at tiny sizes."""
     kappas = {"ranks": [2], "kappas": [1, 1.5, 2], "relative_to": "sigma_r"}
     alphas = {"alphas": [1e-3, 1e-5, 1e-7], "rules": ["constant", "inverse_log"], "iterations": 2000}
-    certified = {"m_per_dr": 1e8, "step": 0.1}
+    certified = {"m_over_dr": 1e8, "step": 0.1}
     falling = {"rules": ["inverse_kappa", "inverse_kappa_cubed"]}
     blocks = {
         "iterations_in_r": (
@@ -447,11 +447,11 @@ def tables():
         "iterations_in_kappa_small_step": ("iterations", ITERATIONS, {**kappas, **falling}),
         "iterations_in_kappa_certified": ("iterations", ITERATIONS, {**kappas, **certified}),
         "error_at_time": ("error_at_time", ERRORS, {}),
-        "error_at_time_certified": ("error_at_time", ERRORS, {"m_per_dr": [1e8], "kappas": [1, 1.5]}),
+        "error_at_time_certified": ("error_at_time", ERRORS, {"m_over_dr": [1e8], "kappas": [1, 1.5]}),
         "error_in_d": (
             "error_at_time",
             ERRORS,
-            {"dimensions": [6, 8], "alphas": [1e-6], "m_per_dr": [2], "times": [4]},
+            {"dimensions": [6, 8], "alphas": [1e-6], "m_over_dr": [2], "times": [4]},
         ),
         "window": ("window", WINDOW, {}),
         "starts": ("starts", STARTS, {}),
@@ -503,13 +503,13 @@ def test_every_passage_is_filled_from_its_tables(tables):
         for name in (base, f"{base}-certified")
     ]
     reference = {"tables": stored, "claims": claims}
-    ledger = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    ledger = (ROOT / "src/algoreg/chapters/theorem/ledger.md.j2").read_text(encoding="utf-8")
     for name, found in sources.decorated("ledger", "passage").items():
         if found.module == passages.__name__:
             text = getattr(passages, name)(reference)
             assert "| ---" in text, name
             assert "nan" not in text, name
-            assert f"<!-- begin: {name.replace('_', '-')} -->" in ledger
+            assert f"{{{{ {name}() }}}}" in ledger
     text = passages.theorem_11_hypothesis(reference)
     assert text.count("| no |") + text.count("| yes |") == 6
 
@@ -534,6 +534,6 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
         for d, names in sorted(shared.items())
         if len(names) > 1
     ]
-    ledger = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
-    part = ledger.split("## 17. What claims share")[1].split("## 18.")[0]
+    ledger = (ROOT / "docs" / "chapters" / "theorem.md").read_text(encoding="utf-8")
+    part = ledger.split("## What claims share")[1].split("\n## ")[0]
     assert [line for line in part.splitlines() if line.startswith("- ")] == lines

@@ -5,6 +5,8 @@ import subprocess
 from conftest import ROOT
 
 LONGEST = 100
+# Written by `make docs`.
+GENERATED = ("docs/tables.md", "docs/claims.md", "docs/chapters/")
 
 
 def too_long(text):
@@ -18,7 +20,8 @@ def too_long(text):
 
 def test_lines_of_markdown_and_yaml_are_short():
     names = subprocess.run(["git", "ls-files", "*.md", "*.yaml", "*.yml"], cwd=ROOT, capture_output=True, text=True)
-    paths = [ROOT / name for name in names.stdout.split() if (ROOT / name).exists()]
+    written = [name for name in names.stdout.split() if not name.startswith(GENERATED)]
+    paths = [ROOT / name for name in written if (ROOT / name).exists()]
     found = {str(path.relative_to(ROOT)): too_long(path.read_text(encoding="utf-8")) for path in paths}
     assert {name: lines for name, lines in found.items() if lines} == {}
 

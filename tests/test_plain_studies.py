@@ -190,11 +190,11 @@ def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
 
 
 def test_the_change_of_a_start_is_its_largest_so_far():
-    d, rank, m_per_dr, alpha, step = 5, 2, 3, 0.1, 0.2
-    options = {"d": d, "rank": rank, "kappa": 1.5, "alpha": alpha, "m_per_dr": m_per_dr, "step": step}
+    d, rank, m_over_dr, alpha, step = 5, 2, 3, 0.1, 0.2
+    options = {"d": d, "rank": rank, "kappa": 1.5, "alpha": alpha, "m_over_dr": m_over_dr, "step": step}
     table = measured("starts", options | {"time": 6, "points": 12, "targets": 2}, seed=SEED)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": [1, 1 / 1.5]}, d, rank, SEED, 0)
-    planted, m = factor @ factor.T, m_per_dr * d * rank
+    planted, m = factor @ factor.T, m_over_dr * d * rank
     matrices = plain.unpack(np.concatenate(list(packed_rows(d, m, SEED, 0))), d)
     labels = plain.measure(matrices, planted)
     run = table[(table["start"] == "gaussian") & (table["target"] == 0)].sort_values("iteration")

@@ -175,7 +175,7 @@ def test_bad_settings_are_named_before_any_job():
         "ensembles": 2,
     }
     bad = {"alpha": 0.1, "step": 0.1, "iterations": 100, "truncation": 0, "tau": 0, "width": 0, "rescaling": 2}
-    bad |= {"batch_size": 71, "coefficient": 0, "tau_error": -1}
+    bad |= {"batch_size": 0, "coefficient": 0, "tau_error": -1}
     tier["problems"]["network"] = problem
     tier["descents"]["network"] = {
         "problem": "network",
@@ -190,6 +190,9 @@ def test_bad_settings_are_named_before_any_job():
     for key in bad.keys() - {"alpha", "step", "iterations"}:
         assert f"runs[0].{key} = {bad[key]}: allowed is" in text, (key, text)
     assert "rank = 9, d = 8: allowed is rank at most d" in text
+    good = {"alpha": 0.1, "step": 0.1, "iterations": 100, "tau": 1.0}
+    tier["descents"]["network"]["runs"] = [{**good, "batch_size": 71}]
+    assert any("runs[0].batch_size = 71: allowed is" in line for line in setting_problems(tier))
     for name, options in (("quadratic_recovery", {"tau_error": [-1]}), ("quadratic_samples_in_d", {"alpha": 0})):
         assert any("allowed is" in line for line in option_problems(name, **options))
 

@@ -23,7 +23,7 @@ from algoreg.tell import figures
 pytestmark = pytest.mark.replicates(200)
 
 SEED = 5
-MIN_TRACE = {"d": 6, "rank": 1, "m_per_dr": [1.4, 2.6], "alpha": [0.1, 1e-4], "targets": 2, "step": 0.2}
+MIN_TRACE = {"d": 6, "rank": 1, "m_over_dr": [1.4, 2.6], "alpha": [0.1, 1e-4], "targets": 2, "step": 0.2}
 MIN_TRACE["iterations"] = 1500
 COMMUTING = {"d": 12, "m": 9, "support": 2, "alpha": [0.1, 1e-12], "targets": 2, "step": 0.25, "iterations": 4000}
 MINIBATCH = {"d": 5, "rank": 1, "m": 12, "targets": 2, "alpha": [0.01, 1.0], "largest_step": [0.25, 0.02]}
@@ -88,7 +88,7 @@ def test_a_solver_that_does_not_converge_is_a_status(monkeypatch):
     assert status == "budget"
     assert matrix.shape == (6, 6)
     monkeypatch.setitem(trace_minimisation.SOLVERS, "clarabel", {"max_iter": 1})
-    few = table_of("min_trace", {**MIN_TRACE, "m_per_dr": [1.4], "iterations": 10})
+    few = table_of("min_trace", {**MIN_TRACE, "m_over_dr": [1.4], "iterations": 10})
     own = few[few["method"] == "clarabel"]
     assert set(own["status"]) == {"diverged"}
     assert own[["distance_to_target", "trace"]].isna().all(axis=None)
@@ -112,7 +112,7 @@ def test_descents_are_those_of_a_plain_implementation(tables):
         planted = planted_of(6, 1, 1).numpy()
         labels = plain.measure(matrices, planted)
         u = plain.factored(1e-4 * np.eye(6), matrices, labels, MIN_TRACE["step"], MIN_TRACE["iterations"])
-        row = row_of(tables["min_trace"], method="descent", alpha=1e-4, m_per_dr=ratio, target=1, ensemble=1)
+        row = row_of(tables["min_trace"], method="descent", alpha=1e-4, m_over_dr=ratio, target=1, ensemble=1)
         assert row["m"] == m
         assert row["distance_to_target"] == pytest.approx(plain.relative_error(u @ u.T, planted), rel=1e-6)
         assert row["trace"] == pytest.approx(np.trace(u @ u.T) / np.trace(planted), rel=1e-6)
@@ -208,7 +208,7 @@ def test_descent_on_x_recovers_only_with_all_measurements(tables):
 
 def test_what_the_studies_cannot_be_is_named():
     cases = [
-        ("min_trace", {"m_per_dr": [9]}, "beyond it X* is the only solution"),
+        ("min_trace", {"m_over_dr": [9]}, "beyond it X* is the only solution"),
         ("min_trace", {"rank": 9}, "rank at most d"),
         ("min_trace", {"alpha": [0]}, "allowed is"),
         ("min_trace_commuting", {"m": 8}, "m below d"),
@@ -248,7 +248,7 @@ def test_passages_say_what_the_tables_say(tables):
     reference = {"tables": {name: committed(name) for name in ("min_trace", "min_trace_commuting", "minibatch")}}
     ends = passages.min_trace_ends(reference)
     table = tables["min_trace"]
-    least = chosen(table, {"method": "clarabel", "m_per_dr": 2.6})
+    least = chosen(table, {"method": "clarabel", "m_over_dr": 2.6})
     assert f"| 2.6 | {int((least['distance_to_target'] < 0.01).sum())} of 4 |" in ends
     assert "of 16 solutions" in ends
     near = chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})

@@ -17,7 +17,7 @@ from algoreg.store import records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/x_space.csv"
+DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/tiny_study.csv"
 
 
 def planned(folder, *arguments, **options):

@@ -74,8 +74,9 @@ def compared_files(tier: dict, references: dict[str, Path]) -> dict[str, list[st
 
     That is the tier, or the parts of it that they have; one of a whole chapter is not read while rules are parsed.
     """
-    parts = [_partial(path) for path in references.values()]
-    if not parts or None in parts:
+    found = [_partial(path) for path in references.values()]
+    parts = [part for part in found if part is not None]
+    if not parts or len(parts) < len(found):
         verdicts, names = ["controls.json", "claims.json"], tables(tier)
         problems = [f"{problem}/ensemble-{number}" for problem, number in plan.drawn_problems(tier)]
     else:

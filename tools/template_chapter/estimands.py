@@ -1,6 +1,8 @@
 """What the claim of this chapter is judged by."""
 
-from algoreg.analysis.estimators import UNDEFINED, crossed_interval, estimand, log_cells
+from algoreg.analysis.cells import log_cells
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval
+from algoreg.judge.estimands import estimand
 
 
 @estimand("decades of test error between the largest and the smallest α, at iteration {iteration}")

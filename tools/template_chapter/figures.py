@@ -1,16 +1,19 @@
 """The figure of this chapter."""
 
-import matplotlib.pyplot as plt
-
-from algoreg.tell.figures import BAND, COLOURS, ITERATION, band, drawing, legend_below
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import BAND, sizes
+from algoreg.tell.figures import drawing
 
 
 @drawing
-def mychapter(tables):
+def mychapter(tables, claims):
     """Draw the test error against iterations, for each start."""
-    figure, axes = plt.subplots(figsize=(4.8, 3.6))
-    for colour, (alpha, frame) in zip(COLOURS, tables["mychapter"].groupby("alpha"), strict=False):
-        band(axes, frame, "iteration", "test_error", colour, f"α = {alpha:g}")
-    axes.set(xlabel=ITERATION, ylabel="relative test error", title=BAND, xscale="log", yscale="log")
-    legend_below(axes, ncols=3)
-    return figure
+    table = tables["mychapter"]
+    figure, (axes,) = panels(width=5.4)
+    for colour, (alpha, frame) in zip(COLOURS, table.groupby("alpha"), strict=False):
+        course(axes, frame, "iteration", "test_error", colour, f"α = {alpha:g}")
+    ylabel = "relative test error"
+    describe(axes, "xy", table["iteration"].unique(), xlabel="iteration", ylabel=ylabel, title=sizes(table, "d", "m"))
+    return finish(figure, BAND)

@@ -6,7 +6,7 @@ from algoreg.tell.figures import drawing
 
 
 @drawing
-def tiny(tables):
+def tiny(tables, claims):
     """Draw the test error against α."""
     figure, axes = plt.subplots()
     means = tables["tiny"].groupby("alpha")["test_error"].mean()

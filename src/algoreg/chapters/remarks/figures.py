@@ -121,14 +121,14 @@ def _who_finds_it(axes, table):
     ):
         good = frame[frame["status"] != "diverged"]
         distances = good["distance_to_target"].clip(lower=LEAST_DISTANCE)
-        axes.plot(good["m_per_dr"] * shift, distances, "o", color=colour, markersize=3.5, alpha=0.5, label=label)
-        share = (good["distance_to_target"] < FOUND).groupby(good["m_per_dr"]).mean()
+        axes.plot(good["m_over_dr"] * shift, distances, "o", color=colour, markersize=3.5, alpha=0.5, label=label)
+        share = (good["distance_to_target"] < FOUND).groupby(good["m_over_dr"]).mean()
         for ratio, part in share.items():
             axes.annotate(f"{part:.0%}", (ratio * shift, height), color=colour, fontsize=7, ha="center")
     label = f"{FOUND:g} (above: share of runs below it)"
     axes.axhline(FOUND, linestyle=":", color="black", linewidth=0.8, label=label)
     texts = {"xlabel": "measurements per dr", "ylabel": "distance to X* / ‖X*‖", "title": "who finds X*"}
-    describe(axes, "xy", table["m_per_dr"].unique(), ylim=(LEAST_DISTANCE / 2, 10), **texts)
+    describe(axes, "xy", table["m_over_dr"].unique(), ylim=(LEAST_DISTANCE / 2, 10), **texts)
     axes.margins(x=0.1)
 
 
@@ -151,9 +151,9 @@ def min_trace(tables, claims):
     descents = table[table["method"] == "descent"]
     figure, grid = panels(2, 2, width=4.8, height=3.7)
     for axes, claim in zip(grid, (below, enough), strict=False):
-        judged = np.min(claim["estimand"]["where"]["m_per_dr"])
-        ratio = min(table["m_per_dr"].unique(), key=lambda ratio: abs(ratio - judged))
-        frame = descents[descents["m_per_dr"] == ratio]
+        judged = np.min(claim["estimand"]["where"]["m_over_dr"])
+        ratio = min(table["m_over_dr"].unique(), key=lambda ratio: abs(ratio - judged))
+        frame = descents[descents["m_over_dr"] == ratio]
         _path(axes, frame, claim, f"m = {ratio:g}·dr Gaussian measurements")
         if claim is below:
             run = nearest_then_away(frame)

@@ -21,7 +21,7 @@ def min_trace_ends(reference):
     frame = frame_of(reference["tables"]["min_trace"])
     smallest = frame.loc[frame["method"] == "descent", "alpha"].min()
     rows = []
-    for ratio, part in frame.groupby("m_per_dr"):
+    for ratio, part in frame.groupby("m_over_dr"):
         ends, least = chosen(part, {"method": "descent", "alpha": smallest}), part[part["method"] == "clarabel"]
         rows.append(
             [
@@ -34,7 +34,7 @@ def min_trace_ends(reference):
                 f"{number(ends['trace'].mean())}",
             ]
         )
-    few = chosen(frame, {"method": "descent", "m_per_dr": frame["m_per_dr"].min()})
+    few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
     path = nearest_then_away(few)
     paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace").dropna(
         axis=1
@@ -42,7 +42,7 @@ def min_trace_ends(reference):
     left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     ends = chosen(frame, {"method": "descent", "alpha": smallest})
     unfinished = int((ends["status"] != "converged").sum())
-    below = chosen(ends, {"m_per_dr": frame["m_per_dr"].min()})
+    below = chosen(ends, {"m_over_dr": frame["m_over_dr"].min()})
     fitted = int((below["status"] == "converged").sum())
     solvers = frame[frame["method"].isin(["clarabel", "scs"])]
     inexact = int((solvers["status"] == "budget").sum())
@@ -60,11 +60,11 @@ def min_trace_ends(reference):
     return (
         f"{markdown(header, rows)}\n\n"
         f"- Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}.\n"
-        f"- At m = {few['m_per_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
+        f"- At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
         f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} runs "
         f"end more than twice as far away as they were at some larger α.\n"
         f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
-        f"m = {below['m_per_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these.\n"
+        f"m = {below['m_over_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these.\n"
         f"- Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
         f"asked for and {failed} failed."
     )

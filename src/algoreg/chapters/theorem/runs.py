@@ -11,9 +11,9 @@ from algoreg.numerics.theory import symmetric_dimension
 PLANTED_SHARE = 0.3
 
 
-def count_of(m_per_dr, d, rank):
-    """Return m, the whole number nearest to ``m_per_dr``·dr and at least 1."""
-    return max(round(m_per_dr * d * rank), 1)
+def count_of(m_over_dr, d, rank):
+    """Return m, the whole number nearest to ``m_over_dr``·dr and at least 1."""
+    return max(round(m_over_dr * d * rank), 1)
 
 
 def ensembles_of(d, counts, context, number):

@@ -14,7 +14,9 @@ SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets
 
 
 def number(value):
-    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten."""
+    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten; a dash for none."""
+    if not np.isfinite(value):
+        return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.5g}"
     digits, power = f"{value:.1e}".split("e")
@@ -53,8 +55,8 @@ def margin_text(claim, what=""):
 
 def isometry(frame):
     """Return what is known of δ: that it is certified to be below a number, or that an attack found it above one."""
-    if frame["delta_high"].notna().all():
-        return f"δ < {number(float(np.max(frame['delta_high'])))}"
+    if frame["delta_up"].notna().all():
+        return f"δ < {number(float(np.max(frame['delta_up'])))}"
     return f"δ > {frame['delta_low'].min():.1f}"
 
 

@@ -20,7 +20,7 @@ class Options(StudyOptions):
 
     d: int = whole(ge=2)
     rank: int = whole()
-    m_per_dr: list[float] = reals(ge=1)
+    m_over_dr: list[float] = reals(ge=1)
     alpha: list[float] = reals(gt=0)
     targets: int = whole(ge=2)
     step: float = real(gt=0)
@@ -30,9 +30,12 @@ class Options(StudyOptions):
         """Yield what does not fit together."""
         if self.rank > self.d:
             yield between("rank", "d", allowed="rank at most d")
-        if 2 * max(self.m_per_dr) * self.rank > self.d + 1:
+        if 2 * max(self.m_over_dr) * self.rank > self.d + 1:
             yield between(
-                "m_per_dr", "rank", "d", allowed="m = m_per_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"
+                "m_over_dr",
+                "rank",
+                "d",
+                allowed="m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution",
             )
 
 
@@ -41,7 +44,7 @@ KEYS = {
     "d": None,
     "rank": None,
     "m": None,
-    "m_per_dr": None,
+    "m_over_dr": None,
     "method": "`descent` from αI, or the solver of the convex programme: `clarabel` or `scs`",
     "alpha": "initialisation scale α: U₀ = αI (0 for the solvers)",
     "target": None,
@@ -141,9 +144,9 @@ def measure(options, context):
     """Return one row per m, target, ensemble and estimate: descent from each α, and each solver's solution.
 
     The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
-    solvers agree. Measurements are Gaussian, m = m_per_dr·d·r of them, nested.
+    solvers agree. Measurements are Gaussian, m = m_over_dr·d·r of them, nested.
     """
-    for number, ratio in product(context.ensembles, options["m_per_dr"]):
+    for number, ratio in product(context.ensembles, options["m_over_dr"]):
         yield from context.part(f"ensemble {number}, m = {ratio} dr", _rows, options, context, number, ratio)
 
 
@@ -155,4 +158,4 @@ def _rows(options, context, number, ratio):
     known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
     solve = partial(minimum_trace, known.rows.double().cpu().numpy(), d)
     rows = compared_on(context, known, factored.Algorithm, solve, planted, options)
-    return [{"d": d, "rank": rank, "m": m, "m_per_dr": ratio, "ensemble": number, **row} for row in rows]
+    return [{"d": d, "rank": rank, "m": m, "m_over_dr": ratio, "ensemble": number, **row} for row in rows]

@@ -36,7 +36,7 @@ KEYS = {
     "d": None,
     "rank": None,
     "m": None,
-    "m_per_dr": None,
+    "m_over_dr": None,
     "method": "`descent` from αI, or the solver of the linear programme: `clarabel` or `scs`",
     "alpha": "initialisation scale α: U₀ = αI (0 for the solvers)",
     "target": None,
@@ -151,4 +151,4 @@ def _rows(options, context, number):
     known = Diagonals.draw(d, m, context.seed, number)
     solve = partial(_solve, known.vectors.numpy())
     rows = compared_on(context, known, DiagonalDescent, solve, torch.from_numpy(drawn), options)
-    return [{"d": d, "rank": 1, "m": m, "m_per_dr": m / d, "ensemble": number, **row} for row in rows]
+    return [{"d": d, "rank": 1, "m": m, "m_over_dr": m / d, "ensemble": number, **row} for row in rows]

@@ -69,7 +69,7 @@ def iterations_in_alpha(tables, claims):
         if len(falling):
             label = "control: η = c·log d/log(d/α)"
             law(axes, falling, "log_d_over_alpha", "over_bound", COLOURS[2], label, "^")
-        certified, least = frame["delta_high"].notna().all(), frame["least_constant"]
+        certified, least = frame["delta_up"].notna().all(), frame["least_constant"]
         hypothesis = f"c {f'= {least.max():.2g}' if certified else f'> {least.min():.2g}'} in the hypothesis"
         title = f"{sizes(frame, *SIZES)}\nη = {step:g}, {isometry(frame)}: {hypothesis}"
         describe(axes, "xy", xlabel="log(d/α)", title=title)
@@ -83,7 +83,7 @@ def _fixed_step(axes, tables, claims):
     for name, colour, marker in (line for line in lines if line[0] in tables):
         table = tables[name][tables[name]["rule"] == "constant"]
         table = table.assign(time=table["iterations"] * table["step"])
-        kind = "certified, " if table["delta_high"].notna().all() else ""
+        kind = "certified, " if table["delta_up"].notna().all() else ""
         label = f"{kind}{sizes(table, *SIZES)},\nη = {table['step'].iloc[0]:g}"
         means = law(axes, table, "kappa", "time", colour, label, marker)
         margin_slope(axes, means, claims[f"thm11-{name.replace('_', '-')}"], f"{kind}exponent", color=colour)
@@ -151,13 +151,13 @@ def error_at_time(tables, claims):
     table = tables["error_at_time"]
     certified = tables.get("error_at_time_certified")
     figure, grid = panels(2 if certified is None else 3, width=4.5, height=4.3, sharey=True)
-    judged = table[(table["time"] == table["time"].max()) & (table["m_per_dr"] == table["m_per_dr"].max())]
+    judged = table[(table["time"] == table["time"].max()) & (table["m_over_dr"] == table["m_over_dr"].max())]
     _errors_in_alpha(grid[0], judged, claims["thm11-error-in-alpha"], claims["thm11-error-bound"])
     if certified is not None:
         last = certified[certified["time"] == certified["time"].max()]
         _errors_in_alpha(grid[2], last, claims["thm11-error-in-alpha-certified"], None)
     kappa = table["kappa"].min()
-    for place, (per, part) in enumerate(table[table["kappa"] == kappa].groupby("m_per_dr")):
+    for place, (per, part) in enumerate(table[table["kappa"] == kappa].groupby("m_over_dr")):
         for style, (time, runs) in zip((":", "--", "-"), part.groupby("time"), strict=False):
             options = {"marker": "osD"[place], "linestyle": style}
             law(grid[1], runs, "alpha", "squared_error", COLOURS[place], f"m = {per:g}dr, time {time:g}", **options)

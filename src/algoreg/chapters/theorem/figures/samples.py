@@ -49,7 +49,8 @@ def _thresholds(axes, frame, along, tolerance):
     sizes, predicted = _predicted(frame, along)
     for (name, values), style in zip(predicted.items(), (":", "-."), strict=True):
         axes.plot(sizes, values, style, color="black", linewidth=1.3, label=name)
-    row, low, high = frame.iloc[0], *edges(sorted(frame["m"].unique()))[[0, -1]]
+    row = frame.iloc[0]
+    low, high = edges(sorted(frame["m"].unique()))[[0, -1]]
     setting = f"{LETTERS[OTHER[along]]} = {row[OTHER[along]]}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
     title = f"{SPECTRA[row['spectrum']]}; {draws(frame)}\n{setting}"
     limits = {"xlim": (edges(sizes)[0], edges(sizes)[-1]), "ylim": (low, high)}

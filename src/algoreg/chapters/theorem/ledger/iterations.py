@@ -96,7 +96,7 @@ def error_form(reference):
         frame_of(reference["tables"][name]) for name in ("error_at_time", "error_in_d", "error_at_time_certified")
     )
     rows = []
-    for (per, time), part in frame.groupby(["m_per_dr", "time"]):
+    for (per, time), part in frame.groupby(["m_over_dr", "time"]):
         inside = part[part["in_window"] == 1]
         exponents = [_exponent(_means(one, "alpha", "squared_error")) for _, one in inside.groupby("kappa")]
         worst = inside["over_bound"].max()
@@ -112,16 +112,16 @@ def error_form(reference):
         f"exponent in α at κ = {kappas[0]} (certified: {kappas[1]})",
         "largest ‖·‖² over α√d/κ²",
     ]
-    late = frame[(frame["time"] == frame["time"].max()) & (frame["m_per_dr"] == frame["m_per_dr"].max())]
+    late = frame[(frame["time"] == frame["time"].max()) & (frame["m_over_dr"] == frame["m_over_dr"].max())]
     common = max(set.intersection(*(set(one["alpha"]) for _, one in late[late["in_window"] == 1].groupby("kappa"))))
     in_kappa = _exponent(_means(late[late["alpha"] == common], "kappa", "squared_error"))
     in_d = [f"{_exponent(_means(one, 'd', 'squared_error'))} (κ = {kappa:g})" for kappa, one in sizes.groupby("kappa")]
     return (
         f"{markdown(header, rows)}\n\n"
         f"- Exponent in d from {sizes['d'].min():g} to {sizes['d'].max():g} at α = {sizes['alpha'].iloc[0]:g}, "
-        f"m = {sizes['m_per_dr'].iloc[0]:g}dr: {', '.join(in_d)}; the bound's is 0.5.\n"
+        f"m = {sizes['m_over_dr'].iloc[0]:g}dr: {', '.join(in_d)}; the bound's is 0.5.\n"
         f"- Exponent in κ from {late['kappa'].min():g} to {late['kappa'].max():g} at α = {common:g}, "
-        f"m = {late['m_per_dr'].iloc[0]:g}dr: {in_kappa}; the bound's is −2."
+        f"m = {late['m_over_dr'].iloc[0]:g}dr: {in_kappa}; the bound's is −2."
     )
 
 
@@ -198,8 +198,8 @@ def theorem_11_hypothesis(reference):
                 continue
             kappa = frame["kappa"].max()
             asked = theorem_11_isometry(frame["d"].max(), frame["rank"].max(), kappa)
-            known = frame["delta_high"].notna().all()
-            delta = f"≤ {number(frame['delta_high'].max())}" if known else f"≥ {number(frame['delta_low'].min())}"
+            known = frame["delta_up"].notna().all()
+            delta = f"≤ {number(frame['delta_up'].max())}" if known else f"≥ {number(frame['delta_low'].min())}"
             constants = frame["least_constant"]
             most = f"{number(constants.max())}" if known else f"at least {number(constants.min())}"
             rows.append(

@@ -23,7 +23,7 @@ class Options(StudyOptions):
     rank: int = whole()
     kappas: list[float] = reals(ge=1)
     alphas: list[float] = reals(gt=0)
-    m_per_dr: list[float] = reals(gt=0)
+    m_over_dr: list[float] = reals(gt=0)
     times: list[float] = reals(gt=0)
     step: float = real(gt=0)
     targets: int = whole(ge=2)
@@ -38,15 +38,15 @@ class Options(StudyOptions):
             yield between("alphas", "dimensions", allowed="alphas below every d")
         if len(self.alphas) * len(self.dimensions) < 3:
             yield between("alphas", "dimensions", allowed="at least three alphas or dimensions: an exponent needs them")
-        if not gaussian_fits(max(self.dimensions), max(self.m_per_dr) * max(self.dimensions) * self.rank, gram=True):
-            yield between("m_per_dr", "dimensions", "rank", allowed="an ensemble of at most 4 GiB")
+        if not gaussian_fits(max(self.dimensions), max(self.m_over_dr) * max(self.dimensions) * self.rank, gram=True):
+            yield between("m_over_dr", "dimensions", "rank", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
     "d": None,
     "rank": None,
     "kappa": None,
-    "m_per_dr": None,
+    "m_over_dr": None,
     "alpha": None,
     "time": "iteration over κ log(d/α)/η, the lower end of Theorem 1.1's window",
     "target": None,
@@ -63,7 +63,7 @@ VALUES = {
         "`squared_error` / (α√d/κ²), Theorem 1.1's bound with constant 1",
     ),
     "delta_low": "lower end of the bracket of δ of rank 4r",
-    "delta_high": None,
+    "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
     "least_constant": None,
 }
 
@@ -111,13 +111,13 @@ def _rows(options, context, number, d):
     """Return the rows of one d and ensemble number."""
     rank, step, count = options["rank"], options["step"], options["targets"]
     factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappas"]}
-    counts = {per: count_of(per, d, rank) for per in sorted(options["m_per_dr"], reverse=True)}
+    counts = {per: count_of(per, d, rank) for per in sorted(options["m_over_dr"], reverse=True)}
     rows = []
     for ensemble, known in ensembles_of(d, counts.values(), context, number):
         bounds = {m: isometry_bounds(ensemble, m, rank, context.seed) for m in known}
         axes = product(counts.items(), options["kappas"], options["alphas"], range(count))
         runs = [
-            {"d": d, "rank": rank, "kappa": kappa, "m_per_dr": per, "alpha": alpha, "target": target, "m": m}
+            {"d": d, "rank": rank, "kappa": kappa, "m_over_dr": per, "alpha": alpha, "target": target, "m": m}
             for (per, m), kappa, alpha, target in axes
             if m in known
         ]
@@ -140,7 +140,7 @@ def _row(run, step, time, iteration, squared, bounds):
         "squared_error": squared if finite else None,
         "over_bound": squared / theorem_11_error(d, kappa, alpha) if finite else None,
         "delta_low": low,
-        "delta_high": high,
+        "delta_up": high,
         "least_constant": theorem_11_constant(d, run["rank"], kappa, alpha, step, low if high is None else high),
         "status": "budget" if finite else "diverged",
     }

@@ -37,7 +37,7 @@ class Options(StudyOptions):
         ]
     ] = choices(["constant"])
     step: float = real(gt=0)
-    m_per_dr: float = real(gt=0)
+    m_over_dr: float = real(gt=0)
     tolerance: float = real(gt=0)
     relative_to: Literal["frobenius", "sigma_r"]
     iterations: int = whole()
@@ -55,8 +55,8 @@ class Options(StudyOptions):
             )
         if max(self.alphas) >= self.d:
             yield between("alphas", "d", allowed="alphas below d")
-        if not gaussian_fits(self.d, self.m_per_dr * self.d * max(self.ranks), gram=True):
-            yield between("m_per_dr", "d", "ranks", allowed="an ensemble of at most 4 GiB")
+        if not gaussian_fits(self.d, self.m_over_dr * self.d * max(self.ranks), gram=True):
+            yield between("m_over_dr", "d", "ranks", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
@@ -82,7 +82,7 @@ VALUES = {
         "`iterations` / (κ log(d/α)/c), c the option `step`: Theorem 1.1's T with its constant 1",
     ),
     "delta_low": "lower end of the bracket of δ of rank 4r",
-    "delta_high": None,
+    "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
     "least_constant": None,
 }
 
@@ -115,9 +115,9 @@ def measure(options, context):
     """Return one row per rank, κ, α, start, step rule, target and ensemble: the iterations until the error is below a tolerance.
 
     The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
-    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_per_dr``·dr. A run that does not get there within
+    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
     ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
-    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_high`` bracket δ_4r where they can,
+    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
     and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
     ``delta_low`` is known).
     """
@@ -169,7 +169,7 @@ def _cells(options):
     ]
     cells = [dict(zip(names, values, strict=True)) for values in product(*axes, range(options["targets"]))]
     for cell in cells:
-        cell["m"] = count_of(options["m_per_dr"], d, cell["rank"])
+        cell["m"] = count_of(options["m_over_dr"], d, cell["rank"])
         cell["step"] = step_of(cell["rule"], options["step"], d, *(cell[key] for key in ("rank", "kappa", "alpha")))
     return cells
 
@@ -203,7 +203,7 @@ def _row(run, time, status, bounds, options):
         "iterations": time,
         "over_bound": None if time is None else time / bound,
         "delta_low": low,
-        "delta_high": high,
+        "delta_up": high,
         "least_constant": theorem_11_constant(d, *sizes, low if high is None else high),
         "status": status,
     }

@@ -22,7 +22,7 @@ class Options(StudyOptions):
     rank: int = whole(ge=2)
     kappa: float = real(ge=1)
     alpha: float = real(gt=0)
-    m_per_dr: float = real(gt=0)
+    m_over_dr: float = real(gt=0)
     step: float = real(gt=0)
     time: float = real(gt=0)
     points: int = whole(ge=2)
@@ -34,8 +34,8 @@ class Options(StudyOptions):
             yield between("rank", "d", allowed="rank at most d")
         if self.alpha >= self.d:
             yield between("alpha", "d", allowed="alpha below d")
-        if not gaussian_fits(self.d, self.m_per_dr * self.d * self.rank):
-            yield between("m_per_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
+            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
@@ -114,7 +114,7 @@ class Changes(Observer):
 def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank, kappa, alpha, step = (options[key] for key in ("d", "rank", "kappa", "alpha", "step"))
-    m, targets = count_of(options["m_per_dr"], d, rank), options["targets"]
+    m, targets = count_of(options["m_over_dr"], d, rank), options["targets"]
     last = max(round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0]), 1)
     looks = recorded(last, options["points"])
     factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, targets)

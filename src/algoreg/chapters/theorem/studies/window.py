@@ -25,7 +25,7 @@ class Options(StudyOptions):
     kappa: float = real(ge=1)
     alpha_power: float = real(5, gt=1, said="a number above 1 (α is d to the minus that)")
     noises: list[float] = reals(ge=0)
-    m_per_dr: float = real(gt=0)
+    m_over_dr: float = real(gt=0)
     step: float = real(gt=0)
     points: int = whole(ge=2)
     targets: int = whole(ge=2)
@@ -36,8 +36,8 @@ class Options(StudyOptions):
             yield between("rank", "d", allowed="rank at most d")
         if self.rank == 1 and self.kappa > 1:
             yield between("rank", "kappa", allowed="kappa 1 for rank 1")
-        if not gaussian_fits(self.d, self.m_per_dr * self.d * self.rank):
-            yield between("m_per_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
+            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
@@ -125,7 +125,7 @@ def noisy_labels(ensemble, goals, runs, context):
 def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
-    alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_per_dr"], d, rank)
+    alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_over_dr"], d, rank)
     last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)
     axes = product(options["noises"], range(options["targets"]))
     runs = [{"noise": noise, "target": target, "m": m, "step": step} for noise, target in axes]

@@ -1,0 +1,60 @@
+"""Committed numbers lie by chapter: where they are found, what is compared, what a chapter of the user's own has."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from conftest import ROOT, tier_settings
+
+from algoreg import jobs
+from algoreg.judge import references, snapshots
+from algoreg.judge.tolerances import Tolerances
+from algoreg.spec.chapters import load_chapters
+
+PART = {"partial": True, "tables": {"a": {"keys": {"d": [1]}, "status": ["budget"], "test_error": [0.5]}},
+        "comparisons": {"b": [{"ours": 0.1}]}, "claims": [{"id": "c"}], "problems": {"p/ensemble-0": "00"}}  # fmt: skip
+
+
+def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
+    for tier in ("smoke", "quick", "standard"):
+        settings, found = tier_settings(tier), references.paths(tier)
+        for chapter in load_chapters():
+            content = references.read(found[chapter.name])
+            own = {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
+            assert {*content["tables"], *content["comparisons"]} == own & {*jobs.tables(settings)}
+            assert [claim["id"] for claim in content["claims"]] == [entry["id"] for entry in chapter.claims]
+        whole = references.read_tier(tier)
+        assert {*whole["tables"], *whole["comparisons"]} == {*jobs.tables(settings)}
+        assert set(whole["cost"]) == {"cpu_seconds", "peak_mib"}
+    assert references.read_tier("mine") is None
+
+
+def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
+    (chapter,) = load_chapters(["proof"])
+    own = replace(chapter, name="mine", folder=tmp_path / "mine")
+    assert references.path_of(chapter, "quick") == ROOT / "reference" / "runs" / "quick" / "proof.json"
+    assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"
+    assert Tolerances.load(chapters=[own]).tables == {}
+    own.folder.mkdir()
+    (own.folder / "tolerances.yaml").write_text("my_*:\n  x: {relative: 0.1, reason: Counts move in strides.}\n")
+    tolerances = Tolerances.load(chapters=[chapter, own])
+    assert tolerances.of("my_table", "x")["relative"] == 0.1
+    assert tolerances.of("other", "x") == tolerances.default
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_compared_is_the_tier_unless_every_reference_is_of_a_part(tmp_path, whole):
+    tier = tier_settings("smoke")
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text(snapshots.dumps(PART))
+    second.write_text(snapshots.dumps({**PART, "tables": {}, "comparisons": {}, "partial": not whole}))
+    files = jobs.compared_files(tier, {"first": first, "second": second})
+    if whole:
+        assert files == jobs.compared_files(tier, {})
+        assert files["tables"] == [f"tables/{name}.csv" for name in jobs.tables(tier)]
+        assert files["verdicts"] == ["controls.json", "claims.json"]
+    else:
+        assert files["tables"] == ["tables/a.csv", "tables/b.csv"]
+        assert set(files["verdicts"]) == {"claims/c.json"}
+        assert set(files["problems"]) == {"problems/p/ensemble-0.npz"}
+    assert json.loads(first.read_text()) == PART
