@@ -51,6 +51,12 @@ def _problems(tier):
         limits = options.limits(kind)
         if m < limits.least_m(d):
             yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
+        if limits.refused_d(d):
+            yield (*path, "d"), wrong(d, f"{limits.refused_d(d)} with ensemble: {kind}")
+            continue
+        most = limits.most_m(d)
+        if most is not None and m > most:
+            yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
         need = 8 * limits.stored(d, m)
         if need > MEMORY_LIMIT_BYTES:
             key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
