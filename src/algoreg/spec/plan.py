@@ -6,7 +6,7 @@ from typing import Any
 
 from algoreg.spec import options
 from algoreg.spec.base import as_list
-from algoreg.spec.grids import facts, recorded_iterations, selects
+from algoreg.spec.grids import facts, known_measurements, recorded_iterations, selects
 from algoreg.spec.tier import size_of
 
 # A tier's complete settings.
@@ -24,7 +24,7 @@ def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
     """
     descent = tier["descents"][name]
     factor = step_factor(tier, name)
-    defaults = {"m": tier["problems"][descent["problem"]]["m"], "step_factor": factor}
+    defaults = {"m": known_measurements(tier["problems"][descent["problem"]]), "step_factor": factor}
     defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
     runs = []
     for entry in descent["runs"]:
