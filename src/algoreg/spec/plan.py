@@ -6,7 +6,7 @@ from typing import Any
 
 from algoreg.spec import options
 from algoreg.spec.base import as_list
-from algoreg.spec.grids import facts, recorded_iterations, selects
+from algoreg.spec.grids import facts, known_measurements, recorded_iterations, selects
 from algoreg.spec.tier import size_of
 
 # A tier's complete settings.
@@ -25,7 +25,7 @@ def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
     descent = tier["descents"][name]
     factor, problem = step_factor(tier, name), tier["problems"][descent["problem"]]
     known = {key: problem[key] for key in options.told(descent["algorithm"]) if key in problem}
-    defaults = {"m": problem["m"], "step_factor": factor, **known}
+    defaults = {"m": known_measurements(problem), "step_factor": factor, **known}
     defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
     runs = []
     for entry in descent["runs"]:
