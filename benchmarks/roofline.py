@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from algoreg.numerics.svec import packed_length
-from algoreg.tell.figures import COLOURS, STYLE
+from algoreg.tell.charts.style import COLOURS, style
 
 
 def work(d, m, batch, itemsize):
@@ -78,7 +78,7 @@ def draw(rows):
     matplotlib.figure.Figure
     """
     dtypes = sorted({row["dtype"] for row in rows if row["name"] == "gemv"})
-    with plt.rc_context(STYLE):
+    with style():
         figure, grid = plt.subplots(1, len(dtypes), figsize=(4.6 * len(dtypes), 3.9), squeeze=False, sharey=True)
         for axes, dtype, colour in zip(grid[0], dtypes, COLOURS, strict=False):
             _panel(axes, rows, dtype, colour)

@@ -2,23 +2,25 @@
 
 from pathlib import Path
 
+from algoreg.spec.settings import chosen_chapters
 from algoreg.store import chain, joblog, records
 from algoreg.store.provenance import of_job
-from algoreg.tell import page
+from algoreg.tell.page.render import render
 
 joblog.write_to(snakemake.log[0])
 
 facts = of_job(snakemake)
 chain.require(chain.from_params(snakemake.params.chain))
 claims = records.read_json(snakemake.input.claims)
-text = page.render(
+text = render(
     Path(snakemake.input.claims).parent,
     snakemake.params.registry,
     claims,
     snakemake.config,
     {Path(path).stem: records.read_table(path) for path in snakemake.input.tables},
     Path(snakemake.input.templates[0]).parent,
-    Path(snakemake.input.ledger).read_text(encoding="utf-8"),
+    chosen_chapters(snakemake.config),
+    {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

@@ -8,9 +8,9 @@ import time
 
 import pytest
 from conftest import ROOT
-from test_page import SCRIPT, many_claims, rendered
+from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 
-from algoreg.tell.page import texts
+from algoreg.tell.page.verdicts import texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -156,7 +156,12 @@ def test_the_slider_moves_through_the_iterations(opened, results):
 
 
 def rows_of(page):
-    return page.locator("#table tbody tr:visible")
+    return page.locator("#table tbody tr:not(.group):visible")
+
+
+def by_chapter(claims):
+    """Return the names of claims in the page's order: chapter by chapter."""
+    return [claim["id"] for chapter in CHAPTERS for claim in claims if claim["chapter"] == chapter.name]
 
 
 def test_filters_and_sort_work_by_keyboard(opened, fake):
@@ -164,11 +169,11 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     claims = many_claims()
     assert rows_of(page).count() == len(claims)
     page.locator("#by-verdict").select_option("refuted")
-    wanted = [claim["id"] for claim in claims if claim["verdict"] == "refuted"]
+    wanted = by_chapter([claim for claim in claims if claim["verdict"] == "refuted"])
     assert rows_of(page).locator("th code").all_inner_texts() == wanted
     assert page.locator("#shown").inner_text() == f"{len(wanted)} of 45 shown"
     page.locator("#by-source").select_option("Theorem 3")
-    both = [claim["id"] for claim in claims if claim["verdict"] == "refuted" and claim["source"] == "Theorem 3"]
+    both = by_chapter([one for one in claims if one["verdict"] == "refuted" and one["source"] == "Theorem 3"])
     assert rows_of(page).locator("th code").all_inner_texts() == both
     page.locator("#by-source").select_option(SCRIPT)
     assert rows_of(page).count() == 0
@@ -180,16 +185,20 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     page.keyboard.press("Enter")
     head = page.locator("#table th", has=button)
     assert head.get_attribute("aria-sort") == "ascending"
-    numbers = page.locator("#table tbody tr").evaluate_all("all => all.map(row => row.dataset.estimate)")
+    numbers = page.locator("#table tbody tr:not(.group)").evaluate_all("all => all.map(row => row.dataset.estimate)")
     known = [float(number) for number in numbers if number]
     assert known == sorted(known)
     assert numbers[len(known) :] == [""] * (45 - len(known))
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    numbers = page.locator("#table tbody tr").evaluate_all("all => all.map(row => row.dataset.estimate)")
+    numbers = page.locator("#table tbody tr:not(.group)").evaluate_all("all => all.map(row => row.dataset.estimate)")
     assert [float(number) for number in numbers if number] == known[::-1]
     page.get_by_role("button", name="Claim", exact=True).click()
-    assert rows_of(page).locator("th code").all_inner_texts() == [claim["id"] for claim in claims]
+    assert rows_of(page).locator("th code").all_inner_texts() == by_chapter(claims)
+    assert page.locator("#table .group:visible").all_inner_texts() == [chapter.title for chapter in CHAPTERS]
+    page.locator("#by-chapter").select_option("second")
+    assert rows_of(page).locator("th code").all_inner_texts() == by_chapter(claims)[23:]
+    assert page.locator("#table .group:visible").all_inner_texts() == ["The second"]
 
 
 def test_a_script_in_a_claims_text_is_shown_and_not_run(opened, fake):
@@ -244,7 +253,7 @@ def test_everything_can_be_reached_by_keyboard(opened, fake):
     for _ in range(20):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
-    assert {"by-verdict", "by-source", "order", "estimate", "control"} <= reached
+    assert {"by-verdict", "by-chapter", "by-source", "order", "estimate", "control"} <= reached
 
 
 def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):

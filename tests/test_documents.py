@@ -5,9 +5,10 @@ import re
 import mistune
 from conftest import ROOT, registered_claims, tier_settings
 
-from algoreg.engine import study
+from algoreg import sources
 from algoreg.judge import claims
-from algoreg.tell import columns, documents, report
+from algoreg.spec import columns
+from algoreg.tell import claim_documents, documents, report
 
 
 def test_generated_documents_are_up_to_date():
@@ -18,7 +19,7 @@ def test_generated_documents_are_up_to_date():
 def test_every_claim_table_and_study_is_described():
     found = documents.generated(ROOT)
     for entry in registered_claims():
-        assert f"\n## {entry['id']}\n" in found["docs/claims.md"]
+        assert f"\n### {entry['id']}\n" in found["docs/claims.md"]
         assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
     for tier in documents.TIERS:
         content = tier_settings(tier)
@@ -122,7 +123,8 @@ def test_columns_have_a_readers_name_beside_their_meaning():
     # What picks rows is no column: `signal` is one of another study.
     where = {"inequality": "signal", "split": "planted"}
     assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
-    named = [value for own in columns.STUDY_COLUMNS.values() for value in own.values() if isinstance(value, tuple)]
+    own = [columns.columns_of(study) for study in sources.module_names("studies")]
+    named = [value for one in own for value in one.values() if isinstance(value, tuple)]
     for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
         assert meaning
         assert not re.search("[a-z]_[a-z]", name)
@@ -148,7 +150,7 @@ def test_the_documents_show_controls_remedies_and_slack():
         ]
     }
     table = report.verdicts(reference, [entry])
-    document = documents.claims_document([entry], reference["claims"])
+    document = claim_documents.claims_document([entry], reference["claims"])
     for text in (
         "**refuted** as printed; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
@@ -159,7 +161,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert ": refuted, -2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in documents.claims_document([entry])
+    assert entry["reason"] in claim_documents.claims_document([entry])
 
 
 def _tables():
@@ -168,14 +170,16 @@ def _tables():
 
 
 def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
-    monkeypatch.setitem(documents.STUDY_COLUMNS, "x_space", {"test_error": "foretold | so"})
+    own = {"m": "so many", "test_error": "foretold | so"}
+    monkeypatch.setattr(documents, "columns_of", lambda study: own if study == "x_space" else columns.columns_of(study))
     assert "| `test_error` | foretold \\| so |" in _tables()
 
 
 def test_every_column_has_a_meaning_and_every_meaning_a_column():
-    for name, own in documents.STUDY_COLUMNS.items():
-        assert own.keys() <= set(study.columns(name)), name
-        assert not own.items() & documents.COLUMNS.items(), name
+    for name in sources.module_names("studies"):
+        own = {**sources.module_literal("studies", name, "KEYS"), **sources.module_literal("studies", name, "VALUES")}
+        assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
+        assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
     # Tables of columns have two cells in a row, those of options three.
     assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)
 
@@ -185,7 +189,7 @@ def test_links_of_the_documents_lead_somewhere():
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
-        *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+        *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")),
     ):
         path = ROOT / name
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):

@@ -27,7 +27,7 @@ def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):
 
 def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
     path = tmp_path / "smoke.json"
-    whole = jobs.compared_files(tier, path)
+    whole = jobs.compared_files(tier, {})
     assert len(whole["tables"]) == len(jobs.tables(tier))
     assert whole["verdicts"] == ["controls.json", "claims.json"]
     part = {
@@ -39,7 +39,7 @@ def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
     }
     path.write_text(json.dumps(part))
     expected = {"verdicts": ["claims/a.json"], "tables": ["tables/b.csv"], "problems": ["problems/p/ensemble-0.npz"]}
-    assert jobs.compared_files(tier, path) == expected
+    assert jobs.compared_files(tier, {"one": path}) == expected
 
 
 def test_notebooks_say_which_tables_they_lack(tier):

@@ -1,32 +1,95 @@
+from typing import Literal
+
 import pytest
 
 from algoreg import sources
-from algoreg.spec import options
+from algoreg.spec import base, messages, options
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
-def test_short_names_stand_for_schemas():
-    assert options.schema("whole >= 2") == {
-        "type": "integer",
-        "minimum": 2,
-        "description": "a whole number of at least 2",
-    }
-    assert options.schema({"kind": "numbers > 0", "minItems": 0, "default": []}) == {
-        "type": "array",
-        "minItems": 0,
-        "uniqueItems": True,
-        "items": {"type": "number", "exclusiveMinimum": 0},
-        "default": [],
-        "description": "a list of different numbers above 0",
-    }
-    assert options.schema({"kind": "number >= 1", "description": "κ"})["description"] == "κ"
-    own = {"enum": ["a", "b"], "default": "a"}
-    assert options.schema(own) == own
-    for wrong in ("whole > two", "integer >= 1", "whole"):
-        with pytest.raises(ValueError, match="allowed are whole, wholes, number, numbers"):
-            options.schema(wrong)
+class Example(StudyOptions):
+    d: int = whole(ge=2)
+    ranks: list[int] = wholes()
+    few: list[float] = reals([], gt=0, least=0)
+    share: float = real(0.5, gt=0, lt=1)
+    starts: list[Literal["a", "b"]] = choices(["a"])
+    kind: Literal["x", "y", "z"] = "x"
+
+    def wrong(self):
+        if max(self.ranks) > self.d:
+            yield between("d", "ranks", allowed="ranks at most d")
 
 
-def test_every_option_of_every_study_says_what_is_allowed():
+GOOD = {"d": 4, "ranks": [1, 2]}
+
+
+def said(**change):
+    return [messages.key(path) + text for path, text in messages.problems(Example, {**GOOD, **change})]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"d": 1}, "d = 1: allowed is a whole number of at least 2"),
+        ({"d": 4.0}, "d = 4.0: allowed is a whole number"),
+        ({"d": True}, "d = true: allowed is a whole number"),
+        ({"d": None}, "d = null: allowed is a whole number"),
+        ({"ranks": []}, "ranks = []: allowed is a list of different whole numbers of at least 1"),
+        ({"ranks": [1, 1]}, "ranks = [1, 1]: allowed is a list of different whole numbers"),
+        ({"ranks": [1, 2.0]}, "ranks = [1, 2.0]: allowed is a list of different whole numbers"),
+        ({"ranks": 3}, "ranks = 3: allowed is a list"),
+        ({"ranks": [9]}, "(the whole file): d = 4, ranks = [9]: allowed is ranks at most d"),
+        ({"few": [0]}, "few = [0]: allowed is a list of different numbers above 0"),
+        ({"few": ["1e-3"]}, "write 1.0e-3"),
+        ({"share": 1}, "share = 1: allowed is a number between 0 and 1"),
+        ({"share": float("inf")}, "allowed is a number between 0 and 1"),
+        (
+            {"share": "1e-3"},
+            'share = "1e-3": allowed is a number between 0 and 1 (YAML reads 1e-3 as a text: write 1.0e-3',
+        ),
+        ({"starts": ["a", "c"]}, 'starts = ["a", "c"]: allowed is a list of a, b'),
+        ({"kind": "w"}, 'kind = "w": allowed is x, y or z'),
+        ({"knd": "x"}, 'knd = "x": unknown key; allowed are d, ranks, few, share, starts, kind'),
+    ],
+)
+def test_what_an_option_cannot_be_is_said(change, line):
+    (found,) = said(**change)
+    assert line in found
+
+
+def test_what_an_option_can_be_is_taken_as_it_is():
+    assert not said()
+    assert not said(few=[1, 0.5], share=0.25, starts=["a", "b"])
+    assert options.defaults(Example) == {"few": [], "share": 0.5, "starts": ["a"], "kind": "x"}
+
+
+def test_all_is_said_at_once_and_a_mistyped_key_is_guessed():
+    found = [messages.key(path) + text for path, text in messages.problems(Example, {"d": 0, "rnks": [1], "kind": 3})]
+    assert len(found) == 4
+    assert "ranks is missing; rnks = [1] is no key of it" in found
+
+
+def test_every_option_of_every_study_and_algorithm_says_what_is_allowed():
+    for kind, look_up in (("studies", options.of_study), ("algorithms", options.of_algorithm)):
+        for name in sources.module_names(kind):
+            for key, field in look_up(name).model_fields.items():
+                assert base.in_words(field) not in ("", "a value of another kind"), (name, key)
+
+
+def test_a_class_of_options_is_read_without_the_rest_of_its_module(tmp_path, monkeypatch):
+    path = tmp_path / "own.py"
+    monkeypatch.setattr(sources, "modules", lambda kind: {"own": "algoreg.own"})
+    monkeypatch.setattr(sources, "module_path", lambda name: path)
+    path.write_text("import not_there\n\nclass Options(StudyOptions):\n    d: int = whole(ge=LEAST)\n")
+    with pytest.raises(ValueError, match="'LEAST' is not defined; it is read without the rest of its module"):
+        sources.class_alone("studies", "own", "Options", {name: getattr(base, name) for name in base.__all__})
+
+
+def test_what_a_study_offers_when_read_alone_is_what_its_module_has():
+    """The class that checks settings is that of the module: the same fields, the same defaults."""
+    from algoreg import registry
+
     for name in sources.module_names("studies"):
-        for key, schema in options.of_study(name).items():
-            assert schema.get("description"), (name, key)
+        alone, own = options.of_study(name), registry.study(name).Options
+        assert alone.model_json_schema() == own.model_json_schema(), name
+        assert options.defaults(alone) == options.defaults(own)

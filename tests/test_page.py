@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,38 @@ from conftest import ROOT, snakemake, tier_settings
 
 from algoreg import sources
 from algoreg.store import records
-from algoreg.tell import page
+from algoreg.tell.page import ledger, plots, provenance, render, verdicts
 
 TEMPLATES = ROOT / "workflow" / "report" / "page"
+CHAPTERS = [
+    SimpleNamespace(name="first", title="The first", question="Does it hold?", papers=["li2018"]),
+    SimpleNamespace(name="second", title="The second", question="And this?", papers=[]),
+]
+DOCUMENT = """# The first
+
+## What was found
+
+- **One thing.**
+
+## Verdicts
+
+| a |
+| --- |
+
+## Ledger
+
+Why.
+
+## One
+
+<!-- begin: a -->
+| a |
+| --- |
+| <b>1</b> |
+<!-- end: a -->
+
+[x](../scaling.md)
+"""
 SCRIPT = "<script>window.ran = true</script> & 'so' \"on\""
 
 
@@ -23,6 +53,8 @@ def claim(number, verdict="supported", **changes):
     estimate = {"supported": 0.4, "refuted": 0.02, "inconclusive": 0.11, "invalid": 0.4}.get(verdict)
     one = {
         "id": f"claim-{number}",
+        "chapter": CHAPTERS[number % 2].name,
+        "paper": "li2018",
         "statement": f"Statement {number}.",
         "source": f"Theorem {number % 7}",
         "kind": "trend",
@@ -93,7 +125,7 @@ def fake_tier():
 
 
 def registry_of(claims):
-    keys = ("id", "statement", "source", "margin", "direction")
+    keys = ("id", "chapter", "paper", "statement", "source", "margin", "direction")
     entries = [{key: one[key] for key in keys} for one in claims]
     return [{**entry, "experiments": ["figure_1"], "tiers": ["standard"]} for entry in entries]
 
@@ -102,11 +134,9 @@ def rendered(folder, claims=None, registry=None, tier=None):
     claims = many_claims() if claims is None else claims
     results = fake_results(folder, claims)
     tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
-    ledger = (
-        "# Title\n\n## 1. One\n\n<!-- begin: a -->\n| a |\n| --- |\n| <b>1</b> |\n<!-- end: a -->\n\n[x](scaling.md)\n"
-    )
     entries = registry_of(claims) if registry is None else registry
-    return page.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, ledger)
+    documents = {"first": DOCUMENT}
+    return render.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, CHAPTERS, documents)
 
 
 class Reader(HTMLParser):
@@ -148,9 +178,9 @@ def test_the_page_copes_with_many_claims_of_every_kind_and_escapes_their_texts(t
     assert len(reader.ids) == len(set(reader.ids))
     assert all(address.startswith("data:") for address in reader.loaded)
     assert len(html) < 8e6
-    counts = {name: count for name, *_, count in page.headline(many_claims())}
+    counts = {name: count for name, *_, count in verdicts.headline(many_claims())}
     assert counts == {"supported": 17, "refuted": 9, "inconclusive": 10, "not-judged": 8, "invalid": 1}
-    for name, word, sign, _, count in page.headline(many_claims()):
+    for name, word, sign, _, count in verdicts.headline(many_claims()):
         assert f"{count} {sign} {word}" in text, name
     assert "make claim ID=claim-0 TIER=fake" in text
     assert "rule claim_claim_0" in text
@@ -220,37 +250,39 @@ def test_a_missing_or_damaged_figure_fails_with_its_name(tmp_path):
     results = fake_results(tmp_path / "b", [claim(0)])
     (results / "figures" / "figure_1.png").unlink()
     with pytest.raises(records.DamagedResult, match=r"figure figure_1: .*figure_1.png is missing"):
-        page.picture(results / "figures" / "figure_1.svg", "")
+        plots.picture(results / "figures" / "figure_1.svg", "")
     (results / "figures" / "figure_1.png").write_text("other")
     with pytest.raises(records.DamagedResult, match=r"figure_1\.png: its content does not match"):
-        page.picture(results / "figures" / "figure_1.svg", "")
+        plots.picture(results / "figures" / "figure_1.svg", "")
 
 
 def test_the_axis_shows_interval_margin_and_controls():
-    axis = page.interval_axis(claim(0))
+    axis = verdicts.interval_axis(claim(0))
     assert axis["margin"] < axis["low"] < axis["estimate"] < axis["high"] < 100
     assert axis["zone"] == (axis["margin"], 100 - axis["margin"])
     assert axis["controls"][0]["off"] == -1
     assert "control −3, refuted (beyond the axis)" in axis["words"]
     assert all(0 <= at <= 100 for at, _ in axis["ticks"])
     assert len(axis["ticks"]) >= 2
-    near = page.interval_axis(claim(0, control_estimate=0.05))
+    near = verdicts.interval_axis(claim(0, control_estimate=0.05))
     assert near["controls"][0]["off"] == 0
-    log = page.interval_axis(claim(0, direction="below", margin=1.25, estimate=18.5, ci_low=1.01, ci_high=340.0))
+    log = verdicts.interval_axis(claim(0, direction="below", margin=1.25, estimate=18.5, ci_low=1.01, ci_high=340.0))
     assert log["log"]
     assert log["zone"][0] == 0
-    assert page.interval_axis(claim(0, "not-judged")) is None
-    point = page.interval_axis(claim(0, estimate=0.1, ci_low=0.1, ci_high=0.1, control_estimate=None))
+    assert verdicts.interval_axis(claim(0, "not-judged")) is None
+    point = verdicts.interval_axis(claim(0, estimate=0.1, ci_low=0.1, ci_high=0.1, control_estimate=None))
     assert point["low"] == point["high"] == point["margin"]
 
 
 def test_where_a_table_comes_from():
     tier = tier_settings("standard")
-    paths = page.lineage(tier, "figure_3_published")
+    paths = provenance.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
-    assert paths[:2] == ["problems/gaussian_d100/ensemble-0.npz", "descents/gaussian_d100/ensemble-0.npz"]
+    first = tier["experiments"]["figure_3"]["descents"][0]
+    problem = tier["descents"][first]["problem"]
+    assert paths[:2] == [f"problems/{problem}/ensemble-0.npz", f"descents/{first}/ensemble-0.npz"]
     smoke = tier_settings("smoke")
-    assert page.lineage(smoke, "lemma_printed") == [
+    assert provenance.lineage(smoke, "lemma_printed") == [
         "studies/lemma_printed/part-0.csv",
         "studies/lemma_printed/part-1.csv",
         "tables/lemma_printed.csv",
@@ -261,7 +293,7 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
     results = fake_results(tmp_path, [claim(0), claim(1)])
     other = {"commit": "fedcba9876543210", "dirty": True, "device": "cuda", "seconds": 4.0}
     records.write_json(results / "claims" / "claim-1.json", {}, other)
-    found = page.provenance(results, ["claims/claim-0.json", "claims/claim-1.json", "tables/nothing.csv"])
+    found = provenance.provenance(results, ["claims/claim-0.json", "claims/claim-1.json", "tables/nothing.csv"])
     facts = dict(found["facts"])
     assert facts["commit"] == "0123456789ab, fedcba987654, with uncommitted changes"
     assert facts["device"] == "cpu, cuda"
@@ -272,7 +304,7 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
     tier = tier_settings("smoke")
-    (panel,) = page.spectra(results, tier)
+    (panel,) = plots.spectra(results, tier)
     assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
     arrays = records.read_arrays(results / "descents" / "gaussian" / "ensemble-0.npz")
     last = panel["runs"][0]
@@ -304,12 +336,12 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     keys = ("d", "alpha", "iteration", "target", "ensemble")
     monkeypatch.setattr(sources, "module_literal", lambda folder, name, constant, default=None: keys)
     tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
-    (plot,) = page.dynamics(tables, tier)
+    (plot,) = plots.dynamics(tables, tier)
     names = ["signal, α = 0.01", "error, α = 0.01", "signal, α = 0.1", "error, α = 0.1"]
     assert [curve["name"] for curve in plot["curves"]] == names
     assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
     assert plot["title"] == "Signal and error along the run: d = 10"
-    assert page.dynamics({}, {}) == []
+    assert plots.dynamics({}, {}) == []
 
 
 def test_ours_beside_the_published_points():
@@ -321,6 +353,7 @@ def test_ours_beside_the_published_points():
         {
             "d": 100,
             "alpha": a,
+            "iteration": 10_000,
             "target": t,
             "ensemble": e,
             "train_error": a,
@@ -334,7 +367,7 @@ def test_ours_beside_the_published_points():
     tables = {"figure_1": pd.DataFrame(rows)}
     curve = load_published("figure_1")
     tables["figure_1_published"] = pd.DataFrame(compare(tables["figure_1"], curve[curve["d"] == 100]))
-    (found,) = page.comparisons(tables, {**tier, "figures": {"figure_1": ["figure_1"]}})
+    (found,) = plots.comparisons(tables, {**tier, "figures": {"figure_1": ["figure_1"]}})
     assert found["compared"]
     assert [(row["error"], row["points"]) for row in found["rows"]] == [("test error", 7), ("training error", 7)]
     names = [curve["name"] for curve in found["plot"]["curves"]]
@@ -343,15 +376,38 @@ def test_ours_beside_the_published_points():
 
 
 def test_the_ledger_is_escaped_and_its_markers_are_left_out():
-    html = page.ledger(
-        "# T\n\n## 1. One\n\n<!-- begin: a -->\n| a |\n| --- |\n| <b>1</b> |\n<!-- end: a -->\n\n[x](scaling.md)\n"
-    )
+    found, text = ledger.read_document(DOCUMENT)
+    assert found == "- **One thing.**"
+    html = ledger.html(text, "The first")
     assert "<!--" not in html
     assert "<b>" not in html
-    assert "<h3>1. One</h3>" in html
-    assert "T</h" not in html
-    assert 'href="../../../docs/scaling.md"' in html
+    assert "<h4>One</h4>" in html
+    assert "Verdicts" not in html
+    assert 'href="../../../docs/chapters/../scaling.md"' in html
     assert html.count('class="scroll"') == 1
+    assert ledger.read_document("") == ("", "")
+
+
+def test_each_chapter_has_its_question_its_counts_and_its_ledger(tmp_path):
+    html = rendered(tmp_path)
+    _, text = read(html)
+    for chapter in CHAPTERS:
+        assert f'<h2 id="chapter-{chapter.name}">{chapter.title}</h2>' in html
+        assert text.count(chapter.question) == 2
+    first = html[
+        html.index('<section aria-labelledby="chapter-first">') : html.index(
+            '<section aria-labelledby="chapter-second">'
+        )
+    ]
+    assert "<strong>One thing.</strong>" in first
+    assert re.findall(r'<article class="claim" id="claim-(\d+)"', first) == [str(n) for n in range(0, 45, 2)]
+    assert "<summary>The ledger" in first
+    assert html.count("<summary>The ledger") == 1
+
+
+def test_the_papers_figures_are_those_that_chapters_compare():
+    assert plots.published_figures()["figure_5a"] == "figure_5a_sgd"
+    assert "figure_2_scan" not in plots.published_figures()
 
 
 def test_the_rule_names_a_damaged_figure(repository):

@@ -9,7 +9,7 @@ import pytest
 from conftest import copy_repository
 
 from algoreg.store import records
-from algoreg.tell import page
+from algoreg.tell.page import provenance as page
 
 QUESTION = "from algoreg.store.provenance import commit; import json; print(json.dumps(commit()))"
 

@@ -4,9 +4,10 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, registered_claims, tier_settings
+from conftest import registered_claims, tier_settings
 
-from algoreg.chapters.simulations import ledger as simulations
+from algoreg.chapters.simulations.ledger import figure_4
+from algoreg.chapters.simulations.ledger import figures as passages
 from algoreg.judge import comparison, references, rejudge, snapshots
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import provenance, records
@@ -253,23 +254,22 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
     for point in paper["comparisons"]["figure_4_published"]:
         point.update(inside=False, ratio=2.0)
     paper["comparisons"]["figure_4_published"][3]["ratio"] = 0.25
-    committed = {"standard": standard, "full": paper}
-    lines = report.paper_verdicts(committed, registry).splitlines()
+    lines = report.verdicts_beside(standard, paper, registry).splitlines()
     named = [line.split(" | ")[0].strip("|` ") for line in lines[2:]]
     assert named == [entry["id"] for entry in registry if entry["id"] in {claim["id"] for claim in paper["claims"]}]
     assert {"fig4-projected", "fig4-few-measurements", "fig4-published"} <= set(named)
     assert " | **refuted** | " in lines[2]
     assert lines[2].endswith(f"| supported, {report.number(paper['claims'][0]['estimate'])} |")
-    alone = {"full": {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}}
+    alone = {"comparisons": {"figure_4_published": paper["comparisons"]["figure_4_published"]}}
     worst = paper["comparisons"]["figure_4_published"][3]
-    (line,) = report.published_fits(alone).splitlines()[2:]
+    (line,) = passages.published_fits({"comparisons": {}}, alone).splitlines()[2:]
     at = f"{worst['method']}, m/d = {worst['m_over_d']}"
     assert line == f"| `full` | 4 | 100 | test error | {2 ** (15 / 14):.3f} | 4.000 | {at} | 0 of 14 |"
-    text = report.figure_4_step(committed)
+    text = figure_4.figure_4_step(standard, paper)
     assert f"| projected | mean change | +0.0 % | {25 / len(where):+.1f} % | +0.0 % |" in text
     assert "| projected | largest of a run | 0.0 % | 25.0 % | 0.0 % |" in text
     assert text.endswith("Of the 210 runs 1 ended in another way (fitted, or out of iterations).")
-    assert "runs none ended in another way" in report.figure_4_step({"standard": standard, "full": standard})
+    assert "runs none ended in another way" in figure_4.figure_4_step(standard, standard)
 
 
 def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
@@ -302,19 +302,10 @@ def test_what_the_larger_step_explains_of_figure_3():
         return {"keys": keys, "status": ["budget"] * 2, "test_error": error}
 
     tables = {"figure_1": runs([1.06, 2.08]), "figure_1_paper_step": runs([1.0, 2.0])}
-    text = simulations.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
+    text = passages.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
     assert text.startswith("Ours lie above 2 of the 2 published points, by 8.0 to 10.0 %.")
     assert "the larger step accounts for 5.0 of the 10.0 %; 4.8 % are left." in text
     assert text.endswith("the published point lies inside the prediction interval.")
-
-
-def test_generated_passages_are_up_to_date():
-    committed = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard", "full")}
-    blocks = report.blocks(committed, registered_claims())
-    for name in ("README.md", "docs/deviations.md"):
-        text = (ROOT / name).read_text()
-        assert "<!-- begin:" in text
-        assert report.fill(text, blocks) == text, f"{name}: run tools/write_reference.py"
 
 
 def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):

@@ -11,9 +11,7 @@ rule build_page:
         templates=sorted(
             map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
         ),
-        chapters=sorted(
-            map(str, Path(from_root("docs", "chapters")).glob("[a-z]*.md"))
-        ),
+        chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
     output:
         page=report(
             result("report/index.html"),
@@ -85,7 +83,9 @@ rule compare_with_reference:
         },
         references=[os.path.relpath(path) for path in REFERENCES.values()],
         tolerances=from_root("reference", "tolerances.yaml"),
-        own_tolerances=[os.path.relpath(path) for path in references.tolerance_files(CHAPTERS)],
+        own_tolerances=[
+            os.path.relpath(path) for path in references.tolerance_files(CHAPTERS)
+        ],
     output:
         report=result("verify.txt"),
     log:

@@ -22,7 +22,7 @@ DIVERGED_ABOVE = 1e6
 
 
 def kept(state: State, index: torch.Tensor) -> State:
-    """Return the state of some runs: those with these places, or those that a mask names."""
+    """Return the state of the runs with these places."""
     return {name: tensor[index] for name, tensor in state.items()}
 
 
@@ -118,9 +118,10 @@ class Look:
     @cached_property
     def diverged(self) -> np.ndarray:
         """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is read."""
-        judged = self.train_error if self.has_train_error else self.test_error
-        finite = np.isfinite(judged) & np.isfinite(self.test_error)
-        return ~(finite & (judged < self.batch.diverges_above))
+        # What is not a number is not below anything.
+        if self.has_train_error:
+            return ~((self.train_error < self.batch.diverges_above) & (self.test_error < np.inf))
+        return ~(self.test_error < self.batch.diverges_above)
 
     @cached_property
     def spent(self) -> np.ndarray:
@@ -128,8 +129,8 @@ class Look:
         return self.batch.budgets[self.active] <= self.iteration
 
     def rows(self, mask: np.ndarray) -> torch.Tensor:
-        """Return a mask of the active runs as a tensor, to index theirs with."""
-        return torch.from_numpy(mask).to(self.targets.device)
+        """Return the places of some active runs, given by a mask, as a tensor to index theirs with."""
+        return torch.from_numpy(np.flatnonzero(mask)).to(self.targets.device)
 
 
 class Descent:

@@ -34,8 +34,10 @@ class Progress:
         now = time.monotonic()
         if self.base is None:
             self.base = self._done(look.iteration)
+        if now - self.printed < PROGRESS_SECONDS:
+            return
         good = ~look.diverged
-        if now - self.printed < PROGRESS_SECONDS or not good.any():
+        if not good.any():
             return
         self.printed = now
         rate = (self._done(look.iteration) - self.base) / (now - self.started)

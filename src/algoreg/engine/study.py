@@ -1,8 +1,8 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
-A module of a chapter's folder ``studies`` has ``measure(options, context)``, which returns rows, and literals that are read
-without importing it: ``OPTIONS`` (each as :mod:`algoreg.spec.options` reads it, with ``default`` where there is one), ``CHECKS`` (pairs of a
-condition on options and of what is allowed), ``KEYS`` (the columns that name a row), ``VALUES`` (what is measured).
+A module of a chapter's folder ``studies`` has ``measure(options, context)``, which returns rows, and what is read without
+importing it: the class ``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES``
+(what is measured), each with its meaning (see :mod:`algoreg.spec.columns`).
 
 A study is a plan: it deals its work out to parts (:meth:`Context.part`), and whatever descends in a part is a batch with
 observers (:meth:`Context.descend`). A killed job keeps the rows of its finished parts and what the running one has reached.
@@ -99,7 +99,8 @@ class Context:
                 self.checkpoint.keep(name, descent.save())
 
         descent.run(after=keep)
-        self.checkpoint.keep(name, descent.save())
+        if self.checkpoint.path is not None:
+            self.checkpoint.keep(name, descent.save())
         return descent
 
 

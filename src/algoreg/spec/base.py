@@ -9,7 +9,8 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError, core_schema
@@ -115,19 +116,23 @@ class Strict(BaseModel):
     def _said(cls, error, content):
         """Return an error of pydantic's in our words, those of the field it is in."""
         kind, path, value = error["type"], error["loc"], error["input"]
+        fields = {field.alias or key: field for key, field in cls.model_fields.items()}
+        # Of one of several kinds it was none: which came nearest, and how, is pydantic's guess.
+        if len(path) > 1 and get_origin(getattr(fields.get(path[0]), "annotation", None)) in (Union, UnionType):
+            return _error("allowed", in_words(fields[path[0]]), path[:1], content[path[0]])
         if kind in ("allowed", "together", "unknown", "lacking"):
             return _error(kind, error["ctx"]["said"], path, value)
         if kind in ("extra_forbidden", "invalid_key"):
-            return _error("unknown", ", ".join(cls.model_fields), path, value)
+            return _error("unknown", ", ".join(fields), path, value)
         if kind == "missing":
-            strange = [key for key in map(str, content) if key not in cls.model_fields]
+            strange = [key for key in map(str, content) if key not in fields]
             near = difflib.get_close_matches(path[0], strange, n=1)
             hint = f"; {near[0]} = {show(content[near[0]])} is no key of it" if near and near[0] in content else ""
             return _error("lacking", hint, path, None)
         if not path:
-            needed = [key for key, field in cls.model_fields.items() if field.is_required()]
-            return _error("allowed", f"a mapping with {', '.join(needed or cls.model_fields)}", path, value)
-        return _error("allowed", in_words(cls.model_fields[path[0]]), path[:1], content[path[0]])
+            needed = [key for key, field in fields.items() if field.is_required()]
+            return _error("allowed", f"a mapping with {', '.join(needed or fields)}", path, value)
+        return _error("allowed", in_words(fields[path[0]]), path[:1], content[path[0]])
 
     def _unfit(self, wrong, content):
         """Return an error for what :meth:`wrong` yields; values are shown as they were written."""

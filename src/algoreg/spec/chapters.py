@@ -185,14 +185,13 @@ def load_chapters(names=None):
                 chosen.append(load_chapter(name, folder))
             except SettingsError as error:
                 found += error.problems
-    found += [] if found else _shared(chosen)
     if found:
         raise SettingsError(found)
     return sorted(chosen, key=lambda chapter: (chapter.order, chapter.name))
 
 
-def _shared(chapters):
-    """Return lines for what the chapters have together: names that stand in two of them, papers that are not listed."""
+def clashes(chapters):
+    """Return lines for what does not fit between chapters of one tier: names in two of them, papers that are not listed."""
     found, owners = [], {}
     for chapter in chapters:
         listed = references(chapter.folder)
@@ -227,6 +226,13 @@ def references(folder=None):
         elif file is files[0]:
             raise SettingsError([f"{shown(file)}: cannot be read: it lists the papers"])
     return keys
+
+
+def curve_columns(name):
+    """Return the columns of a published curve's file."""
+    (chapter,) = [chapter for chapter in load_chapters() if name in chapter.published]
+    with open(chapter.folder / "published" / f"{name}.csv", encoding="utf-8") as file:
+        return set(file.readline().strip().split(","))
 
 
 def tiers_of(entry):

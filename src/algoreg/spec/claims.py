@@ -21,7 +21,7 @@ from algoreg.spec.base import (
     text,
     words,
 )
-from algoreg.spec.chapters import references, tiers_of
+from algoreg.spec.chapters import load_chapters, references, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.plan import judged, study_options
 
@@ -178,13 +178,16 @@ def registry_problems(chapters):
 def _missing_sizes(entries, chapters):
     """Yield the claims that list a tier for which one of their tables has no size."""
     sizes = {}
-    for chapter in chapters:
+    for chapter in [*load_chapters(), *chapters]:
         for section in ("experiments", "studies"):
             for table, entry in chapter.experiments.get(section, {}).items():
                 sizes[table] = tiers_of(entry)
     for entry in entries:
         for table in entry["experiments"]:
-            lacking = [tier for tier in entry["tiers"] if table in sizes and tier not in sizes[table]]
+            if table not in sizes:
+                yield (entry["id"], "experiments"), unknown(table, sizes, "experiment or study")
+                continue
+            lacking = [tier for tier in entry["tiers"] if tier not in sizes[table]]
             if lacking:
                 has = ", ".join(sizes[table])
                 yield (

@@ -9,6 +9,7 @@ from algoreg import sources
 from algoreg.sources import module_names
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
+from algoreg.spec.chapters import curve_columns
 from algoreg.spec.grids import END, SELECTORS, own_iteration, paper_iterations
 from algoreg.spec.messages import problems, unknown, wrong
 from algoreg.spec.plan import recorded_by, selected_runs, step_factor, study_options
@@ -254,8 +255,8 @@ def _comparison(tier, experiment, published, path):
             f" = {show(experiment['compare'])}: published {curve} is of d = {published[curve]}; "
             f"this table has d = {', '.join(map(str, sorted(sizes)))}",
         )
-    if "scan" in experiment and curve != "figure_2":
-        yield (*path, "published"), wrong(curve, "figure_2 with scan")
+    elif "scan" in experiment and not {"iteration", "alpha_label"} <= curve_columns(curve):
+        yield (*path, "published"), wrong(curve, "a curve along iterations and by alpha_label, with scan")
 
 
 def _points(points, path):

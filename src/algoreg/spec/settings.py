@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from algoreg import sources
-from algoreg.spec.chapters import compose, load_chapters, places
+from algoreg.spec.chapters import clashes, compose, load_chapters, places
 from algoreg.spec.claims import exponent_problems, registry_problems
-from algoreg.spec.experiments import entry_problems
+from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
 from algoreg.spec.messages import in_file, lines, non_finite, problems
@@ -13,22 +13,27 @@ from algoreg.spec.tier import Tier
 
 
 def check_tier(tier, where):
-    """Refuse the complete settings of a tier with everything that is wrong with its entries.
+    """Return the complete settings of a tier, or refuse them with everything that is wrong.
 
     Parameters
     ----------
     tier : mapping
         As :func:`algoreg.spec.chapters.compose` makes it.
-    where : callable
-        Returns ``file: key`` of a path, see :func:`algoreg.spec.chapters.places`.
+    where : str or callable
+        The file of all of it, or what returns ``file: key`` of a path, see :func:`algoreg.spec.chapters.places`.
 
     Raises
     ------
     SettingsError
+        With all problems.
     """
-    found = lines(entry_problems(tier), where) or lines(unfit(tier, published_sizes()), where)
+    where = in_file(where) if isinstance(where, str) else where
+    own = {key: value for key, value in tier.items() if key not in SECTIONS}
+    found = lines([*(non_finite(own) or problems(Tier, own)), *entry_problems(tier)], where)
+    found = found or lines(unfit(tier, published_sizes()), where)
     if found:
         raise SettingsError(found)
+    return tier
 
 
 def complete_tier(content, file):
@@ -49,13 +54,10 @@ def complete_tier(content, file):
     found = lines(non_finite(content) or problems(Tier, content), in_file(shown(file)))
     if found:
         raise SettingsError(found)
-    found = _twice()
-    if found:
-        raise SettingsError(found)
     chapters = chosen_chapters(content)
-    tier = compose(content, chapters)
-    check_tier(tier, places(tier, shown(file), chapters))
-    return tier
+    if found := [*_twice(), *clashes(chapters)]:
+        raise SettingsError(found)
+    return check_tier(compose(content, chapters), places(content, shown(file), chapters))
 
 
 def _twice():

@@ -246,7 +246,9 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
 def _require_digests(code: Any) -> None:
     """Stop a job that loaded code which its rule's digests do not hold: an edit of it would not rerun the job."""
     package = __name__.partition(".")[0]
-    loaded = {name for name in sys.modules if name.partition(".")[0] == package}
+    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == package}
+    # A folder without an __init__.py is a module without a file.
+    loaded = {name for name, module in modules.items() if getattr(module, "__file__", None)}
     if loaded - set(code):
         raise RuntimeError(
             f"{', '.join(sorted(loaded - set(code)))}: loaded, but the rule's digests of code do not hold it: "

@@ -1,7 +1,6 @@
 """Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in full."""
 
 import json
-import re
 
 from algoreg import sources
 from algoreg.judge.claims import SIGNS, criterion, exact
@@ -179,10 +178,3 @@ def documents(references, entries):
             texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers)
         texts[f"{FOLDER}/README.md"] = overview_document(references, entries, ledgers)
     return texts
-
-
-def read_document(text):
-    """Return what was found, and the ledger, of a chapter's page, as Markdown."""
-    found = re.search(r"^## What was found\n(.*?)^## Verdicts", text, re.MULTILINE | re.DOTALL)
-    _, _, ledger = text.partition("\n## Ledger\n")
-    return found[1].strip() if found else "", ledger.strip()

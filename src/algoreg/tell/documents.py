@@ -9,6 +9,7 @@ from algoreg import sources
 from algoreg.judge import references
 from algoreg.spec import options, schemas, settings
 from algoreg.spec.base import in_words
+from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.store import tables
 from algoreg.tell import claim_documents, report
@@ -96,13 +97,10 @@ def _docstring(folder, module, function):
     return ""
 
 
-def tables_document(tiers):
-    """Return ``docs/tables.md``, the data dictionary: every table of every tier with its columns, and claims.json.
+def _named(tiers):
+    """Return the tables of all tiers by kind: those of runs by columns, compared, scanned, those of studies by study.
 
-    Parameters
-    ----------
-    tiers : mapping of str to mapping
-        Settings by tier.
+    Each is a mapping to the tiers that have the table, by the table's name.
     """
     runs, compared, scanned, studies = {}, {}, {}, {}
     for tier, content in tiers.items():
@@ -112,23 +110,50 @@ def tables_document(tiers):
             elif "compare" in block:
                 compared.setdefault(name, []).append(tier)
             else:
-                columns = tuple(tables.columns(block))
-                runs.setdefault(columns, {}).setdefault(name, []).append(tier)
+                runs.setdefault(tuple(tables.columns(block)), {}).setdefault(name, []).append(tier)
         for name, block in content.get("studies", {}).items():
             studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
+    return runs, compared, scanned, studies
+
+
+def _study_lines(study, names):
+    """Return what the data dictionary says of a study: what it measures, its tables, columns and options."""
+    keys, values = (list(sources.module_literal("studies", study, part)) for part in ("KEYS", "VALUES"))
+    lines = ["", f"#### {study}", "", f"{sources.module_title('studies', study)}."]
+    said = _docstring("studies", study, "measure").removeprefix("Return ").rstrip(".:")
+    if said:
+        lines += ["", f"{said[:1].upper()}{said[1:]}."]
+    lines += ["", f"Tables: {_listed(names)}."]
+    lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
+    lines += [_columns([*keys, *values, "status"], columns_of(study))]
+    rows = []
+    for key, field in options.of_study(study).model_fields.items():
+        default = "–" if field.is_required() else code(field.default)
+        rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
+    return [*lines, "", report.markdown(["option", "allowed", "default"], rows)]
+
+
+def tables_document(tiers):
+    """Return ``docs/tables.md``, the data dictionary: every table of every tier with its columns, and claims.json.
+
+    Parameters
+    ----------
+    tiers : mapping of str to mapping
+        Settings by tier.
+    """
+    runs, compared, scanned, studies = _named(tiers)
+    source = "the chapters' experiments.yaml, the literals of their studies, or src/algoreg/spec/columns.py"
     lines = [
-        GENERATED.format(
-            source="the tier files, the literals of the modules in src/algoreg/studies, or src/algoreg/columns.py"
-        ),
+        GENERATED.format(source=source),
         "# Tables",
         "",
-        "A data dictionary of `results/<tier>/tables/*.csv` and of `claims.json`. Tables are tidy: one row per run, or per run and "
-        "iteration. Empty cells are values that are not defined (a run that diverged or had ended). Numbers have nine digits. "
-        "In brackets: the tiers that have the table.",
+        "A data dictionary of `results/<tier>/tables/*.csv` and of `claims.json`. Tables are tidy: one row per run,\n"
+        "or per run and iteration. Empty cells are values that are not defined (a run that diverged or had ended).\n"
+        "Numbers have nine digits. In brackets: the tiers that have the table.",
         "",
         "## Runs",
         "",
-        "Recorded descents in the paper's units, one table per experiment of a tier file.",
+        "Recorded descents in the paper's units, one table per experiment.",
     ]
     for columns, names in runs.items():
         lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
@@ -143,25 +168,17 @@ def tables_document(tiers):
         lines += ["", f"`{name}` ({', '.join(found)}): one row per published curve, α of ours and stretch of time."]
         lines += ["", _columns(SCANNED, COMPARISON_COLUMNS)]
     lines += ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
-    for study, names in sorted(studies.items()):
-        keys, values = (list(sources.module_literal("studies", study, part)) for part in ("KEYS", "VALUES"))
-        lines += ["", f"### {study}", "", f"{sources.module_title('studies', study)}."]
-        said = _docstring("studies", study, "measure").removeprefix("Return ").rstrip(".:")
-        if said:
-            lines += ["", f"{said[:1].upper()}{said[1:]}."]
-        lines += ["", f"Tables: {_listed(names)}."]
-        lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
-        lines += [_columns([*keys, *values, "status"], columns_of(study))]
-        rows = []
-        for key, field in options.of_study(study).model_fields.items():
-            default = "–" if field.is_required() else code(field.default)
-            rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
-        lines += ["", report.markdown(["option", "allowed", "default"], rows)]
+    modules = sources.modules("studies")
+    for chapter in load_chapters():
+        own = sorted(study for study in studies if sources.chapter_of(modules[study]) == chapter.name)
+        lines += ["", f"### {chapter.title}"] if own else []
+        for study in own:
+            lines += _study_lines(study, studies[study])
     lines += [
         "",
         "## claims.json",
         "",
-        "An array in the registry's order; a field is null where it does not apply.",
+        "An array in the order of chapters; a field is null where it does not apply.",
         "",
     ]
     lines += [report.markdown(["field", "meaning"], [[f"`{name}`", text] for name, text in FIELDS.items()])]

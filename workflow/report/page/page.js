@@ -5,20 +5,24 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
 
-  // The claims table: filter by verdict and by source, sort by any column.
+  // The claims table: filter by verdict, chapter and source, sort by any column; chapters have headings in their own order.
   const body = byId("table").tBodies[0];
-  const rows = [...body.rows];
+  const groups = [...body.querySelectorAll(".group")];
+  const rows = [...body.rows].filter((row) => !groups.includes(row));
+  const filters = ["verdict", "chapter", "source"];
+  let grouped = true;
   const filter = () => {
-    const verdict = byId("by-verdict").value, source = byId("by-source").value;
+    const wanted = filters.map((name) => [name, byId(`by-${name}`).value]).filter(([, value]) => value);
     let count = 0;
     for (const row of rows) {
-      row.hidden = !((!verdict || row.dataset.verdict === verdict) && (!source || row.dataset.source === source));
+      row.hidden = !wanted.every(([name, value]) => row.dataset[name] === value);
       count += !row.hidden;
     }
+    for (const group of groups) group.hidden = !grouped || !rows.some((row) => !row.hidden && row.dataset.chapter === group.dataset.chapter);
     byId("shown").textContent = `${count} of ${rows.length} shown`;
     byId("none").hidden = count > 0;
   };
-  for (const id of ["by-verdict", "by-source"]) byId(id).addEventListener("change", filter);
+  for (const name of filters) byId(`by-${name}`).addEventListener("change", filter);
   document.querySelector(".filters").addEventListener("reset", () => setTimeout(filter));
   const key = (row, name) => {
     const text = name === "verdict" ? row.dataset.sortedVerdict : row.dataset[name];
@@ -39,7 +43,10 @@
         const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
         return sign * order || a.dataset.order - b.dataset.order;
       });
+      grouped = name === "order" && !down;
       body.append(...rows);
+      if (grouped) for (const group of groups) group.hidden = false, rows.find((row) => row.dataset.chapter === group.dataset.chapter)?.before(group);
+      filter();
     });
   }
 

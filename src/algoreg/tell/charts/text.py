@@ -14,7 +14,9 @@ SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets
 
 
 def number(value):
-    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten."""
+    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten; a dash for none."""
+    if not np.isfinite(value):
+        return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.5g}"
     digits, power = f"{value:.1e}".split("e")

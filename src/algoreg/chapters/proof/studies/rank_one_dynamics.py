@@ -120,7 +120,7 @@ def step_needs(before, after, moved, step):
 class Needs(Observer):
     """The δ that the worst step of every run needs in each inequality, by two splits; sees the first runs of a batch alone.
 
-    Memory: ``<split>.<inequality>``, shape (n,), each the largest over the steps that count.
+    Memory: of every split, shape (inequalities, n), the largest over the steps that count.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ class Needs(Observer):
 
     def prepare(self, batch):
         """Begin with no step that counts."""
-        none = torch.full((len(self.directions["planted"]),), -math.inf).to(batch.targets)
-        self.memory = {f"{split}.{name}": none.clone() for split in self.directions for name in INEQUALITIES}
+        none = torch.full((len(INEQUALITIES), len(self.directions["planted"])), -math.inf).to(batch.targets)
+        self.memory = {split: none.clone() for split in self.directions}
 
     def moments(self, last):
         """Return all iterations."""
@@ -151,10 +151,9 @@ class Needs(Observer):
         rows, runs = look.rows(here), torch.from_numpy(look.active[here]).to(look.targets.device)
         u, mu, u_next = look.before["factor"][rows], look.state["pull"][rows], look.state["factor"][rows]
         for split, directions in self.directions.items():
-            for name, (value, counts) in self._step(u, mu, u_next, directions[runs]).items():
-                value = torch.where(counts, value, -math.inf)
-                worst = self.memory[f"{split}.{name}"]
-                worst[runs] = torch.maximum(worst[runs], value)
+            found, worst = self._step(u, mu, u_next, directions[runs]), self.memory[split]
+            values, counts = (torch.stack([found[name][k] for name in INEQUALITIES]) for k in (0, 1))
+            worst[:, runs] = torch.maximum(worst[:, runs], torch.where(counts, values, -math.inf))
 
     def _step(self, u, mu, u_next, along):
         """Return what a step needs and where it counts, by inequality."""
@@ -218,7 +217,11 @@ def _rows(options, context, number, regime, m, breadth):
         own = {"start": "scaled" if place < count else "one", "target": run["target"], "alpha": run["alpha"]}
         measured = [("planted", "final_error", errors[place])]
         if place < count:
-            measured += [(*key.split("."), float(values[place])) for key, values in seen.memory.items()]
+            measured += [
+                (split, name, float(values[k, place]))
+                for split, values in seen.memory.items()
+                for k, name in enumerate(INEQUALITIES)
+            ]
         for split, name, needed in measured:
             names = {"inequality": name, "split": split, "status": status}
             rows.append(shared | own | names | _ratios(name, needed, (low, up), step, status == "diverged"))

@@ -1,0 +1,51 @@
+"""Markdown of the documents as HTML of the page: escaped, links from where the page lies, tables that scroll."""
+
+import re
+
+import mistune
+
+# Where the chapters' pages lie, seen from results/<tier>/report.
+DOCUMENTS = "../../../docs/chapters/"
+
+
+class _Ledger(mistune.HTMLRenderer):
+    """Headings below the page's own, links from where the page lies, tables that can be scrolled by keyboard."""
+
+    def __init__(self):
+        super().__init__(escape=True)
+
+    def heading(self, text, level, **attributes):
+        """Return a heading two levels further down: the chapter and its ledger have headings of the page's own."""
+        return f"<h{level + 2}>{text}</h{level + 2}>\n"
+
+    def link(self, text, url, title=None):
+        """Return a link; one that is relative to the chapters' pages is made relative to the report page."""
+        return super().link(text, url if re.match(r"[a-z]+:|#|/", url) else DOCUMENTS + url, title)
+
+
+def html(text, name=""):
+    """Return Markdown as HTML, escaped; markers of generated blocks are left out.
+
+    Parameters
+    ----------
+    text : str
+        Of a chapter's page.
+    name : str
+        What its tables belong to, for those who hear them.
+    """
+    convert = mistune.create_markdown(renderer=_Ledger(), plugins=["table"])
+    shown = convert(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
+    count = iter(range(1, 10_000))
+
+    def scrolled(_):
+        label = f"{name}: table {next(count)} of the ledger"
+        return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+
+    return re.sub(r"<table>", scrolled, shown).replace("</table>", "</table></div>")
+
+
+def read_document(text):
+    """Return what was found, and the ledger, of a chapter's page, as Markdown."""
+    found = re.search(r"^## What was found\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    _, _, ledger = text.partition("\n## Ledger\n")
+    return found[1].strip() if found else "", ledger.strip()

@@ -1,0 +1,165 @@
+"""The page from its parts."""
+
+import base64
+import gzip
+import hashlib
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from algoreg import sources
+from algoreg.judge.claims import NOT_JUDGED
+from algoreg.tell.page.ledger import html, read_document
+from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
+from algoreg.tell.page.provenance import lineage, machine, provenance, seconds
+from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, show, texts
+from algoreg.tell.papers import paper
+from algoreg.tell.wording import slack, verdicts_of
+
+
+def plotting_library(code):
+    """Return plotly.js, compressed (gzip, base64): a third of its size, unpacked by the browser when it is needed."""
+    return base64.b64encode(gzip.compress(code.encode(), 9, mtime=0)).decode()
+
+
+def security_policy(*scripts):
+    """Return the page's content security policy: these scripts by hash, styles, embedded pictures, and nothing else.
+
+    Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything here.
+    """
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _shown(claim, claims, entry, pictures, tier, results):
+    """Return what the page shows of a claim: its fields, texts, axis, figure and provenance."""
+    figure = Path(claim["figure"]).name if claim["figure"] else None
+    if figure is not None and figure not in pictures:
+        raise ValueError(f"claim {claim['id']}: figure {figure} is missing: tier {tier['tier']} does not draw it")
+    inputs = entry.get("experiments", []) if claim["verdict"] != NOT_JUDGED else []
+    paths = [path for table in inputs for path in lineage(tier, table)]
+    word, sign, _ = VERDICTS[claim["verdict"]]
+    return {
+        **claim,
+        "word": word,
+        "sign": sign,
+        "said": texts(claim, verdicts_of(claims)),
+        "slack": slack(claim),
+        "axis": interval_axis(claim),
+        "picture": pictures.get(figure),
+        "cited": paper(claim["paper"]),
+        "tiers": entry.get("tiers", []),
+        "tables": inputs,
+        "provenance_of": provenance(results, [*paths, f"claims/{claim['id']}.json"]),
+        "order": list(VERDICTS).index(claim["verdict"]),
+    }
+
+
+def _figure_chapter(name):
+    return sources.chapter_of(sources.decorated("figures", "drawing")[name].module)
+
+
+def _chapter(chapter, claims, missing, published, document):
+    """Return what the page shows of a chapter; ``document`` is its page in the documents, empty where it has none."""
+    found, ledger = read_document(document)
+    own = [claim for claim in claims if claim["chapter"] == chapter.name]
+    lacking = [entry for entry in missing if entry["chapter"] == chapter.name]
+    return {
+        "name": chapter.name,
+        "title": chapter.title,
+        "question": chapter.question,
+        "papers": [paper(key) for key in chapter.papers],
+        "claims": own,
+        "missing": lacking,
+        "counts": [row for row in headline(own, lacking) if row[-1]],
+        "published": [one for one in published if _figure_chapter(one["name"]) == chapter.name],
+        "found": Markup(html(found)),
+        "ledger": Markup(html(ledger, chapter.title)),
+    }
+
+
+def _environment(templates):
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(show=show, seconds=seconds)
+    return environment
+
+
+def render(results, registry, claims, tier, tables, templates, chapters, documents):
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    results : pathlib.Path
+        ``results/<tier>``: figures, recorded eigenvalues and sidecars are read from it.
+    registry : list of mapping
+        The entries of all claims; those without a verdict are shown as missing.
+    claims : list of mapping
+        The content of ``claims.json``.
+    tier : mapping
+        Its settings.
+    tables : mapping of str to pandas.DataFrame
+        Every table of the tier.
+    templates : path
+        The folder with ``page.html`` and its parts, ``page.css`` and ``page.js``.
+    chapters : list of algoreg.spec.chapters.Chapter
+        Those of the tier, in their order.
+    documents : mapping of str to str
+        The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
+
+    Raises
+    ------
+    algoreg.store.records.DamagedResult
+        If a figure is missing or damaged; the message names it.
+    ValueError
+        If a claim names a figure that the tier does not draw.
+    """
+    from plotly.offline import get_plotlyjs
+
+    results, folder = Path(results), Path(templates)
+    pictures = {
+        name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]
+    }
+    entries = {entry["id"]: entry for entry in registry}
+    shown = [_shown(claim, claims, entries.get(claim["id"], {}), pictures, tier, results) for claim in claims]
+    missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
+    everything = sorted(
+        str(path.relative_to(results / "provenance").with_suffix(""))
+        for path in (results / "provenance").rglob("*.json")
+        if path.parts[-2] != "report"
+    )
+    published = comparisons(tables, tier)
+    panels, signal = spectra(results, tier), dynamics(tables, tier)
+    script, plotly = (folder / "page.js").read_text(encoding="utf-8"), get_plotlyjs()
+    return (
+        _environment(folder)
+        .get_template("page.html")
+        .render(
+            tier=tier["tier"],
+            headline=headline(claims, missing),
+            found=Markup(html(read_document(documents.get("README", ""))[0])),
+            chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
+            total=len(claims) + len(missing),
+            sources=list(dict.fromkeys(entry["source"] for entry in [*claims, *missing])),
+            pictures=pictures,
+            panels=panels,
+            signal=signal,
+            data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
+            whole=provenance(results, everything),
+            machine=machine(results),
+            style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            library=plotting_library(plotly),
+            policy=Markup(security_policy(script, plotly)),
+        )
+    )

@@ -1,0 +1,133 @@
+"""Verdicts as the page shows them: words, signs, counts, and where an interval lies against its margin."""
+
+import math
+import re
+
+from algoreg.judge.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
+from algoreg.tell.wording import Said, apart, say
+
+# In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
+VERDICTS = {
+    SUPPORTED: ("supported", "✓", "the whole 95 % interval lies on the claimed side of the margin"),
+    REFUTED: ("refuted", "✗", "the whole 95 % interval lies on the other side"),
+    INCONCLUSIVE: ("inconclusive", "≈", "the interval straddles the margin"),
+    NOT_JUDGED: ("not judged", "○", "this tier lacks the runs"),
+    INVALID: ("invalid", "!", "a control came out wrong: the judge is at fault"),
+}
+MISSING = ("missing", "?", "the registry has it, the results do not")
+# Where the largest of several positive numbers is so many times the smallest, their axis is logarithmic.
+LOG_AXIS_RATIO = 20
+# A control further away from the interval than so many times its axis is shown as an arrow at the edge.
+FAR = 2.0
+
+
+def show(value):
+    """Return a number as the page prints it, four digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def texts(claim, verdicts=None):
+    """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers, four digits and more."""
+    plain = vars(say(claim, verdicts, digits=4))
+    numbers = ("estimate", "interval", "needed", "control", "positive_control")
+    return Said(**{key: minus(text) if key in numbers else text for key, text in plain.items()})
+
+
+def minus(text):
+    """Return text with minus signs before its numbers in the place of hyphens."""
+    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
+
+
+def headline(claims, missing=()):
+    """Return (verdict, word, sign, meaning, number of claims) of every verdict to show, in a fixed order.
+
+    The three verdicts and ``not-judged`` are always there; ``invalid`` and missing claims only if there are any.
+    """
+    counts = {name: sum(claim["verdict"] == name for claim in claims) for name in VERDICTS}
+    rows = [(name, *VERDICTS[name], count) for name, count in counts.items() if count or name != INVALID]
+    return rows + ([("missing", *MISSING, len(missing))] if missing else [])
+
+
+def _ticks(low, high, log):
+    if log:
+        found = [
+            b * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for b in (1, 3)
+        ]
+        found = [tick for tick in found if low <= tick <= high]
+        return found if len(found) <= 7 else [tick for tick in found if f"{tick:e}"[0] == "1"]
+    raw = (high - low) / 4
+    unit = 10.0 ** math.floor(math.log10(raw))
+    step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= raw)
+    return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def interval_axis(claim):
+    """Return where a claim's estimate, interval, margin and controls lie on an axis, in percent of its width.
+
+    Parameters
+    ----------
+    claim : mapping
+        An entry of ``claims.json``.
+
+    Returns
+    -------
+    dict or None
+        None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
+        (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1: beyond
+        which edge), ``text`` and ``label``; ``log`` tells the scale; ``words`` says all of it.
+    """
+    if claim["estimate"] is None or claim["ci_low"] is None:
+        return None
+    own = [claim["ci_low"], claim["ci_high"], claim["estimate"], claim["margin"]]
+    log = min(own) > 0 and max(own) > LOG_AXIS_RATIO * min(own)
+    scale = math.log10 if log else float
+    controls = _controls(claim)
+    low, high = _ends([scale(value) for value in own], [scale(c[1]) for c in controls if not log or c[1] > 0])
+
+    def at(value):
+        return round(100 * (scale(value) - low) / (high - low), 2)
+
+    margin = at(claim["margin"])
+    drawn = [_mark(claim, *control, -1.0 if log and control[1] <= 0 else at(control[1])) for control in controls]
+    said = texts(claim)
+    edge = f"; {said.edge}" if said.edge else ""
+    words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
+    ends = (10.0**low, 10.0**high) if log else (low, high)
+    return {
+        "low": at(claim["ci_low"]),
+        "high": at(claim["ci_high"]),
+        "estimate": at(claim["estimate"]),
+        "margin": margin,
+        "zone": (margin, 100 - margin) if claim["direction"] == "above" else (0, margin),
+        "ticks": [(at(tick), minus(f"{tick:.6g}")) for tick in _ticks(*ends, log)],
+        "controls": drawn,
+        "log": log,
+        "words": words + "".join(f"; {mark['text']}" for mark in drawn),
+    }
+
+
+def _controls(claim):
+    """Return (name, estimate, verdict) of the controls that have an estimate."""
+    names = {"control": "control", "positive_control": "positive control"}
+    return [
+        (name, claim[f"{key}_estimate"], claim[f"{key}_verdict"])
+        for key, name in names.items()
+        if claim[f"{key}_estimate"] is not None
+    ]
+
+
+def _ends(own, others):
+    """Return both ends of an axis that shows its own values, and of others those that are not far away."""
+    span = (max(own) - min(own)) or abs(max(own)) or 1.0
+    near = [value for value in others if min(own) - FAR * span <= value <= max(own) + FAR * span]
+    low, high = min([*own, *near]), max([*own, *near])
+    pad = 0.12 * ((high - low) or span)
+    return low - pad, high + pad
+
+
+def _mark(claim, name, value, outcome, position):
+    """Return how a control at a position in percent is marked: there, or at the edge beyond which it lies."""
+    off = -1 if position < 0 else 1 if position > 100 else 0
+    beyond = " (beyond the axis)" if off else ""
+    text = f"{name} {minus(apart([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
+    return {"at": min(max(position, 1.2), 98.8), "off": off, "label": name, "text": text}

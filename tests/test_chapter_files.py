@@ -1,0 +1,222 @@
+"""Chapters: what their files may say, what is refused by name, and where a message says that a value is to be edited."""
+
+import os
+import shutil
+
+import pytest
+import yaml
+from conftest import CHAPTERS, ROOT, TIERS
+
+from algoreg import sources
+from algoreg.judge import claims
+from algoreg.spec import chapters, settings
+from algoreg.spec.claims import registry_problems
+from algoreg.spec.files import SettingsError
+
+OURS = ROOT / "src" / "algoreg" / "chapters"
+SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+
+
+def simulations(folder, file, old, new):
+    """Return the chapter of the simulations with one text of a file replaced."""
+    for path in (OURS / "simulations").glob("*.yaml"):
+        shutil.copyfile(path, folder / path.name)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    return chapters.load_chapter("simulations", folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("id: fig1-published", "id: fig1-initialisation", "fig1-initialisation: used twice"),
+        ("name: smallest_gain", "name: largest_gain", 'estimand.name = "largest_gain": unknown estimand; allowed are'),
+        ("direction: above", "direction: up", "allowed is above or below"),
+        ("margin: 0.1", "margin: 1e-1", "write 1.0e-1"),
+        (
+            "estimand: {table: figure_3_large_start}",
+            "estimand: {table: figure_9}",
+            'control.estimand.table = "figure_9": unknown experiment of this claim; allowed are figure_3, figure_3_large_start',
+        ),
+        ("  kind: trend", "  knd: trend", "unknown key"),
+        (
+            "estimand: {shift: 1}",
+            "estimand: {shfit: 1}",
+            "control.estimand.shfit = 1: unknown parameter; allowed are",
+        ),
+        ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_1_d200, figure_2"),
+        ("table: figure_1, error: test_error}", "error: test_error}", "estimand.table is missing"),
+        (
+            "  table: figure_1\n",
+            "  table: figure_2\n",
+            'table = "figure_2": allowed is one of its experiments, figure_1, figure_1_early',
+        ),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  remedy: fig1\n",
+            'claims.yaml: fig1-initialisation.remedy = "fig1": unknown claim, or the same; allowed are fig1-published, fig1-published-inside',
+        ),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  remedy: fig1-initialisation\n",
+            'fig1-initialisation.remedy = "fig1-initialisation": unknown claim, or the same; allowed are fig1-published',
+        ),
+        (
+            "  table: figure_1\n",
+            "  table: figure_1\n  deterministic: true\n",
+            "deterministic = true: allowed is a text",
+        ),
+    ],
+)
+def test_bad_registry(tmp_path, old, new, line):
+    found = registry_problems([simulations(tmp_path, "claims.yaml", old, new)])
+    assert any(line in one for one in found), found
+
+
+def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
+    more = "  table: figure_1\n  remedy: fig1-published\n  deterministic: no random number is in it\n"
+    chapter = simulations(tmp_path, "claims.yaml", "  table: figure_1\n", more)
+    assert not registry_problems([chapter])
+    entry = {**chapter.claims[0], "chapter": "simulations"}
+    judged = claims.judge(entry, None, {}, 0)
+    assert (judged["remedy"], judged["deterministic"]) == ("fig1-published", "no random number is in it")
+
+
+@pytest.fixture
+def own_chapter(tmp_path, monkeypatch):
+    """Return a function that lets the package find a chapter of one's own: the tests' ``tiny``, under any name, with texts replaced."""
+
+    def forget():
+        for cached in (
+            sources.chapters,
+            sources.modules,
+            sources.chapter_modules,
+            sources.decorated,
+            chapters.references,
+        ):
+            cached.cache_clear()
+
+    def make(*changes, name="tiny"):
+        folder = tmp_path / "own" / name
+        shutil.copytree(CHAPTERS / "tiny", folder, dirs_exist_ok=True)
+        for file, old, new in changes:
+            text = (folder / file).read_text()
+            assert old in text, (file, old)
+            (folder / file).write_text(text.replace(old, new))
+        chapters.load_chapter.cache_clear()
+        forget()
+        return folder
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(sources.CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
+    yield make
+    monkeypatch.undo()
+    chapters.load_chapter.cache_clear()
+    forget()
+
+
+def refused(**tier):
+    """Return the lines with which settings and claims are refused."""
+    lines, names = [], tier.get("chapters")
+    for read in (lambda: settings.complete_tier({**SMOKE, **tier}, "tier.yaml"), lambda: settings.load_claims(names)):
+        try:
+            read()
+        except SettingsError as error:
+            lines += error.problems
+    return lines
+
+
+def test_a_chapter_of_ones_own_is_taken(own_chapter):
+    own_chapter()
+    assert not refused(chapters=["tiny"])
+    assert {claim["chapter"] for claim in settings.load_claims(["tiny"])} == {"tiny"}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("claims.yaml", None, "[]\n"), "own/tiny/claims.yaml: has no claim; a chapter has at least one"),
+        (("chapter.yaml", "li2018", "ma2018"), 'own/tiny/chapter.yaml: papers = "ma2018": unknown paper; allowed are li2018'),
+        (("chapter.yaml", "order:", "ordre:"), "own/tiny/chapter.yaml: order is missing; ordre ="),
+        (("claims.yaml", "paper: li2018", "paper: ma2018"), 'paper = "ma2018": unknown paper; allowed are li2018'),
+        (("chapter.yaml", None, "- 1\n"), "own/tiny/chapter.yaml: (the whole file) = [1]: allowed is a mapping with title"),
+        (("experiments.yaml", None, "studies: {a: {study: rip}}\n"), "own/tiny/experiments.yaml: studies.a = {}: allowed is a mapping with either sizes or tiers"),
+        (("experiments.yaml", None, "studies: {a: {tiers: [smoke, large]}}\n"), 'studies.a.tiers = ["smoke", "large"]: allowed is a list of smoke, quick, standard, full'),
+        (("experiments.yaml", None, "studies: {a: {sizes: {large: {d: 2}}}}\n"), 'studies.a.sizes.large = {"d": 2}: allowed is a size of smoke, quick, standard, full'),
+        (("experiments.yaml", None, "studies: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'studies.a.sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
+        (("experiments.yaml", None, "studys: {}\n"), "own/tiny/experiments.yaml: studys = {}: unknown key; allowed are grids, problems, descents"),
+        (("experiments.yaml", None, "studies: [a]\n"), "own/tiny/experiments.yaml: studies: allowed is a mapping of entries"),
+        (("experiments.yaml", None, "a: [1\n"), "own/tiny/experiments.yaml: not valid YAML"),
+        (("experiments.yaml", None, "studies: {rip: {study: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: studies.rip: /"),
+        (("experiments.yaml", None, "problems: {gaussian: {tiers: [full]}}\n"), "problems.gaussian: "),
+    ],
+)  # fmt: skip
+def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
+    file, old, new = change
+    folder = own_chapter(*([change] if old else []))
+    if old is None:
+        (folder / file).write_text(new)
+    assert any(line in one for one in refused()), refused()
+
+
+def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
+    own_chapter(name="proof")
+    ours = sources.chapters()["proof"]
+    (line,) = {one for one in refused() if "proof" in one}
+    assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
+
+
+def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
+    lines = refused(chapters=["prof"])
+    assert set(lines) == {"chapters = prof: allowed are networks, proof, remarks, simulations, theorem"}
+
+
+def test_a_claim_in_two_chapters_and_one_without_a_size_are_refused(own_chapter):
+    folder = own_chapter()
+    own = yaml.safe_load((folder / "claims.yaml").read_text())
+    taken = settings.load_claims(["proof"])[0]["id"]
+    own[0]["id"] = taken
+    (folder / "claims.yaml").write_text(yaml.safe_dump(own))
+    chapters.load_chapter.cache_clear()
+    assert any(f"{taken}: used twice; the other is in " in line for line in refused()), refused()
+    chapter = chapters.load_chapter("proof", OURS / "proof")
+    entry = {**chapter.claims[0], "tiers": ["quick", "full"], "experiments": ["rip", "rip_rank_one"], "table": "rip"}
+    found = registry_problems([chapters.Chapter(**{**vars(chapter), "claims": [entry]})])
+    assert any(
+        f"{entry['id']}.tiers = " in one and "rip_rank_one has no size for quick, only for standard, full" in one
+        for one in found
+    )
+
+
+def test_a_message_names_the_file_and_the_place_where_a_value_stands(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = chapters.load_chapters(["proof"])
+    where = chapters.places({"tier": "quick"}, "config/quick.yaml", found)
+    own = "src/algoreg/chapters/proof/experiments.yaml: studies"
+    assert where(("studies", "rip", "options", "d")) == f"{own}.rip.sizes.quick.options.d"
+    assert where(("studies", "rip", "study")) == f"{own}.rip.study"
+    assert where(("studies", "rip", "options", "widht")) == f"{own}.rip.options.widht"
+    assert where(("studies", "rank_r_dynamics", "options", "step")) == f"{own}.rank_r_dynamics.options.step"
+    assert where(("seed",)) == "config/quick.yaml: seed"
+    where = chapters.places({"tier": "mine", "like": "full"}, "mine.yaml", found)
+    # The full tier has the standard's sizes here.
+    assert (
+        where(("studies", "dynamics_course", "options", "every"))
+        == f"{own}.dynamics_course.sizes.standard.options.every"
+    )
+
+
+def test_papers_are_keys_of_the_bibliography(tmp_path):
+    (tmp_path / "references.bib").write_text("@comment{no, }\n@Article { own2026 ,\n title = {x}}\n")
+    chapters.references.cache_clear()
+    assert chapters.references(tmp_path) == [*chapters.references(), "own2026"]
+
+
+def test_every_size_of_every_chapter_is_of_a_tier_and_every_entry_says_what_it_is():
+    for chapter in chapters.load_chapters():
+        for section, entries in chapter.experiments.items():
+            for name, entry in entries.items():
+                if section != "figures":
+                    assert set(chapters.tiers_of(entry)) <= set(TIERS)
+                    assert entry.get("what"), f"{chapter.name}: {section}.{name} does not say what it is"

@@ -1,0 +1,100 @@
+import re
+
+import pytest
+from conftest import registered_claims
+
+from algoreg import sources
+from algoreg.judge import references as committed
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import ledger, papers
+
+TEMPLATES = sorted((sources.PACKAGE / "chapters").glob(f"*/{ledger.TEMPLATE}"))
+
+
+@pytest.fixture(scope="module")
+def references():
+    return {tier: committed.read_tier(tier) for tier in ("standard", "full")}
+
+
+@pytest.fixture(scope="module")
+def numbers(references):
+    return ledger.Numbers(references, registered_claims())
+
+
+def sentences(text):
+    """Return the sentences of a template's prose; calls are left out, and what stands in brackets counts with its sentence."""
+    text = re.sub(r"\{%.*?%\}", "", re.sub(r"\{\{.*?\}\}", "N", text, flags=re.DOTALL))
+    text = "\n".join(line for line in text.splitlines() if not line.startswith(("#", "|")))
+    paragraphs = re.split(r"\n\s*\n|\n- ", text)
+    return [
+        one
+        for part in paragraphs
+        for one in re.split(r"(?:(?<=[.:?;!])|(?<=[.:]\*\*)|(?<=\.\)))\s+", " ".join(part.split()))
+        if one
+    ]
+
+
+def test_sentences_of_the_ledgers_are_short_and_so_are_their_lines():
+    lengths = []
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        assert [line for line in text.splitlines() if len(line) > 100] == [], path
+        lengths += [len(one.split()) for one in sentences(text)]
+    assert sum(lengths) / len(lengths) < 12
+    assert max(lengths) <= 26
+    assert sum(length > 20 for length in lengths) < 0.05 * len(lengths)
+
+
+def test_every_passage_is_called_by_a_ledger_and_every_chapter_says_what_was_found():
+    calls = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES)
+    for name in sources.decorated("ledger", "passage"):
+        assert re.search(rf"\{{\{{ {name}\(", calls), name
+    assert [path.parent.name for path in TEMPLATES] == sorted(chapter.name for chapter in load_chapters())
+    assert calls.count("{% block headline %}") == calls.count("{% block found %}") == len(TEMPLATES)
+
+
+def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
+    claims = {claim["id"]: claim for claim in references["standard"]["claims"]}
+    assert numbers.estimate("thm42-angle-repaired") == f"{claims['thm42-angle-repaired']['estimate']:.3g}"
+    assert numbers.verdict("fig2-published") == "refuted"
+    assert numbers.margin("fig1-published") == "1.4"
+    assert numbers.setting("conj-min-nuclear-norm-below", "where", "m_per_dr") == "1.4"
+    rows = references["standard"]["tables"]["samples_d"]["keys"]
+    assert numbers.values("samples_d", "d") == f"{min(rows['d'])} to {max(rows['d'])}"
+    assert numbers.values("samples_r", "d") == "60"
+    assert numbers.published("figure_1_d200", error="train_error", alpha=1.0) == "0.000994"
+    least, largest = (getattr(numbers, name)("figure_1", "test_error", alpha=1.0) for name in ("least", "largest"))
+    assert float(least) <= float(largest)
+    with pytest.raises(ValueError, match="no row has"):
+        numbers.values("samples_r", "d", rank=99)
+
+
+def test_a_reference_that_lacks_a_table_is_named_and_not_passed_over(references):
+    bare = {tier: {**reference, "tables": {}} for tier, reference in references.items()}
+    bound = ledger._passages(bare)
+    assert bound["samples_thresholds"]() == "(The committed references lack samples_r, samples_d.)"
+    assert ledger._passages({"standard": references["standard"]})["figure_4_d150"]().endswith("lack full.)")
+
+
+def test_paragraphs_are_broken_and_tables_are_not():
+    row = "| " + "x" * 150 + " |"
+    text = ledger.wrapped(f"{'word ' * 40}\n\n{row}\n\n- {'item ' * 30}\n- short")
+    assert row in text
+    assert all(len(line) <= 100 for line in text.splitlines() if line != row)
+    assert text.endswith("\n- short\n")
+    assert "\n  item" in text
+
+
+def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
+    paper = papers.paper("li2018")
+    assert paper.short() == "Li, Ma and Zhang (2018)"
+    assert "Conference on Learning Theory" in paper.full()
+    assert papers.paper("nobody1900").full() == "nobody1900."
+    own = "@article{a1,\n author = {A. B. See and {van Dee}, E.},\n title = {{T}wo},\n year = 1999\n}\n"
+    (tmp_path / "references.bib").write_text(own)
+    monkeypatch.setattr(sources, "chapters", lambda: {"mine": tmp_path})
+    papers.papers.cache_clear()
+    try:
+        assert papers.paper("a1").full() == "See and van Dee (1999). Two."
+    finally:
+        papers.papers.cache_clear()
