@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import methods
 import roofline
 from algoreg.algorithms import factored, projected, stochastic
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
@@ -147,7 +148,7 @@ def descent_cases(ensemble, notes):
         solver = factored.Algorithm(ensemble, labels[:batch], [run_settings()] * batch, 0)
         cases["engine", batch] = partial(solver.advance, solver.initial(), 0)
     if not notes["autograd"]:
-        matrices, start = unpack(ensemble), solver.initial()[0]
+        matrices, start = unpack(ensemble), solver.initial()["factor"][0]
         cases["autograd", 1] = partial(autograd_steps, matrices, labels[0], start)
     if not notes["einsum"]:
         arrays = (matrices.numpy(), labels[0].numpy(), start.numpy())
@@ -232,6 +233,16 @@ class Bench:
             return
         if d == self.options.algorithms_at:
             self.algorithms(ensemble, name)
+            self.methods(ensemble, name)
+
+    def methods(self, ensemble, name):
+        """Measure one step of every method around factored descent against its pass."""
+        known = {"d": ensemble.d, "m": ensemble.m, "dtype": name}
+        self.say(f"{name}, d = {ensemble.d}: the methods around factored descent")
+        timings = self.time(methods.cases(ensemble, rank_one_labels(ensemble, methods.BATCH)))
+        for method in methods.METHODS:
+            row = timed(timings[method], methods.BATCH) | methods.columns(method, timings)
+            self.add(method, **known, **row)
 
     def algorithms(self, ensemble, name):
         """Measure projected and stochastic descent against their parts."""
@@ -240,16 +251,17 @@ class Bench:
         cases = {}
         for batch in BATCHES:
             solver = projected.Algorithm(ensemble, labels[:batch], [{"step": 5e-3, "start": "zero"}] * batch, 0)
-            iterate = solver.advance(solver.initial(), 0, 5)
+            state = solver.advance(solver.initial(), 0, 5)
+            iterate = state["estimate"]
             unprojected = (iterate - solver.steps * ensemble.gradient(iterate, solver.labels)).double()
-            cases["projected", batch] = partial(solver.advance, iterate, 0)
+            cases["projected", batch] = partial(solver.advance, state, 0)
             cases["gradient", batch] = repeat(ensemble.gradient, iterate, solver.labels)
             cases["eigh", batch] = repeat(torch.linalg.eigh, unprojected)
         # On a GPU a step of one sample is as good as empty.
         if self.on_cpu:
             solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
             cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
-            cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()[0].numpy())
+            cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()["factor"][0].numpy())
         self.say(f"{name}, d = {ensemble.d}: projected and stochastic descent")
         timings = self.time(cases)
         for (case, batch), timing in timings.items():
@@ -385,6 +397,7 @@ def describe_row(row):
             ("fraction_of_limit", "of its limit"),
             ("gb_per_s", "GB/s"),
             ("gflop_per_s", "GFLOP/s"),
+            ("above_pass", "× its pass beyond it"),
             ("ratio", "× (packed ensemble + state)"),
             ("libraries_bytes", "bytes for libraries at their first use"),
         )
@@ -422,7 +435,7 @@ def document(rows):
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        if row["name"] in ("engine", "projected", "eigh", "stochastic", "gemm_dxd"):
+        if row["name"] in ("engine", "projected", "eigh", "stochastic", "gemm_dxd", *methods.METHODS):
             lines.append(
                 f"| {row['name']} | {row['d']} | {row['m']} | {row['batch']} | {row['dtype']} "
                 f"| {cell(row, 'ms_per_run_iteration', '{:.3g}')} | {cell(row, 'ratio_to_autograd', '{:.1f}')} "
@@ -440,7 +453,7 @@ def parse(arguments=None):
         type=int,
         nargs="+",
         metavar="D",
-        help="matrix sizes, each with m = 25 d (default: 50 100 200 400; projected and stochastic descent run at 100 only)",
+        help="matrix sizes, each with m = 25 d (default: 50 100 200 400; the other algorithms run at 100 only)",
     )
     parser.add_argument("--dtype", nargs="+", choices=sorted(DTYPES), default=sorted(DTYPES), help="default: both")
     parser.add_argument(

@@ -25,7 +25,7 @@ def descend(d, m, dtype):
     ensemble = Ensemble.draw(d, m, 0, 0, dtype=dtype)
     labels = torch.ones(1, m, dtype=dtype)
     solver = Algorithm(ensemble, labels, [{"step": 1e-3, "alpha": 0.1, "start": "identity", "target": 0}], 0)
-    iterate = solver.advance(solver.initial(), 0, 5)
+    iterate = solver.advance(solver.initial(), 0, 5)["factor"]
     return sum(tensor.numel() * tensor.element_size() for tensor in (ensemble.rows, labels, iterate))
 
 

@@ -81,6 +81,85 @@ def projected(x, matrices, labels, step, count):
     return x
 
 
+def largest_part(x, rank):
+    """Return the part of the r largest eigenvalues of a symmetric matrix, negative ones as 0: values, and vectors as columns."""
+    values, vectors = np.linalg.eigh(x)
+    return np.maximum(values[::-1][:rank], 0), vectors[:, ::-1][:, :rank]
+
+
+def spectral_start(matrices, labels, width):
+    """Return U of which UUᵀ is the part of N = (1/m) Σ y_iA_i of its largest positive eigenvalues."""
+    values, vectors = largest_part(np.tensordot(labels, matrices, 1) / len(matrices), width)
+    return vectors * np.sqrt(values)
+
+
+def accelerated(u, matrices, labels, step, momentum, count):
+    """Return U after ``count`` steps of Nesterov's momentum on the factor."""
+    ahead = u
+    for _ in range(count):
+        following = ahead - step * gradient(matrices, ahead @ ahead.T, labels) @ ahead
+        ahead, u = following + momentum * (following - u), following
+    return u
+
+
+def preconditioned(u, matrices, labels, step, damping, count):
+    """Return U after ``count`` steps; ``damping`` is the function of the root mean square residual that is λ."""
+    for _ in range(count):
+        residual = measure(matrices, u @ u.T) - labels
+        pull = np.tensordot(residual, matrices, 1) @ u / len(matrices)
+        square = u.T @ u + damping(np.sqrt(np.mean(residual**2))) * np.eye(u.shape[1])
+        u = u - step * pull @ np.linalg.inv(square)
+    return u
+
+
+def hard_thresholding(matrices, labels, step, rank, count, *, momentum=0.0, adaptive=False):
+    """Return X after ``count`` steps from 0: the r largest positive eigenvalues are kept."""
+    x = ahead = np.zeros(matrices.shape[1:])
+    _, basis = largest_part(-gradient(matrices, x, labels), rank)
+    for _ in range(count):
+        pull, length = gradient(matrices, ahead, labels), step
+        if adaptive:
+            normal = np.eye(len(x)) - basis @ basis.T
+            tangent = pull - normal @ pull @ normal
+            length = step * np.sum(tangent**2) / np.mean(measure(matrices, tangent) ** 2)
+        values, basis = largest_part(ahead - length * pull, rank)
+        following = (basis * values) @ basis.T
+        ahead, x = following + momentum * (following - x), following
+    return x
+
+
+def chain(layers, d):
+    """Return the product of layers, the last one to the left."""
+    product = np.eye(d)
+    for layer in layers:
+        product = layer @ product
+    return product
+
+
+def deep(layers, matrices, labels, step, count, *, tied=False, relative=False):
+    """Return the product W_N…W_1 after ``count`` steps; or U^N, the layers tied, symmetric and all U."""
+    d, depth = len(layers[0]), len(layers)
+    for t in range(count):
+        x = chain(layers, d)
+        pull, length = gradient(matrices, (x + x.T) / 2, labels), step
+        if relative:
+            if t % 10 == 0:
+                largest = np.abs(np.linalg.eigvalsh(x)).max()
+            length = step / (depth * largest ** (1 - 2 / depth) * max(np.linalg.norm(pull), largest))
+        changes = [chain(layers[k + 1 :], d).T @ pull @ chain(layers[:k], d).T for k in range(depth)]
+        if tied:
+            changes = [sum(changes)] * depth
+        layers = [layer - length * change for layer, change in zip(layers, changes, strict=True)]
+    return chain(layers, d)
+
+
+def signed(u, signs, matrices, labels, step, count):
+    """Return X = U·diag(s)·Uᵀ after ``count`` steps."""
+    for _ in range(count):
+        u = u - step * gradient(matrices, (u * signs) @ u.T, labels) @ (u * signs)
+    return (u * signs) @ u.T
+
+
 def network_step(u, x, y, *, tau, step, level=np.inf, coefficient=1, rescaling=1):
     """Return U after a step of Algorithm 1 of quadratic networks [LMZ18, Section 5], or of plain descent.
 

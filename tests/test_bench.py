@@ -22,7 +22,7 @@ def bench(monkeypatch):
     """Import a module of benchmarks/, which is no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module
-    for name in ("engine", "estimate", "in_process", "kernels", "memory", "roofline", "spread", "timing"):
+    for name in ("engine", "estimate", "in_process", "kernels", "memory", "methods", "roofline", "spread", "timing"):
         sys.modules.pop(name, None)
 
 
@@ -36,7 +36,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         by_name.setdefault(row["name"], []).append(row)
     assert {name: len(found) for name, found in by_name.items()} == {
         "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
-        "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2,
+        "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2, **dict.fromkeys(bench("methods").METHODS, 2),
     }  # fmt: skip
     for row in by_name["engine"]:
         assert (row["d"], row["m"], row["device"]) == (10, 250, "cpu")
@@ -46,6 +46,10 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         einsum = next(other for other in by_name["einsum"] if other["dtype"] == row["dtype"])
         ratio = einsum["ms_per_run_iteration"] / row["ms_per_run_iteration"]
         assert row["ratio_to_einsum"] == pytest.approx(ratio, rel=2e-3)
+    for method in bench("methods").METHODS:
+        for row in by_name[method]:
+            assert (row["d"], row["batch"]) == (10, 8)
+            assert row["above_pass"] == pytest.approx(1 / row["fraction_of_limit"] - 1, rel=1e-2, abs=1e-3)
     for row in by_name["projected"]:
         parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)
@@ -121,11 +125,11 @@ def test_the_engine_and_its_baselines_take_the_same_steps(bench):
     engine = bench("engine")
     ensemble = engine.draw(10, 250, torch.float64)
     cases = engine.descent_cases(ensemble, dict.fromkeys(["engine", *engine.BASELINES]))
-    ours = cases["engine", 1](5)[0].numpy()
+    ours = cases["engine", 1](5)["factor"][0].numpy()
     assert not np.allclose(ours, 0.1 * np.eye(10), atol=1e-5)
     for name in engine.BASELINES:
         np.testing.assert_allclose(np.asarray(cases[name, 1](5)), ours, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(cases["engine", 8](5)[0], ours, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cases["engine", 8](5)["factor"][0], ours, rtol=0, atol=1e-12)
 
 
 def test_a_case_that_needs_too_much_memory_is_named_and_not_measured(bench):

@@ -58,7 +58,7 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
     assert numbers.estimate("thm42-angle-repaired") == f"{claims['thm42-angle-repaired']['estimate']:.3g}"
     assert numbers.verdict("fig2-published") == "refuted"
     assert numbers.margin("fig1-published") == "1.4"
-    assert numbers.setting("conj-min-nuclear-norm-below", "where", "m_per_dr") == "1.4"
+    assert numbers.setting("conj-min-nuclear-norm-below", "where", "m_over_dr") == "1.4"
     rows = references["standard"]["tables"]["samples_d"]["keys"]
     assert numbers.values("samples_d", "d") == f"{min(rows['d'])} to {max(rows['d'])}"
     assert numbers.values("samples_r", "d") == "60"

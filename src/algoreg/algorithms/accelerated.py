@@ -1,42 +1,46 @@
-"""Accelerated projected gradient descent on X from 0: X ← P(Y − ηM(Y)), Y a step on from the last two X [Beck & Teboulle 2009, FISTA].
+"""Factored gradient descent with Nesterov's momentum: U_{t+1} = Z_t − ηM(Z_t)Z_t, Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t).
 
-With measurements xxᵀ the trace has d/2 times the curvature of everything else; without the momentum the descent would
-need as many times more iterations. The step η multiplies M ("M-form").
+M(Z) = (1/m) Σ (⟨A_i, ZZᵀ⟩ − y_i) A_i, and η multiplies it ("M-form"); Z_0 = U_0. The momentum of factors is that of
+[kim2023], here at any start and width. μ = 0 is plain descent, with the same bits.
 """
 
-import torch
+from typing import ClassVar, Literal
 
-from algoreg.algorithms import base
-from algoreg.algorithms.projected import project
-from algoreg.spec.base import RunOptions
+from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real, whole
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
+    at_most_d: ClassVar[tuple] = ("width",)
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
+    momentum: float = real(0.75, ge=0, lt=1)
 
-class Algorithm(base.Algorithm):
-    """A batch of accelerated descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X, and ``ahead``, Y."""
 
-    requires = frozenset({"gradient"})
+class Algorithm(factored.Algorithm):
+    """A batch of accelerated descents; see :class:`algoreg.algorithms.factored.Algorithm`.
+
+    State: ``factor``, U, and ``ahead``, Z, where the next step takes its gradient.
+    """
+
+    requires = frozenset({"descend", "gradient"})
     told = ()
     estimates = "psd"
 
     def initial(self):
-        """Return X_0 = Y_0 = 0 of every run, shape (B, d, d) each."""
-        d = self.ensemble.d
-        zero = torch.zeros(len(self.runs), d, d).to(self.labels)
-        return {"estimate": zero, "ahead": zero}
+        """Return U_0 = Z_0 = αB of every run, shape (B, d, k) each."""
+        factor = super().initial()["factor"]
+        return {"factor": factor, "ahead": factor.clone()}
 
     def advance(self, state, iteration, count):
-        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
-        current, ahead = state["estimate"], state["ahead"]
-        for k in range(iteration, iteration + count):
-            following = project(ahead - self.steps * self.ensemble.gradient(ahead, self.labels))
-            ahead = following + k / (k + 3) * (following - current)
-            current = following
-        return {"estimate": current, "ahead": ahead}
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]
+        """Return the state after ``count`` further steps; a step is one pass."""
+        factor, ahead, steps = state["factor"], state["ahead"], self.steps.view(-1)
+        momentum = self.numbers("momentum")
+        for _ in range(count):
+            following = self.ensemble.descend(ahead.clone(), steps, self.labels, 1)
+            ahead = following + momentum * (following - factor)
+            factor = following
+        return {"factor": factor, "ahead": ahead}

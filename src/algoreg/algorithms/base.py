@@ -43,7 +43,11 @@ class Algorithm(ABC):
 
     def __init__(self, ensemble, labels: torch.Tensor, runs: Sequence[Mapping], seed: int):
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
-        self.steps = torch.tensor([run["step"] for run in runs], dtype=torch.float64).to(labels)[:, None, None]
+        self.steps = self.numbers("step")
+
+    def numbers(self, option: str) -> torch.Tensor:
+        """Return a number that every run is told, shape (B, 1, 1)."""
+        return torch.tensor([run[option] for run in self.runs], dtype=torch.float64).to(self.labels)[:, None, None]
 
     @abstractmethod
     def initial(self) -> State:

@@ -1,23 +1,26 @@
-"""Factored gradient descent with a full d×d factor: U_{t+1} = (I − ηM_t)U_t [LMZ18, Section 3].
+"""Factored gradient descent: U_{t+1} = (I − ηM_t)U_t, U d×d or of fewer columns [LMZ18, Section 3].
 
 The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself ("M-form"). The gradient of the printed loss
 1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import leading
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions, real, whole
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
+    at_most_d: ClassVar[tuple] = ("width",)
     alpha: float = real(gt=0)
-    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
 
 
 def start_matrix(kind, d, seed, target):
@@ -31,19 +34,49 @@ def start_matrix(kind, d, seed, target):
     return basis * torch.sign(torch.diagonal(upper))
 
 
-class Algorithm(base.Algorithm):
-    """A batch of factored descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``factor``, U."""
+def beside(factors):
+    """Return factors of d rows, of any number of columns each, as one tensor: narrow ones get columns of zeros."""
+    most = max(factor.shape[1] for factor in factors)
+    return torch.stack([torch.nn.functional.pad(factor, (0, most - factor.shape[1])) for factor in factors])
 
-    requires = frozenset({"descend"})
+
+class Algorithm(base.Algorithm):
+    """A batch of factored descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``factor``, U.
+
+    A start of width k is the first k columns of the square one. ``spectral`` has UUᵀ = α² times the part of
+    N = (1/m) Σ y_iA_i = −M(0) of its k largest positive eigenvalues; it costs a pass. Runs of a batch differ in width:
+    U has the columns of the widest, and those that a run lacks are 0, where the steps leave them.
+    """
+
+    requires = frozenset({"descend", "gradient"})
     told = ()
     estimates = "psd"
 
+    def width(self, run):
+        """Return how many columns U has in a run."""
+        return run.get("width") or self.ensemble.d
+
     def initial(self):
-        """Return U_0 = αB of every run, shape (B, d, d)."""
-        starts = [
-            run["alpha"] * start_matrix(run["start"], self.ensemble.d, self.seed, run["target"]) for run in self.runs
+        """Return U_0 = αB of every run, shape (B, d, k)."""
+        drawn = [
+            start_matrix(run["start"], self.ensemble.d, self.seed, run["target"])[:, : self.width(run)]
+            if run["start"] != "spectral"
+            else None
+            for run in self.runs
         ]
-        return {"factor": torch.stack(starts).to(self.labels)}
+        if any(start is None for start in drawn):
+            known = self._spectral()
+            drawn = [known[i] if start is None else start for i, start in enumerate(drawn)]
+        starts = [run["alpha"] * start for run, start in zip(self.runs, drawn, strict=True)]
+        return {"factor": beside(starts).to(self.labels)}
+
+    def _spectral(self):
+        """Return B of U_0 = αB by the spectrum of N, float64, one of every run."""
+        d, widths = self.ensemble.d, [self.width(run) for run in self.runs]
+        pulled = self.ensemble.gradient(torch.zeros(len(self.runs), d, d).to(self.labels), self.labels)
+        values, vectors = leading(-pulled, widths)
+        roots = (vectors * values.sqrt()[:, None, :]).cpu()
+        return [root[:, :width] for root, width in zip(roots, widths, strict=True)]
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps; overwrites the factor."""

@@ -61,6 +61,10 @@ class Ensemble(ABC):
         """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), over what it knows [LMZ18, Appendix B]."""
 
     @abstractmethod
+    def label_size(self, labels: torch.Tensor) -> torch.Tensor:
+        """Return √((1/m) Σy_i²) of every run, shape (B,), over what it knows: the labels' root mean square."""
+
+    @abstractmethod
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 3]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
 
@@ -183,8 +187,16 @@ class Measurements(Ensemble):
 
     def train_error(self, matrices, labels):
         """Return the relative error on the labels of every run; see :meth:`Ensemble.train_error`."""
-        residual = self.measure(matrices) - labels
-        if self.counts is not None:
-            unknown = torch.arange(self.m, device=self.device) >= self._divisor
-            residual, labels = residual.masked_fill(unknown, 0), labels.masked_fill(unknown, 0)
-        return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(labels, dim=1)
+        residual = self._masked(self.measure(matrices) - labels)
+        return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(self._masked(labels), dim=1)
+
+    def label_size(self, labels):
+        """Return the root mean square of every run's labels; see :meth:`Ensemble.label_size`."""
+        known = torch.tensor(self.counts or self.m, device=self.device, dtype=self.dtype)
+        return torch.linalg.vector_norm(self._masked(labels), dim=1) / known.sqrt()
+
+    def _masked(self, labels):
+        """Return labels (B, m), 0 where a run does not know them."""
+        if self.counts is None:
+            return labels
+        return labels.masked_fill(torch.arange(self.m, device=self.device) >= self._divisor, 0)

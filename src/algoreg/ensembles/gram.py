@@ -146,6 +146,10 @@ class Ensemble(base.Ensemble):
         loss = ((self._image(matrices) - 2 * pulled) * x).sum(dim=1) + square
         return (loss.clamp(min=0) / square).sqrt()
 
+    def label_size(self, labels):
+        """Return √s of every run, s = x*ᵀG x*; see :class:`algoreg.ensembles.base.Ensemble`."""
+        return labels[:, -1].sqrt()
+
     def gradient(self, matrices, labels):
         """Return M = smat(G svec(X) − c) of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         return smat(self._image(matrices).sub_(labels[:, :-1]), self.d)

@@ -264,7 +264,14 @@ class RunOptions(Strict):
     """The settings of one run of a descent: the class ``Options`` of an algorithm's module adds its own.
 
     A descent may list several values of each in place of one, but of the step and the iterations.
+
+    Attributes
+    ----------
+    at_most_d : tuple of str
+        Options that may not exceed the matrices' size: with it, a run's numbers of columns and of eigenvalues are checked.
     """
+
+    at_most_d: ClassVar[tuple] = ()
 
     step: float = real(gt=0, le=1e300, said="a number above 0")
     iterations: int = whole(le=10**9, said="a whole number of at least 1")

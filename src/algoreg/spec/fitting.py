@@ -103,7 +103,7 @@ def _too_many_runs(descent, path):
 
 def _runs(tier, descent, path):
     """Yield what is wrong with the entries of a descent's runs: options, m, starts that the data type cannot hold."""
-    total = tier["problems"][descent["problem"]]["m"]
+    total, d = (tier["problems"][descent["problem"]][key] for key in ("m", "d"))
     model, dtype = options.of_algorithm(descent["algorithm"]), descent.get("dtype", tier["dtype"])
     for i, run in enumerate(descent["runs"]):
         place = (*path, "runs", i)
@@ -114,6 +114,15 @@ def _runs(tier, descent, path):
                 if item > total:
                     yield (*place, "m"), wrong(item, f"at most the problem's m = {total}")
             yield from _underflow(run.get("alpha", []), dtype, (*place, "alpha"))
+            yield from _too_wide(model, run, d, place)
+
+
+def _too_wide(model, run, d, path):
+    """Yield the options of a run that exceed the matrices' size."""
+    for key in model.at_most_d:
+        for item in as_list(run.get(key)):
+            if item is not None and item > d:
+                yield (*path, key), wrong(item, f"at most d = {d}")
 
 
 def _underflow(values, dtype, path):
@@ -206,9 +215,23 @@ def _found_by_name(block, path):
             return
     given = settled.get("algorithm_options", {})
     if given:
-        known = options.of_runs(settled["algorithm"])
+        known, place = options.of_runs(settled["algorithm"]), (*path, "algorithm_options")
         for key in given.keys() - known.keys():
-            yield (*path, "algorithm_options", key), unknown(given[key], known)
+            yield (*place, key), unknown(given[key], known)
+            return
+        yield from _algorithm_options(settled, known, place)
+
+
+def _algorithm_options(settled, known, path):
+    """Yield what is wrong with the options that a study tells its algorithm, beside those of its own that the runs take."""
+    given, model = settled["algorithm_options"], options.of_algorithm(settled["algorithm"])
+    listed = {key: value for key, value in given.items() if isinstance(value, list)}
+    yield from (((*path, key), wrong(value, "one value")) for key, value in listed.items())
+    own = {key: settled[key] for key in known if key in settled}
+    found = problems(model, {"step": 1.0, "iterations": 1, "m": 10**9, **own, **given})
+    yield from (((*path, *inner), text) for inner, text in found)
+    if not found and not listed and "d" in settled:
+        yield from _too_wide(model, given, min(as_list(settled["d"])), path)
 
 
 def _study_starts(block, path):

@@ -138,7 +138,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         for path in (results / "provenance").rglob("*.json")
         if path.parts[-2] != "report"
     )
-    published = comparisons(tables, tier)
+    names = {chapter.name for chapter in chapters}
+    published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
     panels, signal = spectra(results, tier), dynamics(tables, tier)
     script, plotly = (folder / "page.js").read_text(encoding="utf-8"), get_plotlyjs()
     return (

@@ -5,7 +5,7 @@ from itertools import product
 
 import torch
 
-from algoreg.algorithms import accelerated, explicit
+from algoreg.algorithms import accelerated_projected, explicit
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles import gaussian, rank_one
@@ -90,7 +90,7 @@ def descents(options, curvature):
     projected = {"step": 1 / (1.05 * curvature), "iterations": options["iterations"]}
     step = 0.5 / max(alpha**2 * curvature, 5.0)
     factored = {"step": step, "iterations": math.ceil(options["time"] / step), "alpha": alpha, "start": "identity"}
-    return [("projected", accelerated.Algorithm, projected), ("factored", explicit.Algorithm, factored)]
+    return [("projected", accelerated_projected.Algorithm, projected), ("factored", explicit.Algorithm, factored)]
 
 
 def _rows(options, context, number, name, ratio):

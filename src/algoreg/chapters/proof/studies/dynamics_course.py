@@ -139,12 +139,12 @@ def _rows(options, context, number, rank, ratio, order, breadth):
 
 def _measured(split, kept, iteration, target, lost):
     """Return what is measured of a run at a kept iteration; NaN where it diverged."""
-    k = iteration // kept.every
+    k, course = iteration // kept.every, split.course(target, iteration)
     names = {"signal": "across_least", "error": "error", "error_frobenius": "error_frobenius", "sine": "sine"}
     measured = {
         "test_error": float(kept.memory["errors"][k, target]),
         "effective_rank": float(kept.memory["effective"][k, target]),
-        **{name: float(split.memory[quantity][iteration, target]) for name, quantity in names.items()},
+        **{name: float(course[quantity][iteration]) for name, quantity in names.items()},
         **{f"sigma_{i + 1}": float(kept.memory["singular"][k, target, i]) for i in range(SINGULAR_VALUES)},
     }
     return dict.fromkeys(measured, math.nan) if lost else measured

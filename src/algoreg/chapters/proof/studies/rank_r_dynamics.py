@@ -111,7 +111,7 @@ def planted_factors(options, rank, kappa, context):
 class Split(Observer):
     """What one split U_t = Z_t + E_t along S_t says of every run, step by step.
 
-    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; each of ``QUANTITIES`` (T + 1, B), NaN after a run's end.
+    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a run's end.
 
     Parameters
     ----------
@@ -127,8 +127,8 @@ class Split(Observer):
 
     def prepare(self, batch):
         """Begin with S_0."""
-        shape = (int(batch.budgets.max()) + 1, len(batch.runs))
-        self.memory = {name: torch.full(shape, math.nan, dtype=batch.targets.dtype) for name in QUANTITIES}
+        shape = (int(batch.budgets.max()) + 1, len(QUANTITIES), len(batch.runs))
+        self.memory = {"courses": torch.full(shape, math.nan, dtype=batch.targets.dtype)}
         self.memory["basis"] = SignalSubspace(self.basis).basis
 
     def moments(self, last):
@@ -148,12 +148,11 @@ class Split(Observer):
             self.memory["basis"][index] = subspace.basis
         found = split_quantities(subspace, self.frames[index], look.state["factor"][rows])
         found["squared"] = look.distance[rows].square()
-        for name, values in found.items():
-            self.memory[name][look.iteration, runs] = values.cpu()
+        self.memory["courses"][look.iteration][:, runs] = torch.stack([found[name] for name in QUANTITIES]).cpu()
 
     def course(self, run, last):
         """Return the quantities of one run over its steps, each a tensor of shape (``last`` + 1,)."""
-        return {name: self.memory[name][: last + 1, run] for name in QUANTITIES}
+        return {name: self.memory["courses"][: last + 1, k, run] for k, name in enumerate(QUANTITIES)}
 
 
 def split_quantities(subspace, frames, factors):

@@ -1,0 +1,42 @@
+"""Accelerated projected gradient descent on X from 0: X ← P(Y − ηM(Y)), Y a step on from the last two X [Beck & Teboulle 2009, FISTA].
+
+With measurements xxᵀ the trace has d/2 times the curvature of everything else; without the momentum the descent would
+need as many times more iterations. The step η multiplies M ("M-form").
+"""
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.algorithms.projected import project
+from algoreg.spec.base import RunOptions
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+
+class Algorithm(base.Algorithm):
+    """A batch of accelerated descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X, and ``ahead``, Y."""
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "psd"
+
+    def initial(self):
+        """Return X_0 = Y_0 = 0 of every run, shape (B, d, d) each."""
+        d = self.ensemble.d
+        zero = torch.zeros(len(self.runs), d, d).to(self.labels)
+        return {"estimate": zero, "ahead": zero}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        current, ahead = state["estimate"], state["ahead"]
+        for k in range(iteration, iteration + count):
+            following = project(ahead - self.steps * self.ensemble.gradient(ahead, self.labels))
+            ahead = following + k / (k + 3) * (following - current)
+            current = following
+        return {"estimate": current, "ahead": ahead}
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

@@ -1,0 +1,141 @@
+"""Deep linear networks: gradient descent on the factors of X, a product W_N…W_1 or a power U^N of a symmetric U.
+
+``form: product`` [arora2019]: W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k = α^{2/N}·I. There the factors
+are balanced and W_{N+1−k} = W_kᵀ, so that X stays symmetric, up to rounding: M is taken at (X + Xᵀ)/2. For N = 2 it is
+factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k}, from U = α^{2/N}·I: other
+dynamics, N times as fast. X_0 = α²I in both, as for factored descent. X is not positive semidefinite by construction.
+
+``rule: fixed`` has the step η, which multiplies M ("M-form"); ``relative`` has η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the largest
+absolute eigenvalue of X, taken anew every 10th step: growth from 0 takes η·t ~ α^{−2(1−2/N)} with fixed steps, and few relative ones.
+"""
+
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.spec.base import RunOptions, real, whole
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    depth: int = whole(3, ge=2, le=10)
+    form: Literal["product", "power"] = "product"
+    rule: Literal["fixed", "relative"] = "fixed"
+
+
+# Steps between two looks at λ1(X): each takes an eigendecomposition.
+REFRESH = 10
+
+
+def product_changes(factors, gradient):
+    """Return (W_N…W_{k+1})ᵀ M (W_{k−1}…W_1)ᵀ for every k.
+
+    Parameters
+    ----------
+    factors : torch.Tensor, shape (B, N, d, d)
+        W_1 first.
+    gradient : torch.Tensor, shape (B, d, d), symmetric
+
+    Returns
+    -------
+    torch.Tensor, shape (B, N, d, d)
+    """
+    layers = factors.unbind(1)
+    # lefts[k] = (W_N…W_{k+1})ᵀM, from the last layer down; then times (W_{k−1}…W_1)ᵀ on the way up.
+    lefts = [gradient]
+    for layer in layers[:0:-1]:
+        lefts.append(torch.bmm(layer.mT, lefts[-1]))
+    changes, below = [lefts[-1]], None
+    for number, left in enumerate(lefts[-2::-1]):
+        below = layers[0] if below is None else torch.bmm(layers[number], below)
+        changes.append(torch.bmm(left, below.mT))
+    return torch.stack(changes, dim=1)
+
+
+def power_change(root, depth, gradient):
+    """Return Σ_k U^{k−1} M U^{N−k}, symmetric; U and M of shape (B, d, d).
+
+    S_j = Σ_{k≤j} U^{k−1}MU^{j−k} has S_{j+1} = S_jU + U^jM.
+    """
+    total, pulled = gradient, gradient
+    for _ in range(depth - 1):
+        pulled = torch.bmm(root, pulled)
+        total = torch.bmm(total, root) + pulled
+    return (total + total.mT) / 2
+
+
+class Algorithm(base.Algorithm):
+    """A batch of deep descents, of any depths and forms; see :class:`algoreg.algorithms.base.Algorithm`.
+
+    State: ``factors``, shape (B, N, d, d), W_1 first, with N the largest depth: those beyond a run's own, and beyond the first of a
+    power, stay I. ``largest``, λ, and ``time``, Σ η_t, shape (B,). A step is one pass.
+    """
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "symmetric"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        depths = torch.tensor([run["depth"] for run in runs], device=labels.device)
+        # Runs that go alike: (form, depth) and their places.
+        self.groups = {}
+        for number, run in enumerate(runs):
+            self.groups.setdefault((run["form"], run["depth"]), []).append(number)
+        self.groups = {key: torch.tensor(places, device=labels.device) for key, places in self.groups.items()}
+        self.relative = torch.tensor([run["rule"] == "relative" for run in runs], device=labels.device)
+        self.depths = depths.to(labels.dtype)
+
+    def initial(self):
+        """Return α^{2/N}·I for every factor of every run."""
+        d, most = self.ensemble.d, max(depth for _, depth in self.groups)
+        factors = torch.eye(d).to(self.labels).expand(len(self.runs), most, d, d).clone()
+        for number, run in enumerate(self.runs):
+            count = 1 if run["form"] == "power" else run["depth"]
+            factors[number, :count] *= run["alpha"] ** (2 / run["depth"])
+        largest = self.numbers("alpha")[:, 0, 0].square()
+        return {"factors": factors, "largest": largest, "time": torch.zeros_like(largest)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        factors, largest, time = state["factors"].clone(), state["largest"], state["time"]
+        for step in range(iteration, iteration + count):
+            estimate = self.estimate({"factors": factors})
+            if step % REFRESH == 0 and self.relative.any():
+                finite = torch.isfinite(estimate).all(dim=(1, 2))
+                spectrum = torch.linalg.eigvalsh(torch.where(finite[:, None, None], estimate, 0.0))
+                largest = torch.where(finite, spectrum.abs().amax(dim=1), torch.nan)
+            gradient = self.ensemble.gradient(estimate, self.labels)
+            lengths = self._lengths(gradient, largest)
+            time = time + lengths
+            for (form, depth), places in self.groups.items():
+                own, pull, length = factors[places], gradient[places], lengths[places]
+                if form == "power":
+                    change = power_change(own[:, 0], depth, pull)
+                    factors[places, 0] = own[:, 0] - length[:, None, None] * change
+                else:
+                    change = product_changes(own[:, :depth], pull)
+                    factors[places, :depth] = own[:, :depth] - length[:, None, None, None] * change
+        return {"factors": factors, "largest": largest, "time": time}
+
+    def _lengths(self, gradient, largest):
+        """Return η_t of every run, shape (B,)."""
+        fixed = self.steps[:, 0, 0]
+        bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
+        relative = fixed / (self.depths * largest ** (1 - 2 / self.depths) * bound)
+        return torch.where(self.relative, relative, fixed)
+
+    def estimate(self, state):
+        """Return X of every run, its symmetric part."""
+        factors = state["factors"]
+        found = torch.empty_like(factors[:, 0])
+        for (form, depth), places in self.groups.items():
+            layers = factors[places].unbind(1)
+            whole = layers[0]
+            for number in range(1, depth):
+                whole = torch.bmm(layers[0 if form == "power" else number], whole)
+            found[places] = whole
+        return (found + found.mT) / 2

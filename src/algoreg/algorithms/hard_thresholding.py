@@ -1,0 +1,80 @@
+"""Iterative hard thresholding: X_{t+1} = P_r(Z_t − η_tM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0.
+
+P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): singular value projection
+[jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²) with H = P_T(M), the part of M
+in the tangent space at X_t of the matrices of rank r: normalised thresholding, after [tanner2013], at η = 1. Momentum is that
+of [khanna2018].
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.numerics.eigen import leading
+from algoreg.spec.base import RunOptions, real, whole
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    at_most_d: ClassVar[tuple] = ("keep",)
+    keep: int | None = whole(None, said="a whole number of at least 1, or null for the target's rank")
+    rule: Literal["fixed", "adaptive"] = "fixed"
+    momentum: float = real(0.0, ge=0, lt=1)
+
+
+class Algorithm(base.Algorithm):
+    """A batch of descents with thresholding; see :class:`algoreg.algorithms.base.Algorithm`.
+
+    A step is a pass and a decomposition in float64, and with the adaptive rule half a pass more, the measurements of H.
+    State: ``estimate``, X; ``ahead``, Z; ``basis``, the eigenvectors that span X, in a run's first columns: of M(0) before the first step.
+    """
+
+    requires = frozenset({"gradient"})
+    told = ("rank",)
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        self.ranks = [run["keep"] or run["rank"] for run in runs]
+        self.adaptive = torch.tensor([run["rule"] == "adaptive" for run in runs], device=labels.device)
+
+    def initial(self):
+        """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and what spans the first step, shape (B, d, r)."""
+        d = self.ensemble.d
+        zero = torch.zeros(len(self.runs), d, d).to(self.labels)
+        basis = zero[:, :, : max(self.ranks)]
+        if self.adaptive.any():
+            basis = leading(-self.ensemble.gradient(zero, self.labels), self.ranks)[1].to(zero)
+        return {"estimate": zero, "ahead": zero, "basis": basis.contiguous()}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        current, ahead, basis = state["estimate"], state["ahead"], state["basis"]
+        momentum = self.numbers("momentum")
+        for _ in range(count):
+            gradient = self.ensemble.gradient(ahead, self.labels)
+            values, vectors = leading(ahead - self._lengths(gradient, basis) * gradient, self.ranks)
+            following = torch.bmm(vectors * values[:, None, :], vectors.mT).to(current)
+            ahead = following + momentum * (following - current)
+            current, basis = following, vectors.to(current)
+        return {"estimate": current, "ahead": ahead, "basis": basis}
+
+    def _lengths(self, gradient, basis):
+        """Return η_t of every run, shape (B, 1, 1)."""
+        if not self.adaptive.any():
+            return self.steps
+        rows = torch.bmm(basis.mT, gradient)
+        one_side = torch.bmm(basis, rows)
+        tangent = one_side + one_side.mT - torch.bmm(basis, torch.bmm(torch.bmm(rows, basis), basis.mT))
+        size = torch.linalg.matrix_norm(tangent)[:, None, None]
+        # Of length 1: the square of what is tiny would be 0.
+        direction = torch.where(size > 0, tangent / size, 0.0)
+        seen = self.ensemble.label_size(self.ensemble.label(direction))[:, None, None]
+        normalised = torch.where(seen > 0, self.steps / seen.square(), self.steps)
+        return torch.where(self.adaptive[:, None, None], normalised, self.steps)
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

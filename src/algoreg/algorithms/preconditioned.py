@@ -1,0 +1,88 @@
+"""Preconditioned factored descent: U_{t+1} = U_t − ηM_tU_t(U_tᵀU_t + λ_tI)⁻¹, η the multiple of M ("M-form").
+
+``damping: none`` has λ = 0, ScaledGD [tong2021] for positive semidefinite X*; ``constant`` has one λ, ScaledGD(λ) [xu2023];
+``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²), PrecGD [zhang2021]: its loss is (1/m) Σ (·)², whose gradient in U is
+4MU, so its step is η/4 here, and λ_t = c·√loss. As λ → ∞ with η = λη' it is plain descent of step η'.
+
+The undamped step divides by the square of the factor: from a small start the first step is of size 1/α, whatever U_0 was. It
+takes a factor of X*'s rank, and the spectral start, unscaled.
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, as_list, at, real, whole
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    at_most_d: ClassVar[tuple] = ("width",)
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
+    damping: Literal["none", "constant", "residual"] = "residual"
+    coefficient: float = real(1.0, gt=0, said="a number above 0: λ if damping is constant, c if it is residual")
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if "none" in as_list(self.damping):
+            if {*as_list(self.start)} != {"spectral"} or {*as_list(self.alpha)} != {1.0}:
+                allowed = "constant or residual, and none from start: spectral with alpha: 1 alone: a small start is forgotten"
+                yield at("damping", allowed=allowed)
+            elif None in as_list(self.width):
+                yield at("damping", allowed="none with a width, the target's rank: without it U has columns of 0")
+
+
+class Algorithm(factored.Algorithm):
+    """A batch of preconditioned descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U.
+
+    The k×k systems are solved in float64, by Cholesky decompositions. There λ is at least the rounding of UᵀU, so that a
+    damped run which fits its labels to the last digit goes on. Residual damping reads the labels once more: half a pass.
+    Undamped, a run whose U has lost a column becomes NaN.
+    """
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        kinds = [run["damping"] for run in runs]
+        self.coefficients = self.numbers("coefficient").double()[:, 0, 0]
+        self.undamped, self.follows = (
+            torch.tensor([kind == name for kind in kinds], device=labels.device) for name in ("none", "residual")
+        )
+        self.sizes = ensemble.label_size(labels).double() if self.follows.any() else None
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        factor = state["factor"]
+        for _ in range(count):
+            estimate = torch.bmm(factor, factor.mT)
+            pull = torch.bmm(self.ensemble.gradient(estimate, self.labels), factor)
+            factor = factor - self.steps * self._preconditioned(pull, factor, estimate)
+        return {"factor": factor}
+
+    def _preconditioned(self, pull, factor, estimate):
+        """Return MU(UᵀU + λI)⁻¹ of every run; NaN where that cannot be inverted."""
+        wide = factor.double()
+        square = torch.bmm(wide.mT, wide)
+        columns = torch.arange(square.shape[1], device=square.device)
+        widths = torch.tensor([self.width(run) for run in self.runs], device=square.device)
+        rounding = len(columns) * torch.finfo(torch.float64).eps * torch.diagonal(square, dim1=1, dim2=2).sum(dim=1)
+        damping = torch.maximum(self._damping(estimate), rounding).masked_fill(self.undamped, 0)
+        # Columns that a run lacks are 0: any number on the diagonal keeps them so.
+        added = torch.where(columns < widths[:, None], damping[:, None], 1.0)
+        root, failed = torch.linalg.cholesky_ex(square + torch.diag_embed(added))
+        solved = torch.cholesky_solve(pull.double().mT, root).mT
+        return torch.where(failed[:, None, None] == 0, solved, torch.nan).to(factor.dtype)
+
+    def _damping(self, estimate):
+        """Return λ of every run, shape (B,), float64."""
+        if self.sizes is None:
+            return self.coefficients
+        residual = self.ensemble.train_error(estimate, self.labels).double() * self.sizes
+        return torch.where(self.follows, self.coefficients * residual, self.coefficients)

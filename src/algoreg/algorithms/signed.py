@@ -1,0 +1,60 @@
+"""Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s), for X that is not definite.
+
+With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns have the sign −
+unless a run is told otherwise, and both halves start alike, from αB: X_0 = 0. η multiplies M ("M-form").
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.algorithms.factored import beside, start_matrix
+from algoreg.spec.base import RunOptions, real, whole
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    at_most_d: ClassVar[tuple] = ("width", "negative")
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    width: int | None = whole(None, said="a whole number of at least 1, columns of sign +, or null for d")
+    negative: int | None = whole(
+        None, ge=0, said="a whole number of at least 0, columns of sign −, or null for as many as of sign +"
+    )
+
+
+class Algorithm(base.Algorithm):
+    """A batch of signed descents; see :class:`algoreg.algorithms.base.Algorithm`.
+
+    State: ``factor``, U, shape (B, d, k), and ``signs``, s, shape (B, 1, k): +1, −1, and 0 for columns that a run lacks, whose
+    entries are 0.
+    """
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "symmetric"
+
+    def initial(self):
+        """Return U_0, the first columns of αB once for each sign, and the signs of every run."""
+        d, starts, signs = self.ensemble.d, [], []
+        for run in self.runs:
+            positive = run["width"] or d
+            negative = positive if run["negative"] is None else run["negative"]
+            start = run["alpha"] * start_matrix(run["start"], d, self.seed, run["target"])
+            starts.append(torch.cat([start[:, :positive], start[:, :negative]], dim=1))
+            signs.append(torch.tensor([[1.0] * positive + [-1.0] * negative]))
+        return {"factor": beside(starts).to(self.labels), "signs": beside(signs).to(self.labels)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        factor, signs = state["factor"], state["signs"]
+        for _ in range(count):
+            gradient = self.ensemble.gradient(self.estimate({"factor": factor, "signs": signs}), self.labels)
+            factor = torch.addcmul(factor, self.steps * signs, torch.bmm(gradient, factor), value=-1)
+        return {"factor": factor, "signs": signs}
+
+    def estimate(self, state):
+        """Return X = U·diag(s)·Uᵀ of every run."""
+        return torch.bmm(state["factor"] * state["signs"], state["factor"].mT)
