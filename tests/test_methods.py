@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import option_problems, setting_problems, tier_settings
 
-from algoreg import registry
+from algoreg import registry, sources
 from algoreg.algorithms.factored import start_matrix
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
@@ -144,6 +144,27 @@ def test_runs_of_every_damping_and_width_share_a_batch():
         u = start_of("spectral", run["width"], alpha=1.0)
         u = plain.preconditioned(u, *known_of(), 0.1, DAMPINGS[run["damping"]], 30)
         np.testing.assert_allclose(x, u @ u.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("ensemble", sources.module_names("ensembles"))
+def test_gradient_and_residual_are_those_of_what_each_run_knows(ensemble):
+    drawn = registry.ensemble(ensemble).draw(D, M, SEED, 0)
+    counts = [M, M - 3, 20] if "prefixes" in drawn.provides else [M] * 3
+    seen, labels = drawn.shared_by(counts), drawn.label(TARGETS)
+    x = TARGETS.flip(0) + torch.eye(D, dtype=torch.float64)
+    gradient, residual = seen.gradient_and_residual(x, labels)
+    torch.testing.assert_close(gradient, seen.gradient(x, labels))
+    torch.testing.assert_close(residual, seen.train_error(x, labels) * seen.label_size(labels))
+    for run, count in enumerate(counts):
+        if hasattr(drawn, "measure"):
+            known = (drawn.measure(x) - labels)[run, :count]
+            assert float(residual[run]) == pytest.approx(float(known.square().mean().sqrt()))
+        else:
+            # Half the gradient of the mean square is M.
+            moved = x + 1e-6 * torch.eye(D, dtype=torch.float64)
+            squares = [float(seen.gradient_and_residual(at, labels)[1][run]) ** 2 for at in (x, moved)]
+            slope = float(torch.trace(gradient[run]))
+            assert (squares[1] - squares[0]) / 2e-6 == pytest.approx(slope, rel=1e-4)
 
 
 def test_as_the_damping_grows_preconditioned_descent_is_plain_descent():
