@@ -21,6 +21,15 @@ STATUSES = ("running", "budget", "converged", "diverged")
 DIVERGED_ABOVE = 1e6
 
 
+def _rank(targets: torch.Tensor) -> torch.Tensor:
+    """Return how many singular values of every target are above its rounding."""
+    return torch.linalg.matrix_rank(targets, rtol=10 * max(targets.shape[1:]) * torch.finfo(targets.dtype).eps)
+
+
+# What algorithms may be told of targets (B, d, d), unless a run says it itself.
+PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
+
+
 def kept(state: State, index: torch.Tensor) -> State:
     """Return the state of the runs with these places."""
     return {name: tensor[index] for name, tensor in state.items()}
@@ -37,7 +46,8 @@ class Batch:
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
     runs : sequence of mapping
-        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options.
+        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the target its
+        algorithm is told is added.
     targets : torch.Tensor, shape (B, d, d)
         X* of every run.
     labels : torch.Tensor, a row per run
@@ -62,6 +72,10 @@ class Batch:
 
     def __post_init__(self):
         self.budgets = np.array([run["iterations"] for run in self.runs])
+        told = [name for name in self.algorithm.told if name in PLANTED]
+        if told:
+            facts = {name: PLANTED[name](self.targets) for name in told}
+            self.runs = [{**{name: facts[name][i].item() for name in told}, **run} for i, run in enumerate(self.runs)]
 
 
 @dataclass

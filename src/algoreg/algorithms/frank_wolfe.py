@@ -1,0 +1,121 @@
+"""Frank–Wolfe over {X ⪰ 0, tr X ≤ θ} from X_0 = 0: X_{t+1} = X_t + γ_t(S_t − X_t), one eigenvector a step [jaggi2013].
+
+S = θvvᵀ with v the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; S = 0 where none is positive.
+``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule: rank-k`` takes for S the matrix of
+rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: with their β and their η = γ, the η here is 1/(βγ). Only this
+rule reads the step and a rank.
+"""
+
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.spec.base import RunOptions, real, whole
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    rule: Literal["open-loop", "line-search", "rank-k"] = "open-loop"
+    trace_factor: float = real(1.0, gt=0, said="a number above 0: θ over the target's trace")
+    theta: float | None = real(
+        None, gt=0, said="θ, a number above 0, or null for trace_factor times the target's trace"
+    )
+    keep: int | None = whole(None, said="k, a whole number of at least 1, or null for the target's rank")
+    weight: float = real(0.5, gt=0, le=1)
+
+
+def on_simplex(values, totals):
+    """Return the nearest vectors of non-negative numbers with given sums.
+
+    Parameters
+    ----------
+    values : torch.Tensor, shape (B, K)
+        Falling; −∞ for what stays 0.
+    totals : torch.Tensor, shape (B,)
+
+    Returns
+    -------
+    torch.Tensor, shape (B, K)
+    """
+    excess = values.cumsum(1) - totals[:, None]
+    levels = excess / torch.arange(1, values.shape[1] + 1, device=values.device)
+    # As many stay above 0 as are above the level that they would be lowered by; −∞ is never.
+    last = (values > levels).sum(1, keepdim=True).clamp(min=1) - 1
+    return (values - levels.gather(1, last)).clamp(min=0)
+
+
+def decomposed(matrices):
+    """Return eigenvalues, the largest first, and eigenvectors in float64; of what is not finite, NaN."""
+    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
+    values, vectors = torch.linalg.eigh(torch.where(finite, matrices, 0.0).double())
+    return torch.where(finite[:, 0], values, torch.nan).flip(1), vectors.flip(2)
+
+
+class Algorithm(base.Algorithm):
+    """A batch of Frank–Wolfe descents; see :class:`algoreg.algorithms.base.Algorithm`.
+
+    State: ``estimate``, X, and ``gradient``, M there. A step is a pass and a decomposition: of a line search the gradient at the
+    new X follows from those at X and at S.
+    """
+
+    requires = frozenset({"gradient"})
+    told = ("trace", "rank")
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        thetas = [run["theta"] or run["trace_factor"] * run["trace"] for run in runs]
+        self.thetas = self._column(thetas)
+        self.weights = self._column([run["weight"] for run in runs])[:, None, None]
+        self.rules = {
+            rule: torch.tensor([run["rule"] == rule for run in runs], device=labels.device)[:, None, None]
+            for rule in ("open-loop", "line-search", "rank-k")
+        }
+        kept = [(run["keep"] or run["rank"]) if run["rule"] == "rank-k" else 1 for run in runs]
+        self.beyond = torch.arange(ensemble.d, device=labels.device) >= self._column(kept)[:, None]
+
+    def _column(self, numbers):
+        return torch.tensor(numbers, dtype=torch.float64, device=self.labels.device)
+
+    def initial(self):
+        """Return X_0 = 0 of every run and the gradient there, shape (B, d, d) each: a pass."""
+        zero = torch.zeros(len(self.runs), self.ensemble.d, self.ensemble.d).to(self.labels)
+        return {"estimate": zero, "gradient": self.ensemble.gradient(zero, self.labels)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        estimate, gradient = state["estimate"], state["gradient"]
+        searching = self.rules["line-search"]
+        for number in range(iteration, iteration + count):
+            goal = self._goal(estimate, gradient)
+            weights = torch.where(self.rules["rank-k"], self.weights, 2 / (number + 2)).to(estimate)
+            ahead = estimate + weights * (goal - estimate)
+            seen = self.ensemble.gradient(torch.where(searching, goal, ahead), self.labels)
+            if searching.any():
+                best = self._best(goal - estimate, gradient, seen)
+                ahead = torch.where(searching, estimate + best * (goal - estimate), ahead)
+                seen = torch.where(searching, gradient + best * (seen - gradient), seen)
+            estimate, gradient = ahead, seen
+        return {"estimate": estimate, "gradient": gradient}
+
+    def _goal(self, estimate, gradient):
+        """Return S of every run, shape (B, d, d)."""
+        centre = torch.where(self.rules["rank-k"], estimate - self.steps * gradient, -gradient)
+        values, vectors = decomposed(centre)
+        sizes = on_simplex(values.masked_fill(self.beyond, -torch.inf), self.thetas)
+        useless = ~self.rules["rank-k"][:, :, 0] & (values[:, :1] <= 0)
+        sizes = torch.where(useless, 0.0, sizes)
+        return torch.bmm(vectors * sizes[:, None, :], vectors.mT).to(estimate)
+
+    @staticmethod
+    def _best(direction, gradient, beyond):
+        """Return γ of least loss along a direction, shape (B, 1, 1), from the gradients at its beginning and at its end."""
+        slope = -(direction * gradient).sum((1, 2), keepdim=True)
+        curvature = (direction * (beyond - gradient)).sum((1, 2), keepdim=True)
+        return torch.where(curvature > 0, slope / curvature, 0.0).clamp(0, 1)
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

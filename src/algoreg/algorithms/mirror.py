@@ -1,0 +1,53 @@
+"""Matrix exponentiated gradient: X_t = exp(L_t), L_{t+1} = L_t − ηM_t, L_0 = log(α²)·I [tsuda2005].
+
+M_t = (1/m) Σ (⟨A_i, X_t⟩ − y_i) A_i, and η multiplies it ("M-form"). X_0 = α²I is that of factored descent from αI, whose step
+multiplies X by 1 + 2ηλ + … along an eigenvector of −M, of eigenvalue λ, and this one's by exp(ηλ): where all A_i commute, the two
+have the same path in the limit of small steps, this one with twice the η.
+"""
+
+import math
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.spec.base import RunOptions, real
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+
+
+def exponential(matrices):
+    """Return exp of symmetric matrices (B, d, d); NaN for those with an entry that is not finite. Decomposed in float64."""
+    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
+    values, vectors = torch.linalg.eigh(torch.where(finite, matrices, 0.0).double())
+    found = torch.bmm(vectors * values.exp()[:, None, :], vectors.mT)
+    return torch.where(finite, found, torch.nan).to(matrices.dtype)
+
+
+class Algorithm(base.Algorithm):
+    """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``logarithm``, L, and ``estimate``, X."""
+
+    requires = frozenset({"gradient"})
+    told = ()
+    estimates = "psd"
+
+    def initial(self):
+        """Return L_0 and X_0 of every run, shape (B, d, d) each."""
+        eye = torch.eye(self.ensemble.d, dtype=torch.float64)
+        logarithms = torch.stack([2 * math.log(run["alpha"]) * eye for run in self.runs]).to(self.labels)
+        return {"logarithm": logarithms, "estimate": exponential(logarithms)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps; a step is one pass and one decomposition."""
+        logarithm, estimate = state["logarithm"], state["estimate"]
+        for _ in range(count):
+            logarithm = logarithm - self.steps * self.ensemble.gradient(estimate, self.labels)
+            estimate = exponential(logarithm)
+        return {"logarithm": logarithm, "estimate": estimate}
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["estimate"]

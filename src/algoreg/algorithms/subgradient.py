@@ -1,0 +1,46 @@
+"""Subgradient descent of the absolute loss on the factor: U_{t+1} = U_t − η_t·(1/m) Σ sign(⟨A_i, U_tU_tᵀ⟩ − y_i) A_iU_t [ma2023].
+
+η_t = ηρ^t. Half the subgradient of (1/m) Σ |⟨A_i, UUᵀ⟩ − y_i|; labels that are far off pull no harder than others. Steps of constant
+size do not come to rest, and the steps' sum η/(1 − ρ) has to reach from the start to the end: log(1/α) times a few.
+"""
+
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.spec.base import RunOptions, real
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    start: Literal["identity", "orthonormal", "gaussian"] = "identity"
+    decay: float = real(0.99, gt=0, le=1, said="a number above 0, at most 1: ρ, by which the step shrinks")
+
+
+class Algorithm(factored.Algorithm):
+    """A batch of subgradient descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U."""
+
+    requires = frozenset({"gradient", "single measurements"})
+    told = ()
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        column = {"dtype": torch.float64, "device": labels.device}
+        self.decays = torch.tensor([run["decay"] for run in runs], **column)[:, None, None]
+        counts = torch.tensor([run["m"] for run in runs], device=labels.device)[:, None]
+        self.known = torch.arange(ensemble.m, device=labels.device) < counts
+        self.counts = counts[:, :, None].to(labels)
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        factor = state["factor"]
+        for number in range(iteration, iteration + count):
+            residual = self.ensemble.measure(torch.bmm(factor, factor.mT)) - self.labels
+            pull = torch.bmm(self.ensemble.adjoint(torch.where(self.known, residual.sign(), 0.0)), factor)
+            lengths = (self.steps.double() * self.decays**number).to(factor) / self.counts
+            factor = factor - lengths * pull
+        return {"factor": factor}
