@@ -13,7 +13,7 @@ from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options, plan
+from algoreg.spec import options
 from algoreg.spec.messages import problems
 
 D, M, RANK, SEED = 8, 60, 2, 5
@@ -23,7 +23,7 @@ TARGETS = torch.stack([torch.from_numpy(factor @ factor.T) for factor in FACTORS
 
 def run_of(algorithm, **changes):
     """Return the settings of a run, the algorithm's defaults filled in."""
-    known = {"m": M, "step": 0.1, "iterations": 30, "target": 0, "alpha": 0.3, "rank": RANK}
+    known = {"m": M, "step": 0.1, "iterations": 30, "target": 0, "alpha": 0.3}
     return {**options.of_runs(algorithm), **known, **changes}
 
 
@@ -386,10 +386,8 @@ def test_a_study_refuses_options_that_its_algorithm_does_not_allow():
     assert "a small start is forgotten" in line
 
 
-def test_an_algorithm_that_is_told_the_rank_has_it_in_its_runs_and_no_other_has():
-    content = tier_settings("smoke")
-    descent = content["descents"]["paper_step"]
-    assert all("rank" not in run for run in plan.expand_runs(content, "paper_step"))
-    descent["algorithm"], descent["runs"] = "hard_thresholding", [{"step": 0.1, "iterations": 100}]
-    rank = content["problems"][descent["problem"]]["rank"]
-    assert [run["rank"] for run in plan.expand_runs(content, "paper_step")] == [rank]
+def test_hard_thresholding_is_told_the_rank_unless_a_run_says_how_many_it_keeps():
+    descent, _ = descent_of("hard_thresholding", [run_of("hard_thresholding", **run) for run in ({}, {"keep": 3})])
+    assert [run["rank"] for run in descent.batch.runs] == [RANK, RANK]
+    silent, told = ends_of("hard_thresholding", {}, {"keep": RANK})
+    np.testing.assert_allclose(silent, told, atol=1e-12)
