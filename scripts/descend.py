@@ -3,6 +3,7 @@
 from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
+from algoreg.spec.grids import known_measurements
 from algoreg.store import joblog, problem_files, records
 from algoreg.store.provenance import of_job
 
@@ -20,6 +21,7 @@ batch = recording.recorded_batch(
     params.record,
     settings["seed"],
     params.block.get("stop_below_train_error"),
+    params.problem["m"] - known_measurements(params.problem),
 )
 fingerprint = job_fingerprint(dict(params.items()), [str(arrays["problem_sha256"])], device)
 checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])

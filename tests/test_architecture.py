@@ -33,14 +33,9 @@ FLOORS = (
 NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}
 
 LONGEST_MODULE = 400
-LONG_MODULES = {"engine.kernels.passes", "tell.page"}
+LONG_MODULES: set = set()
 LONGEST_FUNCTION = 60
-LONG_FUNCTIONS = {
-    "tell.documents.tables_document",
-    "tell.page.comparisons",
-    "tell.page.interval_axis",
-    "tell.page.render",
-}
+LONG_FUNCTIONS: set = set()
 
 
 @cache

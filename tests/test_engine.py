@@ -39,10 +39,11 @@ def targets_of(count):
 
 
 def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
-    drawn = registry.ensemble(ensemble).draw(D, M, SEED, 0)
+    m = min(M, declared.limits(ensemble).most_m(D) or M)
+    drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)
     options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     runs = [
-        {**options, **TOLD, "m": M, "step": 0.02, "target": target, "iterations": count, **changes}
+        {**options, **TOLD, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
         for target, count in enumerate(iterations)
     ]
     targets = targets_of(len(runs))
@@ -59,7 +60,7 @@ def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
     # One step at a time, without the engine: the same bits. Every run alone: the same numbers.
     for one in ([0, 1], [0], [1]):
         runs = [batch.runs[i] for i in one]
-        plain = batch.algorithm(batch.ensemble.shared_by([M] * len(one)), batch.labels[one], runs, SEED)
+        plain = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(one)), batch.labels[one], runs, SEED)
         state = plain.initial()
         assert all(len(tensor) == len(one) for tensor in state.values())
         for iteration in range(2):

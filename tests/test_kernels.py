@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg.engine.kernels import build, library, passes
+from algoreg.engine.kernels import build, library, passes, whole_steps
 from algoreg.ensembles import base, gaussian, gram
 from algoreg.numerics.svec import packed_length, smat, svec
 
@@ -170,7 +170,7 @@ def samples(seed, d, m, runs, count, columns=None, dtype=torch.float64):
 def test_single_samples_against_plain_steps(d, columns, m, runs, count, dtype):
     matrices, order, u, y, steps = samples(d, d, m, runs, count, columns, dtype)
     before = u.clone()
-    ends = passes.single_samples(matrices, order, u, y, steps)
+    ends = whole_steps.single_samples(matrices, order, u, y, steps)
     assert torch.equal(u, before)
     whole, draws = matrices.double().numpy(), order.numpy()[:, None]
     runs = zip(u.double().numpy(), y.double().numpy(), steps.tolist(), strict=True)
@@ -181,13 +181,13 @@ def test_single_samples_against_plain_steps(d, columns, m, runs, count, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_single_samples_have_the_same_bits_alone_and_in_a_batch_and_in_pieces(dtype):
     matrices, order, u, y, steps = samples(7, 33, 20, 5, 200, dtype=dtype)
-    together = passes.single_samples(matrices, order, u, y, steps)
+    together = whole_steps.single_samples(matrices, order, u, y, steps)
     assert not torch.equal(together, u)
     for members in ([0], [4], [3, 1]):
-        alone = passes.single_samples(matrices, order, u[members], y[members], steps[members])
+        alone = whole_steps.single_samples(matrices, order, u[members], y[members], steps[members])
         assert torch.equal(alone, together[members])
-    half = passes.single_samples(matrices, order[:77], u, y, steps)
-    assert torch.equal(passes.single_samples(matrices, order[77:], half, y, steps), together)
+    half = whole_steps.single_samples(matrices, order[:77], u, y, steps)
+    assert torch.equal(whole_steps.single_samples(matrices, order[77:], half, y, steps), together)
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compares two kinds of x86 processors")
@@ -199,7 +199,7 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and adds in one.
     for kernels in (library.Kernels(dtype, cpu="native"), library.Kernels(dtype, cpu="haswell")):
         monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
-        singles = passes.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
+        singles = whole_steps.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
         ends.append(torch.stack([ensemble.descend(u.clone(), steps, y, 20), singles]))
     assert torch.equal(*ends)
 
@@ -231,17 +231,17 @@ def test_what_kernels_would_misread_is_refused():
         gaussian.Ensemble(ensemble.rows.half(), 10).measure(x.half())
     matrices, order = ensemble.unpacked(), torch.tensor([0, 39])
     with pytest.raises(ValueError, match="samples 0 to 40 are asked for, of 40"):
-        passes.single_samples(matrices, torch.tensor([0, 40]), u, y, steps)
+        whole_steps.single_samples(matrices, torch.tensor([0, 40]), u, y, steps)
     with pytest.raises(ValueError, match="samples -1 to 39"):
-        passes.single_samples(matrices, torch.tensor([39, -1]), u, y, steps)
+        whole_steps.single_samples(matrices, torch.tensor([39, -1]), u, y, steps)
     with pytest.raises(ValueError, match="of 39"):
-        passes.single_samples(matrices, order, u, y[:, :39], steps)
+        whole_steps.single_samples(matrices, order, u, y[:, :39], steps)
     with pytest.raises(ValueError, match="one after the other"):
-        passes.single_samples(matrices[::2], order[:1], u, y, steps)
+        whole_steps.single_samples(matrices[::2], order[:1], u, y, steps)
     with pytest.raises(ValueError, match="factors"):
-        passes.single_samples(matrices, order, u[:, :9], y, steps)
+        whole_steps.single_samples(matrices, order, u[:, :9], y, steps)
     with pytest.raises(ValueError, match="sample numbers"):
-        passes.single_samples(matrices, order.int(), u, y, steps)
+        whole_steps.single_samples(matrices, order.int(), u, y, steps)
     # 8 × 8 and 9 × 9 take as many vectors.
     with pytest.raises(ValueError, match="matrices"):
         gaussian.Ensemble(torch.ones(4, 45), 9).measure(torch.ones(1, 8, 8))

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from algoreg import registry
+from algoreg.algorithms.least_trace import fitting
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics import trace_minimisation
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec import options as declared
 
@@ -132,3 +134,38 @@ def test_subgradients_recover_in_spite_of_outliers_and_plain_descent_does_not():
         for name in ("subgradient", "factored")
     ]
     assert errors[0] < 0.01 < 0.1 < errors[1]
+
+
+def test_least_trace_is_the_plain_loop_also_for_prefixes_and_more_labels_than_unknowns():
+    sizes = [15, M, 18]
+    found, matrices, labels, targets = ends_of("least_trace", [{"m": m, "step": 0.3} for m in sizes])
+    for k, m in enumerate(sizes):
+        rows = plain.pack(matrices[:m])
+        centre, inverse = np.zeros(rows.shape[1]), np.linalg.pinv(rows)
+        for _ in range(30):
+            fit = centre + inverse @ (labels[k, :m] - rows @ centre)
+            x = plain.nearest_psd(plain.unpack(2 * fit - centre, D) - 0.3 * np.eye(D))
+            centre = centre + plain.pack(x) - fit
+        np.testing.assert_allclose(found[k], x, rtol=1e-7, atol=1e-9)
+    # More labels than unknowns say all.
+    assert plain.relative_error(found[1], targets[1]) < 1e-6
+
+
+@pytest.mark.parametrize(("d", "m"), [(12, 20), (12, 60)])
+def test_least_trace_agrees_with_an_interior_point_method(d, m, monkeypatch):
+    exact = dict.fromkeys(trace_minimisation.SOLVERS["clarabel"], 1e-9)
+    monkeypatch.setitem(trace_minimisation.SOLVERS, "clarabel", exact)
+    ensemble = Ensemble.draw(d, m, SEED, 0)
+    found, _, labels, targets = ends_of("least_trace", [{"iterations": 6000, "step": 0.3}], ensemble, d=d)
+    expected, status = trace_minimisation.minimum_trace(ensemble.rows.numpy(), d, labels[0], "clarabel")
+    assert status in ("converged", "budget")
+    assert plain.relative_error(found[0], expected) < 1e-6
+    # With the fewer labels, something else than X* has less trace.
+    assert (plain.relative_error(found[0], targets[0]) > 1e-3) == (m == 20)
+
+
+def test_labels_that_say_a_thing_twice_are_fitted():
+    rows = torch.from_numpy(np.random.default_rng(SEED).standard_normal((8, 21))).repeat(2, 1)
+    orthonormal, solver = fitting(rows)
+    assert orthonormal.shape == (8, 21)
+    torch.testing.assert_close(orthonormal.T @ solver, torch.linalg.pinv(rows))

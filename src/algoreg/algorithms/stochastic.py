@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.kernels import passes
+from algoreg.engine.kernels import whole_steps
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import RunOptions, as_list, at, real, whole
 
@@ -98,4 +98,4 @@ class Algorithm(factored.Algorithm):
         if self._matrices is None:
             self._matrices = self.ensemble.unpacked()
         steps = self.steps[index].view(-1)
-        return passes.single_samples(self._matrices, order.view(-1), factors, self.labels[index], steps)
+        return whole_steps.single_samples(self._matrices, order.view(-1), factors, self.labels[index], steps)

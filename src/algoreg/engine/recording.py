@@ -26,12 +26,14 @@ class Recording(Observer):
         ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`; every run's end is recorded, too.
     stop : float or None
         A run whose training error is below this at a look is done.
+    held_out : int
+        How many of the last measurements no run knows: their error is recorded, too, where there are any.
     """
 
     reads_train_error = True
 
-    def __init__(self, record, stop=None):
-        self.record, self.stop = record, stop
+    def __init__(self, record, stop=None, held_out=0):
+        self.record, self.stop, self.held_out = record, stop, held_out
 
     def prepare(self, batch):
         """Begin without rows."""
@@ -40,7 +42,7 @@ class Recording(Observer):
         self.error_points = {*recorded_iterations(self.record.get("errors", {}), last), *ends}
         grid = self.record.get("spectrum")
         self.spectrum_points = set() if grid is None else {*recorded_iterations(grid, last), *ends}
-        self._errors, self._spectra = [np.empty((0, 4))], [np.empty((0, 3 + self.leading))]
+        self._errors, self._spectra = [np.empty((0, 5 if self.held_out else 4))], [np.empty((0, 3 + self.leading))]
 
     def moments(self, last):
         """Return what is recorded, and where convergence or divergence is looked for."""
@@ -53,19 +55,30 @@ class Recording(Observer):
         done = none if self.stop is None else good & (look.train_error < self.stop)
         keep = good if look.iteration in self.error_points else done
         if keep.any():
-            self._errors.append(self._rows(look, keep, look.train_error[keep], look.test_error[keep]))
+            errors = [look.train_error[keep], look.test_error[keep]]
+            if self.held_out:
+                errors.append(self._hold_out_error(look, look.rows(keep)))
+            self._errors.append(self._rows(look, keep, *errors))
         keep = good if look.iteration in self.spectrum_points else done
         if self.spectrum_points and keep.any():
             leading, rank = diagnostics.spectrum(look.estimate[look.rows(keep)], self.leading)
             self._spectra.append(self._rows(look, keep, rank.numpy(), leading.numpy()))
         return done
 
+    def _hold_out_error(self, look, kept):
+        """Return the relative error of some runs on the labels that none knows, shape (b,), float64."""
+        algorithm = look.algorithm
+        seen = algorithm.ensemble.measure(look.estimate[kept])[:, -self.held_out :]
+        labels = algorithm.labels[kept][:, -self.held_out :]
+        error = torch.linalg.vector_norm(seen - labels, dim=1) / torch.linalg.vector_norm(labels, dim=1)
+        return error.cpu().double().numpy()
+
     @staticmethod
     def _rows(look, keep, *columns):
         return np.column_stack([look.active[keep], np.full(int(keep.sum()), look.iteration), *columns])
 
     def save(self):
-        """Return ``errors`` (n, 4): run, iteration, training and test error; and ``spectra`` (k, 3 + leading): run, iteration,
+        """Return ``errors`` (n, 4): run, iteration, training and test error, and as a fifth the held-out labels'; and ``spectra`` (k, 3 + leading): run, iteration,
         effective rank, leading eigenvalues; float64, in the order recorded.
         """
         return {"errors": np.concatenate(self._errors), "spectra": np.concatenate(self._spectra)}
@@ -75,7 +88,7 @@ class Recording(Observer):
         self._errors, self._spectra = [arrays["errors"]], [arrays["spectra"]]
 
 
-def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, stop=None):
+def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, stop=None, held_out=0):
     """Return the batch of a descent on one ensemble.
 
     Parameters
@@ -88,7 +101,7 @@ def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, sto
         A module of ``algorithms``.
     runs : list of mapping
         Each with ``target, m, step, iterations`` and the algorithm's options.
-    record, stop
+    record, stop, held_out
         See :class:`Recording`.
     seed : int
 
@@ -102,7 +115,7 @@ def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, sto
     place = {"device": ensemble.device, "dtype": ensemble.dtype}
     number = torch.tensor([run["target"] for run in runs])
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))[number].to(**place)
-    observers = [Recording(record, stop)]
+    observers = [Recording(record, stop, held_out)]
     known = torch.from_numpy(labels)[number].to(**place)
     return Batch(ensemble, registry.algorithm(algorithm), runs, targets, known, observers, seed)
 

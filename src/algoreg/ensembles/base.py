@@ -23,11 +23,14 @@ class Ensemble(ABC):
     provides : frozenset of str
         ``gradient`` and ``descend``, the methods here; ``prefixes``: runs may know the first measurements only (``shared_by``);
         ``single measurements``: ``select``, ``measure``, ``adjoint``, and labels by measurement; ``unpacked``: the method of this name;
+        ``rectangular gradient``: a ``gradient`` at any d × columns matrix, not symmetric, in place of ``gradient``;
         ``truncation``: a ``factored_gradient`` with levels; ``isometry``: ``isometry_deviation``.
     acts_on : str
         The kind of :attr:`space`.
     d, m : int
         Matrix size and number of measurements.
+    columns : int
+        Of the matrices: d, but in rectangular spaces.
     number : int
         Which ensemble of its problem this is: a name for random streams that belong to it.
     device, dtype
@@ -41,11 +44,12 @@ class Ensemble(ABC):
 
     def __init__(self, d, m, device, dtype, digest=None, number=0):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
+        self.columns = d
 
     @property
     def space(self) -> Space:
         """The space of the matrices that are measured."""
-        return Space(self.acts_on, self.d, self.d)
+        return Space(self.acts_on, self.d, self.columns)
 
     @classmethod
     @abstractmethod
@@ -130,6 +134,8 @@ class Measurements(Ensemble):
         ``kernels.passes``.)
     counts : tuple of int or None
         How many measurements each run knows; None where every run knows all of them.
+    derived : dict
+        What algorithms have computed of these measurements, shared by the views of :meth:`shared_by`.
     """
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
@@ -139,6 +145,7 @@ class Measurements(Ensemble):
 
     def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
         super().__init__(d, m, device, dtype, digest, number)
+        self.derived = {}
         self._know(counts)
 
     def _know(self, counts):

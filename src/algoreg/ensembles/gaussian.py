@@ -9,7 +9,7 @@ from abc import abstractmethod
 
 import torch
 
-from algoreg.engine.kernels import passes
+from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
@@ -69,7 +69,7 @@ class Packed(Measurements):
         counts = self._known(len(factors))
         blocks = self._tables(counts)
         (_, stop, tables), *more = blocks
-        moving = passes.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables))
+        moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables))
         if len(tables) == 1 and not more:
             moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import torch
 
-from algoreg.engine.kernels import passes
+from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles import base
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
@@ -167,7 +167,7 @@ class Ensemble(base.Ensemble):
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         lanes = passes.lanes_for(self.gram.numel())
-        moving = passes.Steps(factors, self.d, steps, torch.ones_like(steps), lanes)
+        moving = whole_steps.Steps(factors, self.d, steps, torch.ones_like(steps), lanes)
         if lanes == 1:
             moving.descend(self.gram, labels, count)
             return moving.copy_to(factors)

@@ -111,7 +111,7 @@ class Ensemble(Measurements):
         part = copy.copy(self)
         part.vectors = self.vectors[indices]
         part.partners = None if self.partners is None else self.partners[indices]
-        part.m, part.digest = len(part.vectors), None
+        part.m, part.digest, part.derived = len(part.vectors), None, {}
         part._know(None)
         return part
 

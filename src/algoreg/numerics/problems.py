@@ -80,6 +80,37 @@ def spectrum_target(rank, kappa):
     return {"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}
 
 
+def spoil(labels, problem, seed, ensemble, numbers):
+    """Return labels with the noise and the outliers that a problem asks for.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (T, m)
+    problem : mapping
+        With ``label_noise`` σ, if there is noise: every label has N(0, σ²) times the mean square of its target's added; with
+        ``outliers``, ``share`` p and ``size`` s: N(0, s²) times the same is added to each with probability p.
+    seed, ensemble : int
+    numbers : sequence of int
+        The targets' numbers.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T, m)
+    """
+    spoilt = labels.copy()
+    for row, clean, number in zip(spoilt, labels, numbers, strict=True):
+        scale, count = np.sqrt(np.mean(np.square(clean))), len(clean)
+        names = {"d": problem["d"], "rank": problem["rank"], "seed": seed, "ensemble": ensemble, "target": number}
+        if problem.get("label_noise"):
+            row += problem["label_noise"] * scale * stream("label-noise", **names).standard_normal(count)
+        if problem.get("outliers"):
+            # A number for each label from two streams: more measurements begin with the fewer.
+            hit = stream("outliers", **names, part="which").random(count) < problem["outliers"]["share"]
+            sizes = stream("outliers", **names, part="size").standard_normal(count)
+            row += np.where(hit, problem["outliers"]["size"] * scale * sizes, 0.0)
+    return spoilt
+
+
 def draw_problem(problem, seed, ensemble):
     """Draw all targets of a problem and their labels under one ensemble, in float64.
 
@@ -87,7 +118,7 @@ def draw_problem(problem, seed, ensemble):
     ----------
     problem : mapping
         The settings block: ``ensemble, d, rank, m, target, targets``; with ``own_targets`` the one target is not number 0
-        but the ensemble's number.
+        but the ensemble's number. Noise and outliers: :func:`spoil`.
     seed, ensemble : int
 
     Returns
@@ -103,10 +134,15 @@ def draw_problem(problem, seed, ensemble):
     drawn = registry.ensemble(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
     labels = drawn.label(targets).numpy()
+    spoiling = {key: problem[key] for key in ("label_noise", "outliers") if problem.get(key)}
+    if spoiling:
+        labels = spoil(labels, problem, seed, ensemble, numbers)
     sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
     for number in numbers:
         sha.update(np.ascontiguousarray(draw_gaussian(problem["target"], d, rank, seed, number), dtype="<f8"))
     sha.update(drawn.digest.encode())
+    if spoiling:
+        sha.update(json.dumps(spoiling, sort_keys=True).encode())
     return {
         "factors": factors,
         "labels": labels,

@@ -309,6 +309,16 @@ class EnsembleLimits:
         return 1
 
     @staticmethod
+    def most_m(d):
+        """Return the largest number of measurements that it can have, or None."""
+        return None
+
+    @staticmethod
+    def refused_d(d):
+        """Return in words which sizes it allows if d is none of them, else None."""
+        return None
+
+    @staticmethod
     def stored(d, m):
         """Return how many numbers it stores."""
         return m * d * (d + 1) // 2

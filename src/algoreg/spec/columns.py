@@ -38,6 +38,7 @@ COLUMNS = {
     "ensemble": "number of the measurement ensemble",
     "train_error": ("the training error", "√(Σ(⟨Aᵢ,X⟩ − yᵢ)² / Σyᵢ²)"),
     "test_error": ("the test error", "‖X − X*‖_F / ‖X*‖_F"),
+    "hold_out_error": ("the hold-out error", "the training error's formula on the labels that no run knows"),
     "delta_low": "lower end of the bracket of the restricted isometry constant δ",
     "delta_up": "its upper end",
     "effective_rank": "exp(entropy) of the normalised eigenvalues",

@@ -18,6 +18,7 @@ from algoreg.spec.base import (
     wholes,
     words,
 )
+from algoreg.spec.grids import held_out
 from algoreg.spec.messages import non_finite, problems, wrong
 
 SECTIONS = ("problems", "descents", "studies", "experiments", "figures")
@@ -32,8 +33,19 @@ class Target(Strict):
     eigenvalues: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
 
 
+class Outliers(Strict):
+    """Labels that are far off: a share of them, by normal numbers of ``size`` times the labels' root mean square."""
+
+    share: float = real(gt=0, lt=1)
+    size: float = real(gt=0, le=1e300, said="a number above 0")
+
+
 class Problem(Strict):
-    """Targets, and the ensembles that measure them."""
+    """Targets, and the ensembles that measure them.
+
+    ``label_noise`` is the standard deviation of the noise over the labels' root mean square. The last ``hold_out`` of the
+    measurements are told to no run.
+    """
 
     ensemble: str = name()
     d: int = whole(le=100_000)
@@ -43,6 +55,9 @@ class Problem(Strict):
     targets: int = whole(le=10_000)
     ensembles: int = whole(le=10_000)
     own_targets: bool = words("true (every ensemble has a target of its own) or false", False)
+    label_noise: float = real(0.0, ge=0, le=1e300, said="a number of at least 0")
+    outliers: Outliers = words("a mapping with share and size", None)
+    hold_out: float = real(0.0, ge=0, lt=1, said="a share of at least 0 and below 1")
 
     def wrong(self) -> Any:
         """Yield what does not fit together."""
@@ -55,6 +70,8 @@ class Problem(Strict):
             yield at("target", "eigenvalues", allowed=f"a list of rank = {self.rank} numbers")
         if self.target.kind == "columns" and given is not None:
             yield at("target", "eigenvalues", allowed="only with kind: spectrum")
+        if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
+            yield at("hold_out", allowed=f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements")
 
 
 class Grid(Strict):
@@ -120,6 +137,7 @@ class Collected(Strict):
         choices()
     )
     descents: list[str] = choices(said="a list of different descents")
+    hold_out_error: bool = words("true (the table has the error on held-out labels) or false", False)
     alpha: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
     m_over_d: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
     paper_iterations: Literal["end"] | Annotated[list[Iteration], Field(min_length=1)] | Points = words(

@@ -10,7 +10,7 @@ from algoreg.sources import module_names
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
 from algoreg.spec.chapters import curve_columns
-from algoreg.spec.grids import END, SELECTORS, own_iteration, paper_iterations
+from algoreg.spec.grids import END, SELECTORS, known_measurements, own_iteration, paper_iterations
 from algoreg.spec.messages import problems, unknown, wrong
 from algoreg.spec.plan import recorded_by, selected_runs, step_factor, study_options
 from algoreg.spec.tier import JUDGING, size_of
@@ -49,9 +49,20 @@ def _problems(tier):
         if kind not in module_names("ensembles"):
             yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
             continue
+        asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
+        needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
+        if asked and not needed <= options.provides(kind):
+            lacking = ", ".join(sorted(needed - options.provides(kind)))
+            yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
         limits = options.limits(kind)
         if m < limits.least_m(d):
             yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
+        if limits.refused_d(d):
+            yield (*path, "d"), wrong(d, f"{limits.refused_d(d)} with ensemble: {kind}")
+            continue
+        most = limits.most_m(d)
+        if most is not None and m > most:
+            yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
         need = 8 * limits.stored(d, m)
         if need > MEMORY_LIMIT_BYTES:
             key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
@@ -103,7 +114,8 @@ def _too_many_runs(descent, path):
 
 def _runs(tier, descent, path):
     """Yield what is wrong with the entries of a descent's runs: options, m, starts that the data type cannot hold."""
-    total, d = (tier["problems"][descent["problem"]][key] for key in ("m", "d"))
+    problem = tier["problems"][descent["problem"]]
+    total, d = known_measurements(problem), problem["d"]
     model, dtype = options.of_algorithm(descent["algorithm"]), descent.get("dtype", tier["dtype"])
     for i, run in enumerate(descent["runs"]):
         place = (*path, "runs", i)
@@ -181,7 +193,7 @@ def _pairing(tier, descent, path):
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
     for i, run in enumerate(descent["runs"]):
-        known = run.get("m", problem["m"])
+        known = run.get("m", known_measurements(problem))
         if "prefixes" not in provided and {*as_list(known)} != {problem["m"]}:
             yield (*path, "runs", i, "m"), wrong(known, f"the problem's m = {problem['m']} with ensemble: {name}")
     least = options.limits(name).smallest_train_error.get(descent.get("dtype", tier["dtype"]), 0)
@@ -257,8 +269,18 @@ def _experiments(tier, published):
         missing = [descent for descent in experiment["descents"] if descent not in tier["descents"]]
         for descent in missing:
             yield (*path, "descents"), unknown(descent, tier["descents"], "descent")
+        if experiment.get("hold_out_error") and not missing:
+            yield from _held_out(tier, experiment, path)
         wanted = list(_points(experiment["paper_iterations"], (*path, "paper_iterations")))
         yield from wanted or [*_rows(tier, experiment, path), *_recording(tier, experiment, path)]
+
+
+def _held_out(tier, experiment, path):
+    """Yield the descents of a table of held-out errors whose problem holds nothing out."""
+    for name in experiment["descents"]:
+        problem = tier["descents"][name]["problem"]
+        if not tier["problems"][problem].get("hold_out"):
+            yield (*path, "hold_out_error"), f" = true: problems.{problem} of descents.{name} has no hold_out"
 
 
 def _comparison(tier, experiment, published, path):

@@ -11,6 +11,16 @@ END = "end"
 SELECTORS = ("alpha", "m_over_d")
 
 
+def held_out(share, m):
+    """Return how many of m measurements a share to hold out stands for."""
+    return round(share * m)
+
+
+def known_measurements(problem):
+    """Return how many measurements a problem's runs know unless they say fewer: all that are not held out."""
+    return problem["m"] - held_out(problem.get("hold_out", 0), problem["m"])
+
+
 def paper_iterations(experiment):
     """Return the iterations of the paper's figure that an experiment tabulates, as a list; none for ``end``."""
     points = experiment["paper_iterations"]

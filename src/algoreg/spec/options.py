@@ -45,11 +45,6 @@ def requires(algorithm):
     return set(sources.class_literal("algorithms", algorithm, "requires"))
 
 
-def told(algorithm):
-    """Return what of the target or the noise an algorithm is told, as a tuple of names."""
-    return sources.class_literal("algorithms", algorithm, "told")
-
-
 def provides(ensemble):
     """Return what an ensemble provides, as a set."""
     return set(sources.class_literal("ensembles", ensemble, "provides"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from algoreg.spec import options
 from algoreg.spec.base import as_list
-from algoreg.spec.grids import facts, recorded_iterations, selects
+from algoreg.spec.grids import facts, known_measurements, recorded_iterations, selects
 from algoreg.spec.tier import size_of
 
 # A tier's complete settings.
@@ -20,12 +20,11 @@ def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
     -------
     list of dict
         ``step`` and ``iterations`` as they run, ``step_factor`` (how many of the paper's iterations one of them stands
-        for), ``m``, the ``rank`` where the algorithm is told it, and every option of the algorithm.
+        for), ``m`` and every option of the algorithm.
     """
     descent = tier["descents"][name]
     factor, problem = step_factor(tier, name), tier["problems"][descent["problem"]]
-    known = {key: problem[key] for key in options.told(descent["algorithm"]) if key in problem}
-    defaults = {"m": problem["m"], "step_factor": factor, **known}
+    defaults = {"m": known_measurements(problem), "step_factor": factor}
     defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
     runs = []
     for entry in descent["runs"]:

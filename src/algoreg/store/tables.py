@@ -18,6 +18,8 @@ def columns(experiment: Mapping[str, Any]) -> list[str]:
     """
     by, rest = experiment["by"], list(REST)
     fixed = list(FIXED)
+    if experiment.get("hold_out_error"):
+        fixed.insert(-1, "hold_out_error")
     if experiment["paper_iterations"] == END:
         fixed.insert(-1, "iterations")
         rest = [name for name in REST if name != "iteration"]
@@ -48,7 +50,8 @@ def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any
     """
     rows = []
     for problem, algorithm, ensemble, runs, arrays in descents:
-        recorded = {(int(run), int(it)): (train, test) for run, it, train, test in arrays["errors"]}
+        recorded = {(int(run), int(it)): errors for run, it, *errors in arrays["errors"]}
+        none = [np.nan] * (arrays["errors"].shape[1] - 2)
         for number, run in enumerate(runs):
             named = facts(problem, algorithm, run)
             if problem.get("own_targets"):
@@ -63,7 +66,7 @@ def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any
             for point, own in points:
                 if (number, own) not in recorded and status == "budget":
                     raise ValueError(f"iteration {own} of run {number} was not recorded: its record grid leaves it out")
-                train, test = recorded.get((number, own), (np.nan, np.nan))
+                train, test, *held_out = recorded.get((number, own), none)
                 rows.append(
                     {
                         **named,
@@ -74,6 +77,7 @@ def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any
                         "ensemble": ensemble,
                         "train_error": train,
                         "test_error": test,
+                        "hold_out_error": held_out[0] if held_out else None,
                         "status": status,
                     }
                 )

@@ -75,7 +75,7 @@ def as_padded(rows, dtype=None):
     return padded_rows(*rows.shape, dtype, rows.device).copy_(rows)
 
 
-def _require(name, tensor, shape, dtype, copied=False):
+def require(name, tensor, shape, dtype, copied=False):
     """Refuse what a kernel, which sees addresses only, would misread."""
     if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
         found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
@@ -86,8 +86,9 @@ def _require(name, tensor, shape, dtype, copied=False):
         raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
 
 
-def _require_rows(rows, length, dtype):
-    _require("rows", rows, (len(rows), length), dtype)
+def require_rows(rows, length, dtype):
+    """Raise ValueError unless rows have this length, type and padding."""
+    require("rows", rows, (len(rows), length), dtype)
     if rows.stride(0) != padded(length):
         raise ValueError(f"rows lie {rows.stride(0)} numbers apart, not {padded(length)}: see as_padded")
 
@@ -98,7 +99,7 @@ def _pool(threads):
     return ThreadPoolExecutor(threads, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
-def _together(lanes, work):
+def together(lanes, work):
     """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
     others = [_pool(torch.get_num_threads()).submit(work, lane) for lane in range(1, lanes)]
     work(0)
@@ -166,12 +167,12 @@ def measure(rows, x, out):
     ValueError
         If sizes or types do not agree; likewise in what follows.
     """
-    _require_rows(rows, rows.shape[1], x.dtype)
-    _require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
-    _require("measurements", out, (len(x), len(rows)), rows.dtype)
+    require_rows(rows, rows.shape[1], x.dtype)
+    require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
+    require("measurements", out, (len(x), len(rows)), rows.dtype)
     count, lanes = len(rows), lanes_for(rows.shape[0] * rows.shape[1])
     share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
-    sums = _sums(len(x), lanes, rows.dtype)
+    sums = partial_sums(len(x), lanes, rows.dtype)
 
     def part(lane):
         first, last = min(lane * share, count), min((lane + 1) * share, count)
@@ -181,10 +182,10 @@ def measure(rows, x, out):
                 last - first, rows.stride(0), padded(rows.shape[1]), x.stride(0), len(x), out.stride(0),
             )  # fmt: skip
 
-    _together(lanes, part)
+    together(lanes, part)
 
 
-def _sums(runs, lanes, dtype):
+def partial_sums(runs, lanes, dtype):
     """Return room for the vectors of a block's dot products."""
     return torch.empty(lanes, MOST_BLOCK_ROWS * runs * PAD, dtype=dtype)
 
@@ -193,9 +194,9 @@ def adjoint(rows, weights, total=None):
     """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one; see :func:`measure`."""
     count, length = rows.shape
     total = padded_rows(len(weights), length, rows.dtype) if total is None else total
-    _require_rows(rows, length, total.dtype)
-    _require_rows(total, length, rows.dtype)
-    _require("weights", weights, (len(total), count), rows.dtype)
+    require_rows(rows, length, total.dtype)
+    require_rows(total, length, rows.dtype)
+    require("weights", weights, (len(total), count), rows.dtype)
     compiled(rows.dtype).adjoint(
         rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
         count, rows.stride(0), padded(length), weights.stride(0), len(weights), total.stride(0),
@@ -216,8 +217,8 @@ def pack(matrices, d):
     torch.Tensor, shape (B, padded(d(d+1)/2) + 16)
     """
     runs = len(matrices)
-    _require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)
-    squares, x = _squares(runs, d, matrices.dtype), _room(runs, d, matrices.dtype)
+    require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)
+    squares, x = square_room(runs, d, matrices.dtype), room(runs, d, matrices.dtype)
     squares[:, :d, :d] = matrices
     stride, size = squares.stride(1), squares.stride(0)
     n = padded(packed_length(d))
@@ -225,83 +226,24 @@ def pack(matrices, d):
     return x
 
 
-def _squares(runs, d, dtype):
+def square_room(runs, d, dtype):
     """Return zeros for d × d matrices, with room behind each for a vector more."""
     return torch.zeros(runs, d + 1, padded(d), dtype=dtype)
 
 
-def _room(runs, d, dtype):
+def room(runs, d, dtype):
     """Return zeros for packed d × d matrices, with room behind each for a vector more."""
     return torch.zeros(runs, padded(packed_length(d)) + PAD, dtype=dtype)
 
 
 def unpack(total, divisors, d):
     """Return smat of packed rows, each over its divisor, shape (B, d, d); the rows as :func:`pack` makes them."""
-    squares = _squares(len(total), d, total.dtype)
+    squares = square_room(len(total), d, total.dtype)
     compiled(total.dtype).unpack(
         total.data_ptr(), divisors.data_ptr(), squares.data_ptr(),
         d, total.stride(0), squares.stride(1), squares.stride(0), len(total),
     )  # fmt: skip
     return squares[:, :d, :d]
-
-
-def _padded_factors(factors):
-    """Return a copy of factors whose rows are padded with zeros."""
-    runs, d, columns = factors.shape
-    copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
-    # numpy's copy, for the reason in ``Pass``.
-    copy.numpy()[:, :, :columns] = factors.numpy()
-    return copy
-
-
-def single_samples(matrices, order, factors, labels, steps):
-    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
-
-    Parameters
-    ----------
-    matrices : torch.Tensor, shape (m, d, d)
-        The measurements A_i, contiguous.
-    order : torch.Tensor of int64
-        From 0 to m − 1.
-    factors : torch.Tensor, shape (B, d, k)
-        Not changed.
-    labels : torch.Tensor, shape (B, at least as many as ``order`` names)
-    steps : torch.Tensor, shape (B,)
-        η.
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d, k)
-
-    Raises
-    ------
-    ValueError
-        If sizes or types do not agree, or the order names a measurement that is not there.
-    """
-    count, d, _ = matrices.shape
-    runs, _, columns = factors.shape
-    _require("matrices", matrices, (count, d, d), factors.dtype)
-    if not matrices.is_contiguous():
-        raise ValueError("matrices do not lie one after the other: make them contiguous")
-    _require("factors", factors, (runs, d, columns), factors.dtype, copied=True)
-    _require("labels", labels, (runs, labels.shape[1]), factors.dtype, copied=True)
-    _require("steps", steps, (runs,), factors.dtype, copied=True)
-    _require("sample numbers", order, (len(order),), torch.int64)
-    if not len(order):
-        return factors.clone()
-    known = min(count, labels.shape[1])
-    if order.min() < 0 or order.max() >= known:
-        raise ValueError(f"samples {order.min()} to {order.max()} are asked for, of {known}")
-    labels, steps = labels.contiguous(), steps.contiguous()
-    ends = _padded_factors(factors)
-    change = torch.zeros_like(ends[0])
-    # The kernel asks for the matrix of the step after: the last one's is its own.
-    order = torch.cat([order, order[-1:]])
-    compiled(factors.dtype).single_samples(
-        matrices.data_ptr(), order.data_ptr(), labels.data_ptr(), steps.data_ptr(), ends.data_ptr(), change.data_ptr(),
-        len(order) - 1, d, columns, ends.stride(1), labels.stride(0), runs,
-    )  # fmt: skip
-    return ends[:, :, :columns]
 
 
 class Pass:
@@ -323,24 +265,24 @@ class Pass:
         if labels.shape[1] < blocks[-1][1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
         self.labels, self._counts, self._length = labels.contiguous(), counts, packed_length(d)
-        _require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
-        _require("counts", counts, (len(labels),), torch.int64)
+        require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
+        require("counts", counts, (len(labels),), torch.int64)
         self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
-        self._totals = torch.stack([_room(len(labels), d, labels.dtype)] * self._lanes)
-        self._sums = _sums(len(labels), self._lanes, labels.dtype)
+        self._totals = torch.stack([room(len(labels), d, labels.dtype)] * self._lanes)
+        self._sums = partial_sums(len(labels), self._lanes, labels.dtype)
         self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         self._n = padded(self._length)
 
     def __call__(self, x):
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
         kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
-        _require("points", x, totals.shape[1:], labels.dtype)
+        require("points", x, totals.shape[1:], labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
         numbers = totals.numpy()
         numbers.fill(0)
         for start, stop, lanes in self._blocks:
             rows = self._read(start, stop)
-            _require_rows(rows, self._length, labels.dtype)
+            require_rows(rows, self._length, labels.dtype)
             # Segments name rows of the whole ensemble.
             address = rows.data_ptr() - start * rows.stride(0) * rows.element_size()
 
@@ -352,98 +294,9 @@ class Pass:
                     len(table) // 3, block_rows(len(labels), self._n, labels.element_size()), rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
                 )  # fmt: skip
 
-            _together(self._lanes, part)
+            together(self._lanes, part)
         # Overflow of a diverging run is no warning: the engine looks for it and records it.
         with np.errstate(all="ignore"):
             for other in numbers[1:]:
                 numbers[0] += other
         return totals[0]
-
-
-class Steps:
-    """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
-
-    Parameters
-    ----------
-    factors : torch.Tensor, shape (B, d, k)
-    d : int
-    steps, divisors : torch.Tensor, shape (B,)
-        η; and what the sum of a pass is divided by: M = smat(sum / divisor).
-    lanes : int
-    """
-
-    def __init__(self, factors, d, steps, divisors, lanes=1):
-        self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
-        _require("factors", factors, (runs, d, self._columns), dtype, copied=True)
-        self._factors = _padded_factors(factors)
-        self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
-        _require("steps", self._steps, (runs,), dtype)
-        _require("divisors", self._divisors, (runs,), dtype)
-        self._lanes = min(lanes, runs)
-        self.x, self._square = _room(runs, self._d, dtype), _squares(self._lanes, self._d, dtype)
-        self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
-        self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
-        self._n = padded(packed_length(self._d))
-
-    def _share(self, lane):
-        runs = len(self._factors)
-        return lane * runs // self._lanes, (lane + 1) * runs // self._lanes
-
-    def outer(self):
-        """Write svec(UUᵀ) to ``x``, in the layout of :func:`pack`."""
-
-        def part(lane):
-            first, last = self._share(lane)
-            compiled(self.x.dtype).outer(
-                self._factors[first].data_ptr(), self.x[first].data_ptr(),
-                self._transposed[lane].data_ptr(), self._square[lane].data_ptr(),
-                self._d, self._columns, self._factors.stride(1), self._square.stride(1),
-                self._n, self.x.stride(0), last - first,
-            )  # fmt: skip
-
-        _together(self._lanes, part)
-
-    def step(self, total):
-        """Advance every factor by the sums of a pass."""
-        _require("sums", total, self.x.shape, self.x.dtype)
-
-        def part(lane):
-            first, last = self._share(lane)
-            compiled(self.x.dtype).step(
-                total[first].data_ptr(), self._divisors[first:].data_ptr(), self._steps[first:].data_ptr(),
-                self._factors[first].data_ptr(), self._square[lane].data_ptr(), self._change[lane].data_ptr(),
-                self._d, self._columns, self._factors.stride(1), self._square.stride(1), total.stride(0), last - first,
-            )  # fmt: skip
-
-        _together(self._lanes, part)
-
-    def descend(self, rows, labels, count, table=None, counts=None):
-        """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
-        known = packed_length(self._d) if table is None else int(counts.max())
-        if labels.shape[1] < known or len(rows) < known:
-            raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
-        labels = labels.contiguous()
-        _require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
-        _require_rows(rows, packed_length(self._d), self.x.dtype)
-        kernel, total, sums = compiled(self.x.dtype), torch.zeros_like(self.x), _sums(len(labels), 1, labels.dtype)
-        given = (self._divisors, self._steps, self._factors, self.x, total, sums)
-        spare = (self._transposed, self._square, self._change)
-        sizes = (
-            labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
-        )  # fmt: skip
-        if table is None:
-            arrays = (rows, labels, *given, *spare)
-            kernel.descend_gram(*(array.data_ptr() for array in arrays), count, rows.stride(0), self._n, *sizes)
-            return
-        weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
-        arrays = (rows, labels, counts, table, *given, weights, *spare)
-        height = block_rows(len(labels), self._n, labels.element_size())
-        kernel.descend(
-            *(array.data_ptr() for array in arrays), count, len(table) // 3, height, rows.stride(0), self._n, *sizes
-        )
-
-    def copy_to(self, factors):
-        """Write the factors over others, and return those."""
-        # numpy's copy, for the reason in ``Pass``.
-        factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
-        return factors

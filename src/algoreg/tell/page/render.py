@@ -95,6 +95,25 @@ def _environment(templates):
     return environment
 
 
+def _sealed(results):
+    """Return every result of a tier that has a sidecar, but the page."""
+    sidecars = [path for path in (results / "provenance").rglob("*.json") if path.parts[-2] != "report"]
+    return sorted(str(path.relative_to(results / "provenance").with_suffix("")) for path in sidecars)
+
+
+def _code(folder):
+    """Return the page's style and scripts, and the policy that names them."""
+    from plotly.offline import get_plotlyjs
+
+    script, plotly = (folder / "page.js").read_text(encoding="utf-8"), get_plotlyjs()
+    return {
+        "style": Markup((folder / "page.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "library": plotting_library(plotly),
+        "policy": Markup(security_policy(script, plotly)),
+    }
+
+
 def render(results, registry, claims, tier, tables, templates, chapters, documents):
     """Return the page as HTML.
 
@@ -124,8 +143,6 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     ValueError
         If a claim names a figure that the tier does not draw.
     """
-    from plotly.offline import get_plotlyjs
-
     results, folder = Path(results), Path(templates)
     pictures = {
         name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]
@@ -133,15 +150,9 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     entries = {entry["id"]: entry for entry in registry}
     shown = [_shown(claim, claims, entries.get(claim["id"], {}), pictures, tier, results) for claim in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
-    everything = sorted(
-        str(path.relative_to(results / "provenance").with_suffix(""))
-        for path in (results / "provenance").rglob("*.json")
-        if path.parts[-2] != "report"
-    )
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
     panels, signal = spectra(results, tier), dynamics(tables, tier)
-    script, plotly = (folder / "page.js").read_text(encoding="utf-8"), get_plotlyjs()
     return (
         _environment(folder)
         .get_template("page.html")
@@ -156,11 +167,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            whole=provenance(results, everything),
+            whole=provenance(results, _sealed(results)),
             machine=machine(results),
-            style=Markup((folder / "page.css").read_text(encoding="utf-8")),
-            script=Markup(script),
-            library=plotting_library(plotly),
-            policy=Markup(security_policy(script, plotly)),
+            **_code(folder),
         )
     )

@@ -1,0 +1,103 @@
+"""Two factors, X = LRᵀ of any shape: simultaneous descent, or alternating steps that are preconditioned.
+
+With M = (1/m) Σ (⟨A_i, LRᵀ⟩ − y_i) A_i, ``rule: simultaneous`` is L ← L − ηMR, R ← R − ηMᵀL, both from the old factors.
+``alternating`` is L ← L − ηMR(RᵀR + λI)⁻¹ and then, with M at the new L, R ← R − ηMᵀL(LᵀL + λI)⁻¹; λ = 0 takes the
+pseudoinverse, which forgets how small the start was [jia2024]. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries; away from
+β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
+"""
+
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import RunOptions, real, whole
+
+# Singular values of a factor's square below this share of the largest count as 0.
+CUT = 1e-12
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    alpha: float = real(gt=0)
+    width: int | None = whole(None, said="a whole number of at least 1, or null for the smaller side")
+    rule: Literal["simultaneous", "alternating"] = "simultaneous"
+    damping: float = real(0.0, ge=0, said="λ, a number of at least 0, of the alternating rule")
+    balance: float = real(1.0, gt=0, said="β, a number above 0: the scale of the right start over that of the left")
+
+
+def start_factor(side, length, width, seed, target):
+    """Return the first ``width`` columns of G of a side, entries N(0, 1/length), float64."""
+    drawn = stream("start", kind=f"asymmetric-{side}", d=length, seed=seed, target=target)
+    return torch.from_numpy(drawn.standard_normal((length, length))[:, :width]) / length**0.5
+
+
+class Algorithm(base.Algorithm):
+    """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`. State: ``left``, L, and ``right``, R.
+
+    Runs of a batch differ in width: what a run lacks of the widest is columns of 0. An alternating step is two passes.
+    """
+
+    requires = frozenset({"rectangular gradient"})
+    told = ()
+    estimates = "rectangular"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        smaller = min(ensemble.space.rows, ensemble.space.columns)
+        self.widths = [run["width"] or smaller for run in runs]
+        if max(self.widths, default=1) > smaller:
+            raise ValueError(f"width = {max(self.widths)}: allowed is at most {smaller}, the matrices' smaller side")
+        column = {"dtype": torch.float64, "device": labels.device}
+        self.damping = torch.tensor([run["damping"] for run in runs], **column)[:, None, None]
+        alternating = [run["rule"] == "alternating" for run in runs]
+        self.alternating = torch.tensor(alternating, device=labels.device)[:, None, None]
+        self.any_alternating = any(alternating)
+
+    def initial(self):
+        """Return L_0 and R_0 of every run, shapes (B, d1, k) and (B, d2, k)."""
+        space, most = self.ensemble.space, max(self.widths)
+        sides = {"left": (space.rows, 1.0), "right": (space.columns, None)}
+        state = {}
+        for side, (length, scale) in sides.items():
+            factors = torch.zeros(len(self.runs), length, most, dtype=torch.float64)
+            for factor, run, width in zip(factors, self.runs, self.widths, strict=True):
+                drawn = start_factor(side, length, width, self.seed, run["target"])
+                factor[:, :width] = run["alpha"] * (scale or run["balance"]) * drawn
+            state[side] = factors.to(self.labels)
+        return state
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        left, right = state["left"], state["right"]
+        for _ in range(count):
+            gradient = self._gradient(left, right)
+            moved = left - self.steps * self._conditioned(torch.bmm(gradient, right), right)
+            if self.any_alternating:
+                gradient = torch.where(self.alternating, self._gradient(moved, right), gradient)
+            seen = torch.where(self.alternating, moved, left)
+            right = right - self.steps * self._conditioned(torch.bmm(gradient.mT, seen), seen)
+            left = moved
+        return {"left": left, "right": right}
+
+    def _gradient(self, left, right):
+        return self.ensemble.gradient(torch.bmm(left, right.mT), self.labels)
+
+    def _conditioned(self, pull, other):
+        """Return P(FᵀF + λI)⁻¹ of a pull P and the other factor F where the rule is alternating, else P."""
+        if not self.any_alternating:
+            return pull
+        square = torch.bmm(other.mT, other).double()
+        finite = torch.isfinite(square).all(dim=(1, 2), keepdim=True)
+        values, vectors = torch.linalg.eigh(torch.where(finite, square, 0.0))
+        # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0 stay so.
+        kept = values > CUT * values[:, -1:]
+        inverse = torch.where(kept, 1 / (values + self.damping[:, 0]), 0.0)
+        solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
+        return torch.where(self.alternating, torch.where(finite, solved, torch.nan), pull)
+
+    def estimate(self, state):
+        """Return X = LRᵀ of every run, shape (B, d1, d2)."""
+        return torch.bmm(state["left"], state["right"].mT)

@@ -1,0 +1,99 @@
+"""Least trace: min tr X over X ⪰ 0 with ⟨A_i, X⟩ = y_i [recht2010], by Douglas–Rachford splitting [lions1979].
+
+X = Z + A⁺(y − A(Z)), Y = P(2X − Z − γI), Z ← Z + Y − X, from Z = 0; P is the projection on the PSD cone, A⁺ the pseudoinverse. The
+step is γ: it multiplies the trace's gradient, and does best at some tenths of the target's norm. Labels that no matrix
+fits have their least-squares fit in place of X.
+"""
+
+import torch
+
+from algoreg.algorithms import base
+from algoreg.algorithms.projected import project
+from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.spec.base import RunOptions
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+
+def fitting(rows):
+    """Return (Q, S): Q has orthonormal rows that span A's, and Sy = QA⁺y.
+
+    The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has more rows than
+    columns; by that of the eigenvalues where A has not full rank.
+
+    Parameters
+    ----------
+    rows : torch.Tensor, shape (m, D), float64
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Shapes (q, D) and (q, m).
+    """
+    m, length = rows.shape
+    square = rows @ rows.T if m <= length else rows.T @ rows
+    lower, failed = torch.linalg.cholesky_ex(square)
+    if failed:
+        left, values, right = torch.linalg.svd(rows, full_matrices=False)
+        kept = values > values[0] * max(m, length) * torch.finfo(rows.dtype).eps
+        return right[kept], left[:, kept].T / values[kept, None]
+    if m <= length:
+        inverse = torch.linalg.solve_triangular(lower, torch.eye(m).to(rows), upper=False)
+        return inverse @ rows, inverse
+    return torch.eye(length).to(rows), torch.cholesky_solve(rows.T, lower)
+
+
+class Algorithm(base.Algorithm):
+    """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`. State: ``centre``, Z, and ``estimate``, Y.
+
+    The measurements are written out once per ensemble and m, two arrays of m × d(d+1)/2 numbers, and decomposed; a step reads one
+    of them twice and takes one decomposition.
+    """
+
+    requires = frozenset({"gradient", "single measurements"})
+    told = ()
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        self.shifts = self.steps.double() * torch.eye(ensemble.d).to(labels.device)
+        groups = {}
+        for number, run in enumerate(runs):
+            groups.setdefault(run["m"], []).append(number)
+        self.groups = []
+        for m, members in groups.items():
+            rows, solver = self._fitting(m)
+            index = torch.tensor(members, device=labels.device)
+            self.groups.append((index, rows, labels[index, :m].double() @ solver.T))
+
+    def _fitting(self, m):
+        known = self.ensemble.derived
+        if ("fitting", m) not in known:
+            which = torch.eye(self.ensemble.m, device=self.labels.device)[:m].to(self.labels)
+            rows = torch.cat([svec(self.ensemble.adjoint(part)) for part in which.split(256)])
+            known["fitting", m] = fitting(rows.double())
+        return known["fitting", m]
+
+    def initial(self):
+        """Return Z = Y = 0 of every run, shape (B, D) and (B, d, d), float64."""
+        runs, d = len(self.runs), self.ensemble.d
+        place = {"dtype": torch.float64, "device": self.labels.device}
+        return {"centre": torch.zeros(runs, packed_length(d), **place), "estimate": torch.zeros(runs, d, d, **place)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        centre, estimate = state["centre"], state["estimate"]
+        fit = torch.empty_like(centre)
+        for _ in range(count):
+            for index, rows, goals in self.groups:
+                own = centre[index]
+                fit[index] = own + (goals - own @ rows.T) @ rows
+            estimate = project(smat(2 * fit - centre, self.ensemble.d) - self.shifts)
+            centre = centre + svec(estimate) - fit
+        return {"centre": centre, "estimate": estimate}
+
+    def estimate(self, state):
+        """Return Y of every run."""
+        return state["estimate"].to(self.labels)

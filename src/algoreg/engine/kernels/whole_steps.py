@@ -1,0 +1,172 @@
+"""Whole steps of factored descents in compiled loops: of passes over an ensemble, of a Gram matrix, of single samples.
+
+Sums have the order that :mod:`algoreg.engine.kernels.passes` describes.
+"""
+
+import torch
+
+from algoreg.engine.kernels.library import compiled
+from algoreg.engine.kernels.passes import (
+    MOST_BLOCK_ROWS,
+    block_rows,
+    padded,
+    partial_sums,
+    require,
+    require_rows,
+    room,
+    square_room,
+    together,
+)
+from algoreg.numerics.svec import packed_length
+
+
+def _padded_factors(factors):
+    """Return a copy of factors whose rows are padded with zeros."""
+    runs, d, columns = factors.shape
+    copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
+    # numpy's copy, for the reason in ``Pass``.
+    copy.numpy()[:, :, :columns] = factors.numpy()
+    return copy
+
+
+def single_samples(matrices, order, factors, labels, steps):
+    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
+
+    Parameters
+    ----------
+    matrices : torch.Tensor, shape (m, d, d)
+        The measurements A_i, contiguous.
+    order : torch.Tensor of int64
+        From 0 to m − 1.
+    factors : torch.Tensor, shape (B, d, k)
+        Not changed.
+    labels : torch.Tensor, shape (B, at least as many as ``order`` names)
+    steps : torch.Tensor, shape (B,)
+        η.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, d, k)
+
+    Raises
+    ------
+    ValueError
+        If sizes or types do not agree, or the order names a measurement that is not there.
+    """
+    count, d, _ = matrices.shape
+    runs, _, columns = factors.shape
+    require("matrices", matrices, (count, d, d), factors.dtype)
+    if not matrices.is_contiguous():
+        raise ValueError("matrices do not lie one after the other: make them contiguous")
+    require("factors", factors, (runs, d, columns), factors.dtype, copied=True)
+    require("labels", labels, (runs, labels.shape[1]), factors.dtype, copied=True)
+    require("steps", steps, (runs,), factors.dtype, copied=True)
+    require("sample numbers", order, (len(order),), torch.int64)
+    if not len(order):
+        return factors.clone()
+    known = min(count, labels.shape[1])
+    if order.min() < 0 or order.max() >= known:
+        raise ValueError(f"samples {order.min()} to {order.max()} are asked for, of {known}")
+    labels, steps = labels.contiguous(), steps.contiguous()
+    ends = _padded_factors(factors)
+    change = torch.zeros_like(ends[0])
+    # The kernel asks for the matrix of the step after: the last one's is its own.
+    order = torch.cat([order, order[-1:]])
+    compiled(factors.dtype).single_samples(
+        matrices.data_ptr(), order.data_ptr(), labels.data_ptr(), steps.data_ptr(), ends.data_ptr(), change.data_ptr(),
+        len(order) - 1, d, columns, ends.stride(1), labels.stride(0), runs,
+    )  # fmt: skip
+    return ends[:, :, :columns]
+
+
+class Steps:
+    """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
+
+    Parameters
+    ----------
+    factors : torch.Tensor, shape (B, d, k)
+    d : int
+    steps, divisors : torch.Tensor, shape (B,)
+        η; and what the sum of a pass is divided by: M = smat(sum / divisor).
+    lanes : int
+    """
+
+    def __init__(self, factors, d, steps, divisors, lanes=1):
+        self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
+        require("factors", factors, (runs, d, self._columns), dtype, copied=True)
+        self._factors = _padded_factors(factors)
+        self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
+        require("steps", self._steps, (runs,), dtype)
+        require("divisors", self._divisors, (runs,), dtype)
+        self._lanes = min(lanes, runs)
+        self.x, self._square = room(runs, self._d, dtype), square_room(self._lanes, self._d, dtype)
+        self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
+        self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
+        self._n = padded(packed_length(self._d))
+
+    def _share(self, lane):
+        runs = len(self._factors)
+        return lane * runs // self._lanes, (lane + 1) * runs // self._lanes
+
+    def outer(self):
+        """Write svec(UUᵀ) to ``x``, in the layout of :func:`pack`."""
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).outer(
+                self._factors[first].data_ptr(), self.x[first].data_ptr(),
+                self._transposed[lane].data_ptr(), self._square[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1),
+                self._n, self.x.stride(0), last - first,
+            )  # fmt: skip
+
+        together(self._lanes, part)
+
+    def step(self, total):
+        """Advance every factor by the sums of a pass."""
+        require("sums", total, self.x.shape, self.x.dtype)
+
+        def part(lane):
+            first, last = self._share(lane)
+            compiled(self.x.dtype).step(
+                total[first].data_ptr(), self._divisors[first:].data_ptr(), self._steps[first:].data_ptr(),
+                self._factors[first].data_ptr(), self._square[lane].data_ptr(), self._change[lane].data_ptr(),
+                self._d, self._columns, self._factors.stride(1), self._square.stride(1), total.stride(0), last - first,
+            )  # fmt: skip
+
+        together(self._lanes, part)
+
+    def descend(self, rows, labels, count, table=None, counts=None):
+        """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
+        known = packed_length(self._d) if table is None else int(counts.max())
+        if labels.shape[1] < known or len(rows) < known:
+            raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
+        labels = labels.contiguous()
+        require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
+        require_rows(rows, packed_length(self._d), self.x.dtype)
+        kernel, total, sums = (
+            compiled(self.x.dtype),
+            torch.zeros_like(self.x),
+            partial_sums(len(labels), 1, labels.dtype),
+        )
+        given = (self._divisors, self._steps, self._factors, self.x, total, sums)
+        spare = (self._transposed, self._square, self._change)
+        sizes = (
+            labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
+        )  # fmt: skip
+        if table is None:
+            arrays = (rows, labels, *given, *spare)
+            kernel.descend_gram(*(array.data_ptr() for array in arrays), count, rows.stride(0), self._n, *sizes)
+            return
+        weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
+        arrays = (rows, labels, counts, table, *given, weights, *spare)
+        height = block_rows(len(labels), self._n, labels.element_size())
+        kernel.descend(
+            *(array.data_ptr() for array in arrays), count, len(table) // 3, height, rows.stride(0), self._n, *sizes
+        )
+
+    def copy_to(self, factors):
+        """Write the factors over others, and return those."""
+        # numpy's copy, for the reason in ``Pass``.
+        factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
+        return factors

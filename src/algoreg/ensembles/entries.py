@@ -1,0 +1,126 @@
+"""Entries of a symmetric matrix, no one twice: matrix completion [candes2009].
+
+In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors, D = d(d+1)/2: √D·X_ii and
+√(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always. Only the places are stored.
+"""
+
+import copy
+import hashlib
+
+import numpy as np
+import torch
+
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import EnsembleLimits
+
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def most_m(d):
+        """Return how many entries there are."""
+        return d * (d + 1) // 2
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return 2 * m + d * (d + 1) // 2
+
+
+class Entries(Measurements):
+    """Measurements that each read one entry: what is common to symmetric and rectangular matrices.
+
+    Attributes
+    ----------
+    places : torch.Tensor of int, shape (m, 2)
+        Row and column of every entry.
+
+    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    """
+
+    kind: str
+    block_rows = 2**30
+
+    def __init__(self, places, d, device="cpu", dtype=torch.float64, digest=None, number=0, counts=None, columns=None):
+        size = torch.tensor([d, columns or d])
+        if places.ndim != 2 or places.shape[1] != 2 or ((places < 0) | (places >= size)).any():
+            raise ValueError(f"places are rows and columns of {d} × {columns or d} matrices, shape (m, 2)")
+        device = torch.device(device)
+        super().__init__(d, len(places), device, dtype, digest, number, counts)
+        self.columns = columns or d
+        self.places = places.to(device)
+        # The scale of a reading, and the flat place and weight of every entry of A_i.
+        self.scale, self.flat, self.weights = self._readings()
+
+    def _readings(self):
+        raise NotImplementedError
+
+    @classmethod
+    def _every_place(cls, d, columns):
+        raise NotImplementedError
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, columns=None):
+        """Draw the places of ensemble number ``ensemble``: the first m of all of them in a random order.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many as m.
+        """
+        places = cls._every_place(d, columns or d)
+        if m > len(places):
+            raise ValueError(f"m = {m}: there are {len(places)} entries")
+        shape = {} if columns in (None, d) else {"columns": columns}
+        order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble, **shape).permutation(len(places))
+        chosen = places[order[:m]]
+        digest = hashlib.sha256(np.ascontiguousarray(chosen, dtype="<i8")).hexdigest()
+        return cls(torch.from_numpy(chosen), d, device, dtype, digest, ensemble, columns=columns)
+
+    def select(self, indices):
+        """Return the ensemble of the measurements with these indices."""
+        part = copy.copy(self)
+        part.places, part.flat = self.places[indices], self.flat[:, indices]
+        part.scale, part.weights = self.scale[indices], self.weights[indices]
+        part.m, part.digest, part.derived = len(part.places), None, {}
+        part._know(None)
+        return part
+
+    def measure(self, matrices):
+        """Return the scaled entries of matrices (B, d, columns), shape (B, m): in O(m)."""
+        return matrices.flatten(1)[:, self.flat[0]] * self.scale
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i A_i of weights (B, m), shape (B, d, columns)."""
+        total = weights.new_zeros(len(weights), self.d * self.columns)
+        for flat in self.flat:
+            total.index_add_(1, flat, weights * self.weights)
+        return total.view(-1, self.d, self.columns)
+
+    def gradient(self, matrices, labels):
+        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        residual = self.measure(matrices) - labels
+        if self.counts is not None:
+            residual.masked_fill_(torch.arange(self.m, device=self.device) >= self._divisor, 0)
+        return self.adjoint(residual / self._divisor)
+
+
+class Ensemble(Entries):
+    """Different entries on or above the diagonal, each read once."""
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    kind = "entries"
+
+    @classmethod
+    def _every_place(cls, d, columns):
+        return np.stack(np.triu_indices(d), axis=1)
+
+    def _readings(self):
+        rows, columns = self.places.T
+        length, off = self.d * (self.d + 1) / 2, rows != columns
+        scale = (length * (1 + off.to(self.dtype))).sqrt()
+        # √D/√2 at both places of an entry off the diagonal, and half of √D twice at one on it.
+        return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2

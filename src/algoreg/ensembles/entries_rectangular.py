@@ -1,0 +1,41 @@
+"""Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different places [candes2009].
+
+A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not symmetric, and so M
+is not: what descends on UUᵀ does not fit.
+"""
+
+import numpy as np
+
+from algoreg.ensembles.entries import Entries
+from algoreg.spec.base import EnsembleLimits
+
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def most_m(d):
+        """Return how many entries there are."""
+        return d * d
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return 2 * m + d * d
+
+
+class Ensemble(Entries):
+    """Different entries of d × ``columns`` matrices, each read once."""
+
+    provides = frozenset({"rectangular gradient", "prefixes", "single measurements"})
+    acts_on = "rectangular"
+    kind = "entries-rectangular"
+
+    @classmethod
+    def _every_place(cls, d, columns):
+        return np.stack(np.divmod(np.arange(d * columns), columns), axis=1)
+
+    def _readings(self):
+        flat = (self.places[:, 0] * self.columns + self.places[:, 1])[None]
+        scale = flat.new_full((self.m,), 1, dtype=self.dtype) * (self.d * self.columns) ** 0.5
+        return scale, flat, scale

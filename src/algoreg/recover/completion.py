@@ -1,0 +1,158 @@
+"""A low-rank matrix from some of its entries."""
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+
+from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.fitting import recover
+from algoreg.recover.measurements import Entries
+
+KINDS = ("rectangular", "symmetric", "psd")
+
+
+class MatrixCompleter(MatrixEstimator):
+    """Complete a matrix of which some entries are known, by factored descent of full width from a small start.
+
+    X has a row (i, j) per known entry and y its value, so that ``predict`` and ``score`` are those of a regressor.
+
+    Parameters
+    ----------
+    kind : {"rectangular", "symmetric", "psd"}
+        What the matrix is. Of a symmetric one an entry counts for its mirror, too.
+    shape : (int, int), optional
+        Otherwise as many rows and columns as the entries show.
+    center : bool
+        Whether the mean of the known entries is taken off first; never for a psd matrix.
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+
+    Attributes
+    ----------
+    matrix_ : numpy.ndarray, shape (d1, d2)
+        The completed matrix; ``factors_`` and ``eigenvalues_`` are those of it less ``mean_``.
+    mean_ : float
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+    """
+
+    def __init__(
+        self,
+        kind="rectangular",
+        shape=None,
+        center=True,
+        method="auto",
+        method_options=None,
+        alpha="auto",
+        stop="auto",
+        noise=None,
+        hold_out=0.1,
+        folds=5,
+        max_iter=3000,
+        tol=1e-6,
+        step=None,
+        dtype="float64",
+        device="cpu",
+        random_state=0,
+        verbose=False,
+    ):
+        self.kind = kind
+        self.shape = shape
+        self.center = center
+        self.method = method
+        self.method_options = method_options
+        self.alpha = alpha
+        self.stop = stop
+        self.noise = noise
+        self.hold_out = hold_out
+        self.folds = folds
+        self.max_iter = max_iter
+        self.tol = tol
+        self.step = step
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y):
+        """Complete the matrix.
+
+        Parameters
+        ----------
+        X : array of int, shape (m, 2)
+            Row and column of every known entry, from 0.
+        y : array, shape (m,)
+
+        Returns
+        -------
+        MatrixCompleter
+
+        Raises
+        ------
+        ValueError
+            If an entry stands twice or outside the shape, a value is not finite, all are equal, or a parameter is not allowed.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        places = _places(X)
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+        check_consistent_length(places, y)
+        self.n_features_in_, shape = 2, self._shape(places)
+        _refuse_duplicates(np.sort(places, axis=1) if self.kind != "rectangular" else places)
+        device, dtype, seed = self._prepare()
+        unit_labels(y)
+        self.mean_ = float(y.mean()) if self.center and self.kind != "psd" else 0.0
+        size = unit_labels(y - self.mean_)
+        rows = shape[0] if self.kind == "rectangular" else None
+        lifted = [*places, 0, rows or 0]
+        weight = float(np.sqrt(shape[0] * shape[1]))
+        ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], weight, dtype)
+        noise = None if self.noise is None else self.noise / size
+        fitted = recover(ensemble, (y - self.mean_) / size, self._plan(self.kind, seed, noise, rows=rows))
+        matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
+        self._keep(fitted, self.kind, matrix * weight * size, weight * size)
+        first, second = places.T
+        self._test_ranks(
+            lambda u, v: (u[first][:, :, None] * v[second][:, None, :]).reshape(len(y), -1), y - self.mean_, self.noise
+        )
+        self._warn(self.kind, len(y))
+        self.matrix_ = self.matrix_ + self.mean_
+        return self
+
+    def _shape(self, places):
+        seen = tuple(int(most) + 1 for most in places.max(axis=0))
+        shape = tuple(self.shape or (seen if self.kind == "rectangular" else (max(seen),) * 2))
+        if len(shape) != 2 or any(most > size for most, size in zip(seen, shape, strict=True)):
+            raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
+        if self.kind != "rectangular" and shape[0] != shape[1]:
+            raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
+        return shape
+
+    def predict(self, X):
+        """Return the completed matrix's entries at some places, shape (m,).
+
+        Raises
+        ------
+        ValueError
+            If a place is outside the matrix.
+        """
+        check_is_fitted(self)
+        places = _places(X)
+        if (places.max(axis=0) >= self.matrix_.shape).any():
+            raise ValueError(f"X: place {tuple(places.max(axis=0))} is outside the {self.matrix_.shape} matrix")
+        return self.matrix_[places[:, 0], places[:, 1]]
+
+
+def _places(X):
+    """Return places as whole numbers, shape (m, 2)."""
+    given = check_array(X, dtype=np.float64, input_name="X")
+    places = given.astype(np.int64)
+    if given.shape[1] != 2 or (places != given).any() or places.min() < 0:
+        raise ValueError("X: a row (i, j) of whole numbers of at least 0 per entry is needed")
+    return places
+
+
+def _refuse_duplicates(places):
+    different, counts = np.unique(places, axis=0, return_counts=True)
+    if len(different) < len(places):
+        raise ValueError(f"X: entry {tuple(map(int, different[counts > 1][0]))} stands {counts.max()} times")

@@ -1,0 +1,343 @@
+"""The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to keep."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from algoreg import registry, sources
+from algoreg.engine.loop import Batch, Descent
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.isometry import isometry_excess
+from algoreg.recover.measurements import condensed
+from algoreg.recover.watching import Held, Watch, leading
+from algoreg.spec import options as declared
+
+# Start scales that "auto" compares, and the one without anything to compare by: overfitting punishes large ones.
+ALPHAS, SMALL_ALPHA = (1e-1, 1e-2, 1e-3, 1e-6), 1e-6
+DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
+# The step is this share of 1/(L·λ), beyond which a descent near X* diverges: L is the largest ⟨X, 𝒢X⟩ found over unit
+# matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
+STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
+SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
+STOPS = ("auto", "hold-out", "folds", "noise", "budget")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of a fit; see the parameters of the estimators.
+
+    ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
+    """
+
+    kind: str
+    method: str = "auto"
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    alpha: float | str = 1e-3
+    stop: str = "auto"
+    noise: float | None = None
+    hold_out: float = 0.1
+    folds: int = 5
+    max_iter: int = 5000
+    tol: float = 1e-6
+    step: float | None = None
+    seed: int = 0
+    rows: int | None = None
+    say: Callable[[str], None] = lambda line: None
+
+    def shown(self, estimates: torch.Tensor) -> torch.Tensor:
+        """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""
+        if self.rows is None:
+            return estimates
+        lifted = torch.zeros_like(estimates)
+        lifted[:, : self.rows, self.rows :] = estimates[:, : self.rows, self.rows :]
+        return lifted + lifted.mT
+
+
+@dataclass
+class Fitted:
+    """What a fit found, in the labels' units; the path is that of the chosen start scale."""
+
+    matrix: np.ndarray
+    alpha: float
+    step: float
+    iteration: int
+    stop: str
+    method: str
+    path: dict[str, np.ndarray]
+    held: np.ndarray
+    warnings: list[str]
+
+
+def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
+    """Return the name and the class of the algorithm that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, or it
+        must be told what nobody knows of a target that is not planted.
+    """
+    name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
+    known = sources.module_names("algorithms")
+    if name not in known:
+        raise ValueError(f"method = {name}: allowed are auto, {', '.join(known)}")
+    found = registry.algorithm(name)
+    wanted = "symmetric" if plan.kind == "symmetric" else "psd"
+    if found.estimates != wanted:
+        raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
+    lacking = found.requires - ensemble.provides
+    if lacking:
+        raise ValueError(
+            f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
+        )
+    return name, found
+
+
+def run_options(name: str, plan: Plan, **changes: Any) -> dict[str, Any]:
+    """Return a run's settings: the algorithm's defaults, the user's, and those of this fit.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or not allowed, or one without a default is not given.
+    """
+    model = declared.of_algorithm(name)
+    known = {key: value for key, value in changes.items() if key in model.model_fields}
+    try:
+        return {**model(**{**plan.method_options, **known}).model_dump(), "target": 0}
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
+        raise ValueError(f"method_options of {name}: {said}") from None
+
+
+def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
+    """Return how a fit of m measurements stops, and what is to be said of that.
+
+    Raises
+    ------
+    ValueError
+        If the rule is unknown, or it needs a noise or more measurements.
+    """
+    if plan.stop not in STOPS:
+        raise ValueError(f"stop = {plan.stop}: allowed are {', '.join(STOPS)}")
+    if plan.stop == "noise" and plan.noise is None:
+        raise ValueError("stop = noise needs the labels' standard deviation as noise")
+    if plan.stop == "folds" and not 2 <= plan.folds <= m:
+        raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
+    if not 0 < plan.hold_out < 1:
+        raise ValueError(f"hold_out = {plan.hold_out}: allowed is a number between 0 and 1")
+    held = round(plan.hold_out * m)
+    if plan.stop in ("auto", "hold-out") and (plan.stop == "hold-out" or plan.noise is None):
+        if held < LEAST_HOLD_OUT or held >= m:
+            return "budget", [f"hold-out too small: {held} of {m} measurements; the fit ran to the end of its budget"]
+        few = f"hold-out small: {held} of {m} measurements; stop = folds uses all of them, or give the noise"
+        return "hold-out", [few] if held < SMALL_HOLD_OUT else []
+    return ("noise" if plan.stop == "auto" else plan.stop), []
+
+
+def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:
+    """Return the largest eigenvalue, by size, of N = (1/m) Σ y_i sym(A_i)."""
+    nothing = torch.zeros(1, ensemble.d, ensemble.d, dtype=ensemble.dtype, device=ensemble.device)
+    return float(np.abs(leading(ensemble.gradient(nothing, labels))).max())
+
+
+def curvature(ensemble: Any, seed: int) -> float:
+    """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i)."""
+    start = torch.from_numpy(np.random.default_rng(seed).standard_normal((ensemble.d, ensemble.d)))
+    start = (start + start.mT).to(ensemble.device, ensemble.dtype)
+    return 1 + isometry_excess(ensemble, min(2, ensemble.d), start, CURVATURE_ROUNDS)
+
+
+class Descending:
+    """The descents of one fit, one run per start scale, in units in which the label matrix's largest eigenvalue is 1.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        All of them.
+    labels : numpy.ndarray, shape (m,)
+    plan : Plan
+
+    Raises
+    ------
+    ValueError
+        If the plan does not fit the measurements, or Σ y_i A_i = 0.
+    """
+
+    def __init__(self, measurements: Measurements, labels: np.ndarray, plan: Plan):
+        self.plan, self.measurements = plan, measurements
+        self.name, self.algorithm = algorithm_for(plan, measurements)
+        self.stop, self.warnings = chosen_stop(plan, measurements.m)
+        labels = torch.from_numpy(labels).to(measurements.device, measurements.dtype)
+        self.scale = label_matrix_size(measurements, labels[None])
+        if not self.scale > 0:
+            raise ValueError("the labels say nothing about a matrix: Σ y_i A_i = 0")
+        self.labels = labels / self.scale
+        self.noise = None
+        if self.stop == "noise":
+            self.noise = plan.noise / float(labels.square().mean().sqrt())
+        auto = ALPHAS if self.stop in ("hold-out", "folds") else (SMALL_ALPHA,)
+        self.alphas = auto if plan.alpha == "auto" else (float(plan.alpha),)
+        self.parts = self._split()
+        self._first = self._some(self.parts[0][0])
+        self.curvature = curvature(self._first[0], plan.seed)
+        self.step = STEP_SHARE / self.curvature if plan.step is None else plan.step
+
+    def _split(self):
+        """Return the (seen, held out) indices of every descent; None for all, and for none."""
+        m = self.measurements.m
+        order = np.random.default_rng(self.plan.seed).permutation(m)
+        if self.stop == "hold-out":
+            held = round(self.plan.hold_out * m)
+            return [(np.sort(order[held:]), np.sort(order[:held]))]
+        if self.stop == "folds":
+            parts = np.array_split(order, self.plan.folds)
+            return [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
+        return [(None, None)]
+
+    def _some(self, seen):
+        """Return what is read of some measurements, or all, and their labels as one row."""
+        if seen is None:
+            return condensed(self.measurements, self.labels[None], self.algorithm)
+        index = torch.from_numpy(seen).to(self.labels.device)
+        return condensed(self.measurements.select(index), self.labels[index][None], self.algorithm)
+
+    def run(self, part, step: float, *, alphas=None, iterations=None) -> Watch:
+        """Run start scales on some of the measurements and return what was seen.
+
+        Parameters
+        ----------
+        part : pair of numpy.ndarray of int or None
+            The indices seen and held out; None for all, and for none.
+        step : float
+        alphas : sequence of float, optional
+            Instead of all start scales of the fit.
+        iterations : int, optional
+            That many instead of the budget, whatever the errors do.
+        """
+        ensemble, row = self._first if part is self.parts[0] else self._some(part[0])
+        outside = None
+        if part[1] is not None:
+            index = torch.from_numpy(part[1]).to(self.labels.device)
+            outside = Held(self.measurements.select(index), self.labels[index])
+        alphas = alphas or self.alphas
+        runs = [
+            run_options(
+                self.name, self.plan, step=step, iterations=iterations or self.plan.max_iter, m=ensemble.m, alpha=alpha
+            )
+            for alpha in alphas
+        ]
+        # The smallest start needs about so many steps to grow to the size of 1.
+        growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
+        leaves = iterations is None and self.stop in ("hold-out", "folds")
+        watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
+        # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
+        stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
+        batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
+        Descent(batch, say=lambda line: None).run()
+        return watch
+
+    def watched(self) -> tuple[list[Watch], float]:
+        """Run every part at a step at which no error rises; return what was seen and the step.
+
+        Raises
+        ------
+        ValueError
+            If errors rise at the user's own step, or at every step that was tried.
+        """
+        step = self.step
+        for _ in range(HALVINGS if self.plan.step is None else 1):
+            watches = []
+            for part in self.parts:
+                watches.append(self.run(part, step))
+                if watches[-1].memory["unstable"].any():
+                    break
+            else:
+                return watches, step
+            step /= 2
+        raise ValueError(f"step = {2 * step:.3g}: the training error rises; leave step out, or take a smaller one")
+
+
+def filled(errors: np.ndarray) -> np.ndarray:
+    """Return errors by look and run with those of runs that have left: their last."""
+    filled_ = errors.copy()
+    for row in range(1, len(filled_)):
+        gone = np.isnan(filled_[row])
+        filled_[row, gone] = filled_[row - 1, gone]
+    return filled_
+
+
+def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitted:
+    """Fit a matrix to measurements.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    labels : numpy.ndarray, shape (m,), finite
+    plan : Plan
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    ValueError
+        See :class:`Descending`.
+    """
+    fit = Descending(measurements, labels, plan)
+    watches, step = fit.watched()
+    watch, run = watches[0], 0
+    if fit.stop == "hold-out":
+        run = int(np.argmin(watch.memory["best"]))
+        alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
+    elif fit.stop == "folds":
+        curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in watches], axis=0))
+        place, run = np.unravel_index(np.argmin(curves), curves.shape)
+        alpha, iteration = fit.alphas[run], max(1, watch.at[place])
+        watch, judged = fit.run((None, None), step, alphas=(alpha,), iterations=iteration), curves[:, run]
+        run = 0
+    else:
+        alpha, iteration = fit.alphas[0], int(watch.memory["best_at"][0])
+    path = _path(watch, run, fit)
+    if fit.stop == "folds":
+        at = dict(zip(watches[0].at, judged, strict=True))
+        path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
+    matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
+    said = fit.warnings + _unfinished(fit, watch, run, iteration)
+    held = fit.parts[0][1] if fit.stop == "hold-out" else np.array([], np.int64)
+    return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, said)
+
+
+def _path(watch, run, fit):
+    """Return errors and eigenvalues of a run by look, the eigenvalues in units of the labels."""
+    seen = np.isfinite(watch.memory["train"][:, run])
+    path = {
+        "iteration": np.array(watch.at)[seen],
+        "train_error": watch.memory["train"][seen, run],
+        "eigenvalues": watch.memory["values"][seen, run] * fit.scale,
+        "effective_rank": np.exp(watch.memory["entropy"][seen, run]),
+    }
+    if watch.held is not None:
+        path["holdout_error"] = watch.memory["held"][seen, run]
+    return path
+
+
+def _unfinished(fit, watch, run, iteration):
+    """Return what is to be said of a run that was cut off by its budget."""
+    if watch.memory["reached"][run]:
+        return []
+    if fit.stop == "noise":
+        return [
+            "not converged: the training error has not fallen to the noise; more max_iter, or a smaller noise is told"
+        ]
+    if fit.stop == "budget":
+        errors = watch.memory["train"][np.isfinite(watch.memory["train"][:, run]), run]
+        moving = errors[-1] < 0.98 * errors[max(0, len(errors) - 15)]
+        return ["not converged: the training error was still falling at the end of max_iter"] if moving else []
+    late = iteration > 0.95 * fit.plan.max_iter
+    return ["not converged: the hold-out error was still falling at the end of max_iter"] if late else []

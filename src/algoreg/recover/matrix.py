@@ -1,0 +1,187 @@
+"""A low-rank matrix from linear measurements, y ≈ ⟨A, M⟩."""
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.fitting import recover
+from algoreg.recover.measurements import dense
+
+KINDS = ("psd", "symmetric", "rectangular")
+
+
+def most_square(features: int) -> tuple[int, int]:
+    """Return (d1, d2) with d1·d2 = features, d1 ≤ d2, as near to each other as can be."""
+    rows = next(rows for rows in range(int(features**0.5), 0, -1) if features % rows == 0)
+    return rows, features // rows
+
+
+class LowRankMatrixRegressor(MatrixEstimator):
+    """Recover M from labels y ≈ ⟨A, M⟩ by factored descent of full width from a small start: no rank is chosen.
+
+    Parameters
+    ----------
+    kind : {"psd", "symmetric", "rectangular"}
+        What M is: positive semidefinite, symmetric of any sign, or any matrix.
+    shape : (int, int), optional
+        Of M, where X has a row of numbers per measurement; otherwise the most square one.
+    method : str
+        An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric ones.
+    method_options : dict, optional
+        Further options of the algorithm.
+    alpha : float or "auto"
+        Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares 0.1,
+        0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
+    stop : {"auto", "hold-out", "folds", "noise", "budget"}
+        Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them as
+        were best on average over folds; the first whose residual is as small as the noise; the last. "auto" is noise
+        where it is given, else hold-out where the data allow it.
+    noise : float, optional
+        Standard deviation of the labels' noise, their root mean square where it differs.
+    hold_out : float
+        Share of the measurements that is held out.
+    folds : int
+    max_iter : int
+    tol : float
+        Relative error at which a fit ends early.
+    step : float, optional
+        η in the units of ``alpha``; otherwise half of the largest stable one, estimated by power iterations, and halved
+        where errors rise.
+    dtype : {"float64", "float32"}
+    device : {"cpu", "cuda", "auto"}
+    random_state : int, RandomState or None
+        Which measurements are held out.
+    verbose : bool or callable
+        Print progress, or a function that takes its lines.
+
+    Attributes
+    ----------
+    matrix_ : numpy.ndarray, shape (d1, d2)
+    factors_ : tuple of numpy.ndarray
+        (V, W) with M = VVᵀ − WWᵀ, or (L, R) with M = LRᵀ for a rectangular M; one column per eigenvalue.
+    eigenvalues_ : numpy.ndarray
+        Of largest size first; singular values for a rectangular M.
+    effective_rank_ : float
+        exp(entropy) of the normalised sizes of the eigenvalues.
+    path_ : dict
+        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look.
+    n_iter_, alpha_, step_, stop_, method_
+        What was chosen.
+    rank_test_ : dict or None
+        Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of freedom
+        and p-value, and the least rank ``accepted`` at 5 %. Directions are taken as known, so p-values are too large.
+    warnings_ : list of str
+        What was said: too few measurements, a small hold-out, not converged, asymmetric matrices.
+    """
+
+    def __init__(
+        self,
+        kind="psd",
+        shape=None,
+        method="auto",
+        method_options=None,
+        alpha=1e-3,
+        stop="auto",
+        noise=None,
+        hold_out=0.1,
+        folds=5,
+        max_iter=5000,
+        tol=1e-6,
+        step=None,
+        dtype="float64",
+        device="cpu",
+        random_state=0,
+        verbose=False,
+    ):
+        self.kind = kind
+        self.shape = shape
+        self.method = method
+        self.method_options = method_options
+        self.alpha = alpha
+        self.stop = stop
+        self.noise = noise
+        self.hold_out = hold_out
+        self.folds = folds
+        self.max_iter = max_iter
+        self.tol = tol
+        self.step = step
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _table(self, X):
+        """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
+        if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list) and np.ndim(X) == 3):
+            return X, None
+        X = check_array(X, allow_nd=True, dtype=(np.float64, np.float32), ensure_min_samples=0, input_name="X")
+        if 0 in X.shape:
+            raise ValueError(f"X has shape {X.shape}: at least one measurement, of a matrix that is not empty")
+        return X.reshape(len(X), -1), X.shape[1:]
+
+    def fit(self, X, y):
+        """Fit M.
+
+        Parameters
+        ----------
+        X : array, shape (m, d1, d2) or (m, d1·d2)
+            The measurement matrices, in the second case row by row.
+        y : array, shape (m,)
+
+        Returns
+        -------
+        LowRankMatrixRegressor
+
+        Raises
+        ------
+        ValueError
+            If numbers are not finite, shapes disagree, all labels are equal, or a parameter is not allowed.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        X, shape = self._table(X)
+        X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        y = y.astype(np.float64)
+        shape = self._shape(shape, X.shape[1])
+        device, dtype, seed = self._prepare()
+        unit = unit_labels(y)
+        matrices = X.reshape(len(X), *shape)
+        ensemble, scale = dense(matrices, self.kind == "rectangular", device, dtype)
+        noise = None if self.noise is None else self.noise / unit
+        rows = shape[0] if self.kind == "rectangular" else None
+        plan = self._plan(self.kind, seed, noise, rows=rows)
+        fitted = recover(ensemble, y / unit, plan)
+        matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
+        self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
+        self._note_asymmetry(matrices)
+        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v).reshape(len(y), -1), y, self.noise)
+        self._warn(self.kind, len(y))
+        return self
+
+    def _shape(self, given, features):
+        """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of features."""
+        shape = given or self.shape or most_square(features)
+        if len(shape) != 2 or shape[0] * shape[1] != features:
+            raise ValueError(f"shape = {tuple(shape)}: X has {features} numbers per measurement, not {np.prod(shape)}")
+        if self.kind != "rectangular" and shape[0] != shape[1]:
+            raise ValueError(
+                f"kind = {self.kind}: X has {features} features, {shape[0]} × {shape[1]}; a {self.kind} matrix has d·d. "
+                "Give the shape and kind = rectangular"
+            )
+        return tuple(shape)
+
+    def _note_asymmetry(self, matrices):
+        if self.kind == "rectangular":
+            return
+        largest = np.abs(matrices).max()
+        if any(np.abs(matrix - matrix.T).max() > 1e-9 * largest for matrix in matrices):
+            self.warnings_.append(
+                "asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by"
+            )
+
+    def predict(self, X):
+        """Return ⟨A, M⟩ of new measurements, shape (m,)."""
+        check_is_fitted(self)
+        X, _ = self._table(X)
+        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        return X @ self.matrix_.ravel()

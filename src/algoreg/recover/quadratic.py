@@ -1,0 +1,165 @@
+"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18, Section 5]."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.fitting import recover
+from algoreg.recover.measurements import products
+
+KINDS = ("symmetric", "psd")
+# Rows that a prediction handles together.
+BLOCK_ROWS = 4096
+
+
+class QuadraticRegressor(MatrixEstimator):
+    """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width: no rank is chosen.
+
+    The columns of x are standardised first, and so are the labels. Memory is that of the table: no products of columns are
+    stored but their (p + 1)(p + 2)/2 mean squares, where the rows are many more.
+
+    Parameters
+    ----------
+    kind : {"symmetric", "psd"}
+        What Z is. A psd one is a network with positive output weights; labels are then neither negative nor centred.
+    standardize : bool
+        Whether columns are brought to mean 0 and variance 1.
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+
+    Attributes
+    ----------
+    matrix_ : numpy.ndarray, shape (p, p)
+        M, in the units of X and y.
+    coef_ : numpy.ndarray, shape (p,)
+        w.
+    intercept_ : float
+        c.
+    network_ : numpy.ndarray, shape (p + 1, p + 1)
+        Z: M, w and c in standardised columns and labels. ``factors_``, ``eigenvalues_`` and ``path_`` are of Z.
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+    """
+
+    def __init__(
+        self,
+        kind="symmetric",
+        standardize=True,
+        method="auto",
+        method_options=None,
+        alpha="auto",
+        stop="auto",
+        noise=None,
+        hold_out=0.1,
+        folds=5,
+        max_iter=3000,
+        tol=1e-6,
+        step=None,
+        dtype="float64",
+        device="cpu",
+        random_state=0,
+        verbose=False,
+    ):
+        self.kind = kind
+        self.standardize = standardize
+        self.method = method
+        self.method_options = method_options
+        self.alpha = alpha
+        self.stop = stop
+        self.noise = noise
+        self.hold_out = hold_out
+        self.folds = folds
+        self.max_iter = max_iter
+        self.tol = tol
+        self.step = step
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y):
+        """Fit M, w and c.
+
+        Parameters
+        ----------
+        X : array, shape (n, p)
+        y : array, shape (n,)
+
+        Returns
+        -------
+        QuadraticRegressor
+
+        Raises
+        ------
+        ValueError
+            If numbers are not finite, shapes disagree, all labels are equal, a label is negative for a psd network, or a
+            parameter is not allowed.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        y = y.astype(np.float64)
+        if self.kind == "psd" and y.min() < 0:
+            raise ValueError(f"y: label {y.min():.6g} is negative; a psd network has none. kind = symmetric fits any")
+        device, dtype, seed = self._prepare()
+        unit_labels(y)
+        self._centre, self._unit = _mean_and_size(X, self.standardize)
+        offset = float(y.mean()) if self.kind == "symmetric" else 0.0
+        size = unit_labels(y - offset)
+        ensemble = products(self._augmented(X), device, dtype)
+        noise = None if self.noise is None else self.noise / size
+        fitted = recover(ensemble, (y - offset) / size, self._plan(self.kind, seed, noise))
+        self._keep(fitted, self.kind, fitted.matrix, 1.0)
+        self.network_ = self.matrix_
+        labels = (y - offset) / size
+        self._test_ranks(lambda u, v: _products(self._augmented(X), u), labels, noise)
+        self._warn(self.kind, len(y))
+        self._in_units_of_data(offset, size)
+        return self
+
+    def _augmented(self, X):
+        """Return x̃ of every row: 1, then the standardised columns."""
+        found = np.ones((len(X), X.shape[1] + 1))
+        np.subtract(X, self._centre, out=found[:, 1:])
+        found[:, 1:] /= self._unit
+        return found
+
+    def _in_units_of_data(self, offset, size):
+        """Set M, w and c from Z: x̃ = T(1, x), so the matrix of (1, x) is TᵀZT."""
+        p = len(self._centre)
+        change = np.zeros((p + 1, p + 1))
+        change[0, 0] = 1
+        change[1:, 0], change[1:, 1:] = -self._centre / self._unit, np.diag(1 / self._unit)
+        whole = size * change.T @ self.network_ @ change
+        self.matrix_, self.coef_ = whole[1:, 1:], 2 * whole[0, 1:]
+        self.intercept_ = float(whole[0, 0]) + offset
+        self._label_offset, self._label_size = offset, size
+
+    def predict(self, X):
+        """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        found = np.empty(len(X))
+        # In standardised columns: the terms of M, w and c may cancel.
+        for start in range(0, len(X), BLOCK_ROWS):
+            x = self._augmented(X[start : start + BLOCK_ROWS])
+            found[start : start + BLOCK_ROWS] = np.einsum("ij,ij->i", x @ self.network_, x)
+        return found * self._label_size + self._label_offset
+
+
+def _mean_and_size(X, standardize):
+    """Return by what columns are shifted and divided: mean and standard deviation, 1 where a column is constant."""
+    if not standardize:
+        return np.zeros(X.shape[1]), np.ones(X.shape[1])
+    largest = np.abs(X).max(axis=0)
+    largest = np.where(largest > 0, largest, 1).astype(np.float64)
+    mean = (X / largest).mean(axis=0) * largest
+    size = np.sqrt(np.mean(np.square((X - mean) / largest), axis=0)) * largest
+    return mean, np.where(size > 1e-10 * largest, size, 1.0)
+
+
+def _products(x, vectors):
+    """Return the different products of projections on some vectors, shape (n, r(r + 1)/2)."""
+    seen = x @ vectors
+    first, second = np.triu_indices(vectors.shape[1])
+    return seen[:, first] * seen[:, second]

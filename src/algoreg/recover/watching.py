@@ -1,0 +1,144 @@
+"""What a fit sees of its descents: errors and eigenvalues along the path, the estimate to keep, and when to stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.base import Measurements
+
+# Eigenvalues that are kept of every look, those of largest size.
+KEPT_VALUES = 20
+# Iterations between looks grow by this share.
+GROWTH = 1.05
+# An error that has grown by this factor since it was least: the step is too long. Descents of the squared loss do not rise.
+RISES_BY = 1.2
+# Below this the labels are met to rounding, and rises are rounding's.
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+# How much less an error must be to count as an improvement, and how many times as long a run waits for one.
+IMPROVES_BY, WAITS = 1e-4, 3.0
+SAYS_EVERY = 5.0
+
+
+@dataclass
+class Held:
+    """Measurements that a descent does not see, and their labels, shape (m,)."""
+
+    ensemble: Measurements
+    labels: torch.Tensor
+
+    def error(self, estimates: torch.Tensor) -> np.ndarray:
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,)."""
+        residual = self.ensemble.measure(estimates) - self.labels
+        size = torch.linalg.vector_norm(self.labels).clamp(min=torch.finfo(residual.dtype).tiny)
+        return (torch.linalg.vector_norm(residual, dim=1) / size).cpu().double().numpy()
+
+
+def moments(last: int) -> list[int]:
+    """Return the iterations of looks: every one at first, then ever fewer."""
+    found, at = [0], 1.0
+    while at < last:
+        found.append(int(at))
+        at = max(at + 1, at * GROWTH)
+    return [*found, last]
+
+
+def leading(estimates: torch.Tensor) -> np.ndarray:
+    """Return the eigenvalues of symmetric matrices, of largest size first, shape (B, d), float64."""
+    values = torch.linalg.eigvalsh(estimates.cpu().double()).numpy()
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")
+    return np.take_along_axis(values, order, axis=1)
+
+
+class Watch(Observer):
+    """Keeps of every run the estimate with the least error on what is held out, or without that the last.
+
+    Parameters
+    ----------
+    held : Held or None
+    noise : float or None
+        A run leaves once its relative training error is at most this (the discrepancy principle).
+    tolerance : float
+        A run leaves once its error is at most this.
+    least : int
+        No run is taken to have stopped improving before this iteration: until then it may only have grown from its start.
+    leaves : bool
+        Whether runs that no longer improve leave.
+    shown : callable
+        Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
+    say : callable
+    """
+
+    reads_train_error = True
+
+    def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
+        self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
+        self.shown, self.say = shown, say
+
+    def prepare(self, batch):
+        """Make room for all looks."""
+        runs, d = len(batch.runs), batch.targets.shape[1]
+        self.at = moments(int(batch.budgets.max()))
+        looks, kept = len(self.at), min(KEPT_VALUES, d)
+        self.memory = {
+            "train": np.full((looks, runs), np.nan),
+            "held": np.full((looks, runs), np.nan),
+            "values": np.full((looks, runs, kept), np.nan),
+            "entropy": np.full((looks, runs), np.nan),
+            "best": np.full(runs, np.inf),
+            "least_train": np.full(runs, np.inf),
+            "best_at": np.zeros(runs, np.int64),
+            "unstable": np.zeros(runs, bool),
+            "reached": np.zeros(runs, bool),
+            "estimates": torch.zeros_like(batch.targets),
+        }
+        self._started = self._said = time.monotonic()
+        self._rounding = ROUNDING[batch.targets.dtype]
+
+    def moments(self, last):
+        """Return the iterations at which it looks."""
+        return moments(last)
+
+    def look(self, look):
+        """Keep errors and eigenvalues; see the class for who leaves."""
+        memory, place, runs = self.memory, self.at.index(look.iteration), look.active
+        train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
+        held = train if self.held is None else self.held.error(look.estimate)
+        memory["train"][place, runs], memory["held"][place, runs] = train, held
+        memory["unstable"][runs] |= look.diverged | (
+            (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
+        )
+        memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
+        bad = memory["unstable"][runs]
+        if not bad.any():
+            self._keep_spectrum(look, place)
+        better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
+        better &= ~bad
+        memory["best"][runs[better]], memory["best_at"][runs[better]] = held[better], look.iteration
+        memory["estimates"][torch.from_numpy(runs[better])] = look.estimate[look.rows(better)]
+        self._tell(look, held)
+        done = held <= self.tolerance
+        if self.noise is not None:
+            done |= train <= self.noise
+        memory["reached"][runs] |= done
+        if self.leaves:
+            done |= look.iteration > np.maximum(WAITS * memory["best_at"][runs], self.least)
+        return done | bad
+
+    def _keep_spectrum(self, look, place):
+        values, kept = leading(self.shown(look.estimate)), self.memory["values"].shape[2]
+        share = np.abs(values) / np.maximum(np.abs(values).sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        self.memory["values"][place, look.active] = values[:, :kept]
+        self.memory["entropy"][place, look.active] = -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1)
+
+    def _tell(self, look, held):
+        now = time.monotonic()
+        if now - self._said < SAYS_EVERY:
+            return
+        self._said = now
+        left = (now - self._started) * (self.at[-1] - look.iteration) / max(look.iteration, 1)
+        name = "training error" if self.held is None else "hold-out error"
+        self.say(f"iteration {look.iteration} of {self.at[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left")
