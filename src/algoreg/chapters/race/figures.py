@@ -14,7 +14,7 @@ from algoreg.tell.figures import drawing
 
 # The m* of the figure are read at the claims' tolerance.
 TOLERANCE = 0.1
-DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":"}
+DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":", "rank and trace": ":"}
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,

@@ -3,7 +3,16 @@
 from dataclasses import dataclass, field
 from itertools import product
 
-from algoreg.algorithms import accelerated, deep, factored, hard_thresholding, preconditioned, projected
+from algoreg.algorithms import (
+    accelerated,
+    deep,
+    factored,
+    frank_wolfe,
+    hard_thresholding,
+    least_trace,
+    preconditioned,
+    projected,
+)
 from algoreg.spec import options as declared
 
 # Where a method's option follows from the problem: in place of its value.
@@ -62,6 +71,7 @@ class Method:
 
 # What a method is told.
 NOTHING, TOLD_RANK, TOLD_BOUND, TOLD_SMALLEST = "nothing", "rank", "rank bound", "sigma_r"
+TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
 FACTORED = (0.45, 0.6, 0.75)
 MOMENTA = (0.5, 0.7, 0.85, 0.93)
 # From the spectrum of the labels' pull: a pass before the first iteration.
@@ -111,4 +121,11 @@ METHODS = {
         deep.Algorithm, NOTHING, (0.2, 0.3, 0.45), {"alpha": 1e-3, "depth": 3, "rule": "relative"}, most=2000
     ),
     "projected": Method(projected.Algorithm, NOTHING, (0.2, 0.3, 0.4), most=300),
+    # Its open loop reads no step.
+    "frank_wolfe": Method(frank_wolfe.Algorithm, TOLD_TRACE, (1.0,), first_passes=1, most=300),
+    "frank_wolfe_r": Method(
+        frank_wolfe.Algorithm, TOLD_BOTH, (1.0, 1.33, 1.67), {"rule": "rank-k"}, first_passes=1, most=600
+    ),
+    # The decomposition of AAᵀ before the first iteration is no pass; its step is γ.
+    "least_trace": Method(least_trace.Algorithm, NOTHING, (0.1, 0.2, 0.4), most=600),
 }

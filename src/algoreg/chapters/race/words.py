@@ -15,8 +15,18 @@ NAMES = {
     "thresholding": "hard thresholding",
     "thresholding_adaptive": "hard thresholding, adaptive step",
     "thresholding_momentum": "hard thresholding with momentum",
+    "frank_wolfe": "Frank–Wolfe, open loop",
+    "frank_wolfe_r": "Frank–Wolfe of rank r",
+    "least_trace": "least trace (after decomposing AAᵀ)",
 }
-TOLD = {"nothing": "nothing", "rank": "r", "rank bound": "2r", "sigma_r": "σ_r", "trace": "the trace"}
+TOLD = {
+    "nothing": "nothing",
+    "rank": "r",
+    "rank bound": "2r",
+    "sigma_r": "σ_r",
+    "trace": "the trace",
+    "rank and trace": "r, the trace",
+}
 
 # The tables of thresholds.
 SAMPLES = {
@@ -28,5 +38,6 @@ SAMPLES = {
     "race_samples_full": "descent, full width",
     "race_samples_momentum": "momentum, full width",
     "race_samples_damped": "preconditioned, full width",
+    "race_samples_least_trace": "least trace",
     "race_samples_projected": "projected descent",
 }

@@ -40,7 +40,7 @@ class Options(StudyOptions):
 
 KEYS = {
     "method": "a method of `algoreg.chapters.race.methods`",
-    "told": "what of X* the method is told: `nothing`, `rank`, `rank bound` (2r), `sigma_r` (its smallest eigenvalue), `trace`",
+    "told": "what of X* the method is told: `nothing`, `rank`, `rank bound` (2r), `sigma_r` (its smallest eigenvalue), `trace`, `rank and trace`",
     "kappa": None,
     "tolerance": "relative error to which the passes are counted",
     "target": None,
