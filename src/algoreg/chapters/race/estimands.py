@@ -1,0 +1,98 @@
+"""What the claims of the race measure: passes of the best of several methods, their growth with κ, ratios of thresholds."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.judge.estimands import estimand
+
+
+def log_passes(frame, methods, tolerance):
+    """Return the logs of the passes to a tolerance: a dict of κ to an array (methods, T, E).
+
+    A method of which some run did not get there has NaN in all its cells at that κ: it is not eligible there.
+    """
+    found = {}
+    for kappa, part in chosen(frame, {"method": methods, "tolerance": tolerance}).groupby("kappa"):
+        _, values = cells(part, ["method"], "passes")
+        lost = ~np.isfinite(values).all(axis=(1, 2), keepdims=True)
+        found[kappa] = np.log(np.where(lost, np.nan, values))
+    return found
+
+
+def _eligible(logs):
+    return all(np.isfinite(part).any() for part in logs.values())
+
+
+def _best(part, targets, ensembles):
+    """Return the smallest mean over runs among the methods that are eligible."""
+    return np.nanmin(part[:, targets][:, :, ensembles].mean(axis=(1, 2)))
+
+
+@estimand("passes to {tolerance:g} of the best of {first} over those of the best of {second}, the largest over κ")
+def ratio_of_the_best(tables, published, rng, *, table, first, second, tolerance, where=None):
+    """Return the largest over κ of the best method's passes among ``first`` over the best one's among ``second``.
+
+    The best at a κ has the smallest geometric mean over runs; a method of which some run did not reach the tolerance is not
+    eligible there. Undefined where none is.
+    """
+    frame = chosen(tables[table], where)
+    sides = [log_passes(frame, methods, tolerance) for methods in (first, second)]
+    if not all(map(_eligible, sides)):
+        return UNDEFINED
+    own, other = sides
+
+    def statistic(targets, ensembles):
+        return max(_best(own[kappa], targets, ensembles) - _best(other[kappa], targets, ensembles) for kappa in own)
+
+    shape = next(iter(own.values())).shape[1:]
+    return exp_of(crossed_interval(statistic, *shape, rng))
+
+
+def _growth(tables, rng, table, methods, tolerance, where):
+    logs = log_passes(chosen(tables[table], where), methods, tolerance)
+    if len(logs) < 2:
+        raise ValueError(f"table {table}: {len(logs)} values of kappa: growth needs two")
+    if not _eligible(logs):
+        return UNDEFINED
+    weights = slope_weights(list(logs))
+
+    def statistic(targets, ensembles):
+        return weights @ [_best(part, targets, ensembles) for part in logs.values()]
+
+    return crossed_interval(statistic, *next(iter(logs.values())).shape[1:], rng)
+
+
+@estimand("exponent in κ of the passes to {tolerance:g} of the best of {methods}")
+def growth_with_kappa(tables, published, rng, *, table, methods, tolerance, where=None):
+    """Return the slope of log passes of the best method at each κ against log κ; ``where`` picks the κ. See ``ratio_of_the_best``."""
+    return _growth(tables, rng, table, methods, tolerance, where)
+
+
+@estimand("distance from {expected:g} of the exponent in κ of the passes to {tolerance:g} of the best of {methods}")
+def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, expected, where=None):
+    """Return how far that exponent is from an expected one; see :func:`growth_with_kappa`."""
+    found = _growth(tables, rng, table, methods, tolerance, where)
+    return found if found == UNDEFINED else distance_from(found, expected)
+
+
+@estimand(
+    "m* of {table} over m* of {over}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
+)
+def threshold_ratio(tables, published, rng, *, table, over, tolerance):
+    """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and ensembles.
+
+    A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
+    """
+    own, other = (find_thresholds(tables[name], "rank", tolerance) for name in (table, over))
+    if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
+        return UNDEFINED
+    logs = own.logs - other.logs
+
+    def statistic(targets, ensembles):
+        return logs[:, targets][:, :, ensembles].mean()
+
+    return exp_of(crossed_interval(statistic, *logs.shape[1:], rng))

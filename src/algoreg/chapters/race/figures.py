@@ -1,0 +1,104 @@
+"""The figures of the race: the error over the passes of every method, and the measurements that each takes."""
+
+import numpy as np
+
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
+from algoreg.tell.charts.heat import median_of_bounds
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.figures import drawing
+
+# The m* of the figure are read at the claims' tolerance.
+TOLERANCE = 0.1
+DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":", "rank and trace": ":"}
+PREDICTED = {
+    "degrees of freedom": degrees_of_freedom,
+    "statistical dimension of least trace": trace_statistical_dimension,
+    "of positivity": psd_statistical_dimension,
+}
+
+
+def _colours(table):
+    """Return a colour for every method: lines of one told-ness differ by colour, and the ten colours go round."""
+    return {
+        name: COLOURS[place % len(COLOURS)]
+        for place, name in enumerate(name for name in NAMES if name in set(table["method"]))
+    }
+
+
+def _performance(axes, table, kappa, colours):
+    """Draw the passes to every tolerance, to which all runs came; where a method stalls, the line goes on level to T."""
+    part = table[table["kappa"] == kappa]
+    for method, colour in colours.items():
+        own = part[part["method"] == method]
+        groups = own.groupby("tolerance")["passes"]
+        reached = groups.apply(lambda passes: np.exp(np.log(passes).mean()) if passes.notna().all() else np.nan)
+        reached = reached.dropna().sort_index(ascending=False)
+        told = own["told"].iloc[0]
+        style = {"color": colour, "linestyle": DASHES[told], "linewidth": 1.5}
+        errors, passes = list(reached.index), list(reached)
+        label = f"{NAMES[method]} (told: {TOLD[told]})"
+        if reached.index.min() > table["tolerance"].min() or reached.empty:
+            stalled = float(np.exp(np.log(own["smallest_error"].clip(upper=1)).mean()))
+            end = float(own["budget"].iloc[0])
+            axes.plot(end, stalled, "x", color=colour, markersize=5)
+            errors, passes = [*errors, stalled], [*passes, max(end, *passes)]
+        axes.plot(passes, errors, label=label, **style)
+    describe(axes, "xy", xlabel="passes over the data", ylabel="relative error", title=f"κ = {number(kappa)}")
+
+
+@drawing
+def race(tables, claims):
+    """Draw the error of every method over the passes, at the smallest and the largest κ."""
+    table = tables["race"]
+    colours, ends = _colours(table), [table["kappa"].min(), table["kappa"].max()]
+    figure, grid = panels(2, width=5.2, height=4.6, sharey=True)
+    for axes, kappa in zip(grid, ends, strict=True):
+        _performance(axes, table, kappa, colours)
+    handles, labels = grid[0].get_legend_handles_labels()
+    half = (len(labels) + 1) // 2
+    for axes, part in zip(grid, (slice(None, half), slice(half, None)), strict=True):
+        legend_below(axes, handles=handles[part], labels=labels[part])
+    figure.suptitle(sizes(table, "d", "rank", "m_over_dr"), fontsize=9)
+    note = (
+        "geometric mean of the passes after which runs are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
+        "cross: smallest error of a method that did not get all runs below the next one by T; "
+        "each method's step (and momentum) is the best of its grid at this κ, by training error on other draws"
+    )
+    return finish(figure, note)
+
+
+@drawing
+def race_thresholds(tables, claims):
+    """Draw the share of runs that recover over m for every method, and the median m* with its range."""
+    names = [name for name in SAMPLES if name in tables]
+    figure, (left, right) = panels(2, width=5.2, height=4.3)
+    first = tables[names[0]].iloc[0]
+    scale = first["d"] * first["rank"]
+    for place, name in enumerate(names):
+        table, colour = tables[name], COLOURS[place % len(COLOURS)]
+        style = "-" if place < len(COLOURS) else "--"
+        share = (table["test_error"] < TOLERANCE).groupby(table["m"]).mean()
+        left.plot(share.index / scale, share, style, marker="o", markersize=3, color=colour, linewidth=1.2)
+        found = find_thresholds(table, "rank", TOLERANCE)
+        middle = float(np.exp(median_of_bounds(found.logs, found.sides))[0]) / scale
+        low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
+        right.plot([low, high], [place, place], color=colour, linewidth=1.5)
+        right.plot(np.clip(middle, low, high), place, "o", color=colour, markersize=5)
+        off = int((found.sides != INSIDE).sum())
+        if off:
+            right.annotate(f" {off} off the grid", (high, place), fontsize=6.5, va="center")
+    for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
+        value = function(int(first["d"]), int(first["rank"])) / scale
+        for axes in (left, right):
+            axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=label)
+    describe(left, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {TOLERANCE:g}")
+    describe(right, "x", xlabel=f"m*/(dr), m* where the error falls through {TOLERANCE:g}")
+    right.set_yticks(range(len(names)), [SAMPLES[name] for name in names], fontsize=7.5)
+    right.invert_yaxis()
+    figure.suptitle(f"κ = 1: {sizes(tables[names[0]], 'd', 'rank')}", fontsize=9)
+    return finish(figure, "left: colours as at the right; right: median and range of runs")

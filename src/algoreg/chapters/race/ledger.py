@@ -1,0 +1,70 @@
+"""The ledger's evidence on the race: passes by method and κ, and the measurements that each method takes."""
+
+import numpy as np
+
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.race.estimands import log_passes
+from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+SHOWN = (1e-2, 1e-4, 1e-6)
+
+
+def _passes(part, tolerance):
+    """Return the geometric mean of the passes, or how many runs came there."""
+    reached = part.loc[np.isclose(part["tolerance"], tolerance), "passes"]
+    if reached.notna().all():
+        return f"{np.exp(np.log(reached).mean()):.0f}"
+    return f"not by T ({reached.notna().sum()}/{len(reached)})" if reached.notna().any() else "not by T"
+
+
+@passage("race")
+def race_passes(reference):
+    """Return the passes of every method to three errors at every κ, its step, and where it stalls, as Markdown."""
+    frame = frame_of(reference["tables"]["race"])
+    rows = []
+    for kappa, part in frame.groupby("kappa"):
+        for method in (name for name in NAMES if name in set(part["method"])):
+            own = part[part["method"] == method]
+            first = own.iloc[0]
+            momentum = f", μ = {first['momentum']:g}" if first["momentum"] > 0 else ""
+            grid = f"η = {first['step']:g} of {first['smallest_step']:g} to {first['largest_step']:g}{momentum}"
+            smallest = np.exp(np.log(own["smallest_error"]).mean())
+            shown = "–" if smallest < SHOWN[-1] else number(smallest)
+            passes = [_passes(own, tolerance) for tolerance in SHOWN]
+            rows.append(
+                [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, *passes, shown, f"{first['budget']:g}"]
+            )
+    header = ["κ", "method", "told", "chosen", *(f"passes to {tolerance:g}" for tolerance in SHOWN), "stalls at", "T"]
+    return markdown(header, rows)
+
+
+@passage("race")
+def race_headline(reference):
+    """Return the headline: the best method told nothing and the best one told the rank, at the largest κ."""
+    frame = frame_of(reference["tables"]["race"])
+    kappa, said = frame["kappa"].max(), []
+    for told in ("nothing", "rank"):
+        names = sorted(set(frame.loc[frame["told"] == told, "method"]))
+        means = log_passes(frame, names, SHOWN[-1])[kappa].mean(axis=(1, 2))
+        if np.isfinite(means).any():
+            best = int(np.nanargmin(means))
+            said.append(f"told {TOLD[told]}: {np.exp(means[best]):.0f} ({NAMES[names[best]]})")
+    return (
+        f"Passes over the data to a relative error of 10⁻⁶ at κ = {kappa:g}, the best method "
+        f"{'; the best '.join(said) or 'of none: no method got there'}."
+    )
+
+
+@passage(*SAMPLES)
+def race_thresholds(reference):
+    """Return the median m*/dr of every method with its range, as Markdown."""
+    rows = []
+    for table, name in SAMPLES.items():
+        frame = frame_of(reference["tables"][table])
+        found = find_thresholds(frame, "rank", 0.1)
+        ratios = np.exp(found.logs) / (frame["d"].iloc[0] * frame["rank"].iloc[0])
+        ends = f"{number(ratios.min())} to {number(ratios.max())}"
+        rows.append([name, number(float(np.median(ratios))), ends, str(int((found.sides != 0).sum()))])
+    return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)

@@ -1,0 +1,131 @@
+"""The methods that race: which algorithm with which options, from which grid its step comes, what it is told, what a step costs."""
+
+from dataclasses import dataclass, field
+from itertools import product
+
+from algoreg.algorithms import (
+    accelerated,
+    deep,
+    factored,
+    frank_wolfe,
+    hard_thresholding,
+    least_trace,
+    preconditioned,
+    projected,
+)
+from algoreg.spec import options as declared
+
+# Where a method's option follows from the problem: in place of its value.
+RANK, TWICE_THE_RANK, SMALLEST_EIGENVALUE = "r", "2r", "σ_r"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as it races.
+
+    Attributes
+    ----------
+    algorithm : type
+        A subclass of :class:`algoreg.algorithms.base.Algorithm`.
+    told : str
+        What of X* it is told beside the labels: ``nothing``, ``rank``, …
+    steps : tuple of float
+        The grid of η.
+    options : mapping
+        Of its runs. A value may be ``RANK``, ``TWICE_THE_RANK`` or ``SMALLEST_EIGENVALUE`` of the target.
+    momenta : tuple of float
+        The grid of μ; empty where it has none to choose.
+    passes : float
+        Passes over the data in an iteration: a pass is one gradient, half a pass the measurements alone.
+    first_passes : float
+        Passes before the first iteration.
+    most : int, optional
+        Iterations after which it has stalled whatever the budget: costly ones need not go on.
+    """
+
+    algorithm: type
+    told: str
+    steps: tuple
+    options: dict = field(default_factory=dict)
+    momenta: tuple = ()
+    passes: float = 1.0
+    first_passes: float = 0.0
+    most: int | None = None
+
+    def settings(self, rank, kappa):
+        """Return the options of a run on a target of this rank and condition number."""
+        known = declared.of_runs(self.algorithm.__module__.rsplit(".", 1)[1])
+        given = {RANK: rank, TWICE_THE_RANK: 2 * rank, SMALLEST_EIGENVALUE: 1 / kappa}
+        own = {
+            key: given[value] if isinstance(value, str) and value in given else value
+            for key, value in self.options.items()
+        }
+        return {**known, **own, "rank": rank}
+
+    def grid(self):
+        """Return what is to choose from: mappings with ``step``, and ``momentum`` where there are several."""
+        if not self.momenta:
+            return [{"step": step} for step in self.steps]
+        return [{"step": step, "momentum": momentum} for step, momentum in product(self.steps, self.momenta)]
+
+
+# What a method is told.
+NOTHING, TOLD_RANK, TOLD_BOUND, TOLD_SMALLEST = "nothing", "rank", "rank bound", "sigma_r"
+TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
+FACTORED = (0.45, 0.6, 0.75)
+MOMENTA = (0.5, 0.7, 0.85, 0.93)
+# From the spectrum of the labels' pull: a pass before the first iteration.
+SPECTRAL = {"width": RANK, "start": "spectral", "alpha": 1.0}
+
+METHODS = {
+    "descent_1e-3": Method(factored.Algorithm, NOTHING, FACTORED, {"alpha": 1e-3}, most=2000),
+    "descent_1e-8": Method(factored.Algorithm, NOTHING, FACTORED, {"alpha": 1e-8}),
+    "descent_2r": Method(
+        factored.Algorithm, TOLD_BOUND, FACTORED, {"alpha": 1e-8, "width": TWICE_THE_RANK, "start": "gaussian"}
+    ),
+    "descent_r": Method(factored.Algorithm, TOLD_RANK, FACTORED, SPECTRAL, first_passes=1),
+    "momentum_full": Method(accelerated.Algorithm, NOTHING, (0.3, 0.45, 0.6), {"alpha": 1e-10}, MOMENTA, most=3000),
+    "momentum_r": Method(accelerated.Algorithm, TOLD_RANK, (0.3, 0.45, 0.6), SPECTRAL, MOMENTA, first_passes=1),
+    "residual_damping": Method(
+        preconditioned.Algorithm,
+        NOTHING,
+        (0.3, 0.45, 0.6),
+        {"alpha": 1e-12, "damping": "residual"},
+        passes=1.5,
+        most=600,
+    ),
+    "constant_damping": Method(
+        preconditioned.Algorithm,
+        TOLD_SMALLEST,
+        (0.3, 0.45, 0.6),
+        {"alpha": 1e-12, "damping": "constant", "coefficient": SMALLEST_EIGENVALUE},
+        most=600,
+    ),
+    "scaled_r": Method(
+        preconditioned.Algorithm, TOLD_RANK, (0.3, 0.45, 0.6), {**SPECTRAL, "damping": "none"}, first_passes=1, most=600
+    ),
+    "thresholding": Method(hard_thresholding.Algorithm, TOLD_RANK, (0.6, 0.75, 0.9), most=600),
+    "thresholding_adaptive": Method(
+        hard_thresholding.Algorithm,
+        TOLD_RANK,
+        (0.7, 1.0),
+        {"rule": "adaptive"},
+        passes=1.5,
+        first_passes=1,
+        most=600,
+    ),
+    "thresholding_momentum": Method(
+        hard_thresholding.Algorithm, TOLD_RANK, (0.45, 0.6, 0.75), momenta=(0.25, 0.5), most=600
+    ),
+    "deep_3": Method(
+        deep.Algorithm, NOTHING, (0.2, 0.3, 0.45), {"alpha": 1e-3, "depth": 3, "rule": "relative"}, most=2000
+    ),
+    "projected": Method(projected.Algorithm, NOTHING, (0.2, 0.3, 0.4), most=300),
+    # Its open loop reads no step.
+    "frank_wolfe": Method(frank_wolfe.Algorithm, TOLD_TRACE, (1.0,), first_passes=1, most=300),
+    "frank_wolfe_r": Method(
+        frank_wolfe.Algorithm, TOLD_BOTH, (1.0, 1.33, 1.67), {"rule": "rank-k"}, first_passes=1, most=600
+    ),
+    # The decomposition of AAᵀ before the first iteration is no pass; its step is γ.
+    "least_trace": Method(least_trace.Algorithm, NOTHING, (0.1, 0.2, 0.4), most=600),
+}

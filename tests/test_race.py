@@ -1,0 +1,219 @@
+"""The race against plain loops, how its methods are tuned, what is not reached by T, and what its claims measure."""
+
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.race import estimands
+from algoreg.chapters.race.methods import METHODS, Method
+from algoreg.chapters.race.studies import race
+from algoreg.chapters.race.words import NAMES, TOLD
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor
+
+pytestmark = pytest.mark.replicates(200)
+
+OPTIONS = {"d": 12, "rank": 2, "m_over_dr": 3, "kappas": [1, 4], "budgets": [300, 500], "targets": 2}
+SEED, TARGET, ENSEMBLE = 5, 1, 0
+
+
+def thresholded(x, rank):
+    values, vectors = np.linalg.eigh(x)
+    kept = np.maximum(values[-rank:], 0)
+    return (vectors[:, -rank:] * kept) @ vectors[:, -rank:].T
+
+
+class Plain:
+    """A judged problem on full matrices, drawn by the names of its streams."""
+
+    def __init__(self, kappa, target=TARGET, ensemble=ENSEMBLE):
+        self.d, self.rank, m = 12, 2, 72
+        self.matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(self.d, m, SEED, ensemble))), self.d)
+        eigenvalues = [1.0, 1.0 / kappa]
+        factor = draw_factor({"kind": "spectrum", "eigenvalues": eigenvalues}, self.d, self.rank, SEED, target)
+        self.x = factor @ factor.T
+        self.labels = plain.measure(self.matrices, self.x)
+
+    def estimates(self, method, step):
+        """Yield X_0, X_1, … of a method."""
+        slope = plain.sensing(self.matrices, self.labels)
+        if method == "descent_1e-8":
+            yield from (u @ u.T for u in plain.factored_iterates(1e-8 * np.eye(self.d), slope, step))
+        x = np.zeros((self.d, self.d))
+        while True:
+            yield x
+            moved = x - step * slope(x)
+            x = thresholded(moved, self.rank) if method == "thresholding" else plain.nearest_psd(moved)
+
+    def errors(self, method, step, count):
+        found = islice(self.estimates(method, step), count + 1)
+        return np.array([np.linalg.norm(x - self.x) / np.linalg.norm(self.x) for x in found])
+
+    def train_error(self, method, step, count):
+        x = next(islice(self.estimates(method, step), count, None))
+        return np.linalg.norm(plain.measure(self.matrices, x) - self.labels) / np.linalg.norm(self.labels)
+
+
+def first_below(errors, tolerance):
+    """Return when errors, one for each iteration, fall below a tolerance, log-linear within an iteration."""
+    below = np.flatnonzero(errors < tolerance)
+    if not len(below):
+        return np.nan
+    t = below[0]
+    return t - np.log(tolerance / errors[t]) / np.log(errors[t - 1] / errors[t])
+
+
+@pytest.mark.parametrize(("method", "kappa"), [("descent_1e-8", 1), ("thresholding", 4), ("projected", 1)])
+def test_a_cell_is_what_a_plain_loop_finds(method, kappa):
+    table = measured("race", {**OPTIONS, "methods": [method]}, seed=SEED)
+    cell = table[(table["kappa"] == kappa) & (table["target"] == TARGET)]
+    first = cell.iloc[0]
+    errors = Plain(kappa).errors(method, first["step"], int(first["budget"]))
+    for tolerance, iterations, passes in zip(cell["tolerance"], cell["iterations"], cell["passes"], strict=True):
+        # Looks beyond the hundredth iteration are a hundredth apart.
+        np.testing.assert_allclose(iterations, first_below(errors, tolerance), rtol=1e-2, equal_nan=True)
+        np.testing.assert_equal(passes, METHODS[method].first_passes + METHODS[method].passes * iterations)
+    if first["smallest_error"] > race.TOLERANCES[-1]:
+        np.testing.assert_allclose(first["end_error"], errors[-1], rtol=1e-6)
+
+
+def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
+    seen, drawn_ensemble, drawn_factor = [], gaussian.Ensemble.draw, race.draw_factor
+
+    def ensemble(d, m, seed, number, *rest):
+        seen.append(("ensemble", number))
+        return drawn_ensemble(d, m, seed, number, *rest)
+
+    def factor(kind, d, rank, seed, number):
+        seen.append(("target", number))
+        return drawn_factor(kind, d, rank, seed, number)
+
+    monkeypatch.setattr(race.Ensemble, "draw", ensemble)
+    monkeypatch.setattr(race, "draw_factor", factor)
+    measured("race", {**OPTIONS, "methods": ["descent_1e-8"]}, seed=SEED, ensembles=(0, 3))
+    assert {number for kind, number in seen if kind == "ensemble"} == {race.TUNING, 0, 3}
+    assert {number for kind, number in seen if kind == "target"} == {race.TUNING, race.TUNING + 1, 0, 1}
+    split = seen.index(("ensemble", 0))
+    assert all(number >= race.TUNING for _, number in seen[: split - 1])
+    assert all(number < race.TUNING for _, number in seen[split:])
+
+
+@pytest.mark.parametrize("method", ["projected", "thresholding"])
+def test_the_step_has_the_smallest_training_error(method, monkeypatch):
+    # Nothing of the targets but the labels may count.
+    made = race._batch
+
+    def blind(options, context, number, runs, observers):
+        batch = made(options, context, number, runs, observers)
+        if number == race.TUNING:
+            batch.targets = batch.targets.flip(1).flip(2) * 3
+        return batch
+
+    own = {**OPTIONS, "methods": [method], "budgets": [24, 24]}
+    table = measured("race", own, seed=SEED)
+    monkeypatch.setattr(race, "_batch", blind)
+    pd.testing.assert_frame_equal(table, measured("race", own, seed=SEED))
+    draws = [Plain(1, race.TUNING + k, race.TUNING) for k in range(2)]
+    means = {
+        step: np.mean([np.log(draw.train_error(method, step, 6)) for draw in draws]) for step in METHODS[method].steps
+    }
+    chosen = table.loc[table["kappa"] == 1, "step"].unique()
+    assert chosen == [min(means, key=means.get)]
+    assert len(set(np.round(list(means.values()), 6))) == len(means)
+
+
+def test_what_is_not_reached_by_t_has_no_value():
+    table = measured("race", {**OPTIONS, "budgets": [4, 60], "methods": ["thresholding"]}, seed=SEED)
+    lost = table[table["iterations"].isna()]
+    assert set(lost["status"]) == {"budget"}
+    assert lost["passes"].isna().all()
+    reached = table[table["status"] == "converged"]
+    assert (reached["iterations"] <= reached["budget"]).all()
+    assert len(lost)
+    assert len(reached)
+    assert (reached["smallest_error"] < reached["tolerance"]).all()
+    assert (lost["smallest_error"] >= lost["tolerance"]).all()
+
+
+def test_a_method_that_diverges_says_so(monkeypatch):
+    wild = Method(METHODS["projected"].algorithm, "nothing", (9.0, 11.0))
+    monkeypatch.setitem(METHODS, "projected", wild)
+    table = measured("race", {**OPTIONS, "methods": ["projected"]}, seed=SEED)
+    assert set(table["status"]) == {"diverged"}
+    assert table["iterations"].isna().all()
+
+
+def test_m_is_below_the_dimension_of_the_symmetric_matrices():
+    (line,) = option_problems("race", m_over_dr=4)
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("race", budgets=[10])
+    assert "a budget for each κ" in line
+    with pytest.raises(ValueError, match="nobody"):
+        measured("race", {**OPTIONS, "methods": ["nobody"]}, seed=SEED)
+
+
+def test_every_method_has_a_name():
+    assert set(NAMES) == set(METHODS)
+    assert {method.told for method in METHODS.values()} <= set(TOLD)
+
+
+def passes_table(laws, lost=()):
+    """Return a table of passes, c·κ^p for each method, with spread over two targets and three ensembles."""
+    rows = []
+    for method, (constant, power) in laws.items():
+        for kappa in (1, 10, 100):
+            for target in range(2):
+                for ensemble in range(3):
+                    value = constant * kappa**power * (1 + 0.01 * target) * (1 + 0.01 * ensemble)
+                    gone = (method, kappa, target, ensemble) in lost
+                    names = {"method": method, "kappa": kappa, "target": target, "ensemble": ensemble}
+                    rows.append({**names, "tolerance": 1e-6, "passes": np.nan if gone else value})
+    return {"race": pd.DataFrame(rows)}
+
+
+def test_the_best_is_taken_at_each_kappa():
+    rng = np.random.default_rng(0)
+    tables = passes_table({"a": (10, 1.0), "b": (50, 0.0), "c": (40, 0.5)})
+    fixed = {"table": "race", "tolerance": 1e-6}
+    # a is best at 1, b at 10 and 100; c takes 40, 126, 400: the ratios are 1/4, 50/126 and 1/8.
+    found = estimands.ratio_of_the_best(tables, {}, rng, first=["a", "b"], second=["c"], **fixed)
+    assert found.value == pytest.approx(50 / (40 * 10**0.5))
+    assert estimands.growth_with_kappa(tables, {}, rng, methods=["a"], **fixed).value == pytest.approx(1)
+    upper = {"kappa": [10, 100]}
+    assert estimands.growth_with_kappa(
+        tables, {}, rng, methods=["a", "b"], where=upper, **fixed
+    ).value == pytest.approx(0)
+    off = estimands.growth_with_kappa_off(tables, {}, rng, methods=["c"], expected=1, **fixed)
+    assert off.value == pytest.approx(0.5)
+
+
+def test_a_method_with_a_run_that_is_not_there_by_t_is_not_the_best():
+    rng = np.random.default_rng(0)
+    tables = passes_table({"a": (10, 0.0), "b": (50, 0.0)}, lost={("a", 100, 1, 2)})
+    fixed = {"table": "race", "tolerance": 1e-6}
+    assert estimands.ratio_of_the_best(tables, {}, rng, first=["a", "b"], second=["b"], **fixed).value == pytest.approx(
+        1
+    )
+    assert estimands.ratio_of_the_best(tables, {}, rng, first=["a"], second=["b"], **fixed) == UNDEFINED
+
+
+def test_thresholds_are_compared_run_by_run():
+    rows = []
+    for target in range(2):
+        for ensemble in range(3):
+            for m in (10, 20, 40, 80, 160):
+                names = {"rank": 2, "m": m, "target": target, "ensemble": ensemble, "status": "budget"}
+                rows.append({**names, "test_error": (m / 20) ** -3.0, "other": (m / 40) ** -3.0})
+    frame = pd.DataFrame(rows)
+    tables = {"race_a": frame, "race_b": frame.assign(test_error=frame["other"])}
+    found = estimands.threshold_ratio(
+        tables, {}, np.random.default_rng(0), table="race_a", over="race_b", tolerance=0.1
+    )
+    assert found.value == pytest.approx(0.5, rel=0.05)
+    never = {**tables, "race_a": frame.assign(test_error=1.0)}
+    assert estimands.threshold_ratio(never, {}, None, table="race_a", over="race_b", tolerance=0.1) == UNDEFINED
