@@ -141,5 +141,3 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         accepted = [r for r, p in zip(found["rank"], found["p_value"], strict=True) if p > SIGNIFICANCE]
         self.rank_test_ = {key: np.array(value) for key, value in found.items()}
         self.rank_test_["accepted"] = accepted[0] if accepted else None
-
-

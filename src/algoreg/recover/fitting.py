@@ -91,7 +91,9 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
         raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
     lacking = found.requires - ensemble.provides
     if lacking:
-        raise ValueError(f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide")
+        raise ValueError(
+            f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
+        )
     return name, found
 
 
@@ -235,9 +237,7 @@ class Descending:
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
-        batch = Batch(
-            ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed
-        )
+        batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
         Descent(batch, say=lambda line: None).run()
         return watch
 
@@ -305,7 +305,7 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
         alpha, iteration = fit.alphas[0], int(watch.memory["best_at"][0])
     path = _path(watch, run, fit)
     if fit.stop == "folds":
-        at = {place: error for place, error in zip(watches[0].at, judged, strict=True)}
+        at = dict(zip(watches[0].at, judged, strict=True))
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
     said = fit.warnings + _unfinished(fit, watch, run, iteration)
@@ -332,7 +332,9 @@ def _unfinished(fit, watch, run, iteration):
     if watch.memory["reached"][run]:
         return []
     if fit.stop == "noise":
-        return ["not converged: the training error has not fallen to the noise; more max_iter, or a smaller noise is told"]
+        return [
+            "not converged: the training error has not fallen to the noise; more max_iter, or a smaller noise is told"
+        ]
     if fit.stop == "budget":
         errors = watch.memory["train"][np.isfinite(watch.memory["train"][:, run]), run]
         moving = errors[-1] < 0.98 * errors[max(0, len(errors) - 15)]

@@ -175,7 +175,9 @@ class LowRankMatrixRegressor(MatrixEstimator):
             return
         largest = np.abs(matrices).max()
         if any(np.abs(matrix - matrix.T).max() > 1e-9 * largest for matrix in matrices):
-            self.warnings_.append("asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by")
+            self.warnings_.append(
+                "asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by"
+            )
 
     def predict(self, X):
         """Return ⟨A, M⟩ of new measurements, shape (m,)."""

@@ -101,7 +101,9 @@ class Entries(Measurements):
         return self.adjoint(self.measure(matrices) - labels).div_(self.m)
 
 
-def condensed(ensemble: Measurements, labels: torch.Tensor, algorithm: type[Algorithm]) -> tuple[Ensemble, torch.Tensor]:
+def condensed(
+    ensemble: Measurements, labels: torch.Tensor, algorithm: type[Algorithm]
+) -> tuple[Ensemble, torch.Tensor]:
     """Return what the algorithm is to read: the Gram matrix where there are many measurements, else the measurements.
 
     Parameters
