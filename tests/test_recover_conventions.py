@@ -1,0 +1,14 @@
+"""The estimators keep scikit-learn's conventions: its own checks, on tables of any number of columns."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from algoreg.recover import LowRankMatrixRegressor, QuadraticRegressor
+
+# A rectangular matrix takes tables of any width: as the most square shape. psd and symmetric ones refuse all but d·d columns,
+# and MatrixCompleter takes places of entries: scikit-learn's checks cannot make their input.
+CHECKED = [LowRankMatrixRegressor(kind="rectangular", max_iter=300), QuadraticRegressor(max_iter=300)]
+
+
+@parametrize_with_checks(CHECKED)
+def test_scikit_learn_agrees(estimator, check):
+    check(estimator)
