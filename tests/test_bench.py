@@ -204,7 +204,7 @@ def test_spread_measures_the_tables_that_are_named(bench, tmp_path):
     command = [sys.executable, "benchmarks/spread.py", "--output", str(tmp_path), "--variations", "SSE kernels"]
     done = subprocess.run([*command, "--tables", "x_sp*"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    written = json.loads((tmp_path / "smoke.json").read_text())
+    written = json.loads((tmp_path / "smoke" / "remarks.json").read_text())
     assert written["tables"] == ["x_space"]
     assert {row["table"] for row in written["rows"] if "table" in row} == {"x_space"}
     assert {row["variation"] for row in written["rows"]} == {"SSE kernels"}

@@ -29,8 +29,6 @@ FITS = [
 ]
 # Of the options without a default.
 NEEDED = {"alpha": 0.5, "batch_size": 3}
-# Of the target, for the algorithms that must be told.
-TOLD = {"rank": 2}
 
 
 def targets_of(count):
@@ -43,7 +41,7 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
     drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)
     options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     runs = [
-        {**options, **TOLD, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
+        {**options, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
         for target, count in enumerate(iterations)
     ]
     targets = targets_of(len(runs))

@@ -6,14 +6,14 @@ import pytest
 import torch
 from conftest import option_problems, setting_problems, tier_settings
 
-from algoreg import registry
+from algoreg import registry, sources
 from algoreg.algorithms.factored import start_matrix
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options, plan
+from algoreg.spec import options
 from algoreg.spec.messages import problems
 
 D, M, RANK, SEED = 8, 60, 2, 5
@@ -23,7 +23,7 @@ TARGETS = torch.stack([torch.from_numpy(factor @ factor.T) for factor in FACTORS
 
 def run_of(algorithm, **changes):
     """Return the settings of a run, the algorithm's defaults filled in."""
-    known = {"m": M, "step": 0.1, "iterations": 30, "target": 0, "alpha": 0.3, "rank": RANK}
+    known = {"m": M, "step": 0.1, "iterations": 30, "target": 0, "alpha": 0.3}
     return {**options.of_runs(algorithm), **known, **changes}
 
 
@@ -144,6 +144,27 @@ def test_runs_of_every_damping_and_width_share_a_batch():
         u = start_of("spectral", run["width"], alpha=1.0)
         u = plain.preconditioned(u, *known_of(), 0.1, DAMPINGS[run["damping"]], 30)
         np.testing.assert_allclose(x, u @ u.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("ensemble", sources.module_names("ensembles"))
+def test_gradient_and_residual_are_those_of_what_each_run_knows(ensemble):
+    drawn = registry.ensemble(ensemble).draw(D, M, SEED, 0)
+    counts = [M, M - 3, 20] if "prefixes" in drawn.provides else [M] * 3
+    seen, labels = drawn.shared_by(counts), drawn.label(TARGETS)
+    x = TARGETS.flip(0) + torch.eye(D, dtype=torch.float64)
+    gradient, residual = seen.gradient_and_residual(x, labels)
+    torch.testing.assert_close(gradient, seen.gradient(x, labels))
+    torch.testing.assert_close(residual, seen.train_error(x, labels) * seen.label_size(labels))
+    for run, count in enumerate(counts):
+        if hasattr(drawn, "measure"):
+            known = (drawn.measure(x) - labels)[run, :count]
+            assert float(residual[run]) == pytest.approx(float(known.square().mean().sqrt()))
+        else:
+            # Half the gradient of the mean square is M.
+            moved = x + 1e-6 * torch.eye(D, dtype=torch.float64)
+            squares = [float(seen.gradient_and_residual(at, labels)[1][run]) ** 2 for at in (x, moved)]
+            slope = float(torch.trace(gradient[run]))
+            assert (squares[1] - squares[0]) / 2e-6 == pytest.approx(slope, rel=1e-4)
 
 
 def test_as_the_damping_grows_preconditioned_descent_is_plain_descent():
@@ -365,10 +386,8 @@ def test_a_study_refuses_options_that_its_algorithm_does_not_allow():
     assert "a small start is forgotten" in line
 
 
-def test_an_algorithm_that_is_told_the_rank_has_it_in_its_runs_and_no_other_has():
-    content = tier_settings("smoke")
-    descent = content["descents"]["paper_step"]
-    assert all("rank" not in run for run in plan.expand_runs(content, "paper_step"))
-    descent["algorithm"], descent["runs"] = "hard_thresholding", [{"step": 0.1, "iterations": 100}]
-    rank = content["problems"][descent["problem"]]["rank"]
-    assert [run["rank"] for run in plan.expand_runs(content, "paper_step")] == [rank]
+def test_hard_thresholding_is_told_the_rank_unless_a_run_says_how_many_it_keeps():
+    descent, _ = descent_of("hard_thresholding", [run_of("hard_thresholding", **run) for run in ({}, {"keep": 3})])
+    assert [run["rank"] for run in descent.batch.runs] == [RANK, RANK]
+    silent, told = ends_of("hard_thresholding", {}, {"keep": RANK})
+    np.testing.assert_allclose(silent, told, atol=1e-12)

@@ -97,6 +97,7 @@ def test_what_a_problem_may_not_ask_for_is_named(keys, said):
         ({"ensemble": "gram", "label_noise": 0.1}, "ensemble", "label_noise needs single measurements"),
         ({"ensemble": "entries", "m": 22}, "m", "at most 21 with ensemble: entries at d = 6"),
         ({"ensemble": "entries", "m": 21}, None, None),
+        ({"ensemble": "pauli", "m": 10}, "d", "a power of 2, from 2 to 4096, with ensemble: pauli"),
     ],
 )
 def test_what_an_ensemble_cannot_give_is_named(keys, key, said):

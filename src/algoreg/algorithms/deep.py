@@ -30,29 +30,32 @@ class Options(RunOptions):
 REFRESH = 10
 
 
-def product_changes(factors, gradient):
-    """Return (W_N…W_{k+1})ᵀ M (W_{k−1}…W_1)ᵀ for every k.
+def prefixes(layers, depth):
+    """Return W_1, W_2W_1, … and X = W_N…W_1; a single layer is every W_k of a power."""
+    found = [layers[0]]
+    for number in range(1, depth):
+        found.append(torch.bmm(layers[number % len(layers)], found[-1]))
+    return found
+
+
+def product_changes(layers, below, gradient):
+    """Return (W_N…W_{k+1})ᵀ M (W_{k−1}…W_1)ᵀ for every k, shape (B, N, d, d).
 
     Parameters
     ----------
-    factors : torch.Tensor, shape (B, N, d, d)
+    layers : sequence of torch.Tensor, shape (B, d, d)
         W_1 first.
+    below : sequence of torch.Tensor
+        Their :func:`prefixes`.
     gradient : torch.Tensor, shape (B, d, d), symmetric
-
-    Returns
-    -------
-    torch.Tensor, shape (B, N, d, d)
     """
-    layers = factors.unbind(1)
-    # lefts[k] = (W_N…W_{k+1})ᵀM, from the last layer down; then times (W_{k−1}…W_1)ᵀ on the way up.
+    # (W_N…W_{k+1})ᵀM, from the last layer down.
     lefts = [gradient]
     for layer in layers[:0:-1]:
         lefts.append(torch.bmm(layer.mT, lefts[-1]))
-    changes, below = [lefts[-1]], None
-    for number, left in enumerate(lefts[-2::-1]):
-        below = layers[0] if below is None else torch.bmm(layers[number], below)
-        changes.append(torch.bmm(left, below.mT))
-    return torch.stack(changes, dim=1)
+    first, *others = lefts[::-1]
+    rest = [torch.bmm(left, before.mT) for left, before in zip(others, below, strict=False)]
+    return torch.stack([first, *rest], dim=1)
 
 
 def power_change(root, depth, gradient):
@@ -85,7 +88,11 @@ class Algorithm(base.Algorithm):
         self.groups = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["form"], run["depth"]), []).append(number)
-        self.groups = {key: torch.tensor(places, device=labels.device) for key, places in self.groups.items()}
+        # All of them at once are read and written where they are.
+        self.groups = {
+            key: slice(None) if len(self.groups) == 1 else torch.tensor(places, device=labels.device)
+            for key, places in self.groups.items()
+        }
         self.relative = torch.tensor([run["rule"] == "relative" for run in runs], device=labels.device)
         self.depths = depths.to(labels.dtype)
 
@@ -94,8 +101,7 @@ class Algorithm(base.Algorithm):
         d, most = self.ensemble.d, max(depth for _, depth in self.groups)
         factors = torch.eye(d).to(self.labels).expand(len(self.runs), most, d, d).clone()
         for number, run in enumerate(self.runs):
-            count = 1 if run["form"] == "power" else run["depth"]
-            factors[number, :count] *= run["alpha"] ** (2 / run["depth"])
+            factors[number, : self._layers(run["form"], run["depth"])] *= run["alpha"] ** (2 / run["depth"])
         largest = self.numbers("alpha")[:, 0, 0].square()
         return {"factors": factors, "largest": largest, "time": torch.zeros_like(largest)}
 
@@ -103,23 +109,52 @@ class Algorithm(base.Algorithm):
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         factors, largest, time = state["factors"].clone(), state["largest"], state["time"]
         for step in range(iteration, iteration + count):
-            estimate = self.estimate({"factors": factors})
+            below = self._below(factors)
+            estimate = self._whole(below)
             if step % REFRESH == 0 and self.relative.any():
-                finite = torch.isfinite(estimate).all(dim=(1, 2))
-                spectrum = torch.linalg.eigvalsh(torch.where(finite[:, None, None], estimate, 0.0))
-                largest = torch.where(finite, spectrum.abs().amax(dim=1), torch.nan)
+                largest = self._largest(estimate)
             gradient = self.ensemble.gradient(estimate, self.labels)
             lengths = self._lengths(gradient, largest)
             time = time + lengths
-            for (form, depth), places in self.groups.items():
-                own, pull, length = factors[places], gradient[places], lengths[places]
-                if form == "power":
-                    change = power_change(own[:, 0], depth, pull)
-                    factors[places, 0] = own[:, 0] - length[:, None, None] * change
-                else:
-                    change = product_changes(own[:, :depth], pull)
-                    factors[places, :depth] = own[:, :depth] - length[:, None, None, None] * change
+            for key, places in self.groups.items():
+                self._move(key, factors, places, below[key], gradient[places], lengths[places, None, None])
         return {"factors": factors, "largest": largest, "time": time}
+
+    @staticmethod
+    def _layers(form, depth):
+        """Return how many factors a run moves."""
+        return 1 if form == "power" else depth
+
+    def _below(self, factors):
+        """Return the prefixes of every group of runs."""
+        return {
+            (form, depth): prefixes(factors[places].unbind(1)[: self._layers(form, depth)], depth)
+            for (form, depth), places in self.groups.items()
+        }
+
+    def _whole(self, below):
+        """Return the symmetric part of X of every run, by the prefixes of every group."""
+        found = self.labels.new_empty(len(self.runs), self.ensemble.d, self.ensemble.d)
+        for key, places in self.groups.items():
+            found[places] = below[key][-1]
+        return (found + found.mT) / 2
+
+    def _move(self, key, factors, places, below, gradient, lengths):
+        """Take a step of the runs of a group, in place."""
+        form, depth = key
+        own = factors[places][:, : self._layers(form, depth)]
+        if form == "power":
+            change = power_change(own[:, 0], depth, gradient)[:, None]
+        else:
+            change = product_changes(own.unbind(1), below, gradient)
+        factors[places, : self._layers(form, depth)] = own - lengths[:, None] * change
+
+    @staticmethod
+    def _largest(estimate):
+        """Return the largest absolute eigenvalue of X of every run, shape (B,); NaN where X is not finite."""
+        finite = torch.isfinite(estimate).all(dim=(1, 2))
+        spectrum = torch.linalg.eigvalsh(torch.where(finite[:, None, None], estimate, 0.0))
+        return torch.where(finite, spectrum.abs().amax(dim=1), torch.nan)
 
     def _lengths(self, gradient, largest):
         """Return η_t of every run, shape (B,)."""
@@ -130,12 +165,4 @@ class Algorithm(base.Algorithm):
 
     def estimate(self, state):
         """Return X of every run, its symmetric part."""
-        factors = state["factors"]
-        found = torch.empty_like(factors[:, 0])
-        for (form, depth), places in self.groups.items():
-            layers = factors[places].unbind(1)
-            whole = layers[0]
-            for number in range(1, depth):
-                whole = torch.bmm(layers[0 if form == "power" else number], whole)
-            found[places] = whole
-        return (found + found.mT) / 2
+        return self._whole(self._below(state["factors"]))

@@ -39,9 +39,9 @@ class Options(RunOptions):
 class Algorithm(factored.Algorithm):
     """A batch of preconditioned descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U.
 
-    The k×k systems are solved in float64, by Cholesky decompositions. There λ is at least the rounding of UᵀU, so that a
-    damped run which fits its labels to the last digit goes on. Residual damping reads the labels once more: half a pass.
-    Undamped, a run whose U has lost a column becomes NaN.
+    A step is one pass; residual damping takes the way there and the way back one after the other, which reads the measurements
+    twice. The k×k systems are solved in float64. There λ is at least the rounding of UᵀU, so that a damped run which fits its
+    labels to the last digit goes on. Undamped, a run whose U has lost a column becomes NaN.
     """
 
     requires = frozenset({"gradient"})
@@ -55,34 +55,32 @@ class Algorithm(factored.Algorithm):
         self.undamped, self.follows = (
             torch.tensor([kind == name for kind in kinds], device=labels.device) for name in ("none", "residual")
         )
-        self.sizes = ensemble.label_size(labels).double() if self.follows.any() else None
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""
         factor = state["factor"]
         for _ in range(count):
             estimate = torch.bmm(factor, factor.mT)
-            pull = torch.bmm(self.ensemble.gradient(estimate, self.labels), factor)
-            factor = factor - self.steps * self._preconditioned(pull, factor, estimate)
+            gradient, damping = self._seen(estimate)
+            factor = factor - self.steps * self._preconditioned(torch.bmm(gradient, factor), factor, damping)
         return {"factor": factor}
 
-    def _preconditioned(self, pull, factor, estimate):
+    def _seen(self, estimate):
+        """Return M and λ of every run, shape (B,), float64."""
+        if not self.follows.any():
+            return self.ensemble.gradient(estimate, self.labels), self.coefficients
+        gradient, residual = self.ensemble.gradient_and_residual(estimate, self.labels)
+        return gradient, torch.where(self.follows, self.coefficients * residual.double(), self.coefficients)
+
+    def _preconditioned(self, pull, factor, damping):
         """Return MU(UᵀU + λI)⁻¹ of every run; NaN where that cannot be inverted."""
         wide = factor.double()
         square = torch.bmm(wide.mT, wide)
         columns = torch.arange(square.shape[1], device=square.device)
         widths = torch.tensor([self.width(run) for run in self.runs], device=square.device)
         rounding = len(columns) * torch.finfo(torch.float64).eps * torch.diagonal(square, dim1=1, dim2=2).sum(dim=1)
-        damping = torch.maximum(self._damping(estimate), rounding).masked_fill(self.undamped, 0)
+        damping = torch.maximum(damping, rounding).masked_fill(self.undamped, 0)
         # Columns that a run lacks are 0: any number on the diagonal keeps them so.
         added = torch.where(columns < widths[:, None], damping[:, None], 1.0)
-        root, failed = torch.linalg.cholesky_ex(square + torch.diag_embed(added))
-        solved = torch.cholesky_solve(pull.double().mT, root).mT
-        return torch.where(failed[:, None, None] == 0, solved, torch.nan).to(factor.dtype)
-
-    def _damping(self, estimate):
-        """Return λ of every run, shape (B,), float64."""
-        if self.sizes is None:
-            return self.coefficients
-        residual = self.ensemble.train_error(estimate, self.labels).double() * self.sizes
-        return torch.where(self.follows, self.coefficients * residual, self.coefficients)
+        solved, failed = torch.linalg.solve_ex(square + torch.diag_embed(added), pull.double().mT)
+        return torch.where(failed[:, None, None] == 0, solved.mT, torch.nan).to(factor.dtype)

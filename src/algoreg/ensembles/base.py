@@ -82,6 +82,11 @@ class Ensemble(ABC):
         torch.Tensor, shape (B, d, d)
         """
 
+    def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return M and √((1/m) Σ(⟨A_i, X⟩ − y_i)²), shape (B,), of every run; see :meth:`gradient`."""
+        residual = self.train_error(matrices, labels) * self.label_size(labels)
+        return self.gradient(matrices, labels), residual
+
     def shared_by(self, counts: Sequence[int]) -> Self:
         """Return this ensemble, sharing memory, as seen by runs of which run k knows the first ``counts[k]`` measurements.
 
@@ -201,6 +206,12 @@ class Measurements(Ensemble):
         """Return the root mean square of every run's labels; see :meth:`Ensemble.label_size`."""
         known = torch.tensor(self.counts or self.m, device=self.device, dtype=self.dtype)
         return torch.linalg.vector_norm(self._masked(labels), dim=1) / known.sqrt()
+
+    def gradient_and_residual(self, matrices, labels):
+        """Return both by one pass there and one back; see :meth:`Ensemble.gradient_and_residual`."""
+        residual = self._masked(self.measure(matrices) - labels)
+        known = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)
+        return self.adjoint(residual) / known[:, None, None], self.label_size(residual)
 
     def _masked(self, labels):
         """Return labels (B, m), 0 where a run does not know them."""

@@ -1,0 +1,171 @@
+"""Pauli observables on n qubits, no one twice, d = 2ⁿ: the real ones, a basis of the symmetric d × d matrices [gross2010].
+
+A string of letters I, X, Y, Z is two n-bit numbers x and z, P = i^{|x∧z|} X^x Z^z, and real where it has an even number of Y; there
+are D = d(d+1)/2 of these, orthogonal, of squared norm d. A_i = √(D/d)·P_i, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean. P permutes
+coordinates and flips signs: ⟨P, X⟩ = ± Σ_b (−1)^{|z∧b|} X[b⊕x, b]. So for all z of one x at once the expectations are a
+Walsh–Hadamard transform of a permuted diagonal: a pass costs O(d^{5/2} + m) a run whatever m is, and no matrix is ever made.
+
+States with complex entries: :mod:`algoreg.ensembles.pauli_hermitian`.
+"""
+
+import copy
+import hashlib
+
+import numpy as np
+import torch
+
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import EnsembleLimits
+
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def refused_d(d):
+        """Return which sizes are allowed where d is none of them."""
+        return None if 2 <= d <= 4096 and d & (d - 1) == 0 else "a power of 2, from 2 to 4096,"
+
+    @staticmethod
+    def most_m(d):
+        """Return how many real strings there are."""
+        return d * (d + 1) // 2
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores while it draws."""
+        return 3 * d * d + 4 * m
+
+
+def popcount(numbers):
+    """Return how many bits of whole numbers below 2¹⁶ are 1."""
+    return sum((numbers >> bit) & 1 for bit in range(16))
+
+
+def hadamard(bits):
+    """Return the matrix (−1)^{|a∧b|}, shape (2^bits, 2^bits), float64."""
+    index = np.arange(2**bits)
+    return torch.from_numpy(1.0 - 2.0 * (popcount(index[:, None] & index) % 2))
+
+
+def all_strings(bits):
+    """Return (x, z) of all strings on some qubits, shape (4^bits, 2)."""
+    return np.stack(np.divmod(np.arange(4**bits), 2**bits), axis=1)
+
+
+def from_letters(text):
+    """Return (x, z) of a string of the letters I, X, Y, Z, the first of the highest bit.
+
+    Raises
+    ------
+    ValueError
+        If there is another letter.
+    """
+    strange = set(text) - set("IXYZ")
+    if strange or not text:
+        raise ValueError(f"{text!r}: a Pauli string has the letters I, X, Y, Z")
+    return tuple(int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
+
+
+class Ensemble(Measurements):
+    """Real Pauli observables on a device: A_i = ±√(``count``/d)·P_i.
+
+    Parameters
+    ----------
+    strings : torch.Tensor of int, shape (m, 2)
+        x and z of every one.
+    d : int
+    count : int, optional
+        Of the strings that they are drawn from, the dimension of what is measured; d(d+1)/2 when left out.
+    signs : torch.Tensor, shape (m,), optional
+        1 or −1, by which P_i counts.
+    device, dtype, digest, number, counts
+        See :class:`algoreg.ensembles.base.Measurements`.
+
+    Raises
+    ------
+    ValueError
+        If d is no power of 2, or a string has an odd number of Y or more than n letters.
+    """
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    kind = "pauli"
+    block_rows = 2**30
+
+    def __init__(
+        self, strings, d, count=None, signs=None, device="cpu", dtype=torch.float64, digest=None, number=0, counts=None
+    ):
+        refused = Limits.refused_d(d)
+        if refused:
+            raise ValueError(f"d = {d}: allowed is {refused} for Pauli strings")
+        x, z = strings.T
+        ys = popcount(x & z)
+        if (ys % 2).any() or ((strings < 0) | (strings >= d)).any():
+            raise ValueError(f"strings are pairs below d = {d} of numbers that share an even number of bits")
+        super().__init__(d, len(strings), torch.device(device), dtype, digest, number, counts)
+        signs = (1 - (ys % 4)).double() * (1 if signs is None else signs) * ((count or d * (d + 1) // 2) / d) ** 0.5
+        self.weights, self.cells = signs.to(self.device, dtype), (x * d + z).to(self.device)
+        half = (d.bit_length() - 1) // 2
+        self._sides = [hadamard(bits).to(self.device, dtype) for bits in (d.bit_length() - 1 - half, half)]
+        rows = torch.arange(d)
+        # Where X[b⊕x, b] is, of row x and column b.
+        self._diagonals = ((rows[:, None] ^ rows) * d + rows).flatten().to(self.device)
+
+    @classmethod
+    def strings(cls, d):
+        """Return x and z of all strings that are drawn from, shape (count, 2), and their signs, shape (count,)."""
+        every = all_strings(d.bit_length() - 1)
+        real = every[popcount(every[:, 0] & every[:, 1]) % 2 == 0]
+        return real, np.ones(len(real))
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw ensemble number ``ensemble``: the first m of all strings in a random order.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many as m.
+        """
+        every, signs = cls.strings(d)
+        if m > len(every):
+            raise ValueError(f"m = {m}: there are {len(every)} strings at d = {d}")
+        order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble).permutation(len(every))[:m]
+        digest = hashlib.sha256(np.ascontiguousarray(every[order], dtype="<i8")).hexdigest()
+        chosen, signs = torch.from_numpy(every[order]), torch.from_numpy(signs[order])
+        return cls(chosen, d, len(every), signs, device, dtype, digest, ensemble)
+
+    def select(self, indices):
+        """Return the ensemble of the measurements with these indices."""
+        part = copy.copy(self)
+        part.weights, part.cells = self.weights[indices], self.cells[indices]
+        part.m, part.digest, part.derived = len(part.cells), None, {}
+        part._know(None)
+        return part
+
+    def _transform(self, table):
+        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d): a Kronecker product of two small ones."""
+        high, low = self._sides
+        return (high @ table.view(-1, len(high), len(low)) @ low).view(table.shape)
+
+    def measure(self, matrices):
+        """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
+        diagonals = matrices.flatten(1).index_select(1, self._diagonals).view(matrices.shape)
+        return self._transform(diagonals).flatten(1).index_select(1, self.cells) * self.weights
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i A_i; see :class:`algoreg.ensembles.base.Measurements`."""
+        table = weights.new_zeros(len(weights), self.d * self.d).index_add_(1, self.cells, weights * self.weights)
+        diagonals = self._transform(table.view(-1, self.d, self.d)).flatten(1)
+        total = torch.empty_like(diagonals)
+        total[:, self._diagonals] = diagonals
+        return total.view(-1, self.d, self.d)
+
+    def gradient(self, matrices, labels):
+        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        residual = self.measure(matrices) - labels
+        if self.counts is not None:
+            residual.masked_fill_(torch.arange(self.m, device=self.device) >= self._divisor, 0)
+        return self.adjoint(residual / self._divisor)

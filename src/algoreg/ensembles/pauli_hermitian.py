@@ -1,0 +1,65 @@
+"""Pauli observables on n qubits, no one twice, of states with complex entries, held as real matrices of twice the size: d = 2ⁿ⁺¹.
+
+A Hermitian H is held as R(H) = [[Re H, −Im H], [Im H, Re H]], symmetric, with ⟨R(G), R(H)⟩ = 2 tr GH. A string P is held as a real string of a
+qubit more: I⊗P with an even number of Y, −Y⊗P with an odd one. M has this form at every X, and so a descent that starts at a
+multiple of the identity stays in it; of another X only the part in it is seen. UUᵀ with a real d×2k U is the state of a complex factor
+of k columns: u and Ju with J = [[0, −I], [I, 0]] are one column's.
+"""
+
+import numpy as np
+import torch
+
+from algoreg.ensembles import pauli
+from algoreg.spec.base import EnsembleLimits
+
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def refused_d(d):
+        """Return which sizes are allowed where d is none of them."""
+        return None if 4 <= d <= 4096 and d & (d - 1) == 0 else "a power of 2, from 4 to 4096,"
+
+    @staticmethod
+    def most_m(d):
+        """Return how many strings there are on one qubit less."""
+        return d * d // 4
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores while it draws."""
+        return 2 * d * d + 4 * m
+
+
+def as_real(matrices):
+    """Return R(H) of complex Hermitian matrices (..., d/2, d/2), shape (..., d, d)."""
+    real, imaginary = matrices.real, matrices.imag
+    return torch.cat([torch.cat([real, -imaginary], dim=-1), torch.cat([imaginary, real], dim=-1)], dim=-2)
+
+
+def as_complex(matrices):
+    """Return H of the part of symmetric matrices (..., d, d) that is an R(H), shape (..., d/2, d/2)."""
+    (a, b), (c, e) = (half.chunk(2, dim=-1) for half in matrices.chunk(2, dim=-2))
+    return torch.complex((a + e) / 2, (c - b) / 2)
+
+
+def real_string(x, z, qubits):
+    """Return x, z and sign of the real strings of one qubit more that hold strings on ``qubits`` qubits."""
+    odd = pauli.popcount(x & z) % 2
+    return x + odd * 2**qubits, z + odd * 2**qubits, 1 - 2 * odd
+
+
+class Ensemble(pauli.Ensemble):
+    """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i), and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in the mean."""
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    kind = "pauli-hermitian"
+
+    @classmethod
+    def strings(cls, d):
+        """Return x and z of all real strings that hold one of n qubits, shape (4ⁿ, 2), and their signs."""
+        qubits = d.bit_length() - 2
+        x, z, signs = real_string(*pauli.all_strings(qubits).T, qubits)
+        return np.stack([x, z], axis=1), signs.astype(float)
