@@ -58,7 +58,7 @@ def chapter_document(chapter, references, entries, ledgers):
     """
     own, standard = _of(chapter, entries), references["standard"]
     ids = {entry["id"] for entry in own}
-    count = report.counted([claim for claim in standard["claims"] if claim["id"] in ids])
+    count = report.counted([claim for claim in standard["claims"] if claim["id"] in ids]) or "not run yet"
     about = (
         f"Claims of {'; '.join(paper(key).full() for key in chapter.papers)} Standard tier: {count}. "
         "Numbers are those of the committed references."

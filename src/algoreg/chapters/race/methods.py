@@ -91,7 +91,6 @@ METHODS = {
         NOTHING,
         (0.3, 0.45, 0.6),
         {"alpha": 1e-12, "damping": "residual"},
-        passes=1.5,
         most=600,
     ),
     "constant_damping": Method(
