@@ -25,10 +25,10 @@ FLOORS = (
     "ensembles",
     "algorithms",
     "engine",
-    "recover",
     "analysis",
     "judge",
     "tell",
+    "recover",
     "chapters",
 )
 NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}

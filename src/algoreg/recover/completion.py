@@ -104,7 +104,7 @@ class MatrixCompleter(MatrixEstimator):
         self.mean_ = float(y.mean()) if self.center and self.kind != "psd" else 0.0
         size = unit_labels(y - self.mean_)
         rows = shape[0] if self.kind == "rectangular" else None
-        lifted = [*places, 0, rows or 0]
+        lifted = places + np.array([0, rows or 0])
         weight = float(np.sqrt(shape[0] * shape[1]))
         ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], weight, dtype)
         noise = None if self.noise is None else self.noise / size
