@@ -12,6 +12,10 @@ from snakemake.logging import logger
 # Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 
+# Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
+# a second in every start. None makes that import fail; jsonschema then goes without, as where it is not installed.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 # Also for what jobs start, here or on a cluster: each of them reads this file first.
 if "chapter_path" in config:
     os.environ.update(ALGOREG_CHAPTER_PATH=str(config["chapter_path"]))
