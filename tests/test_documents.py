@@ -31,7 +31,8 @@ def _texts():
     """Return every Markdown text by its name, generated documents as they would be written now."""
     names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
     names += [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
-    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in names} | documents.generated(ROOT)
+    written = {name: text for name, text in documents.generated(ROOT).items() if name.endswith(".md")}
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in names} | written
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
             if cell["cell_type"] == "markdown":

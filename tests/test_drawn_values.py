@@ -26,6 +26,10 @@ UNSEEN = {
     *("fig1-published-d200", "fig3-published-d200", "fig4-published-d150", "fig4-published-stated-step"),
     *("fig1-published-d200-inside", "fig3-published-d200-inside", "fig4-published-d150-inside"),
     "fig4-few-measurements-d150",
+    # Ratios and exponents of what the race's figures draw.
+    *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
+    *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
+    *("race-threshold-positivity", "race-threshold-preconditioning"),
 }
 
 
@@ -839,3 +843,31 @@ def test_quadratic_width_shows_test_errors_over_the_width():
             shown = where(table, variant=variant, m=m)
             same(curve(axes, label), geometric(shown, "width", "test_error"))
             has_band(axes, shown.groupby("width")["test_error"])
+
+
+# The race.
+
+
+def test_race_shows_the_median_passes_to_every_tolerance():
+    table = crossed(("passes",), method=["descent_r", "thresholding"], kappa=[1, 10], tolerance=[0.1, 1e-2], **RUNS)
+    table = table.assign(told="rank", d=20, rank=2, m=200, smallest_error=1e-3, budget=50)
+    lost = (table["method"] == "thresholding") & (table["tolerance"] == 1e-2)
+    table.loc[lost, "passes"] = np.nan
+    left, right = figures.draw("race", {"race": table}).axes
+    for axes, kappa in ((left, 1), (right, 10)):
+        shown = where(table, kappa=kappa, method="descent_r").groupby("tolerance")["passes"].median()
+        drawn = curve(axes, "descent, width r, spectral start")
+        same(pd.Series(drawn.index, drawn.to_numpy()), shown)
+        # A method that half of its runs are not there with ends at its smallest error.
+        assert curve(axes, "hard thresholding (told").to_numpy()[-1] == 1e-3
+
+
+def test_race_thresholds_shows_the_share_of_runs_that_recover():
+    errors = {20: 0.8, 40: 0.3, 60: 0.01, 80: 0.001}
+    table = crossed(("elapsed",), m=list(errors), **RUNS).assign(d=10, rank=2, status="budget", alpha=1e-6)
+    table["test_error"] = table["m"].map(errors)
+    left, right = figures.draw("race_thresholds", {"race_samples_r": table}).axes
+    drawn = left.lines[0].get_xydata()
+    np.testing.assert_allclose(drawn, [[1, 0], [2, 0], [3, 1], [4, 1]])
+    crossing = np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))
+    assert right.lines[1].get_xdata()[0] == pytest.approx(np.exp(crossing) / 20)

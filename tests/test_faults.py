@@ -109,7 +109,7 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tin
         process, checkpoint = started(tiny, DESCENT), tiny / CHECKPOINT
 
         def reached():
-            return checkpoint.exists() and int(records.load_arrays(checkpoint)["iteration"]) >= iteration
+            return checkpoint.exists() and int(records.load_arrays(checkpoint)["running/1/reached"][0]) >= iteration
 
         wait_for(reached, f"checkpoint at {iteration}")
         return process

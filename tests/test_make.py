@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from conftest import ROOT
 
+from algoreg import sources
+
 VARIABLES = ("TIER", "ID", "NAME", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
 TARGETS = ("reproduce", "claim", "chapter", "verify", "reference", "spread", "estimate", "test-browser", "clean")
 ATTACKS = (
@@ -88,7 +90,7 @@ def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_
     for target, key, allowed in (
         ("claim", "ID", "allowed are thm12-recovery "),
         ("claim", "CORES", "allowed is a whole number"),
-        ("chapter", "NAME", "allowed are networks proof remarks simulations theorem\n"),
+        ("chapter", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
     ):
         arguments = {"ID": "fig1-published", "NAME": "theorem", key: text}

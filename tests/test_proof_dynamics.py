@@ -333,7 +333,7 @@ def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
 def test_statements_name_the_fewest_measurements_of_their_regime(study_name, claims):
     registry = {entry["id"]: entry for entry in registered_claims()}
     least = math.inf
-    for tier in ("quick", "standard", "paper"):
+    for tier in ("quick", "standard", "full"):
         options = tier_settings(tier)["studies"][study_name]["options"]
         ranks = options.get("rank", 1)
         rank = max(ranks) if isinstance(ranks, list) else ranks

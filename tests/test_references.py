@@ -15,16 +15,21 @@ PART = {"partial": True, "tables": {"a": {"keys": {"d": [1]}, "status": ["budget
         "comparisons": {"b": [{"ours": 0.1}]}, "claims": [{"id": "c"}], "problems": {"p/ensemble-0": "00"}}  # fmt: skip
 
 
+def _tables(chapter):
+    return {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
+
+
 def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
     for tier in ("smoke", "quick", "standard"):
         settings, found = tier_settings(tier), references.paths(tier)
-        for chapter in load_chapters():
+        for chapter in (one for one in load_chapters() if one.name in found):
             content = references.read(found[chapter.name])
-            own = {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
+            own = _tables(chapter)
             assert {*content["tables"], *content["comparisons"]} == own & {*jobs.tables(settings)}
             assert [claim["id"] for claim in content["claims"]] == [entry["id"] for entry in chapter.claims]
         whole = references.read_tier(tier)
-        assert {*whole["tables"], *whole["comparisons"]} == {*jobs.tables(settings)}
+        named = {entry for chapter in load_chapters() if chapter.name in found for entry in _tables(chapter)}
+        assert {*whole["tables"], *whole["comparisons"]} == named & {*jobs.tables(settings)}
         assert set(whole["cost"]) == {"cpu_seconds", "peak_mib"}
     assert references.read_tier("mine") is None
 

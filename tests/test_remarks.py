@@ -129,8 +129,11 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
     assert np.linalg.norm(planted, 2) == pytest.approx(1)
     labels = vectors @ np.diag(planted)
     u = plain.factored(0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors]), labels, 0.25, 50)
-    end = min_trace_commuting.descend(vectors, labels[None], [0.1], 0.25, 50)
-    np.testing.assert_allclose(np.diag(end[0, 0]), u @ u.T, atol=1e-12)
+    run = {"m": 9, "alpha": 0.1, "step": 0.25, "target": 0, "iterations": 50}
+    known = min_trace_commuting.Diagonals(torch.from_numpy(vectors))
+    descent = min_trace_commuting.DiagonalDescent(known, torch.from_numpy(labels)[None], [run], SEED)
+    end = descent.estimate(descent.advance(descent.initial(), 0, 50))
+    np.testing.assert_allclose(end[0], u @ u.T, atol=1e-12)
     solution = linprog(np.ones(12), A_eq=vectors, b_eq=labels).x
     for solver in trace_minimisation.SOLVERS:
         diagonal, status = trace_minimisation.minimum_trace_diagonal(vectors, labels, solver)

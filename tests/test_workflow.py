@@ -98,7 +98,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
     edits = {
         # What is said of the code is not the code.
         (chapter / "algorithms" / "held.py", "# A comment."): set(),
-        (core / "engine" / "descent.py", "# A comment."): set(),
+        (core / "engine" / "loop.py", "# A comment."): set(),
         (chapter / "figures.py", "EDITED = True"): drawing,
         (core / "tell" / "figures.py", "EDITED = True"): drawing,
         (core / "judge" / "estimands.py", "EDITED = True"): judging,
@@ -193,7 +193,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_
     )
     checkpoint = folder / "results" / "tiny" / "checkpoints" / "tiny-0.npz"
     deadline = time.monotonic() + 600
-    while not checkpoint.exists() or int(records.load_arrays(checkpoint)["iteration"]) < 200:
+    while not checkpoint.exists() or int(records.load_arrays(checkpoint)["running/1/reached"][0]) < 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)

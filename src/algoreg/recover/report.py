@@ -48,7 +48,7 @@ def _picture(estimator, X, y):
             middle.plot(path["iteration"], path["holdout_error"], label="held out")
         middle.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
         middle.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log")
-        middle.legend()
+        middle.legend(loc="upper right")
         right.hist(y - estimator.predict(X), bins=30)
         right.set(xlabel="label less prediction", title="Residuals")
         figure.savefig(text, format="svg", metadata={"Date": None})

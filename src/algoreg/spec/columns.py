@@ -113,7 +113,8 @@ def readable(parameters):
     def said(value):
         if isinstance(value, list):
             return _joined([said(part) for part in value])
-        return names.get(value, value) if isinstance(value, str) else value
+        # What is no column is a word of the study's own, such as a method.
+        return names.get(value, value.replace("_", " ")) if isinstance(value, str) else value
 
     return {key: said(value) for key, value in parameters.items()}
 

@@ -47,7 +47,7 @@ def _performance(axes, table, kappa, colours):
             stalled = float(own["smallest_error"].median())
             end = float(own["budget"].iloc[0])
             axes.plot(end, stalled, "x", color=colour, markersize=5)
-            errors, passes = [*errors, stalled], [*passes, max(end, *passes)]
+            errors, passes = [*errors, stalled], [*passes, max([end, *passes])]
         axes.plot(passes, errors, label=label, **style)
     describe(axes, "xy", xlabel="passes over the data", ylabel="relative error", title=f"κ = {number(kappa)}")
 
