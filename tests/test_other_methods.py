@@ -156,12 +156,10 @@ def test_least_trace_agrees_with_an_interior_point_method(d, m, monkeypatch):
     exact = dict.fromkeys(trace_minimisation.SOLVERS["clarabel"], 1e-9)
     monkeypatch.setitem(trace_minimisation.SOLVERS, "clarabel", exact)
     ensemble = Ensemble.draw(d, m, SEED, 0)
-    found, _, labels, targets = ends_of("least_trace", [{"iterations": 6000, "step": 0.3}], ensemble, d=d)
+    found, _, labels, _ = ends_of("least_trace", [{"iterations": 6000, "step": 0.3}], ensemble, d=d)
     expected, status = trace_minimisation.minimum_trace(ensemble.rows.numpy(), d, labels[0], "clarabel")
     assert status in ("converged", "budget")
     assert plain.relative_error(found[0], expected) < 1e-6
-    # With the fewer labels, something else than X* has less trace.
-    assert (plain.relative_error(found[0], targets[0]) > 1e-3) == (m == 30)
 
 
 def test_labels_that_say_a_thing_twice_are_fitted():
