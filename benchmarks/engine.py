@@ -261,7 +261,9 @@ class Bench:
         if self.on_cpu:
             solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
             cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
-            cases["gemm_dxd", 1] = partial(products, list(unpack(ensemble).numpy()), solver.initial()["factor"][0].numpy())
+            cases["gemm_dxd", 1] = partial(
+                products, list(unpack(ensemble).numpy()), solver.initial()["factor"][0].numpy()
+            )
         self.say(f"{name}, d = {ensemble.d}: projected and stochastic descent")
         timings = self.time(cases)
         for (case, batch), timing in timings.items():

@@ -286,11 +286,11 @@ def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
     return frozenset(seen)
 
 
-def _is_docstring(node):
+def _is_docstring(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _said(node):
+def _said(node: Any) -> str:
     """Return a syntax tree as a text, without the docstrings; a third of the time of :func:`ast.dump`."""
     if isinstance(node, list):
         return f"[{' '.join(map(_said, node))}]"

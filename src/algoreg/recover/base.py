@@ -103,7 +103,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
     def _warn(self, kind: str, m: int) -> None:
         """Add what the fit's size leaves open, and say everything."""
         rank = max(1, round(self.effective_rank_))
-        needed = degrees_of_freedom(kind, *self.matrix_.shape, rank)
+        rows, columns = self.matrix_.shape
+        needed = degrees_of_freedom(kind, rows, columns, rank)
         if m < needed:
             self.warnings_.append(
                 f"too few measurements: {m}, but a matrix of rank {rank}, the effective rank found, has {needed} degrees of freedom"
@@ -127,7 +128,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             return
         left, values, right = np.linalg.svd(self.matrix_, full_matrices=False)
         most = min(LARGEST_RANK, int((values > SMALL_SHARE * values[0]).sum()))
-        found = {"rank": [], "chi2": [], "degrees_of_freedom": [], "p_value": []}
+        found: dict[str, list] = {"rank": [], "chi2": [], "degrees_of_freedom": [], "p_value": []}
         for rank in range(1, most + 1):
             columns = design(left[:, :rank], right.T[:, :rank])
             solution, _, numbers, _ = np.linalg.lstsq(columns, y, rcond=None)
@@ -139,5 +140,5 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             for key, value in zip(found, row, strict=True):
                 found[key].append(value)
         accepted = [r for r, p in zip(found["rank"], found["p_value"], strict=True) if p > SIGNIFICANCE]
-        self.rank_test_ = {key: np.array(value) for key, value in found.items()}
-        self.rank_test_["accepted"] = accepted[0] if accepted else None
+        chosen = {"accepted": accepted[0] if accepted else None}
+        self.rank_test_ = {**{key: np.array(value) for key, value in found.items()}, **chosen}

@@ -6,7 +6,7 @@ import sys
 import warnings
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +43,7 @@ def recover(
         from algoreg.recover import files
 
         name, X, y = files.read(data, target)
-        options = {
+        options: dict[str, Any] = {
             "method": method,
             "stop": stop,
             "noise": noise,

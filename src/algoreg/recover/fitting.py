@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from algoreg import registry, sources
+from algoreg.algorithms.base import Algorithm
 from algoreg.engine.loop import Batch, Descent
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.isometry import isometry_excess
@@ -85,7 +86,7 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     known = sources.module_names("algorithms")
     if name not in known:
         raise ValueError(f"method = {name}: allowed are auto, {', '.join(known)}")
-    found = registry.algorithm(name)
+    found: type[Algorithm] = registry.algorithm(name)
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
         raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
@@ -172,14 +173,14 @@ class Descending:
         self.plan, self.measurements = plan, measurements
         self.name, self.algorithm = algorithm_for(plan, measurements)
         self.stop, self.warnings = chosen_stop(plan, measurements.m)
-        labels = torch.from_numpy(labels).to(measurements.device, measurements.dtype)
-        self.scale = label_matrix_size(measurements, labels[None])
+        rows = torch.from_numpy(labels).to(measurements.device, measurements.dtype)
+        self.scale = label_matrix_size(measurements, rows[None])
         if not self.scale > 0:
             raise ValueError("the labels say nothing about a matrix: Σ y_i A_i = 0")
-        self.labels = labels / self.scale
+        self.labels = rows / self.scale
         self.noise = None
-        if self.stop == "noise":
-            self.noise = plan.noise / float(labels.square().mean().sqrt())
+        if self.stop == "noise" and plan.noise is not None:
+            self.noise = plan.noise / float(rows.square().mean().sqrt())
         auto = ALPHAS if self.stop in ("hold-out", "folds") else (SMALL_ALPHA,)
         self.alphas = auto if plan.alpha == "auto" else (float(plan.alpha),)
         self.parts = self._split()
@@ -297,7 +298,7 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
         alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
     elif fit.stop == "folds":
         curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in watches], axis=0))
-        place, run = np.unravel_index(np.argmin(curves), curves.shape)
+        place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
         alpha, iteration = fit.alphas[run], max(1, watch.at[place])
         watch, judged = fit.run((None, None), step, alphas=(alpha,), iterations=iteration), curves[:, run]
         run = 0

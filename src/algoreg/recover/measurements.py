@@ -129,6 +129,6 @@ def condensed(
             x = ensemble.vectors[start : start + BLOCK_ROWS]
             rows = svec(x[:, :, None] * x[:, None, :])
         else:
-            rows = ensemble.rows[start : start + BLOCK_ROWS]
+            rows = ensemble.rows[start : start + BLOCK_ROWS]  # type: ignore[attr-defined]
         total.addmm_(rows.mT, rows)
     return gram.Ensemble(total.div_(ensemble.m), ensemble.d, ensemble.m), gram.label_rows(ensemble, labels)
