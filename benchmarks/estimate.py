@@ -1,4 +1,4 @@
-"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=paper`, before hours are spent.
+"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=full`, before hours are spent.
 
 Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own budgets), as many
 descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training error. Where jobs of

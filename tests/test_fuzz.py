@@ -109,7 +109,9 @@ def named(line, file, content, known):
     rest = line.removeprefix(f"{file}: ")
     if isinstance(content, list):
         ids = {str(entry["id"]) for entry in content if isinstance(entry, dict) and "id" in entry}
-        return bool(re.match(r"\[\d+\]|\(the whole file\)|id = ", rest)) or any(rest.startswith(f"{messages.key([i])}.") for i in ids)
+        return bool(re.match(r"\[\d+\]|\(the whole file\)|id = ", rest)) or any(
+            rest.startswith(f"{messages.key([i])}.") for i in ids
+        )
     return any(rest.startswith(messages.key([key])) for key in {*content, *known})
 
 

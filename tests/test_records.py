@@ -275,7 +275,7 @@ def test_the_paper_tier_stands_beside_the_standard_tier():
 
 
 def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
-    """Nothing was run for a criterion or a published curve that came after the paper tier's runs."""
+    """Nothing was run for a criterion or a published curve that came after the full tier's runs."""
     content = references.read_tier("full")
     tier = tier_settings("full")
     registry = registered_claims()

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover.fitting import Fitted, Plan
 
@@ -34,10 +35,8 @@ def unit_labels(y: np.ndarray) -> float:
 
 
 def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
-    """Return the dimension of the matrices of a rank: r(2d − r + 1)/2 of symmetric ones, r(d1 + d2 − r) of all."""
-    if kind == "rectangular":
-        return rank * (rows + columns - rank)
-    return rank * (2 * rows - rank + 1) // 2
+    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`, or r(d1 + d2 − r) of all."""
+    return rank * (rows + columns - rank) if kind == "rectangular" else theory.degrees_of_freedom(rows, rank)
 
 
 class MatrixEstimator(RegressorMixin, BaseEstimator):

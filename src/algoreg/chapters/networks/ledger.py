@@ -11,7 +11,7 @@ from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.tell.report import markdown, number, passage
 
-# What the judged late slope is measured between (config/claims.yaml, alg1-rescaling).
+# What the judged late slope is measured between (claims.yaml, alg1-rescaling).
 HIGH, LOW = 0.01, 0.001
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)

@@ -60,7 +60,7 @@ def figure_4_stated_step(reference):
 
 @passage(tiers=("full",))
 def figure_4_d150(full):
-    """Return the published Figure 4 at d = 150 beside the paper tier's runs, as Markdown."""
+    """Return the published Figure 4 at d = 150 beside the full tier's runs, as Markdown."""
     points = pd.DataFrame(full["comparisons"]["figure_4_published_d150"])
     ratios, rows = sorted(points["m_over_d"].unique()), []
     for method, part in sorted(points.groupby("method"), reverse=True):
