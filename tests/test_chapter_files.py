@@ -189,6 +189,27 @@ def test_a_claim_in_two_chapters_and_one_without_a_size_are_refused(own_chapter)
     )
 
 
+def test_a_claim_whose_figure_its_tiers_do_not_draw_is_refused():
+    chapter = chapters.load_chapter("proof", OURS / "proof")
+    for figures, said in (
+        ({"rip": {"tables": ["rip"], "tiers": ["standard"]}}, '.figure = "rip": not drawn in quick, where '),
+        ({"rip": ["rip_rank_one"]}, '.figure = "rip": not drawn in quick, where '),
+        ({"rip": ["rip"]}, None),
+    ):
+        entry = {**next(claim for claim in chapter.claims if claim["figure"] == "rip"), "tiers": ["quick", "standard"]}
+        entry["experiments"] = ["rip"]
+        changed = {**vars(chapter), "experiments": {**chapter.experiments, "figures": figures}, "claims": [entry]}
+        found = [line for line in registry_problems([chapters.Chapter(**changed)]) if ".figure" in line]
+        assert (said is None and not found) or f"{entry['id']}{said}" in found[0], (figures, found)
+
+
+def test_a_figure_is_drawn_where_its_first_table_is():
+    chapter = chapters.load_chapter("race", OURS / "race")
+    drawn = chapters.compose({"tier": "quick"}, [chapter])["figures"]
+    assert "race_thresholds" not in chapter.experiments["studies"]
+    assert list(drawn) == ["race", "race_thresholds"]
+
+
 def test_a_message_names_the_file_and_the_place_where_a_value_stands(monkeypatch):
     monkeypatch.chdir(ROOT)
     found = chapters.load_chapters(["proof"])

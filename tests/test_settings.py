@@ -64,7 +64,6 @@ def edit(path, value):
         (("experiments", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
         (("experiments", "figure_1", "alpha"), [0.5], "alpha = [0.5]: no run has these; allowed are 1.0, 0.1, 0.01"),
         (("figures", "figure_1"), ["figure_1", "nothing"], "figures.figure_1 = \"nothing\": unknown table; allowed are"),
-        (("figures", "figure_1"), ["figure_3"], "allowed is a list with figure_1 in it"),
         (("figures", "figure_9"), ["figure_1"], "figures.figure_9: unknown figure; allowed are "),
         (("experiments", "figure_2", "paper_iterations", "to"), 500, "paper_iterations.to = 500: allowed is at least from"),
         (("experiments", "figure_2", "by"), ["alpha"], "needs iteration, as there are several"),

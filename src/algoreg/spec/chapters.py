@@ -240,6 +240,11 @@ def tiers_of(entry):
     return list(entry.get("sizes", entry.get("tiers", ())))
 
 
+def figure_settings(entry):
+    """Return a figure's tables, and its tiers where it names them."""
+    return entry if isinstance(entry, dict) else {"tables": entry}
+
+
 def _block(entry, tier):
     """Return the size of an entry in a tier, None where it has none."""
     if "sizes" not in entry:
@@ -286,8 +291,9 @@ def compose(tier, chapters):
     tables = {*settings["experiments"], *settings["studies"]}
     for chapter in chapters:
         for figure, entry in chapter.experiments.get("figures", {}).items():
-            entry = entry if isinstance(entry, dict) else {"tables": entry}
-            if figure in tables and size in entry.get("tiers", [size]):
+            entry = figure_settings(entry)
+            # The first table is what the figure is about; the others are added where the tier has them.
+            if entry["tables"][0] in tables and size in entry.get("tiers", [size]):
                 settings["figures"][figure] = [table for table in entry["tables"] if table in tables]
     return settings
 

@@ -21,7 +21,7 @@ from algoreg.spec.base import (
     text,
     words,
 )
-from algoreg.spec.chapters import load_chapters, references, tiers_of
+from algoreg.spec.chapters import figure_settings, load_chapters, references, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.plan import judged, study_options
 
@@ -162,6 +162,9 @@ def registry_problems(chapters):
         found += lines(claim_problems(chapter.claims, published, chapter.folder), where)
     if found:
         return found
+    known = [*load_chapters(), *chapters]
+    sizes = _tiers_of_tables(known)
+    drawn = _tiers_of_figures(known, sizes)
     entries, owners = [entry for chapter in chapters for entry in chapter.claims], {}
     for chapter in chapters:
         where = in_file(chapter.file("claims.yaml"))
@@ -171,17 +174,13 @@ def registry_problems(chapters):
             owners.setdefault(entry["id"], chapter.file("claims.yaml"))
         own = {entry["id"] for entry in chapter.claims}
         found += lines([one for one in remedy_problems(entries) if one[0][0] in own], where)
-        found += lines(_missing_sizes(chapter.claims, chapters), where)
+        found += lines(_missing_sizes(chapter.claims, sizes), where)
+        found += lines(_missing_figures(chapter.claims, drawn), where)
     return found
 
 
-def _missing_sizes(entries, chapters):
+def _missing_sizes(entries, sizes):
     """Yield the claims that list a tier for which one of their tables has no size."""
-    sizes = {}
-    for chapter in [*load_chapters(), *chapters]:
-        for section in ("experiments", "studies"):
-            for table, entry in chapter.experiments.get(section, {}).items():
-                sizes[table] = tiers_of(entry)
     for entry in entries:
         for table in entry["experiments"]:
             if table not in sizes:
@@ -194,6 +193,35 @@ def _missing_sizes(entries, chapters):
                     (entry["id"], "tiers"),
                     f" = {show(entry['tiers'])}: {table} has no size for {', '.join(lacking)}, only for {has}",
                 )
+
+
+def _missing_figures(entries, drawn):
+    """Yield the claims that list a tier which does not draw their figure."""
+    for entry in (one for one in entries if one["figure"] is not None):
+        if entry["figure"] not in drawn:
+            yield (entry["id"], "figure"), unknown(entry["figure"], drawn, "figure")
+        elif lacking := [tier for tier in entry["tiers"] if tier not in drawn[entry["figure"]]]:
+            yield (
+                (entry["id"], "figure"),
+                f" = {show(entry['figure'])}: not drawn in {', '.join(lacking)}, where the claim is judged",
+            )
+
+
+def _tiers_of_tables(chapters):
+    """Return the tiers that have each experiment and study."""
+    sections = [chapter.experiments.get(name, {}) for chapter in chapters for name in ("experiments", "studies")]
+    return {table: tiers_of(entry) for section in sections for table, entry in section.items()}
+
+
+def _tiers_of_figures(chapters, sizes):
+    """Return the tiers that draw each figure."""
+    drawn = {}
+    for chapter in chapters:
+        for figure, entry in chapter.experiments.get("figures", {}).items():
+            entry = figure_settings(entry)
+            possible = sizes.get(entry["tables"][0], [])
+            drawn[figure] = [tier for tier in possible if tier in entry.get("tiers", possible)]
+    return drawn
 
 
 # The option of a study that lists the values of a column along which an exponent is fitted.

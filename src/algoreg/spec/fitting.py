@@ -384,8 +384,6 @@ def _figures(tier):
         path = ("figures", name)
         if name not in drawings:
             yield path, f": unknown figure; allowed are {', '.join(drawings)}"
-        elif name not in shown:
-            yield path, wrong(shown, f"a list with {name} in it")
         for table in shown:
             if table not in tables:
                 yield path, unknown(table, tables, "table")
