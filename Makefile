@@ -96,9 +96,11 @@ verify: options .venv/ready  ## bring a tier up to date and compare it with its 
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; \
 	$(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 
-reference: options .venv/ready  ## rewrite a tier's committed reference and the documents' numbers (standard: docs/figures too)
-	$(snakemake)
-	@$(BIN)/python tools/write_reference.py "$$TIER"
+reference: options .venv/ready  ## rewrite a tier's committed reference and the documents' numbers, or NAME=chapter of it (standard: docs/figures too)
+	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter
+	@$(SNAKEMAKE) $${NAME:+"chapter_$$NAME"} $(ARGS) "$${config[@]}"; status=$$?; \
+	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
+	@$(BIN)/python tools/write_reference.py "$$TIER" $${NAME:+--chapter "$$NAME"}
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
