@@ -29,7 +29,7 @@ UNSEEN = {
     # Ratios and exponents of what the race's figures draw.
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
-    *("race-threshold-positivity", "race-threshold-preconditioning"),
+    *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
 }
 
 
