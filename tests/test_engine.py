@@ -214,11 +214,11 @@ print("ROWS", json.dumps(study.measure("iterations", options, context)))
 def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):
     options = {
         "d": 6,
-        "ranks": [1, 2],
-        "kappas": [1],
-        "alphas": [0.1, 0.01],
-        "starts": ["identity"],
-        "rules": ["constant"],
+        "rank": [1, 2],
+        "kappa": [1],
+        "alpha": [0.1, 0.01],
+        "start": ["identity"],
+        "rule": ["constant"],
     }
     options |= {
         "step": 0.1,

@@ -249,9 +249,8 @@ def _algorithm_options(settled, known, path):
 def _study_starts(block, path):
     """Yield the starts of a study that its data type cannot hold, also one that is given as a power of d."""
     settled, dtype = study_options(block), block.get("dtype", STUDY_DTYPE)
-    for key in ("alpha", "alphas"):
-        if key in settled:
-            yield from _underflow(settled[key], dtype, (*path, key))
+    if "alpha" in settled:
+        yield from _underflow(settled["alpha"], dtype, (*path, "alpha"))
     if "alpha_power" in settled:
         largest = max(as_list(settled["d"]))
         power = -math.log(SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
