@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm verify reference replicate docs test test-browser test-kernels \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools
 
@@ -88,6 +88,9 @@ chapter: options .venv/ready  ## the claims, tables and figures of a chapter: ma
 
 new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
+
+new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
+	@$(BIN)/python tools/new_algorithm.py "$$NAME"
 
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
