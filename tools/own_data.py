@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 import yaml
-from new_chapter import make, refusal
 
 from algoreg import registry
 from algoreg.ensembles import file
 from algoreg.recover import fitting
 from algoreg.store import measurement_files
+from new_chapter import make, refusal
 
 TEMPLATE = Path(__file__).resolve().with_name("template_data")
 

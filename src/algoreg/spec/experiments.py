@@ -213,5 +213,5 @@ def entry_problems(tier):
             if not found:
                 content = {"tables": entry} if section == "figures" else entry
                 found = problems(model_of(section, entry), content)
-            for inner, text in found:
-                yield path + (inner[1:] if section == "figures" else inner), text
+            for inner, line in found:
+                yield path + (inner[1:] if section == "figures" else inner), line
