@@ -33,14 +33,14 @@ def thresholds_of(frame, method, tolerance):
 
 
 @estimand(
-    "m* of {method} over m* of {over}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
+    "m* of {method} over m* of {beside}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
 )
-def ratio_of_thresholds(tables, published, rng, *, table, method, over, tolerance):
+def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolerance):
     """Return the geometric mean over runs of one method's m* over another's, on the same targets and ensembles.
 
     A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
     """
-    own, other = (thresholds_of(tables[table], name, tolerance) for name in (method, over))
+    own, other = (thresholds_of(tables[table], name, tolerance) for name in (method, beside))
     if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
         return UNDEFINED
     logs = own.logs - other.logs
