@@ -55,11 +55,14 @@ def _exchange(axes, table, tolerance, looks):
         middles[name] = (across["mean"][0], up["mean"][0])
         axes.plot([across["low"][0], across["high"][0]], up["mean"] * 2, color=colour, linewidth=1)
         bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
+        axes.annotate(
+            NAMES[name].replace(", spectral start", ""), middles[name], (5, 5), textcoords="offset points", fontsize=7
+        )
     line = np.array([middles[name] for name in DAMPINGS if name in middles])
     axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
     xlabel = f"m*/(dr), m* where the error falls through {tolerance:g}"
     ylabel = f"iterations to {tolerance:g} at m = {number(most['m'].iloc[0] / scale)}dr"
-    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title="down: fewer iterations; right: more measurements")
+    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title="what it buys: iterations")
 
 
 def _ratios(axes, table, tolerance, looks, claims):
@@ -90,6 +93,8 @@ def preconditioning_costs(tables, claims):
     _shares(left, table, tolerance, looks)
     _exchange(middle, table, tolerance, looks)
     _ratios(right, table, tolerance, looks, claims)
+    left.set_title("how many measurements each method takes")
+    right.set_title("the price of the preconditioner")
     figure.suptitle(
         f"What buys κ pays in measurements: κ = {number(table['kappa'].iloc[0])}, {sizes(table, 'd', 'rank')}",
         fontsize=10,
@@ -101,7 +106,7 @@ def preconditioning_costs(tables, claims):
 def conditioning(tables, claims):
     """Draw the iterations to an error over κ."""
     table, tolerance = tables["conditioning"], claims["xu23-kappa"]["estimand"]["tolerance"]
-    figure, (axes,) = panels(width=6.2, height=4.4)
+    figure, (axes,) = panels(width=5.6, height=4.4)
     means = {}
     for name, (colour, marker) in _looks(table).items():
         own = table[(table["method"] == name) & np.isclose(table["tolerance"], tolerance)]
@@ -113,7 +118,7 @@ def conditioning(tables, claims):
             margin_slope(axes, means[method], claims[claim], "exponent", line=line)
     title = sizes(table, "d", "rank", "m_over_dr")
     describe(axes, "xy", table["kappa"].unique(), xlabel="κ of X*", ylabel=f"iterations to {tolerance:g}", title=title)
-    return finish(figure, SPREAD, 2)
+    return finish(figure, SPREAD)
 
 
 @drawing
