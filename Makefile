@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare verify reference replicate docs test test-browser test-kernels \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools
 
@@ -91,6 +91,11 @@ new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-c
 
 new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
+
+compare: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
+compare: options .venv/ready  ## methods on the race's axes, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
+	@$(OPTIONS); test -n "$$METHODS" || { echo "make compare METHODS=…: give two methods or more, separated by commas"; exit 2; }; \
+	$(BIN)/python tools/compare.py "$$TIER" "$$METHODS"
 
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
