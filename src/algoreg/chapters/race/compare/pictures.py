@@ -98,20 +98,21 @@ def draw_thresholds(found, labels):
 def draw_sensitivity(found, labels):
     """Draw the passes to recovery and the error at the end over the start's scale α, for methods that have one."""
     figure, (left, right) = panels(2, width=4.4, height=3.2)
+    reached = False
     for colour, (label, table) in zip(COLOURS, found.items(), strict=False):
         if table.empty:
             continue
         alphas = sorted(table["alpha"].unique())
         logs = [log_passes(table[table["alpha"] == alpha], GOAL) for alpha in alphas]
         passes = [np.exp(part.mean()) if np.isfinite(part).all() else np.nan for part in logs]
+        reached |= bool(np.isfinite(passes).any())
         left.plot(alphas, passes, "o-", color=colour, label=labels[label])
         last = table.sort_values("iteration").groupby(["alpha", "target", "ensemble"])["test_error"].last()
         right.plot(alphas, last.groupby("alpha").median(), "o-", color=colour, label=labels[label])
     kappa = next(table["kappa"].iloc[0] for table in found.values() if len(table))
-    describe(
-        left, "xy", xlabel="scale α of the start", ylabel=f"passes to {number(GOAL)}", title=f"κ = {number(kappa)}"
-    )
-    describe(
-        right, "xy", xlabel="scale α of the start", ylabel="relative error at the end", title=f"κ = {number(kappa)}"
-    )
+    if not reached:
+        left.text(0.5, 0.5, "not by T from any α", transform=left.transAxes, ha="center")
+    options = {"xlabel": "scale α of the start", "title": f"κ = {number(kappa)}"}
+    describe(left, "xy" if reached else "x", ylabel=f"passes to {number(GOAL)}", **options)
+    describe(right, "xy", ylabel="relative error at the end", **options)
     return finish(figure, "geometric mean, or median at the right, of runs; no point where a run is not there by T")
