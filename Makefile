@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
-export TIER ID NAME SEED CHAPTER_PATH CORES TORCH
+$(foreach name,TIER ID NAME SEED METHODS CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED METHODS CHAPTER_PATH CORES TORCH
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
