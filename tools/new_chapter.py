@@ -32,13 +32,15 @@ def refusal(name, folder):
     return None
 
 
-def make(name, folder):
-    """Copy the template into ``folder/name``, under its name, and return that folder."""
+def make(name, folder, template=TEMPLATE, more=None):
+    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder."""
     made = folder / name
     made.mkdir(parents=True)
-    for path in sorted(path for path in TEMPLATE.iterdir() if path.is_file()):
+    for path in sorted(path for path in template.iterdir() if path.is_file()):
         text = path.read_text(encoding="utf-8").replace(f"{PLACE}-", f"{name.replace('_', '-')}-").replace(PLACE, name)
         text = text.replace("SCHEMAS", os.path.relpath(SCHEMAS, made))
+        for word, fact in (more or {}).items():
+            text = text.replace(word, fact)
         (made / path.name).write_text(text, encoding="utf-8")
     return made
 
