@@ -17,7 +17,8 @@ from algoreg.engine.study import Context
 from algoreg.spec.files import SettingsError
 
 SIZES = {
-    "d": 10, "rank": 2, "m_over_dr": 2.5, "kappas": [1, 4], "budgets": [60, 80], "targets": 2, "ensembles": 2,
+    "d": 10, "rank": 2, "m_over_dr": 2.5, "kappas": [1, 4], "budgets": [60, 80], "targets": 2,
+    "tuning_targets": 2, "tuning_ensembles": 1, "ensembles": 2,
     "sizes": [6], "ranks": [1], "ratios": [1.0, 3.0],
 }  # fmt: skip
 

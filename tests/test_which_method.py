@@ -74,6 +74,26 @@ def test_what_is_missing_is_said_and_nothing_fails():
     )
 
 
+def test_under_noise_the_error_at_the_stop_decides():
+    rows = [
+        {"method": method, "told": told, "target": t, "ensemble": e, "kappa": 10.0, "label_noise": 0.1}
+        | {"stop_error": stop * (1 + t), "best_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
+        for method, told, stop in (("descent_r", "rank", 0.2), ("scaled_r", "rank", 0.1), ("least_trace", "nothing", 0.3))
+        for t in range(2)
+        for e in range(2)
+    ]  # fmt: skip
+    table = as_reference(rows)
+    for name in ("stop_error", "best_error", "end_error", "kappa", "label_noise"):
+        table[name] = table["keys"].pop(name)
+    text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
+    assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10:" in text
+    assert "| the rank r | preconditioned, width r, spectral start | 0.141 | 0.09 | nan |" in text
+    assert (
+        "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.424 | 0.27 | 0.6 |" in text
+    )
+    assert "yet" in ledger.which_under_noise(None, None)
+
+
 def test_told_is_what_the_entries_of_the_thresholds_say():
     told = {table: which_method.told_of_samples(table) for table in SAMPLES}
     assert told["race_samples_full"] == "nothing"

@@ -97,6 +97,16 @@ def which_by_knowledge(tier, reference):
     return markdown(*which_method.by_knowledge(reference))
 
 
+@passage("race_noise", tiers=BEST)
+def which_under_noise(tier, reference):
+    """Return what to take where the labels have noise, as Markdown."""
+    if reference is None:
+        return "(No committed reference has the race on noisy labels yet.)"
+    first = frame_of(reference["tables"]["race_noise"]).iloc[0]
+    said = f"The {tier} tier, noise {first['label_noise']:g} of the labels' root mean square, κ = {first['kappa']:g}:"
+    return f"{said}\n\n{markdown(*which_method.under_noise(reference))}"
+
+
 @passage(tiers=())
 def which_by_measurements():
     """Return which algorithms run on which measurements, as Markdown."""

@@ -102,6 +102,22 @@ def by_knowledge(reference):
     return header, rows
 
 
+def under_noise(reference):
+    """Return the header and rows of the best method under noise for each that is told, by its error at the stop by hold-out."""
+    frame = frame_of(reference["tables"]["race_noise"])
+    frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
+    columns = ["stop_error", "best_error", "end_error"]
+    rows = []
+    for told, said in KNOWN.items():
+        own = frame[frame["told"] == told]
+        means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
+        whole = {name: mean for name, mean in means.items() if np.isfinite(mean["stop_error"])}
+        if whole:
+            name, mean = min(whole.items(), key=lambda item: item[1]["stop_error"])
+            rows.append([literal(said), NAMES[name], *(number(float(mean[column])) for column in columns)])
+    return ["you know", "smallest error at the stop", "at the stop by hold-out", "smallest of the run", "at T"], rows
+
+
 def title(kind, name):
     """Return what an algorithm or an ensemble is: the first words of its module, without formulas and citations."""
     text = re.sub(r" \[[^\]]*\]", "", sources.module_title(kind, name))

@@ -16,7 +16,7 @@ from algoreg.spec.messages import key, problems
 
 ENSEMBLE = "gaussian"
 # Of an algorithm that says none itself: from one that is safe to one that most cannot take.
-STEPS = (0.1, 0.2, 0.3, 0.45, 0.6)
+STEPS = (0.1, 0.2, 0.32, 0.4, 0.5)
 ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
 TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "told", "options"))

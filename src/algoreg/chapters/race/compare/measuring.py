@@ -7,21 +7,19 @@ from itertools import product
 import numpy as np
 import torch
 
-from algoreg.chapters.race.studies.race import Fits, looks
+from algoreg.chapters.race.runs import LONGER, TUNING, TUNING_SHARE, Fits, known_measurements, looks, targets
 from algoreg.engine import study
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.spec.plan import study_options
 
 # Runs end below this relative error.
 RECOVERED = 1e-6
-TUNING, TUNING_TARGETS, TUNING_SHARE = 1_000_000, 2, 0.25
 ALPHAS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9)
 # Iterations of a run that knows m measurements.
 THRESHOLD_ITERATIONS = 500
-SECONDS = 0.2
+SECONDS, CHUNK = 0.3, 5
 
 
 class Course(Observer):
@@ -43,17 +41,11 @@ class Course(Observer):
         return look.test_error < RECOVERED
 
 
-def _targets(sizes, context, kappa, numbers):
-    kind = spectrum_target(sizes["rank"], kappa)
-    factors = [draw_factor(kind, sizes["d"], sizes["rank"], context.seed, number) for number in numbers]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.dtype)
-
-
 def _batch(method, sizes, context, number, runs, observers):
     """Return a batch of a method's runs, each with ``kappa`` and ``target``, on an ensemble."""
-    m = round(sizes["m_over_dr"] * sizes["d"] * sizes["rank"])
+    m = known_measurements(sizes)
     ensemble = Ensemble.draw(sizes["d"], m, context.seed, number, dtype=context.dtype)
-    planted = torch.cat([_targets(sizes, context, run["kappa"], [run["target"]]) for run in runs])
+    planted = torch.cat([targets(sizes, context, run["kappa"], [run["target"]]) for run in runs])
     complete = [{**run, "m": m} for run in runs]
     return Batch(ensemble, method.algorithm, complete, planted, ensemble.label(planted), observers, seed=context.seed)
 
@@ -65,20 +57,44 @@ def _run(method, sizes, kappa, target, chosen, share=1.0):
 
 
 def tuned(method, sizes, context):
-    """Return the choice of a method's grid at every κ, as the race makes it: by training error on draws of their own."""
-    numbers = range(TUNING, TUNING + TUNING_TARGETS)
-    places = [(kappa, chosen) for kappa in sizes["kappas"] for chosen in method.grid()]
-    runs = [_run(method, sizes, kappa, target, chosen, TUNING_SHARE) for kappa, chosen in places for target in numbers]
-    seen = Fits()
-    context.descend(_batch(method, sizes, context, TUNING, runs, [seen]))
-    budgets = np.array([run["iterations"] for run in runs])
+    """Return the choice of a method's grid at every κ, by the race's rule: see :func:`algoreg.chapters.race.runs.tuned`."""
+    tried = {
+        (kappa, _key(each)): each for kappa in sizes["kappas"] for one in method.grid() for each in (one, _longer(one))
+    }
+    numbers = range(TUNING, TUNING + sizes["tuning_targets"])
+    runs = [
+        _run(method, sizes, kappa, target, each, TUNING_SHARE)
+        for (kappa, _), each in tried.items()
+        for target in numbers
+    ]
+    logs = [
+        _fits(context, _batch(method, sizes, context, number, runs, [Fits()]))
+        for number in range(TUNING, TUNING + sizes["tuning_ensembles"])
+    ]
+    scores = dict(zip(tried, np.max(logs, axis=0).reshape(len(tried), -1).max(axis=1), strict=True))
+
+    def score(kappa, setting):
+        return max(scores[kappa, _key(each)] for each in (setting, _longer(setting)))
+
+    return {
+        kappa: min(method.grid(), key=lambda setting, kappa=kappa: score(kappa, setting)) for kappa in sizes["kappas"]
+    }
+
+
+def _key(setting):
+    return tuple(setting.items())
+
+
+def _longer(setting):
+    return {**setting, "step": round(LONGER * setting["step"], 9)}
+
+
+def _fits(context, batch):
+    """Return the log training error of every run at the end of its budget, at its mean rate if it left before."""
+    context.descend(batch)
+    (seen,) = batch.observers
     with np.errstate(divide="ignore"):
-        logs = np.log(seen.memory["errors"]) * budgets / seen.memory["ended"]
-    best = {}
-    for (kappa, chosen), score in zip(places, logs.reshape(len(places), -1).mean(axis=1), strict=True):
-        if kappa not in best or score < best[kappa][0]:
-            best[kappa] = (score, chosen)
-    return {kappa: chosen for kappa, (_, chosen) in best.items()}
+        return np.log(seen.memory["errors"]) * batch.budgets / seen.memory["ended"]
 
 
 def courses(method, sizes, context, best, kappas=None, **changes):
@@ -105,12 +121,14 @@ def seconds_per_iteration(method, sizes, context, best):
     runs = [_run(method, sizes, kappa, target, best[kappa]) for target in range(sizes["targets"])]
     batch = _batch(method, sizes, context, TUNING, runs, [])
     solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(runs)), batch.labels, batch.runs, 0)
-    state = solver.advance(solver.initial(), 0, 2)
-    done, began = 2, time.perf_counter()
-    while (spent := time.perf_counter() - began) < SECONDS:
-        state = solver.advance(state, done, 5)
-        done += 5
-    return spent / (done - 2) / len(runs)
+    state, done, times = solver.advance(solver.initial(), 0, 2), 2, []
+    end = time.perf_counter() + SECONDS
+    while (began := time.perf_counter()) < end or not times:
+        state = solver.advance(state, done, CHUNK)
+        done += CHUNK
+        times.append(time.perf_counter() - began)
+    # The least disturbed one.
+    return min(times) / CHUNK / len(runs)
 
 
 def sensitivity(method, sizes, context, best):

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from algoreg.chapters.race.compare import outcomes, pictures
+from algoreg.chapters.race.compare.measuring import THRESHOLD_ITERATIONS
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.text import number
 
@@ -118,11 +119,11 @@ def render(contenders, found, sizes, tier, seed):
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="note">Tier {escape(tier)}, seed {seed}. Same Gaussian measurements and targets for all: d = {sizes["d"]}, '
-        f'r = {sizes["rank"]}, m = {m}, {sizes["targets"]} targets × {sizes["ensembles"]} ensembles, float64. Each step is the best '
-        "of its grid at each κ, by training error on draws of their own.</p>",
+        f'r = {sizes["rank"]}, m = {m}, {sizes["targets"]} targets × {sizes["ensembles"]} ensembles, float64. Each step is chosen '
+        "from its grid at each κ by training error on draws of their own; the worst run counts, also at a step a quarter longer.</p>",
         "<h2>The methods</h2>", methods(contenders, found),
-        '<p class="note">Told: what of X* beside the labels. Milliseconds are this machine\'s, as busy as it was; a step of a '
-        "method that is no method of the race counts as one pass unless it says <code>passes</code>.</p>",
+        '<p class="note">Told: what of X* beside the labels. Milliseconds are this machine\'s, as busy as it was; a step of an '
+        "algorithm that is not in the race counts as one pass unless <code>passes</code> says otherwise.</p>",
         "<h2>The error</h2>", f"<figure>{pictures.svg(pictures.draw_courses, found['courses'], labels)}</figure>",
         passes(contenders, found),
         "<h2>Who wins</h2>", duels(contenders, found, seed),
@@ -131,6 +132,7 @@ def render(contenders, found, sizes, tier, seed):
         "corrected for their number.</p>",
         "<h2>Measurements needed</h2>",
         f"<figure>{pictures.svg(pictures.draw_thresholds, found['thresholds'], labels)}</figure>",
+        f'<p class="note">Equal eigenvalues; at most {THRESHOLD_ITERATIONS} iterations at the step chosen for κ = 1.</p>',
     ]  # fmt: skip
     if starts:
         parts += [
