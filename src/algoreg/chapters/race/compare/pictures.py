@@ -71,7 +71,7 @@ def _course(axes, part, axis, colour, label):
 def draw_thresholds(found, labels):
     """Draw m*/(dr) of every method with the range of its runs, at every d and r."""
     sizes = sorted(set(next(iter(found.values()))[["d", "rank"]].itertuples(index=False, name=None)))
-    figure, grid = panels(len(sizes), width=3.2, height=1.2 + 0.35 * len(found), sharey=True)
+    figure, grid = panels(len(sizes), width=3.2, height=1.2 + 0.35 * len(found), sharex=True, sharey=True)
     for axes, (d, rank) in zip(grid, sizes, strict=True):
         for place, (colour, (_, table)) in enumerate(zip(COLOURS, found.items(), strict=False)):
             logs, sides = thresholds_of(table[(table["d"] == d) & (table["rank"] == rank)])
@@ -79,14 +79,8 @@ def draw_thresholds(found, labels):
             axes.plot([ratios.min(), ratios.max()], [place, place], color=colour, linewidth=2)
             axes.plot(np.median(ratios), place, "o", color=colour)
             if off := int((sides != INSIDE).sum()):
-                axes.annotate(
-                    f"{off} of {sides.size} off the grid",
-                    (np.median(ratios), place),
-                    (0, 5),
-                    fontsize=6.5,
-                    textcoords="offset points",
-                    ha="center",
-                )
+                said, options = f"{off} of {sides.size} off the grid", {"textcoords": "offset points", "ha": "right"}
+                axes.annotate(said, (0.98, place), (0, 5), axes.get_yaxis_transform(), fontsize=6.5, **options)
         describe(axes, "x", xlabel="m*/(dr)", title=f"d = {d}, r = {rank}")
     grid[0].set_yticks(range(len(found)), [labels[label] for label in found])
     grid[0].set_ylim(len(found) - 0.4, -0.6)
@@ -112,6 +106,7 @@ def draw_sensitivity(found, labels):
     kappa = next(table["kappa"].iloc[0] for table in found.values() if len(table))
     if not reached:
         left.text(0.5, 0.5, "not by T from any α", transform=left.transAxes, ha="center")
+        left.set_yticks([])
     options = {"xlabel": "scale α of the start", "title": f"κ = {number(kappa)}"}
     describe(left, "xy" if reached else "x", ylabel=f"passes to {number(GOAL)}", **options)
     describe(right, "xy", ylabel="relative error at the end", **options)
