@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Whose sizes are taken, of the chapter race: the courses', and the thresholds'.
 CHAPTER, COURSES, THRESHOLDS = "race", "race", "race_samples_full"
 KINDS = ("courses", "thresholds", "sensitivity")
-MEASURING = ("algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.studies.threshold")
+MEASURING, STUDY = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.studies.threshold"
 
 
 def sizes_of(tier):
@@ -54,7 +54,8 @@ class Kept:
 
     def path(self, contender, kind):
         """Return where a table lies."""
-        modules = (*MEASURING, sources.modules("algorithms")[contender.algorithm])
+        # An edit of the page measures nothing again.
+        script, modules = sources.module_path(MEASURING), (STUDY, sources.modules("algorithms")[contender.algorithm])
         method = {**dataclasses.asdict(contender.method), "algorithm": contender.algorithm}
         made_of = [
             kind,
@@ -62,7 +63,7 @@ class Kept:
             self.sizes,
             self.tier["seed"],
             torch.__version__,
-            sources.code_digests(__file__, modules),
+            sources.code_digests(script, modules),
         ]
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return self.folder / "tables" / f"{contender.algorithm}-{kind}-{digest}.csv"
