@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
-export TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH
+$(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm recover verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools
 
@@ -91,6 +91,11 @@ new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-c
 
 new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
+
+compare: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
+compare: options .venv/ready  ## methods on the race's axes, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
+	@$(OPTIONS); test -n "$$METHODS" || { echo "make compare METHODS=…: give two methods or more, separated by commas"; exit 2; }; \
+	$(BIN)/python tools/compare.py "$$TIER" "$$METHODS"
 
 recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column of a table)
 	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
