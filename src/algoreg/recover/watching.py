@@ -73,6 +73,8 @@ class Watch(Observer):
     """
 
     reads_train_error = True
+    # Whether an error may rise without the step being too long.
+    may_rise = False
 
     def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -109,7 +111,7 @@ class Watch(Observer):
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
         memory["unstable"][runs] |= look.diverged | (
-            (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
+            (not self.may_rise) & (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
         )
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
