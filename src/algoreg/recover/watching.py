@@ -21,6 +21,8 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
 SAYS_EVERY = 5.0
+# Eigenvalues of larger matrices than this are kept at every so many looks: they cost more than the steps between.
+LARGE, EVERY_SO_MANY = 200, 10
 
 
 @dataclass
@@ -115,7 +117,7 @@ class Watch(Observer):
         )
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
-        if not bad.any():
+        if not bad.any() and (len(look.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
             self._keep_spectrum(look, place)
         better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
         better &= ~bad
