@@ -121,6 +121,7 @@ replicate: options .venv/ready  ## a tier (quick) on a fresh seed, compared in l
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
+	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
 	$(RUN) pytest -rs -n "$$CORES" --dist loadgroup
@@ -201,7 +202,7 @@ format: .venv/ready  ## rewrite the code in the one style
 
 lock: .venv/ready  ## renew requirements.lock, -torch.txt and -tools.txt from pyproject.toml
 	$(BIN)/uv lock
-	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev --group build --group torch-requires -o requirements.lock
+	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --extra workflow --extra slurm --group dev --group build --group torch-requires -o requirements.lock
 	$(BIN)/uv export --quiet --frozen --only-group torch -o requirements-torch.txt
 	$(BIN)/uv export --quiet --frozen --only-group tools -o requirements-tools.txt
 
