@@ -34,6 +34,8 @@ UNSEEN = {
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
     # Distances between exponents, which the legend has.
     *("error-follows-the-gap", "ss21-any-width"),
+    # Of a width that the figure leaves out.
+    "jin23-width-of-the-rank",
 }
 
 
@@ -962,3 +964,21 @@ def test_spectral_phase_errors_shows_the_smallest_errors_and_the_slope_of_the_ga
         for label, slope in ((f"gap: exponent {power}", power), ("margin", 1)):
             drawn = curve(axes, label)
             same(drawn, power_law(drawn.index, (1e-2, means[1e-2]), slope))
+
+
+# Incremental learning.
+
+
+def test_incremental_shows_eigenvalues_distances_and_their_fall():
+    course = crossed(("eigenvalue", "distance"), iteration=[0, 4, 8], s=[1, 2], target=[0, 1], ensemble=[0])
+    course = course.assign(fitted=course["s"] / 10, alpha=1e-8)
+    shape = {"width": ["r", "d"], "s": [1, 2, 3], "alpha": [1e-2, 1e-4, 1e-6], **RUNS}
+    table = crossed(("nearest_to_fit", "nearest_to_truncation"), **shape).assign(d=20, rank=3, m=300)
+    tables = {"incremental": table, "incremental_course": course}
+    values, distances, right = figures.draw("incremental", tables).axes
+    own = where(course, s=2, target=0).set_index("iteration")
+    same(curve(values, "eigenvalue 2 of X"), own["eigenvalue"])
+    same(curve(distances, "distance to the best fit of rank 2"), own["distance"])
+    wide = where(table, width="d", s=2)
+    same(curve(right, "best fit of rank 2"), geometric(wide, "alpha", "nearest_to_fit"))
+    same(curve(right, "X* truncated to rank 2"), geometric(wide, "alpha", "nearest_to_truncation"))

@@ -60,6 +60,7 @@ def _exchange(axes, table, tolerance, looks):
         apart = {"xytext": (-4, -10), "ha": "right"} if name in RANKS_WIDTH else {"xytext": (5, 5)}
         said = NAMES[name].replace(", spectral start", "").replace(", width d", "")
         axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **apart)
+    axes.margins(x=0.18)
     line = np.array([middles[name] for name in DAMPINGS if name in middles])
     axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
     xlabel = f"m*/(dr), m* where the error falls through {tolerance:g}"
