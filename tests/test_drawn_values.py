@@ -961,7 +961,7 @@ def test_spectral_phase_errors_shows_the_smallest_errors_and_the_slope_of_the_ga
     ):
         means = geometric(where(table, width="d"), "alpha", "smallest_error")
         same(curve(axes, "width d"), means)
-        for label, slope in ((f"gap: exponent {power}", power), ("margin", 1)):
+        for label, slope in ((f"gap: exponent {power:.2f}", power), ("margin", 1)):
             drawn = curve(axes, label)
             same(drawn, power_law(drawn.index, (1e-2, means[1e-2]), slope))
 

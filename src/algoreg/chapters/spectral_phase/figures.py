@@ -1,12 +1,10 @@
 """The figures of the first phase: angles over the scale of the start, and the error that is left."""
 
-import numpy as np
-
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, number, sizes
+from algoreg.tell.charts.text import SPREAD, sizes
 from algoreg.tell.figures import drawing
 
 WIDTHS = {"r": (COLOURS[0], "o"), "2r": (COLOURS[1], "s"), "d": (COLOURS[2], "D")}
@@ -44,7 +42,7 @@ def _errors(axes, table, claims, margin):
         means = law(axes, own, "alpha", "smallest_error", colour, f"width {width}", marker)
         if width == "d":
             power = float(own["predicted"].mean())
-            through(axes, means.sort_index(ascending=False), lambda x, p=power: x**p, f"gap: exponent {number(power)}")
+            through(axes, means.sort_index(ascending=False), lambda x, p=power: x**p, f"gap: exponent {power:.2f}")
             margin_slope(axes, means.sort_index(ascending=False), claims[margin])
     describe(axes, "xy", xlabel=ALPHA, ylabel="smallest relative error along the run")
     axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
@@ -58,6 +56,5 @@ def spectral_phase_errors(tables, claims):
     margins = {"phase_many": "ss21-error-in-alpha", "phase_few": "ss21-error-in-alpha-few"}
     for axes, name in zip(grid, shown, strict=True):
         _errors(axes, tables[name], claims, margins[name])
-    floor = np.min([tables[name]["smallest_error"].min() for name in shown])
-    note = f"; gap: 2(1 − λ_(r+1)/λ̄) of (1/m) Σ yᵢAᵢ; runs below 10⁻¹² stop, at {number(float(floor))} or above"
+    note = "; gap: 2(1 − λ_(r+1)/λ̄) of (1/m) Σ yᵢAᵢ; runs stop below 10⁻¹²"
     return finish(figure, SPREAD + note)
