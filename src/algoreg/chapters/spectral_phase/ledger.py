@@ -29,5 +29,5 @@ def phase_exponents(reference):
             logs = np.log(own["smallest_error"]).groupby(own["alpha"]).mean()
             found = float(slope_weights(logs.index.to_numpy()) @ logs.to_numpy())
             ratio = number(first["m"] / first["d"] / first["rank"])
-            rows.append([ratio, str(first["rank"]), width, number(found), number(own["predicted"].mean())])
+            rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)
