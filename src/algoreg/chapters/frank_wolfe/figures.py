@@ -70,3 +70,25 @@ def stochastic_frank_wolfe(tables, claims):
     describe(right, "xy", xlabel="k, iterations", title="course of batches, τ = 0")
     figure.suptitle(sizes(table, "d", "rank", "m_over_dr"), fontsize=9)
     return finish(figure, SPREAD)
+
+
+@drawing
+def frank_wolfe_messages(tables, claims):
+    """Draw the bytes per iteration over d by protocol, and the iterations for every step of a slow worker."""
+    (claim,) = claims.values()
+    table, slow = tables["frank_wolfe_messages"], tables["frank_wolfe_straggler"]
+    figure, (left, right) = panels(2, width=4.6, height=3.9)
+    places = {protocol: place for place, protocol in enumerate(("asynchronous", "synchronous"))}
+    for protocol, place in places.items():
+        own = table[table["protocol"] == protocol]
+        means = law(left, own, "d", "bytes", COLOURS[place], f"{protocol} master", MARKERS[place])
+        if protocol == "asynchronous":
+            margin_slope(left, means, claim)
+        late = slow[slow["protocol"] == protocol]
+        points(right, late, "d", "per_slow_step", COLOURS[place], f"{protocol} master", MARKERS[place])
+    describe(left, "xy", table["d"].unique(), xlabel="dimension d", ylabel="bytes per iteration, both ways")
+    left.set_title(f"{table['workers'].iloc[0]:g} workers")
+    describe(right, "y", slow["d"].unique(), xlabel="dimension d", ylabel="iterations per step of the slow worker")
+    right.set_title(f"{slow['workers'].iloc[0]:g} workers, one waits before each step")
+    meter = "the kernel's counters of every connection" if (table["from_kernel"] == 1).all() else "the records' lengths"
+    return finish(figure, f"bytes: {meter}; right: depends on the clock, not judged")

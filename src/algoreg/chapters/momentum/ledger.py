@@ -12,7 +12,7 @@ def _geometric(values):
 
 
 @passage("momentum_kappa")
-def iterations_by_kappa(reference):
+def momentum_iterations(reference):
     """Return the geometric mean of the iterations by κ and momentum, as Markdown."""
     frame = frame_of(reference["tables"]["momentum_kappa"])
     methods = [*sorted(set(frame["method"]) - {"theory"}), "theory"]
