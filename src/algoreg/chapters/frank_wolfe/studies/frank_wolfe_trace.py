@@ -6,7 +6,6 @@ from algoreg.algorithms import factored, frank_wolfe
 from algoreg.chapters.frank_wolfe.runs import At, targets
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -25,10 +24,11 @@ class Options(StudyOptions):
         """Yield what does not fit together."""
         if max(self.rank, self.keep) > self.d:
             yield between("rank", "keep", "d", allowed="rank and keep at most d")
-        if self.m_over_dr * self.d * self.rank >= psd_statistical_dimension(self.d, min(self.rank, self.d)):
-            yield between(
-                "m_over_dr", "d", allowed="m below the statistical dimension of positivity, which decides above it"
-            )
+        # The statistical dimension of positivity, D(d) − D(d − r)/2 with D(d) = d(d+1)/2.
+        needed = self.d * (self.d + 1) / 2 - (self.d - self.rank) * (self.d - self.rank + 1) / 4
+        if self.m_over_dr * self.d * self.rank >= needed:
+            allowed = "m below the statistical dimension of positivity, which decides above it"
+            yield between("m_over_dr", "rank", "d", allowed=allowed)
 
 
 KEYS = {
