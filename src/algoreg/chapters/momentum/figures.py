@@ -25,7 +25,9 @@ def momentum_kappa(tables, claims):
         if method == "momentum_0":
             margin_slope(axes, means, claims["momentum-kappa"])
     theory = table[table["method"] == "theory"]
-    points(axes, theory, "kappa", "passes", "black", "μ of the theorem, 1/(2000rκ)", "x", linestyle="none")
+    points(
+        axes, theory, "kappa", "passes", "black", "μ = 1/(2000rκ), as small as theory asks for", "x", linestyle="none"
+    )
     tolerance = number(table["tolerance"].iloc[0])
     describe(
         axes,

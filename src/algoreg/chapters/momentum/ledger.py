@@ -21,7 +21,7 @@ def momentum_iterations(reference):
         means = [_geometric(own.loc[own["method"] == method, "passes"]) for method in methods]
         rows.append([f"{kappa:g}", *(f"{mean:.0f}" for mean in means), f"{means[0] / means[-1]:.5f}"])
     names = [f"μ = {method.removeprefix('momentum_')}" for method in methods[:-1]]
-    return markdown(["κ", *names, "μ of the theorem", "descent over it"], rows)
+    return markdown(["κ", *names, "μ = 1/(2000rκ)", "descent over it"], rows)
 
 
 @passage("momentum_steps")

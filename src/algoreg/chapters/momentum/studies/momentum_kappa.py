@@ -24,7 +24,7 @@ class Options(StudyOptions):
 
 
 KEYS = {
-    "method": "`momentum_μ` for every μ of the settings, 0 is plain descent; `theory`: the largest μ that the published theorem allows, 1/(2000rκ)",
+    "method": "`momentum_μ` for every μ of the settings, 0 is plain descent; `theory`: μ = 1/(2000rκ), as small as theory asks for",
     "kappa": None,
     "tolerance": "relative error to which iterations are counted",
     "target": None,
@@ -41,7 +41,7 @@ VALUES = {
         "iterations until the relative error is first below the tolerance, interpolated; each is one pass over the data (empty: not by T, or diverged)",
     ),
 }
-# 1/(2000rκ) bounds the published μ from above: r(κ)^{1/2}… of the theorem's own formula is left out.
+# Theory asks for a small constant over r and κ. This one is ours.
 THEORY = 2000.0
 
 
