@@ -150,7 +150,7 @@ def test_the_figure_shows_the_bytes():
     frame = pd.DataFrame(rows)
     left, _ = draw("frank_wolfe_messages", {"frank_wolfe_messages": frame, "frank_wolfe_straggler": frame}).axes
     (bars,) = [bars for bars in left.containers if str(bars.get_label()).startswith("asynchronous")]
-    np.testing.assert_allclose(bars[0].get_ydata(), [192, 384, 768])
+    np.testing.assert_allclose(np.array(bars[0].get_ydata(), float), [192, 384, 768])
     assert "exponent 1.00" in bars.get_label()
 
 
