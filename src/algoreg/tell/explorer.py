@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import jinja2
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
@@ -23,7 +24,7 @@ SCRIPTS = ("state.js", "charts.js", "view.js")
 WORKER = ("numerics.js", "worker.js")
 
 
-def presets(folder):
+def presets(folder: Path) -> list[dict[str, str]]:
     """Return what there is to look at: ``name``, ``see`` and ``hash``, the part of an address that sets it.
 
     Parameters
@@ -35,7 +36,7 @@ def presets(folder):
     return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
 
 
-def dimensions():
+def dimensions() -> dict[int, dict[str, list]]:
     """Return the numbers of a symmetric matrix of rank 1 to 8, and the measurements that least trace needs, by size d."""
     return {
         d: {
@@ -46,7 +47,7 @@ def dimensions():
     }
 
 
-def measured(table):
+def measured(table: pd.DataFrame) -> dict:
     """Return the median test errors of a table of the study ``threshold``, over rank and m/(dr).
 
     Parameters
@@ -84,11 +85,11 @@ def measured(table):
     }
 
 
-def _texts(folder, names):
+def _texts(folder: Path, names: tuple[str, ...]) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-def render(folder, style, table, picture):
+def render(folder: Path, style: Path, table: pd.DataFrame, picture: Path) -> str:
     """Return the explorer as HTML.
 
     Parameters

@@ -26,6 +26,7 @@
     if (!workers[i]) {
       workers[i] = new Worker(source());
       workers[i].addEventListener("message", ({ data: answer }) => receive(answer));
+      workers[i].addEventListener("error", () => still("The background script that descent needs has failed. The picture below shows recorded runs."));
     }
     return workers[i];
   };
@@ -63,8 +64,15 @@
     else if (stepping) once();
     // With reduced motion pictures change when something is done, not on the way.
     if (!(calm.matches && playing)) draw();
-    else byId("now").textContent = `Computing: step ${Charts.grouped(Math.min(...runs.map(({ step }) => step)))} of ${Charts.grouped(state.steps)}.`;
+    else progress();
   };
+  // Seldom: screen readers read it out.
+  const progress = () => {
+    if (performance.now() - progress.last < 4000) return;
+    progress.last = performance.now();
+    say(`Step ${Charts.grouped(Math.min(...runs.map(({ step }) => step)))} of ${Charts.grouped(state.steps)}.`);
+  };
+  progress.last = 0;
   const ask = (some) => {
     pending = some.length;
     for (const run of some) run.worker.postMessage({ kind: "to", id: run.id, to: goal });
@@ -173,6 +181,7 @@
   // What is on the page beside the pictures, after a change of state.
   const show = () => {
     byId("play").textContent = playing ? "Pause" : runs.length && runs.every(finished) ? "Run again" : "Run";
+    byId("target-name").textContent = ["d", "r", "k", "seed"].includes(state.vary) ? "X*, run A" : "X*";
     byId("step").disabled = runs.length > 0 && runs.every(finished);
     byId("back").max = state.steps;
     document.body.classList.toggle("two", runs.length > 1);
@@ -326,6 +335,12 @@
   };
 
   // Without workers the picture that is there from the start stays.
+  const still = (words) => {
+    clearTimeout(timer);
+    byId("unable").textContent = words;
+    byId("still").hidden = false;
+    byId("live").hidden = true;
+  };
   const able = () => {
     try {
       worker(0);
@@ -335,7 +350,7 @@
     }
   };
   if (!able()) {
-    byId("unable").textContent = "This browser has no background scripts, which descent needs to run here. The picture below shows recorded runs.";
+    still("This browser has no background scripts, which descent needs to run here. The picture below shows recorded runs.");
     return;
   }
   byId("still").hidden = true;

@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 
-def security_policy(*scripts, workers=False):
+def security_policy(*scripts: str, workers: bool = False) -> str:
     """Return a page's content security policy: these scripts by hash, styles, embedded pictures, and nothing else.
 
     Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything here.
