@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools
 
@@ -85,6 +85,9 @@ chapter: options .venv/ready  ## the claims, tables and figures of a chapter: ma
 	@$(OPTIONS); known_chapter
 	@$(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME"; exit $$status
+
+explorer: options .venv/ready  ## the page on which descent runs live, in seconds: results/<tier>/explorer.html
+	@$(SNAKEMAKE) "results/$$tier/explorer.html" $(ARGS) "$${config[@]}"
 
 new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"

@@ -29,6 +29,7 @@ rule replication:
     input:
         rules.check_controls.output.report,
         rules.build_page.output.page,
+        rules.build_explorer.output.page,
         all_figures(),
         all_tables(),
         NOTEBOOKS,
@@ -53,6 +54,7 @@ rule report:
     input:
         rules.check_controls.output.report,
         rules.build_page.output.page,
+        rules.build_explorer.output.page,
         all_figures(),
         NOTEBOOKS,
 
