@@ -83,6 +83,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "check_controls.py",
         "draw_figure.py",
         "build_page.py",
+        "tabulate_verdicts.py",
         "execute_notebook.py",
     }
     assert seen == expected
