@@ -79,10 +79,12 @@ def test_the_table_of_verdicts_shows_every_claim_by_chapter_and_escapes():
 
 
 @pytest.mark.workflow
-def test_snakemakes_report_has_the_verdicts_with_a_caption(smoke, tmp_path):
-    page = tmp_path / "report.html"
-    done = snakemake(smoke, "--report", str(page))
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_snakemakes_report_has_the_verdicts_with_a_caption(tiny, tmp_path):
+    page, table = tmp_path / "report.html", "results/tiny/report/verdicts.html"
+    for more in ([], ["--report", str(page)]):
+        done = snakemake(tiny, table, *more, tier="tiny")
+        assert done.returncode == 0, done.stderr[-2000:]
     text = page.read_text(encoding="utf-8")
-    for said in ("Verdicts", "What came of every claim on tier smoke", "written down before the run"):
+    for said in ("Verdicts", "What came of every claim on tier tiny", "written down before the run"):
         assert said in text, said
+    assert "tiny-start" in (tiny / table).read_text(encoding="utf-8")

@@ -3,9 +3,13 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import yaml
 from conftest import ROOT
+from packaging.specifiers import SpecifierSet
+
+from algoreg.tell import badges
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -48,6 +52,22 @@ def test_one_licence_one_title_one_author_one_paper():
     assert published["@id"].endswith(number)
     assert related["identifier"] == f"arXiv:{number}"
     assert number in (ROOT / "references.bib").read_text(encoding="utf-8")
+
+
+def test_badges_say_what_is_true():
+    claims = [{"verdict": "supported"}] * 3 + [{"verdict": "refuted"}, {"verdict": "not-judged"}]
+    drawn = badges.generated(ROOT, claims)
+    said = {Path(name).stem: re.search("<title>(.*?)</title>", text)[1] for name, text in drawn.items()}
+    assert said["version"] == f"version: {PROJECT['version']}"
+    assert said["licence"] == f"licence: {PROJECT['license']}"
+    assert said["claims"].endswith("3 supported, 1 refuted")
+    low, high = said["python"].removeprefix("python: ").split(" to ")
+    supported = SpecifierSet(PROJECT["requires-python"])
+    around = (int(low[2:]) - 1, int(low[2:]), int(high[2:]), int(high[2:]) + 1)
+    assert [f"3.{minor}" in supported for minor in around] == [False, True, True, False]
+    shown = set(re.findall(r"docs/badges/\w+\.svg", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert shown == set(drawn)
+    assert "<b>" not in badges.drawn("<b>", "x")
 
 
 def test_the_catalogue_finds_what_it_looks_for():

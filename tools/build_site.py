@@ -15,6 +15,7 @@ from pathlib import Path
 
 from algoreg import sources
 from algoreg.spec.chapters import load_chapters
+from check_site import problems
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "config/README.md", "results/README.md")
@@ -28,7 +29,7 @@ FINISHED = {
 def documents(root):
     """Return the Markdown that becomes pages, by path."""
     found = [*PAGES, *(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
-    return {name: (root / name).read_text(encoding="utf-8") for name in found if name != "docs/site/index.md"}
+    return {name: (root / name).read_text(encoding="utf-8") for name in found}
 
 
 def linked(root, name, text):
@@ -92,7 +93,7 @@ def gather(root, tier, stage):
     finished = finished_pages(root / "results" / tier, extra)
     if not finished:
         raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")
-    landing = (root / "docs" / "site" / "index.md").read_text(encoding="utf-8")
+    landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
     landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
     texts["index.md"] = landing.replace("{{ pages }}", f"Of tier `{tier}`:\n\n" + "\n".join(finished))
     files = set().union(*(linked(root, name, text) for name, text in texts.items()))
@@ -124,10 +125,11 @@ def build(root, tier, target):
 
 def main():
     """Build the site and say where it is."""
-    status = build(ROOT, sys.argv[1], ROOT / "site")
-    if status == 0:
-        print("wrote site/index.html")
-    sys.exit(status)
+    target = ROOT / "site"
+    status = build(ROOT, sys.argv[1], target)
+    found = problems(target) if status == 0 else []
+    print("\n".join(found) or ("wrote site/index.html" if status == 0 else "Sphinx found what is named above"))
+    sys.exit(status or bool(found))
 
 
 if __name__ == "__main__":

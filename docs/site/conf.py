@@ -12,6 +12,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"algoreg {version}"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_extra_path = ["_extra"]
 # No copy of the sources: they are in the repository.
@@ -31,3 +32,15 @@ autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+
+def plain_bars(app, what, name, obj, options, lines):
+    """Take |X| in a docstring as it is written: two bars are no substitution."""
+    lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def setup(app):
+    """Register what docstrings go through."""
+    # Before napoleon, which Sphinx gives the priority 500.
+    app.connect("autodoc-process-docstring", plain_bars, priority=400)
