@@ -29,9 +29,15 @@ myst_enable_extensions = ["strikethrough", "tasklist"]
 suppress_warnings = ["myst.header", "misc.highlighting_failure", "myst.strikethrough"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    # What scikit-learn adds to its estimators, described in its own documents.
+    "exclude-members": "get_metadata_routing, set_fit_request, set_predict_request, set_score_request, score",
+}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+toc_object_entries_show_parents = "hide"
 napoleon_use_ivar = True
 
 
