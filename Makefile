@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
-export TIER ID NAME CHAPTER_PATH CORES TORCH URL SHA256
+$(foreach name,TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter verify reference docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm recover verify reference replicate docs test test-browser test-kernels \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools crate fetch-results site article
 
@@ -89,6 +89,14 @@ chapter: options .venv/ready  ## the claims, tables and figures of a chapter: ma
 new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
+new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
+	@$(BIN)/python tools/new_algorithm.py "$$NAME"
+
+recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column of a table)
+	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
+	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET") && \
+	export NAME && $(MAKE) --no-print-directory chapter
+
 verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
 	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
@@ -101,6 +109,10 @@ reference: options .venv/ready  ## rewrite a tier's committed reference and the 
 	@$(SNAKEMAKE) $${NAME:+"chapter_$$NAME"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
 	@$(BIN)/python tools/write_reference.py "$$TIER" $${NAME:+--chapter "$$NAME"}
+
+replicate: options .venv/ready  ## a tier (quick) on a fresh seed, compared in law with the committed run: make replicate SEED=7
+	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}$$ ]] || refuse SEED "$$SEED" "allowed is a whole number other than the tier's seed"; \
+	$(RUN) python tools/replicate.py "$$SEED" --tier "$$tier" --cores "$$CORES"
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
@@ -132,7 +144,7 @@ chromium:  ## install Debian's Chromium, as root, where there is none
 	$(call debian,chromium,chromium)
 
 # A fresh copy of what git tracks: what this folder has computed is not computed again.
-verify-kernels: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
+replicate verify-kernels: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch folder with the libraries' oldest kernels, and verify it
 	@$(OPTIONS); programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
 	git ls-files -z | tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \

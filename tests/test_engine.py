@@ -25,7 +25,7 @@ FITS = [
     (algorithm, ensemble)
     for algorithm in sources.module_names("algorithms")
     for ensemble in sources.module_names("ensembles")
-    if not declared.lacks(algorithm, ensemble)
+    if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
 ]
 # Of the options without a default.
 NEEDED = {"alpha": 0.5, "batch_size": 3}

@@ -90,9 +90,13 @@ class Algorithm(base.Algorithm):
             for index, rows, goals in self.groups:
                 own = centre[index]
                 fit[index] = own + (goals - own @ rows.T) @ rows
-            estimate = project(smat(2 * fit - centre, self.ensemble.d) - self.shifts)
+            estimate = self.proximal(smat(2 * fit - centre, self.ensemble.d))
             centre = centre + svec(estimate) - fit
         return {"centre": centre, "estimate": estimate}
+
+    def proximal(self, matrices):
+        """Return the minimiser over Y ⪰ 0 of γ tr Y + ‖Y − W‖²/2 for matrices W, shape (B, d, d)."""
+        return project(matrices - self.shifts)
 
     def estimate(self, state):
         """Return Y of every run."""

@@ -9,7 +9,7 @@ from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimensio
 from algoreg.tell.charts.heat import median_of_bounds
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
 from algoreg.tell.figures import drawing
 
 # The m* of the figure are read at the claims' tolerance.
@@ -103,3 +103,36 @@ def race_thresholds(tables, claims):
     right.invert_yaxis()
     figure.suptitle(f"κ = 1: {sizes(tables[names[0]], 'd', 'rank')}", fontsize=9)
     return finish(figure, "left: colours as at the right; right: median and range of runs")
+
+
+@drawing
+def race_noise(tables, claims):
+    """Draw by how much the error at the stop by hold-out, and at T, is above every run's smallest, by method."""
+    table, claim = tables["race_noise"], claims["race-noise"]
+    names = [name for name in NAMES if name in set(table["method"])]
+    figure, (axes,) = panels(width=6.4, height=0.45 * len(names) + 1.2)
+    for value, colour, marker, label, shift in (
+        ("stop_over_best", COLOURS[0], "o", "stopped by held-out labels", -0.12),
+        ("end_over_best", COLOURS[1], "s", "at T", 0.12),
+    ):
+        runs = [table.loc[table["method"] == name, value] for name in names]
+        means = np.array([np.exp(np.log(one).mean()) for one in runs])
+        ends = np.array([[one.min(), one.max()] for one in runs]).T
+        places = np.arange(len(names)) + shift
+        axes.hlines(places, *ends, color=colour, linewidth=1.2)
+        axes.plot(means, places, marker, color=colour, markersize=5, label=label)
+    axes.axvline(claim["margin"], linestyle="--", color="black", linewidth=0.8, label=margin_text(claim))
+    axes.set_yticks(range(len(names)), _with_errors(table, names), fontsize=7.5)
+    axes.invert_yaxis()
+    describe(axes, "x", xlabel="relative error / smallest relative error of the run")
+    first = table.iloc[0]
+    noise = f"noise {first['label_noise']:.0%} of the labels' rms, κ = {number(first['kappa'])}"
+    held = f"{first['held_out'] / first['d'] / first['rank']:.2g}·dr more held out"
+    axes.set_title(f"{noise}\n{sizes(table, 'd', 'rank', 'm_over_dr')}; {held}")
+    return finish(figure, SPREAD)
+
+
+def _with_errors(table, names):
+    """Return what methods are called, each with the geometric mean of its runs' smallest errors."""
+    best = np.log(table["best_error"]).groupby(table["method"]).mean()
+    return [f"{NAMES[name]}\n(smallest error {np.exp(best[name]):.2g})" for name in names]

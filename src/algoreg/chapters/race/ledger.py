@@ -22,7 +22,16 @@ def _passes(part, tolerance):
 @passage("race")
 def race_passes(reference):
     """Return the passes of every method to three errors at every κ, its step, and where it stalls, as Markdown."""
-    frame = frame_of(reference["tables"]["race"])
+    return _race(frame_of(reference["tables"]["race"]))
+
+
+@passage("race_few")
+def race_few(reference):
+    """Return the same of the race with fewer measurements."""
+    return _race(frame_of(reference["tables"]["race_few"]))
+
+
+def _race(frame):
     rows = []
     for kappa, part in frame.groupby("kappa"):
         for method in (name for name in NAMES if name in set(part["method"])):
@@ -68,3 +77,18 @@ def race_thresholds(reference):
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
         rows.append([name, number(float(np.median(ratios))), ends, str(int((found.sides != 0).sum()))])
     return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)
+
+
+@passage("race_noise")
+def race_noise(reference):
+    """Return the errors of every method on noisy labels: its best, at the stop by hold-out, at T, as Markdown."""
+    frame = frame_of(reference["tables"]["race_noise"])
+    values = ("best_error", "stop_error", "end_error", "stop_over_best", "end_over_best")
+    rows = []
+    for method in (name for name in NAMES if name in set(frame["method"])):
+        own = frame[frame["method"] == method]
+        means = [number(float(np.exp(np.log(own[value]).mean()))) for value in values]
+        rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
+    header = ["method", "told", "smallest error", "at the stop", "at T", "stop / smallest", "T / smallest"]
+    said = f"κ = {frame['kappa'].iloc[0]:g}, noise {frame['label_noise'].iloc[0]:g} of the labels' root mean square."
+    return f"{said}\n\n{markdown(header, rows)}"

@@ -1,0 +1,83 @@
+"""What the claims about positivity measure: thresholds of uniqueness, room beyond descent, factors to statistical dimensions."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen, paired_logs
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, interval_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, Thresholds, exponent_of, find_thresholds, last_fall
+from algoreg.judge.estimands import estimand
+from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
+
+# A decided run farther from X* is at another solution; what has landed on X* is nearer by decades.
+ANOTHER = 1e-3
+DIMENSIONS = {"positivity": psd_statistical_dimension, "least trace": trace_statistical_dimension}
+
+
+def uniqueness_thresholds(frame):
+    """Return the numbers of measurements from which on X* is the only PSD matrix that fits, by d.
+
+    That is half way, in log m, between the last m at which another matrix was found and the next one at which the far point
+    landed on X*. Undecided runs (``budget``) say neither, and are passed over.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of the method ``far`` of one kind, over d, m, target and ensemble.
+
+    Returns
+    -------
+    algoreg.analysis.thresholds.Thresholds
+    """
+    sizes = sorted(frame["d"].unique())
+    shape = (len(sizes), frame["target"].nunique(), frame["ensemble"].nunique())
+    logs, sides = np.zeros(shape), np.zeros(shape, dtype=int)
+    for place, (_, own) in enumerate(frame.groupby("d")):
+        for number, (_, run) in enumerate(own.groupby(["target", "ensemble"])):
+            known = run[run["status"] == "converged"].sort_values("m")
+            if known.empty:
+                raise ValueError(f"d = {run['d'].iloc[0]}: no run of a draw is decided")
+            heights = np.where(known["distance"] > ANOTHER, 1.0, -1.0)
+            cell = (place, *np.unravel_index(number, shape[1:]))
+            logs[cell], sides[cell] = last_fall(np.log(known["m"].to_numpy(float)), heights, 0.0)
+    return Thresholds(np.array(sizes, float), logs, sides)
+
+
+@estimand("exponent in d of the m from which on X* is the only positive semidefinite matrix that fits, {kind}")
+def uniqueness_exponent(tables, published, rng, *, table, kind):
+    """Return the exponent in d of the thresholds of a kind of measurements; see :func:`uniqueness_thresholds`."""
+    frame = chosen(tables[table], {"kind": kind, "method": "far"})
+    if frame["d"].nunique() < 3:
+        raise ValueError(f"table {table}: {frame['d'].nunique()} values of d: an exponent needs at least three")
+    return exponent_of(uniqueness_thresholds(frame), rng)
+
+
+@estimand("mean over runs of log10 of {value} of {method} over that of {against}, the smallest over {by}")
+def smallest_log_ratio(tables, published, rng, *, table, value, method, against, by, where=None):
+    """Return the smallest mean over runs of log10(value of ``method`` / value of ``against``) among the points named by ``by``."""
+    frame = chosen(tables[table], where)
+    parts = [chosen(frame, {"method": name}) for name in (method, against)]
+    logs = paired_logs(parts, by, value)
+    return UNDEFINED if logs is None else interval_of(lambda part: part.mean(axis=(1, 2)).min(), logs, rng)
+
+
+@estimand("factor between m* and the statistical dimension of {dimension}, the largest over d and r")
+def factor_to_dimension(tables, published, rng, *, table, dimension, tolerance):
+    """Return exp of the largest |mean over runs of log(m*/dimension)| over d and r, m* where the error falls through a tolerance.
+
+    Undefined where fewer than half of the m* of some size lie on the grid.
+    """
+    frame = tables[table]
+    logs = []
+    for rank, part in frame.groupby("rank"):
+        found = find_thresholds(part, "d", tolerance)
+        if (np.mean(found.sides == INSIDE, axis=(1, 2)) < LEAST_INSIDE).any():
+            return UNDEFINED
+        predicted = [DIMENSIONS[dimension](int(d), int(rank)) for d in found.sizes]
+        logs.append(found.logs - np.log(predicted)[:, None, None])
+    away = np.concatenate(logs)
+
+    def statistic(targets, ensembles):
+        return np.abs(away[:, targets][:, :, ensembles].mean(axis=(1, 2))).max()
+
+    return as_factor(crossed_interval(statistic, *away.shape[1:], rng))

@@ -1,0 +1,133 @@
+"""The figures of positivity: what fits beside X*, from how many measurements on nothing does, the published table."""
+
+import numpy as np
+import pandas as pd
+
+from algoreg.analysis.cells import chosen
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.positivity.estimands import DIMENSIONS, uniqueness_thresholds
+from algoreg.chapters.positivity.measurements import NAMES
+from algoreg.judge.published import load_sizes
+from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
+from algoreg.tell.charts.course import points
+from algoreg.tell.charts.law import exponent, margin_level, margin_slope
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, draws, sizes
+from algoreg.tell.figures import drawing
+
+METHODS = {
+    "far": "nearest to a far point",
+    "least_frobenius": "least Frobenius norm",
+    "least_trace": "least trace",
+    "descent": "descent from α = 10⁻³",
+}
+MARKERS = ("o", "s", "^", "D")
+LANDED = "splittings stop below 10⁻⁶, where they have found X*"
+
+
+@drawing
+def positivity(tables, claims):
+    """Draw the distance to X* of four matrices that fit, over d, one panel for every kind of measurement."""
+    table = tables["positivity"]
+    kinds = [kind for kind in NAMES if kind in set(table["kind"])]
+    figure, grid = panels(len(kinds), width=3.7, height=3.6, sharey=True)
+    for axes, kind in zip(grid, kinds, strict=True):
+        own = table[table["kind"] == kind]
+        for (method, name), colour, marker in zip(METHODS.items(), COLOURS, MARKERS, strict=False):
+            points(axes, own[own["method"] == method], "d", "distance", colour, name, marker)
+        describe(axes, "y", xticks=own["d"].unique(), xlabel="dimension d", title=NAMES[kind])
+        needed = ", ".join(
+            f"{x:.3g}" for x in own.groupby("d")["psd_dimension"].first() / own.groupby("d")["m"].first()
+        )
+        axes.plot([], [], " ", label=f"positivity's dimension over m: {needed}")
+    margin_level(grid[kinds.index("trace_row")], claims["unique-with-one-trace"], "far point")
+    grid[0].set_ylabel("distance to X*, over ‖X*‖")
+    figure.suptitle(f"m = 5·dr: {sizes(table, 'rank')}", fontsize=9)
+    return finish(figure, f"{SPREAD}; {LANDED}")
+
+
+@drawing
+def unique_samples(tables, claims):
+    """Draw from how many measurements on X* is the only one, over d, beside both statistical dimensions."""
+    (claim,) = claims.values()
+    figure, (axes,) = panels(1, width=5.6, height=4.2)
+    first = None
+    for place, (table, kind) in enumerate(
+        (("unique_samples_gaussian", "gaussian"), ("unique_samples", "trace_row"), ("unique_samples", "wishart"))
+    ):
+        found = uniqueness_thresholds(chosen(tables[table], {"kind": kind}))
+        means = np.exp(found.logs.mean(axis=(1, 2)))
+        low, high = np.exp(found.logs.min(axis=(1, 2))), np.exp(found.logs.max(axis=(1, 2)))
+        label = f"{NAMES[kind]}: exponent {exponent(found.sizes, means):.2f}"
+        style = {"marker": MARKERS[place], "color": COLOURS[place], "capsize": 2, "markersize": 5, "linewidth": 1}
+        axes.errorbar(found.sizes, means, np.maximum([means - low, high - means], 0), label=label, **style)
+        first = means if kind == "wishart" else first
+    grid = np.unique(np.geomspace(found.sizes[0], found.sizes[-1], 30).round().astype(int))
+    axes.plot(
+        grid, [psd_statistical_dimension(int(d), 1) for d in grid], "-", color="black", label="dimension: positivity"
+    )
+    axes.plot(
+        grid,
+        [trace_statistical_dimension(int(d), 1) for d in grid],
+        "-.",
+        color="black",
+        label="dimension: least trace",
+    )
+    margin_slope(axes, pd.Series(first, index=found.sizes), claim)
+    table = tables["unique_samples"]
+    describe(axes, "xy", found.sizes, xlabel="dimension d", ylabel="m* from which on X* is the only one")
+    axes.set_title(sizes(table, "rank"))
+    undecided = np.mean(
+        [(tables[name]["status"] == "budget").mean() for name in ("unique_samples", "unique_samples_gaussian")]
+    )
+    note = f"geometric means and range of draws; m* lies half way between decided runs, {100 * undecided:.0f} % are undecided"
+    return finish(figure, note, columns=2)
+
+
+@drawing
+def least_trace_samples(tables, claims):
+    """Draw the m* of the least trace over its statistical dimension, by d and r."""
+    (claim,) = claims.values()
+    table, tolerance = tables["least_trace_samples"], claim["estimand"]["tolerance"]
+    figure, (axes,) = panels(1, width=5.2, height=4.0)
+    ranks = sorted(table["rank"].unique())
+    for rank, colour, marker in zip(ranks, COLOURS, MARKERS, strict=False):
+        found = find_thresholds(table[table["rank"] == rank], "d", tolerance)
+        predicted = np.array([DIMENSIONS["least trace"](int(d), int(rank)) for d in found.sizes])
+        means = np.exp(found.logs.mean(axis=(1, 2))) / predicted
+        low, high = (np.exp(edge(found.logs, axis=(1, 2))) / predicted for edge in (np.min, np.max))
+        shift = 1 + 0.012 * (ranks.index(rank) - (len(ranks) - 1) / 2)
+        spread = np.maximum([means - low, high - means], 0)
+        style = {"marker": marker, "color": colour, "capsize": 2, "markersize": 5, "linewidth": 1}
+        axes.errorbar(found.sizes * shift, means, spread, label=f"r = {rank}", **style)
+    margin = float(claim["margin"])
+    axes.axhspan(1 / margin, margin, color="grey", alpha=0.15, label=f"margin: a factor of {margin:g}")
+    axes.axhline(1, color="black", linewidth=0.9, label="statistical dimension")
+    describe(axes, "", found.sizes, xlabel="dimension d", ylabel="m* of the least trace over its dimension")
+    axes.set_title(f"m* where the error falls through {tolerance:g}; {draws(table)}")
+    return finish(figure, "geometric means and range of draws; points are moved apart", columns=2)
+
+
+@drawing
+def geyer_pauli(tables, claims):
+    """Draw the distances of what fits the Pauli effects and as many Gaussian measurements, beside the published table."""
+    (claim,) = claims.values()
+    table = tables["geyer_pauli"]
+    names = {method: name for method, name in METHODS.items() if method in set(table["method"])}
+    figure, grid = panels(2, width=4.4, height=3.9, sharey=True)
+    published = load_sizes("geyer_table_1")
+    for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
+        own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
+        for (method, name), colour, marker in zip(names.items(), COLOURS, MARKERS, strict=False):
+            points(axes, own[own["method"] == method], "n", "distance", colour, name, marker)
+            rows = published[(published["method"] == method) & published["d"].isin(own["n"])]
+            if kind == "pauli_effects":
+                label = f"{name}, published"
+                axes.plot(rows["d"], rows["value"], "x", color=colour, markersize=6, label=label)
+        m = ", ".join(f"{x:g}" for x in sorted(own["m"].unique()))
+        describe(axes, "y", xticks=own["n"].unique(), xlabel="size n of the state", title=f"{NAMES[kind]}, m = {m}")
+        margin_level(axes, claim)
+    grid[0].set_ylabel("distance to X*, over ‖X*‖")
+    figure.suptitle(f"a pure state; {draws(table)}", fontsize=9)
+    return finish(figure, f"{SPREAD}; {LANDED}")
