@@ -209,8 +209,10 @@ lint-ci: tools  ## lint the files for GitHub Actions, Docker and dev containers 
 	.venv/tools/bin/zizmor --offline --quiet .github/workflows
 	.venv/tools/bin/hadolint Dockerfile
 
-licences: .venv/ready  ## the licences of everything installed, against the list of those allowed
+licences: .venv/ready .venv/site/ready .venv/crate/ready  ## the licences of everything installed, against the list of those allowed
 	$(BIN)/python tools/check_licences.py
+	@for name in site crate; do echo "with .venv/$$name:"; \
+	PYTHONPATH="$$(echo .venv/$$name/lib/python*/site-packages)" $(BIN)/python tools/check_licences.py || exit 1; done
 
 advisories: .venv/ready tools  ## known security holes in the installed versions; exit 3 where they cannot be looked up
 	$(BIN)/python tools/check_advisories.py
