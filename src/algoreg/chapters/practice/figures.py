@@ -65,7 +65,7 @@ def photograph(tables, claims):
     grid[0].set_ylabel("error of unseen pixels, relative to their mean's")
     legend_below(grid[0])
     figure.suptitle(f"{sizes(table, 'rows', 'columns')}", fontsize=9)
-    return finish(figure, SPREAD)
+    return finish(figure, "points: geometric mean; bars: smallest to largest of the random choices of known pixels")
 
 
 @drawing
@@ -81,6 +81,7 @@ def regression(tables, claims):
             axes.plot(np.full(len(scores), place), scores, "o", color=COLOURS[place], markersize=3.5, alpha=0.5)
             axes.plot(place, scores.mean(), "_", color=COLOURS[place], markersize=22, markeredgewidth=2)
         axes.set_xticks(range(len(REGRESSION)), REGRESSION.values(), rotation=30, ha="right", fontsize=8)
+        axes.set_xlim(-0.6, len(REGRESSION) - 0.4)
         rows, columns = part["rows"].iloc[0], part["columns"].iloc[0]
         describe(axes, "", title=f"{name}: {number(rows)} rows × {number(columns)} columns")
     np.ravel(grid)[0].set_ylabel("R² of unseen rows")
