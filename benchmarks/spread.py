@@ -149,11 +149,13 @@ def main():
     known = {**VARIATIONS, **SMOKE_ONLY}
     parser.add_argument("--tier", default="smoke", choices=("smoke", "quick", "standard"))
     parser.add_argument("--tables", nargs="+", metavar="NAME", help="tables, or patterns of them; left out: all")
+    parser.add_argument("--chapters", nargs="+", metavar="NAME", help="of these chapters; left out: all")
     parser.add_argument("--variations", nargs="+", choices=known, metavar="NAME", help=", ".join(known))
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder")
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    tier = settings.load_tier(ROOT / "config" / f"{arguments.tier}.yaml")
+    file = ROOT / "config" / f"{arguments.tier}.yaml"
+    tier = settings.complete_tier({**settings.load_yaml(file), "chapters": arguments.chapters or "all"}, str(file))
     try:
         names = chosen_tables(tier, arguments.tables or ["*"])
     except ValueError as wrong:

@@ -15,6 +15,7 @@ from algoreg.spec.chapters import load_chapters
 
 # From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
 FLOORS = (
+    "own",
     "sources",
     "registry",
     "spec",

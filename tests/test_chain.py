@@ -86,7 +86,8 @@ def written(folder):
         "import sys; sys.path.insert(0, 'tools'); from pathlib import Path; import write_reference\n"
         "from algoreg.spec import settings\n"
         "tier = settings.load_tier(Path('config/tiny.yaml'))\n"
-        "write_reference.require_current(tier, Path('results/tiny'), True)"
+        "results = Path('results/tiny'); files = write_reference.made_files(tier, results, True); "
+        "write_reference.require_current('tiny', results, files)"
     )
     settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "ALGOREG_CHAPTER_PATH": "chapters"}
     return subprocess.run([sys.executable, "-c", code], cwd=folder, env=settings, capture_output=True, text=True)

@@ -29,7 +29,13 @@ UNSEEN = {
     # Ratios and exponents of what the race's figures draw.
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
-    *("race-threshold-positivity", "race-threshold-preconditioning"),
+    *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
+    # Drawn once, with the margin of another claim.
+    *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
+    # Distances between exponents, which the legend has.
+    *("error-follows-the-gap", "ss21-any-width"),
+    # Of a width that the figure leaves out.
+    "jin23-width-of-the-rank",
 }
 
 
@@ -871,3 +877,108 @@ def test_race_thresholds_shows_the_share_of_runs_that_recover():
     np.testing.assert_allclose(drawn, [[1, 0], [2, 0], [3, 1], [4, 1]])
     crossing = np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))
     assert right.lines[1].get_xdata()[0] == pytest.approx(np.exp(crossing) / 20)
+
+
+# Preconditioning.
+
+
+def test_preconditioning_costs_shows_thresholds_iterations_and_ratios():
+    errors = {40: 0.8, 60: 0.3, 100: 0.001, 120: 0.001}
+    methods = ["descent", "damped_1", "residual"]
+    table = crossed(("passes",), method=methods, m=list(errors), tolerance=[0.01, 0.001], **RUNS)
+    table = table.assign(d=10, rank=2, kappa=10, test_error=table["m"].map(errors))
+    doubled = table.assign(m=2 * table["m"])
+    table = pd.concat([table[table["method"] != "residual"], doubled[doubled["method"] == "residual"]])
+    table = table[table["m"] <= 120]
+    table = pd.concat([table, table[(table["method"] == "residual") & (table["m"] == 120)].assign(m=100)])
+    left, middle, right = figures.draw("preconditioning_costs", {"conditioning_samples": table}).axes
+    same(curve(left, "plain, width d"), pd.Series([0, 0, 1, 1], np.array(list(errors)) / 20))
+    crossing = np.exp(np.interp(np.log(100), -np.log([0.3, 0.001]), np.log([60, 100]))) / 20
+    own = where(table, method="damped_1", m=120, tolerance=0.01)["passes"]
+    line = curve(middle, "width d: from plain to λ = σ_r")
+    assert list(line.index)[-1] == pytest.approx(crossing)
+    assert line.to_numpy()[-1] == pytest.approx(np.exp(np.log(own).mean()))
+    assert right.lines[1].get_xdata()[0] == pytest.approx(1)
+
+
+def test_conditioning_shows_the_iterations_over_kappa():
+    methods = ["descent_r", "undamped_r", "damped_0.01_2r"]
+    table = crossed(("passes",), method=methods, kappa=[1, 10, 100], tolerance=[0.01, 0.001], **RUNS)
+    table = table.assign(d=20, rank=2, m=200)
+    (axes,) = figures.draw("conditioning", {"conditioning": table}).axes
+    for method, name in (("descent_r", "plain, width r"), ("damped_0.01_2r", "λ = 0.01σ_r, width 2r")):
+        same(curve(axes, name), geometric(where(table, method=method, tolerance=0.001), "kappa", "passes"))
+    first = geometric(where(table, method="undamped_r", tolerance=0.001), "kappa", "passes").iloc[0]
+    drawn = curve(axes, "margin: exponent below 0.1")
+    same(drawn, power_law(drawn.index, (1, first), 0.1))
+
+
+def test_conditioning_rates_shows_the_iterations_to_each_error():
+    table = crossed(
+        ("passes",), method=["residual_2r_spectral", "descent_2r_spectral"], tolerance=[0.1, 0.01, 0.001], **RUNS
+    )
+    table = table.assign(d=20, rank=2, m=200, kappa=1, passes=table["passes"] - np.log(table["tolerance"]))
+    (axes,) = figures.draw("conditioning_rates", {"conditioning_rates": table}).axes
+    drawn = curve(axes, "plain, width 2r")
+    means = geometric(where(table, method="descent_2r_spectral"), "tolerance", "passes")
+    same(pd.Series(drawn.index, drawn.to_numpy()), means)
+    times = geometric(where(table, method="residual_2r_spectral"), "tolerance", "passes")
+    last = curve(axes, "margin").index[-1]
+    assert last == pytest.approx(times[0.01] + 2 * (times[0.01] - times[0.1]))
+
+
+def test_conditioning_starts_shows_the_smallest_errors_over_alpha():
+    methods = ["residual", "damped_0.01_2r", "damped_1_2r"]
+    table = crossed(("smallest_error",), method=methods, alpha=[1e-3, 1e-5, 1e-7], **RUNS)
+    table = table.assign(d=20, rank=2, m=200, kappa=10, tolerance=1e-9)
+    (axes,) = figures.draw("conditioning_starts", {"conditioning_starts": table}).axes
+    for method, name in (("residual", "λ = residual, width d"), ("damped_1_2r", "λ = σ_r, width 2r")):
+        same(curve(axes, name), geometric(where(table, method=method), "alpha", "smallest_error"))
+
+
+# The spectral phase.
+
+
+def test_spectral_phase_shows_both_angles_and_their_ratio():
+    values = ("angle_to_labels", "angle_to_target", "preference")
+    table = crossed(values, width=["r", "d"], alpha=[1e-2, 1e-4, 1e-6], **RUNS).assign(d=20, rank=2, m=200)
+    left, right = figures.draw("spectral_phase", {"phase_few": table}).axes
+    own = where(table, width="d")
+    same(curve(left, "width d, to the labels' eigenvectors"), geometric(own, "alpha", "angle_to_labels"))
+    same(curve(left, "width d, to those of X*"), geometric(own, "alpha", "angle_to_target"))
+    same(curve(right, "width d"), geometric(own, "alpha", "preference"))
+    assert level(right, "margin") == 0.33
+
+
+def test_spectral_phase_errors_shows_the_smallest_errors_and_the_slope_of_the_gap():
+    shape = {"width": ["r", "2r", "d"], "alpha": [1e-2, 1e-4, 1e-6], **RUNS}
+    tables = {
+        name: crossed(("smallest_error",), seed, **shape).assign(d=20, rank=2, m=200, predicted=power)
+        for seed, (name, power) in enumerate({"phase_many": 1.4, "phase_few": 0.9}.items())
+    }
+    for axes, (table, power) in zip(
+        figures.draw("spectral_phase_errors", tables).axes, zip(tables.values(), (1.4, 0.9), strict=True), strict=True
+    ):
+        means = geometric(where(table, width="d"), "alpha", "smallest_error")
+        same(curve(axes, "width d"), means)
+        for label, slope in ((f"gap: exponent {power:.2f}", power), ("margin", 1)):
+            drawn = curve(axes, label)
+            same(drawn, power_law(drawn.index, (1e-2, means[1e-2]), slope))
+
+
+# Incremental learning.
+
+
+def test_incremental_shows_eigenvalues_distances_and_their_fall():
+    course = crossed(("eigenvalue", "distance"), iteration=[0, 4, 8], s=[1, 2], target=[0, 1], ensemble=[0])
+    course = course.assign(fitted=course["s"] / 10, alpha=1e-8)
+    shape = {"width": ["r", "d"], "s": [1, 2, 3], "alpha": [1e-2, 1e-4, 1e-6], **RUNS}
+    table = crossed(("nearest_to_fit", "nearest_to_truncation"), **shape).assign(d=20, rank=3, m=300)
+    tables = {"incremental": table, "incremental_course": course}
+    values, distances, right = figures.draw("incremental", tables).axes
+    own = where(course, s=2, target=0).set_index("iteration")
+    same(curve(values, "eigenvalue 2 of X"), own["eigenvalue"])
+    same(curve(distances, "distance to the best fit of rank 2"), own["distance"])
+    wide = where(table, width="d", s=2)
+    same(curve(right, "best fit of rank 2"), geometric(wide, "alpha", "nearest_to_fit"))
+    same(curve(right, "X* truncated to rank 2"), geometric(wide, "alpha", "nearest_to_truncation"))

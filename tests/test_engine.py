@@ -25,7 +25,7 @@ FITS = [
     (algorithm, ensemble)
     for algorithm in sources.module_names("algorithms")
     for ensemble in sources.module_names("ensembles")
-    if not declared.lacks(algorithm, ensemble)
+    if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
 ]
 # Of the options without a default.
 NEEDED = {"alpha": 0.5, "batch_size": 3}
@@ -214,11 +214,11 @@ print("ROWS", json.dumps(study.measure("iterations", options, context)))
 def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):
     options = {
         "d": 6,
-        "ranks": [1, 2],
-        "kappas": [1],
-        "alphas": [0.1, 0.01],
-        "starts": ["identity"],
-        "rules": ["constant"],
+        "rank": [1, 2],
+        "kappa": [1],
+        "alpha": [0.1, 0.01],
+        "start": ["identity"],
+        "rule": ["constant"],
     }
     options |= {
         "step": 0.1,

@@ -31,8 +31,8 @@ pytestmark = pytest.mark.replicates(200)
 STUDIES = ("iterations", "error_at_time", "window", "starts")
 ITERATIONS = {
     "d": 8,
-    "ranks": [2],
-    "alphas": [1e-3],
+    "rank": [2],
+    "alpha": [1e-3],
     "step": 0.2,
     "m_over_dr": 2,
     "tolerance": 0.3,
@@ -41,16 +41,25 @@ ITERATIONS = {
     "targets": 2,
 }
 ERRORS = {
-    "dimensions": [8],
+    "d": [8],
     "rank": 2,
-    "kappas": [1.5, 2],
-    "alphas": [1e-5, 1e-6, 1e-7],
+    "kappa": [1.5, 2],
+    "alpha": [1e-5, 1e-6, 1e-7],
     "m_over_dr": [1.2, 2],
-    "times": [1, 4],
+    "time": [1, 4],
     "step": 0.2,
     "targets": 2,
 }
-WINDOW = {"d": 8, "rank": 2, "kappa": 1.5, "noises": [0, 0.1], "m_over_dr": 2, "step": 0.2, "points": 8, "targets": 2}
+WINDOW = {
+    "d": 8,
+    "rank": 2,
+    "kappa": 1.5,
+    "label_noise": [0, 0.1],
+    "m_over_dr": 2,
+    "step": 0.2,
+    "points": 8,
+    "targets": 2,
+}
 STARTS = {
     "d": 8,
     "rank": 2,
@@ -98,9 +107,9 @@ class Dense:
     ],
 )
 def test_iterations_are_those_of_a_plain_descent(rank, kappa, alpha, start, rule, relative):
-    options = {"ranks": [1, rank] if kappa == 1 else [rank], "kappas": [kappa], "alphas": [alpha], "starts": [start]}
+    options = {"rank": [1, rank] if kappa == 1 else [rank], "kappa": [kappa], "alpha": [alpha], "start": [start]}
     options |= {"m_over_dr": 1.4, "iterations": 3000}  # Below D = 36 measurements at rank 3 too: 34.
-    table = measured("iterations", ITERATIONS, ensembles=2, rules=[rule], relative_to=relative, **options)
+    table = measured("iterations", ITERATIONS, ensembles=2, rule=[rule], relative_to=relative, **options)
     table = table[table["rank"] == rank]
     assert set(table["status"]) == {"converged"}
     for _, row in table.iterrows():
@@ -117,7 +126,7 @@ def test_iterations_are_those_of_a_plain_descent(rank, kappa, alpha, start, rule
 
 def test_the_largest_step_is_two_over_the_largest_curvature():
     dense = Dense(6, 2, 1.0, 18, 0, 0)
-    table = measured("iterations", ITERATIONS, d=6, m_over_dr=1.5, rules=["largest"], alphas=[1e-3, 1e-2, 1e-1])
+    table = measured("iterations", ITERATIONS, d=6, m_over_dr=1.5, rule=["largest"], alpha=[1e-3, 1e-2, 1e-1])
     basis = np.eye(12).reshape(12, 6, 2)
     moved = np.einsum("ar,kbr->kab", dense.factor, basis)
     moved = moved + moved.transpose(0, 2, 1)
@@ -179,7 +188,7 @@ def test_a_right_rotation_changes_nothing_and_a_low_rank_misses_the_target():
 
 def test_runs_that_do_not_arrive_have_a_status_and_no_value():
     table = measured(
-        "iterations", ITERATIONS, alphas=[1e-3, 1e-6], step=0.2, iterations=30, starts=["identity", "planted"]
+        "iterations", ITERATIONS, alpha=[1e-3, 1e-6], step=0.2, iterations=30, start=["identity", "planted"]
     )
     assert set(table.loc[table["iterations"].isna(), "status"]) == {"budget"}
     assert set(table.loc[table["start"] == "planted", "status"]) == {"converged"}
@@ -213,7 +222,7 @@ def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_mat
     low, high = isometry_bounds(found[0][0], 9, 1, 5)
     assert low > 0
     assert high is None
-    table = measured("iterations", ITERATIONS, m_over_dr=1e8, starts=["identity"])
+    table = measured("iterations", ITERATIONS, m_over_dr=1e8, start=["identity"])
     assert (table["delta_up"] < 1e-3).all()
     assert (table["delta_low"] <= table["delta_up"]).all()
     # With G = I the descent is U ← U − η(UUᵀ − X*)U.
@@ -272,22 +281,22 @@ def tier(name, **changes):
 @pytest.mark.parametrize(
     ("name", "options", "change", "message"),
     [
-        ("iterations", ITERATIONS, {"ranks": [2, 9], "kappas": [1, 2]}, "ranks at most d"),
-        ("iterations", ITERATIONS, {"ranks": [1, 2], "kappas": [1, 2]}, "kappas of 1 alone where a rank is 1"),
-        ("iterations", ITERATIONS, {"alphas": [1e-3, 1e-4]}, "at least three ranks, kappas or alphas"),
-        ("iterations", ITERATIONS, {"alphas": [1, 2, 8]}, "alphas below d"),
-        ("iterations", ITERATIONS, {"d": 400, "ranks": [1, 2, 3], "m_over_dr": 8}, "an ensemble of at most 4 GiB"),
-        ("iterations", ITERATIONS, {"rules": ["fast"]}, 'rules = ["fast"]: allowed'),
-        ("iterations", ITERATIONS, {"starts": ["gaussian"]}, 'starts = ["gaussian"]: allowed'),
+        ("iterations", ITERATIONS, {"rank": [2, 9], "kappa": [1, 2]}, "ranks at most d"),
+        ("iterations", ITERATIONS, {"rank": [1, 2], "kappa": [1, 2]}, "kappas of 1 alone where a rank is 1"),
+        ("iterations", ITERATIONS, {"alpha": [1e-3, 1e-4]}, "at least three ranks, kappas or alphas"),
+        ("iterations", ITERATIONS, {"alpha": [1, 2, 8]}, "alphas below d"),
+        ("iterations", ITERATIONS, {"d": 400, "rank": [1, 2, 3], "m_over_dr": 8}, "an ensemble of at most 4 GiB"),
+        ("iterations", ITERATIONS, {"rule": ["fast"]}, 'rule = ["fast"]: allowed'),
+        ("iterations", ITERATIONS, {"start": ["gaussian"]}, 'start = ["gaussian"]: allowed'),
         ("error_at_time", ERRORS, {"rank": 9}, "rank at most every d"),
         ("error_at_time", ERRORS, {"rank": 1}, "kappas of 1 alone for rank 1"),
-        ("error_at_time", ERRORS, {"alphas": [1e-3]}, "at least three alphas or dimensions"),
-        ("error_at_time", ERRORS, {"alphas": [1, 2, 9]}, "alphas below every d"),
-        ("error_at_time", ERRORS, {"dimensions": [300]}, None),
-        ("error_at_time", ERRORS, {"dimensions": [500], "m_over_dr": [50]}, "an ensemble of at most 4 GiB"),
+        ("error_at_time", ERRORS, {"alpha": [1e-3]}, "at least three alphas or dimensions"),
+        ("error_at_time", ERRORS, {"alpha": [1, 2, 9]}, "alphas below every d"),
+        ("error_at_time", ERRORS, {"d": [300]}, None),
+        ("error_at_time", ERRORS, {"d": [500], "m_over_dr": [50]}, "an ensemble of at most 4 GiB"),
         ("window", WINDOW, {"rank": 9}, "rank at most d"),
         ("window", WINDOW, {"rank": 1}, "kappa 1 for rank 1"),
-        ("window", WINDOW, {"noises": [-0.1]}, "noises = [-0.1]: allowed"),
+        ("window", WINDOW, {"label_noise": [-0.1]}, "label_noise = [-0.1]: allowed"),
         ("window", WINDOW, {"d": 1000, "m_over_dr": 1}, "an ensemble of at most 4 GiB"),
         ("starts", STARTS, {"rank": 9}, "rank at most d"),
         ("starts", STARTS, {"rank": 1}, "rank = 1: allowed is a whole number of at least 2"),
@@ -296,7 +305,7 @@ def tier(name, **changes):
     ],
 )
 def test_what_cannot_be_measured_is_named(name, options, change, message):
-    good = {**options, "alphas": [1e-3, 1e-4, 1e-5]} if name == "iterations" else options
+    good = {**options, "alpha": [1e-3, 1e-4, 1e-5]} if name == "iterations" else options
     found = setting_problems(tier(name, **{**good, **change}))
     if message is None:
         assert not found
@@ -377,7 +386,7 @@ def recursion(d, rank, alpha, step, tolerance):
 
 def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step_rule_says():
     alphas = [1e-3, 1e-6, 1e-9]
-    options = {"alphas": alphas, "rules": ["constant", "inverse_log"], "m_over_dr": 1e8, "iterations": 3000}
+    options = {"alpha": alphas, "rule": ["constant", "inverse_log"], "m_over_dr": 1e8, "iterations": 3000}
     table = measured("iterations", ITERATIONS, ensembles=2, **options)
     for _, row in table.iterrows():
         step = 0.2 if row["rule"] == "constant" else 0.2 * np.log(8) / np.log(8 / row["alpha"])
@@ -431,15 +440,15 @@ def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
 @pytest.fixture(scope="module")
 def tables():
     """Return every table of the topic at tiny sizes."""
-    kappas = {"ranks": [2], "kappas": [1, 1.5, 2], "relative_to": "sigma_r"}
-    alphas = {"alphas": [1e-3, 1e-5, 1e-7], "rules": ["constant", "inverse_log"], "iterations": 2000}
+    kappas = {"rank": [2], "kappa": [1, 1.5, 2], "relative_to": "sigma_r"}
+    alphas = {"alpha": [1e-3, 1e-5, 1e-7], "rule": ["constant", "inverse_log"], "iterations": 2000}
     certified = {"m_over_dr": 1e8, "step": 0.1}
-    falling = {"rules": ["inverse_kappa", "inverse_kappa_cubed"]}
+    falling = {"rule": ["inverse_kappa", "inverse_kappa_cubed"]}
     blocks = {
         "iterations_in_r": (
             "iterations",
             ITERATIONS,
-            {"ranks": [1, 2], "rules": ["constant", "inverse_root_rank", "largest"]},
+            {"rank": [1, 2], "rule": ["constant", "inverse_root_rank", "largest"]},
         ),
         "iterations_in_alpha": ("iterations", ITERATIONS, alphas),
         "iterations_in_alpha_certified": ("iterations", ITERATIONS, {**alphas, **certified}),
@@ -447,11 +456,11 @@ def tables():
         "iterations_in_kappa_small_step": ("iterations", ITERATIONS, {**kappas, **falling}),
         "iterations_in_kappa_certified": ("iterations", ITERATIONS, {**kappas, **certified}),
         "error_at_time": ("error_at_time", ERRORS, {}),
-        "error_at_time_certified": ("error_at_time", ERRORS, {"m_over_dr": [1e8], "kappas": [1, 1.5]}),
+        "error_at_time_certified": ("error_at_time", ERRORS, {"m_over_dr": [1e8], "kappa": [1, 1.5]}),
         "error_in_d": (
             "error_at_time",
             ERRORS,
-            {"dimensions": [6, 8], "alphas": [1e-6], "m_over_dr": [2], "times": [4]},
+            {"d": [6, 8], "alpha": [1e-6], "m_over_dr": [2], "time": [4]},
         ),
         "window": ("window", WINDOW, {}),
         "starts": ("starts", STARTS, {}),
@@ -523,7 +532,7 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
         # Certified ones are Gram matrices, drawn from streams of their own.
         if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
             continue
-        known = options.get("d", options.get("dimensions"))
+        known = options.get("d")
         for d in known if isinstance(known, list) else [known]:
             if not name.startswith(("samples_settings", "samples_precision", "samples_projected", "race_")):
                 sizes.setdefault(d, set()).add(name)

@@ -1,15 +1,20 @@
 """Estimators on planted targets, and the command from a file to a folder."""
 
+import itertools
 import json
 import subprocess
 import sys
+from functools import reduce
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, watching
 from algoreg.recover.command import app
+from algoreg.store import measurement_files, records
 
 D, M = 8, 150
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -107,3 +112,116 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
 def test_importing_the_package_does_not_load_torch():
     code = "import sys, algoreg.recover; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_fit_that_was_killed_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    _, matrices, labels = planted()
+    options = {"max_iter": 300, "stop": "folds", "folds": 2}
+    whole = LowRankMatrixRegressor(**options).fit(matrices, labels)
+    monkeypatch.setattr(watching, "SAYS_EVERY", 0.0)
+    lines = []
+
+    def interrupt(line):
+        lines.append(line)
+        if len(lines) == 60:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "reached.npz"
+    first = LowRankMatrixRegressor(**options, verbose=interrupt)
+    first.keep_in(Checkpoint(path, "this fit"))
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(matrices, labels)
+    said = []
+    again = LowRankMatrixRegressor(**options, verbose=said.append)
+    again.keep_in(Checkpoint(path, "this fit"))
+    again.fit(matrices, labels)
+    assert "continuing from iteration" in said[0]
+    assert np.array_equal(again.matrix_, whole.matrix_)
+
+
+ONE = {"I": np.eye(2), "X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
+
+
+def expectations(shots=None, count=40, qubits=3):
+    """Return the state (|000⟩ + i|111⟩)/√2, random strings, and their expectations with the noise of shots."""
+    rng = np.random.default_rng(0)
+    psi = np.zeros(2**qubits, complex)
+    psi[0], psi[-1] = 2**-0.5, 2**-0.5 * 1j
+    strings = rng.permutation(["".join(letters) for letters in itertools.product("IXYZ", repeat=qubits)])[:count]
+    exact = np.array([(psi.conj() @ reduce(np.kron, [ONE[a] for a in text]) @ psi).real for text in strings])
+    seen = exact if shots is None else 2 * rng.binomial(shots, np.clip((1 + exact) / 2, 0, 1)) / shots - 1
+    return psi, strings, seen
+
+
+def test_a_state_is_found_from_pauli_expectations():
+    psi, strings, seen = expectations(shots=1000)
+    found = StateRegressor(max_iter=800).fit(strings, seen, shots=1000)
+    assert found.stop_ == "noise"
+    assert (psi.conj() @ found.matrix_ @ psi).real > 0.95
+    assert np.trace(found.matrix_) == pytest.approx(1)
+    plain = [np.trace(reduce(np.kron, [ONE[a] for a in text]) @ found.matrix_).real for text in strings]
+    assert np.allclose(found.predict(strings), plain)
+    left, right = found.factors_
+    assert np.allclose(left @ left.conj().T - right @ right.conj().T, found.matrix_)
+
+
+@pytest.mark.parametrize(
+    ("strings", "seen", "shots", "said"),
+    [
+        (["XQ", "ZZ"], [0.1, 0.2], None, "I, X, Y, Z"),
+        (["XX", "Z"], [0.1, 0.2], None, "different lengths"),
+        (["XX", "XX"], [0.1, 0.2], None, "stands 2 times"),
+        (["XX", "ZZ"], [0.1, 1.2], None, "from -1 to 1"),
+        (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
+        (["XX", "II"], [0.1, 0.2], None, "has expectation 1"),
+        (["XX"], [0.1, 0.2], None, "inconsistent"),
+    ],
+)
+def test_bad_expectations_are_refused(strings, seen, shots, said):
+    with pytest.raises(ValueError, match=said):
+        StateRegressor().fit(strings, seen, shots)
+
+
+def test_a_method_is_told_what_it_must_be_told_or_refused():
+    target, matrices, labels = planted()
+    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; method_options"):
+        LowRankMatrixRegressor(method="hard_thresholding").fit(matrices, labels)
+    told = LowRankMatrixRegressor(method="hard_thresholding", method_options={"rank": 1}, max_iter=300)
+    assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
+
+
+def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, strings, seen = expectations(shots=500)
+    pd.DataFrame({"pauli": strings, "expectation": seen, "shots": 500}).to_csv("state.csv", index=False)
+    asked = ["recover", "state.csv", "--out", "found", "--max-iter", "200"]
+    done = CliRunner().invoke(app, [*asked, "--methods", "factored,projected,hard_thresholding"])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "found/report.html").read_text()
+    assert "Methods side by side" in text
+    assert "<td class=name>projected</td><td class=number>" in text
+    assert "it must be told rank" in text
+    assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
+    assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
+    assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
+
+
+def test_parquet_is_read_where_pyarrow_is_and_asked_for_where_it_is_not(tmp_path, monkeypatch):
+    place = tmp_path / "entries.parquet"
+    place.write_bytes(b"PAR1")
+    frame = pd.DataFrame({"row": [0, 1], "column": [1, 0], "value": [1.0, 2.0]})
+
+    def without(path):
+        raise ImportError("pyarrow")
+
+    monkeypatch.setattr(pd, "read_parquet", without)
+    with pytest.raises(ValueError, match=r"algoreg\[parquet\]"):
+        measurement_files.read(place)
+    monkeypatch.setattr(pd, "read_parquet", lambda path: frame)
+    assert measurement_files.read(place).kind == "entries"
+
+
+def test_help_has_examples_and_exit_codes():
+    text = CliRunner().invoke(app, ["recover", "--help"]).output
+    assert "algoreg recover table.csv --target price" in text
+    assert "Exit codes: 0 done, 2" in text

@@ -211,11 +211,11 @@ def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
         assert settings.unfit_claims(entries, content, tier) == []
     content = tier_settings("quick")
     content["studies"]["samples_d"]["options"]["d"] = [16, 24]
-    content["studies"]["iterations_in_r"]["options"]["ranks"] = [1, 2]
+    content["studies"]["iterations_in_r"]["options"]["rank"] = [1, 2]
     found = settings.unfit_claims(entries, content, "t.yaml")
     for option, claim in (
         ("samples_d.sizes.quick.options.d = [16, 24]", "thm11-samples-in-d"),
-        ("iterations_in_r.sizes.quick.options.ranks", "thm11-iterations-in-r"),
+        ("iterations_in_r.sizes.quick.options.rank", "thm11-iterations-in-r"),
     ):
         assert any(option in line and claim in line and "at least three values" in line for line in found), found
 

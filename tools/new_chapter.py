@@ -14,25 +14,33 @@ TEMPLATE = ROOT / "tools" / "template_chapter"
 # What stands in the template, in names of files' contents, for the chapter's name.
 PLACE = "mychapter"
 SCHEMAS = ROOT / "workflow" / "schemas"
+NAMES = "a name of a-z, 0-9 and _ that starts with a letter"
+
+
+def is_name(name):
+    """Return whether a chapter or a module can have this name."""
+    return bool(re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name)) and not keyword.iskeyword(name)
 
 
 def refusal(name, folder):
     """Return why no chapter of this name can be made in a folder, or None."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
-        return f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter"
+    if not is_name(name):
+        return f"NAME = {name}: allowed is {NAMES}"
     taken = [*sources.chapters(), *(path.name for path in folder.glob("*"))]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
     return None
 
 
-def make(name, folder):
-    """Copy the template into ``folder/name``, under its name, and return that folder."""
+def make(name, folder, template=TEMPLATE, more=None):
+    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder."""
     made = folder / name
     made.mkdir(parents=True)
-    for path in sorted(path for path in TEMPLATE.iterdir() if path.is_file()):
+    for path in sorted(path for path in template.iterdir() if path.is_file()):
         text = path.read_text(encoding="utf-8").replace(f"{PLACE}-", f"{name.replace('_', '-')}-").replace(PLACE, name)
         text = text.replace("SCHEMAS", os.path.relpath(SCHEMAS, made))
+        for word, fact in (more or {}).items():
+            text = text.replace(word, fact)
         (made / path.name).write_text(text, encoding="utf-8")
     return made
 

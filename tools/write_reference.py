@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from algoreg import jobs
 from algoreg.judge import references, rejudge, snapshots
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
@@ -18,10 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("smoke", "quick", "standard", "full")
 
 
-def require_current(tier, results, partial):
-    """Stop unless the results are what the present settings, code and inputs make.
-
-    Snakemake, asked for its plan, must have nothing to do; what it does not look at, the contents, is read here.
+def made_files(tier, results, partial):
+    """Return the tables, verdicts and figures that a reference of a tier is made of, or those that are there.
 
     Parameters
     ----------
@@ -30,15 +29,27 @@ def require_current(tier, results, partial):
     results : pathlib.Path
         The folder ``results/<tier>``.
     partial : bool
-        Look at the tables and claims that are there.
     """
-    tables = [results / "tables" / f"{name}.csv" for name in [*tier["experiments"], *tier.get("studies", {})]]
+    tables = [results / "tables" / f"{name}.csv" for name in jobs.tables(tier)]
     if partial:
-        tables = [path for path in tables if path.exists()]
-        wanted = [*tables, *sorted((results / "claims").glob("*.json"))]
-    else:
-        figures = [results / "figures" / f"{name}.svg" for name in tier["figures"]]
-        wanted = [*tables, results / "claims.json", results / "controls.json", *figures]
+        return [*(path for path in tables if path.exists()), *sorted((results / "claims").glob("*.json"))]
+    figures = [results / "figures" / f"{name}.svg" for name in tier["figures"]]
+    return [*tables, results / "claims.json", results / "controls.json", *figures]
+
+
+def require_current(tier, results, wanted):
+    """Stop unless the results are what the present settings, code and inputs make.
+
+    Snakemake, asked for its plan, must have nothing to do; what it does not look at, the contents, is read here.
+
+    Parameters
+    ----------
+    tier : str
+    results : pathlib.Path
+        The folder ``results/<tier>``.
+    wanted : list of pathlib.Path
+        The files that the reference is made of.
+    """
     try:
         chain.require(chain.recorded(wanted))
     except (chain.BrokenChain, records.DamagedResult) as error:
@@ -47,12 +58,12 @@ def require_current(tier, results, partial):
     targets = [os.path.relpath(path.resolve(), folder) for path in wanted]
     command = [sys.executable, "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
     command += ["--workflow-profile", ROOT / "profiles" / "default"]
-    command += ["--configfile", ROOT / "config" / f"{tier['tier']}.yaml", "--cores", "1"]
+    command += ["--configfile", ROOT / "config" / f"{tier}.yaml", "--cores", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if "Nothing to be done" not in done.stdout + done.stderr:
         raise SystemExit(
             f"{results}: results are not what the present settings, code and inputs make. "
-            f"Run make reference TIER={tier['tier']}, which makes them first. Snakemake says:\n" + done.stderr[:2000]
+            f"Run make reference TIER={tier}, which makes them first. Snakemake says:\n" + done.stderr[:2000]
         )
 
 
@@ -70,19 +81,26 @@ def main():
         action="store_true",
         help="run nothing: comparisons and verdicts anew from the tables that are committed",
     )
+    parser.add_argument("--chapter", help="of this chapter only: the other references stay as they are")
     parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
     options = parser.parse_args()
     if options.partial and options.tier != "full":
         parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")
+    if options.chapter and (options.partial or options.rejudge):
+        parser.error("--chapter: not with --partial or --rejudge")
     if options.rejudge and options.tier != "full":
         parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
     blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
-    if not options.rejudge:
-        require_current(blocks, results, options.partial)
+    chapters = load_chapters(options.chapter and [options.chapter])
+    if options.chapter:
+        wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
+        require_current(tier, results, wanted)
+    elif not options.rejudge:
+        require_current(tier, results, made_files(blocks, results, options.partial))
         costs = {**references.read(references.COSTS), tier: references.cost_of(results / "benchmarks")}
         records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
-    for chapter in load_chapters():
+    for chapter in chapters:
         path = references.path_of(chapter, tier)
         if options.rejudge and not path.exists():
             continue
@@ -95,7 +113,8 @@ def main():
             print(f"wrote {path}")
     if tier == "standard" and not options.rejudge:
         (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-        for figure in sorted((results / "figures").glob("*.svg")):
+        own = [name for chapter in chapters for name in chapter.experiments.get("figures", {})]
+        for figure in (results / "figures" / f"{name}.svg" for name in own if name in blocks["figures"]):
             with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
                 shutil.copyfile(records.check(figure), temporary)
             print(f"wrote docs/figures/{figure.name}")

@@ -10,6 +10,11 @@ from algoreg.spec.chapters import SECTIONS, Chapter
 KINDS = ("svg", "pdf", "png")
 
 
+def data_file(problem: dict) -> list[str]:
+    """Return the file that a problem's measurements are read from; none where they are drawn."""
+    return [problem["data"]["path"]] if problem.get("data") else []
+
+
 def tables(tier: dict) -> list[str]:
     """Return the names of a tier's tables."""
     return [*tier["experiments"], *tier["studies"]]

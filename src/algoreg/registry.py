@@ -5,12 +5,14 @@ functions ``modules_of_…`` for the modules that no import statement shows. A s
 which of its options name a module, so that an edit of that module reruns the study.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
-from algoreg import sources
+from algoreg import own, sources
 
 
 def _module(kind: str, name: str) -> str:
@@ -30,7 +32,20 @@ def _function(kind: str, decorator: str, name: str) -> Callable:
 
 def algorithm(name: str) -> type:
     """Return the class ``Algorithm`` of the module of this name."""
-    return import_module(_module("algorithms", name)).Algorithm
+    module = _module("algorithms", name)
+    return (_load(module) if module in own.files() else import_module(module)).Algorithm
+
+
+def _load(name: str) -> ModuleType:
+    """Return the module of a file of the user's own, loaded once."""
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, own.files()[name])
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(f"{own.files()[name]}: cannot be loaded")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[name] = module
+    return sys.modules[name]
 
 
 def ensemble(name: str) -> type:

@@ -14,6 +14,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from algoreg import own
+
 PACKAGE = Path(__file__).resolve().parent
 # Where a user keeps chapters of his own, as for PATH; see algoreg.chapters.
 CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
@@ -42,16 +44,17 @@ def _parse(path: str | Path | None) -> ast.Module:
 
 
 def module_path(name: str) -> Path | None:
-    """Return the file of a module of this package, or None if ``name`` is not one.
+    """Return the file of a module of this package or of the user's own, or None if ``name`` is not one.
 
     Parameters
     ----------
     name : str
         A dotted name such as ``algoreg.numerics.seeds``.
     """
+    found = own.module_path(name)
     head, *rest = name.split(".")
-    if head != PACKAGE.name:
-        return None
+    if found or head != PACKAGE.name:
+        return found
     base = PACKAGE.joinpath(*rest)
     if rest[:1] == ["chapters"] and rest[1:] and rest[1] in chapters():
         base = chapters()[rest[1]].joinpath(*rest[2:])
@@ -71,19 +74,22 @@ def _files(folder: Path) -> list[Path]:
 def modules(kind: str) -> dict[str, str]:
     """Return ``{name: dotted name}`` of what can be named in settings: ``algorithms``, ``ensembles`` or ``studies``.
 
-    They are modules of the folder of this name, of the package or of a chapter.
+    They are modules of the folder of this name, of the package or of a chapter, and algorithms of the user's own.
 
     Raises
     ------
     ValueError
-        If two have the same name.
+        If two have the same name, or one of the user's own is not where it is said to be.
     """
-    found = {path.stem: f"{PACKAGE.name}.{kind}.{path.stem}" for path in _files(PACKAGE / kind)}
+    places = {f"{PACKAGE.name}.{kind}.{path.stem}": path for path in _files(PACKAGE / kind)}
     for chapter, folder in chapters().items():
-        for path in _files(folder / kind):
-            if path.stem in found:
-                raise ValueError(f"{path}: {kind}: {found[path.stem]} has this name; choose another")
-            found[path.stem] = f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}"
+        places |= {f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}": path for path in _files(folder / kind)}
+    places |= own.algorithms() if kind == "algorithms" else {}
+    found: dict[str, str] = {}
+    for name, path in places.items():
+        if path.stem in found:
+            raise ValueError(f"{path}: {kind}: {found[path.stem]} has this name; choose another")
+        found[path.stem] = name
     return dict(sorted(found.items()))
 
 
@@ -245,17 +251,28 @@ def figure_title(name: str) -> str:
 
 @cache
 def imported_modules(path: str | Path) -> frozenset[str]:
-    """Return the names of this package's modules that the file imports itself, at any depth of its code."""
+    """Return the names of this package's modules, and the user's own, that the file imports itself, at any depth of its code."""
     found: set[str] = set()
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom) and (module := _imported_from(node, Path(path))):
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         else:
             continue
         found.update(name for name in names if module_path(name))
     return frozenset(found)
+
+
+def _imported_from(node: ast.ImportFrom, path: Path) -> str | None:
+    """Return the dotted name that is imported from; a relative one only where a package of the user's own has it."""
+    if not node.level:
+        return node.module
+    package = own.package_of(path)
+    if package is None:
+        return None
+    parts = package.split(".")
+    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
 
 
 @cache

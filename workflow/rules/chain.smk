@@ -67,11 +67,22 @@ def force_stale_results():
         print("\n".join([head, *shown, *more]), file=sys.stderr)
 
 
+def forget_groups():
+    """Forget the rules' groups where no profile says how many jobs of one are submitted together.
+
+    Local runs have none anyway. A dry run looks in each for circles, which takes longer than all else of it.
+    """
+    if not workflow.group_settings.group_components:
+        for one in workflow.rules:
+            one.group = None
+
+
 def check_chain_before_the_plan():
     """Look at the chain when targets are known, and before Snakemake decides which jobs to run."""
     build = workflow._build_dag
 
     def build_checked():
+        forget_groups()
         force_stale_results()
         build()
 

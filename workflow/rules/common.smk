@@ -19,6 +19,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 # Also for what jobs start, here or on a cluster: each of them reads this file first.
 if "chapter_path" in config:
     os.environ.update(ALGOREG_CHAPTER_PATH=str(config["chapter_path"]))
+if "algorithm_path" in config:
+    os.environ.update(ALGOREG_ALGORITHM_PATH=str(config["algorithm_path"]))
 
 if set("{}") & set(str(ROOT)):
     raise WorkflowError(
@@ -39,7 +41,7 @@ try:
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
-        f"'{sys.executable} -m pip install -e {ROOT}', or run `make setup` in {ROOT} and use .venv there."
+        f"'{sys.executable} -m pip install -e {ROOT}[workflow]', or run `make setup` in {ROOT} and use .venv there."
     ) from error
 
 

@@ -4,6 +4,7 @@ rule descend:
         arrays=lambda wildcards: result(
             f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
         ),
+        data=lambda wildcards: jobs.data_file(problem_of(wildcards)),
     output:
         arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),

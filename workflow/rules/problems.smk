@@ -1,5 +1,7 @@
 # Targets and labels: what is planted, and what the ensembles say of it.
 rule draw_problem:
+    input:
+        lambda wildcards: jobs.data_file(config["problems"][wildcards.problem]),
     output:
         arrays=result("problems/{problem}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("problems/{problem}/ensemble-{ensemble}.npz")),

@@ -38,8 +38,8 @@ def prefixes(layers, depth):
     return found
 
 
-def product_changes(layers, below, gradient):
-    """Return (W_N…W_{k+1})ᵀ M (W_{k−1}…W_1)ᵀ for every k, shape (B, N, d, d).
+def moved_product(layers, below, change):
+    """Return W_k − (W_N…W_{k+1})ᵀ C (W_{k−1}…W_1)ᵀ for every k.
 
     Parameters
     ----------
@@ -47,15 +47,19 @@ def product_changes(layers, below, gradient):
         W_1 first.
     below : sequence of torch.Tensor
         Their :func:`prefixes`.
-    gradient : torch.Tensor, shape (B, d, d), symmetric
+    change : torch.Tensor, shape (B, d, d), symmetric
+        C = ηM.
     """
-    # (W_N…W_{k+1})ᵀM, from the last layer down.
-    lefts = [gradient]
+    # (W_N…W_{k+1})ᵀC, from the last layer down.
+    lefts = [change]
     for layer in layers[:0:-1]:
         lefts.append(torch.bmm(layer.mT, lefts[-1]))
     first, *others = lefts[::-1]
-    rest = [torch.bmm(left, before.mT) for left, before in zip(others, below, strict=False)]
-    return torch.stack([first, *rest], dim=1)
+    rest = [
+        torch.baddbmm(layer, left, before.mT, alpha=-1)
+        for layer, left, before in zip(layers[1:], others, below, strict=False)
+    ]
+    return [layers[0] - first, *rest]
 
 
 def power_change(root, depth, gradient):
@@ -142,12 +146,14 @@ class Algorithm(base.Algorithm):
     def _move(self, key, factors, places, below, gradient, lengths):
         """Take a step of the runs of a group, in place."""
         form, depth = key
-        own = factors[places][:, : self._layers(form, depth)]
-        if form == "power":
-            change = power_change(own[:, 0], depth, gradient)[:, None]
-        else:
-            change = product_changes(own.unbind(1), below, gradient)
-        factors[places, : self._layers(form, depth)] = own - lengths[:, None] * change
+        layers, change = factors[places].unbind(1)[: self._layers(form, depth)], lengths * gradient
+        moved = (
+            [layers[0] - power_change(layers[0], depth, change)]
+            if form == "power"
+            else moved_product(layers, below, change)
+        )
+        for number, layer in enumerate(moved):
+            factors[places, number] = layer
 
     @staticmethod
     def _largest(estimate):
@@ -159,6 +165,8 @@ class Algorithm(base.Algorithm):
     def _lengths(self, gradient, largest):
         """Return η_t of every run, shape (B,)."""
         fixed = self.steps[:, 0, 0]
+        if not self.relative.any():
+            return fixed
         bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
         relative = fixed / (self.depths * largest ** (1 - 2 / self.depths) * bound)
         return torch.where(self.relative, relative, fixed)

@@ -55,6 +55,7 @@ class Algorithm(factored.Algorithm):
         self.undamped, self.follows = (
             torch.tensor([kind == name for kind in kinds], device=labels.device) for name in ("none", "residual")
         )
+        self.widths = torch.tensor([self.width(run) for run in runs], device=labels.device)
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""
@@ -76,11 +77,12 @@ class Algorithm(factored.Algorithm):
         """Return MU(UᵀU + λI)⁻¹ of every run; NaN where that cannot be inverted."""
         wide = factor.double()
         square = torch.bmm(wide.mT, wide)
+        diagonal = torch.diagonal(square, dim1=1, dim2=2)
         columns = torch.arange(square.shape[1], device=square.device)
-        widths = torch.tensor([self.width(run) for run in self.runs], device=square.device)
-        rounding = len(columns) * torch.finfo(torch.float64).eps * torch.diagonal(square, dim1=1, dim2=2).sum(dim=1)
+        rounding = len(columns) * torch.finfo(torch.float64).eps * diagonal.sum(dim=1)
         damping = torch.maximum(damping, rounding).masked_fill(self.undamped, 0)
         # Columns that a run lacks are 0: any number on the diagonal keeps them so.
-        added = torch.where(columns < widths[:, None], damping[:, None], 1.0)
-        solved, failed = torch.linalg.solve_ex(square + torch.diag_embed(added), pull.double().mT)
-        return torch.where(failed[:, None, None] == 0, solved.mT, torch.nan).to(factor.dtype)
+        diagonal += torch.where(columns < self.widths[:, None], damping[:, None], 1.0)
+        # Symmetric: the solution of UᵀU + λI from the left, transposed, is that from the right.
+        solved, failed = torch.linalg.solve_ex(square, pull.double().mT)
+        return solved.mT.masked_fill((failed != 0)[:, None, None], torch.nan).to(factor.dtype)

@@ -94,7 +94,7 @@ class Look:
     before : State or None
         The state one step earlier, where an observer sees steps.
     targets, norms : torch.Tensor
-        X*, shape (b, d, d), and ‖X*‖_F, shape (b,).
+        X*, shape (b, d, d), and ‖X*‖_F, shape (b,); 0 where nobody knows X*.
     has_train_error : bool
         Whether an observer of the batch reads it.
     """
@@ -121,8 +121,9 @@ class Look:
 
     @cached_property
     def test_error(self) -> np.ndarray:
-        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]."""
-        return (self.distance / self.norms).cpu().double().numpy()
+        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]; NaN where X* is not known."""
+        known = torch.where(self.norms > 0, self.norms, torch.nan)
+        return (self.distance / known).cpu().double().numpy()
 
     @cached_property
     def train_error(self) -> np.ndarray:
@@ -134,7 +135,8 @@ class Look:
         """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is read."""
         # What is not a number is not below anything.
         if self.has_train_error:
-            return ~((self.train_error < self.batch.diverges_above) & (self.test_error < np.inf))
+            unknown = ((self.norms == 0) & torch.isfinite(self.distance)).cpu().numpy()
+            return ~((self.train_error < self.batch.diverges_above) & ((self.test_error < np.inf) | unknown))
         return ~(self.test_error < self.batch.diverges_above)
 
     @cached_property

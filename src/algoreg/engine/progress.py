@@ -43,7 +43,8 @@ class Progress:
         rate = (self._done(look.iteration) - self.base) / (now - self.started)
         left = np.maximum(self.budgets[look.active] - look.iteration, 0).sum()
         errors = [_range("train", look.train_error[good])] if look.has_train_error else []
-        errors.append(_range("test", look.test_error[good]))
+        if np.isfinite(look.test_error[good]).all():
+            errors.append(_range("test", look.test_error[good]))
         self.say(
             f"iteration {look.iteration:>7} of {self.budgets.max()}: {len(look.active)} runs, {', '.join(errors)}, "
             f"{rate:.0f} run-iterations/s, {left / max(rate, 1e-9):.0f} s left"

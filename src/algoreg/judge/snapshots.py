@@ -108,10 +108,8 @@ def _drawn(tier, chapter, experiments, partial):
 
 def _claims(results, chapter, partial):
     """Return the verdicts of a chapter, or those that are there, in the order of its claims."""
-    if partial:
-        paths = [results / "claims" / f"{entry['id']}.json" for entry in chapter.claims]
-        return [records.read_json(path) for path in paths if path.exists()]
-    return [claim for claim in records.read_json(results / "claims.json") if claim["chapter"] == chapter.name]
+    paths = [results / "claims" / f"{entry['id']}.json" for entry in chapter.claims]
+    return [records.read_json(path) for path in paths if path.exists() or not partial]
 
 
 def frame_of(table):

@@ -24,7 +24,8 @@ def draw_factor(target, d, rank, seed, number):
     ----------
     target : mapping
         ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the
-        spectral norm of X* is near 1 and its condition number varies by draw.
+        spectral norm of X* is near 1 and its condition number varies by draw. ``{"kind": "unknown"}``: 0, which stands for a
+        target that nobody knows.
         ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar eigenvectors.
     d, rank : int
     seed, number : int
@@ -41,6 +42,8 @@ def draw_factor(target, d, rank, seed, number):
     """
     if rank > d:
         raise ValueError(f"rank = {rank} is above d = {d}")
+    if target["kind"] == "unknown":
+        return np.zeros((d, rank))
     gaussian = draw_gaussian(target, d, rank, seed, number)
     if target["kind"] == "columns":
         return gaussian / np.linalg.norm(gaussian, axis=0)
@@ -117,7 +120,7 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        The settings block: ``ensemble, d, rank, m, target, targets``; with ``own_targets`` the one target is not number 0
+        The settings block: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a file's; with ``own_targets`` the one target is not number 0
         but the ensemble's number. Noise and outliers: :func:`spoil`.
     seed, ensemble : int
 
@@ -131,14 +134,14 @@ def draw_problem(problem, seed, ensemble):
     d, rank = problem["d"], problem["rank"]
     numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
-    drawn = registry.ensemble(problem["ensemble"]).draw(d, problem["m"], seed, ensemble)
+    drawn = _ensemble_of(problem, seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
-    labels = drawn.label(targets).numpy()
+    labels = (drawn.given[None] if problem.get("data") else drawn.label(targets)).numpy()
     spoiling = {key: problem[key] for key in ("label_noise", "outliers") if problem.get(key)}
     if spoiling:
         labels = spoil(labels, problem, seed, ensemble, numbers)
     sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
-    for number in numbers:
+    for number in numbers if problem["target"]["kind"] != "unknown" else ():
         sha.update(np.ascontiguousarray(draw_gaussian(problem["target"], d, rank, seed, number), dtype="<f8"))
     sha.update(drawn.digest.encode())
     if spoiling:
@@ -153,6 +156,12 @@ def draw_problem(problem, seed, ensemble):
     }
 
 
+def _ensemble_of(problem, seed, number, *place):
+    """Draw an ensemble of a problem, or read it from the problem's file."""
+    data = {"data": problem["data"]} if problem.get("data") else {}
+    return registry.ensemble(problem["ensemble"]).draw(problem["d"], problem["m"], seed, number, *place, **data)
+
+
 class DigestMismatch(RuntimeError):
     """The regenerated ensemble is not the one the labels were computed with."""
 
@@ -165,9 +174,7 @@ def regenerate_ensemble(problem, arrays, device, dtype, path):
     DigestMismatch
         With what to delete or to pin.
     """
-    drawn = registry.ensemble(problem["ensemble"]).draw(
-        problem["d"], problem["m"], int(arrays["seed"]), int(arrays["ensemble"]), device, dtype
-    )
+    drawn = _ensemble_of(problem, int(arrays["seed"]), int(arrays["ensemble"]), device, dtype)
     stored = str(arrays["ensemble_sha256"])
     if drawn.digest != stored:
         raise DigestMismatch(

@@ -1,6 +1,6 @@
 """Recovery of a matrix from measurements of one's own: estimators in scikit-learn's conventions, and ``algoreg recover``.
 
->>> from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor
+>>> from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor
 """
 
 from importlib import import_module
@@ -10,8 +10,9 @@ _MODULES = {
     "LowRankMatrixRegressor": "matrix",
     "MatrixCompleter": "completion",
     "QuadraticRegressor": "quadratic",
+    "StateRegressor": "states",
 }
-__all__ = ["LowRankMatrixRegressor", "MatrixCompleter", "QuadraticRegressor"]
+__all__ = ["LowRankMatrixRegressor", "MatrixCompleter", "QuadraticRegressor", "StateRegressor"]
 
 
 def __getattr__(name: str) -> Any:

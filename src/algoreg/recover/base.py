@@ -35,12 +35,21 @@ def unit_labels(y: np.ndarray) -> float:
 
 
 def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
-    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`, or r(d1 + d2 − r) of all."""
+    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`, or r(d1 + d2 − r) of all.
+
+    Hermitian ones have as many real numbers as all real ones.
+    """
+    if kind == "hermitian":
+        return rank * (2 * rows - rank)
     return rank * (rows + columns - rank) if kind == "rectangular" else theory.degrees_of_freedom(rows, rank)
 
 
 class MatrixEstimator(RegressorMixin, BaseEstimator):
     """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor` for what it keeps."""
+
+    def keep_in(self, checkpoint: Any) -> None:
+        """Let fits keep what they reach in an :class:`algoreg.engine.checkpoint.Checkpoint`, and go on from there."""
+        self._checkpoint = checkpoint
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
         """Return where and in which numbers to compute, and the seed."""
@@ -71,6 +80,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self.tol,
             self.step,
             seed,
+            checkpoint=getattr(self, "_checkpoint", None),
             say=print if self.verbose is True else self.verbose or (lambda line: None),
             **more,
         )

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -10,7 +11,27 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+# \b: the lines of a paragraph stay as they are.
+EXAMPLES = """\b
+Examples:
+  algoreg recover data.npz --out found
+  algoreg recover ratings.csv --out found --hold-out 0.2
+  algoreg recover expectations.csv --out state
+  algoreg recover table.csv --target price --out found --methods all
+
+\b
+What a file holds:
+  npz           A and y (matrices and labels)
+                rows, columns and values (entries)
+                X and y (a table)
+  csv, parquet  row, column and value
+                pauli, expectation and perhaps shots
+                a table, with --target
+
+Exit codes: 0 done, 2 bad input or options (one line says which), 130 interrupted. The same command again continues a run
+that was killed."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -18,18 +39,16 @@ def algoreg() -> None:
     """Low-rank matrices from few measurements, without choosing a rank."""
 
 
-@app.command(
-    epilog="Examples: algoreg recover data.npz --out found  |  algoreg recover ratings.csv --out found --hold-out 0.2  |  "
-    "algoreg recover table.csv --target price --out found --kind symmetric"
-)
+@app.command(epilog=EXAMPLES)
 def recover(
-    data: Annotated[
-        Path, typer.Argument(help="npz: A and y, or rows, columns, values, or X and y. CSV: row, column, value.")
-    ],
+    data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
     out: Annotated[Path, typer.Option(help="A new folder below this one.")],
-    target: Annotated[str | None, typer.Option(help="The column of a CSV table that the others explain.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
     kind: Annotated[str | None, typer.Option(help="psd, symmetric or rectangular.")] = None,
-    method: Annotated[str, typer.Option(help="An algorithm of the package.")] = "auto",
+    methods: Annotated[
+        str,
+        typer.Option("--methods", "--method", help="Algorithms of the package, with commas, or all that need no hint."),
+    ] = "auto",
     stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget.")] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
@@ -37,28 +56,27 @@ def recover(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of what is held out.")] = 0,
 ) -> None:
-    """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json. Bad input: one line, exit 2."""
+    """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
         place = _new_folder(out)
         from algoreg.recover import files
 
-        name, X, y = files.read(data, target)
-        options: dict[str, Any] = {
-            "method": method,
-            "stop": stop,
-            "noise": noise,
-            "hold_out": hold_out,
-            "max_iter": max_iter,
-            "device": device,
-        }
-        options |= {"random_state": seed, "verbose": typer.echo} | ({} if kind is None else {"kind": kind})
-        found = _fit(name, options, X, y)
-    except (ValueError, RuntimeError) as error:
+        name, X, y, more = files.read(data, target)
+        options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
+        options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
+        checkpoint = _checkpoint(place, data, name, options)
+        found = _fits(name, options, methods, checkpoint, X, y, more)
+        _write(place, found, data, X, y)
+    except (ValueError, RuntimeError, OSError) as error:
         typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
-    _write(place, found, data, X, y)
-    typer.echo(f"{out}: effective rank {found.effective_rank_:.2f}, kept iteration {found.n_iter_}")
-    for line in found.warnings_:
+    except KeyboardInterrupt:
+        typer.echo("algoreg recover: interrupted; the same command continues", err=True)
+        raise typer.Exit(130) from None
+    checkpoint.remove()
+    best = found[0].estimator
+    typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
+    for line in best.warnings_:
         typer.echo(f"note: {line}", err=True)
 
 
@@ -71,22 +89,63 @@ def _new_folder(out):
     return place
 
 
-def _fit(name, options, X, y):
+def _checkpoint(place, data, name, options):
+    """Return what the fits have reached, kept beside the folder until it is written; every fit has its method's name."""
+    from algoreg.engine.checkpoint import Checkpoint
+    from algoreg.store import records
+    from algoreg.store.provenance import settings_hash
+
+    what = {"data": records.sha256(data), "version": metadata.version("algoreg"), "estimator": name, **options}
+    return Checkpoint(place.with_name(f".{place.name}.resume.npz"), settings_hash(what), 5.0)
+
+
+def _fits(name, options, methods, checkpoint, X, y, more):
+    """Return a :class:`algoreg.recover.report.Fit` per method, the first that is asked for first.
+
+    Raises
+    ------
+    ValueError
+        If the first fails. Others that do are in the list, with the reason.
+    """
     from algoreg import recover as estimators
+    from algoreg.recover import fitting
+    from algoreg.recover.report import Fit
 
-    with warnings.catch_warnings():
-        # They are in ``warnings_``, and said at the end.
-        warnings.simplefilter("ignore")
-        return getattr(estimators, name)(**options).fit(X, y)
+    first = getattr(estimators, name)(**options)
+    kind = first.get_params().get("kind", "psd")
+    if kind not in fitting.DEFAULT_METHODS:
+        raise ValueError(f"kind = {kind}: allowed are {', '.join(fitting.DEFAULT_METHODS)}")
+    names = fitting.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    found = []
+    for number, method in enumerate(dict.fromkeys(names)):
+        before = f"{method}, {number + 1} of {len(names)}: " if len(names) > 1 else ""
+        estimator = getattr(estimators, name)(
+            **options, method=method, verbose=lambda line, before=before: typer.echo(before + line)
+        )
+        estimator.keep_in(checkpoint)
+        started = time.monotonic()
+        try:
+            with warnings.catch_warnings():
+                # They are in ``warnings_``, and said at the end.
+                warnings.simplefilter("ignore")
+                estimator.fit(X, y, **more)
+        except ValueError as error:
+            if number == 0:
+                raise
+            found.append(Fit(method, None, 0.0, str(error)))
+            continue
+        found.append(Fit(estimator.method_, estimator.set_params(verbose=False), time.monotonic() - started))
+    return found
 
 
-def _write(place, found, data, X, y):
+def _write(place, fits, data, X, y):
     """Write everything into a folder beside, which becomes the result when it is whole."""
     import numpy as np
 
     from algoreg.recover.report import page
     from algoreg.store import records
 
+    found = fits[0].estimator
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
@@ -95,10 +154,12 @@ def _write(place, found, data, X, y):
         arrays |= {
             name: getattr(found, f"{name}_") for name in ("coef", "intercept", "network") if hasattr(found, f"{name}_")
         }
+        arrays |= {f"matrix_{fit.method}": fit.estimator.matrix_ for fit in fits[1:] if fit.estimator is not None}
         records.write_arrays(part / "matrix.npz", arrays, sealed=False)
-        np.savetxt(part / "matrix.csv", found.matrix_, delimiter=",", fmt="%.9g")
-        found.set_params(verbose=False)
-        records.write_text(part / "report.html", page(found, data.name, X, y))
+        np.savetxt(part / "matrix.csv", found.matrix_.real, delimiter=",", fmt="%.9g")
+        if np.iscomplexobj(found.matrix_):
+            np.savetxt(part / "matrix_imaginary.csv", found.matrix_.imag, delimiter=",", fmt="%.9g")
+        records.write_text(part / "report.html", page(fits, data.name, X, y))
         content = {
             "data": data.name,
             "data_sha256": records.sha256(data),
@@ -106,6 +167,7 @@ def _write(place, found, data, X, y):
             "estimator": type(found).__name__,
             "parameters": found.get_params(),
             "chosen": {"alpha": found.alpha_, "step": found.step_, "iteration": found.n_iter_, "stop": found.stop_},
+            "methods": {fit.method: fit.said or "done" for fit in fits},
             "warnings": found.warnings_,
             "machine": records.machine(),
         }

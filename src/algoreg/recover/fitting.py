@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from algoreg import registry, sources
 from algoreg.algorithms.base import Algorithm
+from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.isometry import isometry_excess
@@ -24,6 +25,8 @@ DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "fac
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
 SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
+# Least trace is a splitting, no descent: its errors rise and fall, and its step is the trace's weight.
+SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -47,6 +50,7 @@ class Plan:
     step: float | None = None
     seed: int = 0
     rows: int | None = None
+    checkpoint: Checkpoint | None = None
     say: Callable[[str], None] = lambda line: None
 
     def shown(self, estimates: torch.Tensor) -> torch.Tensor:
@@ -95,7 +99,32 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
         raise ValueError(
             f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
         )
+    given = plan.method_options
+    untold = [fact for fact in found.told if fact not in given and not (fact == "rank" and given.get("keep"))]
+    if untold:
+        wanted = ", ".join(f"'{fact}': …" for fact in untold)
+        raise ValueError(f"method = {name}: it must be told {', '.join(untold)}; method_options = {{{wanted}}} says it")
     return name, found
+
+
+def told_nothing(kind: str) -> list[str]:
+    """Return the algorithms that recover matrices of a kind and need not be told anything, the default first.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``DEFAULT_METHODS``.
+    """
+    default = DEFAULT_METHODS[kind]
+    wanted = "symmetric" if kind == "symmetric" else "psd"
+    fits = []
+    for name in sources.module_names("algorithms"):
+        facts = {key: sources.class_literal("algorithms", name, key) for key in ("estimates", "told")}
+        fields = declared.of_algorithm(name).model_fields
+        needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}
+        if facts == {"estimates": wanted, "told": ()} and name != default and not needed:
+            fits.append(name)
+    return [default, *fits]
 
 
 def run_options(name: str, plan: Plan, **changes: Any) -> dict[str, Any]:
@@ -107,9 +136,12 @@ def run_options(name: str, plan: Plan, **changes: Any) -> dict[str, Any]:
         If an option is unknown or not allowed, or one without a default is not given.
     """
     model = declared.of_algorithm(name)
+    facts = set(registry.algorithm(name).told) - model.model_fields.keys()
+    told = {key: value for key, value in plan.method_options.items() if key in facts}
+    given = {key: value for key, value in plan.method_options.items() if key not in facts}
     known = {key: value for key, value in changes.items() if key in model.model_fields}
     try:
-        return {**model(**{**plan.method_options, **known}).model_dump(), "target": 0}
+        return {**model(**{**given, **known}).model_dump(), **told, "target": 0}
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
         raise ValueError(f"method_options of {name}: {said}") from None
@@ -186,7 +218,8 @@ class Descending:
         self.parts = self._split()
         self._first = self._some(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
-        self.step = STEP_SHARE / self.curvature if plan.step is None else plan.step
+        own = SPLITTING_STEP if self.name in SPLITTINGS else STEP_SHARE / self.curvature
+        self.step = own if plan.step is None else plan.step
 
     def _split(self):
         """Return the (seen, held out) indices of every descent; None for all, and for none."""
@@ -236,11 +269,25 @@ class Descending:
         growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
+        watch.may_rise = self.name in SPLITTINGS
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
-        Descent(batch, say=lambda line: None).run()
+        number = next((number for number, one in enumerate(self.parts) if one is part), "all")
+        self._descend(batch, f"{self.name}/{number}/{step!r}")
         return watch
+
+    def _descend(self, batch, name):
+        """Run a batch, from where a fit that was killed left it."""
+        descent, kept = Descent(batch, say=lambda line: None), self.plan.checkpoint
+        if kept is None:
+            descent.run()
+            return
+        if name in kept.parts:
+            descent.restore(kept.parts[name])
+            self.plan.say(f"{self.name}: continuing from iteration {descent.iteration}")
+        descent.run(after=lambda: kept.due() and kept.keep(name, descent.save()))
+        kept.keep(name, descent.save())
 
     def watched(self) -> tuple[list[Watch], float]:
         """Run every part at a step at which no error rises; return what was seen and the step.

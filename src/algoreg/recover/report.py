@@ -2,15 +2,49 @@
 
 import html
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from algoreg.tell.charts import style
 
+STYLE = """
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem}
+svg{max-width:100%;height:auto;background:#fff;border-radius:4px}.plots{display:flex;flex-wrap:wrap;gap:.5rem}.wide{overflow-x:auto}
+table{border-collapse:collapse}th,td{text-align:left;padding:.15rem 1rem .15rem 0;vertical-align:top}
+td{overflow-wrap:anywhere}td.name{white-space:nowrap}td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+"""
 
-def page(estimator: Any, name: str, X: Any, y: np.ndarray) -> str:
-    """Return the page: eigenvalues along the path, errors and where it stopped, residuals, what was assumed and said."""
+
+@dataclass(frozen=True)
+class Fit:
+    """A method's fit: its estimator, None where it failed, for the reason ``said``."""
+
+    method: str
+    estimator: Any
+    seconds: float
+    said: str = ""
+
+
+def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
+    """Return the page of fits to the same data, of which the first is the result.
+
+    It has eigenvalues along the path, errors and where it stopped, residuals, methods side by side where there are several, what
+    was assumed and what was said.
+    """
+    best, title = fits[0].estimator, f"Recovery of {html.escape(name)}"
+    said = "".join(f"<li>{html.escape(line)}</li>" for line in best.warnings_) or "<li>nothing</li>"
+    others = f"<h2>Methods side by side</h2>{_methods(fits)}" if len(fits) > 1 else ""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><div class=wide>{_facts(best, X, y)}</div>"
+        f"<h2>Warnings</h2><ul>{said}</ul><h2>Along the path</h2><div class=plots>{_pictures(best, X, y)}</div>{others}</html>\n"
+    )
+
+
+def _facts(estimator, X, y):
     facts = {
         "estimator": repr(estimator),
         "measurements": len(y),
@@ -20,37 +54,62 @@ def page(estimator: Any, name: str, X: Any, y: np.ndarray) -> str:
         "step": f"{estimator.step_:.3g}",
         "effective rank": f"{estimator.effective_rank_:.2f}",
         "R² on all measurements, those held out included": f"{estimator.score(X, y):.4f}",
-        "rank accepted by χ²": "no noise was given"
-        if estimator.rank_test_ is None
-        else estimator.rank_test_["accepted"],
+        "rank accepted by χ²": "not tested" if estimator.rank_test_ is None else estimator.rank_test_["accepted"],
     }
-    rows = "".join(
-        f"<tr><th>{html.escape(key)}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items()
-    )
-    said = "".join(f"<li>{html.escape(line)}</li>" for line in estimator.warnings_) or "<li>nothing</li>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Recovery of {html.escape(name)}</title><style>body{{font:16px sans-serif;max-width:60rem;margin:auto;"
-        "padding:1rem}svg{max-width:100%;height:auto;background:#fff}th{text-align:left;padding-right:1rem;"
-        f"vertical-align:top}}td{{overflow-wrap:anywhere}}</style><h1>Recovery of {html.escape(name)}</h1>"
-        f"<table>{rows}</table><h2>Warnings</h2><ul>{said}</ul>{_picture(estimator, X, y)}</html>\n"
-    )
+    if hasattr(estimator, "trace_"):
+        facts["trace before it was set to 1"] = f"{estimator.trace_:.4f}"
+    rows = (f"<tr><th>{html.escape(key)}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items())
+    return f"<table>{''.join(rows)}</table>"
 
 
-def _picture(estimator, X, y):
-    path, text = estimator.path_, io.StringIO()
-    with style.style():
-        figure, (left, middle, right) = style.plt.subplots(1, 3, figsize=(11, 3.4))
-        left.plot(path["iteration"], path["eigenvalues"])
-        left.set(xlabel="iteration", title="Eigenvalues along the path", xscale="symlog")
-        middle.plot(path["iteration"], path["train_error"], label="training")
+def _methods(fits):
+    """Return a table of errors, effective rank, iterations and seconds of every method."""
+    names = ("method", "training error", "error of held-out labels", "effective rank", "iterations", "seconds")
+    rows = "".join(f"<th>{name}</th>" for name in names)
+    for fit in fits:
+        if fit.estimator is None:
+            cells = f"<td colspan={len(names) - 1}>{html.escape(fit.said)}</td>"
+        else:
+            path, kept = fit.estimator.path_, fit.estimator.n_iter_
+            at = max(0, int(np.searchsorted(path["iteration"], kept, side="right")) - 1)
+            held = path["holdout_error"][at] if "holdout_error" in path else np.nan
+            numbers = [f"{path['train_error'][at]:.3g}", f"{held:.3g}" if np.isfinite(held) else "–"]
+            numbers += [f"{fit.estimator.effective_rank_:.2f}", str(kept), f"{fit.seconds:.1f}"]
+            cells = "".join(f"<td class=number>{number}</td>" for number in numbers)
+        rows += f"<tr><td class=name>{html.escape(fit.method)}</td>{cells}</tr>"
+    return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all saw the same measurements.</p>"
+
+
+def _pictures(estimator, X, y):
+    """Return three pictures: they stand beside one another where there is room."""
+
+    def eigenvalues(axes):
+        # Of large matrices they are not kept at every look.
+        seen = np.isfinite(path["eigenvalues"]).all(axis=1)
+        axes.plot(path["iteration"][seen], path["eigenvalues"][seen])
+        axes.set(xlabel="iteration", title="Eigenvalues along the path", xscale="symlog", xlim=(0, None))
+
+    def errors(axes):
+        axes.plot(path["iteration"], path["train_error"], label="training")
         if "holdout_error" in path:
-            middle.plot(path["iteration"], path["holdout_error"], label="held out")
-        middle.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
-        middle.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log")
-        middle.legend(loc="upper right")
-        right.hist(y - estimator.predict(X), bins=30)
-        right.set(xlabel="label less prediction", title="Residuals")
+            axes.plot(path["iteration"], path["holdout_error"], label="held out")
+        axes.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
+        axes.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log", xlim=(0, None))
+        axes.legend(loc="lower left")
+
+    def residuals(axes):
+        axes.hist(y - estimator.predict(X), bins=30)
+        axes.set(xlabel="label less prediction", title="Residuals")
+
+    path = estimator.path_
+    return "".join(map(_picture, (eigenvalues, errors, residuals)))
+
+
+def _picture(draw):
+    text = io.StringIO()
+    with style.style():
+        figure, axes = style.plt.subplots(figsize=(3.7, 3.2))
+        draw(axes)
         figure.savefig(text, format="svg", metadata={"Date": None})
         style.plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -224,16 +224,8 @@ def _tiers_of_figures(chapters, sizes):
     return drawn
 
 
-# The option of a study that lists the values of a column along which an exponent is fitted.
-AXIS_OPTIONS = {
-    "alpha": ("alphas", "alpha"),
-    "log_d_over_alpha": ("alphas",),
-    "log_start": ("alpha",),
-    "d": ("d", "dimensions"),
-    "rank": ("rank", "ranks"),
-    "kappa": ("kappas", "kappa"),
-    "m": ("certified", "m"),
-}
+# The option of a study that lists the values along which an exponent is fitted, where it has not the column's name.
+AXIS_OPTIONS = {"log_d_over_alpha": "alpha", "log_start": "alpha", "m": "certified"}
 
 
 def exponent_problems(entries, tier):
@@ -250,10 +242,13 @@ def exponent_problems(entries, tier):
         controls = [entry[part]["estimand"] for part in PARTS[1:] if part in entry]
         for estimand in ({**entry["estimand"], **part} for part in ({}, *controls)):
             block, along = tier["studies"].get(estimand.get("table")), estimand.get("along")
-            for option in AXIS_OPTIONS.get(along, ()) if block and isinstance(along, str) else ():
-                values = study_options(block).get(option)
-                if isinstance(values, list) and len(values) < 3:
-                    yield (
-                        ("studies", estimand["table"], "options", option),
-                        wrong(values, f"at least three values, as {entry['id']} fits an exponent over them"),
-                    )
+            if not block or not isinstance(along, str):
+                continue
+            own, option = study_options(block), AXIS_OPTIONS.get(along, along)
+            option = option if option in own else along
+            values = own.get(option)
+            if isinstance(values, list) and len(values) < 3:
+                yield (
+                    ("studies", estimand["table"], "options", option),
+                    wrong(values, f"at least three values, as {entry['id']} fits an exponent over them"),
+                )

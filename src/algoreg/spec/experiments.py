@@ -9,11 +9,13 @@ from algoreg.spec.base import (
     NAME_IN_WORDS,
     Strict,
     at,
+    between,
     choices,
     is_name,
     name,
     real,
     reals,
+    text,
     whole,
     wholes,
     words,
@@ -27,9 +29,9 @@ Iteration = Annotated[int, Field(ge=0, le=10**9)]
 
 
 class Target(Strict):
-    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues."""
+    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues; ``unknown`` where measurements are a file's."""
 
-    kind: Literal["columns", "spectrum"]
+    kind: Literal["columns", "spectrum", "unknown"]
     eigenvalues: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
 
 
@@ -38,6 +40,19 @@ class Outliers(Strict):
 
     share: float = real(gt=0, lt=1)
     size: float = real(gt=0, le=1e300, said="a number above 0")
+
+
+class Data(Strict):
+    """A file of measurements; see :mod:`algoreg.store.measurement_files`.
+
+    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``shape`` that of a
+    matrix of which entries are known.
+    """
+
+    path: str = text()
+    format: Literal["npz", "csv", "parquet"] = None
+    target: str = text(None)
+    shape: list[int] = wholes(None, least=1, said="a list of two whole numbers of at least 1")
 
 
 class Problem(Strict):
@@ -52,6 +67,7 @@ class Problem(Strict):
     rank: int = whole(le=10**9, said=COUNT)
     m: int = whole(le=10**9, said=COUNT)
     target: Target
+    data: Data = words("a mapping with path", None)
     targets: int = whole(le=10_000)
     ensembles: int = whole(le=10_000)
     own_targets: bool = words("true (every ensemble has a target of its own) or false", False)
@@ -68,8 +84,12 @@ class Problem(Strict):
         given = self.target.eigenvalues
         if self.target.kind == "spectrum" and (given is None or len(given) != self.rank):
             yield at("target", "eigenvalues", allowed=f"a list of rank = {self.rank} numbers")
-        if self.target.kind == "columns" and given is not None:
+        if self.target.kind != "spectrum" and given is not None:
             yield at("target", "eigenvalues", allowed="only with kind: spectrum")
+        if (self.data is None) != (self.target.kind != "unknown"):
+            yield between("data", "target", allowed="data with target: {kind: unknown}, or neither")
+        if self.data is not None and not self.own_targets:
+            yield at("own_targets", allowed="true with data: a file has one target")
         if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
             yield at("hold_out", allowed=f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements")
 
@@ -193,5 +213,5 @@ def entry_problems(tier):
             if not found:
                 content = {"tables": entry} if section == "figures" else entry
                 found = problems(model_of(section, entry), content)
-            for inner, text in found:
-                yield path + (inner[1:] if section == "figures" else inner), text
+            for inner, line in found:
+                yield path + (inner[1:] if section == "figures" else inner), line

@@ -4,6 +4,7 @@ Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.
 """
 
 import math
+from pathlib import Path
 
 from algoreg import sources
 from algoreg.sources import module_names
@@ -49,6 +50,11 @@ def _problems(tier):
         if kind not in module_names("ensembles"):
             yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
             continue
+        if options.reads_data(kind) != bool(problem.get("data")):
+            yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
+            continue
+        if problem.get("data") and not Path(problem["data"]["path"]).is_file():
+            yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
         asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
         needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
         if asked and not needed <= options.provides(kind):
@@ -192,6 +198,10 @@ def _pairing(tier, descent, path):
     if lacking:
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
+    unknown_facts = set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
+    if problem.get("data") and unknown_facts:
+        text = f" = {show(algorithm)}: it must be told {', '.join(sorted(unknown_facts))}, which nobody knows of data"
+        yield (*path, "algorithm"), text
     for i, run in enumerate(descent["runs"]):
         known = run.get("m", known_measurements(problem))
         if "prefixes" not in provided and {*as_list(known)} != {problem["m"]}:
@@ -249,9 +259,8 @@ def _algorithm_options(settled, known, path):
 def _study_starts(block, path):
     """Yield the starts of a study that its data type cannot hold, also one that is given as a power of d."""
     settled, dtype = study_options(block), block.get("dtype", STUDY_DTYPE)
-    for key in ("alpha", "alphas"):
-        if key in settled:
-            yield from _underflow(settled[key], dtype, (*path, key))
+    if "alpha" in settled:
+        yield from _underflow(settled["alpha"], dtype, (*path, "alpha"))
     if "alpha_power" in settled:
         largest = max(as_list(settled["d"]))
         power = -math.log(SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf

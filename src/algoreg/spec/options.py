@@ -50,6 +50,11 @@ def provides(ensemble):
     return set(sources.class_literal("ensembles", ensemble, "provides"))
 
 
+def reads_data(ensemble):
+    """Return whether an ensemble is made of a file's measurements, without importing it."""
+    return sources.module_literal("ensembles", ensemble, "READS_DATA", False)
+
+
 def defaults(options):
     """Return the defaults of a class of options, by name."""
     return {key: field.default for key, field in options.model_fields.items() if not field.is_required()}

@@ -25,6 +25,7 @@ class Tier(Strict):
         "all, or a list of chapters", "all"
     )
     chapter_path: str = text(None, said="folders with chapters of your own, separated as in PATH")
+    algorithm_path: str = text(None, said="files with algorithms of your own, separated as in PATH")
     seed: int = whole(ge=0, le=2**31 - 1)
     device: Literal["auto", "cpu", "cuda"]
     dtype: DTYPES

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from algoreg import own
+
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
 
 
@@ -226,7 +228,7 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     Raises
     ------
     RuntimeError
-        If the provenance has digests of ``code``, and a module of this package is loaded that has none.
+        If the provenance has digests of ``code``, and a module of this package, or of one of the user's own, is loaded that has none.
     """
     record = {
         "result": name_in_tier(path),
@@ -245,8 +247,8 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
 
 def _require_digests(code: Any) -> None:
     """Stop a job that loaded code which its rule's digests do not hold: an edit of it would not rerun the job."""
-    package = __name__.partition(".")[0]
-    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == package}
+    packages = {__name__.partition(".")[0], *own.packages()}
+    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in packages}
     # A folder without an __init__.py is a module without a file.
     loaded = {name for name, module in modules.items() if getattr(module, "__file__", None)}
     if loaded - set(code):

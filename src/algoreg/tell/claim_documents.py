@@ -1,9 +1,11 @@
 """Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in full."""
 
 import json
+from types import MappingProxyType
 
 from algoreg import sources
 from algoreg.judge.claims import SIGNS, criterion, exact
+from algoreg.judge.replications import outcomes, read, summary
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import report
 from algoreg.tell.ledger import TEMPLATE, Ledgers, wrapped
@@ -82,6 +84,7 @@ def chapter_document(chapter, references, entries, ledgers):
 
 def overview_document(references, entries, ledgers):
     """Return the overview of the chapters."""
+    fresh = fresh_seeds(references)
     parts = [
         GENERATED.format(source="the chapters' files"),
         "# Chapters",
@@ -90,11 +93,31 @@ def overview_document(references, entries, ledgers):
         overview_table(references["standard"], entries, link="{}.md"),
         "## What was found",
         headlines(ledgers),
+        *(wrapped(f"On fresh seeds, tier {tier}: {summary(found)}").strip() for tier, found in fresh.items()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _claim_rows(entry, said):
+def fresh_seeds(references):
+    """Return how the claims came out on fresh seeds, by tier; see :func:`algoreg.judge.replications.outcomes`."""
+    found = {tier: outcomes(read(tier), reference["claims"]) for tier, reference in references.items()}
+    return {tier: one for tier, one in found.items() if one}
+
+
+def _replicated(name, fresh):
+    """Return how a claim came out on fresh seeds in words, empty where it was not run."""
+    words = []
+    for tier, found in fresh.items():
+        if one := found.get(name):
+            others = f" (else {', '.join(one['others'])})" if one["others"] else ""
+            near = (
+                f", estimate within the joint interval in {one['near']} of {one['compared']}" if one["compared"] else ""
+            )
+            words.append(f"{tier}: the same verdict in {one['same']} of {one['seeds']}{others}{near}")
+    return "; ".join(words)
+
+
+def _claim_rows(entry, said, fresh):
     """Return what docs/claims.md says of a claim, as pairs."""
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
@@ -109,6 +132,8 @@ def _claim_rows(entry, said):
     if said:
         estimate = f"estimate {said.estimate}, 95 % interval: {said.interval}"
         rows.append(("verdict", f"{said.words('**{}**', '`{}`')}; {estimate}"))
+    if replicated := _replicated(entry["id"], fresh):
+        rows.append(("on fresh seeds", replicated))
     if "deterministic" in entry:
         rows.append(("why deterministic", literal(entry["deterministic"])))
     rows.append(("estimand", f"`{name}` in [`src/{module}.py`](../src/{module}.py), with {code(estimand)}"))
@@ -125,7 +150,7 @@ def _claim_rows(entry, said):
     ]
 
 
-def claims_document(entries, judged=()):
+def claims_document(entries, judged=(), fresh=MappingProxyType({})):
     """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by chapter.
 
     Parameters
@@ -134,6 +159,8 @@ def claims_document(entries, judged=()):
         The registry.
     judged : list of mapping
         The claims of the committed standard reference; an entry that it lacks has no verdict here yet.
+    fresh : mapping
+        See :func:`fresh_seeds`.
     """
     committed, outcomes = {claim["id"]: claim for claim in judged}, verdicts_of(judged)
     lines = [
@@ -162,19 +189,22 @@ def claims_document(entries, judged=()):
         for entry in own:
             claim = committed.get(entry["id"])
             said = report.said_of(claim, entry, outcomes) if claim else None
-            lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], _claim_rows(entry, said))]
+            lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], _claim_rows(entry, said, fresh))]
     return "\n".join(lines) + "\n"
 
 
 def documents(references, entries):
     """Return the text of every document about claims by its path below the repository's root."""
     judged = references["standard"]["claims"] if "standard" in references else ()
-    texts = {"docs/claims.md": claims_document(entries, judged)}
+    texts = {"docs/claims.md": claims_document(entries, judged, fresh_seeds(references))}
     if "standard" in references:
         ledgers = Ledgers(references, entries)
         # A chapter of the user's own has its page where he keeps it.
         own = [chapter for chapter in load_chapters() if chapter.folder.parent == sources.PACKAGE / "chapters"]
         for chapter in own:
             texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers)
+            for name, text in ledgers.documents(chapter).items():
+                source = GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{name}.j2")
+                texts[f"docs/{name}"] = f"{source}\n\n{text}"
         texts[f"{FOLDER}/README.md"] = overview_document(references, entries, ledgers)
     return texts

@@ -9,16 +9,21 @@ from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage
 
-# What the judged late slope is measured between (claims.yaml, alg1-rescaling).
-HIGH, LOW = 0.01, 0.001
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)
 
 
 def _frame(reference, name):
     return frame_of(reference["tables"][name])
+
+
+def _judged_levels():
+    """Return the errors between which the claim ``alg1-rescaling`` measures the late slope."""
+    (entry,) = (claim for claim in load_chapters(["networks"])[0].claims if claim["id"] == "alg1-rescaling")
+    return entry["estimand"]["high"], entry["estimand"]["low"]
 
 
 def _interval(estimate):
@@ -81,7 +86,7 @@ def lemma_levels(reference):
 @passage("quadratic_ablation")
 def alg1_ablation(reference):
     """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as Markdown."""
-    table = _frame(reference, "quadratic_ablation")
+    table, (high, low) = _frame(reference, "quadratic_ablation"), _judged_levels()
     rows = []
     for variant, frame in table.groupby("variant"):
         points, values = cells(frame, ["iteration"], "test_error")
@@ -91,7 +96,7 @@ def alg1_ablation(reference):
             rows.append((np.inf, [f"`{variant}`", "–", "–", f"{lost} of {values[0].size}"]))
             continue
         rng = stream("bootstrap", passage="alg1_ablation", variant=variant)
-        slopes = late_slopes(iterations, values, HIGH, LOW)[None]
+        slopes = late_slopes(iterations, values, high, low)[None]
         late = interval_of(np.median, slopes, rng)
         logs = np.log10(values[-1:])
         end = interval_of(lambda part: part.mean(), logs, rng)
@@ -100,7 +105,7 @@ def alg1_ablation(reference):
     rows = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
     header = [
         "variant",
-        f"median log-log slope from {HIGH:g} to {LOW:g} (or the end)",
+        f"median log-log slope from {high:g} to {low:g} (or the end)",
         "relative error at the end, geometric mean",
         "diverged",
     ]

@@ -30,7 +30,7 @@ class Method:
     told : str
         What of X* it is told beside the labels: ``nothing``, ``rank``, …
     steps : tuple of float
-        The grid of η.
+        The grid of η; a step is chosen by what a longer one does, too (:func:`algoreg.chapters.race.runs.tuned`).
     options : mapping
         Of its runs. A value may be ``RANK``, ``TWICE_THE_RANK`` or ``SMALLEST_EIGENVALUE`` of the target.
     momenta : tuple of float
@@ -72,7 +72,9 @@ class Method:
 # What a method is told.
 NOTHING, TOLD_RANK, TOLD_BOUND, TOLD_SMALLEST = "nothing", "rank", "rank bound", "sigma_r"
 TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
-FACTORED = (0.45, 0.6, 0.75)
+# A quarter apart, so that a step and the longer one that it must stand are both of the grid. The longest are the last that can.
+FACTORED = (0.32, 0.4, 0.5, 0.625)
+SHORTER = (0.256, 0.32, 0.4, 0.5)
 MOMENTA = (0.5, 0.7, 0.85, 0.93)
 # From the spectrum of the labels' pull: a pass before the first iteration.
 SPECTRAL = {"width": RANK, "start": "spectral", "alpha": 1.0}
@@ -84,47 +86,47 @@ METHODS = {
         factored.Algorithm, TOLD_BOUND, FACTORED, {"alpha": 1e-8, "width": TWICE_THE_RANK, "start": "gaussian"}
     ),
     "descent_r": Method(factored.Algorithm, TOLD_RANK, FACTORED, SPECTRAL, first_passes=1),
-    "momentum_full": Method(accelerated.Algorithm, NOTHING, (0.3, 0.45, 0.6), {"alpha": 1e-10}, MOMENTA, most=3000),
-    "momentum_r": Method(accelerated.Algorithm, TOLD_RANK, (0.3, 0.45, 0.6), SPECTRAL, MOMENTA, first_passes=1),
+    "momentum_full": Method(accelerated.Algorithm, NOTHING, SHORTER, {"alpha": 1e-12}, MOMENTA, most=3000),
+    "momentum_r": Method(accelerated.Algorithm, TOLD_RANK, SHORTER, SPECTRAL, MOMENTA, first_passes=1),
     "residual_damping": Method(
         preconditioned.Algorithm,
         NOTHING,
-        (0.3, 0.45, 0.6),
+        SHORTER,
         {"alpha": 1e-12, "damping": "residual"},
         most=600,
     ),
     "constant_damping": Method(
         preconditioned.Algorithm,
         TOLD_SMALLEST,
-        (0.3, 0.45, 0.6),
+        SHORTER,
         {"alpha": 1e-12, "damping": "constant", "coefficient": SMALLEST_EIGENVALUE},
         most=600,
     ),
     "scaled_r": Method(
-        preconditioned.Algorithm, TOLD_RANK, (0.3, 0.45, 0.6), {**SPECTRAL, "damping": "none"}, first_passes=1, most=600
+        preconditioned.Algorithm, TOLD_RANK, SHORTER, {**SPECTRAL, "damping": "none"}, first_passes=1, most=600
     ),
-    "thresholding": Method(hard_thresholding.Algorithm, TOLD_RANK, (0.6, 0.75, 0.9), most=600),
+    "thresholding": Method(hard_thresholding.Algorithm, TOLD_RANK, (0.4, 0.5, 0.625), most=600),
     "thresholding_adaptive": Method(
         hard_thresholding.Algorithm,
         TOLD_RANK,
-        (0.7, 1.0),
+        (0.512, 0.64, 0.8),
         {"rule": "adaptive"},
         passes=1.5,
         first_passes=1,
         most=600,
     ),
     "thresholding_momentum": Method(
-        hard_thresholding.Algorithm, TOLD_RANK, (0.45, 0.6, 0.75), momenta=(0.25, 0.5), most=600
+        hard_thresholding.Algorithm, TOLD_RANK, (0.32, 0.4, 0.5), momenta=(0.25, 0.5), most=600
     ),
     "deep_3": Method(
-        deep.Algorithm, NOTHING, (0.2, 0.3, 0.45), {"alpha": 1e-3, "depth": 3, "rule": "relative"}, most=2000
+        deep.Algorithm, NOTHING, (0.4, 0.5, 0.625, 0.78125), {"alpha": 1e-3, "depth": 3, "rule": "relative"}, most=1000
     ),
-    "projected": Method(projected.Algorithm, NOTHING, (0.2, 0.3, 0.4), most=300),
+    "projected": Method(projected.Algorithm, NOTHING, (0.2048, 0.256, 0.32), most=300),
     # Its open loop reads no step.
     "frank_wolfe": Method(frank_wolfe.Algorithm, TOLD_TRACE, (1.0,), first_passes=1, most=300),
     "frank_wolfe_r": Method(
-        frank_wolfe.Algorithm, TOLD_BOTH, (1.0, 1.33, 1.67), {"rule": "rank-k"}, first_passes=1, most=600
+        frank_wolfe.Algorithm, TOLD_BOTH, (0.8, 1.0, 1.25), {"rule": "rank-k"}, first_passes=1, most=600
     ),
     # The decomposition of AAᵀ before the first iteration is no pass; its step is γ.
-    "least_trace": Method(least_trace.Algorithm, NOTHING, (0.1, 0.2, 0.4), most=600),
+    "least_trace": Method(least_trace.Algorithm, NOTHING, (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), most=600),
 }

@@ -19,27 +19,27 @@ from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals,
 class Options(StudyOptions):
     """What the study can be told."""
 
-    dimensions: list[int] = wholes(ge=2)
+    d: list[int] = wholes(ge=2)
     rank: int = whole()
-    kappas: list[float] = reals(ge=1)
-    alphas: list[float] = reals(gt=0)
+    kappa: list[float] = reals(ge=1)
+    alpha: list[float] = reals(gt=0)
     m_over_dr: list[float] = reals(gt=0)
-    times: list[float] = reals(gt=0)
+    time: list[float] = reals(gt=0)
     step: float = real(gt=0)
     targets: int = whole(ge=2)
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > min(self.dimensions):
-            yield between("rank", "dimensions", allowed="rank at most every d")
-        if self.rank == 1 and max(self.kappas) > 1:
-            yield between("rank", "kappas", allowed="kappas of 1 alone for rank 1")
-        if max(self.alphas) >= min(self.dimensions):
-            yield between("alphas", "dimensions", allowed="alphas below every d")
-        if len(self.alphas) * len(self.dimensions) < 3:
-            yield between("alphas", "dimensions", allowed="at least three alphas or dimensions: an exponent needs them")
-        if not gaussian_fits(max(self.dimensions), max(self.m_over_dr) * max(self.dimensions) * self.rank, gram=True):
-            yield between("m_over_dr", "dimensions", "rank", allowed="an ensemble of at most 4 GiB")
+        if self.rank > min(self.d):
+            yield between("rank", "d", allowed="rank at most every d")
+        if self.rank == 1 and max(self.kappa) > 1:
+            yield between("rank", "kappa", allowed="kappas of 1 alone for rank 1")
+        if max(self.alpha) >= min(self.d):
+            yield between("alpha", "d", allowed="alphas below every d")
+        if len(self.alpha) * len(self.d) < 3:
+            yield between("alpha", "d", allowed="at least three alphas or dimensions: an exponent needs them")
+        if not gaussian_fits(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True):
+            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
@@ -75,7 +75,7 @@ def measure(options, context):
     1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
     α√d/κ². For the last three columns see the study ``iterations``.
     """
-    for number, d in product(context.ensembles, options["dimensions"]):
+    for number, d in product(context.ensembles, options["d"]):
         yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
 
 
@@ -110,12 +110,12 @@ class SquaredErrors(Observer):
 def _rows(options, context, number, d):
     """Return the rows of one d and ensemble number."""
     rank, step, count = options["rank"], options["step"], options["targets"]
-    factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappas"]}
+    factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappa"]}
     counts = {per: count_of(per, d, rank) for per in sorted(options["m_over_dr"], reverse=True)}
     rows = []
     for ensemble, known in ensembles_of(d, counts.values(), context, number):
         bounds = {m: isometry_bounds(ensemble, m, rank, context.seed) for m in known}
-        axes = product(counts.items(), options["kappas"], options["alphas"], range(count))
+        axes = product(counts.items(), options["kappa"], options["alpha"], range(count))
         runs = [
             {"d": d, "rank": rank, "kappa": kappa, "m_over_dr": per, "alpha": alpha, "target": target, "m": m}
             for (per, m), kappa, alpha, target in axes
@@ -148,7 +148,7 @@ def _row(run, step, time, iteration, squared, bounds):
 
 def _follow(context, ensemble, runs, planted, options):
     """Return (time, iteration, squared error) of every run at every time."""
-    step, times = options["step"], sorted(options["times"])
+    step, times = options["step"], sorted(options["time"])
     firsts = [theorem_11_window(run["d"], run["kappa"], run["alpha"], step)[0] for run in runs]
     looks = [[round(time * first) for time in times] for first in firsts]
     seen, goals = SquaredErrors(looks), torch.stack([factor @ factor.T for factor in planted])

@@ -21,11 +21,11 @@ class Options(StudyOptions):
     """What the study can be told."""
 
     d: int = whole(ge=2)
-    ranks: list[int] = wholes()
-    kappas: list[float] = reals([1], ge=1)
-    alphas: list[float] = reals(gt=0)
-    starts: list[Literal["identity", "planted"]] = choices(["identity"])
-    rules: list[
+    rank: list[int] = wholes()
+    kappa: list[float] = reals([1], ge=1)
+    alpha: list[float] = reals(gt=0)
+    start: list[Literal["identity", "planted"]] = choices(["identity"])
+    rule: list[
         Literal[
             "constant",
             "inverse_root_rank",
@@ -45,18 +45,18 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.ranks) > self.d:
-            yield between("ranks", "d", allowed="ranks at most d")
-        if min(self.ranks) == 1 and max(self.kappas) > 1:
-            yield between("ranks", "kappas", allowed="kappas of 1 alone where a rank is 1")
-        if len(self.ranks) * len(self.kappas) * len(self.alphas) < 3:
+        if max(self.rank) > self.d:
+            yield between("rank", "d", allowed="ranks at most d")
+        if min(self.rank) == 1 and max(self.kappa) > 1:
+            yield between("rank", "kappa", allowed="kappas of 1 alone where a rank is 1")
+        if len(self.rank) * len(self.kappa) * len(self.alpha) < 3:
             yield between(
-                "ranks", "kappas", "alphas", allowed="at least three ranks, kappas or alphas: an exponent needs them"
+                "rank", "kappa", "alpha", allowed="at least three ranks, kappas or alphas: an exponent needs them"
             )
-        if max(self.alphas) >= self.d:
-            yield between("alphas", "d", allowed="alphas below d")
-        if not gaussian_fits(self.d, self.m_over_dr * self.d * max(self.ranks), gram=True):
-            yield between("m_over_dr", "d", "ranks", allowed="an ensemble of at most 4 GiB")
+        if max(self.alpha) >= self.d:
+            yield between("alpha", "d", allowed="alphas below d")
+        if not gaussian_fits(self.d, self.m_over_dr * self.d * max(self.rank), gram=True):
+            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
 KEYS = {
@@ -164,8 +164,8 @@ def _cells(options):
     """Return all runs of an ensemble, without what belongs to the ensemble."""
     d, names = options["d"], ("rank", "kappa", "alpha", "start", "rule", "target")
     axes = [
-        sorted(options["ranks"], reverse=True),
-        *(options[axis] for axis in ("kappas", "alphas", "starts", "rules")),
+        sorted(options["rank"], reverse=True),
+        *(options[axis] for axis in ("kappa", "alpha", "start", "rule")),
     ]
     cells = [dict(zip(names, values, strict=True)) for values in product(*axes, range(options["targets"]))]
     for cell in cells:
@@ -179,7 +179,7 @@ def _rows(options, context, number, cells):
     d, seed, rows = options["d"], context.seed, []
     factors = {
         (rank, kappa): draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
-        for rank, kappa in product(options["ranks"], options["kappas"])
+        for rank, kappa in product(options["rank"], options["kappa"])
     }
     for ensemble, counts in ensembles_of(d, [cell["m"] for cell in cells], context, number):
         runs = [dict(cell) for cell in cells if cell["m"] in counts]
@@ -214,7 +214,7 @@ def _give_largest_steps(ensemble, runs, planted, options, seed):
     largest = [i for i, run in enumerate(runs) if run["step"] is None]
     if not largest:
         return
-    wide = torch.zeros(len(largest), options["d"], max(options["ranks"])).to(planted[0])
+    wide = torch.zeros(len(largest), options["d"], max(options["rank"])).to(planted[0])
     for place, i in enumerate(largest):
         wide[place, :, : runs[i]["rank"]] = planted[i]
     known = ensemble.shared_by([runs[i]["m"] for i in largest])

@@ -24,7 +24,7 @@ class Options(StudyOptions):
     rank: int = whole()
     kappa: float = real(ge=1)
     alpha_power: float = real(5, gt=1, said="a number above 1 (α is d to the minus that)")
-    noises: list[float] = reals(ge=0)
+    label_noise: list[float] = reals(ge=0)
     m_over_dr: float = real(gt=0)
     step: float = real(gt=0)
     points: int = whole(ge=2)
@@ -127,7 +127,7 @@ def _rows(options, context, number):
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
     alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_over_dr"], d, rank)
     last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)
-    axes = product(options["noises"], range(options["targets"]))
+    axes = product(options["label_noise"], range(options["targets"]))
     runs = [{"noise": noise, "target": target, "m": m, "step": step} for noise, target in axes]
     factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     planted = [factors[run["target"]] for run in runs]

@@ -1,0 +1,141 @@
+"""Descents of full width on noisy labels beside the least-squares fits of neighbouring ranks, and where they are near them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_factors
+
+# Ranks of the fits that a descent is compared with, less that of X*.
+EXCESS = (0, 1, -1)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A noisy problem and its fits.
+
+    Attributes
+    ----------
+    problem : NoisyProblem
+    fits : dict of int to numpy.ndarray
+        The least-squares fits X̂, shape (d, d), by rank less r; empty without noise, where X̂ is X*.
+    """
+
+    problem: NoisyProblem
+    fits: dict
+
+    @property
+    def error(self):
+        """‖X̂_r − X*‖_F: the unit of distances."""
+        factor = self.problem.factor
+        return float(np.linalg.norm(self.fits[0] - factor @ factor.T))
+
+
+def drawn(options, context, number, label_noise, excess=EXCESS):
+    """Return the Gaussian ensemble of a number and its problems with their fits, one for each target.
+
+    All eigenvalues of X* are 1. Fits start from the spectrum of (1/m) Σ y_iA_i, told nothing but the rank.
+    """
+    d, rank = options["d"], options["rank"]
+    ensemble = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
+    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
+    factors = draw_factors(kind, d, rank, context, options["targets"])
+    problems = noisy_problems(ensemble, factors, label_noise, context.seed)
+    return ensemble, [Fitted(problem, _fits(problem, rank, excess) if label_noise else {}) for problem in problems]
+
+
+def _fits(problem, rank, excess):
+    matrices, labels, fits = problem.matrices, problem.labels, {}
+    for more in excess:
+        factor = fitted_factor(matrices, labels, spectral_factor(matrices, labels, rank + more))
+        fits[more] = factor @ factor.T
+    return fits
+
+
+class Beside(Observer):
+    """Distances to the fits, residual sums of squares and test errors along every run.
+
+    Memory: ``distances`` (K, B, F) over ‖X̂_r − X*‖_F, ``residuals`` and ``errors`` (K, B); K looks, F fits.
+
+    Parameters
+    ----------
+    fitted : list of Fitted
+        Of every run.
+    stride : int
+        Iterations between two looks.
+    """
+
+    reads_train_error = True
+
+    def __init__(self, fitted, stride):
+        self.fitted, self.stride = fitted, stride
+
+    def prepare(self, batch):
+        """Begin without values: runs that have diverged keep none."""
+        self.iterations = list(range(self.stride, int(batch.budgets.max()) + 1, self.stride))
+        shape = (len(self.iterations), len(batch.runs))
+        self.memory = {
+            "distances": np.full((*shape, len(self.fitted[0].fits)), np.nan),
+            "residuals": np.full(shape, np.nan),
+            "errors": np.full(shape, np.nan),
+        }
+
+    def moments(self, last):
+        """Return every ``stride`` iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in what every run is near to."""
+        k = self.iterations.index(look.iteration)
+        self.memory["errors"][k, look.active] = look.test_error
+        sizes = np.array([np.sum(self.fitted[run].problem.labels ** 2) for run in look.active])
+        self.memory["residuals"][k, look.active] = look.train_error**2 * sizes
+        for run, x in zip(look.active, look.estimate.numpy(), strict=True):
+            own = self.fitted[run]
+            distances = [np.linalg.norm(x - fit) / own.error for fit in own.fits.values()]
+            self.memory["distances"][k, run] = distances
+
+
+def descended(options, context, ensemble, fitted):
+    """Descend from every αI on every problem's labels.
+
+    Parameters
+    ----------
+    options : mapping
+        ``alpha`` (a list), ``step``, ``time`` and ``look``, η·t of the end and between two looks.
+    context : algoreg.engine.study.Context
+    ensemble : algoreg.ensembles.gaussian.Ensemble
+    fitted : list of Fitted
+
+    Returns
+    -------
+    runs : list of tuple
+        α and the target's number.
+    seen : Beside
+    statuses : list of str
+        How every run ended.
+    """
+    runs = [(alpha, target) for alpha in options["alpha"] for target in range(len(fitted))]
+    stride = max(round(options["look"] / options["step"]), 1)
+    last = stride * max(round(options["time"] / (stride * options["step"])), 1)
+    timed = {"m": ensemble.m, "step": options["step"], "iterations": last, "start": "identity"}
+    of_runs = [fitted[target] for _, target in runs]
+    factors = torch.stack([torch.from_numpy(one.problem.factor) for one in of_runs])
+    labels = torch.stack([torch.from_numpy(one.problem.labels) for one in of_runs])
+    seen = Beside(of_runs, stride)
+    batch = Batch(
+        ensemble=ensemble,
+        algorithm=factored.Algorithm,
+        runs=[{**timed, "alpha": alpha, "target": target} for alpha, target in runs],
+        targets=factors @ factors.mT,
+        labels=labels,
+        observers=[seen],
+        seed=context.seed,
+    )
+    return runs, seen, context.descend(batch).status

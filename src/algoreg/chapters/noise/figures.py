@@ -1,0 +1,187 @@
+"""The figures about noise: descent passing by the least-squares fit of rank r, and how a rank is tested."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen
+from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.figures import drawing
+
+UNIT = "in units of ‖X̂_r − X*‖_F"
+FITS = {
+    "closest": ("to X̂_r", TEST, "o"),
+    "closest_above": ("to X̂_{r+1}", TRAIN, "s"),
+    "closest_below": ("to X̂_{r−1}", THIRD, "^"),
+}
+KINDS = {"gaussian": "Gaussian measurements", "rank_one": "rank-one measurements"}
+COUNTS = {"over_freedom": ("m − dim", TEST), "over_naive": ("m − dk", TRAIN)}
+
+
+def _along_the_run(axes, noisy):
+    """Draw the distance to the rank-r fit from every α over η·t."""
+    for alpha, colour in zip(sorted(noisy["alpha"].unique(), reverse=True), COLOURS, strict=False):
+        course(axes, noisy[noisy["alpha"] == alpha], "time", "to_fit", colour, f"α = {number(alpha)}", linewidth=1.3)
+    axes.axhline(1, color="black", linewidth=0.7)
+    texts = {
+        "xlabel": "η·t",
+        "ylabel": f"distance to X̂_r {UNIT}",
+        "title": "descent passes by the rank-r fit, and leaves it",
+    }
+    describe(axes, "xy", **texts)
+    legend_below(axes, ncols=3)
+
+
+def _closest(axes, noisy, claim):
+    """Draw the smallest distance to each fit over α."""
+    last = noisy[noisy["time"] == noisy["time"].max()]
+    means = {
+        name: law(axes, last, "alpha", name, colour, label, marker, linestyle="none")
+        for name, (label, colour, marker) in FITS.items()
+    }
+    margin_slope(axes, means["closest"][::-1], claim)
+    describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title="the nearest point")
+    axes.invert_xaxis()
+
+
+def _leaving(axes, table, claim):
+    """Draw when every run left the fit over both predictions, and the slope that the margin allows."""
+    for against, marker, colour, label in (
+        ("predicted", "o", TEST, "against both rates, 1/ν_r + (1 − ν_{r+1}/ν_r)/λ"),
+        ("predicted_by_rate", "x", TRAIN, "against the noise's rate alone, 1/λ"),
+    ):
+        axes.plot(table[against], table["left"], marker, color=colour, markersize=3.5, alpha=0.7, label=label)
+    ends = np.array([0.0, float(np.nanmax(table["predicted"]))])
+    axes.plot(ends, ends, color="black", linewidth=0.9, label="slope 1")
+    label = f"margin: slope within {claim['margin']:g} of 1"
+    low, high = (1 - claim["margin"]) * ends, (1 + claim["margin"]) * ends
+    axes.fill_between(ends, low, high, color="0.85", label=label, zorder=0)
+    lost = int(table["left"].isna().sum())
+    title = "when it leaves, run by run" + (f" ({lost} had not)" if lost else "")
+    axes.set(xlabel="log(1/α) × the prediction's factor", ylabel="η·t at which X is half an error away", title=title)
+
+
+def _stopping(axes, table, claim):
+    """Draw the test error over the smallest so far, with noise and without, from the claim's α."""
+    alpha = claim["estimand"]["where"]["alpha"]
+    own = table[np.isclose(table["alpha"], alpha)]
+    for noise, colour in zip(sorted(own["label_noise"].unique()), (THIRD, TEST), strict=False):
+        label = f"label noise {noise:g} of the labels' rms" if noise else "no label noise"
+        part = own[own["label_noise"] == noise]
+        course(axes, part, "time", "error_over_smallest", colour, label, geometric=False, linewidth=1.3)
+    margin_level(axes, claim)
+    texts = {"xlabel": "η·t", "ylabel": "test error over the smallest so far"}
+    describe(axes, "x", **texts, title=f"without a stop the noise is fitted, α = {number(alpha)}")
+
+
+@drawing
+def noisy_descent(tables, claims):
+    """Draw descent's distance to the fits along its run and over α, when it leaves them, and what a late stop costs."""
+    table, plateau = tables["noisy_descent"], tables["noisy_plateau"]
+    noisy = table[table["label_noise"] == table["label_noise"].max()]
+    figure, (first, second, third, fourth) = panels(2, 2, width=5.0, height=3.6)
+    _along_the_run(first, noisy)
+    _closest(second, noisy, claims["noisy-descent-is-rank-r-fit"])
+    _leaving(third, plateau, claims["noisy-plateau-length"])
+    _stopping(fourth, table, claims["early-stopping-needed"])
+    figure.suptitle(
+        f"label noise {noisy['label_noise'].iloc[0]:g} of the labels' rms: {sizes(table, 'd', 'rank', 'm')}", fontsize=9
+    )
+    note = (
+        "X̂_k: least-squares fit of rank k. Lines and marks of the upper panels: geometric mean of runs, below: mean; bands and "
+        "bars: smallest to largest run. Descent has full width and is told no rank."
+    )
+    return finish(figure, note)
+
+
+def _distribution(axes, frame, claim):
+    """Draw the distribution of RSS/σ² at rank r beside χ² with either count of degrees of freedom."""
+    from scipy.special import chdtr
+
+    first = frame.iloc[0]
+    d, rank, m = int(first["d"]), int(first["rank"]), int(first["m"])
+    for kind, colour in zip(sorted(frame["measurements"].unique()), (TEST, THIRD), strict=False):
+        values = np.sort(frame.loc[frame["measurements"] == kind, "statistic"])
+        shares = np.arange(1, len(values) + 1) / len(values)
+        axes.step(values, shares, where="post", color=colour, linewidth=1.3, label=KINDS[kind])
+    points = np.linspace(frame["statistic"].min(), frame["statistic"].max(), 200)
+    for freedom, style, label in (
+        (m - degrees_of_freedom(d, rank), "-", "χ² of m − dim"),
+        (m - d * rank, "--", "χ² of m − dr"),
+    ):
+        axes.plot(points, chdtr(freedom, points), style, color="black", linewidth=0.9, label=f"{label} = {freedom}")
+    reach = claim["margin"] * degrees_of_freedom(d, rank)
+    middle = m - degrees_of_freedom(d, rank)
+    axes.axvspan(
+        middle - reach, middle + reach, color="0.88", zorder=0, label=f"margin for the mean: ± {claim['margin']:g}·dim"
+    )
+    axes.set(xlabel="RSS/σ² of the fit of rank r", ylabel="share of draws below", title="what the fit leaves is χ²")
+
+
+def _rejections(axes, frame, claim):
+    """Draw how often every rank is rejected, by both counts."""
+    for name, (label, colour), shift, marker in (
+        ("rejected", COUNTS["over_freedom"], -0.06, "o"),
+        ("rejected_naive", COUNTS["over_naive"], 0.06, "s"),
+    ):
+        share = frame.groupby("fitted_rank")[name].mean()
+        axes.plot(share.index + shift, share, marker, color=colour, markersize=5, label=f"{label} degrees of freedom")
+        for k, value in share[share < 1].items():
+            options = {
+                "textcoords": "offset points",
+                "xytext": (8 if shift > 0 else -8, 0),
+                "va": "center",
+                "fontsize": 7,
+            }
+            axes.annotate(
+                f"{value:.0%}", (k + shift, value), ha="left" if shift > 0 else "right", color=colour, **options
+            )
+    level = 1 - claim["margin"]
+    axes.axhline(
+        level,
+        color="black",
+        linestyle="--",
+        linewidth=0.9,
+        label=f"at r, margin: at most {level:.0%} if none below passes",
+    )
+    axes.axvline(frame["rank"].iloc[0], color="0.8", linewidth=6, zorder=0, label="the rank r of X*")
+    axes.set(xlabel="fitted rank k", ylabel="share of draws that reject it", title="ranks tested at 5 %")
+    axes.set_xticks(sorted(frame["fitted_rank"].unique()))
+    axes.margins(x=0.15)
+
+
+def _used(axes, table, claim):
+    """Draw the degrees of freedom that every run has used on its plateau."""
+    bins = np.linspace(table["degrees"].min(), table["degrees"].max(), 28)
+    for alpha, colour in zip(sorted(table["alpha"].unique()), (TEST, TRAIN), strict=False):
+        part = table.loc[table["alpha"] == alpha, "degrees"].dropna()
+        label = f"α = {number(alpha)}: mean {part.mean():.2f}"
+        axes.hist(part, bins, color=colour, alpha=0.55, label=label)
+        axes.axvline(part.mean(), color=colour, linewidth=1.2)
+    first = table.iloc[0]
+    dimension = degrees_of_freedom(int(first["d"]), int(first["rank"]))
+    naive = first["d"] * first["rank"] / dimension
+    axes.axvline(naive, color="black", linestyle="--", linewidth=0.9, label=f"dr/dim = {naive:.2f}, a factor's entries")
+    label = f"margin: mean within {claim['margin']:g} of 1"
+    axes.axvspan(1 - claim["margin"], 1 + claim["margin"], color="0.85", zorder=0, label=label)
+    axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title="descent, told no rank")
+
+
+@drawing
+def noise_ranks(tables, claims):
+    """Draw what fits of the true rank leave, which ranks are rejected, and what descent has used on its plateau."""
+    fits, degrees = tables["rank_fits"], tables["noisy_degrees"]
+    rank = int(fits["rank"].iloc[0])
+    figure, (first, second, third) = panels(3, width=4.4, height=3.7)
+    _distribution(first, chosen(fits, {"fitted_rank": rank, "start": "planted"}), claims["sxz-chi-square"])
+    _rejections(second, chosen(fits, {"start": "spectral", "measurements": "gaussian"}), claims["sxz-rank-test"])
+    _used(third, degrees, claims["noisy-descent-degrees-of-freedom"])
+    figure.suptitle(
+        f"left: {sizes(fits, 'd', 'rank', 'm')}; right: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian", fontsize=9
+    )
+    return finish(
+        figure, "dim = kd − k(k−1)/2; in the middle: Gaussian measurements, fits from the labels' own spectrum"
+    )

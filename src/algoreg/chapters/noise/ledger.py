@@ -1,0 +1,96 @@
+"""The ledger's evidence on noise: the nearest points, when descent leaves them, what fits of every rank leave over."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen
+from algoreg.judge.snapshots import frame_of
+from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    """Return the geometric mean."""
+    return float(np.exp(np.log(values).mean()))
+
+
+@passage("noisy_descent")
+def noise_headline(reference):
+    """Return how near descent comes to the rank-r fit from the smallest start, as a sentence."""
+    frame = frame_of(reference["tables"]["noisy_descent"])
+    own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
+    last = own[own["time"] == own["time"].max()]
+    return (
+        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes within {number(_mean(last['closest']))} of the "
+        f"rank-r fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
+        "times the smallest"
+    )
+
+
+@passage("noisy_descent")
+def nearest_points(reference):
+    """Return the smallest distances to the three fits by α, with the exponents' ends, as Markdown."""
+    frame = frame_of(reference["tables"]["noisy_descent"])
+    noisy = frame[frame["label_noise"] > 0]
+    last = noisy[noisy["time"] == noisy["time"].max()]
+    rows = [
+        [
+            f"{alpha:g}",
+            *(number(_mean(part[name])) for name in ("closest", "closest_above", "closest_below")),
+            number(part["error_over_smallest"].mean()),
+        ]
+        for alpha, part in sorted(last.groupby("alpha"), reverse=True)
+    ]
+    header = ["α", "nearest to X̂_r", "to X̂_{r+1}", "to X̂_{r−1}", f"error at η·t = {last['time'].iloc[0]:g} / smallest"]
+    return markdown(header, rows)
+
+
+@passage("noisy_plateau")
+def leaving_times(reference):
+    """Return when runs leave the rank-r fit by α, beside both predictions, as Markdown."""
+    frame = frame_of(reference["tables"]["noisy_plateau"])
+    rows = [
+        [
+            f"{alpha:g}",
+            number(part["left"].mean()),
+            number(part["predicted"].mean()),
+            number(part["predicted_by_rate"].mean()),
+            f"{np.corrcoef(part['left'], part['predicted'])[0, 1]:.2f}",
+        ]
+        for alpha, part in sorted(frame.groupby("alpha"), reverse=True)
+    ]
+    return markdown(
+        ["α", "leaves at η·t, mean", "both rates", "λ alone", "correlation with both rates over runs"], rows
+    )
+
+
+@passage("noisy_degrees")
+def plateau_degrees(reference):
+    """Return the degrees of freedom used on the plateau by α, as a sentence."""
+    frame = frame_of(reference["tables"]["noisy_degrees"])
+    first = frame.iloc[0]
+    dimension = degrees_of_freedom(int(first["d"]), int(first["rank"]))
+    said = [f"{part['degrees'].mean() * dimension:.1f} from α = {alpha:g}" for alpha, part in frame.groupby("alpha")]
+    naive = int(first["d"] * first["rank"])
+    return f"dim = {dimension}, a factor has {naive} entries; used on the plateau: {', '.join(said)}"
+
+
+@passage("rank_fits")
+def fits_of_every_rank(reference):
+    """Return what fits of every rank leave and how often both tests reject it, as Markdown."""
+    frame = frame_of(reference["tables"]["rank_fits"])
+    rows = []
+    for (kind, k), part in chosen(frame, {"start": "spectral"}).groupby(["measurements", "fitted_rank"]):
+        shares = (f"{part[name].mean():.1%}" for name in ("rejected", "rejected_naive"))
+        rows.append([kind, f"{k:g}", number(part["statistic"].mean()), f"{part['freedom'].iloc[0]:g}", *shares])
+    header = ["measurements", "rank k", "mean RSS/σ²", "m − dim", "rejected", "rejected with m − dk"]
+    return markdown(header, rows)
+
+
+@passage("rank_fits")
+def lost_fits(reference):
+    """Return how many fits of rank r from the labels' spectrum stop above the one from X*, as a sentence."""
+    frame = frame_of(reference["tables"]["rank_fits"])
+    own = frame[frame["fitted_rank"] == frame["rank"]]
+    wide = own.pivot_table(index=["measurements", "target", "ensemble"], columns="start", values="statistic")
+    lost = (wide["spectral"] > 1.001 * wide["planted"]).groupby("measurements").agg(["sum", "size"])
+    return "; ".join(f"{kind}: {int(row['sum'])} of {int(row['size'])}" for kind, row in lost.iterrows())

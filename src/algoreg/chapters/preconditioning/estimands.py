@@ -1,0 +1,47 @@
+"""What the claims about preconditioning measure beside growth with κ: how a run slows down, and ratios of thresholds."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.judge.estimands import estimand
+
+
+@estimand(
+    "iterations of {method} from an error of {middle:g} to {last:g} over those from {first:g} to {middle:g}, geometric mean"
+)
+def slowing(tables, published, rng, *, table, method, first, middle, last):
+    """Return how many times longer the second span of errors takes than the first, a geometric mean over runs.
+
+    1 for linear convergence over equal spans; where the error falls like 1/t, the second of two decades takes ten times as long.
+    Undefined where a run did not reach the last error.
+    """
+    names, times = cells(chosen(tables[table], {"method": method}), ["tolerance"], "passes")
+    own = dict(zip([tolerance for (tolerance,) in names], times, strict=True))
+    spans = np.stack([own[last] - own[middle], own[middle] - own[first]])
+    if not (np.isfinite(spans).all() and (spans > 0).all()):
+        return UNDEFINED
+    return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(spans), rng))
+
+
+def thresholds_of(frame, method, tolerance):
+    """Return the thresholds in m of a method's runs; see :func:`algoreg.analysis.thresholds.find_thresholds`."""
+    own = chosen(frame, {"method": method})
+    return find_thresholds(own[own["tolerance"] == own["tolerance"].min()], "rank", tolerance)
+
+
+@estimand(
+    "m* of {method} over m* of {beside}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
+)
+def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolerance):
+    """Return the geometric mean over runs of one method's m* over another's, on the same targets and ensembles.
+
+    A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
+    """
+    own, other = (thresholds_of(tables[table], name, tolerance) for name in (method, beside))
+    if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
+        return UNDEFINED
+    logs = own.logs - other.logs
+    return exp_of(crossed_interval(lambda t, e: logs[:, t][:, :, e].mean(), *logs.shape[1:], rng))

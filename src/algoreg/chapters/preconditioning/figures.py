@@ -1,0 +1,161 @@
+"""The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small start."""
+
+import numpy as np
+
+from algoreg.analysis.censoring import INSIDE
+from algoreg.chapters.preconditioning.estimands import thresholds_of
+from algoreg.chapters.preconditioning.words import NAMES
+from algoreg.tell.charts.course import bars, summary
+from algoreg.tell.charts.law import law, margin_slope
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.figures import drawing
+
+MARKERS = "osD^vPX*"
+# Methods of the trade-off, and to which method of their width each is compared.
+DAMPINGS = ("descent", "damped_10", "damped_3", "damped_1")
+BESIDE = {"damped_10": "descent", "damped_3": "descent", "damped_1": "descent", "residual": "descent"}
+BESIDE |= {"undamped_r": "descent_r"}
+RANKS_WIDTH = ("descent_r", "undamped_r")
+
+
+def _looks(table):
+    """Return colour and marker of every method of a table."""
+    names = [name for name in NAMES if name in set(table["method"])]
+    return {name: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, name in enumerate(names)}
+
+
+def _ends(values):
+    return {"mean": [np.exp(np.log(values).mean())], "low": [values.min()], "high": [values.max()]}
+
+
+def _shares(axes, table, tolerance, looks):
+    """Draw the share of runs that recover over m."""
+    scale = table["d"].iloc[0] * table["rank"].iloc[0]
+    own = table[table["tolerance"] == table["tolerance"].min()]
+    for name, (colour, marker) in looks.items():
+        part = own[own["method"] == name]
+        share = (part["test_error"] < tolerance).groupby(part["m"]).mean()
+        style = {"marker": marker, "markersize": 4, "linewidth": 1.2}
+        axes.plot(share.index / scale, share, color=colour, label=NAMES[name], **style)
+    describe(axes, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {tolerance:g}")
+
+
+def _exchange(axes, table, tolerance, looks):
+    """Draw the iterations of every method at the largest m over the measurements that it takes."""
+    scale = table["d"].iloc[0] * table["rank"].iloc[0]
+    most = table[np.isclose(table["tolerance"], tolerance) & (table["m"] == table["m"].max())]
+    middles = {}
+    for name, (colour, marker) in looks.items():
+        ratios = np.exp(thresholds_of(table, name, tolerance).logs) / scale
+        passes = most.loc[most["method"] == name, "passes"].dropna()
+        if passes.empty:
+            continue
+        across, up = _ends(ratios), _ends(passes)
+        middles[name] = (across["mean"][0], up["mean"][0])
+        axes.plot([across["low"][0], across["high"][0]], up["mean"] * 2, color=colour, linewidth=1)
+        bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
+        # Those of the rank's width lie left of the others: their names go below.
+        apart = {"xytext": (-4, -10), "ha": "right"} if name in RANKS_WIDTH else {"xytext": (5, 5)}
+        said = NAMES[name].replace(", spectral start", "").replace(", width d", "")
+        axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **apart)
+    axes.margins(x=0.18)
+    line = np.array([middles[name] for name in DAMPINGS if name in middles])
+    axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
+    xlabel = f"m*/(dr), m* where the error falls through {tolerance:g}"
+    ylabel = f"iterations to {tolerance:g} at m = {number(most['m'].iloc[0] / scale)}dr"
+    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title="what it buys: iterations")
+
+
+def _ratios(axes, table, tolerance, looks, claims):
+    """Draw m* of every preconditioned method over that of plain descent of the same width and start."""
+    shown = [name for name in BESIDE if name in looks]
+    for place, name in enumerate(shown):
+        own, other = (thresholds_of(table, each, tolerance) for each in (name, BESIDE[name]))
+        ratio = np.exp(own.logs - other.logs)
+        axes.plot([ratio.min(), ratio.max()], [place, place], color=looks[name][0], linewidth=1.2)
+        axes.plot(np.exp(np.log(ratio).mean()), place, looks[name][1], color=looks[name][0], markersize=6)
+        off = int((own.sides != INSIDE).sum() + (other.sides != INSIDE).sum())
+        if off:
+            axes.annotate(f"{off} off the grid", (ratio.max(), place), (4, 0), textcoords="offset points", fontsize=6.5)
+    claim = claims["preconditioning-costs-samples"]
+    axes.axvline(1, color="black", linewidth=0.8, label="no difference")
+    axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=margin_text(claim))
+    axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown], fontsize=7.5)
+    axes.invert_yaxis()
+    describe(axes, "x", xlabel="m* over that of plain descent of the same width")
+
+
+@drawing
+def preconditioning_costs(tables, claims):
+    """Draw shares of recovered runs over m, the exchange of iterations for measurements, and the ratios of m*."""
+    table = tables["conditioning_samples"]
+    tolerance, looks = claims["preconditioning-costs-samples"]["estimand"]["tolerance"], _looks(table)
+    figure, (left, middle, right) = panels(3, width=4.6, height=4.2)
+    _shares(left, table, tolerance, looks)
+    _exchange(middle, table, tolerance, looks)
+    _ratios(right, table, tolerance, looks, claims)
+    left.set_title("how many measurements each method takes")
+    right.set_title("the price of the preconditioner")
+    figure.suptitle(
+        f"What buys κ pays in measurements: κ = {number(table['kappa'].iloc[0])}, {sizes(table, 'd', 'rank')}",
+        fontsize=10,
+    )
+    return finish(figure, "middle, right: colours and marks as at the left; geometric mean and range of runs", 1)
+
+
+@drawing
+def conditioning(tables, claims):
+    """Draw the iterations to an error over κ."""
+    table, tolerance = tables["conditioning"], claims["xu23-kappa"]["estimand"]["tolerance"]
+    figure, (axes,) = panels(width=5.6, height=4.4)
+    means = {}
+    for name, (colour, marker) in _looks(table).items():
+        own = table[(table["method"] == name) & np.isclose(table["tolerance"], tolerance)]
+        if own["passes"].notna().any():
+            means[name] = law(axes, own, "kappa", "passes", colour, NAMES[name], marker)
+    for claim, line in (("xu23-kappa", ":"), ("tong-kappa-free", "-.")):
+        (method,) = claims[claim]["estimand"]["methods"]
+        if method in means:
+            margin_slope(axes, means[method], claims[claim], "exponent", line=line)
+    title = sizes(table, "d", "rank", "m_over_dr")
+    describe(axes, "xy", table["kappa"].unique(), xlabel="κ of X*", ylabel=f"iterations to {tolerance:g}", title=title)
+    return finish(figure, SPREAD)
+
+
+@drawing
+def conditioning_rates(tables, claims):
+    """Draw when the error falls through each tolerance, and the claim's margin on the second decade."""
+    table, claim = tables["conditioning_rates"], claims["precgd-linear"]
+    figure, (axes,) = panels(width=5.6)
+    for name, (colour, marker) in _looks(table).items():
+        own = summary(table[table["method"] == name], "tolerance", "passes").sort_index(ascending=False)
+        axes.plot(own["mean"], own.index, marker=marker, color=colour, label=NAMES[name])
+        axes.fill_betweenx(own.index, own["low"], own["high"], color=colour, alpha=0.2, linewidth=0)
+        if name == claim["estimand"]["method"] and len(own) > 2:
+            start, middle = own["mean"].iloc[:2]
+            last = middle + claim["margin"] * (middle - start)
+            times = f"second decade {number(claim['margin'])} times the first"
+            axes.plot([middle, last], own.index[1:3], "k:", linewidth=1, label=f"margin: {times}")
+    describe(
+        axes, "xy", xlabel="iterations", ylabel="relative error", title=sizes(table, "d", "rank", "kappa", "m_over_dr")
+    )
+    return finish(figure, "line: geometric mean of runs; band: smallest to largest run (targets × ensembles)")
+
+
+@drawing
+def conditioning_starts(tables, claims):
+    """Draw the smallest error along the run over the scale of the start."""
+    table = tables["conditioning_starts"]
+    figure, (axes,) = panels(width=6.0, height=4.4)
+    for name, (colour, marker) in _looks(table).items():
+        means = law(axes, table[table["method"] == name], "alpha", "smallest_error", colour, NAMES[name], marker)
+        if name == claims["xu23-does-not-hurt"]["estimand"]["where"]["method"]:
+            margin_slope(axes, means, claims["xu23-does-not-hurt"])
+    stop = f"runs stop below {number(table['tolerance'].min())}"
+    ylabel = "smallest relative error along the run"
+    describe(
+        axes, "xy", xlabel="scale α of the start", ylabel=ylabel, title=sizes(table, "d", "rank", "kappa", "m_over_dr")
+    )
+    return finish(figure, f"{SPREAD}; {stop}", 2)

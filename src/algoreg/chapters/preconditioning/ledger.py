@@ -1,0 +1,66 @@
+"""The ledger's evidence on preconditioning: iterations by κ and method, and the measurements that each takes."""
+
+import numpy as np
+
+from algoreg.chapters.preconditioning.estimands import thresholds_of
+from algoreg.chapters.preconditioning.methods import METHODS
+from algoreg.chapters.preconditioning.words import NAMES, told
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+TOLERANCE = 0.01
+
+
+def _named(frame):
+    """Yield the methods of a table with their rows, in the order of :data:`NAMES`."""
+    for name in NAMES:
+        own = frame[frame["method"] == name]
+        if len(own):
+            yield name, own
+
+
+def _mean(passes):
+    """Return a geometric mean of iterations, or how many runs got there."""
+    if passes.notna().all():
+        return f"{np.exp(np.log(passes).mean()):.0f}"
+    return f"not by T ({passes.notna().sum()}/{len(passes)})"
+
+
+@passage("conditioning")
+def conditioning_iterations(reference):
+    """Return the iterations of every method to the smallest tolerance at every κ, as Markdown."""
+    frame = frame_of(reference["tables"]["conditioning"])
+    frame = frame[np.isclose(frame["tolerance"], frame["tolerance"].min())]
+    kappas = sorted(frame["kappa"].unique())
+    rows = [
+        [NAMES[name], told(METHODS[name]), *(_mean(own.loc[own["kappa"] == kappa, "passes"]) for kappa in kappas)]
+        for name, own in _named(frame)
+    ]
+    return markdown(["method", "told", *(f"κ = {kappa:g}" for kappa in kappas)], rows)
+
+
+@passage("conditioning_samples")
+def conditioning_thresholds(reference):
+    """Return m*/dr of every method with its range, and its iterations at the largest m, as Markdown."""
+    frame = frame_of(reference["tables"]["conditioning_samples"])
+    rows, scale = [], frame["d"].iloc[0] * frame["rank"].iloc[0]
+    for name, own in _named(frame):
+        found = thresholds_of(frame, name, TOLERANCE)
+        ratios = np.exp(found.logs) / scale
+        most = own[np.isclose(own["tolerance"], TOLERANCE) & (own["m"] == own["m"].max())]
+        ends = f"{number(ratios.min())} to {number(ratios.max())}"
+        mean = number(float(np.exp(np.log(ratios).mean())))
+        rows.append([NAMES[name], told(METHODS[name]), mean, ends, _mean(most["passes"])])
+    return markdown(["method", "told", "m*/dr", "range of runs", "iterations at the largest m"], rows)
+
+
+@passage("conditioning_starts")
+def conditioning_floors(reference):
+    """Return the smallest error of every method by α, a geometric mean over runs, as Markdown."""
+    frame = frame_of(reference["tables"]["conditioning_starts"])
+    alphas = sorted(frame["alpha"].unique(), reverse=True)
+    rows = []
+    for name, own in _named(frame):
+        means = np.exp(np.log(own["smallest_error"]).groupby(own["alpha"]).mean())
+        rows.append([NAMES[name], *(f"{means[alpha]:.1e}" for alpha in alphas)])
+    return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)

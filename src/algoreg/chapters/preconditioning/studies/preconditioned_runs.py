@@ -1,0 +1,167 @@
+"""Plain and preconditioned descent side by side: iterations to an error, the smallest error, the last one."""
+
+import math
+from collections import defaultdict
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.chapters.preconditioning.methods import METHODS
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_factor, spectrum_target
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=2)
+    # Of X*, not of its factor.
+    kappas: list[float] = reals(ge=1)
+    alphas: list[float] = reals([1.0e-6], gt=0)
+    m_over_dr: list[float] = reals([5.0], gt=0)
+    methods: list[str] = choices(said="a list of methods")
+    tolerances: list[float] = reals(gt=0, lt=1)
+    # η·t; times κ for plain descent.
+    time: float = real(gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if 2 * max(self.m_over_dr) * self.rank >= self.d + 1:
+            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+
+
+KEYS = {
+    "method": "a method of `algoreg.chapters.preconditioning.methods`",
+    "kappa": None,
+    "alpha": "initialisation scale α of a small start; a spectral start has none",
+    "m": None,
+    "tolerance": "relative error to which iterations are counted",
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "step": None,
+    "budget": "T, the iterations after which the run is stopped",
+    "passes": (
+        "the iterations to the tolerance",
+        "iterations until the relative error is first below the tolerance, interpolated; each is a pass (empty: not by T)",
+    ),
+    "smallest_error": ("the smallest error along the run", "smallest ‖X − X*‖_F / ‖X*‖_F at a look"),
+    "test_error": "‖X − X*‖_F / ‖X*‖_F when the run stopped, at T or below the last tolerance",
+}
+# Every iteration is looked at up to here, then every hundredth of the way.
+EVERY = 100
+
+
+def measure(options, context):
+    """Return one row per method, κ, α, m, tolerance, target and ensemble.
+
+    X* has r eigenvalues from 1 to 1/κ in equal ratios. All methods see the same targets and measurements; Gaussian starts
+    are the first columns of one matrix. A row is ``converged`` if the error came below the tolerance.
+    """
+    if not METHODS.keys() >= set(options["methods"]):
+        raise ValueError(f"methods = {', '.join(options['methods'])}: allowed are {', '.join(METHODS)}")
+    needed = math.log(1 / min(options["alphas"])) - math.log(max(options["tolerances"]))
+    if options["time"] < needed:
+        raise ValueError(f"time = {options['time']:g}: allowed is at least log(1/α) + log(1/tolerance) = {needed:.1f}")
+    groups = defaultdict(list)
+    for name in options["methods"]:
+        groups[METHODS[name].algorithm].append(name)
+    for number, names in product(context.ensembles, groups.values()):
+        yield from context.part(f"ensemble {number}, {' '.join(names)}", _rows, options, context, number, names)
+
+
+class FirstBelow(Observer):
+    """When errors first fall below tolerances, log-linear between looks; the smallest and the last error.
+
+    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look.
+
+    Parameters
+    ----------
+    tolerances : list of float
+        K of them, falling. A run below the last one leaves.
+    """
+
+    def __init__(self, tolerances):
+        self.tolerances = np.array(tolerances)
+
+    def prepare(self, batch):
+        """Begin without times."""
+        count = len(batch.runs)
+        self.memory = {"times": np.full((count, len(self.tolerances)), np.nan), "smallest": np.full(count, np.inf)}
+        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
+
+    def moments(self, last):
+        """Return all of the first iterations, then those a hundredth of the way apart."""
+        moment, found = 0, {last}
+        while moment < last:
+            found.add(moment)
+            moment += max(1, moment // EVERY)
+        return found
+
+    def look(self, look):
+        """Take in the errors."""
+        runs, errors = look.active, look.test_error
+        before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.log(self.tolerances / errors[:, None]) / np.log(before / errors)[:, None]
+        # The first look has nothing before it.
+        shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
+        crossed = look.iteration - (look.iteration - since)[:, None] * shares
+        self.memory["times"][runs] = np.where(np.isnan(times) & (errors[:, None] < self.tolerances), crossed, times)
+        self.memory["smallest"][runs] = np.fmin(self.memory["smallest"][runs], errors)
+        self.memory["last"][runs], self.memory["at"][runs] = errors, look.iteration
+        return errors < self.tolerances[-1]
+
+
+def _runs(options, names):
+    """Return the runs of methods without their targets; one that starts spectrally knows no α, and runs once."""
+    runs = []
+    for name, kappa, ratio, target in product(
+        names, options["kappas"], options["m_over_dr"], range(options["targets"])
+    ):
+        method = METHODS[name]
+        for alpha in options["alphas"] if method.start == "gaussian" else [1.0]:
+            own = method.settings(options["d"], options["rank"], kappa, alpha)
+            m = round(ratio * options["d"] * options["rank"])
+            iterations = method.iterations(options["time"], kappa)
+            runs.append({"method": name, "kappa": kappa, "m": m, "target": target, "iterations": iterations, **own})
+    return runs
+
+
+def _rows(options, context, number, names):
+    """Return the rows of methods of one algorithm on one ensemble."""
+    d, rank, runs = options["d"], options["rank"], _runs(options, names)
+    most = max(run["m"] for run in runs)
+    ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
+    kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappas"]}
+    factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
+    goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    seen = FirstBelow(sorted(options["tolerances"], reverse=True))
+    batch = Batch(ensemble, METHODS[names[0]].algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed)
+    status = context.descend(batch).status
+    kept = zip(runs, status, *(seen.memory[key].tolist() for key in ("times", "smallest", "last")), strict=True)
+    return [row | {"d": d, "ensemble": number} for each in kept for row in _row(rank, seen.tolerances, *each)]
+
+
+def _row(rank, tolerances, run, status, times, smallest, last):
+    """Yield the rows of a run, one for each tolerance."""
+    names = {key: run[key] for key in ("method", "kappa", "alpha", "m", "target", "step")}
+    ends = {"smallest_error": smallest, "test_error": math.nan if status == "diverged" else last}
+    for tolerance, time in zip(tolerances.tolist(), times, strict=True):
+        ended = "converged" if not math.isnan(time) else "diverged" if status == "diverged" else "budget"
+        yield {**names, "rank": rank, "budget": run["iterations"], "tolerance": tolerance} | {
+            "passes": time,
+            **ends,
+            "status": ended,
+        }

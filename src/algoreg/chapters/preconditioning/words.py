@@ -1,0 +1,28 @@
+"""What a reader calls the methods, in the order in which they are drawn."""
+
+NAMES = {
+    "descent": "plain, width d",
+    "damped_10": "λ = 10σ_r, width d",
+    "damped_3": "λ = 3σ_r, width d",
+    "damped_1": "λ = σ_r, width d",
+    "residual": "λ = residual, width d",
+    "descent_2r": "plain, width 2r",
+    "damped_1_2r": "λ = σ_r, width 2r",
+    "damped_0.01_2r": "λ = 0.01σ_r, width 2r",
+    "residual_2r": "λ = residual, width 2r",
+    "descent_2r_spectral": "plain, width 2r, spectral start",
+    "residual_2r_spectral": "λ = residual, width 2r, spectral start",
+    "descent_r_small": "plain, width r",
+    "descent_r": "plain, width r, spectral start",
+    "undamped_r": "λ = 0, width r, spectral start",
+}
+# What a method is told of X* beside the labels.
+TOLD = {"r": "r", "2r": "2r", "d": "nothing"}
+
+
+def told(method):
+    """Return what a :class:`algoreg.chapters.preconditioning.methods.Method` is told of X*, in words."""
+    width = TOLD[method.width]
+    if method.damping != "constant":
+        return width
+    return "σ_r" if width == "nothing" else f"{width}, σ_r"

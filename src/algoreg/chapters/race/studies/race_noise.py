@@ -1,0 +1,156 @@
+"""Methods on noisy labels: the smallest error of a run, its error at the end, and where held-out labels say to stop."""
+
+import math
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.chapters.race.methods import METHODS
+from algoreg.chapters.race.runs import all_tuned, batch_of, chosen_methods, groups, known_measurements, looks, run_of
+from algoreg.engine.observers import Observer
+from algoreg.numerics.problems import spoil
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=2)
+    kappa: list[float] = reals(ge=1)
+    budget: list[int] = wholes()
+    # Of what is known, and of what no run knows.
+    m_over_dr: float = real(4, gt=0)
+    held_out_over_dr: float = real(1, gt=0)
+    label_noise: float = real(0.1, gt=0)
+    method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
+    targets: int = whole(ge=2)
+    tuning_targets: int = whole(2)
+    tuning_ensembles: int = whole(2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if len(self.budget) != len(self.kappa):
+            yield between("budget", "kappa", allowed="a budget for each κ")
+        if 2 * self.m_over_dr * self.rank >= self.d + 1:
+            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+
+
+KEYS = {
+    "method": "a method of `algoreg.chapters.race.methods`",
+    "told": "what of X* the method is told, as in `race`",
+    "kappa": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "held_out": "measurements that no run knows",
+    "label_noise": "standard deviation of the labels' noise over their root mean square",
+    "step": ("η", "step size η in M-form, chosen as in `race`, on labels without noise"),
+    "momentum": ("μ", "momentum μ, chosen with the step or set (empty where the method has none)"),
+    "budget": "T, the iterations after which the run is stopped",
+    "best_error": "smallest ‖X − X*‖_F / ‖X*‖_F at a look",
+    "stop_error": "‖X − X*‖_F / ‖X*‖_F at the look with the smallest hold-out error",
+    "end_error": "‖X − X*‖_F / ‖X*‖_F at T (empty where the run diverged)",
+    "stop_over_best": (
+        "the error at the stop by hold-out over the run's smallest",
+        "`stop_error` over `best_error`",
+    ),
+    "end_over_best": ("the error at T over the run's smallest", "`end_error` over `best_error`"),
+}
+
+
+def measure(options, context):
+    """Return one row per method, κ, target and ensemble: the test errors of a run on noisy labels.
+
+    X* and steps as in the study ``race``; the first ``m_over_dr``·dr measurements are known, ``held_out_over_dr``·dr more are held
+    out. All labels have noise. The stop by hold-out is the look whose estimate has the smallest error on the labels that no run knows.
+    """
+    names = chosen_methods(options)
+    best = all_tuned(options, context, names)
+    for number, group in product(context.ensembles, groups(names)):
+        label = f"ensemble {number}, {' '.join(group)}"
+        yield from context.part(label, _rows, options, context, number, group, best)
+
+
+class Stops(Observer):
+    """The test errors of every run at its best look, at the look of least hold-out error and at its last.
+
+    Memory, each (B,): ``best``, ``stop``, ``last``, and ``seen``, the least hold-out error.
+
+    Parameters
+    ----------
+    held_out : int
+        How many of the last measurements no run knows.
+    """
+
+    def __init__(self, held_out):
+        self.held_out = held_out
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {name: np.full(count, np.inf) for name in ("best", "seen")}
+        self.memory |= {name: np.full(count, np.nan) for name in ("stop", "last")}
+
+    def moments(self, last):
+        """Return where the race looks, too."""
+        return looks(last)
+
+    def look(self, look):
+        """Take in the errors."""
+        errors, active = look.test_error, look.active
+        labels = look.algorithm.labels[:, -self.held_out :]
+        rest = look.algorithm.ensemble.measure(look.estimate)[:, -self.held_out :] - labels
+        unseen = torch.linalg.vector_norm(rest, dim=1).cpu().double().numpy()
+        better = unseen < self.memory["seen"][active]
+        self.memory["seen"][active[better]] = unseen[better]
+        self.memory["stop"][active[better]] = errors[better]
+        self.memory["best"][active] = np.fmin(self.memory["best"][active], errors)
+        self.memory["last"][active] = np.where(look.diverged, np.nan, errors)
+
+
+def _rows(options, context, number, names, best):
+    """Return the rows of methods of one algorithm on one ensemble."""
+    runs = [
+        run_of(options, name, kappa, target, best[name, kappa])
+        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
+    ]
+    held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
+    seen = Stops(held_out)
+    batch = batch_of(options, context, number, runs, [seen], held_out)
+    # A target's noise is the same for all methods, and another at each κ.
+    noise = [
+        spoil(row[None], options, context.seed, number, [run["target"]])[0]
+        for row, run in zip(batch.labels.cpu().double().numpy(), runs, strict=True)
+    ]
+    batch.labels = torch.from_numpy(np.stack(noise)).to(batch.labels)
+    descent = context.descend(batch)
+    kept = zip(runs, descent.status, *(seen.memory[key].tolist() for key in ("best", "stop", "last")), strict=True)
+    return [_row(options, held_out, *each) | {"ensemble": number} for each in kept]
+
+
+def _row(options, held_out, run, status, best, stop, last):
+    """Return the row of a run."""
+    names = {key: run[key] for key in ("method", "kappa", "target", "rank", "step")}
+    return names | {
+        "told": METHODS[run["method"]].told,
+        "d": options["d"],
+        "m": known_measurements(options),
+        "held_out": held_out,
+        "label_noise": options["label_noise"],
+        "momentum": run.get("momentum", math.nan),
+        "budget": run["iterations"],
+        "best_error": best,
+        "stop_error": stop,
+        "end_error": last,
+        "stop_over_best": stop / best,
+        "end_over_best": last / best,
+        "status": status,
+    }

@@ -1,0 +1,157 @@
+"""Measurements of one's own, from a file, in a random order that the ensemble's number names.
+
+So different numbers hold out different measurements, and a run that knows m of them knows m at random. The labels are the
+file's: nothing is planted. Measurements that read rectangular matrices A (d1 × d2) are held as [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which
+reads the block LRᵀ of UUᵀ for U = [L; R]. A table's row x is held as x̃x̃ᵀ, x̃ = (1, x) with standardised columns. A Pauli
+string is held as :mod:`algoreg.ensembles.pauli_hermitian` holds it, d = 2ⁿ⁺¹.
+
+Matrices and labels are scaled: the mean of ‖A_i‖_F² is d², the labels' root mean square is 1. So a target has norm about 1.
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from algoreg.ensembles import gaussian, pauli
+from algoreg.ensembles.pauli_hermitian import real_string
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import packed_length, svec
+from algoreg.store import measurement_files
+
+# What the settings' checks read: a problem on it has ``data``, and nothing is planted.
+READS_DATA = True
+BLOCK_ROWS = 1024
+
+
+class Ensemble(gaussian.Ensemble):
+    """Packed measurements of a file, and their labels.
+
+    Attributes
+    ----------
+    given : torch.Tensor, shape (m,)
+        The file's labels, scaled.
+    """
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
+    acts_on = "symmetric"
+
+    def __init__(self, rows, d, given, digest=None, number=0):
+        super().__init__(rows, d, digest, number)
+        self.given = given
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, data=None):
+        """Read the measurements in order number ``ensemble`` and keep the first m.
+
+        Parameters
+        ----------
+        data : mapping
+            ``path``, and perhaps ``format``, ``target`` and ``shape``; see :class:`algoreg.spec.experiments.Data`.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read, its matrices are of another size than d, or it has fewer measurements than m.
+        """
+        if data is None:
+            raise ValueError("an ensemble of a file needs data")
+        found = measurement_files.read(data["path"], data.get("target"), data.get("format"))
+        own, size = size_of(found, data.get("shape")), len(found.y)
+        if d != own:
+            raise ValueError(f"{data['path']}: d = {d}: the matrices that are measured have d = {own}")
+        if m > size:
+            raise ValueError(f"{data['path']}: m = {m}: the file has {size} measurements")
+        chosen = stream("ensemble", kind="file", d=d, seed=seed, ensemble=ensemble).permutation(size)[:m]
+        rows, labels = packed(found, data.get("shape"), chosen), np.asarray(found.y[chosen], np.float64)
+        refuse_bad_numbers(rows, labels, data["path"])
+        # Of the file's own numbers: sums of them end in the processor's last bits.
+        digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]))
+        digest.update(np.ascontiguousarray(found.y[chosen]))
+        rows *= d / np.sqrt(np.square(rows).sum(axis=1).mean())
+        labels = labels / np.sqrt(np.square(labels).mean())
+        place = {"device": device, "dtype": dtype}
+        return cls(
+            torch.from_numpy(rows).to(**place), d, torch.from_numpy(labels).to(**place), digest.hexdigest(), ensemble
+        )
+
+
+def refuse_bad_numbers(rows, labels, path):
+    """Raise a ValueError for numbers that are not finite, and for labels or matrices that are all 0."""
+    if not (np.isfinite(rows).all() and np.isfinite(labels).all()):
+        raise ValueError(f"{path}: it has numbers that are not finite")
+    if not rows.any() or not labels.any():
+        raise ValueError(f"{path}: all matrices, or all labels, are 0")
+
+
+def lifted(found, shape):
+    """Return whether the measurements read a rectangular matrix, and its shape (d1, d2)."""
+    if found.kind == "matrices":
+        return found.X.shape[1] != found.X.shape[2], found.X.shape[1:]
+    seen = tuple(int(most) + 1 for most in found.X.max(axis=0))
+    return True, tuple(shape or seen)
+
+
+def size_of(found, shape=None):
+    """Return d of the symmetric matrices that a file's measurements read.
+
+    Parameters
+    ----------
+    found : algoreg.store.measurement_files.Measured
+    shape : (int, int), optional
+        Of a matrix of which entries are known.
+    """
+    if found.kind == "table":
+        return found.X.shape[1] + 1
+    if found.kind == "pauli":
+        return 2 ** (len(found.X[0]) + 1)
+    rectangular, (rows, columns) = lifted(found, shape)
+    return rows + columns if rectangular else rows
+
+
+def packed(found, shape, chosen):
+    """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
+    d = size_of(found, shape)
+    rows = np.empty((len(chosen), packed_length(d)))
+    make = {"matrices": _of_matrices, "entries": _of_entries, "table": _of_rows, "pauli": _of_strings}[found.kind]
+    whole = standardised(found.X) if found.kind == "table" else found.X
+    for start in range(0, len(chosen), BLOCK_ROWS):
+        part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(found, shape) if make in LIFT else ()))
+        rows[start : start + BLOCK_ROWS] = svec(torch.from_numpy(part)).numpy()
+    return rows
+
+
+def _of_matrices(matrices, d, rectangular, shape):
+    matrices = np.asarray(matrices, np.float64)
+    if not rectangular:
+        return (matrices + matrices.transpose(0, 2, 1)) / 2
+    block = np.zeros((len(matrices), d, d))
+    block[:, : shape[0], shape[0] :] = matrices / 2
+    return block + block.transpose(0, 2, 1)
+
+
+def _of_entries(places, d, rectangular, shape):
+    block, number = np.zeros((len(places), *shape)), np.arange(len(places))
+    block[number, places[:, 0].astype(int), places[:, 1].astype(int)] = 1
+    return _of_matrices(block, d, rectangular, shape)
+
+
+LIFT = (_of_matrices, _of_entries)
+
+
+def standardised(table):
+    """Return (1, x) of every row, columns of x at mean 0 and variance 1, shape (m, p + 1)."""
+    table = np.asarray(table, np.float64)
+    size = table.std(axis=0)
+    return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > 0, size, 1)])
+
+
+def _of_rows(rows, d):
+    return rows[:, :, None] * rows[:, None, :]
+
+
+def _of_strings(strings, d):
+    x, z = np.array([pauli.from_letters(text) for text in strings]).T
+    x, z, signs = real_string(x, z, d.bit_length() - 2)
+    pairs = torch.from_numpy(np.stack([x, z], axis=1))
+    return pauli.Ensemble(pairs, d, signs=torch.from_numpy(signs)).adjoint(torch.eye(len(pairs)).double()).numpy()

@@ -1,0 +1,174 @@
+"""A quantum state from expectations of Pauli strings."""
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+
+from algoreg.ensembles import pauli, pauli_hermitian
+from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.fitting import recover
+
+MOST_QUBITS = 9
+
+
+class StateRegressor(MatrixEstimator):
+    """Recover a density matrix ρ from expectations tr Pρ, by factored descent of full width: no rank is chosen.
+
+    X has a string of I, X, Y and Z per measurement, and y its expectation. That of the identity, 1, is added where it is not
+    among them. Where the shots are known, the fit stops where its residual is as small as their noise.
+
+    Parameters
+    ----------
+    all
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+
+    Attributes
+    ----------
+    matrix_ : numpy.ndarray, shape (2ⁿ, 2ⁿ), complex
+        ρ, of trace 1.
+    trace_ : float
+        Of the estimate before it was divided by it: far from 1, the fit is none.
+    noise_ : float or None
+        The standard deviation that the shots have on average.
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`; there is no ``rank_test_``.
+    """
+
+    def __init__(
+        self,
+        method="auto",
+        method_options=None,
+        alpha="auto",
+        stop="auto",
+        noise=None,
+        hold_out=0.1,
+        folds=5,
+        max_iter=3000,
+        tol=1e-6,
+        step=None,
+        dtype="float64",
+        device="cpu",
+        random_state=0,
+        verbose=False,
+    ):
+        self.method = method
+        self.method_options = method_options
+        self.alpha = alpha
+        self.stop = stop
+        self.noise = noise
+        self.hold_out = hold_out
+        self.folds = folds
+        self.max_iter = max_iter
+        self.tol = tol
+        self.step = step
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, shots=None):
+        """Recover ρ.
+
+        Parameters
+        ----------
+        X : array of str, shape (m,)
+        y : array, shape (m,)
+            Expectations, from −1 to 1.
+        shots : array, shape (m,), or int, optional
+            How often each string was measured.
+
+        Returns
+        -------
+        StateRegressor
+
+        Raises
+        ------
+        ValueError
+            If a letter is unknown, lengths disagree, a string stands twice, an expectation is not in [−1, 1], shots are not above
+            0, or a parameter is not allowed.
+        """
+        strings = _strings(X)
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+        check_consistent_length(strings, y)
+        if np.abs(y).max() > 1:
+            raise ValueError(f"y: an expectation is from -1 to 1, not {y[np.abs(y).argmax()]:.6g}")
+        self.noise_ = self.noise if self.noise is not None else _noise_of(y, shots)
+        count, identity = len(strings), "I" * len(strings[0])
+        if identity not in strings:
+            strings, y = [*strings, identity], np.append(y, 1.0)
+        elif y[strings.index(identity)] != 1:
+            raise ValueError(f"y: {identity} has expectation 1, not {y[strings.index(identity)]:.6g}")
+        self.n_features_in_ = 1
+        device, dtype, seed = self._prepare()
+        ensemble, size = measured(strings, device, dtype)
+        unit = unit_labels(y)
+        noise = None if self.noise_ is None else self.noise_ / unit
+        fitted = recover(ensemble, y / unit, self._plan("psd", seed, noise))
+        found = pauli_hermitian.as_complex(torch.from_numpy(fitted.matrix)).numpy() * size * unit
+        self.trace_ = float(np.trace(found).real)
+        if not self.trace_ > 0:
+            raise ValueError("nothing was found: the estimate's trace is 0; more max_iter, or a larger alpha")
+        self._keep(fitted, "psd", found / self.trace_, size * unit / self.trace_)
+        # Every eigenvalue of a Hermitian matrix stands twice in its real one.
+        self.path_["eigenvalues"] = self.path_["eigenvalues"][:, ::2]
+        self.path_["effective_rank"] = self.path_["effective_rank"] / 2
+        self.held_out_ = self.held_out_[self.held_out_ < count]
+        self.rank_test_ = None
+        self._warn("hermitian", len(y))
+        return self
+
+    def predict(self, X):
+        """Return tr Pρ of strings, shape (m,)."""
+        check_is_fitted(self)
+        strings = _strings(X, alone=False)
+        if 2 ** len(strings[0]) != len(self.matrix_):
+            raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
+        ensemble, size = measured(strings, "cpu", torch.float64)
+        return (ensemble.measure(pauli_hermitian.as_real(torch.from_numpy(self.matrix_))[None])[0] * size).numpy()
+
+
+def measured(strings, device, dtype):
+    """Return the ensemble of Pauli strings, on real matrices R(ρ) of twice the size, and by what ⟨A, R(ρ)⟩ is tr Pρ.
+
+    Parameters
+    ----------
+    strings : sequence of str
+    device, dtype
+        Of the ensemble.
+    """
+    qubits = len(strings[0])
+    x, z = np.array([pauli.from_letters(text) for text in strings]).T
+    x, z, signs = pauli_hermitian.real_string(x, z, qubits)
+    d, count = 2 ** (qubits + 1), 4**qubits
+    pairs = torch.from_numpy(np.stack([x, z], axis=1))
+    ensemble = pauli.Ensemble(pairs, d, count, torch.from_numpy(signs), device, dtype)
+    return ensemble, 1 / (2 * (count / d) ** 0.5)
+
+
+def _strings(X, alone=True):
+    """Return strings of one length, checked."""
+    given = np.asarray(X)
+    given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+    if given.ndim != 1 or given.dtype.kind not in "UO" or not len(given):
+        raise ValueError(f"X: a string of I, X, Y, Z per measurement is needed, not an array of shape {given.shape}")
+    strings = [str(text) for text in given]
+    for text in strings:
+        pauli.from_letters(text)
+        if len(text) != len(strings[0]):
+            raise ValueError(f"X: {strings[0]} and {text} are of different lengths")
+    if len(strings[0]) > MOST_QUBITS:
+        raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
+    if alone and len(set(strings)) < len(strings):
+        twice = next(text for text in strings if strings.count(text) > 1)
+        raise ValueError(f"X: {twice} stands {strings.count(twice)} times")
+    return strings
+
+
+def _noise_of(y, shots):
+    """Return the root mean square of the shot noise of expectations; None without shots, or where there is none."""
+    if shots is None:
+        return None
+    shots = np.broadcast_to(np.asarray(shots, np.float64), y.shape)
+    if not (np.isfinite(shots).all() and (shots > 0).all()):
+        raise ValueError(f"shots: allowed are numbers above 0, not {shots.min():.6g}")
+    return float(np.sqrt(np.mean((1 - y**2) / shots))) or None

@@ -1,0 +1,155 @@
+"""Own measurements in the workflow: a file as an ensemble, and a chapter of one's own as its home."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, setting_problems, snakemake, tier_settings, tiny_repository
+
+from algoreg.ensembles.file import Ensemble
+from algoreg.numerics import problems
+from algoreg.numerics.svec import smat
+
+D, M, SEED = 4, 12, 5
+
+
+def dense_of(ensemble):
+    return smat(ensemble.rows.double(), ensemble.d).numpy()
+
+
+def written(folder, kind):
+    """Write a file of a kind; return its data block, d, and the plain matrix of every measurement with its label."""
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(M)
+    path, more, columns = folder / f"{kind}.npz", {}, {}
+    if kind in ("symmetric", "rectangular"):
+        shape = (D, D) if kind == "symmetric" else (2, 3)
+        matrices = columns["A"] = rng.standard_normal((M, *shape))
+    elif kind == "table":
+        x = columns["X"] = 3 + 2 * rng.standard_normal((M, D - 1))
+        x = np.column_stack([np.ones(M), (x - x.mean(axis=0)) / x.std(axis=0)])
+        matrices = np.einsum("mi,mj->mij", x, x)
+    elif kind == "entries":
+        place = rng.permutation(20)[:M]
+        columns |= {"rows": place // 5, "columns": place % 5}
+        matrices, more = np.zeros((M, 4, 5)), {"shape": [4, 5]}
+        matrices[np.arange(M), place // 5, place % 5] = 1
+    else:
+        one = {"I": np.eye(2), "X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
+        strings = [a + b for a in "IXYZ" for b in "IXYZ"][:M]
+        pd.DataFrame({"pauli": strings, "expectation": y}).to_csv(path.with_suffix(".csv"), index=False)
+        p = np.array([np.kron(one[a], one[b]) for a, b in strings])
+        matrices = np.block([[p.real, -p.imag], [p.imag, p.real]])
+        return {"path": str(path.with_suffix(".csv"))}, 8, matrices, y
+    np.savez(path, **columns, **({"values": y} if kind == "entries" else {"y": y}))
+    if kind in ("rectangular", "entries"):
+        rows, width = matrices.shape[1:]
+        lifted = np.zeros((M, rows + width, rows + width))
+        lifted[:, :rows, rows:] = matrices / 2
+        matrices = lifted + lifted.transpose(0, 2, 1)
+    return {"path": str(path), **more}, matrices.shape[1], (matrices + matrices.transpose(0, 2, 1)) / 2, y
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "rectangular", "table", "entries", "pauli"])
+def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
+    data, d, matrices, y = written(tmp_path, kind)
+    drawn = Ensemble.draw(d, M, SEED, 1, data=data)
+    # The order is found from the labels, which all differ; both are scaled.
+    label = y / np.sqrt(np.mean(y**2))
+    order = [int(np.argmin(np.abs(label - one))) for one in drawn.given.tolist()]
+    assert sorted(order) == list(range(M))
+    size = d / np.sqrt(np.square(matrices).sum(axis=(1, 2)).mean())
+    np.testing.assert_allclose(dense_of(drawn), size * matrices[order], atol=1e-12)
+    np.testing.assert_allclose(drawn.given, label[order])
+
+
+def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):
+    data, d, _, _ = written(tmp_path, "symmetric")
+    one, again, other = (Ensemble.draw(d, M, SEED, number, data=data) for number in (0, 0, 1))
+    assert one.digest == again.digest != other.digest
+    few = Ensemble.draw(d, 5, SEED, 0, data=data)
+    ratio = few.given / one.given[:5]
+    torch.testing.assert_close(ratio, ratio[0].expand(5))
+
+
+def block_of(data, d, **changes):
+    problem = {"ensemble": "file", "data": data, "d": d, "rank": 1, "m": M, "target": {"kind": "unknown"}}
+    return {**problem, "targets": 1, "ensembles": 2, "own_targets": True, "hold_out": 0.25, **changes}
+
+
+def test_labels_of_a_problem_are_the_files(tmp_path):
+    data, d, _, y = written(tmp_path, "symmetric")
+    arrays = problems.draw_problem(block_of(data, d), SEED, 0)
+    assert not arrays["factors"].any()
+    np.testing.assert_allclose(np.sort(arrays["labels"][0]), np.sort(y / np.sqrt(np.mean(y**2))))
+    ensemble = problems.regenerate_ensemble(block_of(data, d), arrays, "cpu", torch.float64, "p.npz")
+    np.testing.assert_allclose(ensemble.given, arrays["labels"][0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": None}, "data and an ensemble that reads them go together"),
+        ({"data": {"path": "nowhere.npz"}}, "no such file"),
+        ({"own_targets": False}, "allowed is true with data"),
+        ({"target": {"kind": "columns"}}, "allowed is data with target"),
+        ({"ensemble": "gaussian"}, "data and an ensemble that reads them go together"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named_before_any_job(tmp_path, changes, said):
+    data, d, _, _ = written(tmp_path, "symmetric")
+    content = tier_settings("smoke")
+    block = {key: value for key, value in {**block_of(data, d), **changes}.items() if value is not None}
+    if "data" not in block:
+        block["target"] = {"kind": "columns"}
+    content["problems"]["mine"] = block
+    assert any(said in line for line in setting_problems(content)), setting_problems(content)
+
+
+def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
+    data, d, _, _ = written(tmp_path, "symmetric")
+    content = tier_settings("smoke")
+    content["problems"]["mine"] = block_of(data, d)
+    run = {"step": 0.01, "iterations": 10}
+    descent = {"problem": "mine", "algorithm": "frank_wolfe", "runs": [run], "record": {"errors": {"every": 10}}}
+    content["descents"]["mine"] = descent
+    assert any("must be told trace" in line for line in setting_problems(content))
+
+
+@pytest.mark.parametrize(("d", "m", "said"), [(D + 1, M, "have d = 4"), (D, M + 1, "the file has 12 measurements")])
+def test_sizes_that_are_not_the_files_are_named(tmp_path, d, m, said):
+    data, *_ = written(tmp_path, "symmetric")
+    with pytest.raises(ValueError, match=said):
+        Ensemble.draw(d, m, SEED, 0, data=data)
+
+
+@pytest.mark.workflow
+def test_own_measurements_are_a_chapter_that_is_judged(tmp_path):
+    folder = tiny_repository(tmp_path / "repository", tier="quick")
+    data, *_ = written(folder, "symmetric")
+    rng = np.random.default_rng(1)
+    u, matrices = rng.standard_normal((D, 1)), rng.standard_normal((60, D, D))
+    np.savez(data["path"], A=matrices, y=np.einsum("mij,ij->m", matrices, u @ u.T))
+    made = [sys.executable, str(folder / "tools" / "own_data.py"), "symmetric.npz", "own"]
+    for _ in range(2):
+        done = subprocess.run(made, cwd=folder, capture_output=True, text=True)
+        assert done.stdout == "symmetric\n", done.stderr
+    # Nothing but its own claims: what the rest of the tier has takes longer.
+    more = ("chapter_symmetric", "--config", "chapter_path=own", "chapters=[symmetric]")
+    done = snakemake(folder, *more, tier="quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert '"verdict": "supported"' in (folder / "results/quick/claims/symmetric-predicts.json").read_text()
+    table = pd.read_csv(folder / "results/quick/tables/symmetric.csv")
+    assert table["test_error"].isna().all()
+    assert table["hold_out_error"].notna().all()
+
+
+def test_a_file_that_is_none_makes_no_chapter(tmp_path):
+    made = [sys.executable, str(ROOT / "tools" / "own_data.py"), "nothing.npz", str(tmp_path / "own")]
+    done = subprocess.run(made, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such file" in done.stderr
+    assert not (tmp_path / "own").exists()

@@ -1,0 +1,48 @@
+"""An algorithm made from the template: it runs at once, the contract suite takes it up, and names that cannot be are refused."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from conftest import ROOT
+
+
+def new_algorithm(*arguments):
+    """Ask for an algorithm; return what was said and the exit status."""
+    command = [sys.executable, ROOT / "tools" / "new_algorithm.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_names_that_cannot_be_are_refused(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_mine.py").touch()
+    for name in ("", "Mine", "2nd", "../x", "my-own", "class", "x" * 41, "a\nb"):
+        said, status = new_algorithm(name, tmp_path)
+        assert (said, status) == (f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter\n", 2)
+    for name in ("factored", "base"):
+        said, status = new_algorithm(name, tmp_path)
+        assert status == 2
+        assert f"NAME = {name}: there is one of this name; taken are accelerated, " in said
+    said, status = new_algorithm("mine", tmp_path)
+    assert status == 2
+    assert "test_mine.py exists; choose another name, or delete it" in said
+    assert [path.name for path in tmp_path.rglob("*.py")] == ["test_mine.py"]
+
+
+def test_it_runs_at_once_and_the_contract_takes_it_up(tmp_path):
+    for folder in ("src", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "references.bib"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    said, status = new_algorithm("mine", tmp_path)
+    assert status == 0, said
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+    command = [sys.executable, "-m", "pytest", "tests/test_mine.py", "tests/test_engine.py", "-k", "mine"]
+    command += ["-vv", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "test_mine.py::test_it_is_the_plain_loop PASSED" in done.stdout
+    assert "test_every_algorithm_runs_on_every_ensemble_that_fits[mine-gaussian] PASSED" in done.stdout

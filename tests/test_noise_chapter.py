@@ -1,0 +1,207 @@
+"""Descent on noisy labels against plain loops, least-squares fits against a plain optimiser, and what the claims about noise measure."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+import torch
+from conftest import measured, option_problems
+from scipy.optimize import minimize
+from scipy.stats import chi2
+
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.noise import estimands
+from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
+from algoreg.chapters.noise.studies.noisy_plateau import rates
+from algoreg.ensembles import gaussian, rank_one
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.tell.figures import draw
+
+pytestmark = pytest.mark.replicates(200)
+
+SEED, D, RANK, M, NOISE = 5, 6, 2, 40, 0.05
+COURSE = {
+    "d": D, "rank": RANK, "m": M, "label_noise": [0.0, NOISE], "alpha": [0.1, 1e-3], "step": 0.25, "time": 60.0,
+    "points": 10, "targets": 2,
+}  # fmt: skip
+PLATEAU = {**COURSE, "label_noise": NOISE, "alpha": [1e-2, 1e-4, 1e-6], "time": 300.0}
+del PLATEAU["points"]
+FITS = {"measurements": ["gaussian", "rank_one"], "d": D, "rank": RANK, "m": M, "label_noise": NOISE, "targets": 2}
+
+
+def drawn(target=1, kind=gaussian):
+    """Return the dense measurements, noisy labels, noise and X* of a target, drawn by the names of its streams."""
+    ensemble = kind.Ensemble.draw(D, M, SEED, 0)
+    if kind is gaussian:
+        matrices = plain.unpack(ensemble.rows.numpy(), D)
+    else:
+        matrices = np.einsum("mi,mj->mij", ensemble.vectors.numpy(), ensemble.vectors.numpy())
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * RANK}, D, RANK, SEED, target)
+    x = factor @ factor.T
+    clean = plain.measure(matrices, x)
+    names = {"d": D, "rank": RANK, "seed": SEED, "ensemble": 0, "target": target}
+    noise = NOISE * np.sqrt(np.mean(clean**2)) * stream("label-noise", **names).standard_normal(M)
+    return matrices, clean + noise, noise, x
+
+
+def least_squares(matrices, labels, rank, start):
+    """Return X of the least-squares fit of a rank by a quasi-Newton method."""
+
+    def loss(point):
+        u = point.reshape(D, rank)
+        residual = plain.measure(matrices, u @ u.T) - labels
+        return residual @ residual, (4 * np.tensordot(residual, matrices, 1) @ u).ravel()
+
+    found = minimize(loss, start.ravel(), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": 2000}).x
+    u = found.reshape(D, rank)
+    return u @ u.T
+
+
+@pytest.mark.parametrize("kind", [gaussian, rank_one])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_fit_is_what_a_plain_optimiser_finds(kind, rank):
+    matrices, labels, noise, x = drawn(kind=kind)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * RANK}, D, RANK, SEED, 1)
+    (*_, problem) = noisy_problems(
+        kind.Ensemble.draw(D, M, SEED, 0), torch.from_numpy(np.stack([factor] * 2)), NOISE, SEED
+    )
+    for ours, expected in ((problem.matrices, matrices), (problem.labels, labels), (problem.noise, noise)):
+        np.testing.assert_allclose(ours, expected, atol=1e-12)
+    start = spectral_factor(matrices, labels, rank)
+    u = fitted_factor(matrices, labels, start)
+    np.testing.assert_allclose(u @ u.T, least_squares(matrices, labels, rank, start), atol=1e-4)
+    assert residual_sum(problem, x) == pytest.approx(np.sum(noise**2))
+
+
+def test_a_course_is_that_of_a_plain_loop():
+    table = measured("noisy_descent", COURSE, seed=SEED)
+    matrices, labels, noise, x = drawn()
+    fits = {
+        name: least_squares(matrices, labels, rank, spectral_factor(matrices, labels, rank))
+        for name, rank in (("to_fit", 2), ("to_fit_above", 3), ("to_fit_below", 1))
+    }
+    unit = np.linalg.norm(fits["to_fit"] - x)
+    own = table[(table["label_noise"] == NOISE) & (table["alpha"] == 1e-3) & (table["target"] == 1)].set_index("time")
+    step, errors = COURSE["step"], []
+    iterates = plain.factored_iterates(1e-3 * np.eye(D), plain.sensing(matrices, labels), step)
+    for iteration, u in zip(range(241), iterates, strict=False):
+        if iteration == 0 or iteration % 4:
+            continue
+        estimate = u @ u.T
+        errors.append(np.linalg.norm(estimate - x) / np.linalg.norm(x))
+        if iteration * step not in own.index:
+            continue
+        row = own.loc[iteration * step]
+        assert row["test_error"] == pytest.approx(errors[-1], rel=1e-8)
+        assert row["error_over_smallest"] == pytest.approx(errors[-1] / min(errors), rel=1e-8)
+        for name, fit in fits.items():
+            assert row[name] == pytest.approx(np.linalg.norm(estimate - fit) / unit, rel=1e-3, abs=1e-4)
+        used = (noise @ noise - np.sum((plain.measure(matrices, estimate) - labels) ** 2)) / (noise @ noise)
+        sigma = NOISE * np.sqrt(np.mean((labels - noise) ** 2))
+        assert row["degrees"] * 11 * sigma**2 / (noise @ noise) == pytest.approx(used, abs=1e-6)
+    assert (np.diff(own["closest"]) <= 0).all()
+    assert own["closest"].iloc[-1] <= own["to_fit"].min()
+
+
+def test_without_noise_there_is_nothing_to_be_near_to():
+    table = measured("noisy_descent", COURSE, seed=SEED)
+    clean = table[table["label_noise"] == 0]
+    assert clean[["to_fit", "closest", "degrees"]].isna().all().all()
+    assert clean["test_error"].notna().all()
+
+
+def test_a_plateau_is_left_later_from_a_smaller_start():
+    table = measured("noisy_plateau", PLATEAU, seed=SEED, ensembles=(0, 1))
+    wide = table.pivot_table(index="alpha", columns=["target", "ensemble"], values="left", dropna=False)
+    assert (wide.loc[1e-6] > wide.loc[1e-4]).sum() >= wide.loc[1e-4].notna().sum() - 1
+    # rd − r(r−1)/2 = 11, and never rank times d.
+    assert table.loc[table["alpha"] == 1e-6, "degrees"].mean() == pytest.approx(1, abs=0.5)
+    matrices, labels, noise, _ = drawn()
+    fit = least_squares(matrices, labels, RANK, spectral_factor(matrices, labels, RANK))
+    (problem,) = noisy_problems(
+        gaussian.Ensemble.draw(D, M, SEED, 0),
+        torch.from_numpy(draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * 2}, D, RANK, SEED, 0))[None], NOISE, SEED,
+    )  # fmt: skip
+    slowest, following, rate = rates(type(problem)(matrices, labels, noise, problem.sigma, problem.factor), fit, RANK)
+    pulls = np.sort(np.linalg.eigvalsh(-plain.gradient(matrices, np.zeros((D, D)), labels)))
+    np.testing.assert_allclose([slowest, following], pulls[[-2, -3]])
+    # M·X̂ = 0: what is left of −M lies on the kernel.
+    assert rate == pytest.approx(np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1], rel=1e-5)
+
+
+def test_the_statistic_of_every_rank_and_its_tests():
+    table = measured("rank_fits", FITS, seed=SEED)
+    matrices, labels, noise, _ = drawn()
+    sigma = NOISE * np.sqrt(np.mean((labels - noise) ** 2))
+    own = table[(table["measurements"] == "gaussian") & (table["target"] == 1)]
+    assert list(own["fitted_rank"]) == [1, 2, 2, 3]
+    for rank, dimension in ((1, 6), (2, 11), (3, 15)):
+        x = least_squares(matrices, labels, rank, spectral_factor(matrices, labels, rank))
+        statistic = np.sum((plain.measure(matrices, x) - labels) ** 2) / sigma**2
+        row = own[(own["fitted_rank"] == rank) & (own["start"] == "spectral")].iloc[0]
+        assert row["statistic"] == pytest.approx(statistic, rel=1e-5)
+        assert row["freedom"] == M - dimension
+        assert row["over_freedom"] == pytest.approx((statistic - M + dimension) / dimension, abs=1e-4)
+        assert row["over_naive"] == pytest.approx((statistic - M + 6 * rank) / dimension, abs=1e-4)
+        assert row["rejected"] == (statistic > chi2.ppf(0.95, M - dimension))
+        assert row["rejected_naive"] == (statistic > chi2.ppf(0.95, M - 6 * rank))
+
+
+def ranks_table(rejections):
+    """Return a table of rejections by (target, ensemble): of ranks 1 to 3 where r is 2."""
+    rows = [
+        {"rank": 2, "fitted_rank": k, "target": t, "ensemble": e, "rejected": value}
+        for (t, e), values in rejections.items()
+        for k, value in enumerate(values, 1)
+    ]
+    return {"rank_fits": pd.DataFrame(rows)}
+
+
+def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
+    right, below_passes, rejected = (1, 0, 0), (0, 0, 0), (1, 1, 1)
+    tables = ranks_table({(0, 0): right, (0, 1): below_passes, (1, 0): right, (1, 1): rejected})
+    found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
+    assert found.value == 0.5
+
+
+def test_means_and_slopes_against_what_is_expected():
+    rows = [
+        {"alpha": alpha, "target": t, "ensemble": e, "y": 5 * t + 1.1 * (e + 1) * k, "x": (e + 1) * k}
+        for k, alpha in enumerate((1e-2, 1e-4, 1e-6))
+        for t in range(2)
+        for e in range(3)
+    ]
+    tables, rng = {"a": pd.DataFrame(rows)}, np.random.default_rng(0)
+    assert estimands.slope_off(tables, {}, rng, table="a", value="y", against="x").value == pytest.approx(0.1)
+    named = {"table": "a", "value": "x", "by": ["alpha"], "expected": 1}
+    assert estimands.distance_of_mean(tables, {}, rng, **named).value == pytest.approx(3)
+    assert estimands.distance_of_mean(tables, {}, rng, where={"alpha": 1e-4}, **named).value == pytest.approx(1)
+    lost = {"a": tables["a"].assign(y=np.nan)}
+    assert estimands.slope_off(lost, {}, rng, table="a", value="y", against="x") == UNDEFINED
+
+
+def test_too_few_measurements_for_a_test_are_refused():
+    (line,) = option_problems("rank_fits", m=20)
+    assert "m of at least d(r + 1) + 5" in line
+    (line,) = option_problems("noisy_descent", m=10)
+    assert "m of at least d(r + 1)" in line
+    (line,) = option_problems("noisy_plateau", rank=6)
+    assert "rank below d" in line
+
+
+def test_the_figures_show_what_the_tables_have():
+    tables = {
+        "noisy_descent": measured("noisy_descent", {**COURSE, "alpha": [1e-2, 1e-4]}, seed=SEED, ensembles=(0, 1)),
+        "noisy_plateau": measured("noisy_plateau", PLATEAU, seed=SEED, ensembles=(0, 1)),
+        "rank_fits": measured("rank_fits", FITS, seed=SEED, ensembles=(0, 1)),
+    }
+    tables["noisy_degrees"] = tables["noisy_plateau"][tables["noisy_plateau"]["alpha"] > 1e-6]
+    along, _, leaving, _ = draw("noisy_descent", tables).axes
+    noisy = tables["noisy_descent"].query("label_noise > 0 and alpha == 0.01")
+    expected = np.exp(np.log(noisy["to_fit"]).groupby(noisy["time"]).mean())
+    np.testing.assert_allclose(along.lines[0].get_ydata(), expected)
+    np.testing.assert_array_equal(leaving.lines[0].get_xdata(), tables["noisy_plateau"]["predicted"])
+    _, ranks, _ = draw("noise_ranks", tables).axes
+    own = tables["rank_fits"].query("start == 'spectral' and measurements == 'gaussian'")
+    np.testing.assert_allclose(ranks.lines[0].get_ydata(), own.groupby("fitted_rank")["rejected"].mean())

@@ -1,0 +1,151 @@
+"""Plain and preconditioned descent against plain loops, what is refused, and what the chapter's claims measure."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.algorithms.factored import start_matrix
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.preconditioning import estimands
+from algoreg.chapters.preconditioning.methods import METHODS, STEP
+from algoreg.chapters.preconditioning.words import NAMES
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor
+
+pytestmark = pytest.mark.replicates(200)
+
+D, RANK, KAPPA, M, SEED, TARGET, ALPHA = 12, 2, 4, 72, 5, 1, 1e-4
+OPTIONS = {
+    "d": D,
+    "rank": RANK,
+    "kappas": [KAPPA],
+    "alphas": [ALPHA],
+    "m_over_dr": [3],
+    "time": 20,
+    "targets": 2,
+    "tolerances": [0.1, 0.01],
+}
+# The damping of a method as a function of the root mean square residual.
+DAMPINGS = {
+    "damped_0.01_2r": lambda residual: 0.01 / KAPPA,
+    "damped_1": lambda residual: 1 / KAPPA,
+    "residual_2r": lambda residual: residual,
+    "undamped_r": lambda residual: 0.0,
+}
+
+
+def plain_errors(method, count, alpha=ALPHA):
+    """Return the errors of a method by a loop on full matrices, one for each iteration."""
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    kind = {"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}
+    factor = draw_factor(kind, D, RANK, SEED, TARGET)
+    goal = factor @ factor.T
+    labels = plain.measure(matrices, goal)
+    width = {"r": RANK, "2r": 2 * RANK, "d": D}[METHODS[method].width]
+    if METHODS[method].start == "spectral":
+        u = plain.spectral_start(matrices, labels, width)
+    else:
+        u = alpha * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :width]
+    step = {"damped_1": STEP * (1 + 1 / KAPPA), "damped_0.01_2r": STEP * (1 + 0.01 / KAPPA)}.get(method, STEP)
+    errors = []
+    for _ in range(count + 1):
+        errors.append(plain.relative_error(u @ u.T, goal))
+        u = plain.preconditioned(u, matrices, labels, step, DAMPINGS[method], 1)
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("method", list(DAMPINGS))
+def test_a_run_is_that_of_a_plain_loop(method):
+    table = measured("preconditioned_runs", {**OPTIONS, "methods": [method]}, seed=SEED)
+    own = table[table["target"] == TARGET].set_index("tolerance")
+    errors = plain_errors(method, int(own["budget"].iloc[0]))
+    for tolerance, row in own.iterrows():
+        below = np.flatnonzero(errors < tolerance)
+        assert row["status"] == ("converged" if len(below) else "budget")
+        if len(below):
+            t = below[0]
+            share = np.log(tolerance / errors[t]) / np.log(errors[t - 1] / errors[t])
+            # Looks beyond the hundredth iteration are further apart.
+            np.testing.assert_allclose(row["passes"], t - share, rtol=1e-6 if t < 100 else 1e-2)
+        else:
+            assert np.isnan(row["passes"])
+            np.testing.assert_allclose(row["test_error"], errors[-1], rtol=1e-5)
+    last = np.flatnonzero(errors < 0.01)
+    seen = errors[: last[0] + 1] if len(last) else errors
+    np.testing.assert_allclose(own["smallest_error"].iloc[0], seen.min(), rtol=1e-3)
+
+
+def test_too_little_damping_forgets_the_start_in_a_plain_loop():
+    # What refutes xu23-does-not-hurt, without any of the package's steps.
+    floors = [plain_errors("damped_0.01_2r", 300, alpha).min() for alpha in (1e-3, 1e-5, 1e-7)]
+    assert max(floors) / min(floors) < 3
+
+
+def test_plain_descent_has_time_for_the_smallest_eigenvalue():
+    slow, quick = (METHODS[name].iterations(30, 10) for name in ("descent", "undamped_r"))
+    assert slow == 10 * quick
+    assert METHODS["damped_10"].iterations(30, 1e9) == pytest.approx(11 * quick, rel=0.01)
+
+
+def test_bad_options_are_named():
+    (line,) = option_problems("conditioning", m_over_dr=[4])
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("conditioning", rank=13, m_over_dr=[0.4])
+    assert "rank at most d" in line
+    with pytest.raises(ValueError, match="nobody"):
+        measured("preconditioned_runs", {**OPTIONS, "methods": ["nobody"]}, seed=SEED)
+    with pytest.raises(ValueError, match=r"time = 5: allowed is at least log\(1/α\) \+ log\(1/tolerance\)"):
+        measured("preconditioned_runs", {**OPTIONS, "methods": ["descent"], "time": 5}, seed=SEED)
+
+
+def test_every_method_has_a_name():
+    assert set(NAMES) == set(METHODS)
+
+
+def table_of(laws, tolerances, value):
+    """Return a table with ``value(method, tolerance)`` times a little spread over two targets and three ensembles."""
+    rows = []
+    for method in laws:
+        for tolerance in tolerances:
+            for target in range(2):
+                for ensemble in range(3):
+                    names = {"method": method, "tolerance": tolerance, "target": target, "ensemble": ensemble}
+                    spread = 1 + 0.01 * target + 0.02 * ensemble
+                    rows.append({**names, "passes": value(method, tolerance) * spread})
+    return pd.DataFrame(rows)
+
+
+def test_a_linear_rate_does_not_slow_down_and_one_over_t_slows_tenfold():
+    frame = table_of(
+        ("linear", "slow"), (0.1, 0.01, 0.001), lambda name, t: 7 - 20 * np.log(t) if name == "linear" else 3 / t
+    )
+    fixed = {"table": "rates", "first": 0.1, "middle": 0.01, "last": 0.001}
+    linear, slow = (
+        estimands.slowing({"rates": frame}, {}, np.random.default_rng(0), method=name, **fixed)
+        for name in ("linear", "slow")
+    )
+    assert linear.value == pytest.approx(1)
+    assert slow.value == pytest.approx(10)
+    lost = frame.assign(passes=frame["passes"].where(frame["tolerance"] > 0.001))
+    assert estimands.slowing({"rates": lost}, {}, None, method="slow", **fixed) == UNDEFINED
+
+
+def test_thresholds_of_methods_are_compared_run_by_run():
+    rows = []
+    for method, centre in (("a", 40), ("b", 20)):
+        for target in range(2):
+            for ensemble in range(3):
+                for m in (10, 20, 40, 80, 160):
+                    names = {"method": method, "rank": 2, "m": m, "target": target, "ensemble": ensemble}
+                    error = 0.01 * (m / (centre * (1 + 0.1 * target))) ** -2.0
+                    rows += [{**names, "tolerance": 0.01, "test_error": error, "status": "budget"}]
+    tables = {"samples": pd.DataFrame(rows)}
+    found = estimands.ratio_of_thresholds(
+        tables, {}, np.random.default_rng(0), table="samples", method="a", beside="b", tolerance=0.01
+    )
+    assert found.value == pytest.approx(2, rel=0.05)
+    never = {"samples": tables["samples"].assign(test_error=1.0)}
+    settings = {"table": "samples", "method": "a", "beside": "b", "tolerance": 0.01}
+    assert estimands.ratio_of_thresholds(never, {}, None, **settings) == UNDEFINED

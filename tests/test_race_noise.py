@@ -1,0 +1,86 @@
+"""The race on noisy labels against a plain loop: the smallest error, the error at the end, the stop by held-out labels."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.chapters.race.runs import looks
+from algoreg.chapters.race.words import NAMES
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor, spoil
+from algoreg.tell import figures
+
+pytestmark = pytest.mark.replicates(200)
+
+D, RANK, KNOWN, HELD_OUT, SEED = 16, 2, 96, 48, 5
+OPTIONS = {
+    "d": D,
+    "rank": RANK,
+    "m_over_dr": 3,
+    "held_out_over_dr": 1.5,
+    "kappa": [2],
+    "budget": [600],
+    "label_noise": 0.2,
+    "method": ["descent_1e-8"],
+    "targets": 2,
+}
+
+
+def plain_errors(step, count, target, ensemble):
+    """Return the test and the hold-out errors of a plain run on noisy labels, one for each look."""
+    packed = np.concatenate(list(gaussian.packed_rows(D, KNOWN + HELD_OUT, SEED, ensemble)))
+    matrices = plain.unpack(packed, D)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 0.5]}, D, RANK, SEED, target)
+    x = factor @ factor.T
+    problem = {"d": D, "rank": RANK, "label_noise": 0.2}
+    (labels,) = spoil(plain.measure(matrices, x)[None], problem, SEED, ensemble, [target])
+    slope = plain.sensing(matrices[:KNOWN], labels[:KNOWN])
+    iterates = plain.factored_iterates(1e-8 * np.eye(D), slope, step)
+    seen = looks(count)
+    found = [u @ u.T for t, u in zip(range(count + 1), iterates, strict=False) if t in seen]
+    unseen = [np.linalg.norm(plain.measure(matrices[KNOWN:], one) - labels[KNOWN:]) for one in found]
+    return np.array([plain.relative_error(one, x) for one in found]), np.array(unseen)
+
+
+def test_a_row_is_what_a_plain_loop_finds():
+    table = measured("race_noise", OPTIONS, seed=SEED, ensembles=(1,))
+    assert len(table) == 2
+    for row in table.itertuples():
+        errors, unseen = plain_errors(row.step, row.budget, row.target, 1)
+        np.testing.assert_allclose(row.best_error, errors.min(), rtol=1e-9)
+        np.testing.assert_allclose(row.stop_error, errors[unseen.argmin()], rtol=1e-9)
+        np.testing.assert_allclose(row.end_error, errors[-1], rtol=1e-9)
+        np.testing.assert_allclose(row.stop_over_best, row.stop_error / row.best_error)
+        np.testing.assert_allclose(row.end_over_best, row.end_error / row.best_error)
+        assert (row.m, row.held_out) == (KNOWN, HELD_OUT)
+    # Here the three are different things.
+    assert (table["stop_over_best"] > 1.001).any()
+    assert (table["end_over_best"] > 1.1 * table["stop_over_best"]).all()
+
+
+def test_what_is_known_is_less_than_linear_algebra_needs():
+    (line,) = option_problems("race_noise", m_over_dr=6)
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("race_noise", budget=[10, 20])
+    assert "a budget for each κ" in line
+
+
+def test_race_noise_shows_the_stop_and_the_end_beside_the_margin():
+    rows = [
+        {"method": method, "told": "rank", "kappa": 10, "target": target, "ensemble": ensemble, "d": 20, "rank": 2}
+        | {"m": 160, "held_out": 40, "label_noise": 0.1, "best_error": 0.05}
+        | {"stop_over_best": 1.1 + 0.1 * target, "end_over_best": 3.0 + place + ensemble}
+        for place, method in enumerate(("descent_1e-8", "thresholding"))
+        for target in range(2)
+        for ensemble in range(2)
+    ]
+    table = pd.DataFrame(rows)
+    (axes,) = figures.draw("race_noise", {"race_noise": table}).axes
+    labels = [text.get_text().partition("\n")[0] for text in axes.get_yticklabels()]
+    assert labels == [NAMES["descent_1e-8"], NAMES["thresholding"]]
+    stops, ends, margin = axes.lines
+    np.testing.assert_allclose(stops.get_xdata(), np.sqrt(1.1 * 1.2))
+    np.testing.assert_allclose(ends.get_xdata(), np.sqrt([3.0 * 4.0, 4.0 * 5.0]))
+    assert set(margin.get_xdata()) == {1.25}

@@ -1,0 +1,62 @@
+"""Make an algorithm of one's own, and its test, that run at once: python tools/new_algorithm.py NAME."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from algoreg import sources
+from new_chapter import NAMES, is_name
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "tools" / "template_algorithm"
+# What stands in the template for the algorithm's name.
+PLACE = "myalgorithm"
+
+
+def goals(name, root):
+    """Return where the two files of an algorithm lie, by what they are made from."""
+    return {
+        TEMPLATE / "algorithm.py": root / "src" / "algoreg" / "algorithms" / f"{name}.py",
+        TEMPLATE / "test_algorithm.py": root / "tests" / f"test_{name}.py",
+    }
+
+
+def refusal(name, root):
+    """Return why no algorithm of this name can be made, or None."""
+    if not is_name(name):
+        return f"NAME = {name}: allowed is {NAMES}"
+    taken = ["base", *sources.module_names("algorithms")]
+    if name in taken:
+        return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(taken))}"
+    there = [os.path.relpath(path) for path in goals(name, root).values() if path.exists()]
+    if there:
+        return f"NAME = {name}: {', '.join(there)} exists; choose another name, or delete it"
+    return None
+
+
+def make(name, root):
+    """Write the algorithm and its test, and return their paths."""
+    for template, goal in goals(name, root).items():
+        goal.write_text(template.read_text(encoding="utf-8").replace(PLACE, name), encoding="utf-8")
+    return list(goals(name, root).values())
+
+
+def main():
+    """Make the algorithm, or say why not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="the algorithm's: a-z, 0-9 and _")
+    parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="a checkout (default: this one)")
+    options = parser.parse_args()
+    problem = refusal(options.name, options.root)
+    if problem:
+        print(problem, file=sys.stderr)
+        return 2
+    path, test = map(os.path.relpath, make(options.name, options.root))
+    print(f"wrote {path} and {test}")
+    print(f"It runs: .venv/bin/pytest {test} tests/test_engine.py -k {options.name}; settings can name it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Run a tier on a fresh seed and compare its verdicts in law with the committed ones: python tools/replicate.py SEED --tier TIER.
+
+What the seed gave is added to reference/replications/<tier>.json.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from algoreg.judge import references, replications
+from algoreg.judge.claims import NOT_JUDGED
+from algoreg.spec import settings
+from algoreg.store import records
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def fresh_tier(tier, seed):
+    """Write the file of a tier with another seed and return its path; its results lie beside those of the tier.
+
+    Raises
+    ------
+    SystemExit
+        If the seed is the committed one, or out of range.
+    """
+    content = settings.load_yaml(ROOT / "config" / f"{tier}.yaml")
+    if seed == content["seed"]:
+        raise SystemExit(f"SEED = {seed}: this is the committed run's; a fresh one is any other")
+    if not 0 <= seed < 2**31:
+        raise SystemExit(f"SEED = {seed}: allowed is a whole number from 0 to 2147483647")
+    name = f"{tier}-seed-{seed}"
+    path = ROOT / "results" / name / f"{name}.yaml"
+    records.write_text(path, yaml.safe_dump({**content, "tier": name, "like": tier, "seed": seed}, sort_keys=False))
+    return path
+
+
+def run(file, cores):
+    """Judge the claims of a tier file with Snakemake, whatever their controls say; return its exit status."""
+    wanted = file.parent.relative_to(ROOT) / "claims.json"
+    command = [sys.executable, "-m", "snakemake", str(wanted), "--cores", str(cores), "--configfile", str(file)]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def report(new, committed):
+    """Return a line per claim that came out otherwise, and how many did not."""
+    known = {claim["id"]: claim for claim in committed if claim["verdict"] != NOT_JUDGED}
+    lines, same = [], 0
+    for name in (name for name in known if name in new):
+        this, other = new[name], known[name]
+        agrees = replications.agrees(this, other)
+        if this["verdict"] == other["verdict"] and agrees is not False:
+            same += 1
+            continue
+        far = "" if agrees is not False else "; the estimates are further apart than their intervals allow"
+        lines.append(
+            f"{name}: {this['verdict']}, {this['estimate']} [{this['ci_low']}, {this['ci_high']}]; "
+            f"committed {other['verdict']}, {other['estimate']} [{other['ci_low']}, {other['ci_high']}]{far}"
+        )
+    return "\n".join([*lines, f"{same} of {same + len(lines)} claims came out as committed."])
+
+
+def main():
+    """Run, compare, keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seed", type=int, help="a whole number other than the tier's")
+    parser.add_argument("--tier", default="quick", choices=("quick", "standard"))
+    parser.add_argument("--cores", type=int, default=2)
+    options = parser.parse_args()
+    committed = references.read_tier(options.tier)["claims"]
+    file = fresh_tier(options.tier, options.seed)
+    if status := run(file, options.cores):
+        raise SystemExit(status)
+    new = replications.kept(records.read_json(file.parent / "claims.json"))
+    known = {**replications.read(options.tier), str(options.seed): new}
+    content = {seed: known[seed] for seed in sorted(known, key=int)}
+    records.write_text(replications.path_of(options.tier), dumps(content))
+    print(report(new, committed))
+
+
+def dumps(content):
+    """Return replications as JSON with one claim a line."""
+    parts = []
+    for seed, claims in content.items():
+        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(claim)}" for name, claim in claims.items())
+        parts.append(f"  {json.dumps(seed)}: {{\n{lines}\n  }}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""The figure of this chapter."""
+
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import BAND, sizes
+from algoreg.tell.figures import drawing
+
+
+@drawing
+def mychapter(tables, claims):
+    """Draw the error on held-out labels against iterations, for each start."""
+    table = tables["mychapter"][tables["mychapter"]["iteration"] > 0]
+    figure, (axes,) = panels(width=5.4)
+    for colour, (alpha, frame) in zip(COLOURS, table.groupby("alpha"), strict=False):
+        course(axes, frame, "iteration", "hold_out_error", colour, f"α = {alpha:g}")
+    ylabel = "relative error of held-out labels"
+    describe(axes, "xy", table["iteration"].unique(), xlabel="iteration", ylabel=ylabel, title=sizes(table, "d", "m"))
+    return finish(figure, BAND)
