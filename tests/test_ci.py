@@ -49,7 +49,7 @@ def instructions():
 
 
 def test_what_workflows_call_are_targets():
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "weekly.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "pages.yml", "weekly.yml"]
     targets = make_targets()
     seen = set()
     for path in WORKFLOWS:
@@ -84,7 +84,13 @@ def test_workflows_have_limits_and_no_rights():
         assert workflow["permissions"] == {"contents": "read"}
         assert all(job["timeout-minutes"] <= 180 for job in workflow["jobs"].values())
         actions = {step["uses"].split("@")[0] for step in steps(path) if "uses" in step}
-        assert actions == {"actions/checkout", "actions/setup-python", "actions/upload-artifact"}
+        publishing = path.name == "pages.yml"
+        kept = {"actions/upload-pages-artifact", "actions/deploy-pages"} if publishing else {"actions/upload-artifact"}
+        assert actions == {"actions/checkout", "actions/setup-python", *kept}
+        # One job may write, to the site alone, and it runs nothing of ours.
+        rights = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+        assert rights == ({"deploy": {"pages": "write", "id-token": "write"}} if publishing else {})
+        assert not any("run" in step for name in rights for step in workflow["jobs"][name]["steps"])
 
 
 def test_workflows_cover_the_pythons_that_are_supported():

@@ -1,4 +1,35 @@
-# The report page, the explorer, executed notebooks, and the comparison with the committed reference.
+# The report page, the table of verdicts, the explorer, executed notebooks, and the comparison with the reference.
+
+
+report: "../report/workflow.rst"
+
+
+rule tabulate_verdicts:
+    input:
+        claims=rules.collect_claims.output.claims,
+        template=from_root("workflow", "report", "verdicts.html.j2"),
+    output:
+        table=report(
+            result("report/verdicts.html"),
+            caption="../report/verdicts.rst",
+            category="Verdicts",
+        ),
+        sidecar=sidecar(result("report/verdicts.html")),
+    log:
+        log_path("tabulate_verdicts"),
+    benchmark:
+        benchmark_path("tabulate_verdicts")
+    group:
+        "results"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("tabulate_verdicts.py"),
+        versions={"jinja2": version("jinja2")},
+    message:
+        f"Table of the verdicts of tier {TIER}"
+    script:
+        "../../scripts/tabulate_verdicts.py"
 
 
 rule build_page:

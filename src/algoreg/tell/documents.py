@@ -12,7 +12,7 @@ from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.store import tables
-from algoreg.tell import claim_documents, report
+from algoreg.tell import badges, claim_documents, report
 from algoreg.tell.claim_documents import GENERATED, code
 from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import literal
@@ -206,4 +206,5 @@ def generated(root):
         }
         for name in FILLED:
             documents[name] = report.fill((root / name).read_text(encoding="utf-8"), blocks)
+        documents |= badges.generated(root, committed["standard"]["claims"])
     return documents

@@ -1,0 +1,115 @@
+"""The site: what is gathered for it, what the check of its links sees, and, where it is built, what a browser shows."""
+
+import re
+import shutil
+import sys
+
+import pytest
+from conftest import ROOT
+
+from algoreg.spec.chapters import load_chapters
+
+sys.path.insert(0, str(ROOT / "tools"))
+import build_site
+import check_site
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Return a copy of the documents with a finished tier of two pages."""
+    root = tmp_path / "repository"
+    names = [*build_site.PAGES, "docs", "pyproject.toml", "profiles", "src/algoreg", "LICENSE", "CITATION.cff"]
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, root / name)
+    for name in ("report/index.html", "notebooks/01_first_look.html"):
+        (root / "results" / "quick" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "results" / "quick" / name).write_text("<p>page</p>")
+    return root
+
+
+def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path):
+    stage = tmp_path / "stage"
+    stage.mkdir()
+    build_site.gather(repository, "quick", stage)
+    for path in stage.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{path.relative_to(stage)}: {link}"
+    landing = (stage / "index.md").read_text(encoding="utf-8")
+    assert "{{" not in landing
+    assert '<a href="report/index.html">' in landing
+    assert '<a href="notebooks/01_first_look.html">Notebook: 01 first look</a>' in landing
+    assert "explorer" not in landing
+    named = re.findall(r"^(?:\w+ <)?([\w/]+)>?$", landing.split("```{toctree}", 1)[1], re.M)
+    pages = {path.relative_to(stage).as_posix().removesuffix(".md") for path in stage.rglob("*.md")} - {"index"}
+    assert set(named) == pages, "every page is in the contents, once"
+    assert len(named) == len(pages)
+    assert (stage / "_extra" / "report" / "index.html").exists()
+
+
+def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, tmp_path):
+    stage = tmp_path / "stage"
+    stage.mkdir()
+    build_site.gather(repository, "quick", stage)
+    for chapter in load_chapters():
+        page = stage / "docs" / "chapters" / f"{chapter.name}.md"
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        shown = re.findall(r"\(\.\./figures/(\w+)\.svg\)", text.split("\n## Verdicts", 1)[0])
+        there = [
+            name for name in chapter.experiments.get("figures", {}) if (ROOT / f"docs/figures/{name}.svg").exists()
+        ]
+        assert set(there) <= set(shown) or not page.exists(), chapter.name
+
+
+def test_a_tier_that_is_not_finished_is_named(repository, tmp_path):
+    (tmp_path / "stage").mkdir()
+    with pytest.raises(SystemExit, match="results/smoke: no finished tier"):
+        build_site.gather(repository, "smoke", tmp_path / "stage")
+
+
+def test_broken_links_and_what_is_fetched_from_elsewhere_are_seen(tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#there">x</a><a href="b.html#not">x</a><a href="gone.html">x</a><a href="https://elsewhere.org">x</a>'
+        '<a href="../out.html">x</a><a href="report/#state">x</a><link rel="next" href="b.html">'
+        '<script src="https://cdn.org/a.js"></script><img src="//cdn.org/a.png"><img src="data:,x">'
+    )
+    (tmp_path / "b.html").write_text('<p id="there"></p>')
+    (tmp_path / "report" / "index.html").write_text("<script>'<a href=\"no.html\">'</script>")
+    (tmp_path / "a.css").write_text("@font-face { src: url(https://fonts.org/a.woff) }")
+    assert check_site.problems(tmp_path) == [
+        "a.html: fetches https://cdn.org/a.js",
+        "a.html: fetches //cdn.org/a.png",
+        "a.html: b.html#not: the page has no such place",
+        "a.html: gone.html: leads nowhere",
+        "a.html: ../out.html: leads nowhere",
+        "a.css: fetches a style or a font",
+    ]
+
+
+SITE = ROOT / "site"
+built = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="make site builds it")
+
+
+@pytest.mark.browser
+@built
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_pages_fit_fetch_nothing_and_say_no_error(width, scheme):
+    from playwright.sync_api import sync_playwright
+
+    assert check_site.problems(SITE) == []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme).new_page()
+        asked, said = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        for name in ("index.html", "docs/chapters/theorem.html", "docs/claims.html", "docs/site/api.html"):
+            page.goto((SITE / name).as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+        page.goto((SITE / "search.html").as_uri() + "?q=isometry")
+        page.wait_for_selector("ul.search li")
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []

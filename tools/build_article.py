@@ -1,0 +1,113 @@
+"""Set the article: python tools/build_article.py, to article.pdf.
+
+The text is docs/article/article.typ. Its numbers come from reference/runs/standard, its figures from docs/figures. Typst lies in
+.venv/site; it has its fonts with it and fetches nothing.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import matplotlib
+
+from algoreg.judge import references
+from algoreg.judge.claims import exact
+from algoreg.spec import plan, settings
+from algoreg.tell.report import said_of
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = ROOT / "docs" / "article" / "article.typ"
+TIER = "standard"
+# The article is of the paper; other chapters' claims are not in it.
+CHAPTERS = ["simulations", "theorem", "remarks", "proof", "networks"]
+# Its own fonts, and matplotlib's for what stands in figures: the same on every machine.
+COMPILE = """
+import sys, typst
+text, target, root, fonts = sys.argv[1:]
+typst.compile(text, output=target, root=root, font_paths=[fonts], ignore_system_fonts=True)
+"""
+
+
+def said(claim, entry):
+    """Return the texts of a committed verdict that the article shows.
+
+    Parameters
+    ----------
+    claim : mapping
+        Of the reference.
+    entry : mapping
+        The registry's.
+    """
+    texts = said_of(claim, entry)
+    return {
+        "verdict": claim["verdict"],
+        "estimate": texts.estimate,
+        "interval": texts.interval,
+        "needed": texts.needed,
+        "control": texts.control,
+        "margin": exact(claim["margin"]),
+        "table": entry["table"],
+        "rule": plan.rule_name(entry["id"]),
+    }
+
+
+def numbers():
+    """Return all that the article takes from elsewhere."""
+    entries = {entry["id"]: entry for entry in settings.load_claims(CHAPTERS)}
+    committed = {claim["id"]: claim for claim in references.read_tier(TIER)["claims"]}
+    claims = {name: said(committed[name], entry) for name, entry in entries.items() if name in committed}
+    counts = Counter(claim["verdict"] for claim in claims.values())
+    about = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))
+    return {
+        "title": "Gradient descent on UUᵀ, measured",
+        "authors": [author["name"] for author in about["author"]],
+        "version": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
+        "step-factor": settings.load_tier(ROOT / "config" / f"{TIER}.yaml")["step_factor"],
+        "total": len(claims),
+        "judged": len(claims) - counts["not-judged"],
+        "counts": {name: counts[name] for name in ("supported", "refuted", "inconclusive")},
+        "claims": claims,
+    }
+
+
+def gather(stage):
+    """Put the text, the numbers, the figures and the papers that it cites into a folder."""
+    shutil.copyfile(TEXT, stage / "article.typ")
+    text, papers = TEXT.read_text(encoding="utf-8"), (ROOT / "references.bib").read_text(encoding="utf-8")
+    cited = [
+        entry for key, entry in re.findall(r"^(?=@\w+\{(\w+),)(.*?^\}\n)", papers, re.M | re.S) if f"@{key}" in text
+    ]
+    (stage / "references.bib").write_text("\n".join(cited), encoding="utf-8")
+    shutil.copytree(ROOT / "docs" / "figures", stage / "figures")
+    (stage / "claims.json").write_text(json.dumps(numbers(), ensure_ascii=False), encoding="utf-8")
+
+
+def build(target):
+    """Write the article to a path: PDF, or PNG where the name has ``{p}`` for the page's number."""
+    programs = [str(path) for path in (ROOT / ".venv" / "site" / "lib").glob("python*/site-packages")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(programs)}
+    with tempfile.TemporaryDirectory(prefix="article-") as folder:
+        gather(Path(folder))
+        command = [sys.executable, "-c", COMPILE, str(Path(folder) / "article.typ"), str(target), folder]
+        command += [str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")]
+        return subprocess.run(command, env=environment).returncode
+
+
+def main():
+    """Build the article and say where it is."""
+    target = ROOT / "article.pdf"
+    status = build(target)
+    if status == 0:
+        print(f"wrote {target.name}")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

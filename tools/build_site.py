@@ -1,0 +1,136 @@
+"""Build the site of a finished tier: python tools/build_site.py TIER, to site/.
+
+Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the figures of
+each chapter, and, from results/<tier>/, the report page, the explorer and the executed notebooks, where they are there.
+Nothing is fetched, and the pages fetch nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from algoreg import sources
+from algoreg.spec.chapters import load_chapters
+from check_site import problems
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "config/README.md", "results/README.md")
+# Pages that are finished as they are, below results/<tier>/, and what the landing page says of them.
+FINISHED = {
+    "report/index.html": "Report page: every verdict with its interval, control, figure and provenance",
+    "explorer.html": "Explorer: descent that runs in the browser",
+}
+
+
+def documents(root):
+    """Return the Markdown that becomes pages, by path."""
+    found = [*PAGES, *(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
+    return {name: (root / name).read_text(encoding="utf-8") for name in found}
+
+
+def linked(root, name, text):
+    """Return the files, other than pages, that a document links to or shows, as paths."""
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    paths = {os.path.normpath(Path(name).parent / link) for link in links}
+    return {path for path in paths if (root / path).is_file() and not path.endswith(".md")}
+
+
+def pictures(root, chapter):
+    """Return a chapter's committed figures as Markdown, none where it has none."""
+    names = [name for name in chapter.experiments.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
+    shown = [
+        f"![{sources.figure_title(name)}](../figures/{name}.svg)\n\n*{sources.figure_title(name)}.*" for name in names
+    ]
+    return "\n\n".join(["", "## Figures", *shown, ""]) if shown else ""
+
+
+def illustrated(text, figures):
+    """Return a chapter's page with its figures before its verdicts, or at its end."""
+    before, mark, after = text.partition("\n## Verdicts\n")
+    return f"{before}\n{figures}{mark}{after}" if mark else f"{text}\n{figures}"
+
+
+def finished_pages(results, extra):
+    """Copy what a tier has as finished pages; return lines of Markdown that link to them."""
+    notebooks = {f"notebooks/{path.name}": f"Notebook: {path.stem.replace('_', ' ')}" for path in notebooks_of(results)}
+    lines = []
+    for name, said in {**FINISHED, **notebooks}.items():
+        if (results / name).exists():
+            (extra / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(results / name, extra / name)
+            lines.append(f'- <a href="{name}">{said}</a>')
+    return lines
+
+
+def notebooks_of(results):
+    """Return the executed notebooks of a tier."""
+    return sorted((results / "notebooks").glob("*.html"))
+
+
+def gather(root, tier, stage):
+    """Put everything that Sphinx reads into a folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The repository.
+    tier : str
+        Whose report page, explorer and notebooks are shown.
+    stage : pathlib.Path
+        An empty folder.
+    """
+    texts = documents(root)
+    chapters = {f"docs/chapters/{chapter.name}.md": chapter for chapter in load_chapters()}
+    chapters = {name: chapter for name, chapter in chapters.items() if name in texts}
+    for name, chapter in chapters.items():
+        texts[name] = illustrated(texts[name], pictures(root, chapter))
+    extra = stage / "_extra"
+    extra.mkdir()
+    finished = finished_pages(root / "results" / tier, extra)
+    if not finished:
+        raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")
+    landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
+    landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
+    texts["index.md"] = landing.replace("{{ pages }}", f"Of tier `{tier}`:\n\n" + "\n".join(finished))
+    files = set().union(*(linked(root, name, text) for name, text in texts.items()))
+    for name in files | {"pyproject.toml"}:
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, stage / name)
+    for name, text in texts.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(root / "docs" / "site" / "conf.py", stage / "conf.py")
+    shutil.copytree(root / "docs" / "site" / "_static", stage / "_static")
+
+
+def build(root, tier, target):
+    """Gather, and let Sphinx write the site; a warning is an error."""
+    programs = [str(path) for path in (root / ".venv" / "site" / "lib").glob("python*/site-packages")]
+    paths = [*programs, str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    with tempfile.TemporaryDirectory(prefix="site-") as folder:
+        stage = Path(folder)
+        gather(root, tier, stage)
+        shutil.rmtree(target, ignore_errors=True)
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+        command += ["-d", str(stage / ".doctrees"), str(stage), str(target)]
+        done = subprocess.run(command, env=environment)
+    shutil.rmtree(target / ".doctrees", ignore_errors=True)
+    return done.returncode
+
+
+def main():
+    """Build the site and say where it is."""
+    target = ROOT / "site"
+    status = build(ROOT, sys.argv[1], target)
+    found = problems(target) if status == 0 else []
+    print("\n".join(found) or ("wrote site/index.html" if status == 0 else "Sphinx found what is named above"))
+    sys.exit(status or bool(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Check a crate by the validator of its community: .venv/crate/bin/python tools/check_crate.py CRATE.
+
+What its profiles require must hold; what they recommend is printed. The profiles come with the validator, the definitions of
+terms with the library that wrote the crate: nothing is fetched.
+"""
+
+import json
+import sys
+from importlib.resources import files
+from typing import ClassVar
+
+from rocrate_validator import services
+from rocrate_validator.models import Severity, ValidationSettings
+from rocrate_validator.utils.http import HttpRequester
+
+PROFILE = "workflow-run-crate-0.5"
+ADDRESS = "https://w3id.org/ro/crate/1.1/context"
+# Terms that RO-Crate 1.1 defines otherwise than the version that the library has with it.
+OLDER = {
+    "ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow",
+    "FormalParameter": "https://bioschemas.org/FormalParameter",
+    "input": "https://bioschemas.org/ComputationalWorkflow#input",
+    "output": "https://bioschemas.org/ComputationalWorkflow#output",
+}
+
+
+class Known:
+    """The answer to a look-up of the definitions of terms, without a network."""
+
+    status_code = 200
+    headers: ClassVar = {"Content-Type": "application/ld+json"}
+
+    def __init__(self, url):
+        if url != ADDRESS:
+            raise LookupError(f"{url}: the crate may use {ADDRESS} alone")
+
+    def json(self):
+        """Return the definitions."""
+        text = (files("rocrate") / "data" / "ro-crate.jsonld").read_text(encoding="utf-8")
+        return {"@context": {**json.loads(text)["@context"], **OLDER}}
+
+
+# The validator has no setting for this; its offline mode reads what the network has told it before.
+HttpRequester.get = lambda self, url, **options: Known(url)
+
+
+def problems(path, severity):
+    """Return what is wrong with a crate, at least as severe as asked, as sentences."""
+    settings = ValidationSettings(rocrate_uri=str(path), profile_identifier=PROFILE, requirement_severity=severity)
+    result = services.validate(settings)
+    return [f"{issue.severity.name.lower()}: {issue.message}" for issue in result.get_issues()]
+
+
+def main():
+    """Print what is wrong; exit 1 where something is that must not be."""
+    found = problems(sys.argv[1], Severity.RECOMMENDED)
+    print("\n".join(dict.fromkeys(found)))
+    required = [line for line in found if line.startswith("required")]
+    print(f"{PROFILE}: {'not valid' if required else 'valid'}, {len(found) - len(required)} recommendations open")
+    sys.exit(bool(required))
+
+
+if __name__ == "__main__":
+    main()

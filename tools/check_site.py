@@ -1,0 +1,97 @@
+"""Look at a built site: python tools/check_site.py site. Every link leads somewhere, and no page asks another machine for anything."""
+
+import sys
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# What a browser fetches by itself when it shows a page; a link that is only followed may lead anywhere.
+FETCHED = {
+    ("script", "src"),
+    ("link", "href"),
+    ("img", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("object", "data"),
+}
+# Of these links a browser fetches nothing.
+NOT_FETCHED = {"canonical", "index", "search", "next", "prev", "author", "copyright", "license", "top"}
+# Anchors that a page's own script makes, or reads as its state.
+MADE_LATER = ("report/", "notebooks/", "explorer.html")
+
+
+class Page(HTMLParser):
+    """The ids of a page, its links, and what it makes a browser fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.ids, self.links, self.fetched = set(), [], []
+
+    def handle_starttag(self, tag, attributes):
+        """Note what an element names, links to, or makes a browser fetch."""
+        given = dict(attributes)
+        self.ids |= {given[name] for name in ("id", "name") if given.get(name)}
+        for name in ("href", "src", "data"):
+            if given.get(name):
+                own = (tag, name) in FETCHED and given.get("rel") not in NOT_FETCHED
+                (self.fetched if own else self.links).append(given[name])
+
+
+@cache
+def read(path):
+    """Return a page, parsed."""
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+def leads(root, path, link):
+    """Return what is wrong with a link of a page to this site, or None."""
+    parts = urlsplit(link)
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    target = target / "index.html" if target.is_dir() else target
+    if not target.is_relative_to(root) or not target.exists():
+        return "leads nowhere"
+    name = target.relative_to(root).as_posix()
+    if parts.fragment and target.suffix == ".html" and not name.startswith(MADE_LATER):
+        return None if unquote(parts.fragment) in read(target).ids else "the page has no such place"
+    return None
+
+
+def problems(root):
+    """Return what is wrong with a site, as sentences.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Its folder.
+    """
+    root, found = root.resolve(), []
+    for path in sorted(root.rglob("*.html")):
+        name, page = path.relative_to(root).as_posix(), read(path)
+        elsewhere = [
+            link for link in page.fetched if urlsplit(link).scheme not in ("", "data") or link.startswith("//")
+        ]
+        found += [f"{name}: fetches {link}" for link in elsewhere]
+        own = [link for link in (*page.links, *page.fetched) if not urlsplit(link).scheme and not link.startswith("//")]
+        if not name.startswith(MADE_LATER):
+            found += [f"{name}: {link}: {wrong}" for link in dict.fromkeys(own) if (wrong := leads(root, path, link))]
+    for path in sorted(root.rglob("*.css")):
+        if "url(http" in path.read_text(encoding="utf-8") or "@import" in path.read_text(encoding="utf-8"):
+            found.append(f"{path.relative_to(root)}: fetches a style or a font")
+    return found
+
+
+def main():
+    """Print what is wrong; exit 1 where something is."""
+    root = Path(sys.argv[1])
+    found = problems(root)
+    print(
+        "\n".join(found) or f"{len(list(root.rglob('*.html')))} pages, every link leads somewhere, nothing is fetched"
+    )
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()

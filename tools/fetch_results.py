@@ -1,0 +1,78 @@
+"""Fetch a published tier and unpack its results: python tools/fetch_results.py TIER.
+
+What it needs is an entry of ``reference/releases.json``: ``{"<tier>": {"url": "https://…/crate.zip", "sha256": "…"}}``, the
+crate that `make crate` wrote and somebody published as an asset of a release. URL and SHA256 of the environment go before it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[1]
+RELEASES = Path("reference") / "releases.json"
+
+
+def source(tier, root, environment):
+    """Return the address and the checksum of a tier's crate, or stop and say what is needed."""
+    path = root / RELEASES
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    entry = known.get(tier, {})
+    url, digest = environment.get("URL") or entry.get("url"), environment.get("SHA256") or entry.get("sha256")
+    if not url or not digest:
+        raise SystemExit(
+            f"tier {tier}: no published results are known. Needed are the address of a crate.zip that `make crate TIER={tier}` "
+            f"wrote, and its SHA-256: URL=https://… SHA256=… make fetch-results TIER={tier}, or an entry in {RELEASES}"
+        )
+    if not re.match(r"(https|file)://", url) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise SystemExit(f"URL = {url}: allowed is https://…; SHA256 = {digest}: allowed are 64 digits of 0-9 and a-f")
+    return url, digest
+
+
+def members(archive, tier):
+    """Return the files of a tier's results in a crate; refuse one whose name leads elsewhere."""
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    wrong = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name]
+    if wrong:
+        raise SystemExit(f"{wrong[0]}: a name that leads out of the folder; nothing was unpacked")
+    found = [name for name in names if name.startswith(f"results/{tier}/")]
+    if f"results/{tier}/claims.json" not in found:
+        raise SystemExit(f"it has no results/{tier}/claims.json: no crate of tier {tier}; nothing was unpacked")
+    return found
+
+
+def fetch(tier, root=ROOT, environment=os.environ):
+    """Fetch, compare the checksum, unpack. An existing folder of the tier is never touched.
+
+    Parameters
+    ----------
+    tier : str
+    root : pathlib.Path
+        The repository.
+    environment : mapping
+        Where URL and SHA256 may be.
+    """
+    url, digest = source(tier, root, environment)
+    if (root / "results" / tier).exists():
+        raise SystemExit(f"results/{tier} is there already: make clean TIER={tier} deletes it")
+    with tempfile.TemporaryFile() as file:
+        seen = hashlib.sha256()
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            while block := answer.read(1 << 20):
+                seen.update(block)
+                file.write(block)
+        if seen.hexdigest() != digest:
+            raise SystemExit(f"{url}: its SHA-256 is {seen.hexdigest()}, not {digest}; nothing was unpacked")
+        with zipfile.ZipFile(file) as archive:
+            names = members(archive, tier)
+            archive.extractall(root, names)
+    print(f"unpacked {len(names)} files into results/{tier}; open results/{tier}/report/index.html")
+
+
+if __name__ == "__main__":
+    fetch(sys.argv[1])
