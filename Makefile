@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
-export TIER ID NAME SEED DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
+$(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -36,7 +36,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm recover verify reference replicate docs test test-browser test-kernels \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup options tools crate fetch-results site article
 
@@ -86,11 +86,19 @@ chapter: options .venv/ready  ## the claims, tables and figures of a chapter: ma
 	@$(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME"; exit $$status
 
+explorer: options .venv/ready  ## the page on which descent runs live, in seconds: results/<tier>/explorer.html
+	@$(SNAKEMAKE) "results/$$tier/explorer.html" $(ARGS) "$${config[@]}"
+
 new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
 new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
+
+compare: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
+compare: options .venv/ready  ## methods on the race's axes, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
+	@$(OPTIONS); test -n "$$METHODS" || { echo "make compare METHODS=…: give two methods or more, separated by commas"; exit 2; }; \
+	$(BIN)/python tools/compare.py "$$TIER" "$$METHODS"
 
 recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column of a table)
 	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
@@ -116,6 +124,7 @@ replicate: options .venv/ready  ## a tier (quick) on a fresh seed, compared in l
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
+	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
 	$(RUN) pytest -rs -n "$$CORES" --dist loadgroup
@@ -224,7 +233,7 @@ format: .venv/ready  ## rewrite the code in the one style
 
 lock: .venv/ready  ## renew requirements.lock, -torch.txt, -tools.txt and -site.txt from pyproject.toml, -crate.txt
 	$(BIN)/uv lock
-	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --all-extras --group dev --group build --group torch-requires -o requirements.lock
+	$(BIN)/uv export --quiet --frozen --no-emit-project --prune torch --extra workflow --extra slurm --group dev --group build --group torch-requires -o requirements.lock
 	$(BIN)/uv export --quiet --frozen --only-group torch -o requirements-torch.txt
 	$(BIN)/uv export --quiet --frozen --only-group tools -o requirements-tools.txt
 	$(BIN)/uv export --quiet --frozen --only-group site -o requirements-site.txt

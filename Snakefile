@@ -29,6 +29,7 @@ rule replication:
     input:
         rules.check_controls.output.report,
         rules.build_page.output.page,
+        rules.build_explorer.output.page,
         rules.tabulate_verdicts.output.table,
         all_figures(),
         all_tables(),
@@ -54,6 +55,7 @@ rule report:
     input:
         rules.check_controls.output.report,
         rules.build_page.output.page,
+        rules.build_explorer.output.page,
         rules.tabulate_verdicts.output.table,
         all_figures(),
         NOTEBOOKS,

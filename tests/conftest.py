@@ -26,6 +26,9 @@ from algoreg.store import study_tables
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 CHAPTERS = ROOT / "tests" / "chapters"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# What a page may load: itself, and what it carries.
+OWN = ("file:", "data:", "blob:")
 TIERS = ("smoke", "quick", "standard", "full")
 
 # Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
@@ -261,3 +264,37 @@ def finished_tiny(tmp_path_factory):
 def tiny(finished_tiny, tmp_path):
     """Return a copy of the finished tiny tier, with all that Snakemake remembers of it."""
     return shutil.copytree(finished_tiny, tmp_path / "repository", copy_function=shutil.copy2)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = next((found for found in map(shutil.which, BROWSERS) if found), None)
+    if program is None:
+        pytest.skip("no Chromium here: install Debian's package chromium (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api", reason="install the package playwright (make setup)")
+    with api.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Return a function that opens a file and gives the page; what it loads and complains of is checked at the end."""
+    contexts, complaints, loaded = [], [], []
+
+    def go(path, address="", **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto(path.as_uri() + address)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in loaded if not url.startswith(OWN)] == []

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import time
 
 import pytest
@@ -13,22 +12,7 @@ from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 from algoreg.tell.page.verdicts import texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 PHONE = {"width": 390, "height": 844}
-# What the page may load: itself, and what it carries.
-OWN = ("file:", "data:", "blob:")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    program = next((found for found in map(shutil.which, NAMES) if found), None)
-    if program is None:
-        pytest.skip("no Chromium here: install Debian's package chromium (apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="install the package playwright (make setup)")
-    with api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
@@ -50,28 +34,6 @@ def fake(tmp_path_factory):
     path.parent.mkdir()
     path.write_text(html, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def opened(browser):
-    """Return a function that opens a file and gives the page; what it loads and complains of is checked at the end."""
-    contexts, complaints, loaded = [], [], []
-
-    def go(path, **options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: loaded.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in loaded if not url.startswith(OWN)] == []
 
 
 def wait_until(page, expression):

@@ -32,6 +32,10 @@ UNSEEN = {
     *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
+    # Distances between exponents, which the legend has.
+    *("error-follows-the-gap", "ss21-any-width"),
+    # Of a width that the figure leaves out.
+    "jin23-width-of-the-rank",
 }
 
 
@@ -930,3 +934,51 @@ def test_conditioning_starts_shows_the_smallest_errors_over_alpha():
     (axes,) = figures.draw("conditioning_starts", {"conditioning_starts": table}).axes
     for method, name in (("residual", "λ = residual, width d"), ("damped_1_2r", "λ = σ_r, width 2r")):
         same(curve(axes, name), geometric(where(table, method=method), "alpha", "smallest_error"))
+
+
+# The spectral phase.
+
+
+def test_spectral_phase_shows_both_angles_and_their_ratio():
+    values = ("angle_to_labels", "angle_to_target", "preference")
+    table = crossed(values, width=["r", "d"], alpha=[1e-2, 1e-4, 1e-6], **RUNS).assign(d=20, rank=2, m=200)
+    left, right = figures.draw("spectral_phase", {"phase_few": table}).axes
+    own = where(table, width="d")
+    same(curve(left, "width d, to the labels' eigenvectors"), geometric(own, "alpha", "angle_to_labels"))
+    same(curve(left, "width d, to those of X*"), geometric(own, "alpha", "angle_to_target"))
+    same(curve(right, "width d"), geometric(own, "alpha", "preference"))
+    assert level(right, "margin") == 0.33
+
+
+def test_spectral_phase_errors_shows_the_smallest_errors_and_the_slope_of_the_gap():
+    shape = {"width": ["r", "2r", "d"], "alpha": [1e-2, 1e-4, 1e-6], **RUNS}
+    tables = {
+        name: crossed(("smallest_error",), seed, **shape).assign(d=20, rank=2, m=200, predicted=power)
+        for seed, (name, power) in enumerate({"phase_many": 1.4, "phase_few": 0.9}.items())
+    }
+    for axes, (table, power) in zip(
+        figures.draw("spectral_phase_errors", tables).axes, zip(tables.values(), (1.4, 0.9), strict=True), strict=True
+    ):
+        means = geometric(where(table, width="d"), "alpha", "smallest_error")
+        same(curve(axes, "width d"), means)
+        for label, slope in ((f"gap: exponent {power:.2f}", power), ("margin", 1)):
+            drawn = curve(axes, label)
+            same(drawn, power_law(drawn.index, (1e-2, means[1e-2]), slope))
+
+
+# Incremental learning.
+
+
+def test_incremental_shows_eigenvalues_distances_and_their_fall():
+    course = crossed(("eigenvalue", "distance"), iteration=[0, 4, 8], s=[1, 2], target=[0, 1], ensemble=[0])
+    course = course.assign(fitted=course["s"] / 10, alpha=1e-8)
+    shape = {"width": ["r", "d"], "s": [1, 2, 3], "alpha": [1e-2, 1e-4, 1e-6], **RUNS}
+    table = crossed(("nearest_to_fit", "nearest_to_truncation"), **shape).assign(d=20, rank=3, m=300)
+    tables = {"incremental": table, "incremental_course": course}
+    values, distances, right = figures.draw("incremental", tables).axes
+    own = where(course, s=2, target=0).set_index("iteration")
+    same(curve(values, "eigenvalue 2 of X"), own["eigenvalue"])
+    same(curve(distances, "distance to the best fit of rank 2"), own["distance"])
+    wide = where(table, width="d", s=2)
+    same(curve(right, "best fit of rank 2"), geometric(wide, "alpha", "nearest_to_fit"))
+    same(curve(right, "X* truncated to rank 2"), geometric(wide, "alpha", "nearest_to_truncation"))

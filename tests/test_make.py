@@ -9,8 +9,19 @@ from conftest import ROOT
 
 from algoreg import sources
 
-VARIABLES = ("TIER", "ID", "NAME", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
-TARGETS = ("reproduce", "claim", "chapter", "verify", "reference", "spread", "estimate", "test-browser", "clean")
+VARIABLES = ("TIER", "ID", "NAME", "METHODS", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
+TARGETS = (
+    "reproduce",
+    "claim",
+    "chapter",
+    "verify",
+    "reference",
+    "spread",
+    "estimate",
+    "test-browser",
+    "clean",
+    "compare",
+)
 ATTACKS = (
     "x; touch {}",
     "`touch {}`",
@@ -100,6 +111,21 @@ def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_
             assert f"{key} = {text}: {allowed}" in done.stderr
             assert "snakemake" not in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_methods_and_names_arrive_as_they_are_and_reach_no_shell(folder, tmp_path):
+    for number, attack in enumerate(ATTACKS[:-1]):
+        text = attack.format(tmp_path / f"hit-{number}")
+        for target, key, called in (
+            ("compare", "METHODS", f"<python><tools/compare.py><quick><{text}>"),
+            ("new-algorithm", "NAME", f"<python><tools/new_algorithm.py><{text}>"),
+        ):
+            for done in (make(folder, target, f"{key}={text}"), make(folder, target, **{key: text})):
+                assert called in done.stdout, (done.stdout, done.stderr)
+    assert not list(tmp_path.iterdir())
+    done = make(folder, "compare")
+    assert done.returncode == 2
+    assert "give two methods or more" in done.stdout
 
 
 def test_an_id_of_two_lines_is_refused_though_one_is_known(folder):

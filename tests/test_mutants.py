@@ -163,6 +163,34 @@ FAULTS = (
         'options["step"] / (1 + rank) ** 2',
         "test_plain_studies.py::test_the_examples_step_falls_as_one_over_one_plus_the_rank",
     ),
+    Fault(
+        "the price of preconditioning is upside down",
+        "chapters/preconditioning/estimands.py",
+        "logs = own.logs - other.logs",
+        "logs = other.logs - own.logs",
+        "test_preconditioning.py::test_thresholds_of_methods_are_compared_run_by_run",
+    ),
+    Fault(
+        "a damped step is not longer than a plain one",
+        "chapters/preconditioning/methods.py",
+        '"step": STEP * (1 + damping)',
+        '"step": STEP * (1 + 0 * damping)',
+        "test_preconditioning.py::test_a_run_is_that_of_a_plain_loop",
+    ),
+    Fault(
+        "the gap predicts the power of the factor, not of X",
+        "chapters/spectral_phase/studies/spectral_phase.py",
+        "predicted = 2 * (1 - values",
+        "predicted = 1 * (1 - values",
+        "test_spectral_phase.py::test_a_run_is_that_of_a_plain_loop",
+    ),
+    Fault(
+        "the last distance to a fit counts, not the smallest",
+        "chapters/incremental/studies/incremental.py",
+        'nearer = apart < self.memory["nearest"][look.active]',
+        "nearer = apart < np.inf",
+        "test_incremental.py::test_the_nearest_passes_are_those_of_a_plain_loop",
+    ),
 )
 EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 

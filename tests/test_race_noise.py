@@ -20,10 +20,10 @@ OPTIONS = {
     "rank": RANK,
     "m_over_dr": 3,
     "held_out_over_dr": 1.5,
-    "kappas": [2],
-    "budgets": [600],
+    "kappa": [2],
+    "budget": [600],
     "label_noise": 0.2,
-    "methods": ["descent_1e-8"],
+    "method": ["descent_1e-8"],
     "targets": 2,
 }
 
@@ -63,7 +63,7 @@ def test_a_row_is_what_a_plain_loop_finds():
 def test_what_is_known_is_less_than_linear_algebra_needs():
     (line,) = option_problems("race_noise", m_over_dr=6)
     assert "m below d(d+1)/2" in line
-    (line,) = option_problems("race_noise", budgets=[10, 20])
+    (line,) = option_problems("race_noise", budget=[10, 20])
     assert "a budget for each κ" in line
 
 

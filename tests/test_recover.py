@@ -199,7 +199,7 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert done.exit_code == 0, done.output
     text = (tmp_path / "found/report.html").read_text()
     assert "Methods side by side" in text
-    assert "<td>projected</td><td class=number>" in text
+    assert "<td class=name>projected</td><td class=number>" in text
     assert "it must be told rank" in text
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)

@@ -1,6 +1,7 @@
 """The examples of docs/use_it_on_your_data.md run as they stand there."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,5 +11,13 @@ import pytest
 def test_the_examples_run():
     text = (Path(__file__).parents[1] / "docs/use_it_on_your_data.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     exec("\n".join(blocks), {})
+
+
+def test_the_reference_of_the_estimators_is_up_to_date():
+    root = Path(__file__).parents[1]
+    sys.path.insert(0, str(root / "tools"))
+    import write_api
+
+    assert (root / "docs/api.md").read_text(encoding="utf-8") == write_api.page(), "run make docs"

@@ -56,7 +56,7 @@ def test_environment_and_pyproject_ask_for_the_same():
         "snakemake": "snakemake-minimal",
     }
     wanted = {}
-    for requirement in project["dependencies"]:
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["workflow"]]:
         name, spec = re.fullmatch(r"([A-Za-z0-9_-]+)(.*)", requirement).groups()
         wanted[renamed.get(name, name.lower())] = spec
     wanted["python"] = project["requires-python"]
@@ -81,7 +81,8 @@ def test_lock_meets_pyproject_and_is_hashed():
     lock = (ROOT / "requirements.lock").read_text()
     pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE))
     assert "torch" not in pins
-    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in [*project["dependencies"], *project["optional-dependencies"]["workflow"]]:
         requirement = Requirement(text)
         if requirement.name != "torch":
             assert requirement.specifier.contains(pins[requirement.name.lower()]), text

@@ -82,6 +82,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "collect_claims.py",
         "check_controls.py",
         "draw_figure.py",
+        "build_explorer.py",
         "build_page.py",
         "tabulate_verdicts.py",
         "execute_notebook.py",

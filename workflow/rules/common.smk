@@ -41,7 +41,7 @@ try:
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
-        f"'{sys.executable} -m pip install -e {ROOT}', or run `make setup` in {ROOT} and use .venv there."
+        f"'{sys.executable} -m pip install -e {ROOT}[workflow]', or run `make setup` in {ROOT} and use .venv there."
     ) from error
 
 

@@ -1,4 +1,4 @@
-# The report page, the table of verdicts, executed notebooks, and the comparison with the committed reference.
+# The report page, the table of verdicts, the explorer, executed notebooks, and the comparison with the reference.
 
 
 report: "../report/workflow.rst"
@@ -42,6 +42,7 @@ rule build_page:
         templates=sorted(
             map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
         ),
+        presets=from_root("workflow", "report", "explorer", "presets.json"),
         chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
     output:
         page=report(
@@ -68,6 +69,40 @@ rule build_page:
         f"Building the report page of tier {TIER}"
     script:
         "../../scripts/build_page.py"
+
+
+# The same in every tier: its map is of the committed standard tier, its runs are computed where it is read.
+rule build_explorer:
+    input:
+        parts=sorted(
+            map(str, Path(from_root("workflow", "report", "explorer")).glob("*.*"))
+        ),
+        style=from_root("workflow", "report", "page", "page.css"),
+        reference=from_root("reference", "runs", "standard", "theorem.json"),
+        picture=from_root("docs", "figures", "figure_1.svg"),
+    output:
+        page=report(
+            result("explorer.html"),
+            caption="../report/explorer.rst",
+            category="Explorer",
+        ),
+        sidecar=sidecar(result("explorer.html")),
+    log:
+        log_path("build_explorer"),
+    benchmark:
+        benchmark_path("build_explorer")
+    group:
+        "results"
+    conda:
+        "../../environment.yml"
+    params:
+        table="samples_r",
+        code=code("build_explorer.py"),
+        versions={name: version(name) for name in ("jinja2", "scipy")},
+    message:
+        "Building the page on which descent runs live"
+    script:
+        "../../scripts/build_explorer.py"
 
 
 rule execute_notebook:

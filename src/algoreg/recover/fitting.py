@@ -25,6 +25,8 @@ DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "fac
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
 SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
+# Least trace is a splitting, no descent: its errors rise and fall, and its step is the trace's weight.
+SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -216,7 +218,8 @@ class Descending:
         self.parts = self._split()
         self._first = self._some(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
-        self.step = STEP_SHARE / self.curvature if plan.step is None else plan.step
+        own = SPLITTING_STEP if self.name in SPLITTINGS else STEP_SHARE / self.curvature
+        self.step = own if plan.step is None else plan.step
 
     def _split(self):
         """Return the (seen, held out) indices of every descent; None for all, and for none."""
@@ -266,6 +269,7 @@ class Descending:
         growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
+        watch.may_rise = self.name in SPLITTINGS
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)

@@ -64,7 +64,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
     effective_rank_ : float
         exp(entropy) of the normalised sizes of the eigenvalues.
     path_ : dict
-        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look.
+        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look; the last two are NaN at most
+        looks where the matrix is larger than 200.
     n_iter_, alpha_, step_, stop_, method_
         What was chosen.
     rank_test_ : dict or None

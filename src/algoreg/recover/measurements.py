@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.base import Algorithm
-from algoreg.ensembles import gaussian, gram, rank_one
+from algoreg.ensembles import entries, gaussian, gram, rank_one
 from algoreg.ensembles.base import Ensemble, Measurements
 from algoreg.numerics.svec import packed_length, svec
 
@@ -57,48 +57,30 @@ def products(vectors: np.ndarray, device: torch.device, dtype: torch.dtype) -> r
     return rank_one.Ensemble(torch.from_numpy(vectors).to(device, dtype), vectors.shape[1])
 
 
-class Entries(Measurements):
-    """Single entries X_ij of a symmetric matrix, by their places: A = (e_i e_jᵀ + e_j e_iᵀ)/2, times a weight.
+class Entries(entries.Entries):
+    """Given entries X_ij of a symmetric matrix: A = (e_i e_jᵀ + e_j e_iᵀ)/2, all times one weight.
 
     Parameters
     ----------
     places : torch.Tensor of int, shape (m, 2)
     d : int
     weight : float
-        What every entry is multiplied by: √(d²/m') makes m' entries of a matrix an isometry on average.
+        √(d1·d2) of the matrix that is completed, which may be a block of this one.
     dtype : torch.dtype
     """
 
-    block_rows = 2**30
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
+    acts_on = "symmetric"
+    kind = "given-entries"
 
-    def __init__(self, places, d, weight, dtype, counts=None):
-        super().__init__(d, len(places), places.device, dtype, counts=counts)
-        self.places, self.weight = places, weight
+    def __init__(self, places, d, weight, dtype):
+        self.weight = weight
+        super().__init__(places, d, places.device, dtype)
 
-    @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
-        """Draw m places with replacement."""
-        places = np.random.default_rng([seed, ensemble]).integers(d, size=(m, 2))
-        return cls(torch.from_numpy(places).to(device), d, float(d), dtype)
-
-    def select(self, indices):
-        """Return the ensemble of the measurements with these indices."""
-        return Entries(self.places[indices], self.d, self.weight, self.dtype)
-
-    def measure(self, matrices):
-        """Return the entries of symmetric matrices (B, d, d), shape (B, m)."""
-        return matrices[:, self.places[:, 0], self.places[:, 1]] * self.weight
-
-    def adjoint(self, weights):
-        """Return Σ_i w_i sym(A_i) of weights (B, m), shape (B, d, d)."""
-        total = weights.new_zeros(len(weights), self.d * self.d)
-        total.index_add_(1, self.places[:, 0] * self.d + self.places[:, 1], weights * self.weight)
-        total = total.view(-1, self.d, self.d)
-        return (total + total.mT) / 2
-
-    def gradient(self, matrices, labels):
-        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`. All runs know all entries."""
-        return self.adjoint(self.measure(matrices) - labels).div_(self.m)
+    def _readings(self):
+        rows, columns = self.places.T
+        scale = torch.full((self.m,), self.weight, dtype=self.dtype, device=self.device)
+        return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2
 
 
 def condensed(

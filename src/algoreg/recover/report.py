@@ -12,9 +12,9 @@ from algoreg.tell.charts import style
 
 STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem}
-svg{max-width:100%;height:auto;background:#fff;border-radius:4px}.wide{overflow-x:auto}
+svg{max-width:100%;height:auto;background:#fff;border-radius:4px}.plots{display:flex;flex-wrap:wrap;gap:.5rem}.wide{overflow-x:auto}
 table{border-collapse:collapse}th,td{text-align:left;padding:.15rem 1rem .15rem 0;vertical-align:top}
-td{overflow-wrap:anywhere}td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td{overflow-wrap:anywhere}td.name{white-space:nowrap}td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 """
 
 
@@ -40,7 +40,7 @@ def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><div class=wide>{_facts(best, X, y)}</div>"
-        f"<h2>Warnings</h2><ul>{said}</ul><h2>Along the path</h2>{_picture(best, X, y)}{others}</html>\n"
+        f"<h2>Warnings</h2><ul>{said}</ul><h2>Along the path</h2><div class=plots>{_pictures(best, X, y)}</div>{others}</html>\n"
     )
 
 
@@ -76,24 +76,40 @@ def _methods(fits):
             numbers = [f"{path['train_error'][at]:.3g}", f"{held:.3g}" if np.isfinite(held) else "–"]
             numbers += [f"{fit.estimator.effective_rank_:.2f}", str(kept), f"{fit.seconds:.1f}"]
             cells = "".join(f"<td class=number>{number}</td>" for number in numbers)
-        rows += f"<tr><td>{html.escape(fit.method)}</td>{cells}</tr>"
+        rows += f"<tr><td class=name>{html.escape(fit.method)}</td>{cells}</tr>"
     return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all saw the same measurements.</p>"
 
 
-def _picture(estimator, X, y):
-    path, text = estimator.path_, io.StringIO()
-    with style.style():
-        figure, (left, middle, right) = style.plt.subplots(1, 3, figsize=(11, 3.4))
-        left.plot(path["iteration"], path["eigenvalues"])
-        left.set(xlabel="iteration", title="Eigenvalues along the path", xscale="symlog")
-        middle.plot(path["iteration"], path["train_error"], label="training")
+def _pictures(estimator, X, y):
+    """Return three pictures: they stand beside one another where there is room."""
+
+    def eigenvalues(axes):
+        # Of large matrices they are not kept at every look.
+        seen = np.isfinite(path["eigenvalues"]).all(axis=1)
+        axes.plot(path["iteration"][seen], path["eigenvalues"][seen])
+        axes.set(xlabel="iteration", title="Eigenvalues along the path", xscale="symlog", xlim=(0, None))
+
+    def errors(axes):
+        axes.plot(path["iteration"], path["train_error"], label="training")
         if "holdout_error" in path:
-            middle.plot(path["iteration"], path["holdout_error"], label="held out")
-        middle.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
-        middle.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log")
-        middle.legend(loc="upper right")
-        right.hist(y - estimator.predict(X), bins=30)
-        right.set(xlabel="label less prediction", title="Residuals")
+            axes.plot(path["iteration"], path["holdout_error"], label="held out")
+        axes.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
+        axes.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log", xlim=(0, None))
+        axes.legend(loc="lower left")
+
+    def residuals(axes):
+        axes.hist(y - estimator.predict(X), bins=30)
+        axes.set(xlabel="label less prediction", title="Residuals")
+
+    path = estimator.path_
+    return "".join(map(_picture, (eigenvalues, errors, residuals)))
+
+
+def _picture(draw):
+    text = io.StringIO()
+    with style.style():
+        figure, axes = style.plt.subplots(figsize=(3.7, 3.2))
+        draw(axes)
         figure.savefig(text, format="svg", metadata={"Date": None})
         style.plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]

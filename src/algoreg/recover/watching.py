@@ -21,6 +21,8 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
 SAYS_EVERY = 5.0
+# Eigenvalues of larger matrices than this are kept at every so many looks: they cost more than the steps between.
+LARGE, EVERY_SO_MANY = 200, 10
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Watch(Observer):
     """
 
     reads_train_error = True
+    # Whether an error may rise without the step being too long.
+    may_rise = False
 
     def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -109,11 +113,11 @@ class Watch(Observer):
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
         memory["unstable"][runs] |= look.diverged | (
-            (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
+            (not self.may_rise) & (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
         )
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
-        if not bad.any():
+        if not bad.any() and (len(look.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
             self._keep_spectrum(look, place)
         better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
         better &= ~bad

@@ -203,5 +203,8 @@ def documents(references, entries):
         own = [chapter for chapter in load_chapters() if chapter.folder.parent == sources.PACKAGE / "chapters"]
         for chapter in own:
             texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers)
+            for name, text in ledgers.documents(chapter).items():
+                source = GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{name}.j2")
+                texts[f"docs/{name}"] = f"{source}\n\n{text}"
         texts[f"{FOLDER}/README.md"] = overview_document(references, entries, ledgers)
     return texts

@@ -2,9 +2,10 @@
 
 The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from committed
 numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block ``headline`` in it is what
-README and the report page say of the chapter.
+README and the report page say of the chapter. Any other template ``<name>.md.j2`` there is a document of its own.
 """
 
+import functools
 import re
 import textwrap
 
@@ -15,7 +16,7 @@ from algoreg import registry
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import number, said_of, verdicts_beside
+from algoreg.tell.report import BEST, number, said_of, verdicts_beside
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
@@ -106,6 +107,9 @@ def _passages(references):
     """Return every passage by name as a function that has its references already."""
 
     def bound(function):
+        if function.tiers is BEST:
+            return functools.partial(function, *_best(references, function.tables))
+
         def call(*arguments):
             lacking = [tier for tier in function.tiers if tier not in references]
             own = [references[tier] for tier in function.tiers if tier in references]
@@ -117,6 +121,13 @@ def _passages(references):
         return call
 
     return {name: bound(function) for name, function in registry.passages().items()}
+
+
+def _best(references, tables):
+    """Return the first tier of ``BEST`` whose reference has these tables, and that; None and None without one."""
+    having = (tier for tier in BEST if tier in references and set(tables) <= references[tier]["tables"].keys())
+    tier = next(having, None)
+    return tier, references.get(tier)
 
 
 def wrapped(text):
@@ -153,7 +164,7 @@ class Ledgers:
         self._context = {**_passages(references), **said}
         self._references, self._entries = references, entries
 
-    def _template(self, chapter):
+    def _template(self, chapter, name=TEMPLATE):
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(chapter.folder),
             undefined=jinja2.StrictUndefined,
@@ -167,7 +178,12 @@ class Ledgers:
             return verdicts_beside(self._references["standard"], self._references["full"], own)
 
         environment.globals.update(self._context, full_verdicts=full_verdicts)
-        return environment.get_template(TEMPLATE)
+        return environment.get_template(name)
+
+    def documents(self, chapter):
+        """Return the documents beside a chapter's ledger, Markdown, by their names."""
+        names = sorted(path.name for path in chapter.folder.glob("*.md.j2") if path.name != TEMPLATE)
+        return {name.removesuffix(".j2"): wrapped(self._template(chapter, name).render()) for name in names}
 
     def block(self, chapter, name):
         """Return a block of a chapter's ledger, Markdown; empty where there is none."""

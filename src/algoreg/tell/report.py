@@ -8,6 +8,9 @@ from algoreg.tell.wording import say, verdicts_of
 # The order in which verdicts are counted.
 VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
 
+# Of a passage: the largest tier that has all its tables.
+BEST = ("standard", "full", "quick", "smoke")
+
 
 def fill(text, blocks):
     """Replace what stands between ``<!-- begin: name -->`` and ``<!-- end: name -->`` in a document.
@@ -28,7 +31,8 @@ def fill(text, blocks):
 def passage(*tables, tiers=("standard",)):
     """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
 
-    The function is given the committed reference of each of ``tiers``, then what the template gives it.
+    The function is given the committed reference of each of ``tiers``, then what the template gives it. With ``BEST`` it is given
+    the name and the reference of the first of these tiers that has its tables, or None twice, and says itself what is missing.
 
     Parameters
     ----------

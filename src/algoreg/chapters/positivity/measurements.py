@@ -93,15 +93,3 @@ def draw(kind, d, m, seed, number, device="cpu", dtype=torch.float64):
     seed, number : int
     """
     return gaussian.Ensemble(_ROWS[kind](d, m, seed, number).to(device, dtype), d, number=number)
-
-
-def refused_d(kind, d):
-    """Return in words which sizes a kind allows if d is none of them, else None."""
-    if kind == "pauli_effects":
-        return pauli_hermitian.Limits.refused_d(d)
-    return "an even number," if kind == "hermitian" and d % 2 else None
-
-
-def most_m(kind, d):
-    """Return how many measurements of a kind there are, or None."""
-    return pauli_hermitian.Limits.most_m(d) if kind == "pauli_effects" else None

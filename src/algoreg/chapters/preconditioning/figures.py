@@ -17,6 +17,7 @@ MARKERS = "osD^vPX*"
 DAMPINGS = ("descent", "damped_10", "damped_3", "damped_1")
 BESIDE = {"damped_10": "descent", "damped_3": "descent", "damped_1": "descent", "residual": "descent"}
 BESIDE |= {"undamped_r": "descent_r"}
+RANKS_WIDTH = ("descent_r", "undamped_r")
 
 
 def _looks(table):
@@ -55,9 +56,11 @@ def _exchange(axes, table, tolerance, looks):
         middles[name] = (across["mean"][0], up["mean"][0])
         axes.plot([across["low"][0], across["high"][0]], up["mean"] * 2, color=colour, linewidth=1)
         bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
-        axes.annotate(
-            NAMES[name].replace(", spectral start", ""), middles[name], (5, 5), textcoords="offset points", fontsize=7
-        )
+        # Those of the rank's width lie left of the others: their names go below.
+        apart = {"xytext": (-4, -10), "ha": "right"} if name in RANKS_WIDTH else {"xytext": (5, 5)}
+        said = NAMES[name].replace(", spectral start", "").replace(", width d", "")
+        axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **apart)
+    axes.margins(x=0.18)
     line = np.array([middles[name] for name in DAMPINGS if name in middles])
     axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
     xlabel = f"m*/(dr), m* where the error falls through {tolerance:g}"

@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.heat import median_of_bounds
@@ -18,7 +19,7 @@ DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "tra
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
-    "of positivity": psd_statistical_dimension,
+    "statistical dimension of positivity": psd_statistical_dimension,
 }
 
 
@@ -49,7 +50,19 @@ def _performance(axes, table, kappa, colours):
             axes.plot(end, stalled, "x", color=colour, markersize=5)
             errors, passes = [*errors, stalled], [*passes, max([end, *passes])]
         axes.plot(passes, errors, label=label, **style)
-    describe(axes, "xy", xlabel="passes over the data", ylabel="relative error", title=f"κ = {number(kappa)}")
+    describe(axes, "xy", xlabel="passes over the data", ylabel="relative error")
+
+
+def _said(table, kappa, estimand):
+    """Return a panel's title: κ, and the passes to the last tolerance of the best method of either side of a claim."""
+    last, found = table["tolerance"].min(), []
+    for side, said in (("first", "the best told r"), ("second", "the best descent told nothing")):
+        names = [name for name in estimand[side] if name in set(table["method"])]
+        means = log_passes(table, names, last)[kappa].mean(axis=(1, 2)) if names else np.array([np.nan])
+        if np.isfinite(means).any():
+            found.append(f"{np.exp(np.nanmin(means)):.0f} for {said}")
+    passes = f"\npasses to {number(last)}: {', '.join(found)}" if found else ""
+    return f"κ = {number(kappa)}{passes}"
 
 
 @drawing
@@ -60,6 +73,7 @@ def race(tables, claims):
     figure, grid = panels(2, width=5.2, height=4.6, sharey=True)
     for axes, kappa in zip(grid, ends, strict=True):
         _performance(axes, table, kappa, colours)
+        axes.set_title(_said(table, kappa, claims["race-told-the-rank"]["estimand"]))
     handles, labels = grid[0].get_legend_handles_labels()
     half = (len(labels) + 1) // 2
     for axes, part in zip(grid, (slice(None, half), slice(half, None)), strict=True):
@@ -68,7 +82,7 @@ def race(tables, claims):
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
         "cross: median of the smallest errors, where half of the runs or more are not below the next one by T; "
-        "each method's step (and momentum) is the best of its grid at this κ, by training error on other draws"
+        "each method's step (and momentum) is the best of its grid at this κ, by training error of the worst run on other draws"
     )
     return finish(figure, note)
 
@@ -79,30 +93,41 @@ def race_thresholds(tables, claims):
     names = [name for name in SAMPLES if name in tables]
     figure, (left, right) = panels(2, width=5.2, height=4.3)
     first = tables[names[0]].iloc[0]
-    scale = first["d"] * first["rank"]
+    scale, medians = first["d"] * first["rank"], []
     for place, name in enumerate(names):
         table, colour = tables[name], COLOURS[place % len(COLOURS)]
         style = "-" if place < len(COLOURS) else "--"
         share = (table["test_error"] < TOLERANCE).groupby(table["m"]).mean()
         left.plot(share.index / scale, share, style, marker="o", markersize=3, color=colour, linewidth=1.2)
         found = find_thresholds(table, "rank", TOLERANCE)
-        middle = float(np.exp(median_of_bounds(found.logs, found.sides))[0]) / scale
+        medians.append(float(np.exp(median_of_bounds(found.logs, found.sides))[0]) / scale)
         low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
         right.plot([low, high], [place, place], color=colour, linewidth=1.5)
-        right.plot(np.clip(middle, low, high), place, "o", color=colour, markersize=5)
+        right.plot(np.clip(medians[-1], low, high), place, "o", color=colour, markersize=5)
         off = int((found.sides != INSIDE).sum())
         if off:
             right.annotate(f" {off} off the grid", (high, place), fontsize=6.5, va="center")
     for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
         value = function(int(first["d"]), int(first["rank"])) / scale
-        for axes in (left, right):
-            axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=label)
+        for axes, said in ((left, label), (right, None)):
+            axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=said)
     describe(left, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {TOLERANCE:g}")
     describe(right, "x", xlabel=f"m*/(dr), m* where the error falls through {TOLERANCE:g}")
-    right.set_yticks(range(len(names)), [SAMPLES[name] for name in names], fontsize=7.5)
+    said = [f"{SAMPLES[name]}: {_ratio(middle)}" for name, middle in zip(names, medians, strict=True)]
+    right.set_yticks(range(len(names)), said, fontsize=8)
     right.invert_yaxis()
-    figure.suptitle(f"κ = 1: {sizes(tables[names[0]], 'd', 'rank')}", fontsize=9)
-    return finish(figure, "left: colours as at the right; right: median and range of runs")
+    least, most = np.argmin(medians), np.argmax(medians)
+    ends = f"m*/(dr) from {_ratio(medians[least])} ({SAMPLES[names[least]]}) to {_ratio(medians[most])} ({SAMPLES[names[most]]})"
+    figure.suptitle(f"{ends}\nκ = 1, {sizes(tables[names[0]], 'd', 'rank')}", fontsize=9)
+    return finish(
+        figure,
+        "left: colours as at the right; right: median (beside the name) and range of runs; vertical lines as at the left",
+    )
+
+
+def _ratio(value):
+    """Return a ratio in words; the median of thresholds that mostly lie off the grid is none."""
+    return f"{value:.2f}" if 0 < value < np.inf else "off the grid"
 
 
 @drawing
@@ -126,10 +151,12 @@ def race_noise(tables, claims):
     axes.invert_yaxis()
     describe(axes, "x", xlabel="relative error / smallest relative error of the run")
     first = table.iloc[0]
-    noise = f"noise {first['label_noise']:.0%} of the labels' rms, κ = {number(first['kappa'])}"
-    held = f"{first['held_out'] / first['d'] / first['rank']:.2g}·dr more held out"
-    axes.set_title(f"{noise}\n{sizes(table, 'd', 'rank', 'm_over_dr')}; {held}")
-    return finish(figure, SPREAD)
+    worst = np.exp(np.log(table["stop_over_best"]).groupby(table["method"]).mean().max())
+    said = f"stopped by held-out labels, every method ends within {worst:.2f} of its smallest error"
+    figure.suptitle(f"{said}\nκ = {number(first['kappa'])}, {sizes(table, 'd', 'rank', 'm_over_dr')}", fontsize=9)
+    noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
+    held = f"held out: {first['held_out'] / first['d'] / first['rank']:.2g}·dr more"
+    return finish(figure, f"{noise}; {held}\n{SPREAD}")
 
 
 def _with_errors(table, names):

@@ -3,10 +3,11 @@
 import numpy as np
 
 from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import BEST, markdown, number, passage
 
 SHOWN = (1e-2, 1e-4, 1e-6)
 
@@ -77,6 +78,45 @@ def race_thresholds(reference):
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
         rows.append([name, number(float(np.median(ratios))), ends, str(int((found.sides != 0).sum()))])
     return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)
+
+
+@passage("race", *SAMPLES, tiers=BEST)
+def which_source(tier, reference):
+    """Return in a sentence which committed runs the numbers come from, or that there are none."""
+    if reference is None:
+        return "(No committed reference has the race yet: its numbers are missing below.)"
+    first = frame_of(reference["tables"]["race"]).iloc[0]
+    ratio = first["m"] / (first["d"] * first["rank"])
+    sizes = f"d = {first['d']:g}, r = {first['rank']:g}, m = {ratio:g}·dr Gaussian measurements"
+    return f"Numbers are those of the {tier} tier's committed race: {sizes}."
+
+
+@passage("race", *SAMPLES, tiers=BEST)
+def which_by_knowledge(tier, reference):
+    """Return what to take by what is known of X*, as Markdown."""
+    return markdown(*which_method.by_knowledge(reference))
+
+
+@passage("race_noise", tiers=BEST)
+def which_under_noise(tier, reference):
+    """Return what to take where the labels have noise, as Markdown."""
+    if reference is None:
+        return "(No committed reference has the race on noisy labels yet.)"
+    first = frame_of(reference["tables"]["race_noise"]).iloc[0]
+    said = f"The {tier} tier, noise {first['label_noise']:g} of the labels' root mean square, κ = {first['kappa']:g}:"
+    return f"{said}\n\n{markdown(*which_method.under_noise(reference))}"
+
+
+@passage(tiers=())
+def which_by_measurements():
+    """Return which algorithms run on which measurements, as Markdown."""
+    return markdown(*which_method.by_measurements())
+
+
+@passage(tiers=())
+def which_algorithms():
+    """Return what every algorithm is told and asks, as Markdown."""
+    return markdown(*which_method.algorithms())
 
 
 @passage("race_noise")

@@ -42,9 +42,9 @@ def chosen_methods(options):
     ValueError
         If one is not known.
     """
-    names = options["methods"] or list(METHODS)
+    names = options["method"] or list(METHODS)
     if not METHODS.keys() >= set(names):
-        raise ValueError(f"methods = {', '.join(names)}: allowed are {', '.join(METHODS)}")
+        raise ValueError(f"method = {', '.join(names)}: allowed are {', '.join(METHODS)}")
     return names
 
 
@@ -84,7 +84,7 @@ def batch_of(options, context, number, runs, observers, held_out=0):
 def run_of(options, method, kappa, target, chosen, share=1.0):
     """Return a run of a method with the step (and momentum) that was chosen, over a share of its budget, without m."""
     most = METHODS[method].most or math.inf
-    budget = min(options["budgets"][options["kappas"].index(kappa)], most)
+    budget = min(options["budget"][options["kappa"].index(kappa)], most)
     own = METHODS[method].settings(options["rank"], kappa)
     iterations = max(round(share * budget), 1)
     return own | chosen | {"method": method, "kappa": kappa, "target": target, "iterations": iterations}
@@ -127,9 +127,7 @@ def tuned(options, context, names):
     training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs are on
     ``tuning_targets`` targets and ``tuning_ensembles`` ensembles, of the numbers ``TUNING`` and following.
     """
-    settings = [
-        (name, kappa, key) for name, kappa in product(names, options["kappas"]) for key in _tried(METHODS[name])
-    ]
+    settings = [(name, kappa, key) for name, kappa in product(names, options["kappa"]) for key in _tried(METHODS[name])]
     numbers = range(TUNING, TUNING + options["tuning_targets"])
     runs = [
         run_of(options, name, kappa, target, dict(key), TUNING_SHARE)
@@ -140,7 +138,7 @@ def tuned(options, context, names):
     worst = np.max(logs, axis=0).reshape(len(settings), -1).max(axis=1)
     scores = dict(zip(settings, worst.tolist(), strict=True))
     found = []
-    for name, kappa in product(names, options["kappas"]):
+    for name, kappa in product(names, options["kappa"]):
         grid = METHODS[name].grid()
         own = [max(scores[name, kappa, _key(each)] for each in (setting, _longer(setting))) for setting in grid]
         found.append({"method": name, "kappa": kappa, "chosen": grid[own.index(min(own))]})

@@ -7,6 +7,7 @@ NAMES = {
     "residual_damping": "preconditioned, damped by the residual",
     "deep_3": "product of three factors",
     "projected": "projected descent",
+    "least_trace": "least trace (after decomposing AAᵀ)",
     "descent_2r": "descent, width 2r, α = 10⁻⁸",
     "constant_damping": "preconditioned, damped by σ_r",
     "descent_r": "descent, width r, spectral start",
@@ -17,7 +18,6 @@ NAMES = {
     "thresholding_momentum": "hard thresholding with momentum",
     "frank_wolfe": "Frank–Wolfe, open loop",
     "frank_wolfe_r": "Frank–Wolfe of rank r",
-    "least_trace": "least trace (after decomposing AAᵀ)",
 }
 TOLD = {
     "nothing": "nothing",

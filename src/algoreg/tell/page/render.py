@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import hashlib
 from pathlib import Path
 
 import jinja2
@@ -10,8 +9,10 @@ from markupsafe import Markup
 
 from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED
+from algoreg.tell.explorer import presets
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
+from algoreg.tell.page.policy import security_policy
 from algoreg.tell.page.provenance import lineage, machine, provenance, seconds
 from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.tell.papers import paper
@@ -21,19 +22,6 @@ from algoreg.tell.wording import slack, verdicts_of
 def plotting_library(code):
     """Return plotly.js, compressed (gzip, base64): a third of its size, unpacked by the browser when it is needed."""
     return base64.b64encode(gzip.compress(code.encode(), 9, mtime=0)).decode()
-
-
-def security_policy(*scripts):
-    """Return the page's content security policy: these scripts by hash, styles, embedded pictures, and nothing else.
-
-    Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything here.
-    """
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _shown(claim, claims, entry, pictures, tier, results):
@@ -130,7 +118,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     tables : mapping of str to pandas.DataFrame
         Every table of the tier.
     templates : path
-        The folder with ``page.html`` and its parts, ``page.css`` and ``page.js``.
+        The folder with ``page.html`` and its parts, ``page.css`` and ``page.js``; beside it the explorer's.
     chapters : list of algoreg.spec.chapters.Chapter
         Those of the tier, in their order.
     documents : mapping of str to str
@@ -158,6 +146,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         .get_template("page.html")
         .render(
             tier=tier["tier"],
+            live=presets(folder.parent / "explorer"),
             headline=headline(claims, missing),
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],

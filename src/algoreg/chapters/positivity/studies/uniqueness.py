@@ -161,12 +161,9 @@ def _rows(options, context, number, kind, d):
     sizes = counts(options, kind, d)
     ensemble = measurements.draw(kind, d, sizes[-1], context.seed, number, context.device, context.dtype)
     targets = _targets(options, context, kind, d)
-    splittings = [method for method in options["methods"] if method != "descent"]
     rows = []
-    for method in splittings:
+    for method in options["methods"]:
         rows += _run(options, context, ensemble, kind, method, sizes, targets)
-    if "descent" in options["methods"]:
-        rows += _run(options, context, ensemble, kind, "descent", sizes, targets)
     psd, trace = dimensions(kind, d, options["rank"])
     shared = {"kind": kind, "d": d, "rank": options["rank"], "psd_dimension": psd, "trace_dimension": trace}
     return [{**shared, "ensemble": number, **row} for row in rows]

@@ -16,21 +16,21 @@ class Options(StudyOptions):
 
     d: int = whole(ge=2)
     rank: int = whole(ge=2)
-    kappas: list[float] = reals(ge=1)
+    kappa: list[float] = reals(ge=1)
     # T at each κ: those that fall slowly with κ need more.
-    budgets: list[int] = wholes()
+    budget: list[int] = wholes()
     m_over_dr: float = real(5, gt=0)
-    methods: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
+    method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
     targets: int = whole(ge=2)
-    tuning_targets: int = whole(3)
+    tuning_targets: int = whole(2)
     tuning_ensembles: int = whole(2)
 
     def wrong(self):
         """Yield what does not fit together."""
         if self.rank > self.d:
             yield between("rank", "d", allowed="rank at most d")
-        if len(self.budgets) != len(self.kappas):
-            yield between("budgets", "kappas", allowed="a budget for each κ")
+        if len(self.budget) != len(self.kappa):
+            yield between("budget", "kappa", allowed="a budget for each κ")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:
             yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
 
@@ -126,7 +126,7 @@ def _rows(options, context, number, names, best):
     """Return the rows of methods of one algorithm on one ensemble."""
     runs = [
         run_of(options, name, kappa, target, best[name, kappa])
-        for name, kappa, target in product(names, options["kappas"], range(options["targets"]))
+        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
     ]
     seen = Crossings()
     batch = batch_of(options, context, number, runs, [seen])

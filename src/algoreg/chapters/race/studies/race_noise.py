@@ -18,23 +18,23 @@ class Options(StudyOptions):
 
     d: int = whole(ge=2)
     rank: int = whole(ge=2)
-    kappas: list[float] = reals(ge=1)
-    budgets: list[int] = wholes()
+    kappa: list[float] = reals(ge=1)
+    budget: list[int] = wholes()
     # Of what is known, and of what no run knows.
     m_over_dr: float = real(4, gt=0)
     held_out_over_dr: float = real(1, gt=0)
     label_noise: float = real(0.1, gt=0)
-    methods: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
+    method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
     targets: int = whole(ge=2)
-    tuning_targets: int = whole(3)
+    tuning_targets: int = whole(2)
     tuning_ensembles: int = whole(2)
 
     def wrong(self):
         """Yield what does not fit together."""
         if self.rank > self.d:
             yield between("rank", "d", allowed="rank at most d")
-        if len(self.budgets) != len(self.kappas):
-            yield between("budgets", "kappas", allowed="a budget for each κ")
+        if len(self.budget) != len(self.kappa):
+            yield between("budget", "kappa", allowed="a budget for each κ")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:
             yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
 
@@ -120,7 +120,7 @@ def _rows(options, context, number, names, best):
     """Return the rows of methods of one algorithm on one ensemble."""
     runs = [
         run_of(options, name, kappa, target, best[name, kappa])
-        for name, kappa, target in product(names, options["kappas"], range(options["targets"]))
+        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
     ]
     held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
     seen = Stops(held_out)

@@ -1,0 +1,94 @@
+"""The figures of Frank–Wolfe: its course, what a wrong trace costs, delays and batches."""
+
+from algoreg.tell.charts.course import course, points
+from algoreg.tell.charts.law import law, margin_slope
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, sizes
+from algoreg.tell.figures import drawing
+
+RULES = {"open-loop": "open loop, γ = 2/(k + 2)", "line-search": "exact line search"}
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+@drawing
+def frank_wolfe_course(tables, claims):
+    """Draw the training loss over the iterations, by step rule, with the exact trace and with nine tenths of it."""
+    table = tables["frank_wolfe_course"]
+    figure, (axes,) = panels(1, width=5.6, height=4.2)
+    for place, (rule, name) in enumerate(RULES.items()):
+        for factor, style in ((1.0, "-"), (0.9, ":")):
+            own = table[(table["rule"] == rule) & (table["trace_factor"] == factor)]
+            label = f"{name}, θ = {factor:g}·tr X*"
+            means = law(axes, own, "iteration", "loss", COLOURS[place], label, MARKERS[place], linestyle=style)
+            if rule == "open-loop" and factor == 1:
+                for claim, line in zip(claims.values(), (":", "--"), strict=True):
+                    margin_slope(axes, means, claim, line=line)
+    describe(axes, "xy", xlabel="k, iterations", ylabel="training loss, relative")
+    axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
+    return finish(figure, SPREAD)
+
+
+@drawing
+def frank_wolfe_trace(tables, claims):
+    """Draw the error at the end over the trace that Frank–Wolfe is told, beside descent's."""
+    (claim,) = claims.values()
+    table = tables["frank_wolfe_trace"]
+    figure, (axes,) = panels(1, width=5.4, height=4.0)
+    told, free = (table[table["method"] == method] for method in ("told θ", "descent"))
+    course(axes, told, "trace_factor", "test_error", COLOURS[0], "Frank–Wolfe of low rank, told r and θ", marker="o")
+    kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, told nothing")
+    factor = claim["estimand"]["trace_factor"]
+    level = kept["mean"].iloc[0] * 10 ** float(claim["margin"])
+    axes.plot(factor, level, "_", color="black", markersize=16, label=f"margin at {factor:g}: descent's error × √10")
+    describe(axes, "y", xlabel="θ over the trace of X*", ylabel="relative error at the end")
+    axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
+    return finish(figure, GEOMETRIC_BAND)
+
+
+@drawing
+def stochastic_frank_wolfe(tables, claims):
+    """Draw the error at the last iteration over the delay and over the batch, and its course by batch."""
+    table = tables["stochastic_frank_wolfe"]
+    last = table[table["iteration"] == table["iteration"].max()]
+    figure, (left, middle, right) = panels(3, width=4.0, height=3.8)
+    means = law(left, last[last["batch"] == 0], "lag", "test_error", COLOURS[0], "all measurements")
+    margin_slope(left, means, claims["sfw-delay"])
+    for lag, colour, marker in zip(sorted(table["lag"].unique()), COLOURS, MARKERS, strict=False):
+        own = last[(last["lag"] == lag) & (last["batch"] > 0)]
+        means = law(middle, own, "batch", "test_error", colour, f"τ = {lag - 1:g}", marker)
+        if lag == 1:
+            margin_slope(middle, means, claims["sfw-batch-floor"])
+    for batch, colour, marker in zip(sorted(table["batch"].unique()), COLOURS, MARKERS, strict=False):
+        own = table[(table["batch"] == batch) & (table["lag"] == 1)]
+        points(right, own, "iteration", "test_error", colour, f"b = {batch:g}" if batch else "all", marker)
+    k = f"{table['iteration'].max():g}"
+    describe(
+        left, "xy", last["lag"].unique(), xlabel="1 + τ", ylabel=f"relative error at k = {k}", title="late gradients"
+    )
+    describe(middle, "xy", last.loc[last["batch"] > 0, "batch"].unique(), xlabel="batch b", title=f"batches, k = {k}")
+    describe(right, "xy", xlabel="k, iterations", title="course of batches, τ = 0")
+    figure.suptitle(sizes(table, "d", "rank", "m_over_dr"), fontsize=9)
+    return finish(figure, SPREAD)
+
+
+@drawing
+def frank_wolfe_messages(tables, claims):
+    """Draw the bytes per iteration over d by protocol, and the iterations for every step of a slow worker."""
+    (claim,) = claims.values()
+    table, slow = tables["frank_wolfe_messages"], tables["frank_wolfe_straggler"]
+    figure, (left, right) = panels(2, width=4.6, height=3.9)
+    places = {protocol: place for place, protocol in enumerate(("asynchronous", "synchronous"))}
+    for protocol, place in places.items():
+        own = table[table["protocol"] == protocol]
+        means = law(left, own, "d", "bytes", COLOURS[place], f"{protocol} master", MARKERS[place])
+        if protocol == "asynchronous":
+            margin_slope(left, means, claim)
+        late = slow[slow["protocol"] == protocol]
+        points(right, late, "d", "per_slow_step", COLOURS[place], f"{protocol} master", MARKERS[place])
+    describe(left, "xy", table["d"].unique(), xlabel="dimension d", ylabel="bytes per iteration, both ways")
+    left.set_title(f"{table['workers'].iloc[0]:g} workers")
+    describe(right, "y", slow["d"].unique(), xlabel="dimension d", ylabel="iterations per step of the slow worker")
+    right.set_title(f"{slow['workers'].iloc[0]:g} workers, one waits before each step")
+    meter = "the kernel's counters of every connection" if (table["from_kernel"] == 1).all() else "the records' lengths"
+    return finish(figure, f"bytes: {meter}; right: depends on the clock, not judged")

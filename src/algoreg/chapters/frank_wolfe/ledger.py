@@ -1,0 +1,74 @@
+"""The ledger's evidence on Frank–Wolfe: a wrong trace, delays, batches, bytes."""
+
+import numpy as np
+
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _geometric(values):
+    return float(np.exp(np.log(values).mean()))
+
+
+@passage("frank_wolfe_trace")
+def wrong_traces(reference):
+    """Return the error at the end by the trace that is told, beside descent's, as Markdown."""
+    frame = frame_of(reference["tables"]["frank_wolfe_trace"])
+    rows = []
+    for factor, own in frame.groupby("trace_factor"):
+        means = {method: _geometric(part["test_error"]) for method, part in own.groupby("method")}
+        rows.append([f"{factor:g}", number(means["told θ"]), number(means["descent"])])
+    return markdown(["θ over the trace", "Frank–Wolfe of low rank, told r and θ", "descent, told nothing"], rows)
+
+
+@passage("stochastic_frank_wolfe")
+def late_gradients(reference):
+    """Return error and loss at the last iteration by delay over those without, as Markdown."""
+    frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
+    last = frame[(frame["iteration"] == frame["iteration"].max()) & (frame["batch"] == 0)]
+    first = last[last["lag"] == 1]
+    rows = []
+    for lag, own in last.groupby("lag"):
+        ratios = [_geometric(own[value]) / _geometric(first[value]) for value in ("test_error", "loss")]
+        rows.append([f"{lag - 1:g}", number(_geometric(own["test_error"])), *map(number, ratios)])
+    return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0"], rows)
+
+
+@passage("stochastic_frank_wolfe")
+def floors(reference):
+    """Return the error at the last iteration by batch and delay, as Markdown."""
+    frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
+    last = frame[frame["iteration"] == frame["iteration"].max()]
+    lags = sorted(last["lag"].unique())
+    rows = [
+        [
+            f"{batch:g}" if batch else "all",
+            *(number(_geometric(own.loc[own["lag"] == lag, "test_error"])) for lag in lags),
+        ]
+        for batch, own in last.groupby("batch")
+    ]
+    return markdown(["batch", *(f"τ = {lag - 1:g}" for lag in lags)], rows)
+
+
+@passage("frank_wolfe_messages")
+def bytes_by_size(reference):
+    """Return the bytes per iteration by d and protocol, as Markdown."""
+    frame = frame_of(reference["tables"]["frank_wolfe_messages"])
+    rows = []
+    for d, own in frame.groupby("d"):
+        parts = [own[own["protocol"] == protocol] for protocol in ("asynchronous", "synchronous")]
+        cells = [f"{part[way].mean():.0f}" for part in parts for way in ("up", "down")]
+        rows.append([f"{d:g}", *cells])
+    header = ["d", "asynchronous: up", "down", "synchronous: up", "down"]
+    return markdown(header, rows)
+
+
+@passage("frank_wolfe_straggler")
+def slow_workers(reference):
+    """Return the iterations for every step of a slow worker, as Markdown."""
+    frame = frame_of(reference["tables"]["frank_wolfe_straggler"])
+    rows = [
+        [protocol, f"{d:g}", number(own["per_slow_step"].mean()), number(own["mean_delay"].mean())]
+        for (protocol, d), own in frame.groupby(["protocol", "d"])
+    ]
+    return markdown(["master", "d", "iterations per step of the slow worker", "mean delay"], rows)

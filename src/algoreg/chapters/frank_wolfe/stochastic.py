@@ -1,0 +1,76 @@
+"""Frank–Wolfe in open loop whose gradient is that of a batch, or of an earlier X: what its asynchronous version does, in one process.
+
+X_{k+1} = X_k + γ_k(S − X_k), γ_k = 2/(k+2), S from the gradient at X_{k−τ} [zhuo2020]; see :mod:`algoreg.algorithms.frank_wolfe`.
+"""
+
+import torch
+
+from algoreg.algorithms import base, frank_wolfe
+from algoreg.numerics.seeds import stream
+
+
+def vertices(gradients, thetas):
+    """Return S = θvvᵀ, v of the largest eigenvalue of −M, or 0 where none is positive.
+
+    Parameters
+    ----------
+    gradients : torch.Tensor, shape (B, d, d)
+    thetas : torch.Tensor, shape (B, 1, 1)
+
+    Returns
+    -------
+    torch.Tensor, shape (B, d, d)
+    """
+    values, vectors = frank_wolfe.decomposed(-gradients)
+    first = vectors[:, :, :1]
+    sizes = torch.where(values[:, :1, None] > 0, thetas, 0.0)
+    return (sizes * first @ first.mT).to(gradients)
+
+
+class Algorithm(base.Algorithm):
+    """A batch of such descents; every run has ``delay``, ``theta`` and ``batch`` (0: all measurements; the same for all runs).
+
+    State: ``past``, the last max τ + 1 iterates, X_k in place k mod (max τ + 1). Samples are drawn with replacement; those of a
+    step follow from its number, and are those of all runs.
+    """
+
+    requires = frozenset({"gradient", "single measurements"})
+    told = ("trace",)
+    estimates = "psd"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        self.thetas = self.numbers("theta").double()
+        self.delays = torch.tensor([run["delay"] for run in runs])
+        self.length = max(run["longest"] for run in runs) + 1
+        (self.batch,) = {run["batch"] for run in runs}
+        self.places = torch.arange(len(runs))
+
+    def initial(self):
+        """Return X_0 = 0 of every run."""
+        d = self.ensemble.d
+        return {
+            "past": torch.zeros(len(self.runs), self.length, d, d).to(self.labels),
+            "now": torch.zeros(len(self.runs), 1),
+        }
+
+    def _gradient(self, matrices, number):
+        if not self.batch:
+            return self.ensemble.gradient(matrices, self.labels)
+        names = {"seed": self.seed, "ensemble": self.ensemble.number, "batch": self.batch, "step": number}
+        drawn = torch.from_numpy(stream("frank-wolfe-batch", **names).integers(self.ensemble.m, size=self.batch))
+        return self.ensemble.select(drawn).gradient(matrices, self.labels[:, drawn])
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        past = state["past"]
+        for number in range(iteration, iteration + count):
+            seen = past[self.places, (number - self.delays).clamp(min=0) % self.length]
+            goal = vertices(self._gradient(seen, number), self.thetas)
+            now = past[:, number % self.length]
+            past[:, (number + 1) % self.length] = now + 2 / (number + 2) * (goal - now)
+        return {"past": past, "now": torch.full((len(self.runs), 1), float(iteration + count))}
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return state["past"][:, int(state["now"][0]) % self.length]

@@ -1,0 +1,83 @@
+"""Errors of plain Frank–Wolfe along the iterations, by step rule and by the trace that it is told."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from algoreg.algorithms import frank_wolfe
+from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_over_dr: float = real(8, gt=0)
+    rules: list[Literal["open-loop", "line-search"]] = choices()
+    trace_factors: list[float] = reals(gt=0)
+    first: int = whole()
+    last: int = whole()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if self.first >= self.last:
+            yield between("first", "last", allowed="first below last")
+
+
+KEYS = {
+    "rule": "`open-loop`: γ = 2/(k + 2), or `line-search`: the γ of least loss",
+    "trace_factor": ("θ over the trace", "θ over the trace of X*: what the method is told"),
+    "iteration": ("k", "k, iterations of Frank–Wolfe"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "loss": ("the training loss", "Σ(⟨Aᵢ,X⟩ − yᵢ)² / Σyᵢ²"),
+    "test_error": None,
+}
+# How many iterations are looked at.
+POINTS = 9
+
+
+def measure(options, context):
+    """Return one row per rule, θ, iteration, target and ensemble, from X = 0 with the full gradient.
+
+    X* has r eigenvalues 1, m = ``m_over_dr``·dr. Iterations are nine from ``first`` to ``last`` in equal ratios.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    d, rank, count = options["d"], options["rank"], options["targets"]
+    ensemble = Ensemble.draw(
+        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
+    )
+    points = np.unique(np.geomspace(options["first"], options["last"], POINTS).round().astype(int)).tolist()
+    own = {"step": 1.0, "m": ensemble.m, "iterations": points[-1], "theta": None, "keep": None, "weight": 0.5}
+    runs = [
+        {**own, "rule": rule, "trace_factor": factor, "target": target}
+        for rule, factor, target in product(options["rules"], options["trace_factors"], range(count))
+    ]
+    planted = targets(context, d, rank, count).repeat(len(runs) // count, 1, 1)
+    seen = At(points)
+    batch = Batch(ensemble, frank_wolfe.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed)
+    context.descend(batch)
+    return [
+        {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "status": "budget"}
+        | {key: run[key] for key in ("rule", "trace_factor", "target")}
+        | {"iteration": point, "loss": train**2, "test_error": test}
+        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
+        for point, test, train in zip(points, tests, trains, strict=True)
+    ]

@@ -1,0 +1,99 @@
+"""What distributed Frank–Wolfe sends between real processes, per iteration: a master and its workers on one machine."""
+
+import math
+import os
+import tempfile
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from algoreg.chapters.frank_wolfe import master, worker
+from algoreg.chapters.frank_wolfe.runs import targets
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.spec.base import StudyOptions, choices, real, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=2)
+    m_over_d: float = real(4, gt=0)
+    protocols: list[Literal["asynchronous", "synchronous"]] = choices()
+    workers: int = whole(2, le=64)
+    batch: int = whole(20)
+    iterations: int = whole()
+    # Seconds before every step of the last worker.
+    sleep: float = real(0.0, ge=0, le=1)
+    # Seconds for a run, after which it is given up.
+    limit: float = real(120.0, gt=0, le=600)
+
+
+KEYS = {
+    "protocol": "`asynchronous`: workers send directions and get the others'; `synchronous`: they get X and send gradients",
+    "d": None,
+    "ensemble": None,
+}
+VALUES = {
+    "workers": "number of workers, each a process",
+    "up": "bytes from all workers to the master per iteration: bytes over messages, times messages of an iteration",
+    "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
+    "bytes": ("the bytes per iteration", "both together"),
+    "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
+    "per_slow_step": "iterations of the master for every step of the last worker; depends on the clock",
+    "mean_delay": "mean number of steps by which a direction was late; depends on the clock",
+}
+
+
+def measure(options, context):
+    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status ``budget``."""
+    cores = os.cpu_count() or 1
+    if options["workers"] + 1 > cores:
+        context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    return [_row(options, context, number, protocol, d) for protocol, d in product(options["protocols"], options["d"])]
+
+
+def _row(options, context, number, protocol, d):
+    names = {"protocol": protocol, "d": d, "ensemble": number, "workers": options["workers"]}
+    with tempfile.TemporaryDirectory() as folder:
+        _write(folder, options, context, number, d)
+        orders = {
+            "protocol": protocol,
+            "d": d,
+            "theta": 1.0,
+            "path": folder,
+            "seed": context.seed,
+            "ensemble": number,
+        }
+        orders |= {key: options[key] for key in ("workers", "batch", "iterations", "sleep", "limit")}
+        try:
+            done = master.run(orders)
+        except master.LinesFailed as error:
+            context.say(f"{protocol}, d = {d}: no run ({error})")
+            lost = ("up", "down", "bytes", "from_kernel", "per_slow_step", "mean_delay")
+            return {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}
+    up = done.up / done.messages * (1 if protocol == "asynchronous" else options["workers"])
+    down = done.down / done.records * options["workers"]
+    slow = done.by_worker[-1]
+    return {
+        **names,
+        "up": up,
+        "down": down,
+        "bytes": up + down,
+        "from_kernel": float(done.from_kernel),
+        "per_slow_step": options["iterations"] / slow if slow else math.nan,
+        "mean_delay": float(np.mean(done.delays)),
+        "status": "converged",
+    }
+
+
+def _write(folder, options, context, number, d):
+    """Write the problem that all workers read: nothing of it goes over the lines."""
+    ensemble = Ensemble.draw(d, round(options["m_over_d"] * d), context.seed, number)
+    planted = targets(context, d, 1, 1).to(ensemble.device, ensemble.dtype)
+    worker.write_data(folder, ensemble.rows.numpy(), ensemble.label(planted)[0].numpy())

@@ -1,0 +1,83 @@
+"""What a wrong trace costs: Frank–Wolfe of low rank told θ, beside descent that is told nothing."""
+
+import math
+
+from algoreg.algorithms import factored, frank_wolfe
+from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_over_dr: float = real(4, gt=0)
+    trace_factors: list[float] = reals(gt=0)
+    keep: int = whole(8)
+    iterations: int = whole()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank, self.keep) > self.d:
+            yield between("rank", "keep", "d", allowed="rank and keep at most d")
+        # The statistical dimension of positivity, D(d) − D(d − r)/2 with D(d) = d(d+1)/2.
+        needed = self.d * (self.d + 1) / 2 - (self.d - self.rank) * (self.d - self.rank + 1) / 4
+        if self.m_over_dr * self.d * self.rank >= needed:
+            allowed = "m below the statistical dimension of positivity, which decides above it"
+            yield between("m_over_dr", "rank", "d", allowed=allowed)
+
+
+KEYS = {
+    "method": "`told θ`: Frank–Wolfe of rank ``keep``; `descent`: UUᵀ of full width from α = 10⁻³, told nothing",
+    "trace_factor": ("θ over the trace", "θ over the trace of X* (for descent: that of the row it stands beside)"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {"d": None, "rank": None, "m": None, "test_error": None, "train_error": None}
+# η of the two in M-form; α and η·t of descent.
+TOLD_STEP, STEP = 1.2, 0.25
+ALPHA, TIME = 1e-3, 100
+
+
+def measure(options, context):
+    """Return one row per method, θ, target and ensemble: the errors at the end."""
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _run(context, ensemble, algorithm, settings, planted):
+    runs = [{**setting, "m": ensemble.m, "target": target} for setting in settings for target in range(len(planted))]
+    goals, ends = planted.repeat(len(settings), 1, 1), At({settings[0]["iterations"]})
+    batch = Batch(
+        ensemble, algorithm, runs, goals, ensemble.label(goals), [ends], context.seed, diverges_above=math.inf
+    )
+    context.descend(batch)
+    return zip(runs, ends.memory["test"][:, 0].tolist(), ends.memory["train"][:, 0].tolist(), strict=True)
+
+
+def _rows(options, context, number):
+    d, rank = options["d"], options["rank"]
+    m = round(options["m_over_dr"] * d * rank)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    planted = targets(context, d, rank, options["targets"])
+    own = {"rule": "rank-k", "theta": None, "keep": options["keep"], "weight": 0.5, "step": TOLD_STEP, "rank": rank}
+    own |= {"iterations": options["iterations"]}
+    settings = [{**own, "trace_factor": factor} for factor in options["trace_factors"]]
+    plain = {"alpha": ALPHA, "start": "identity", "width": None, "step": STEP, "iterations": round(TIME / STEP)}
+    shared = {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number}
+
+    def row(method, factor, run, test, train):
+        finite = math.isfinite(test)
+        values = {"test_error": test if finite else math.nan, "train_error": train if finite else math.nan}
+        names = {"method": method, "trace_factor": factor, "target": run["target"]}
+        return {**shared, **names, **values, "status": "budget" if finite else "diverged"}
+
+    found = _run(context, ensemble, frank_wolfe.Algorithm, settings, planted)
+    rows = [row("told θ", run["trace_factor"], run, test, train) for run, test, train in found]
+    for run, test, train in _run(context, ensemble, factored.Algorithm, [plain], planted):
+        rows += [row("descent", factor, run, test, train) for factor in options["trace_factors"]]
+    return rows

@@ -1,0 +1,67 @@
+"""Frank–Wolfe with the gradients of batches and of earlier iterates: errors by batch, delay and iteration."""
+
+from algoreg.chapters.frank_wolfe import stochastic
+from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_over_dr: float = real(8, gt=0)
+    # 0 stands for all measurements.
+    batches: list[int] = wholes(ge=0)
+    delays: list[int] = wholes(ge=0)
+    at: list[int] = wholes()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+
+
+KEYS = {
+    "batch": ("b", "b, measurements of a step, drawn with replacement; 0: all of them"),
+    "lag": ("1 + τ", "1 + τ, where the gradient is that of the iterate τ steps earlier"),
+    "iteration": ("k", "k, iterations of Frank–Wolfe"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "loss": ("the training loss", "Σ(⟨Aᵢ,X⟩ − yᵢ)² / Σyᵢ² over all measurements"),
+    "test_error": None,
+}
+
+
+def measure(options, context):
+    """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
+    for number in context.ensembles:
+        for batch in options["batches"]:
+            yield from context.part(f"ensemble {number}, batch {batch}", _rows, options, context, number, batch)
+
+
+def _rows(options, context, number, batch):
+    d, rank, count = options["d"], options["rank"], options["targets"]
+    ensemble = Ensemble.draw(
+        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
+    )
+    own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
+    own |= {"longest": max(options["delays"])}
+    runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]
+    planted, seen = targets(context, d, rank, count).repeat(len(options["delays"]), 1, 1), At(options["at"])
+    context.descend(Batch(ensemble, stochastic.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed))
+    return [
+        {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}
+        | {"lag": run["delay"] + 1, "target": run["target"]}
+        | {"iteration": point, "loss": train**2, "test_error": test}
+        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
+        for point, test, train in zip(seen.iterations, tests, trains, strict=True)
+    ]

@@ -1,0 +1,27 @@
+"""The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
+
+import numpy as np
+
+from algoreg.analysis.exponents import slope_weights
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _power(frame, column):
+    """Return the exponent in α of a column's geometric mean."""
+    logs = np.log(frame[column]).groupby(frame["alpha"]).mean()
+    return float(slope_weights(logs.index.to_numpy()) @ logs.to_numpy())
+
+
+@passage("incremental")
+def incremental_distances(reference):
+    """Return the smallest distances at the smallest α and their exponents, by width and s, as Markdown."""
+    frame = frame_of(reference["tables"]["incremental"])
+    rows = []
+    for (width, s), own in frame.groupby(["width", "s"]):
+        least = own[own["alpha"] == own["alpha"].min()]
+        cells = [number(np.exp(np.log(least[name]).mean())) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        powers = [number(_power(own, name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        rows.append([width, str(s), cells[0], powers[0], cells[1], powers[1], number(own["apart"].mean())])
+    header = ["width", "s", "to the fit", "power of α", "to the truncation", "power of α", "fit to truncation"]
+    return markdown(header, rows)

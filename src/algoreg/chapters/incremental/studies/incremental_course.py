@@ -1,0 +1,111 @@
+"""The course of descent by iteration: the eigenvalues of X, and its distance to the best fit of each rank."""
+
+import math
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.factored import Algorithm
+from algoreg.chapters.incremental.studies.incremental import best_fits
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.eigen import leading
+from algoreg.numerics.problems import draw_factors
+from algoreg.spec.base import StudyOptions, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    eigenvalues: list[float] = reals(gt=0, least=2)
+    m_over_dr: float = real(gt=0)
+    alpha: float = real(gt=0)
+    step: float = real(0.4, gt=0)
+    every: int = whole(4)
+    targets: int = whole(1)
+
+
+KEYS = {
+    "iteration": "iteration t, as it ran",
+    "s": ("the rank s", "number of the eigenvalue, the largest first, and rank of the fit X_s"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "alpha": "initialisation scale α: U₀ = αG, G of d columns, entries iid N(0, 1/d)",
+    "eigenvalue": "eigenvalue s of X_t",
+    "fitted": "eigenvalue s of X_s, the best fit of rank s to the labels",
+    "distance": "‖X_t − X_s‖_F / ‖X_s‖_F",
+}
+
+
+def measure(options, context):
+    """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class Course(Observer):
+    """The leading eigenvalues of X, and its distance to some matrices, at recorded iterations.
+
+    Memory: ``eigenvalues`` and ``distances`` (K, B, R).
+
+    Parameters
+    ----------
+    iterations : list of int
+    goals : torch.Tensor, shape (B, R, d, d)
+    """
+
+    def __init__(self, iterations, goals):
+        self.iterations, self.goals = iterations, goals
+
+    def prepare(self, batch):
+        """Make room."""
+        shape = (len(self.iterations), *self.goals.shape[:2])
+        self.memory = {"eigenvalues": np.full(shape, np.nan), "distances": np.full(shape, np.nan)}
+
+    def moments(self, last):
+        """Return the iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in eigenvalues and distances."""
+        k, rank, goals = self.iterations.index(look.iteration), self.goals.shape[1], self.goals[look.active]
+        values, _ = leading(look.estimate, [rank] * len(look.active))
+        apart = torch.linalg.matrix_norm(look.estimate[:, None] - goals) / torch.linalg.matrix_norm(goals)
+        self.memory["eigenvalues"][k, look.active] = values.cpu().numpy()
+        self.memory["distances"][k, look.active] = apart.cpu().numpy()
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, values, step, count = (options[key] for key in ("d", "eigenvalues", "step", "targets"))
+    rank = len(values)
+    m = round(options["m_over_dr"] * d * rank)
+    factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, rank, context, count)
+    goals = torch.bmm(factors, factors.mT)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    labels = ensemble.label(goals)
+    fits = best_fits(ensemble, labels, goals, rank, options, context)
+    fitted = [leading(fits[:, s], [s + 1] * count)[0][:, s].tolist() for s in range(rank)]
+    last = round((16 + math.log(1 / options["alpha"])) / (step * min(values)))
+    looks = [*range(0, last, options["every"]), last]
+    runs = [
+        {"alpha": options["alpha"], "target": target, "m": m, "step": step, "start": "gaussian", "iterations": last}
+        for target in range(count)
+    ]
+    seen = Course(looks, fits)
+    status = context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [seen], seed=context.seed)).status
+    shared = {"d": d, "rank": rank, "m": m, "alpha": options["alpha"], "ensemble": number}
+    rows = []
+    for (k, look), target, s in product(enumerate(looks), range(count), range(rank)):
+        eigenvalue, distance = (seen.memory[key][k, target, s].item() for key in ("eigenvalues", "distances"))
+        names = {"iteration": look, "s": s + 1, "target": target, "status": status[target]}
+        rows.append(shared | names | {"eigenvalue": eigenvalue, "fitted": fitted[s][target], "distance": distance})
+    return rows

@@ -1,0 +1,36 @@
+"""What the claims about momentum measure beside means and exponents: speed-ups against those of a published figure."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
+from algoreg.judge.estimands import estimand
+from algoreg.judge.published import load_published
+
+
+def published_speed_ups(figure):
+    """Return the iterations at μ = 0 over those at every other μ of a published figure, by μ: a mapping."""
+    frame = load_published(figure).set_index("momentum")["value"]
+    return {momentum: frame[0] / value for momentum, value in frame.items() if momentum > 0}
+
+
+@estimand(
+    "factor between our mean speed-up by momentum at the step {step:g} and the published one (geometric mean over μ)"
+)
+def speed_up_factor(tables, published, rng, *, table, figure, step):
+    """Return exp of the mean over μ of |log(our geometric mean speed-up / the published one)|.
+
+    Raises
+    ------
+    ValueError
+        If a published μ is not in the table.
+    """
+    goals = published_speed_ups(figure)
+    frame = chosen(tables[table], {"step": step, "momentum": list(goals)})
+    names, values = cells(frame, ["momentum"], "speed_up")
+    if not np.allclose([name for (name,) in names], sorted(goals), atol=1e-6):
+        raise ValueError(f"table {table} has μ = {names}, published are {sorted(goals)}")
+    if not positive(values):
+        return UNDEFINED
+    logs = np.log(values) - np.log([goals[momentum] for momentum in sorted(goals)])[:, None, None]
+    return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).mean(), logs, rng))

@@ -1,0 +1,97 @@
+"""The figures of momentum: iterations by κ, momentum as a step, where descents end, what momentum costs a small start."""
+
+import numpy as np
+
+from algoreg.chapters.momentum.estimands import published_speed_ups
+from algoreg.tell.charts.course import course, points
+from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, number, sizes
+from algoreg.tell.figures import drawing
+
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+@drawing
+def momentum_kappa(tables, claims):
+    """Draw the iterations to the tolerance over κ, by momentum."""
+    table = tables["momentum_kappa"]
+    figure, (axes,) = panels(1, width=5.6, height=4.3)
+    methods = sorted(set(table["method"]) - {"theory"})
+    for method, colour, marker in zip(methods, COLOURS, MARKERS, strict=False):
+        own = table[table["method"] == method]
+        means = law(axes, own, "kappa", "passes", colour, f"μ = {own['momentum'].iloc[0]:g}", marker)
+        if method == "momentum_0":
+            margin_slope(axes, means, claims["momentum-kappa"])
+    theory = table[table["method"] == "theory"]
+    points(
+        axes, theory, "kappa", "passes", "black", "μ = 1/(2000rκ), as small as theory asks for", "x", linestyle="none"
+    )
+    tolerance = number(table["tolerance"].iloc[0])
+    describe(
+        axes,
+        "xy",
+        table["kappa"].unique(),
+        xlabel="condition number κ",
+        ylabel=f"iterations to an error of {tolerance}",
+    )
+    axes.set_title(sizes(table, "d", "rank", "step", "m_over_dr"))
+    return finish(figure, SPREAD, columns=2)
+
+
+@drawing
+def momentum_steps(tables, claims):
+    """Draw the speed-up by momentum over μ at two steps, that of a longer step, and the published one."""
+    table = tables["momentum_steps"]
+    figure, (left, right) = panels(2, width=4.6, height=4.0)
+    grid = np.linspace(table["momentum"].min(), table["momentum"].max(), 50)
+    for step, colour, marker in zip(sorted(table["step"].unique()), COLOURS, MARKERS, strict=False):
+        own = table[table["step"] == step]
+        points(left, own, "momentum", "speed_up", colour, f"η = {step:g}", marker, linestyle="none")
+        points(right, own, "momentum", "factor_to_longer", colour, f"η = {step:g}", marker)
+    left.plot(grid, 1 / (1 - grid), color="black", linewidth=0.9, label="a step 1/(1 − μ) times as long")
+    claim = claims["momentum-published"]
+    goals = published_speed_ups(claim["estimand"]["figure"])
+    left.plot(
+        list(goals), list(goals.values()), "x", color="black", markersize=7, label="published, read off the figure"
+    )
+    margin_level(right, claims["momentum-is-a-step"])
+    describe(left, "y", xlabel="momentum μ", ylabel="descent's iterations over those with momentum, one step")
+    describe(right, "", xlabel="momentum μ", ylabel="factor to descent with the step η/(1 − μ)")
+    figure.suptitle(sizes(table, "d"), fontsize=9)
+    return finish(figure, SPREAD)
+
+
+@drawing
+def momentum_ends(tables, claims):
+    """Draw the error at the end over μ, with and without noise."""
+    table = tables["momentum_ends"]
+    figure, (axes,) = panels(1, width=5.2, height=3.8)
+    for noise, colour, marker in zip(sorted(table["label_noise"].unique()), COLOURS, MARKERS, strict=False):
+        label = "labels without noise" if noise == 0 else f"noise of {100 * noise:g} %"
+        points(axes, table[table["label_noise"] == noise], "momentum", "end_error", colour, label, marker)
+    margin_level(axes, claims["momentum-end"])
+    describe(axes, "y", xlabel="momentum μ", ylabel="relative error at the end")
+    axes.set_title(sizes(table, "d", "rank", "kappa", "step"))
+    return finish(figure, f"{SPREAD}; errors below 10⁻¹⁴ are drawn there")
+
+
+@drawing
+def momentum_bias(tables, claims):
+    """Draw the ratio of test errors with and without momentum at one training error, over the step."""
+    table = tables["momentum_bias"]
+    figure, (axes,) = panels(1, width=5.2, height=3.8)
+    momentum, train = table["momentum"].iloc[0], table["train_error"].iloc[0]
+    course(axes, table, "step", "ratio", COLOURS[0], f"μ = {momentum:g} over μ = 0", marker="o")
+    margin_level(axes, claims["momentum-implicit-regularisation"], "at η = 0.2")
+    axes.axhline(1, color="black", linewidth=0.6)
+    describe(
+        axes,
+        "x",
+        table["step"].unique(),
+        xlabel="step size η",
+        ylabel=f"ratio of test errors at training error {train:g}",
+    )
+    axes.set_title(sizes(table, "d", "m", "alpha"))
+    return finish(figure, GEOMETRIC_BAND)

@@ -1,0 +1,54 @@
+"""The ledger's evidence on momentum: iterations by κ, momentum as a step, its cost from a small start."""
+
+import numpy as np
+
+from algoreg.chapters.momentum.estimands import published_speed_ups
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _geometric(values):
+    return float(np.exp(np.log(values).mean()))
+
+
+@passage("momentum_kappa")
+def momentum_iterations(reference):
+    """Return the geometric mean of the iterations by κ and momentum, as Markdown."""
+    frame = frame_of(reference["tables"]["momentum_kappa"])
+    methods = [*sorted(set(frame["method"]) - {"theory"}), "theory"]
+    rows = []
+    for kappa, own in frame.groupby("kappa"):
+        means = [_geometric(own.loc[own["method"] == method, "passes"]) for method in methods]
+        rows.append([f"{kappa:g}", *(f"{mean:.0f}" for mean in means), f"{means[0] / means[-1]:.5f}"])
+    names = [f"μ = {method.removeprefix('momentum_')}" for method in methods[:-1]]
+    return markdown(["κ", *names, "μ = 1/(2000rκ)", "descent over it"], rows)
+
+
+@passage("momentum_steps")
+def speed_ups(reference):
+    """Return the speed-ups by μ: of a longer step, ours at both steps, the published ones, as Markdown."""
+    frame = frame_of(reference["tables"]["momentum_steps"])
+    goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
+    rows = []
+    for momentum, own in frame.groupby("momentum"):
+        ours = [number(_geometric(own.loc[own["step"] == step, "speed_up"])) for step in steps]
+        published = min(goals, key=lambda other: abs(other - momentum))
+        rows.append([number(momentum), number(1 / (1 - momentum)), *ours, number(goals[published])])
+    return markdown(["μ", "1/(1 − μ)", *(f"ours at η = {step:g}" for step in steps), "published"], rows)
+
+
+@passage("momentum_bias")
+def bias_by_step(reference):
+    """Return the ratio of test errors at one training error by step, as Markdown."""
+    frame = frame_of(reference["tables"]["momentum_bias"])
+    rows = [
+        [
+            f"{step:g}",
+            number(own["descent_error"].mean()),
+            number(own["momentum_error"].mean()),
+            number(own["ratio"].mean()),
+            f"{number(own['ratio'].min())} to {number(own['ratio'].max())}",
+        ]
+        for step, own in frame.groupby("step")
+    ]
+    return markdown(["η", "test error of descent", "with momentum", "mean ratio", "range of draws"], rows)

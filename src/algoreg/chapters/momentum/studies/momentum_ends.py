@@ -1,0 +1,85 @@
+"""Where descents with momentum end, with labels as they are and with noise."""
+
+import torch
+
+from algoreg.chapters.momentum.runs import descend, draw, targets
+from algoreg.engine.observers import Observer
+from algoreg.numerics.problems import spoil
+from algoreg.spec.base import StudyOptions, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=2)
+    m_over_dr: float = real(6, gt=0)
+    kappa: float = real(2, ge=1)
+    momenta: list[float] = reals(ge=0, lt=1)
+    label_noise: list[float] = reals(ge=0)
+    step: float = real(gt=0)
+    iterations: int = whole()
+    targets: int = whole(ge=2)
+
+
+KEYS = {
+    "momentum": ("μ", "momentum μ"),
+    "label_noise": "standard deviation of the labels' noise over their root mean square",
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "kappa": None,
+    "step": None,
+    "end_error": ("the error at the end", "‖X − X*‖_F / ‖X*‖_F after all iterations"),
+}
+# Below this an error is rounding.
+ROUNDING = 1e-14
+
+
+class Errors(Observer):
+    """The test errors that runs end with: memory ``errors`` (B,)."""
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        self.memory = {"errors": torch.full((len(batch.runs),), torch.nan, dtype=torch.float64)}
+
+    def look(self, look):
+        """Keep the errors of the runs whose time is over."""
+        self.memory["errors"][look.active] = torch.from_numpy(look.test_error)
+
+
+def measure(options, context):
+    """Return one row per μ, noise, target and ensemble, from the spectral start of width r; see ``momentum_kappa``.
+
+    Errors below rounding are written as ``ROUNDING``.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    d, rank = options["d"], options["rank"]
+    ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
+    planted = targets(context, d, rank, options["kappa"], options["targets"])
+    clean = ensemble.label(planted).cpu().numpy()
+    own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
+    own |= {"step": options["step"], "iterations": options["iterations"]}
+    settings = [{**own, "momentum": momentum} for momentum in options["momenta"]]
+    rows = []
+    for noise in options["label_noise"]:
+        problem = {"d": d, "rank": rank, "label_noise": noise}
+        labels = spoil(clean, problem, context.seed, number, range(options["targets"]))
+        given = torch.from_numpy(labels).to(planted).repeat(len(settings), 1)
+        seen = Errors()
+        runs, status = descend(context, ensemble, settings, planted, [seen], given)
+        for run, end, error in zip(runs, status, seen.memory["errors"].tolist(), strict=True):
+            names = {key: run[key] for key in ("momentum", "target", "rank", "m", "step")}
+            rows.append(
+                {**names, "d": d, "kappa": options["kappa"], "label_noise": noise, "ensemble": number}
+                | {"end_error": max(error, ROUNDING) if end != "diverged" else float("nan"), "status": end}
+            )
+    return rows

@@ -1,0 +1,82 @@
+"""Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
+
+from algoreg.chapters.momentum.runs import Falls, descend, draw, targets
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=2)
+    m_over_dr: float = real(6, gt=0)
+    kappas: list[float] = reals(ge=1)
+    momenta: list[float] = reals(ge=0, lt=1)
+    step: float = real(gt=0)
+    tolerance: float = real(1e-6, gt=0)
+    iterations: int = whole()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+
+
+KEYS = {
+    "method": "`momentum_μ` for every μ of the settings, 0 is plain descent; `theory`: μ = 1/(2000rκ), as small as theory asks for",
+    "kappa": None,
+    "tolerance": "relative error to which iterations are counted",
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "step": None,
+    "momentum": ("μ", "momentum μ"),
+    "passes": (
+        "the iterations to the tolerance",
+        "iterations until the relative error is first below the tolerance, interpolated; each is one pass over the data (empty: not by T, or diverged)",
+    ),
+}
+# Theory asks for a small constant over r and κ. This one is ours.
+THEORY = 2000.0
+
+
+def measure(options, context):
+    """Return one row per method, κ, target and ensemble: iterations from the spectral start of width r.
+
+    X* has r eigenvalues from 1 to 1/κ in equal ratios, m = ``m_over_dr``·dr; all methods have the same step η.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def methods(options, kappa):
+    """Return μ by method at a κ."""
+    known = {f"momentum_{momentum:g}": momentum for momentum in options["momenta"]}
+    return {**known, "theory": 1 / (THEORY * options["rank"] * kappa)}
+
+
+def _rows(options, context, number):
+    d, rank = options["d"], options["rank"]
+    ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
+    planted = {kappa: targets(context, d, rank, kappa, options["targets"]) for kappa in options["kappas"]}
+    own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
+    own |= {"step": options["step"], "iterations": options["iterations"]}
+    settings = [
+        {**own, "kappa": kappa, "method": method, "momentum": momentum}
+        for kappa in options["kappas"]
+        for method, momentum in methods(options, kappa).items()
+    ]
+    seen = Falls(options["tolerance"])
+    runs, status = descend(context, ensemble, settings, planted, [seen])
+    rows = []
+    for run, end, time in zip(runs, status, seen.memory["times"].tolist(), strict=True):
+        names = {key: run[key] for key in ("method", "kappa", "target", "rank", "m", "step", "momentum")}
+        rows.append(
+            {**names, "d": d, "ensemble": number, "tolerance": options["tolerance"], "passes": time, "status": end}
+        )
+    return rows

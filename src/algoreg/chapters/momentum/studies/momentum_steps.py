@@ -1,0 +1,98 @@
+"""Momentum beside plain descent at the same step and at one that is 1/(1 − μ) times as long."""
+
+import math
+
+from algoreg.chapters.momentum.runs import Falls, descend, draw, targets
+from algoreg.spec.base import StudyOptions, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    m_over_d: float = real(6, gt=0)
+    steps: list[float] = reals(gt=0)
+    momenta: list[float] = reals(gt=0, lt=1)
+    tolerance: float = real(1e-4, gt=0)
+    # η times the iterations.
+    time: float = real(60, gt=0)
+    targets: int = whole(ge=2)
+
+
+KEYS = {
+    "step": None,
+    "momentum": ("μ", "momentum μ"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "m": None,
+    "iterations": "iterations with momentum until the relative error is first below the tolerance, interpolated",
+    "same_step": "those of plain descent at the same η",
+    "longer_step": "those of plain descent at η/(1 − μ)",
+    "speed_up": ("the speed-up", "iterations of plain descent at the same η over those with momentum"),
+    "factor_to_longer": (
+        "the factor to descent with the step η/(1 − μ)",
+        "iterations with momentum over those of plain descent at η/(1 − μ), or their inverse: the larger",
+    ),
+    "factor_to_same": ("the factor to descent with the same step", "the speed-up or its inverse: the larger"),
+}
+# A step beyond this is not taken: descent's largest stable one is near 0.8 here.
+LARGEST_STEP = 0.45
+
+
+def measure(options, context):
+    """Return one row per step, μ, target and ensemble, from a random start of width 1 and norm 1, at rank 1.
+
+    Empty where a run did not get to the tolerance, or where η/(1 − μ) is beyond the steps that are stable.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _settings(options):
+    own = {"alpha": 1.0, "start": "gaussian", "width": 1, "rank": 1}
+    found = []
+    for step in options["steps"]:
+        iterations = round(options["time"] / step)
+        pairs = [(step, 0.0), *((step, momentum) for momentum in options["momenta"])]
+        pairs += [
+            (step / (1 - momentum), 0.0) for momentum in options["momenta"] if step / (1 - momentum) < LARGEST_STEP
+        ]
+        found += [{**own, "step": eta, "momentum": momentum, "iterations": iterations} for eta, momentum in pairs]
+    return found
+
+
+def _rows(options, context, number):
+    d = options["d"]
+    ensemble = draw(context, d, round(options["m_over_d"] * d), number)
+    seen = Falls(options["tolerance"])
+    settings = _settings(options)
+    runs, _ = descend(context, ensemble, settings, targets(context, d, 1, 1, options["targets"]), [seen])
+    times = {
+        (run["step"], run["momentum"], run["target"]): time
+        for run, time in zip(runs, seen.memory["times"].tolist(), strict=True)
+    }
+    return [
+        {"d": d, "m": ensemble.m, "step": step, "momentum": momentum, "target": target, "ensemble": number}
+        | _compared(times, step, momentum, target)
+        for step in options["steps"]
+        for momentum in options["momenta"]
+        for target in range(options["targets"])
+    ]
+
+
+def _compared(times, step, momentum, target):
+    own, same = times[step, momentum, target], times[step, 0.0, target]
+    longer = times.get((step / (1 - momentum), 0.0, target), math.nan)
+    reached = not math.isnan(own)
+    return {
+        "iterations": own,
+        "same_step": same,
+        "longer_step": longer,
+        "speed_up": same / own,
+        "factor_to_longer": max(own / longer, longer / own) if not math.isnan(own / longer) else math.nan,
+        "factor_to_same": max(own / same, same / own) if not math.isnan(own / same) else math.nan,
+        "status": "converged" if reached else "budget",
+    }

@@ -1,0 +1,68 @@
+"""The figure about norms: how |W_11| grows as the loss falls, for flow and descent, by depth and sign of det."""
+
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.law import margin_slope
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import number
+from algoreg.tell.figures import drawing
+
+DASHES = {"positive": "-", "negative": "--"}
+
+
+def _law(axes, accuracies):
+    """Draw 1/√(2·loss), where det W is zero."""
+    axes.plot(accuracies, (accuracies / 2) ** 0.5, color="black", linewidth=0.9, label="1/√(2·loss): det W = 0")
+
+
+def _flow(axes, table, claim):
+    """Draw |W_11| of gradient flow, a colour for each depth and a dash for each sign of det."""
+    means = None
+    for depth, colour in zip(sorted(table["depth"].unique()), COLOURS, strict=False):
+        for det, dash in DASHES.items():
+            part = table[(table["depth"] == depth) & (table["det"] == det)]
+            own = course(
+                axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", linestyle=dash, marker="o"
+            )
+            means = own["mean"] if means is None else means
+    inner = means[means.index >= min(claim["estimand"]["where"]["accuracy"])]
+    margin_slope(axes, inner, claim)
+    _law(axes, means.index.to_numpy(dtype=float))
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title="gradient flow: det > 0 has nowhere to end")
+
+
+def _descent(axes, table, claim):
+    """Draw |W_11| of gradient descent at depth 2, and how far the margin lets it stay below the law."""
+    own = course(axes, table, "accuracy", "norm", COLOURS[2], "depth 2, det positive at the start", marker="s")
+    accuracies = own.index.to_numpy(dtype=float)
+    _law(axes, accuracies)
+    last = float(claim["estimand"]["where"]["accuracy"])
+    label = f"margin: the law over |W_11| below {claim['margin']:g} at 1/loss = {number(last)}"
+    axes.plot(last, (last / 2) ** 0.5 / claim["margin"], "v", color="black", markersize=6, label=label)
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title="descent on two factors stops growing")
+
+
+def _signs(axes, table, claim):
+    """Draw the share of descents whose det has changed its sign, by depth."""
+    for depth, colour in zip(sorted(table["depth"].unique()), (COLOURS[2], COLOURS[0]), strict=False):
+        share = table[table["depth"] == depth].groupby("accuracy")["flipped"].mean()
+        axes.plot(share.index, share, "o-", color=colour, label=f"depth {depth}", clip_on=False)
+    label = f"margin: above {claim['margin']:g}"
+    axes.axhline(claim["margin"], color="black", linestyle="--", linewidth=0.9, label=label)
+    texts = {"xlabel": "1/loss", "ylabel": "share of runs whose det had both signs", "title": "the step loses the sign"}
+    describe(axes, "x", xticks=sorted(table["accuracy"].unique()), **texts)
+    axes.set_ylim(-0.03, 1.03)
+
+
+@drawing
+def norm_growth(tables, claims):
+    """Draw |W_11| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
+    figure, (first, second, third) = panels(3, width=4.4, height=3.7)
+    _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
+    _descent(second, tables["norm_descent_end"], claims["norms-depth-2-published-step"])
+    _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
+    runs = tables["norm_flow"].groupby(["target", "ensemble"]).ngroups
+    figure.suptitle(
+        f"2 × 2, W_12 = W_21 = 1 and W_22 = 0 asked for, W_11 free: {runs} balanced starts each", fontsize=9
+    )
+    return finish(figure, "lines: geometric means over starts; bands: smallest to largest")

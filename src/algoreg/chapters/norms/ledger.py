@@ -1,0 +1,44 @@
+"""The ledger's passages on norms: |W_11| by depth, sign of det and loss, for flow and for descent."""
+
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _courses(frame, keys):
+    """Return a row per group: the mean |W_11| at every loss."""
+    levels = sorted(frame["accuracy"].unique())
+    rows = []
+    for names, part in frame.groupby(keys):
+        means = part.groupby("accuracy")["norm"].mean()
+        rows.append([*map(str, names), *(number(means[level]) for level in levels)])
+    return rows, [f"loss {1 / level:g}" for level in levels]
+
+
+@passage("norm_flow")
+def norms_of_flow(reference):
+    """Return the mean |W_11| of gradient flow by depth, sign of det and loss, as Markdown."""
+    rows, header = _courses(frame_of(reference["tables"]["norm_flow"]), ["depth", "det"])
+    return markdown(["depth", "det W(0)", *header], rows)
+
+
+@passage("norm_descent_end")
+def norms_of_descent(reference):
+    """Return the mean |W_11| of gradient descent at depth 2 by loss, as Markdown."""
+    rows, header = _courses(frame_of(reference["tables"]["norm_descent_end"]), ["depth", "det"])
+    return markdown(["depth", "det W(0)", *header], rows)
+
+
+@passage("norm_flow", "norm_descent_end")
+def norms_headline(reference):
+    """Return how large |W_11| is at the smallest loss, by flow and by descent at depth 2, as a sentence."""
+    flow, descent = (frame_of(reference["tables"][name]) for name in ("norm_flow", "norm_descent_end"))
+    last = flow["accuracy"].max()
+    ends = {
+        det: flow[(flow["depth"] == 3) & (flow["det"] == det) & (flow["accuracy"] == last)]["norm"].mean()
+        for det in ("positive", "negative")
+    }
+    own = descent[descent["accuracy"] == descent["accuracy"].max()]["norm"].mean()
+    return (
+        f"at a loss of {1 / last:g} flow on three factors has |W_11| = {number(ends['positive'])} from det > 0 and "
+        f"{number(ends['negative'])} from det < 0; descent on two factors stops at {number(own)}"
+    )

@@ -1,0 +1,182 @@
+"""Gradient flow and descent on a product of 2 × 2 factors that is to fit three entries, where rank one is infinitely far.
+
+W_12 = W_21 = 1 and W_22 = 0 are asked for, W_11 is free: a fit of rank one does not exist, and one of small det has a large
+|W_11| [razin2020]. The loss is ½ Σ (W_ij − asked)² over the three.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    motion: Literal["flow", "descent"]
+    depth: list[int] = wholes(ge=2, le=6)
+    det: list[Literal["positive", "negative"]] = choices()
+    scale: float = real(gt=0, le=0.1)
+    step: float = real(0.003, gt=0, le=0.01)
+    loss: list[float] = reals(gt=0, lt=0.5)
+    most: float = real(1e9, ge=1, said="a number of at least 1, the largest η·t")
+    targets: int = whole(ge=2)
+
+
+KEYS = {
+    "depth": "N, the number of factors",
+    "det": "sign of det W at the start: `positive` or `negative`",
+    "accuracy": ("1/loss", "1/loss at which the run is read"),
+    "target": "the draw of a start within an ensemble's",
+    "ensemble": "the number of the stream of starts",
+}
+VALUES = {
+    "time": "η·t by then (empty: not by the end)",
+    "norm": ("|W_11|", "|W_11| by then"),
+    "law_over_norm": (
+        "the law over |W_11|",
+        "1/(√(2·loss)·|W_11|): 1 where det W is small and W_12·W_21 = 1, as for rank one",
+    ),
+    "flipped": ("share of runs whose det changed its sign", "1 if det W has had both signs by then, else 0"),
+}
+ASKED = np.array([[0.0, 1.0], [1.0, 0.0]])
+SEEN = np.array([[0.0, 1.0], [1.0, 1.0]])
+# Relative and absolute errors of the flow's integrator.
+PRECISION, SMALL = 1e-9, 1e-12
+# Steps of descent between two looks at the losses.
+EVERY = 50
+
+
+def measure(options, context):
+    """Return one row per depth, sign of det W(0), loss, target and ensemble: |W_11| when the loss falls below that.
+
+    Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the N-th roots
+    of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow`` integrates the factors' gradient flow, ``descent`` has
+    steps of η = ``step`` on each factor. A row is ``converged`` if the loss was reached before η·t = ``most``.
+    """
+    for number in context.ensembles:
+        for depth in options["depth"]:
+            yield from context.part(f"ensemble {number}, depth {depth}", _rows, options, context, number, depth)
+
+
+def balanced_start(depth, scale, det, rng):
+    """Return balanced factors, shape (N, 2, 2), W_1 first, whose product has a det of this sign."""
+    left, values, right = np.linalg.svd(rng.standard_normal((2, 2)))
+    wrong = (np.linalg.det(left) * np.linalg.det(right) > 0) != (det == "positive")
+    left = left * np.array([1.0, -1.0 if wrong else 1.0])
+    middle = np.diag((scale * values) ** (1 / depth))
+    factors = np.array([middle] * depth)
+    factors[0], factors[-1] = factors[0] @ right, left @ factors[-1]
+    return factors
+
+
+def product(factors):
+    """Return W_N…W_1 of factors (…, N, 2, 2)."""
+    whole_product = factors[..., 0, :, :]
+    for number in range(1, factors.shape[-3]):
+        whole_product = factors[..., number, :, :] @ whole_product
+    return whole_product
+
+
+def sign_of_det(factors):
+    """Return the sign of det W, that of the factors' dets: W itself is rounded at the size of its larger singular value."""
+    return np.sign(np.linalg.det(factors)).prod(axis=-1)
+
+
+def gradients(factors):
+    """Return the loss's gradient in every factor, shape (…, N, 2, 2)."""
+    depth = factors.shape[-3]
+    below = [np.broadcast_to(np.eye(2), (*factors.shape[:-3], 2, 2))]
+    for number in range(depth):
+        below.append(factors[..., number, :, :] @ below[-1])
+    above, found = (below[-1] - ASKED) * SEEN, [None] * depth
+    for number in range(depth - 1, -1, -1):
+        found[number] = above @ np.swapaxes(below[number], -1, -2)
+        above = np.swapaxes(factors[..., number, :, :], -1, -2) @ above
+    return np.stack(found, axis=-3)
+
+
+def loss(whole_product):
+    """Return ½ Σ (W_ij − asked)² over the three entries that are asked for."""
+    return 0.5 * (((whole_product - ASKED) * SEEN) ** 2).sum(axis=(-2, -1))
+
+
+def flow(factors, levels, most):
+    """Return ``(time, W, flipped)`` when the loss of gradient flow falls to each level, None for those it does not reach."""
+    shape = factors.shape
+    events = [lambda _, state, level=level: math.log(loss(product(state.reshape(shape))) / level) for level in levels]
+    events[-1].terminal = True
+    done = solve_ivp(
+        lambda _, state: -gradients(state.reshape(shape)).ravel(),
+        (0, most),
+        factors.ravel(),
+        method="LSODA",
+        rtol=PRECISION,
+        atol=SMALL,
+        events=events,
+    )
+    signs = sign_of_det(done.y.T.reshape(-1, *shape))
+    changed = done.t[signs != signs[0]]
+    return [
+        (times[0], product(states[0].reshape(shape)), bool((changed <= times[0]).any())) if len(times) else None
+        for times, states in zip(done.t_events, done.y_events, strict=True)
+    ]
+
+
+def descent(starts, levels, step, most):
+    """Return for every start what :func:`flow` returns, of gradient descent on all starts (B, N, 2, 2) together."""
+    factors, count = starts.copy(), len(starts)
+    found = [[None] * len(levels) for _ in range(count)]
+    sign, flipped, iteration = sign_of_det(starts), np.zeros(count, bool), 0
+    open_runs = np.arange(count)
+    while len(open_runs) and iteration * step < most:
+        for _ in range(EVERY):
+            factors = factors - step * gradients(factors)
+        iteration += EVERY
+        now = product(factors)
+        losses = loss(now)
+        flipped[open_runs] |= sign_of_det(factors) != sign[open_runs]
+        for place, run in enumerate(open_runs):
+            for number, level in enumerate(levels):
+                if found[run][number] is None and losses[place] < level:
+                    found[run][number] = (iteration * step, now[place], bool(flipped[run]))
+        left = np.isfinite(losses) & (losses >= min(levels))
+        factors, open_runs = factors[left], open_runs[left]
+    return found
+
+
+def _rows(options, context, number, depth):
+    """Return the rows of one ensemble number and depth."""
+    levels = sorted(options["loss"], reverse=True)
+    runs = [(det, target) for det in options["det"] for target in range(options["targets"])]
+    axes = {"seed": context.seed, "ensemble": number, "depth": depth}
+    starts = np.array(
+        [
+            balanced_start(depth, options["scale"], det, stream("balanced start", target=target, **axes))
+            for det, target in runs
+        ]
+    )
+    if options["motion"] == "flow":
+        found = [flow(start, levels, options["most"]) for start in starts]
+    else:
+        found = descent(starts, levels, options["step"], options["most"])
+    return [
+        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen, level)
+        for (det, target), course in zip(runs, found, strict=True)
+        for level, seen in zip(levels, course, strict=True)
+    ]
+
+
+def _values(seen, level):
+    """Return what is measured when a run reaches a loss, or that it does not."""
+    if seen is None:
+        return {"time": None, "norm": None, "law_over_norm": None, "flipped": None, "status": "budget"}
+    time, whole_product, flipped = seen
+    norm = abs(float(whole_product[0, 0]))
+    law = 1 / math.sqrt(2 * float(loss(whole_product)))
+    values = {"time": float(time), "norm": norm, "law_over_norm": law / norm, "flipped": float(flipped)}
+    return {**values, "status": "converged"}

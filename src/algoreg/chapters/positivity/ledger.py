@@ -1,0 +1,86 @@
+"""The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness, what the published proof asks for."""
+
+import numpy as np
+
+from algoreg.chapters.positivity.estimands import uniqueness_thresholds
+from algoreg.chapters.positivity.measurements import NAMES
+from algoreg.judge.snapshots import frame_of
+from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
+from algoreg.tell.report import markdown, number, passage
+
+
+@passage("positivity")
+def distances_by_kind(reference):
+    """Return the geometric mean of the distance to X* by kind, d and method, as Markdown."""
+    frame = frame_of(reference["tables"]["positivity"])
+    rows = []
+    for kind in (kind for kind in NAMES if kind in set(frame["kind"])):
+        for d, own in frame[frame["kind"] == kind].groupby("d"):
+            means = {name: np.exp(np.log(part["distance"]).mean()) for name, part in own.groupby("method")}
+            shown = ["X*" if means[name] < 1e-6 else number(means[name]) for name in ("far", "least_frobenius")]
+            trace, descent = "X*" if means["least_trace"] < 1e-6 else number(means["least_trace"]), means["descent"]
+            first = own.iloc[0]
+            rows.append(
+                [NAMES[kind], f"{d:g}", f"{first['m'] / first['psd_dimension']:.2f}", *shown, trace, number(descent)]
+            )
+    header = [
+        "measurements",
+        "d",
+        "m over positivity's dimension",
+        "far point",
+        "least Frobenius norm",
+        "least trace",
+        "descent",
+    ]
+    return markdown(header, rows)
+
+
+@passage("unique_samples", "unique_samples_gaussian")
+def uniqueness_over_dimensions(reference):
+    """Return the m* of uniqueness over the statistical dimensions, by kind and d, as Markdown."""
+    rows = []
+    for table in ("unique_samples_gaussian", "unique_samples"):
+        frame = frame_of(reference["tables"][table])
+        for kind in (kind for kind in NAMES if kind in set(frame["kind"])):
+            own = frame[frame["kind"] == kind]
+            found = uniqueness_thresholds(own)
+            for d, log in zip(found.sizes.astype(int), found.logs.mean(axis=(1, 2)), strict=True):
+                undecided = (own.loc[own["d"] == d, "status"] == "budget").sum()
+                shares = [
+                    np.exp(log) / function(int(d), 1)
+                    for function in (psd_statistical_dimension, trace_statistical_dimension)
+                ]
+                rows.append(
+                    [
+                        NAMES[kind],
+                        str(d),
+                        f"{np.exp(log):.0f}",
+                        *map(number, shares),
+                        f"{undecided} of {(own['d'] == d).sum()}",
+                    ]
+                )
+    header = ["measurements", "d", "m*", "over positivity's dimension", "over the least trace's", "undecided runs"]
+    return markdown(header, rows)
+
+
+@passage("whitened")
+def proofs_constants(reference):
+    """Return what the proof's measurements come to by degrees of freedom, as Markdown."""
+    frame = frame_of(reference["tables"]["whitened"])
+    rows = []
+    for (kind, degrees), own in frame.groupby(["kind", "degrees"]):
+        d = own["d"].iloc[0]
+        name = "Gaussian, as drawn" if kind == "gaussian" else f"Wishart, p = {degrees:g}"
+        zero = "–" if kind == "gaussian" else f"{max(d - degrees, 0):g} of {d:g}"
+        ratio = (own["smallest"] / own["largest"]).mean()
+        rows.append(
+            [
+                name,
+                zero,
+                number(ratio),
+                number(own["mixed_delta"].mean()),
+                number(own["gap_of_independent"].mean() if kind == "wishart" else None),
+            ]
+        )
+    header = ["measurements", "eigenvalues 0 of an Aᵢ", "smallest over largest", "so δ is at least", "gap, independent"]
+    return markdown(header, rows)

@@ -1,0 +1,169 @@
+"""What is measured of methods that are compared: errors along the iterations, measurements needed, sensitivity to α, seconds."""
+
+import math
+import time
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.chapters.race.runs import LONGER, TUNING, TUNING_SHARE, Fits, known_measurements, looks, targets
+from algoreg.engine import study
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.spec.plan import study_options
+
+# Runs end below this relative error.
+RECOVERED = 1e-6
+ALPHAS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9)
+# Iterations of a run that knows m measurements.
+THRESHOLD_ITERATIONS = 500
+SECONDS, CHUNK = 0.3, 5
+
+
+class Course(Observer):
+    """The test error of every run at every look: memory ``errors`` (B, K), NaN after a run has left."""
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        self.times = sorted(looks(max(run["iterations"] for run in batch.runs)))
+        self.memory = {"errors": np.full((len(batch.runs), len(self.times)), np.nan)}
+
+    def moments(self, last):
+        """Return the race's looks."""
+        return self.times
+
+    def look(self, look):
+        """Let the runs go that have recovered."""
+        if look.iteration in self.times:
+            self.memory["errors"][look.active, self.times.index(look.iteration)] = look.test_error
+        return look.test_error < RECOVERED
+
+
+def _batch(method, sizes, context, number, runs, observers):
+    """Return a batch of a method's runs, each with ``kappa`` and ``target``, on an ensemble."""
+    m = known_measurements(sizes)
+    ensemble = Ensemble.draw(sizes["d"], m, context.seed, number, dtype=context.dtype)
+    planted = torch.cat([targets(sizes, context, run["kappa"], [run["target"]]) for run in runs])
+    complete = [{**run, "m": m} for run in runs]
+    return Batch(ensemble, method.algorithm, complete, planted, ensemble.label(planted), observers, seed=context.seed)
+
+
+def _run(method, sizes, kappa, target, chosen, share=1.0):
+    budget = min(sizes["budgets"][sizes["kappas"].index(kappa)], method.most or math.inf)
+    own = method.settings(sizes["rank"], kappa)
+    return own | chosen | {"kappa": kappa, "target": target, "iterations": max(round(share * budget), 1)}
+
+
+def tuned(method, sizes, context):
+    """Return the choice of a method's grid at every κ, by the race's rule: see :func:`algoreg.chapters.race.runs.tuned`."""
+    tried = {
+        (kappa, _key(each)): each for kappa in sizes["kappas"] for one in method.grid() for each in (one, _longer(one))
+    }
+    numbers = range(TUNING, TUNING + sizes["tuning_targets"])
+    runs = [
+        _run(method, sizes, kappa, target, each, TUNING_SHARE)
+        for (kappa, _), each in tried.items()
+        for target in numbers
+    ]
+    logs = [
+        _fits(context, _batch(method, sizes, context, number, runs, [Fits()]))
+        for number in range(TUNING, TUNING + sizes["tuning_ensembles"])
+    ]
+    scores = dict(zip(tried, np.max(logs, axis=0).reshape(len(tried), -1).max(axis=1), strict=True))
+
+    def score(kappa, setting):
+        return max(scores[kappa, _key(each)] for each in (setting, _longer(setting)))
+
+    return {
+        kappa: min(method.grid(), key=lambda setting, kappa=kappa: score(kappa, setting)) for kappa in sizes["kappas"]
+    }
+
+
+def _key(setting):
+    return tuple(setting.items())
+
+
+def _longer(setting):
+    return {**setting, "step": round(LONGER * setting["step"], 9)}
+
+
+def _fits(context, batch):
+    """Return the log training error of every run at the end of its budget, at its mean rate if it left before."""
+    context.descend(batch)
+    (seen,) = batch.observers
+    with np.errstate(divide="ignore"):
+        return np.log(seen.memory["errors"]) * batch.budgets / seen.memory["ended"]
+
+
+def courses(method, sizes, context, best, kappas=None, **changes):
+    """Return rows of the error along the iterations: by κ, target, ensemble and iteration, up to where a run recovers."""
+    cells = list(product(kappas or sizes["kappas"], range(sizes["targets"])))
+    rows = []
+    for number in context.ensembles:
+        runs = [_run(method, sizes, kappa, target, best[kappa] | changes) for kappa, target in cells]
+        seen = Course()
+        descent = context.descend(_batch(method, sizes, context, number, runs, [seen]))
+        for run, errors, status in zip(runs, seen.memory["errors"], descent.status, strict=True):
+            shared = {key: run[key] for key in ("kappa", "target", "step")} | {"ensemble": number, "status": status}
+            shared["momentum"] = run.get("momentum", math.nan)
+            for moment, error in zip(seen.times, errors, strict=True):
+                if not math.isnan(error):
+                    passes = method.first_passes + method.passes * moment
+                    rows.append(shared | {"iteration": moment, "passes": passes, "test_error": error})
+    return rows
+
+
+def seconds_per_iteration(method, sizes, context, best):
+    """Return the seconds that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
+    kappa = sizes["kappas"][0]
+    runs = [_run(method, sizes, kappa, target, best[kappa]) for target in range(sizes["targets"])]
+    batch = _batch(method, sizes, context, TUNING, runs, [])
+    solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(runs)), batch.labels, batch.runs, 0)
+    state, done, times = solver.advance(solver.initial(), 0, 2), 2, []
+    end = time.perf_counter() + SECONDS
+    while (began := time.perf_counter()) < end or not times:
+        state = solver.advance(state, done, CHUNK)
+        done += CHUNK
+        times.append(time.perf_counter() - began)
+    # The least disturbed one.
+    return min(times) / CHUNK / len(runs)
+
+
+def sensitivity(method, sizes, context, best):
+    """Return :func:`courses` at the middle κ from several α, each with ``alpha``; none where the method has no small start."""
+    options = method.settings(sizes["rank"], 1.0)
+    if "alpha" not in options or options.get("start") == "spectral":
+        return []
+    kappa = sizes["kappas"][len(sizes["kappas"]) // 2]
+    return [
+        row | {"alpha": alpha}
+        for alpha in ALPHAS
+        for row in courses(method, sizes, context, best, [kappa], alpha=alpha)
+    ]
+
+
+def thresholds(contender, sizes, context, best):
+    """Return rows of the study ``threshold`` for some d and r: the test error of runs that know m measurements."""
+    method, kappa, rows = contender.method, sizes["kappas"][0], []
+    iterations = min(THRESHOLD_ITERATIONS, method.most or THRESHOLD_ITERATIONS)
+    for rank in sizes["ranks"]:
+        own = method.settings(rank, 1.0) | best[kappa]
+        step = own.pop("step")
+        alpha = own.pop("alpha", None)
+        own.pop("rank")
+        options = {
+            "algorithm": contender.algorithm,
+            "algorithm_options": own,
+            "d": sizes["sizes"],
+            "rank": [rank],
+            "spectrum": ["flat"],
+            "ratios": sizes["ratios"],
+            "step": [step],
+            "time": [step * iterations],
+            "targets": sizes["targets"],
+        } | ({"alpha": [alpha]} if alpha is not None else {})
+        complete = study_options({"study": "threshold", "options": options})
+        rows += study.measure("threshold", complete, context)
+    return rows

@@ -1,0 +1,33 @@
+"""What the claims about the first phase measure: how far exponents are from each other, and from those predicted."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.exponents import log_law
+from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of
+from algoreg.judge.estimands import estimand
+
+
+@estimand("distance of the exponents of {value} in {along}, {by} = {pair}")
+def exponents_apart(tables, published, rng, *, table, value, along, by, pair):
+    """Return how far apart the exponents are at two values of a column; see :func:`algoreg.analysis.exponents.log_law`."""
+    laws = [log_law(chosen(tables[table], {by: [one]}), along, value, table) for one in pair]
+    if any(logs is None for _, logs in laws):
+        return UNDEFINED
+    (weights, first), (_, second) = laws
+    return distance_from(interval_of(lambda part: weights @ part.mean(axis=(1, 2)), first - second, rng), 0.0)
+
+
+@estimand("distance from 1 of the exponent of {value} in {along} over the one predicted, mean over runs")
+def exponent_over_predicted(tables, published, rng, *, table, value, along, predicted, where=None):
+    """Return how far from 1 the mean over runs of an exponent over its run's prediction is.
+
+    ``predicted`` is the column of predictions, the same at all points of ``along``.
+    """
+    frame = chosen(tables[table], where)
+    weights, logs = log_law(frame, along, value, table)
+    if logs is None:
+        return UNDEFINED
+    _, expected = cells(frame, [along], predicted)
+    ratios = np.tensordot(weights, logs, 1)[None] / expected[:1]
+    return distance_from(interval_of(np.mean, ratios, rng), 1.0)

@@ -1,0 +1,372 @@
+"""The explorer: its parts, and in a real browser its numbers, controls, address and layouts."""
+
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+import torch
+from conftest import ROOT
+
+from algoreg import registry
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.judge import references, snapshots
+from algoreg.numerics.diagnostics import test_error as error_of
+from algoreg.numerics.trace_minimisation import minimum_trace
+from algoreg.spec import options as declared
+from algoreg.tell import explorer
+
+PARTS = ROOT / "workflow" / "report" / "explorer"
+PHONE = {"width": 390, "height": 844}
+STEPS, SEED = 500, 11
+# The explorer's methods, the package's algorithms, and what their runs are told.
+METHODS = {
+    "descent": ("factored", {}),
+    "momentum": ("accelerated", {"momentum": 0.75}),
+    "depth": ("deep", {"depth": 3}),
+    "width": ("factored", {"width": 2}),
+    "projected": ("projected", {}),
+    "matrix": ("unprojected", {}),
+}
+# In the page: a run of a given problem by the page's own worker, to its end.
+TO_THE_END = """([problem, settings]) => new Promise((done) => {
+  const code = document.getElementById("worker").textContent;
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  worker.onmessage = ({ data }) => {
+    const last = data.records.at(-1);
+    if (last && (last.diverged || last.step === settings.steps)) done({ ...last, values: [...last.values], rate: data.rate });
+    else worker.postMessage({ kind: "to", id: 1, to: settings.steps });
+  };
+  worker.postMessage({ kind: "start", id: 1, settings, problem });
+})"""
+browsed = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+def in_browser(test):
+    """Mark a test that needs Chromium."""
+    for mark in browsed:
+        test = mark(test)
+    return test
+
+
+def committed():
+    path = ROOT / "reference" / "runs" / "standard" / "theorem.json"
+    return snapshots.frame_of(references.read(path)["tables"]["samples_r"])
+
+
+def test_the_map_has_the_medians_of_the_committed_table():
+    table = committed()
+    found = explorer.measured(table)
+    assert found["ranks"] == sorted(table["rank"].unique())
+    assert len(found["ratios"]) == len(found["errors"][0]) == table.groupby("rank")["m"].nunique().max()
+    rows = table[(table["spectrum"] == "flat") & (table["rank"] == 3)]
+    ms = sorted(rows["m"].unique())
+    for m, error in zip(ms, found["errors"][2], strict=True):
+        assert error == pytest.approx(np.median(rows.loc[rows["m"] == m, "test_error"]), rel=1e-2)
+
+
+def test_a_table_of_two_sizes_has_no_map():
+    table = pd.DataFrame({"spectrum": ["flat"] * 2, "d": [8, 9], "alpha": [0.1] * 2, "rank": [1, 1], "m": [9, 9]})
+    with pytest.raises(ValueError, match="d has 2 values: allowed is one"):
+        explorer.measured(table.assign(test_error=0.5))
+
+
+@pytest.fixture(scope="session")
+def page_file(tmp_path_factory):
+    """Return the explorer, written as the workflow writes it."""
+    text = explorer.render(
+        PARTS, PARTS.parent / "page" / "page.css", committed(), ROOT / "docs" / "figures" / "figure_1.svg"
+    )
+    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_it_is_one_small_file_whose_policy_lets_nothing_else_in(page_file):
+    text = page_file.read_text(encoding="utf-8")
+    assert len(text.encode()) < 2_000_000
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "worker-src blob:" in policy
+    assert "unsafe-eval" not in policy
+    assert re.findall(r'(?:src|href)="(?!data:|#|report/index.html)', text) == []
+
+
+def exported():
+    """Return a problem of the package with noisy labels, and what the worker is given of it."""
+    ensemble = Ensemble.draw(12, 60, SEED, 0)
+    draw = np.random.default_rng(SEED)
+    factor = draw.standard_normal((12, 2)) / np.sqrt(12)
+    target = torch.from_numpy(factor @ factor.T)[None]
+    labels = ensemble.label(target) + 0.05 * torch.from_numpy(draw.standard_normal((1, 60)))
+    given = {
+        "d": 12,
+        "rows": ensemble.rows.numpy().ravel().tolist(),
+        "labels": labels[0].tolist(),
+        "target": target.numpy().ravel().tolist(),
+        "planted": np.linalg.eigvalsh(target[0].numpy())[::-1][:2].tolist(),
+    }
+    return ensemble, labels, target, given
+
+
+def settings_of(method, **changes):
+    return {"method": method, "rank": 2, "alpha": 0.01, "eta": 0.2, "seed": SEED, "steps": STEPS, **changes}
+
+
+@in_browser
+@pytest.mark.parametrize("method", METHODS)
+def test_its_numbers_are_the_packages(opened, page_file, method):
+    ensemble, labels, target, given = exported()
+    name, options = METHODS[method]
+    known = {"alpha": 0.01, "start": "zero" if name == "projected" else "identity"}
+    run = {**declared.of_runs(name), **known, **options, "step": 0.2, "m": ensemble.m, "target": 0}
+    algorithm = registry.algorithm(name)(ensemble, labels, [run], SEED)
+    estimate = algorithm.estimate(algorithm.advance(algorithm.initial(), 0, STEPS))
+    train, test = float(ensemble.train_error(estimate, labels)[0]), float(error_of(estimate, target)[0])
+    page = opened(page_file)
+    found = page.evaluate(TO_THE_END, [given, settings_of(method)])
+    assert found["step"] == STEPS
+    assert found["train"] == pytest.approx(train, rel=1e-9, abs=0)
+    assert found["test"] == pytest.approx(test, rel=1e-9, abs=0)
+    # Noise keeps the errors away from where rounding would be all of them.
+    assert min(train, test) > 1e-6
+    leading = torch.linalg.eigvalsh(estimate[0]).flip(0)[:3].tolist()
+    assert found["values"][:3] == pytest.approx(leading, rel=1e-8, abs=1e-14)
+
+
+@in_browser
+def test_single_samples_take_the_steps_of_a_plain_loop(opened, page_file):
+    ensemble, labels, target, given = exported()
+    page = opened(page_file)
+    settings = settings_of("sgd", eta=0.01)
+    numerics = (PARTS / "numerics.js").read_text(encoding="utf-8")
+    order = page.evaluate(
+        f"{{ {numerics}; const next = Numerics.uniform('samples {SEED}'); Array.from({{ length: {STEPS} }}, () => Math.floor(next() * 60)); }}"
+    )
+    assert len(set(order)) > 50
+    matrices, y, u = plain.unpack(ensemble.rows.numpy(), 12), labels[0].numpy(), 0.01 * np.eye(12)
+    for i in order:
+        u = u - 0.01 * (np.vdot(matrices[i], u @ u.T) - y[i]) * matrices[i] @ u
+    gap = np.linalg.norm(u @ u.T - target[0].numpy()) / np.linalg.norm(target[0].numpy())
+    assert page.evaluate(TO_THE_END, [given, settings])["test"] == pytest.approx(gap, rel=1e-9, abs=0)
+
+
+@in_browser
+def test_how_many_steps_a_second_it_takes_is_told(opened, page_file, record_property):
+    settings = {**settings_of("descent", alpha=1e-4, steps=300), "d": 32, "ratio": 5, "kappa": 1, "noise": 0}
+    rate = opened(page_file).evaluate(TO_THE_END, [None, settings])["rate"]
+    record_property("steps_per_second", rate)
+    print(f"d = 32, m = 5dr = 320: {rate:.0f} steps a second")
+    assert rate > 0
+
+
+def ended(page):
+    """Let the runs take no longer than they need, and wait for their end; return what is said of it."""
+    page.locator("#lasts").select_option("0")
+    deadline = time.monotonic() + 60
+    while page.locator("#play").inner_text() != "Run again":
+        assert time.monotonic() < deadline, page.locator("#now").inner_text()
+        page.wait_for_timeout(50)
+    return page.locator("#now").inner_text()
+
+
+def row(page, letter="A"):
+    """Return what the table says of a run: step, errors and the two eigenvalues."""
+    return page.locator(f"#row-{letter} td").all_inner_texts()[:5]
+
+
+@in_browser
+def test_every_preset_shows_what_it_says(opened, page_file):
+    page = opened(page_file)
+    words = {}
+    for name in [preset["name"] for preset in explorer.presets(PARTS)]:
+        page.get_by_role("link", name=name).click()
+        page.wait_for_timeout(200)
+        words[name] = ended(page)
+        assert page.locator("#presets [aria-current=true]").all_inner_texts() == [name]
+        assert page.locator("#said").is_hidden()
+    for name in ("Large start", "Figure 4’s point"):
+        assert words[name].startswith("Run A finds X*")
+        assert "Run B fits the measurements with something else than X*" in words[name]
+    assert words["Depth"].startswith("Run A fits the measurements with something else than X*")
+    assert "Run B finds X*" in words["Depth"]
+    noise = words["Noise needs early stopping"]
+    assert "Its test error was smallest" in noise.split("Run B")[0]
+    assert "Run B finds X*" in noise
+    assert words["Below least trace"].startswith("Run A finds X*")
+
+
+@in_browser
+def test_least_trace_misses_the_target_of_its_preset(opened, page_file):
+    settings = {"d": 32, "rank": 2, "ratio": 1.4, "kappa": 1, "noise": 0, "seed": 2}
+    numerics = (PARTS / "numerics.js").read_text(encoding="utf-8")
+    drawn = opened(page_file).evaluate(
+        f"(settings) => {{ {numerics}; const {{ rows, labels, target }} = Numerics.draw(settings); return [rows, labels, target].map((one) => [...one]); }}",
+        settings,
+    )
+    rows, labels, target = (np.array(one) for one in drawn)
+    found, status = minimum_trace(rows.reshape(len(labels), -1), 32, labels, "scs")
+    assert status == "converged"
+    assert np.linalg.norm(found - target.reshape(32, 32)) > 0.1 * np.linalg.norm(target)
+
+
+@in_browser
+def test_an_address_holds_the_run(opened, page_file):
+    page = opened(page_file, "#method=depth&d=16&r=3&m=2.5&a=0.001&eta=0.25&k=2&noise=0.1&seed=9&steps=200&vary=m&to=4")
+    ended(page)
+    assert page.locator("#said").is_hidden()
+    assert page.locator("#set-method").input_value() == "depth"
+    assert [page.locator(f"#is-{name}").inner_text() for name in ("d", "r", "m", "a", "k")] == [
+        "16",
+        "3",
+        "2.5",
+        "0.001",
+        "2",
+    ]
+    first = row(page), row(page, "B")
+    assert first[0] != first[1]
+    page.locator("#set-noise").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert "noise=0.15" in page.url
+    ended(page)
+    second, address = (row(page), row(page, "B")), page.url.split("#")[1]
+    assert second[0] != first[0]
+    again = opened(page_file, f"#{address}")
+    ended(again)
+    assert (row(again), row(again, "B")) == second
+    assert again.url.split("#")[1] == address
+
+
+@in_browser
+def test_a_link_out_of_range_is_clamped_and_said(opened, page_file):
+    page = opened(page_file, "#d=500&a=0&eta=x&method=newton&steps=40&r=2.4&constructor=1&vary=__proto__&to=<b>")
+    ended(page)
+    said = page.locator("#said").inner_text()
+    for words in (
+        "Size d of X = 500 is outside 8 to 48: 48 is taken.",
+        "Start α, from αI = 0 is outside 10⁻⁸ to 1: 10⁻⁸ is taken.",
+        "Step η = “x” is no number: 0.2 is taken.",
+        "There is no method “newton”",
+        "Rank r of X* = 2.4 is between two possible values: 2 is taken.",
+        "The link's “constructor” is unknown and left out.",
+        "Runs cannot differ in “__proto__”",
+    ):
+        assert words in said
+    assert "d=48" in page.url
+    assert page.locator("#row-B").is_hidden()
+
+
+@in_browser
+def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
+    page = opened(page_file, "#d=16&eta=3&m=5&a=0.01&steps=500")
+    words = ended(page)
+    assert re.match(r"The run diverged at step \d+ and stops there", words)
+    assert int(row(page)[0]) < 100
+
+
+@in_browser
+def test_it_works_by_keyboard(opened, page_file):
+    page = opened(page_file, "#d=16&steps=400")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = []
+    for _ in range(26):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+    wanted = [
+        "play",
+        "step",
+        "reset",
+        "lasts",
+        "back",
+        "set-method",
+        "set-d",
+        "set-a",
+        "set-seed",
+        "new",
+        "set-steps",
+        "vary",
+    ]
+    assert [name for name in reached if name in wanted] == wanted
+    page.locator("#reset").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert row(page)[0] == "0"
+    page.locator("#step").focus()
+    for _ in range(3):
+        page.keyboard.press("Space")
+        page.wait_for_timeout(200)
+    assert row(page)[0] == "3"
+    page.locator("#play").focus()
+    page.keyboard.press("Space")
+    assert page.locator("#play").inner_text() == "Pause"
+    page.wait_for_timeout(500)
+    page.keyboard.press("Space")
+    assert page.locator("#now").inner_text() == "Paused."
+    page.wait_for_timeout(200)
+    assert 3 < int(row(page)[0].replace("\u2009", "")) < 400
+    page.locator("#back").focus()
+    page.keyboard.press("Home")
+    assert row(page)[0] == "0"
+    page.locator("#set-a").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#set-a").get_attribute("aria-valuetext") == "1.8·10⁻⁴"
+    page.locator("#vary").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(300)
+    assert "vary=method" in page.url
+    assert page.locator("#row-B").is_visible()
+
+
+@in_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE["width"], 1280])
+def test_it_fits_phones_and_has_no_serious_finding(opened, page_file, scheme, width):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="install axe-playwright-python (make setup)"
+    )
+    page = opened(page_file, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    ended(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = axe.Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], one["help"], [node["html"][:200] for node in one["nodes"][:3]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    for canvas in page.locator("canvas:visible").all():
+        assert len(canvas.get_attribute("aria-label")) > 10
+        assert (
+            canvas.evaluate("one => new Set(one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size")
+            > 10
+        )
+
+
+@in_browser
+def test_reduced_motion_shows_the_end_alone(opened, page_file):
+    page = opened(page_file, "#d=16&steps=300", reduced_motion="reduce")
+    deadline, seen = time.monotonic() + 60, set()
+    while page.locator("#play").inner_text() != "Run again":
+        assert time.monotonic() < deadline
+        seen.add(page.locator("#back-at").inner_text())
+    # No picture of the way lies between the first and the last.
+    assert seen <= {"0", "300"}
+    assert row(page)[0] == "300"
+
+
+@in_browser
+@pytest.mark.parametrize("lacking", ["workers", "scripts"])
+def test_without_workers_or_scripts_there_is_a_picture_and_a_sentence(browser, page_file, lacking):
+    context = browser.new_context(java_script_enabled=lacking != "scripts")
+    context.add_init_script("delete window.Worker")
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    assert page.locator("#still img").is_visible()
+    assert page.locator("#live").is_hidden()
+    assert "recorded runs" in page.locator("#unable").inner_text()
+    assert ("background scripts" in page.locator("#unable").inner_text()) == (lacking == "workers")
+    context.close()

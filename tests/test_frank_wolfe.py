@@ -1,0 +1,172 @@
+"""Frank–Wolfe with delays and batches against plain loops, real processes over sockets, the figures and bad options."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
+from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.tell.figures import draw
+
+pytestmark = pytest.mark.replicates(100)
+
+SEED = 5
+
+
+def problem(d, rank, m, target=1):
+    """Return matrices, labels and X* of a judged problem."""
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, target)
+    x = factor @ factor.T
+    return matrices, plain.measure(matrices, x), x
+
+
+def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=False):
+    """Return X after some steps, written plainly."""
+    d = matrices.shape[1]
+    past = [np.zeros((d, d))]
+    for k in range(count):
+        rows = slice(None)
+        if batch:
+            names = {"seed": SEED, "ensemble": 0, "batch": batch, "step": k}
+            rows = stream("frank-wolfe-batch", **names).integers(len(labels), size=batch)
+        slope = plain.gradient(matrices[rows], past[max(k - delay, 0)], labels[rows])
+        values, vectors = np.linalg.eigh(-slope)
+        goal = theta * np.outer(vectors[:, -1], vectors[:, -1]) * (values[-1] > 0)
+        x = past[-1]
+        step = 2 / (k + 2)
+        if search:
+            along = plain.measure(matrices, goal - x)
+            step = np.clip(-along @ (plain.measure(matrices, x) - labels) / (along @ along), 0, 1)
+        past.append(x + step * (goal - x))
+    return past[-1]
+
+
+@pytest.mark.parametrize(("delay", "batch"), [(0, 0), (3, 0), (3, 20)])
+def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
+    options = {"d": 6, "rank": 1, "batches": [batch], "delays": [0, 3], "at": [5, 12], "targets": 2}
+    table = measured("stochastic_frank_wolfe", options, seed=SEED)
+    matrices, labels, goal = problem(6, 1, 48)
+    for k in (5, 12):
+        row = table[(table["lag"] == delay + 1) & (table["iteration"] == k) & (table["target"] == 1)].iloc[0]
+        x = frank_wolfe(matrices, labels, 1.0, k, delay=delay, batch=batch)
+        np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-8)
+
+
+@pytest.mark.parametrize("rule", ["open-loop", "line-search"])
+def test_the_course_is_that_of_a_plain_loop(rule):
+    options = {"d": 6, "rank": 2, "rules": [rule], "trace_factors": [1.0], "first": 5, "last": 20, "targets": 2}
+    table = measured("frank_wolfe_course", options, seed=SEED)
+    row = table[(table["iteration"] == 20) & (table["target"] == 1)].iloc[0]
+    matrices, labels, goal = problem(6, 2, 96)
+    x = frank_wolfe(matrices, labels, 2.0, 20, search=rule == "line-search")
+    np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-6)
+    np.testing.assert_allclose(row["loss"], np.sum((plain.measure(matrices, x) - labels) ** 2) / np.sum(labels**2))
+
+
+def test_a_step_is_the_masters_and_the_workers():
+    # γ_0 = 1: the first step goes all the way.
+    v = np.array([0.6, 0.8])
+    np.testing.assert_allclose(worker.moved(np.eye(2), v, 0, 2.0), 2 * np.outer(v, v))
+    np.testing.assert_allclose(worker.direction(np.diag([3.0, -2.0])), [0, 1])
+    assert not worker.direction(np.eye(2)).any()
+
+
+MESSAGES = {"d": [4, 8], "protocols": ["asynchronous", "synchronous"], "iterations": 6, "limit": 60.0}
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """Return one table of real processes: it takes seconds."""
+    return measured("frank_wolfe_messages", MESSAGES, seed=SEED)
+
+
+def test_real_processes_send_what_their_records_hold(messages):
+    assert set(messages["status"]) == {"converged"}
+    for protocol, numbers in (("asynchronous", lambda d: d + 1), ("synchronous", lambda d: d * d + 1)):
+        own = messages[messages["protocol"] == protocol].set_index("d")
+        times = 1 if protocol == "asynchronous" else 2
+        for d in (4, 8):
+            # The kernel also counts the tokens of the beginning, once a connection.
+            np.testing.assert_allclose(own.loc[d, "up"], 8 * numbers(d) * times, atol=12)
+            np.testing.assert_allclose(own.loc[d, "down"], 8 * numbers(d) * 2, atol=2)
+    assert (messages.loc[messages["protocol"] == "synchronous", "per_slow_step"] == 1).all()
+
+
+def test_a_worker_that_gets_lost_is_no_endless_wait(tmp_path, monkeypatch):
+    worker.write_data(tmp_path, np.zeros((2, 3)), np.zeros(2))
+    orders = {"protocol": "asynchronous", "d": 2, "theta": 1.0, "path": str(tmp_path / "nowhere"), "batch": 1}
+    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 1, "sleep": 0.0, "limit": 3.0}
+    with pytest.raises(master.LinesFailed, match="timed out"):
+        master.run(orders)
+
+
+def test_without_sockets_there_are_no_values(monkeypatch):
+    def refused(address):
+        raise PermissionError("no sockets here")
+
+    monkeypatch.setattr(master.socket, "create_server", refused)
+    table = measured("frank_wolfe_messages", {**MESSAGES, "d": [4]}, seed=SEED)
+    assert set(table["status"]) == {"budget"}
+    assert table["bytes"].isna().all()
+
+
+def test_systems_without_counters_have_the_records_lengths(monkeypatch):
+    monkeypatch.setattr(wire.sys, "platform", "elsewhere")
+    assert wire.kernel_bytes(None) is None
+
+
+def test_the_ratio_of_errors_is_on_the_same_draws():
+    rows = [
+        {"trace_factor": factor, "method": method, "test_error": error * (1 + t), "target": t, "ensemble": e}
+        for factor, method, error in (
+            (1.05, "told θ", 0.1),
+            (1.05, "descent", 0.01),
+            (1.0, "told θ", 1e-5),
+            (1.0, "descent", 0.01),
+        )
+        for t in range(2)
+        for e in range(2)
+    ]
+    fixed = {"table": "t", "method": "told θ", "against": "descent"}
+    tables, rng = {"t": pd.DataFrame(rows)}, np.random.default_rng(0)
+    assert estimands.error_ratio(tables, {}, rng, trace_factor=1.05, **fixed).value == pytest.approx(1)
+    assert estimands.error_ratio(tables, {}, rng, trace_factor=1.0, **fixed).value == pytest.approx(-3)
+
+
+def test_the_figure_shows_the_bytes():
+    rows = [
+        {"protocol": protocol, "d": d, "ensemble": e, "workers": 2, "bytes": 24.0 * d**power, "from_kernel": 1.0}
+        | {"per_slow_step": 3.0, "status": "converged"}
+        for protocol, power in (("asynchronous", 1), ("synchronous", 2))
+        for d in (8, 16, 32)
+        for e in range(2)
+    ]
+    frame = pd.DataFrame(rows)
+    left, _ = draw("frank_wolfe_messages", {"frank_wolfe_messages": frame, "frank_wolfe_straggler": frame}).axes
+    (bars,) = [bars for bars in left.containers if str(bars.get_label()).startswith("asynchronous")]
+    np.testing.assert_allclose(np.array(bars[0].get_ydata(), float), [192, 384, 768])
+    assert "exponent 1.00" in bars.get_label()
+
+
+def test_bad_options_are_named_before_the_run():
+    (line,) = option_problems("frank_wolfe_trace", m_over_dr=8)
+    assert "m below the statistical dimension" in line
+    (line,) = option_problems("frank_wolfe_course", first=60)
+    assert "first below last" in line
+    (line,) = option_problems("frank_wolfe_messages", workers=0)
+    assert "workers" in line
+
+
+def test_more_workers_than_cores_are_said(monkeypatch):
+    said = []
+    monkeypatch.setattr(frank_wolfe_messages.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(frank_wolfe_messages, "_rows", lambda *arguments: [])
+    context = type("", (), {"say": said.append, "ensembles": [], "part": None})
+    list(frank_wolfe_messages.measure({"workers": 2}, context))
+    assert "they take turns" in said[0]

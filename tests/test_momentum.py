@@ -1,0 +1,143 @@
+"""Momentum against plain loops, its traps, what is not reached, the figures and bad options."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.chapters.momentum import estimands
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.theory import geometric_spectrum
+from algoreg.tell.figures import draw
+
+pytestmark = pytest.mark.replicates(100)
+
+SEED = 5
+
+
+def problem(d, rank, m, kappa, target=1):
+    """Return matrices, labels and X* of a judged problem."""
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}, d, rank, SEED, target)
+    x = factor @ factor.T
+    return matrices, plain.measure(matrices, x), x
+
+
+def accelerated_iterates(u, slope, step, momentum, frozen=False):
+    """Yield U_0, U_1, …; with ``frozen`` the gradient stays that of the start, as in the public code's workers."""
+    ahead, first = u.copy(), slope(u @ u.T)
+    while True:
+        yield u
+        gradient = first if frozen else slope(ahead @ ahead.T)
+        following = ahead - step * gradient @ ahead
+        ahead, u = following + momentum * (following - u), following
+
+
+def test_iterations_by_kappa_are_those_of_a_plain_loop():
+    options = {"d": 8, "rank": 2, "kappas": [3], "momenta": [0, 0.5], "step": 0.2, "iterations": 600, "targets": 2}
+    table = measured("momentum_kappa", options, seed=SEED)
+    matrices, labels, x = problem(8, 2, 96, 3)
+    slope, start = plain.sensing(matrices, labels), plain.spectral_start(matrices, labels, 2)
+    for method, momentum in (("momentum_0.5", 0.5), ("theory", 1 / (2000 * 2 * 3))):
+        row = table[(table["method"] == method) & (table["target"] == 1)].iloc[0]
+        errors = []
+        for u in accelerated_iterates(start, slope, 0.2, momentum):
+            errors.append(plain.relative_error(u @ u.T, x))
+            if errors[-1] < 1e-6:
+                break
+        share = np.log(1e-6 / errors[-1]) / np.log(errors[-2] / errors[-1])
+        # Looks beyond the hundredth iteration are a hundredth apart.
+        np.testing.assert_allclose(row["passes"], len(errors) - 1 - share, rtol=1e-2)
+
+
+def test_a_gradient_frozen_at_the_start_does_not_arrive():
+    matrices, labels, x = problem(8, 1, 60, 1)
+    slope, u = plain.sensing(matrices, labels), 0.3 * np.eye(8)[:, :1] + 0.1
+    live, frozen = (accelerated_iterates(u, slope, 0.1, 0.5, frozen=kind) for kind in (False, True))
+    ends = []
+    for iterates in (live, frozen):
+        for _, u_t in zip(range(400), iterates, strict=False):
+            if np.linalg.norm(u_t) > 1e3:
+                break
+        ends.append(plain.relative_error(u_t @ u_t.T, x))
+    assert ends[0] < 1e-3
+    assert ends[1] > 0.5
+
+
+def test_the_test_error_at_a_training_error_is_that_of_a_plain_loop():
+    options = {"d": 8, "steps": [0.1], "time": 100, "targets": 2, "train_error": 0.05}
+    row = measured("momentum_bias", options, seed=SEED)
+    row = row[row["target"] == 1].iloc[0]
+    matrices, labels, x = problem(8, 1, 20, 1)
+    slope = plain.sensing(matrices, labels)
+    for column, momentum in (("descent_error", 0.0), ("momentum_error", 0.75)):
+        train, test = [], []
+        for u in accelerated_iterates(0.01 * np.eye(8), slope, 0.1, momentum):
+            train.append(np.linalg.norm(plain.measure(matrices, u @ u.T) - labels) / np.linalg.norm(labels))
+            test.append(plain.relative_error(u @ u.T, x))
+            if train[-1] < 0.05:
+                break
+        share = np.log(0.05 / train[-1]) / np.log(train[-2] / train[-1])
+        np.testing.assert_allclose(row[column], test[-1] * (test[-2] / test[-1]) ** share, rtol=1e-2)
+    np.testing.assert_allclose(row["ratio"], row["momentum_error"] / row["descent_error"])
+
+
+def test_a_longer_step_is_compared_where_it_is_stable():
+    options = {"d": 8, "steps": [0.05, 0.2], "momenta": [0.25, 0.75], "tolerance": 0.1, "targets": 2}
+    table = measured("momentum_steps", options, seed=SEED)
+    # 0.2/(1 − 0.75) = 0.8 is no stable step.
+    lost = table["factor_to_longer"].isna()
+    assert set(table[lost][["step", "momentum"]].itertuples(index=False, name=None)) == {(0.2, 0.75)}
+    np.testing.assert_allclose(table["speed_up"], table["same_step"] / table["iterations"])
+    small = table[(table["step"] == 0.05) & (table["momentum"] == 0.25)]
+    assert (small["factor_to_longer"] < 1.05).all()
+
+
+def test_what_is_not_reached_has_no_value():
+    options = {"d": 8, "rank": 2, "kappas": [3], "momenta": [0], "step": 0.2, "iterations": 5, "targets": 2}
+    table = measured("momentum_kappa", options, seed=SEED)
+    assert table["passes"].isna().all()
+    assert set(table["status"]) == {"budget"}
+
+
+def test_noise_is_where_runs_end():
+    options = {"d": 8, "rank": 2, "momenta": [0, 0.5], "label_noise": [0, 0.01], "step": 0.2}
+    table = measured("momentum_ends", {**options, "iterations": 800, "targets": 2}, seed=SEED)
+    assert table.loc[table["label_noise"] == 0, "end_error"].max() < 1e-10
+    noisy = table[table["label_noise"] > 0].pivot_table(index="target", columns="momentum", values="end_error")
+    np.testing.assert_allclose(noisy[0], noisy[0.5], rtol=1e-6)
+    assert noisy.min().min() > 1e-4
+
+
+def steps_table(power):
+    """Return speed-ups (1 − μ)^−power at the published momenta."""
+    rows = []
+    for momentum in estimands.published_speed_ups("mifgd_iterations"):
+        for target in range(2):
+            for ensemble in range(2):
+                names = {"step": 0.01, "momentum": momentum, "target": target, "ensemble": ensemble, "d": 8}
+                values = {"speed_up": (1 - momentum) ** -power, "factor_to_longer": 1.0, "status": "converged"}
+                rows.append({**names, **values})
+    return pd.DataFrame(rows)
+
+
+def test_published_speed_ups_are_those_of_a_longer_step():
+    fixed = {"table": "t", "figure": "mifgd_iterations", "step": 0.01}
+    rng = np.random.default_rng(0)
+    assert estimands.speed_up_factor({"t": steps_table(1)}, {}, rng, **fixed).value < 1.1
+    assert estimands.speed_up_factor({"t": steps_table(0.5)}, {}, rng, **fixed).value > 1.2
+
+
+def test_the_figure_shows_the_published_speed_ups():
+    left, _ = draw("momentum_steps", {"momentum_steps": steps_table(1)}).axes
+    (line,) = [line for line in left.lines if "published" in str(line.get_label())]
+    np.testing.assert_allclose(line.get_ydata(), [188 / 165, 188 / 140, 188 / 125, 188 / 42])
+
+
+def test_bad_options_are_named_before_the_run():
+    (line,) = option_problems("momentum_kappa", rank=11)
+    assert "rank at most d" in line
+    (line,) = option_problems("momentum_kappa", momenta=[1])
+    assert "momenta" in line

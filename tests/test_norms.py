@@ -1,0 +1,109 @@
+"""The 2 × 2 problem in which rank one is infinitely far: gradients, starts, the law, and what a finite step loses."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import measured
+
+from algoreg.chapters.norms.studies import two_by_two
+from algoreg.numerics.seeds import stream
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import figures
+
+START = {"scale": 1e-3, "targets": 2}
+
+
+def plain_loss(entries):
+    """Return ½ Σ (W_ij − asked)² of W = [[a, b], [c, d]]."""
+    (_, b), (c, d) = entries
+    return ((b - 1) ** 2 + (c - 1) ** 2 + d**2) / 2
+
+
+def plain_product(factors):
+    found = np.eye(2)
+    for factor in factors:
+        found = factor @ found
+    return found
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_gradients_are_those_of_finite_differences(depth):
+    factors = np.random.default_rng(depth).standard_normal((depth, 2, 2))
+    found, step = two_by_two.gradients(factors), 1e-6
+    for place in np.ndindex(factors.shape):
+        moved = [factors.copy(), factors.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        up, down = (plain_loss(plain_product(one)) for one in moved)
+        assert found[place] == pytest.approx((up - down) / (2 * step), abs=1e-7)
+
+
+@pytest.mark.parametrize("det", ["positive", "negative"])
+def test_starts_are_balanced_of_the_scale_and_have_the_sign_of_det(det):
+    rng = np.random.default_rng(1)
+    for depth in (2, 3, 4):
+        factors = two_by_two.balanced_start(depth, 1e-3, det, rng)
+        for one, next_one in pairwise(factors):
+            np.testing.assert_allclose(one @ one.T, next_one.T @ next_one, atol=1e-15)
+        whole = plain_product(factors)
+        assert (np.linalg.det(whole) > 0) == (det == "positive")
+        assert 1e-5 < np.linalg.norm(whole) < 1e-2
+
+
+def rows_of(options, ensembles=(0,)):
+    return measured("two_by_two", START | options, seed=3, ensembles=ensembles)
+
+
+def test_flow_follows_the_law_from_a_positive_det_and_stops_from_a_negative_one():
+    options = {"motion": "flow", "depth": [3], "det": ["positive", "negative"], "loss": [1e-2, 1e-3, 1e-4]}
+    table = rows_of(options)
+    last = table[table["accuracy"] == 1e4]
+    growing = last[last["det"] == "positive"]
+    np.testing.assert_allclose(growing["norm"], 1 / math.sqrt(2e-4), rtol=0.01)
+    np.testing.assert_allclose(growing["law_over_norm"], 1, rtol=0.01)
+    assert (last[last["det"] == "negative"]["norm"] < 15).all()
+    assert set(table["flipped"]) == {0.0}
+
+
+def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
+    options = {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-6, "loss": [1e-1, 1e-2]}
+    table = rows_of(options)
+    factors = two_by_two.balanced_start(
+        2, 1e-6, "positive", stream("balanced start", seed=3, ensemble=0, depth=2, target=1)
+    )
+    first, second = factors
+    signs, iteration = set(), 0
+    while plain_loss(second @ first) >= 1e-2 or iteration % two_by_two.EVERY:
+        residual = (second @ first - [[0, 1], [1, 0]]) * [[0, 1], [1, 1]]
+        first, second = first - 0.003 * second.T @ residual, second - 0.003 * residual @ first.T
+        iteration += 1
+        signs.add(np.sign(np.linalg.det(second)) * np.sign(np.linalg.det(first)))
+    own = table[(table["target"] == 1) & (table["accuracy"] == 100)].iloc[0]
+    assert own["time"] == pytest.approx(0.003 * iteration)
+    assert own["norm"] == pytest.approx(abs((second @ first)[0, 0]), rel=1e-6)
+    assert own["flipped"] == 1
+    assert signs == {-1.0, 1.0}
+
+
+def test_a_run_that_does_not_get_there_has_a_status_and_no_value():
+    table = rows_of({"motion": "descent", "depth": [2], "det": ["positive"], "loss": [1e-1, 1e-2], "most": 1.0})
+    assert set(table["status"]) == {"budget"}
+    assert table["norm"].isna().all()
+
+
+def test_the_figure_draws_the_norms_of_the_flow():
+    flow = rows_of(
+        {"motion": "flow", "depth": [3], "det": ["positive", "negative"], "loss": [1e-1, 1e-2, 1e-3]}, (0, 1)
+    )
+    descent = rows_of(
+        {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-6, "loss": [1e-1, 1e-2]}, (0, 1)
+    )
+    claims = {entry["id"]: entry for entry in load_chapters(["norms"])[0].claims}
+    drawn = figures.draw(
+        "norm_growth", {"norm_flow": flow, "norm_descent": descent, "norm_descent_end": descent}, claims
+    )
+    line = drawn.axes[0].lines[0].get_xydata()
+    own = flow[flow["det"] == "positive"].groupby("accuracy")["norm"].apply(lambda x: np.exp(np.log(x).mean()))
+    np.testing.assert_allclose(line, np.column_stack([own.index, own]))

@@ -1,0 +1,169 @@
+"""Uniqueness against a plain splitting and a convex solver, what is undecided, the chapter's figures and bad options."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+import torch
+from conftest import measured, option_problems
+
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.positivity import estimands, measurements
+from algoreg.chapters.positivity.splitting import far_points
+from algoreg.chapters.positivity.studies import uniqueness
+from algoreg.numerics.theory import trace_statistical_dimension
+from algoreg.tell.figures import draw
+
+pytestmark = pytest.mark.replicates(100)
+
+SEED = 5
+OPTIONS = {"d": [8], "rank": 1, "ratios": [2.5], "targets": 2, "iterations": 300}
+
+
+def plain_far_point(matrices, labels, far, step, count):
+    """Return the splitting's PSD point after some iterations, the equations solved by least squares."""
+    d = matrices.shape[1]
+    rows = matrices.reshape(len(matrices), -1)
+    z = np.zeros((d, d))
+    for _ in range(count):
+        x = z + (np.linalg.pinv(rows) @ (labels - plain.measure(matrices, z))).reshape(d, d)
+        y = plain.nearest_psd((2 * x - z + step * far) / (1 + step))
+        z = z + y - x
+    return y
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "trace_row"])
+def test_the_far_point_is_that_of_a_plain_splitting(kind):
+    table = measured("uniqueness", {**OPTIONS, "kinds": [kind]}, seed=SEED)
+    row = table[table["target"] == 1].iloc[0]
+    ensemble = measurements.draw(kind, 8, 20, SEED, 0)
+    matrices = plain.unpack(ensemble.rows.numpy(), 8)
+    context = type("", (), {"seed": SEED, "device": "cpu", "dtype": torch.float64})
+    x = uniqueness._targets({"rank": 1, "targets": 2}, context, kind, 8)[1].numpy()
+    run = {"target": 1, "far": 5.0, "hermitian": False}
+    far = far_points(ensemble, [run], SEED)[0].numpy()
+    y = plain_far_point(matrices, plain.measure(matrices, x), far, 0.01, int(row["iterations"]))
+    # Where it has landed only rounding and the last steps are left.
+    np.testing.assert_allclose(row["distance"], plain.relative_error(y, x), rtol=1e-4)
+
+
+def test_a_far_point_is_the_convex_solvers():
+    import cvxpy
+
+    ensemble = measurements.draw("gaussian", 8, 20, SEED, 0)
+    matrices = plain.unpack(ensemble.rows.numpy(), 8)
+    x = np.outer(np.arange(8), np.arange(8)) / np.sum(np.arange(8) ** 2)
+    labels = plain.measure(matrices, x)
+    far = far_points(ensemble, [{"target": 0, "far": 5.0, "hermitian": False}], SEED)[0].numpy()
+    y = plain_far_point(matrices, labels, far, 0.05, 3000)
+    unknown = cvxpy.Variable((8, 8), PSD=True)
+    fits = [cvxpy.trace(matrix @ unknown) == label for matrix, label in zip(matrices, labels, strict=True)]
+    cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(unknown - far)), fits).solve(cvxpy.CLARABEL)
+    np.testing.assert_allclose(y, unknown.value, atol=1e-5)
+
+
+def test_a_run_that_has_not_come_to_an_end_is_undecided_and_no_other_solution():
+    table = measured("uniqueness", {**OPTIONS, "kinds": ["gaussian"], "ratios": [3.2], "iterations": 3}, seed=SEED)
+    assert set(table["status"]) == {"budget"}
+    assert (table["distance"] > estimands.ANOTHER).all()
+    with pytest.raises(ValueError, match="no run of a draw is decided"):
+        estimands.uniqueness_thresholds(table)
+
+
+def test_hermitian_measurements_see_the_pauli_effects_of_a_state():
+    rows = measurements.draw("pauli_effects", 8, 12, SEED, 0).rows
+    effects = plain.unpack(rows.numpy(), 8)
+    values = np.linalg.eigvalsh(effects)
+    # Projections: a string has ±1 as often; the identity's effects are I and 0.
+    np.testing.assert_allclose(np.minimum(abs(values), abs(values - 1)), 0, atol=1e-12)
+    half = np.arange(1, 5) + 1j * np.arange(4)
+    state = np.outer(half, half.conj()) / np.linalg.norm(half) ** 2
+    held = np.block([[state.real, -state.imag], [state.imag, state.real]])
+    complexes = effects[:, :4, :4] + 1j * effects[:, 4:, :4]
+    expected = 2 * np.einsum("mij,ji->m", complexes, state).real
+    np.testing.assert_allclose(plain.measure(effects, held), expected, atol=1e-12)
+
+
+def far_table(thresholds, undecided=()):
+    """Return far points over a grid of m that land from a threshold on, by d."""
+    rows = []
+    for d, threshold in thresholds.items():
+        for target in range(2):
+            for ensemble in range(3):
+                for m in np.geomspace(threshold / 2, threshold * 2, 20):
+                    lost = any(low * threshold < m < high * threshold for low, high in undecided)
+                    rows.append(
+                        {"kind": "wishart", "method": "far", "d": d, "m": m, "target": target, "ensemble": ensemble}
+                        | {"distance": 0.5 if m < threshold else 1e-7, "status": "budget" if lost else "converged"}
+                    )
+    return pd.DataFrame(rows)
+
+
+def test_thresholds_lie_half_way_between_decided_runs():
+    known = {10: 20.0, 20: 40.0, 40: 80.0}
+    found = estimands.uniqueness_thresholds(far_table(known, undecided=[(0.8, 1.25)]))
+    np.testing.assert_allclose(np.exp(found.logs).mean(axis=(1, 2)), list(known.values()), rtol=0.05)
+    tables = {"unique": far_table(known)}
+    slope = estimands.uniqueness_exponent(tables, {}, np.random.default_rng(0), table="unique", kind="wishart")
+    assert slope.value == pytest.approx(1)
+
+
+def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
+    rows = []
+    for rank, factor in ((1, 1.0), (2, 1.2)):
+        for d in (10, 20):
+            for m in np.geomspace(0.5, 2, 9) * trace_statistical_dimension(d, rank):
+                error = (m / (factor * trace_statistical_dimension(d, rank))) ** -9 * 0.01
+                for target in range(2):
+                    for ensemble in range(2):
+                        names = {"d": d, "rank": rank, "m": m, "target": target, "ensemble": ensemble}
+                        rows.append({**names, "test_error": error, "status": "budget"})
+    fixed = {"table": "t", "dimension": "least trace"}
+    tables = {"t": pd.DataFrame(rows)}
+    rng = np.random.default_rng(0)
+    assert estimands.factor_to_dimension(tables, {}, rng, tolerance=0.01, **fixed).value == pytest.approx(1.2, rel=0.02)
+    assert estimands.factor_to_dimension(tables, {}, rng, tolerance=1e-9, **fixed) == UNDEFINED
+
+
+def test_the_room_is_the_smallest_over_d():
+    rows = [
+        {"d": d, "method": method, "distance": value, "target": t, "ensemble": e}
+        for d, method, value in ((10, "far", 3.0), (10, "descent", 0.003), (20, "far", 1.0), (20, "descent", 0.1))
+        for t in range(2)
+        for e in range(2)
+    ]
+    found = estimands.smallest_log_ratio(
+        {"t": pd.DataFrame(rows)},
+        {},
+        np.random.default_rng(0),
+        table="t",
+        value="distance",
+        method="far",
+        against="descent",
+        by=["d"],
+    )
+    assert found.value == pytest.approx(1)
+
+
+def test_the_figure_shows_the_thresholds():
+    known = {10: 20.0, 20: 40.0, 40: 80.0}
+    wishart = far_table(known).assign(rank=1)
+    tables = {
+        "unique_samples": pd.concat([wishart, wishart.assign(kind="trace_row")]),
+        "unique_samples_gaussian": wishart.assign(kind="gaussian"),
+    }
+    (axes,) = draw("unique_samples", tables).axes
+    label, line = next((bars.get_label(), bars[0]) for bars in axes.containers if "Wishart" in bars.get_label())
+    np.testing.assert_allclose(line.get_xydata(), list(known.items()), rtol=0.05)
+    assert "exponent 1.00" in label
+
+
+def test_bad_options_are_named_before_the_run():
+    (line,) = option_problems("positivity", kinds=["wishart"])
+    assert "descent with gaussian" in line
+    (line,) = option_problems("geyer_pauli", kinds=["pauli_effects", "gaussian"])
+    assert "kinds of Hermitian matrices alone" in line
+    (line,) = option_problems("geyer_pauli", d=[24])
+    assert "a power of 2" in line
+    (line,) = option_problems("geyer_pauli", ratios=[40, 41])
+    assert "a ratio for each d" in line

@@ -1,0 +1,89 @@
+"""The first phase against a plain loop, its angles by hand, what is refused, and what its claims measure."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+import torch
+from conftest import measured, option_problems
+
+from algoreg.algorithms.factored import start_matrix
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.spectral_phase import estimands
+from algoreg.chapters.spectral_phase.studies import spectral_phase
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor
+
+pytestmark = pytest.mark.replicates(200)
+
+D, RANK, M, SEED, TARGET, ALPHA, STEP = 12, 2, 72, 5, 1, 1e-5, 0.5
+
+
+def largest_sine(first, second):
+    """Return the sine of the largest principal angle, by singular values of the product."""
+    return np.sqrt(max(1 - np.linalg.svd(first.T @ second, compute_uv=False).min() ** 2, 0))
+
+
+@pytest.mark.parametrize(("width", "columns"), [("2r", 2 * RANK), ("d", D)])
+def test_a_run_is_that_of_a_plain_loop(width, columns):
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "widths": [width], "alphas": [ALPHA], "targets": 2}
+    table = measured("spectral_phase", options, seed=SEED)
+    (row,) = table[table["target"] == TARGET].to_dict("records")
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1.0]}, D, RANK, SEED, TARGET)
+    labels = plain.measure(matrices, factor @ factor.T)
+    u = ALPHA * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns]
+    pulled = np.tensordot(labels, matrices, 1) / M
+    values, vectors = np.linalg.eigh(pulled)
+    errors, early = [], None
+    for t in range(round((60 + 5 * np.log(1 / ALPHA)) / STEP) + 1):
+        x = u @ u.T
+        errors.append(plain.relative_error(x, factor @ factor.T))
+        if early is None and np.linalg.norm(x) > 1e-3:
+            early = t
+            own = np.linalg.eigh(x)[1][:, -RANK:]
+        u = plain.factored(u, matrices, labels, STEP, 1)
+    assert row["early"] == early
+    np.testing.assert_allclose(row["angle_to_labels"], largest_sine(own, vectors[:, -RANK:]), rtol=1e-5)
+    np.testing.assert_allclose(row["angle_to_target"], largest_sine(own, factor), rtol=1e-5)
+    np.testing.assert_allclose(row["preference"], row["angle_to_labels"] / row["angle_to_target"])
+    np.testing.assert_allclose(row["smallest_error"], min(errors), rtol=1e-4)
+    np.testing.assert_allclose(row["predicted"], 2 * (1 - values[-RANK - 1] / values[-RANK:].mean()), rtol=1e-9)
+
+
+def test_the_sine_between_planes_that_are_turned_by_a_known_angle():
+    first = torch.eye(4, dtype=torch.float64)[None, :, :2]
+    second = first.clone()
+    second[0, :, 1] = torch.tensor([0, np.cos(0.3), np.sin(0.3), 0])
+    assert spectral_phase.sine(first, second).item() == pytest.approx(np.sin(0.3))
+
+
+def test_bad_options_are_named():
+    (line,) = option_problems("phase_few", m_over_dr=4)
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("phase_few", rank=7, m_over_dr=0.1)
+    assert "twice the rank at most d" in line
+
+
+def errors_table(powers, predicted):
+    """Return a table of errors α^power by width, with spread over two targets and three ensembles."""
+    rows = []
+    for width, power in powers.items():
+        for alpha in (1e-2, 1e-4, 1e-6):
+            for target in range(2):
+                for ensemble in range(3):
+                    names = {"width": width, "alpha": alpha, "target": target, "ensemble": ensemble}
+                    error = alpha**power * (1 + 0.1 * target + 0.2 * ensemble)
+                    rows.append({**names, "smallest_error": error, "predicted": predicted})
+    return {"phase": pd.DataFrame(rows)}
+
+
+def test_exponents_are_compared_with_each_other_and_with_the_gap():
+    tables, rng = errors_table({"r": 0.0, "2r": 0.9, "d": 0.8}, 1.0), np.random.default_rng(0)
+    fixed = {"table": "phase", "value": "smallest_error", "along": "alpha"}
+    apart = estimands.exponents_apart(tables, {}, rng, by="width", pair=["2r", "d"], **fixed)
+    assert apart.value == pytest.approx(0.1)
+    own = {"where": {"width": ["d"]}, "predicted": "predicted", **fixed}
+    assert estimands.exponent_over_predicted(tables, {}, rng, **own).value == pytest.approx(0.2)
+    exact = {"phase": tables["phase"].assign(smallest_error=0.0)}
+    assert estimands.exponent_over_predicted(exact, {}, rng, **own) == UNDEFINED

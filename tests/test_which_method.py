@@ -1,0 +1,124 @@
+"""Which method to take: read from committed tables and literals, or said to be missing; installed algorithms do not show."""
+
+import pytest
+
+from algoreg.chapters.race import ledger, which_method
+from algoreg.chapters.race.words import SAMPLES
+from algoreg.judge import references
+from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell.ledger import Ledgers
+from algoreg.tell.report import BEST
+
+
+def as_reference(rows):
+    """Return rows as a reference has a table."""
+    values = {name: [row[name] for row in rows] for name in rows[0]}
+    return {"keys": values, "status": ["budget"] * len(rows)}
+
+
+def race(**passes):
+    """Return the table of a race at κ = 1 and 100 in which methods take so many passes; ``told`` is in their names."""
+    rows = [
+        {
+            "method": method, "told": told, "kappa": kappa, "tolerance": 1e-6, "target": target, "ensemble": ensemble,
+            "d": 30, "rank": 2, "m": 300, "passes": None if number is None else float(number * kappa * (1 + target)),
+        }
+        for method, (told, number) in passes.items()
+        for kappa in (1, 100)
+        for target in range(2)
+        for ensemble in range(2)
+    ]  # fmt: skip
+    table = as_reference(rows)
+    table["passes"] = table["keys"].pop("passes")
+    return table
+
+
+REFERENCE = {
+    "tables": {
+        "race": race(
+            **{"descent_1e-8": ("nothing", 50), "deep_3": ("nothing", 40)},
+            least_trace=("nothing", 5),
+            descent_r=("rank", 20),
+            thresholding=("rank", None),
+            frank_wolfe=("trace", None),
+        )
+    }
+}
+
+
+def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
+    best = which_method.best_by_passes(REFERENCE)
+    assert best["nothing"][1.0][0] == "deep_3"
+    assert best["nothing"][100.0][1] == pytest.approx(40 * 100 * 2**0.5)
+    # It is told nothing, but is no descent.
+    assert best["decomposition"][1.0][0] == "least_trace"
+    assert best["rank"][1.0][0] == "descent_r"
+    assert best["trace"] == {1.0: None, 100.0: None}
+    header, rows = which_method.by_knowledge(REFERENCE)
+    assert header == ["you know", "fewest passes, κ = 1", "fewest passes, κ = 100", r"fewest measurements, m\*/(dr)"]
+    cells = {row[0]: row[1:] for row in rows}
+    assert cells["the rank r"] == [
+        "descent, width r, spectral start: 28",
+        "descent, width r, spectral start: 2828",
+        "–",
+    ]
+    assert cells["the trace"] == ["none gets there", "none gets there", "–"]
+
+
+def test_what_is_missing_is_said_and_nothing_fails():
+    assert "No committed reference" in ledger.which_source(None, None)
+    assert "| nothing | – |" in ledger.which_by_knowledge(None, None)
+    assert ledger.which_source("quick", REFERENCE) == (
+        "Numbers are those of the quick tier's committed race: d = 30, r = 2, m = 5·dr Gaussian measurements."
+    )
+
+
+def test_under_noise_the_error_at_the_stop_decides():
+    rows = [
+        {"method": method, "told": told, "target": t, "ensemble": e, "kappa": 10.0, "label_noise": 0.1}
+        | {"stop_error": stop * (1 + t), "best_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
+        for method, told, stop in (("descent_r", "rank", 0.2), ("scaled_r", "rank", 0.1), ("least_trace", "nothing", 0.3))
+        for t in range(2)
+        for e in range(2)
+    ]  # fmt: skip
+    table = as_reference(rows)
+    for name in ("stop_error", "best_error", "end_error", "kappa", "label_noise"):
+        table[name] = table["keys"].pop(name)
+    text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
+    assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10:" in text
+    assert "| the rank r | preconditioned, width r, spectral start | 0.141 | 0.09 | nan |" in text
+    assert (
+        "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.424 | 0.27 | 0.6 |" in text
+    )
+    assert "yet" in ledger.which_under_noise(None, None)
+
+
+def test_told_is_what_the_entries_of_the_thresholds_say():
+    told = {table: which_method.told_of_samples(table) for table in SAMPLES}
+    assert told["race_samples_full"] == "nothing"
+    assert told["race_samples_r"] == told["race_samples_thresholding"] == "rank"
+    assert told["race_samples_2r"] == "rank bound"
+    assert told["race_samples_least_trace"] == "decomposition"
+    assert set(told.values()) <= set(which_method.KNOWN)
+
+
+def test_every_algorithm_and_ensemble_of_the_package_is_there():
+    _, rows = which_method.algorithms()
+    assert [row[0] for row in rows] == [f"`{name}`" for name in which_method.of_package("algorithms")]
+    named = " ".join(cell for row in which_method.by_measurements()[1] for cell in row)
+    assert all(f"(`{name}`)" in named for name in which_method.of_package("ensembles"))
+    assert "`asymmetric`" in named
+
+
+def test_the_document_and_the_chapters_page_have_it_from_the_largest_tier_that_has_the_race():
+    entries = settings.load_claims()
+    (chapter,) = (one for one in load_chapters() if one.name == "race")
+    found = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard")}
+    committed = {tier: content for tier, content in found.items() if content}
+    ledgers = Ledgers(committed, entries)
+    text = ledgers.documents(chapter)["which_method.md"]
+    having = [tier for tier in BEST if tier in committed and {"race", *SAMPLES} <= committed[tier]["tables"].keys()]
+    said = f"Numbers are those of the {having[0]} tier" if having else "No committed reference has the race yet"
+    assert said in text
+    assert said in ledgers.rest(chapter)

@@ -1,0 +1,137 @@
+"""Compare methods on the race's axes, as one page: python tools/compare.py TIER METHODS.
+
+METHODS are methods of the race, algorithms with options, or files of your own: descent_r,hard_thresholding(rule=adaptive),mine.py.
+What has been measured is kept below results/<tier>/compare, and measured again where code, options or sizes have changed.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from algoreg import sources
+from algoreg.chapters.race.compare import contenders, measuring, page
+from algoreg.engine import study
+from algoreg.numerics import devices
+from algoreg.spec.chapters import load_chapter, sized
+from algoreg.spec.files import SettingsError, load_yaml
+from algoreg.spec.plan import study_options
+from algoreg.spec.tier import size_of
+from algoreg.store import records
+
+ROOT = Path(__file__).resolve().parents[1]
+# Whose sizes are taken, of the chapter race: the courses', and the thresholds'.
+CHAPTER, COURSES, THRESHOLDS = "race", "race", "race_samples_full"
+KINDS = ("courses", "thresholds", "sensitivity")
+MEASURING, STUDY = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.studies.threshold"
+
+
+def sizes_of(tier):
+    """Return the sizes of a comparison: those of the race in this tier."""
+    experiments = load_chapter(CHAPTER, sources.chapters()[CHAPTER]).experiments["studies"]
+    course, needed = (sized(experiments[name], size_of(tier)) for name in (COURSES, THRESHOLDS))
+    (d,) = needed["options"]["d"]
+    return {
+        **study_options(course),
+        "ensembles": course["ensembles"],
+        "sizes": sorted({max(d // 2, 4), d}),
+        "ranks": [1, 2],
+        "ratios": needed["options"]["ratios"],
+    }
+
+
+class Kept:
+    """Tables of a tier's comparisons, each under a digest of what it was made of."""
+
+    def __init__(self, folder, tier, sizes):
+        self.folder, self.tier, self.sizes = folder, tier, sizes
+
+    def path(self, contender, kind):
+        """Return where a table lies."""
+        # An edit of the page measures nothing again.
+        script, modules = sources.module_path(MEASURING), (STUDY, sources.modules("algorithms")[contender.algorithm])
+        method = {**dataclasses.asdict(contender.method), "algorithm": contender.algorithm}
+        made_of = [
+            kind,
+            method,
+            self.sizes,
+            self.tier["seed"],
+            torch.__version__,
+            sources.code_digests(script, modules),
+        ]
+        digest = hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return self.folder / "tables" / f"{contender.algorithm}-{kind}-{digest}.csv"
+
+    def table(self, contender, kind, measure):
+        """Return a table, measured now if it is not there."""
+        path = self.path(contender, kind)
+        if not path.exists():
+            print(f"measuring {contender.name}: {kind}", flush=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with records.atomic(path) as temporary:
+                pd.DataFrame(measure()).to_csv(temporary, index=False)
+        # A method without a small start has no rows, and no columns.
+        return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
+
+
+def measured(chosen, kept, sizes, context):
+    """Return every table of every method, and its seconds an iteration."""
+    found = {kind: {} for kind in (*KINDS, "seconds")}
+    for one in chosen:
+        best = {}
+
+        def tuned(one=one, best=best):
+            return best or best.update(measuring.tuned(one.method, sizes, context)) or best
+
+        made = {
+            "courses": lambda one=one, tuned=tuned: measuring.courses(one.method, sizes, context, tuned()),
+            "thresholds": lambda one=one, tuned=tuned: measuring.thresholds(one, sizes, context, tuned()),
+            "sensitivity": lambda one=one, tuned=tuned: measuring.sensitivity(one.method, sizes, context, tuned()),
+            "seconds": lambda one=one, tuned=tuned: [
+                {"seconds": measuring.seconds_per_iteration(one.method, sizes, context, tuned())}
+            ],
+        }
+        for kind in KINDS:
+            found[kind][one.label] = kept.table(one, kind, made[kind])
+        found["seconds"][one.label] = float(kept.table(one, "seconds", made["seconds"])["seconds"].iloc[0])
+        course = found["courses"][one.label]
+        course["seconds"] = course["iteration"] * found["seconds"][one.label]
+    return found
+
+
+def main():
+    """Compare the methods and write their page, or say what cannot be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", help="a tier's name, or its file")
+    parser.add_argument("methods", help=contenders.FORM)
+    told = parser.parse_args()
+    file = Path(told.tier) if told.tier.endswith(".yaml") else ROOT / "config" / f"{told.tier}.yaml"
+    try:
+        tier = load_yaml(file)
+        chosen = contenders.contenders(contenders.take_up_files(told.methods))
+    except (SettingsError, ValueError) as error:
+        print("\n".join(getattr(error, "problems", [str(error)])), file=sys.stderr)
+        return 2
+    devices.configure("cpu", "float64", tier["threads"])
+    sizes = sizes_of(tier)
+    folder = Path("results") / tier["tier"] / "compare"
+    context = study.Context(
+        tier["seed"], range(sizes["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None
+    )
+    found = measured(chosen, Kept(folder, tier, sizes), sizes, context)
+    name = re.sub(r"[^a-z0-9]+", "-", "-".join(one.label for one in chosen).lower()).strip("-")[:100]
+    path = folder / name / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_text(path, page.render(chosen, found, sizes, tier["tier"], tier["seed"]))
+    print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"use strict";
+// What a run is made of, how it stands in the address, and what is possible.
+const State = (() => {
+  const SIGNS = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((sign, digit) => [digit, sign])) };
+  const raised = (exponent) => [...String(exponent)].map((one) => SIGNS[one]).join("");
+  // A number of a few digits, as people write it.
+  const short = (value) => {
+    if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1e5)) return String(value).replace("-", "−");
+    const [digits, exponent] = value.toExponential().split("e");
+    return `${digits === "1" ? "" : `${digits}·`}10${raised(Number(exponent))}`;
+  };
+  // Named as a reader names them; `place` are the values that a slider has, `log` its scale.
+  const FIELDS = {
+    method: { label: "Method", start: "descent", options: {
+      descent: "UUᵀ, gradient descent", momentum: "UUᵀ with momentum 0.75", depth: "depth 3: X = W₃W₂W₁", width: "UUᵀ of exact width r",
+      sgd: "UUᵀ, one sample a step", projected: "X itself, kept positive", matrix: "X itself",
+    } },
+    d: { label: "Size d of X", start: 32, min: 8, max: 48, by: 2 },
+    r: { label: "Rank r of X*", start: 2, min: 1, max: 8, by: 1 },
+    m: { label: "Measurements m/(dr)", start: 3, min: 0.5, max: 10, by: 0.1 },
+    a: { label: "Start α, from αI", start: 1e-4, min: 1e-8, max: 1, log: true },
+    eta: { label: "Step η", start: 0.2, min: 1e-4, max: 3, log: true },
+    k: { label: "Condition κ of X*", start: 1, min: 1, max: 20, by: 0.5 },
+    noise: { label: "Label noise", start: 0, min: 0, max: 1, by: 0.05 },
+    seed: { label: "Draw (seed)", start: 1, min: 1, max: 9999, by: 1 },
+    steps: { label: "Steps to run", start: 300, min: 20, max: 200000, log: true },
+  };
+  const NAMES = Object.keys(FIELDS);
+  // The second run takes these from the first, but for one.
+  const SHARED = NAMES.filter((name) => name !== "steps");
+  const defaults = () => ({ ...Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].start])), vary: "", to: "" });
+
+  const possible = (name, value) => {
+    const { by, min, max, log } = FIELDS[name], inside = Math.min(Math.max(value, min), max);
+    if (name === "steps") return Math.round(inside);
+    return log ? inside : Number((min + Math.round((inside - min) / by) * by).toFixed(2));
+  };
+
+  // Sliders of a logarithm go through numbers of two digits.
+  const ofSlider = (name, place) => possible(name, FIELDS[name].log ? Number((10 ** place).toPrecision(2)) : place);
+
+  // The nearest possible value, and a sentence where that is another one.
+  const clamp = (name, given, said) => {
+    const field = FIELDS[name];
+    if (field.options) {
+      if (Object.hasOwn(field.options, given)) return given;
+      said.push(`There is no method “${String(given).slice(0, 20)}”: ${field.options[field.start]} runs.`);
+      return field.start;
+    }
+    const value = String(given).trim() === "" ? NaN : Number(given);
+    if (Number.isNaN(value)) {
+      said.push(`${field.label} = “${String(given).slice(0, 20)}” is no number: ${short(field.start)} is taken.`);
+      return field.start;
+    }
+    const near = possible(name, value);
+    const outside = value < field.min || value > field.max;
+    if (outside) said.push(`${field.label} = ${short(value)} is outside ${short(field.min)} to ${short(field.max)}: ${short(near)} is taken.`);
+    else if (Math.abs(near - value) > 1e-9) said.push(`${field.label} = ${short(value)} is between two possible values: ${short(near)} is taken.`);
+    return near;
+  };
+
+  // What a link says, as a possible state.
+  const read = (hash) => {
+    const state = defaults(), said = [];
+    for (const [name, given] of new URLSearchParams(hash.replace(/^#/, ""))) {
+      if (Object.hasOwn(FIELDS, name)) state[name] = clamp(name, given, said);
+      else if (name !== "vary" && name !== "to") said.push(`The link's “${name.slice(0, 20)}” is unknown and left out.`);
+      else state[name] = given;
+    }
+    if (state.vary && !SHARED.includes(state.vary)) {
+      said.push(`Runs cannot differ in “${state.vary.slice(0, 20)}”: one run is shown.`);
+      state.vary = "";
+    }
+    state.to = state.vary ? clamp(state.vary, state.to, said) : "";
+    return { state, said };
+  };
+
+  const write = (state) => {
+    const parts = NAMES.map((name) => [name, String(state[name])]);
+    if (state.vary) parts.push(["vary", state.vary], ["to", String(state.to)]);
+    return `#${new URLSearchParams(parts)}`;
+  };
+
+  // What the worker is asked for; of rank 1 there is one eigenvalue, and κ is 1.
+  const settings = (state) => ({
+    d: state.d, rank: state.r, ratio: state.m, alpha: state.a, eta: state.eta, kappa: state.r === 1 ? 1 : state.k,
+    noise: state.noise, seed: state.seed, method: state.method, steps: state.steps,
+  });
+  const states = (state) => (state.vary ? [state, { ...state, [state.vary]: state.to }] : [state]);
+  const worded = (name, value) => (FIELDS[name].options ? FIELDS[name].options[value] : short(value));
+
+  return { FIELDS, NAMES, SHARED, defaults, read, write, settings, states, clamp, ofSlider, worded, short, raised };
+})();
