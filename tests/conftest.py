@@ -139,12 +139,13 @@ def copy_repository(folder):
         "requirements.lock",
         "results/README.md",
         "docs/chapters",
+        "docs/figures/figure_1.svg",
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():
             shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
-            goal.parent.mkdir(exist_ok=True)
+            goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, goal)
     return folder
 

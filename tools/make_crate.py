@@ -35,6 +35,7 @@ MADE = {
     "tables": ("One row per run", "tables/*.csv"),
     "figures": ("Pictures of the tables", "figures/*"),
     "pages": ("The report page, and the verdicts as a table", "report/*.html"),
+    "explorer": ("Descent that runs in the browser", "explorer.html"),
     "notebooks": ("Notebooks, executed on the tier", "notebooks/*"),
     "controls": ("That every control came out as it must", "controls.json"),
 }
