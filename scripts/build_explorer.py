@@ -13,6 +13,6 @@ joblog.write_to(snakemake.log[0])
 facts = of_job(snakemake)
 table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.table])
 folder = Path(snakemake.input.parts[0]).parent
-text = render(folder, snakemake.input.style, table, snakemake.input.picture)
+text = render(folder, snakemake.input.style, table)
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

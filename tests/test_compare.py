@@ -16,8 +16,11 @@ from algoreg.chapters.race.methods import METHODS
 from algoreg.engine.study import Context
 from algoreg.spec.files import SettingsError
 
+sys.path.insert(0, str(ROOT / "tools"))
+import compare as tool
+
 SIZES = {
-    "d": 10, "rank": 2, "m_over_dr": 2.5, "kappas": [1, 4], "budgets": [60, 80], "targets": 2,
+    "d": 10, "rank": 2, "m_over_dr": 2.5, "kappa": [1, 4], "budget": [60, 80], "targets": 2,
     "tuning_targets": 2, "tuning_ensembles": 1, "ensembles": 2,
     "sizes": [6], "ranks": [1], "ratios": [1.0, 3.0],
 }  # fmt: skip
@@ -70,6 +73,13 @@ def test_what_cannot_be_compared_is_named_before_the_run(text, line):
 
 def test_every_problem_is_named_at_once():
     assert len(said("nothing,asymmetric,factored(width=0)")) == 3
+
+
+@pytest.mark.parametrize("tier", ["smoke", "quick", "standard", "full"])
+def test_the_sizes_are_those_of_the_race(tier):
+    sizes = tool.sizes_of({"tier": tier})
+    assert set(SIZES) <= set(sizes)
+    assert len(sizes["budget"]) == len(sizes["kappa"])
 
 
 def courses(*levels):

@@ -76,9 +76,7 @@ def test_a_table_of_two_sizes_has_no_map():
 @pytest.fixture(scope="session")
 def page_file(tmp_path_factory):
     """Return the explorer, written as the workflow writes it."""
-    text = explorer.render(
-        PARTS, PARTS.parent / "page" / "page.css", committed(), ROOT / "docs" / "figures" / "figure_1.svg"
-    )
+    text = explorer.render(PARTS, PARTS.parent / "page" / "page.css", committed())
     path = tmp_path_factory.mktemp("explorer") / "explorer.html"
     path.write_text(text, encoding="utf-8")
     return path
@@ -365,8 +363,13 @@ def test_without_workers_or_scripts_there_is_a_picture_and_a_sentence(browser, p
     context.add_init_script("delete window.Worker")
     page = context.new_page()
     page.goto(page_file.as_uri())
-    assert page.locator("#still img").is_visible()
+    assert page.locator("#still svg").is_visible()
     assert page.locator("#live").is_hidden()
-    assert "recorded runs" in page.locator("#unable").inner_text()
+    assert "measured" in page.locator("#unable").inner_text()
     assert ("background scripts" in page.locator("#unable").inner_text()) == (lacking == "workers")
     context.close()
+
+
+def test_a_picture_without_scripts_is_the_map():
+    found = explorer.boxes({"ranks": [1, 2], "errors": [[1.2, 0.001], [0.1, 1e-5]]})
+    assert [(box["x"], box["y"], box["share"]) for box in found] == [(0, 1, 0), (1, 1, 1), (0, 0, 0.33), (1, 0, 1)]

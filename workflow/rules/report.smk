@@ -79,7 +79,6 @@ rule build_explorer:
         ),
         style=from_root("workflow", "report", "page", "page.css"),
         reference=from_root("reference", "runs", "standard", "theorem.json"),
-        picture=from_root("docs", "figures", "figure_1.svg"),
     output:
         page=report(
             result("explorer.html"),

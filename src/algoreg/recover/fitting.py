@@ -136,7 +136,7 @@ def run_options(name: str, plan: Plan, **changes: Any) -> dict[str, Any]:
         If an option is unknown or not allowed, or one without a default is not given.
     """
     model = declared.of_algorithm(name)
-    facts = set(registry.algorithm(name).told) - model.model_fields.keys()
+    facts = set(sources.class_literal("algorithms", name, "told")) - model.model_fields.keys()
     told = {key: value for key, value in plan.method_options.items() if key in facts}
     given = {key: value for key, value in plan.method_options.items() if key not in facts}
     known = {key: value for key, value in changes.items() if key in model.model_fields}

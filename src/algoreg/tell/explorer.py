@@ -3,7 +3,6 @@
 The browser computes the runs. What is measured, and what theory counts, is put into the page here.
 """
 
-import base64
 import json
 from pathlib import Path
 from urllib.parse import urlencode
@@ -85,11 +84,27 @@ def measured(table: pd.DataFrame) -> dict:
     }
 
 
+def boxes(known: dict) -> list[dict]:
+    """Return the map as boxes of a picture without scripts: place and size in boxes, ``share`` from 0 (nothing found) to 1.
+
+    Parameters
+    ----------
+    known : mapping
+        What :func:`measured` returns.
+    """
+    top = max(known["ranks"])
+    return [
+        {"x": column, "y": top - rank, "share": round(min(max(-np.log10(error) / 3, 0), 1), 2)}
+        for rank, row in zip(known["ranks"], known["errors"], strict=True)
+        for column, error in enumerate(row)
+    ]
+
+
 def _texts(folder: Path, names: tuple[str, ...]) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-def render(folder: Path, style: Path, table: pd.DataFrame, picture: Path) -> str:
+def render(folder: Path, style: Path, table: pd.DataFrame) -> str:
     """Return the explorer as HTML.
 
     Parameters
@@ -100,8 +115,6 @@ def render(folder: Path, style: Path, table: pd.DataFrame, picture: Path) -> str
         The report page's style, on which its own builds.
     table : pandas.DataFrame
         For the map; see :func:`measured`.
-    picture : path
-        An SVG for browsers that cannot run it.
     """
     folder = Path(folder)
     script = _texts(folder, SCRIPTS)
@@ -117,5 +130,5 @@ def render(folder: Path, style: Path, table: pd.DataFrame, picture: Path) -> str
         presets=known,
         measured=map_of,
         data={"measured": map_of, "dimensions": dimensions()},
-        picture="data:image/svg+xml;base64," + base64.b64encode(Path(picture).read_bytes()).decode(),
+        boxes=boxes(map_of),
     )

@@ -26,7 +26,7 @@
     if (!workers[i]) {
       workers[i] = new Worker(source());
       workers[i].addEventListener("message", ({ data: answer }) => receive(answer));
-      workers[i].addEventListener("error", () => still("The background script that descent needs has failed. The picture below shows recorded runs."));
+      workers[i].addEventListener("error", () => still("The background script that descent needs has failed. The picture below shows what was measured."));
     }
     return workers[i];
   };
@@ -350,7 +350,7 @@
     }
   };
   if (!able()) {
-    still("This browser has no background scripts, which descent needs to run here. The picture below shows recorded runs.");
+    still("This browser has no background scripts, which descent needs to run here. The picture below shows what was measured.");
     return;
   }
   byId("still").hidden = true;

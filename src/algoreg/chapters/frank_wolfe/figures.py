@@ -40,7 +40,14 @@ def frank_wolfe_trace(tables, claims):
     kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, told nothing")
     factor = claim["estimand"]["trace_factor"]
     level = kept["mean"].iloc[0] * 10 ** float(claim["margin"])
-    axes.plot(factor, level, "_", color="black", markersize=16, label=f"margin at {factor:g}: descent's error × √10")
+    axes.plot(
+        factor,
+        level,
+        "_",
+        color="black",
+        markersize=16,
+        label=f"margin at {factor:g}: descent's error × {10 ** float(claim['margin']):.2f}",
+    )
     describe(axes, "y", xlabel="θ over the trace of X*", ylabel="relative error at the end")
     axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
     return finish(figure, GEOMETRIC_BAND)

@@ -194,3 +194,5 @@ def _finish(done, connections):
     if counted and None not in counted:
         done.from_kernel = True
         done.down, done.up = (sum(pair[side] for pair in counted) for side in (0, 1))
+        # The tokens are no messages.
+        done.up -= len(connections) * (TOKEN_BYTES + 1)

@@ -57,7 +57,7 @@ def momentum_steps(tables, claims):
         list(goals), list(goals.values()), "x", color="black", markersize=7, label="published, read off the figure"
     )
     margin_level(right, claims["momentum-is-a-step"])
-    describe(left, "y", xlabel="momentum μ", ylabel="descent's iterations over those with momentum, one step")
+    describe(left, "y", xlabel="momentum μ", ylabel="speed-up by momentum at one step")
     describe(right, "", xlabel="momentum μ", ylabel="factor to descent with the step η/(1 − μ)")
     figure.suptitle(sizes(table, "d"), fontsize=9)
     return finish(figure, SPREAD)

@@ -11,6 +11,42 @@ def _geometric(values):
     return float(np.exp(np.log(values).mean()))
 
 
+def _estimate(reference, identity):
+    """Return a claim's estimate; texts of numbers are passages here, so that a ledger without its references says so."""
+    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
+    return number(claim["estimate"])
+
+
+@passage("momentum_steps", "momentum_kappa")
+def momentum_is_a_step(reference):
+    """Return the headline: by what factor momentum is a longer step, and what a momentum of theory's size gains."""
+    return (
+        f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
+        f"{_estimate(reference, 'momentum-is-a-step')}. The published speed-ups are these. A momentum as small as theory asks "
+        f"for changes nothing: {_estimate(reference, 'momentum-of-the-theorem')} times as fast."
+    )
+
+
+@passage("momentum_kappa")
+def acceleration(reference):
+    """Return the exponent in κ of the iterations with the best momentum."""
+    return f"The exponent of the iterations is {_estimate(reference, 'momentum-kappa')} in place of 1."
+
+
+@passage("momentum_bias")
+def what_momentum_costs(reference):
+    """Return the ratio of test errors at one training error."""
+    ratio = _estimate(reference, "momentum-implicit-regularisation")
+    return f"From one small start the test error at one training error is {ratio} times that of descent."
+
+
+@passage("momentum_ends")
+def largest_end(reference):
+    """Return the largest error at the end without noise."""
+    frame = frame_of(reference["tables"]["momentum_ends"])
+    return number(frame.loc[frame["label_noise"] == 0, "end_error"].max())
+
+
 @passage("momentum_kappa")
 def momentum_iterations(reference):
     """Return the geometric mean of the iterations by κ and momentum, as Markdown."""

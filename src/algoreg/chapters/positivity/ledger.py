@@ -9,6 +9,37 @@ from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical
 from algoreg.tell.report import markdown, number, passage
 
 
+def _estimate(reference, identity):
+    """Return a claim's estimate; texts of numbers are passages here, so that a ledger without its references says so."""
+    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
+    return number(claim["estimate"])
+
+
+@passage("positivity")
+def what_positivity_decides(reference):
+    """Return the headline: how far a far point lies with one trace among the measurements, and without."""
+    frame = frame_of(reference["tables"]["positivity"])
+    away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
+    return (
+        f"With one of the Gaussian measurements replaced by the trace the far point ends "
+        f"{_estimate(reference, 'unique-with-one-trace')} away from X\\*. With the Gaussian one back another matrix that fits "
+        f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
+    )
+
+
+@passage("unique_samples", "unique_samples_gaussian")
+def how_many_measurements(reference):
+    """Return the exponent of the number of measurements from which on X* is the only one."""
+    return f"The exponent in d is {_estimate(reference, 'unique-wishart-samples-in-d')}."
+
+
+@passage("geyer_pauli")
+def farthest_hermitian(reference):
+    """Return how far a far point lies with Gaussian measurements of Hermitian matrices."""
+    frame = frame_of(reference["tables"]["geyer_pauli"])
+    return number(frame.loc[(frame["kind"] == "hermitian") & (frame["method"] == "far"), "distance"].max())
+
+
 @passage("positivity")
 def distances_by_kind(reference):
     """Return the geometric mean of the distance to X* by kind, d and method, as Markdown."""

@@ -33,7 +33,6 @@ SAMPLES = {
     "race_samples_r": "descent, width r",
     "race_samples_momentum_r": "momentum, width r",
     "race_samples_scaled_r": "preconditioned, width r",
-    "race_samples_thresholding": "hard thresholding, adaptive",
     "race_samples_2r": "descent, width 2r",
     "race_samples_full": "descent, full width",
     "race_samples_momentum": "momentum, full width",

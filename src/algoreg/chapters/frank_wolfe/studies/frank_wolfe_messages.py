@@ -40,7 +40,7 @@ VALUES = {
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
     "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
-    "per_slow_step": "iterations of the master for every step of the last worker; depends on the clock",
+    "per_slow_step": "iterations of the master for every step of the last worker, or all where it took none; depends on the clock",
     "mean_delay": "mean number of steps by which a direction was late; depends on the clock",
 }
 
@@ -86,7 +86,7 @@ def _row(options, context, number, protocol, d):
         "down": down,
         "bytes": up + down,
         "from_kernel": float(done.from_kernel),
-        "per_slow_step": options["iterations"] / slow if slow else math.nan,
+        "per_slow_step": options["iterations"] / max(slow, 1),
         "mean_delay": float(np.mean(done.delays)),
         "status": "converged",
     }

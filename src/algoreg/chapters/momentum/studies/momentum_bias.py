@@ -19,7 +19,7 @@ class Options(StudyOptions):
     steps: list[float] = reals(gt=0)
     train_error: float = real(0.01, gt=0)
     # η times the iterations, of plain descent.
-    time: float = real(100, gt=0)
+    time: float = real(300, gt=0)
     targets: int = whole(ge=2)
 
 

@@ -51,7 +51,7 @@ def _batch(method, sizes, context, number, runs, observers):
 
 
 def _run(method, sizes, kappa, target, chosen, share=1.0):
-    budget = min(sizes["budgets"][sizes["kappas"].index(kappa)], method.most or math.inf)
+    budget = min(sizes["budget"][sizes["kappa"].index(kappa)], method.most or math.inf)
     own = method.settings(sizes["rank"], kappa)
     return own | chosen | {"kappa": kappa, "target": target, "iterations": max(round(share * budget), 1)}
 
@@ -59,7 +59,7 @@ def _run(method, sizes, kappa, target, chosen, share=1.0):
 def tuned(method, sizes, context):
     """Return the choice of a method's grid at every κ, by the race's rule: see :func:`algoreg.chapters.race.runs.tuned`."""
     tried = {
-        (kappa, _key(each)): each for kappa in sizes["kappas"] for one in method.grid() for each in (one, _longer(one))
+        (kappa, _key(each)): each for kappa in sizes["kappa"] for one in method.grid() for each in (one, _longer(one))
     }
     numbers = range(TUNING, TUNING + sizes["tuning_targets"])
     runs = [
@@ -77,7 +77,7 @@ def tuned(method, sizes, context):
         return max(scores[kappa, _key(each)] for each in (setting, _longer(setting)))
 
     return {
-        kappa: min(method.grid(), key=lambda setting, kappa=kappa: score(kappa, setting)) for kappa in sizes["kappas"]
+        kappa: min(method.grid(), key=lambda setting, kappa=kappa: score(kappa, setting)) for kappa in sizes["kappa"]
     }
 
 
@@ -99,7 +99,7 @@ def _fits(context, batch):
 
 def courses(method, sizes, context, best, kappas=None, **changes):
     """Return rows of the error along the iterations: by κ, target, ensemble and iteration, up to where a run recovers."""
-    cells = list(product(kappas or sizes["kappas"], range(sizes["targets"])))
+    cells = list(product(kappas or sizes["kappa"], range(sizes["targets"])))
     rows = []
     for number in context.ensembles:
         runs = [_run(method, sizes, kappa, target, best[kappa] | changes) for kappa, target in cells]
@@ -117,7 +117,7 @@ def courses(method, sizes, context, best, kappas=None, **changes):
 
 def seconds_per_iteration(method, sizes, context, best):
     """Return the seconds that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
-    kappa = sizes["kappas"][0]
+    kappa = sizes["kappa"][0]
     runs = [_run(method, sizes, kappa, target, best[kappa]) for target in range(sizes["targets"])]
     batch = _batch(method, sizes, context, TUNING, runs, [])
     solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(runs)), batch.labels, batch.runs, 0)
@@ -136,7 +136,7 @@ def sensitivity(method, sizes, context, best):
     options = method.settings(sizes["rank"], 1.0)
     if "alpha" not in options or options.get("start") == "spectral":
         return []
-    kappa = sizes["kappas"][len(sizes["kappas"]) // 2]
+    kappa = sizes["kappa"][len(sizes["kappa"]) // 2]
     return [
         row | {"alpha": alpha}
         for alpha in ALPHAS
@@ -146,7 +146,7 @@ def sensitivity(method, sizes, context, best):
 
 def thresholds(contender, sizes, context, best):
     """Return rows of the study ``threshold`` for some d and r: the test error of runs that know m measurements."""
-    method, kappa, rows = contender.method, sizes["kappas"][0], []
+    method, kappa, rows = contender.method, sizes["kappa"][0], []
     iterations = min(THRESHOLD_ITERATIONS, method.most or THRESHOLD_ITERATIONS)
     for rank in sizes["ranks"]:
         own = method.settings(rank, 1.0) | best[kappa]

@@ -91,7 +91,7 @@ def draw_thresholds(found, labels):
 
 def draw_sensitivity(found, labels):
     """Draw the passes to recovery and the error at the end over the start's scale α, for methods that have one."""
-    figure, (left, right) = panels(2, width=4.4, height=3.2)
+    figure, (left, right) = panels(2, width=4.4, height=3.2, sharex=True)
     reached = False
     for colour, (label, table) in zip(COLOURS, found.items(), strict=False):
         if table.empty:

@@ -1,0 +1,59 @@
+"""Quadratic networks x ↦ Σ_j s_j(u_jᵀx)² with given signs s: their loss, minimised to the end, and its curvature."""
+
+import numpy as np
+
+# Of the gradient, and of the loss's relative change, at which L-BFGS ends; and its most iterations.
+GRADIENT, LOSS, MOST = 1e-9, 1e-15, 4000
+
+
+def loss_and_gradient(factor, signs, vectors, labels, decay=0.0):
+    """Return (1/4n) Σ (x_iᵀU diag(s) Uᵀx_i − y_i)² + (λ/2)‖U‖_F² and its gradient in U.
+
+    Parameters
+    ----------
+    factor : numpy.ndarray, shape (d, k)
+        U.
+    signs : numpy.ndarray, shape (k,)
+    vectors : numpy.ndarray, shape (n, d)
+        The x_i.
+    labels : numpy.ndarray, shape (n,)
+    decay : float
+        λ.
+    """
+    seen = vectors @ factor
+    residuals = seen**2 @ signs - labels
+    loss = residuals @ residuals / (4 * len(labels)) + decay / 2 * np.sum(factor**2)
+    return loss, vectors.T @ (residuals[:, None] * seen) * signs / len(labels) + decay * factor
+
+
+def minimised(start, signs, vectors, labels, decay=0.0):
+    """Return U where L-BFGS ends, shape (d, k), from a start of that shape; see :func:`loss_and_gradient`."""
+    from scipy.optimize import minimize
+
+    def function(point):
+        loss, gradient = loss_and_gradient(point.reshape(start.shape), signs, vectors, labels, decay)
+        return loss, gradient.ravel()
+
+    options = {"maxiter": MOST, "maxfun": 2 * MOST, "gtol": GRADIENT, "ftol": LOSS, "maxcor": 20}
+    return minimize(function, start.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(start.shape)
+
+
+def smallest_curvature(vector, vectors, labels):
+    """Return the smallest eigenvalue of the loss's Hessian for one unit of sign +: M + (2/n) Σ (x_iᵀu)² x_i x_iᵀ.
+
+    Wider networks have rotations UO that change nothing, and so k(k−1)/2 zeros: there is no strict minimum to tell.
+
+    Parameters
+    ----------
+    vector : numpy.ndarray, shape (d,)
+    """
+    seen = vectors @ vector
+    weights = (seen**2 - labels) + 2 * seen**2
+    return float(np.linalg.eigvalsh((vectors.T * weights) @ vectors / len(labels))[0])
+
+
+def least_squares_loss(vectors, labels):
+    """Return the least loss over all symmetric X, (1/4n) Σ (x_iᵀXx_i − y_i)²: what signs of both kinds can reach."""
+    rows = np.einsum("ni,nj->nij", vectors, vectors).reshape(len(vectors), -1)
+    solution = np.linalg.lstsq(rows, labels, rcond=None)[0]
+    return float(np.sum((rows @ solution - labels) ** 2) / (4 * len(labels)))

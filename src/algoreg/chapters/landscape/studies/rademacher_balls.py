@@ -1,0 +1,47 @@
+"""Rademacher sums of rank-one matrices in two norms: what a ball of networks, and what a ball of all matrices, can fit of random signs."""
+
+import numpy as np
+
+from algoreg.ensembles.rank_one import Ensemble
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import StudyOptions, real, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=2)
+    m_over_d: float = real(gt=0)
+    signs: int = whole()
+
+
+KEYS = {"d": None, "m": None, "ensemble": None}
+VALUES = {
+    "spectral": (
+        "the complexity of the networks",
+        "mean over signs of ‖(1/m) Σ εᵢxᵢxᵢᵀ‖, spectral norm: of the ball ‖W‖_F ≤ 1",
+    ),
+    "frobenius": (
+        "the complexity of all matrices",
+        "mean over signs of ‖(1/m) Σ εᵢxᵢxᵢᵀ‖_F: of the ball ‖X‖_F ≤ 1, a kernel method's",
+    ),
+}
+
+
+def measure(options, context):
+    """Return one row per d and ensemble: the mean over ``signs`` draws of the signs ε, m = ``m_over_d``·d."""
+    for number in context.ensembles:
+        for d in options["d"]:
+            yield _row(options, context, number, d)
+        context.say(f"ensemble {number} done")
+
+
+def _row(options, context, number, d):
+    m = round(options["m_over_d"] * d)
+    vectors = Ensemble.draw(d, m, context.seed, number).vectors.numpy()
+    generator = stream("signs", d=d, m=m, seed=context.seed, ensemble=number)
+    signs = generator.choice([-1.0, 1.0], size=(options["signs"], m))
+    sums = np.stack([(vectors.T * row) @ vectors / m for row in signs])
+    norms = {"spectral": np.linalg.norm(sums, 2, axis=(1, 2)), "frobenius": np.linalg.norm(sums, axis=(1, 2))}
+    values = {name: float(norm.mean()) for name, norm in norms.items()}
+    return {"d": d, "m": m, "ensemble": number, **values, "status": "converged"}

@@ -1,0 +1,94 @@
+"""Gradient descent from random starts of several sizes on rank-one measurements: which starts end at X*."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.chapters.theorem.studies.threshold import ErrorsByTime
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.rank_one import Ensemble
+from algoreg.numerics.problems import draw_targets
+from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(1)
+    m_over_d: list[int] = wholes()
+    width: list[int] = wholes()
+    alpha: list[float] = reals(gt=0)
+    step: float = real(gt=0)
+    time: float = real(gt=0)
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank, *self.width) > self.d:
+            yield between("rank", "width", "d", allowed="rank and widths at most d")
+        if self.step > self.time:
+            yield between("step", "time", allowed="step at most time")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "m_over_d": None,
+    "width": "columns k of U",
+    "alpha": ("the start's size", "size α of the start: U₀ has iid N(0, α²/d) entries"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "m": None,
+    "test_error": "‖X − X*‖_F / ‖X*‖_F at `time`, or where the run stopped, recovered or diverged",
+    "recovered": ("the share of starts that end at X*", "1 where `test_error` is below 0.1 by `time`, else 0"),
+}
+
+RECOVERED = 0.1
+# η·t between two looks.
+LOOK = 1.0
+
+
+def measure(options, context):
+    """Return one row per m/d, width, start's size, target and ensemble; a target has a start of its own.
+
+    A run that diverged has not recovered.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank, step = options["d"], options["rank"], options["step"]
+    last = round(options["time"] / step)
+    planted = draw_targets({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, options["targets"])
+    ensemble = Ensemble.draw(d, max(options["m_over_d"]) * d, context.seed, number, context.device, context.dtype)
+    names = list(product(options["m_over_d"], options["width"], options["alpha"], range(options["targets"])))
+    runs = [
+        {"m": ratio * d, "width": width, "alpha": alpha, "target": target, "start": "gaussian"}
+        | {"step": step, "iterations": last}
+        for ratio, width, alpha, target in names
+    ]
+    seen = ErrorsByTime([last], max(round(LOOK / step), 1))
+    targets = torch.stack([planted[run["target"]] for run in runs])
+    labels = ensemble.label(targets)
+    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
+    statuses = context.descend(batch).status
+    rows = []
+    for (ratio, width, alpha, target), error, status in zip(
+        names, seen.memory["errors"][:, 0].tolist(), statuses, strict=True
+    ):
+        own = {"d": d, "rank": rank, "m_over_d": ratio, "width": width, "alpha": alpha, "target": target}
+        lost = status == "diverged" or not np.isfinite(error)
+        values = {
+            "m": ratio * d,
+            "test_error": None if lost else error,
+            "recovered": int(not lost and error < RECOVERED),
+        }
+        rows.append(own | {"ensemble": number, **values, "status": status})
+    return rows

@@ -1,0 +1,40 @@
+"""What the claims of this chapter measure: ratios and differences of two methods on the same draws."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of
+from algoreg.judge.estimands import estimand
+
+
+def _side(frame, method, value, by):
+    """Return the cells (points, T, E) of a method."""
+    return cells(chosen(frame, {"method": method}), by, value)[1]
+
+
+@estimand("{value} of {method} over {over_value} of {over_method}, geometric mean over runs and {by}")
+def ratio_of_methods(tables, published, rng, *, table, method, value, over_method, over_value, by, where=None):
+    """Return the geometric mean of a method's ``value`` over another one's ``over_value`` on the same draws.
+
+    ``by`` names the points that are averaged. Undefined where a value is not above 0.
+    """
+    frame = chosen(tables[table], where)
+    own, other = _side(frame, method, value, by), _side(frame, over_method, over_value, by)
+    if not ((own > 0).all() and (other > 0).all()):
+        return UNDEFINED
+    logs = np.log(own) - np.log(other)
+
+    def statistic(targets, ensembles):
+        return logs[:, targets][:, :, ensembles].mean()
+
+    return exp_of(crossed_interval(statistic, *logs.shape[1:], rng))
+
+
+@estimand("{value} of {method} less that of {over_method}, mean over runs and {by}")
+def lead_of_method(tables, published, rng, *, table, method, value, over_method, by, where=None):
+    """Return the mean of a method's ``value`` less another one's on the same draws."""
+    frame = chosen(tables[table], where)
+    lead = _side(frame, method, value, by) - _side(frame, over_method, value, by)
+    if not np.isfinite(lead).all():
+        return UNDEFINED
+    return crossed_interval(lambda targets, ensembles: lead[:, targets][:, :, ensembles].mean(), *lead.shape[1:], rng)

@@ -1,0 +1,89 @@
+"""The figures of this chapter: infidelity over the share of strings, error over the share of pixels, R² of tables."""
+
+import numpy as np
+
+from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.tell.charts.course import points
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, number, sizes
+from algoreg.tell.figures import drawing
+
+# Points of one share lie beside one another by this factor.
+APART = 1.03
+
+
+def _beside(frame, place, count):
+    """Return a table whose shares are moved, so that marks of methods do not cover one another."""
+    return frame.assign(share=frame["share"] * APART ** (place - (count - 1) / 2))
+
+
+@drawing
+def tomography(tables, claims):
+    """Draw the infidelity over the share of Pauli strings, for each number of shots."""
+    table = tables["tomography"]
+    table = table[table["labels"] == "shots"]
+    numbers = sorted(table["shots"].unique())
+    figure, grid = panels(len(numbers), width=4.8, sharey=True)
+    # Only full width has two ends: where it is stopped, and the end of the run.
+    lines = [("full", "stopped", TOMOGRAPHY["full"] + ", stopped at the shot noise", "-")]
+    lines += [("full", "end", TOMOGRAPHY["full"] + ", at the end of the run", "--")]
+    lines += [(name, "end", text, "-") for name, text in TOMOGRAPHY.items() if name != "full"]
+    for axes, shots in zip(np.ravel(grid), numbers, strict=True):
+        for place, (method, value, label, style) in enumerate(lines):
+            part = table[(table["method"] == method) & (table["shots"] == shots)]
+            colour = COLOURS[max(0, place - 1)]
+            moved = _beside(part, place, len(lines))
+            points(axes, moved, "share", value, colour, label, marker="o" if style == "-" else "s", linestyle=style)
+        describe(
+            axes, "y", sorted(table["share"].unique()), xlabel="share of the Pauli strings", title=f"{shots} shots"
+        )
+    grid = np.ravel(grid)
+    grid[0].set_ylabel("infidelity 1 − ⟨ψ|ρ|ψ⟩/tr ρ")
+    handles, labels = grid[0].get_legend_handles_labels()
+    half = (len(labels) + 1) // 2
+    parts = (slice(None, half), slice(half, None)) if len(grid) > 1 else (slice(None),)
+    for axes, part in zip(grid, parts, strict=False):
+        legend_below(axes, handles=handles[part], labels=labels[part])
+    figure.suptitle(sizes(table, "qubits"), fontsize=9)
+    return finish(figure, f"{SPREAD}; GHZ, W and random states together")
+
+
+@drawing
+def photograph(tables, claims):
+    """Draw the error of unseen pixels over the share that is known, of the photograph and of its pixels shuffled."""
+    table = tables["photograph"]
+    figure, grid = panels(2, width=4.6, sharey=True)
+    for axes, (picture, title) in zip(
+        grid, (("photograph", "the photograph"), ("shuffled", "its pixels shuffled")), strict=True
+    ):
+        for place, (method, label) in enumerate(PHOTOGRAPH.items()):
+            part = table[(table["picture"] == picture) & (table["method"] == method)]
+            points(axes, _beside(part, place, len(PHOTOGRAPH)), "share", "error", COLOURS[place], label)
+        axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="mean of the known pixels")
+        describe(axes, "", sorted(table["share"].unique()), xlabel="share of the pixels that is known", title=title)
+    grid[0].set_ylabel("error of unseen pixels, relative to their mean's")
+    legend_below(grid[0])
+    figure.suptitle(f"{sizes(table, 'rows', 'columns')}", fontsize=9)
+    return finish(figure, "points: geometric mean; bars: smallest to largest of the random choices of known pixels")
+
+
+@drawing
+def regression(tables, claims):
+    """Draw R² of unseen rows of every table and method: splits, and their mean."""
+    table = tables["regression"]
+    names = list(dict.fromkeys(table["data"]))
+    figure, grid = panels(len(names), width=3.6, sharey=True)
+    for axes, name in zip(np.ravel(grid), names, strict=True):
+        part = table[table["data"] == name]
+        for place, method in enumerate(REGRESSION):
+            scores = part.loc[part["method"] == method, "score"]
+            axes.plot(np.full(len(scores), place), scores, "o", color=COLOURS[place], markersize=3.5, alpha=0.5)
+            axes.plot(place, scores.mean(), "_", color=COLOURS[place], markersize=22, markeredgewidth=2)
+        axes.set_xticks(range(len(REGRESSION)), REGRESSION.values(), rotation=30, ha="right", fontsize=8)
+        axes.set_xlim(-0.6, len(REGRESSION) - 0.4)
+        rows, columns = part["rows"].iloc[0], part["columns"].iloc[0]
+        describe(axes, "", title=f"{name}: {number(rows)} rows × {number(columns)} columns")
+    np.ravel(grid)[0].set_ylabel("R² of unseen rows")
+    note = f"points: {table['ensemble'].nunique()} splits; bar: their mean"
+    return finish(figure, note)

@@ -1,0 +1,67 @@
+"""The ledger's evidence on practice: infidelities, errors and scores by method."""
+
+import numpy as np
+
+from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    return number(float(f"{np.exp(np.log(values).mean()):.2g}"))
+
+
+@passage("tomography")
+def practice_tomography(reference):
+    """Return the infidelity of every method by share and shots, stopped and at the end, as Markdown."""
+    frame = frame_of(reference["tables"]["tomography"])
+    frame = frame[frame["labels"] == "shots"]
+    rows = []
+    for (share, shots), part in frame.groupby(["share", "shots"]):
+        for method, name in TOMOGRAPHY.items():
+            own = part[part["method"] == method]
+            rows.append(
+                [f"{share:g}", f"{shots:g}", name, *(_mean(own[value]) for value in ("stopped", "smallest", "end"))]
+            )
+    return markdown(["share", "shots", "method", "stopped at the noise", "smallest", "end"], rows)
+
+
+@passage("photograph")
+def practice_photograph(reference):
+    """Return the error of every method by share, of the photograph and of its pixels shuffled, as Markdown."""
+    frame = frame_of(reference["tables"]["photograph"])
+    rows = []
+    for (picture, share), part in frame.groupby(["picture", "share"], sort=True):
+        errors = [_mean(part.loc[part["method"] == method, "error"]) for method in PHOTOGRAPH]
+        rows.append([picture, f"{share:g}", *errors])
+    return markdown(["picture", "share", *PHOTOGRAPH.values()], rows)
+
+
+@passage("regression")
+def practice_regression(reference):
+    """Return the mean R² of every method on every table with its standard error, as Markdown."""
+    frame = frame_of(reference["tables"]["regression"])
+    rows = []
+    for name, part in frame.groupby("data"):
+        cells = []
+        for method in REGRESSION:
+            scores = part.loc[part["method"] == method, "score"]
+            cells.append(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}")
+        rows.append([name, *cells])
+    return markdown(["table", *REGRESSION.values()], rows)
+
+
+@passage("tomography")
+def practice_headline(reference):
+    """Return the headline: infidelity of full width, stopped, over that of width 1."""
+    frame = frame_of(reference["tables"]["tomography"])
+    frame = frame[(frame["labels"] == "shots") & (frame["share"] >= 0.5)]
+    full, one = (
+        np.log(frame.loc[frame["method"] == method, value])
+        for method, value in (("full", "stopped"), ("width 1", "end"))
+    )
+    end = np.log(frame.loc[frame["method"] == "full", "end"])
+    return (
+        f"From half of the Pauli strings or more, full width stopped at the shot noise has {np.exp(full.mean() - one.mean()):.2g} "
+        f"times the infidelity of width 1, at the end of the run {np.exp(end.mean() - one.mean()):.2g} times."
+    )

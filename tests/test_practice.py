@@ -1,0 +1,201 @@
+"""Practice: tomography against plain complex matrices, the photograph, tables, what the claims measure, and the figures."""
+
+from functools import reduce
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import measured, option_problems
+
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.practice import estimands, figures
+from algoreg.chapters.practice.studies import photograph, regression, tomography
+from algoreg.numerics.seeds import stream
+
+pytestmark = pytest.mark.replicates(200)
+
+SEED, QUBITS = 5, 2
+OPTIONS = {
+    "qubits": QUBITS,
+    "states": ["ghz", "w", "random"],
+    "shares": [0.6],
+    "shots": [300],
+    "time": 40,
+    "targets": 2,
+}
+ONE = {"I": np.eye(2), "X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return measured("tomography", OPTIONS, seed=SEED, ensembles=(0, 1))
+
+
+def strings():
+    """Return the Pauli matrices of ensemble 0, by x and z of every string: P = i^|x∧z| X^x Z^z."""
+    order = 1 + stream("paulis", qubits=QUBITS, seed=SEED, ensemble=0).permutation(4**QUBITS - 1)
+    found = []
+    for place in [0, *order][: round(0.6 * 4**QUBITS)]:
+        x, z = divmod(int(place), 2**QUBITS)
+        letters = ["IZXY"[2 * ((x >> bit) & 1) + ((z >> bit) & 1)] for bit in reversed(range(QUBITS))]
+        found.append(reduce(np.kron, [np.array(ONE[letter]) for letter in letters]))
+    return np.array(found)
+
+
+def plain_run(psi, width_one, steps):
+    """Return infidelities of a plain complex descent with the study's labels: where the residual is noise, and at the end."""
+    paulis, d = strings(), 2**QUBITS
+    exact = np.einsum("i,mij,j->m", psi.conj(), paulis, psi).real
+    names = {"kind": "random", "qubits": QUBITS, "target": 1, "shots": 300, "seed": SEED, "ensemble": 0}
+    draw = stream("shots", **names)
+    y = 2 * draw.binomial(300, np.clip((1 + exact) / 2, 0, 1)) / 300 - 1
+    if width_one:
+        # The study's width is that of a real factor of twice the rows: u = x + iy, and ρ = uu†/2.
+        real = stream("start", kind="gaussian", d=2 * d, seed=SEED, target=1).standard_normal((2 * d, 2 * d))[:, :1]
+        real = 1e-6 * real / np.sqrt(2 * d)
+        u = (real[:d] + 1j * real[d:]) / np.sqrt(2)
+    else:
+        u = 1e-6 * np.eye(d, dtype=complex)
+    stopped, level = None, np.sum(1 - y**2) / 300
+    for step in range(steps + 1):
+        rho = u @ u.conj().T
+        residual = np.einsum("mij,ji->m", paulis, rho).real - y
+        error = 1 - (psi.conj() @ rho @ psi).real / np.trace(rho).real
+        if stopped is None and step % 5 == 0 and np.sum(residual**2) <= level:
+            stopped = error
+        u = u - 0.25 * d / len(y) * np.einsum("m,mij->ij", residual, paulis) @ u
+    return stopped, error
+
+
+@pytest.mark.parametrize("method", ["full", "width 1"])
+def test_infidelities_are_those_of_plain_complex_descent(table, method):
+    psi = tomography.pure_state("random", QUBITS, SEED, 1)
+    stopped, end = plain_run(psi, method == "width 1", 160)
+    (row,) = table[
+        (table["state"] == "random") & (table["target"] == 1) & (table["ensemble"] == 0)
+        & (table["method"] == method) & (table["labels"] == "shots")
+    ].to_dict("records")  # fmt: skip
+    assert row["m"] == len(strings())
+    assert row["end"] == pytest.approx(end, rel=1e-6)
+    if stopped is not None:
+        assert row["stopped"] == pytest.approx(stopped, rel=1e-6)
+    else:
+        assert row["stopped"] == row["end"]
+
+
+@pytest.mark.parametrize(("kind", "levels"), [("ghz", 2), ("w", 4), ("random", 16)])
+def test_states_are_what_they_are_called(kind, levels):
+    psi = tomography.pure_state(kind, 4, SEED, 0)
+    assert np.linalg.norm(psi) == pytest.approx(1)
+    assert int((np.abs(psi) > 1e-12).sum()) == levels
+
+
+def test_exact_labels_are_of_full_width_alone_and_go_on_improving(table):
+    exact = table[table["labels"] == "exact"]
+    assert set(exact["method"]) == {"full"}
+    assert (exact["end"] <= exact["stopped"] * (1 + 1e-9)).all()
+
+
+def test_more_strings_see_the_same_shots_first():
+    few, many = (
+        tomography.strings_of(QUBITS, share, SEED, 0, torch.device("cpu"), torch.float64)[0] for share in (0.3, 0.9)
+    )
+    assert torch.equal(few.cells, many.cells[: few.m])
+
+
+def test_means_of_rows_and_columns_against_a_plain_loop():
+    rng = np.random.default_rng(0)
+    picture, known = rng.random((4, 5)), rng.random((4, 5)) < 0.6
+    overall = picture[known].mean()
+    found = photograph.means(picture, known)
+    for i, j in product(range(4), range(5)):
+        row = [picture[i, k] - overall for k in range(5) if known[i, k]]
+        column = [picture[k, j] - overall for k in range(4) if known[k, j]]
+        assert found[i, j] == pytest.approx(overall + sum(row) / max(len(row), 1) + sum(column) / max(len(column), 1))
+
+
+def test_the_photograph_is_one_and_its_blocks_are_means():
+    fine, coarse = photograph.photograph(8), photograph.photograph(16)
+    assert (fine.shape, coarse.shape) == ((53, 80), (26, 40))
+    assert 0 <= fine.min() < 0.3 < 0.7 < fine.max() <= 1
+    assert coarse[0, 0] == pytest.approx(fine[:2, :2].mean())
+
+
+def test_the_planted_table_is_of_rank_two_and_splits_differ():
+    x, y, fitted = regression.table("planted", 6, SEED, 0)
+    assert x.shape == (600, 6)
+    products = np.stack([x[:, i] * x[:, j] for i in range(6) for j in range(i + 1)], axis=1)
+    weights = np.linalg.lstsq(np.column_stack([np.ones(600), products]), y, rcond=None)[0]
+    matrix, place = np.zeros((6, 6)), 1
+    for i in range(6):
+        for j in range(i + 1):
+            matrix[i, j] += weights[place] / 2
+            matrix[j, i] += weights[place] / 2
+            place += 1
+    sizes = np.sort(np.abs(np.linalg.eigvalsh(matrix)))
+    assert sizes[-2] > 5 * sizes[-3]
+    assert fitted == 200
+    first, second = (regression.table("diabetes", 0, SEED, number)[1] for number in (0, 1))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(np.sort(first), np.sort(second))
+
+
+def frame(values, column="value"):
+    """Return a table of two methods, two points, two ensembles."""
+    rows = [
+        {"method": method, "share": share, "ensemble": number, column: value}
+        for (method, share, number), value in zip(product("ab", (0.3, 0.5), (0, 1)), values, strict=True)
+    ]
+    return {"t": pd.DataFrame(rows)}
+
+
+def test_ratios_and_leads_against_plain_means():
+    values = [2.0, 3.0, 4.0, 5.0, 1.0, 1.5, 1.0, 2.5]
+    asked = {"table": "t", "method": "a", "value": "value", "over_method": "b", "by": ["share"]}
+    rng = np.random.default_rng(0)
+    ratio = estimands.ratio_of_methods(frame(values), None, rng, over_value="value", **asked)
+    assert ratio.value == pytest.approx((2 * 2 * 4 * 2) ** 0.25)
+    lead = estimands.lead_of_method(frame(values), None, rng, **asked)
+    assert lead.value == pytest.approx(np.mean([1, 1.5, 3, 2.5]))
+    values[0] = 0.0
+    assert estimands.ratio_of_methods(frame(values), None, rng, over_value="value", **asked) == UNDEFINED
+
+
+@pytest.mark.parametrize(
+    ("study", "changes", "said"),
+    [
+        ("tomography", {"qubits": 9}, "from 2 to 6"),
+        ("tomography", {"step": 50.0}, "step at most time"),
+        ("tomography", {"shares": [1.5]}, "shares"),
+        ("photograph", {"block": 200}, "from 4 to 64"),
+        ("regression", {"data": ["nothing"]}, "diabetes"),
+    ],
+)
+def test_bad_options_are_named_before_the_run(study, changes, said):
+    assert any(said in line for line in option_problems(study, **changes))
+
+
+def test_the_figure_of_tomography_draws_the_geometric_mean(table):
+    figure = figures.tomography({"tomography": table}, [])
+    lines = {line.get_label(): line for line in figure.axes[0].containers}
+    drawn = next(one for label, one in lines.items() if "stopped" in label)[0].get_ydata()
+    part = table[(table["method"] == "full") & (table["labels"] == "shots")]
+    assert drawn[0] == pytest.approx(np.exp(np.log(part["stopped"]).mean()))
+
+
+def test_the_figures_of_the_photograph_and_of_tables_draw_their_means():
+    names = product(("photograph", "shuffled"), (0.3, 0.5), ("descent", "least trace", "means"), (0, 1))
+    rows = [
+        {"picture": p, "share": s, "method": m, "ensemble": e, "error": 0.5 + 0.1 * e, "rows": 26, "columns": 40}
+        for p, s, m, e in names
+    ]
+    figure = figures.photograph({"photograph": pd.DataFrame(rows)}, [])
+    assert figure.axes[0].containers[0][0].get_ydata()[0] == pytest.approx(np.sqrt(0.5 * 0.6))
+    names = product(("diabetes", "planted"), ("factored", "matrix", "ridge", "linear"), (0, 1))
+    rows = [
+        {"data": d, "method": m, "ensemble": e, "score": 0.4 + 0.1 * e, "rows": 200, "columns": 30} for d, m, e in names
+    ]
+    figure = figures.regression({"regression": pd.DataFrame(rows)}, [])
+    assert figure.axes[0].lines[1].get_ydata()[0] == pytest.approx(0.45)
