@@ -95,6 +95,9 @@ def gather(root, tier, stage):
         raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")
     landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
     landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
+    # Whatever else becomes a page has its place in the contents too.
+    others = [page for page in (name.removesuffix(".md") for name in texts) if not re.search(rf"\b{page}\b", landing)]
+    landing = landing.replace("{{ others }}", "\n".join(sorted(others)))
     texts["index.md"] = landing.replace("{{ pages }}", f"Of tier `{tier}`:\n\n" + "\n".join(finished))
     files = set().union(*(linked(root, name, text) for name, text in texts.items()))
     for name in files | {"pyproject.toml"}:
