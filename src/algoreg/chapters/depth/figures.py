@@ -9,10 +9,9 @@ from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, draws, number, sizes
+from algoreg.tell.charts.text import SPREAD, draws, margin_text, number, sizes
 from algoreg.tell.figures import drawing
 
-DEPTHS = {"depth_2": 2, "depth_2_power": 2, "depth_3": 3, "depth_4": 4}
 LABELS = {"depth_2": "UUᵀ", "depth_2_power": "U², U symmetric", "depth_3": "three factors", "depth_4": "four factors"}
 TOLERANCE = 0.1
 
@@ -46,43 +45,65 @@ def _shares(axes, tables, alpha):
     describe(axes, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {TOLERANCE:g}")
 
 
-@drawing
-def depth_thresholds(tables, claims):
-    """Draw the share of runs that recover over m at the claims' start, and m* over the start, by depth."""
-    figure, (left, right) = panels(2, width=4.9)
-    claim = claims["depth-samples"]
-    alpha, first = claim["estimand"]["over_where"]["alpha"], tables["depth_2"]
-    _shares(left, tables, alpha)
-    left.set_title(f"from X₀ = {number(alpha**2)}·I more factors take fewer measurements")
+def _margins(axes, claims, three):
+    """Draw how many measurements two factors may, and must, take by those that three take from the claims' start."""
+    for name, marker in (("depth-is-a-smaller-start", "v"), ("depth-samples", "^")):
+        claim = claims[name]
+        start, own = (claim["estimand"][where]["alpha"] ** 2 for where in ("over_where", "where"))
+        mean = np.exp(np.log(three[np.isclose(three["start"] / start, 1)]["ratio"]).mean())
+        label = f"UUᵀ, {margin_text(claim)} times three factors'"
+        axes.plot(own, mean * claim["margin"], marker, color="black", markersize=5, label=label)
+
+
+def _by_start(axes, tables, claims):
+    """Draw m*/(dr) over the start, by depth."""
     for place, (name, label) in enumerate(LABELS.items()):
         if name in tables:
             found = thresholds_by_start(tables[name])
             off = int((~found["inside"]).sum())
             said = f"{label}\n({off} of {len(found)} runs off the grid, at its end)" if off else label
             marker = "s" if name == "depth_2_power" else "o"
-            points(right, found, "start", "ratio", COLOURS[place], said, marker)
-    least = degrees_of_freedom(*(int(first[name].iloc[0]) for name in ("d", "rank")))
-    least /= first["d"].iloc[0] * first["rank"].iloc[0]
-    right.axhline(least, color="black", linewidth=0.8, linestyle=":", label="degrees of freedom")
-    cube = thresholds_by_start(tables["depth_3"])
-    cube = cube[np.isclose(cube["start"], alpha**2)]["ratio"]
-    level = np.exp(np.log(cube).mean()) * claims["depth-is-a-smaller-start"]["margin"]
-    text = f"margin at X₀ = {number(alpha**6)}·I: below {claims['depth-is-a-smaller-start']['margin']:g} times three factors'"
-    right.plot(alpha**6, level, "v", color="black", markersize=5, label=text)
-    right.plot(
-        alpha**2,
-        np.exp(np.log(cube).mean()) * claim["margin"],
-        "^",
-        color="black",
-        markersize=5,
-        label=f"margin at X₀ = {number(alpha**2)}·I: above {claim['margin']:g} times three factors'",
-    )
-    describe(
-        right, "xy", xlabel="start s₀, X₀ = s₀·I", ylabel=f"m*/(dr), m* where the error falls through {TOLERANCE:g}"
-    )
-    right.set_title("two factors from the cube of a start need about what three need")
-    figure.suptitle(sizes(first, "d", "rank"), fontsize=9)
+            points(axes, found, "start", "ratio", COLOURS[place], said, marker)
+    d, rank = (int(tables["depth_2"][name].iloc[0]) for name in ("d", "rank"))
+    least = degrees_of_freedom(d, rank) / (d * rank)
+    axes.axhline(least, color="black", linewidth=0.8, linestyle=":", label="degrees of freedom")
+    _margins(axes, claims, thresholds_by_start(tables["depth_3"]))
+    level = f"m*/(dr), m* where the error falls through {TOLERANCE:g}"
+    describe(axes, "xy", xlabel="start s₀, X₀ = s₀·I", ylabel=level)
+
+
+@drawing
+def depth_thresholds(tables, claims):
+    """Draw the share of runs that recover over m at the claims' start, and m* over the start, by depth."""
+    figure, (left, right) = panels(2, width=4.9)
+    alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
+    _shares(left, tables, alpha)
+    left.set_title(f"from X₀ = {number(alpha**2)}·I three factors take fewer measurements than two")
+    _by_start(right, tables, claims)
+    right.set_title("two factors from the cube of a start take about what three take")
+    figure.suptitle(sizes(tables["depth_2"], "d", "rank"), fontsize=9)
     return finish(figure, SPREAD)
+
+
+def _growth(axes, grown, depth):
+    """Draw the eigenvalues of one run of a depth by η·t, until the last is learned."""
+    own = grown[grown["depth"] == depth]
+    for s, part in own.groupby("s"):
+        axes.plot(part["time"], part["eigenvalue"], color=COLOURS[s - 1], label=f"eigenvalue {s} of X")
+        axes.axhline(part["planted"].iloc[0], color=COLOURS[s - 1], linewidth=0.8, linestyle=":")
+    axes.plot([], [], ":", color="black", linewidth=0.8, label="of X*")
+    end = 1.15 * own[own["eigenvalue"] < 0.99 * own["planted"]]["time"].max()
+    describe(axes, xlabel="η·t", ylabel="eigenvalue", title=f"depth {depth}: one run", xlim=(0, end))
+
+
+def _by_depth(axes, table, value, claim, log, **texts):
+    """Draw a value of every s over the depth, with the margin that three factors are held to."""
+    for s, own in table.groupby("s"):
+        style = {"geometric": bool(log), "linestyle": "none"}
+        points(axes, own, "depth", value, COLOURS[s - 1], f"s = {s}", **style)
+    margin_level(axes, claim, "at depth 3")
+    describe(axes, log, table["depth"].unique(), xlabel="depth N", **texts)
+    axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
 
 
 @drawing
@@ -90,33 +111,21 @@ def depth_stages(tables, claims):
     """Draw eigenvalues by η·t for every depth, the smallest distances to X*'s truncations, and the effective ranks."""
     table, grown = tables["depth_stages"], tables.get("depth_course")
     depths = [] if grown is None else sorted(grown["depth"].unique())
-    figure, grid = panels(len(depths) + 2, width=3.6, height=3.6)
+    figure, grid = panels(max(len(depths), 2), 2 if depths else 1, width=4, height=3.4)
     for axes, depth in zip(grid, depths, strict=False):
-        for s, own in grown[grown["depth"] == depth].groupby("s"):
-            axes.plot(own["time"], own["eigenvalue"], color=COLOURS[s - 1], label=f"eigenvalue {s} of X")
-            axes.axhline(own["planted"].iloc[0], color=COLOURS[s - 1], linewidth=0.8, linestyle=":")
-        axes.plot([], [], ":", color="black", linewidth=0.8, label="of X*")
-        last = grown[(grown["depth"] == depth) & (grown["eigenvalue"] < 0.99 * grown["planted"])]["time"].max()
-        describe(axes, xlabel="η·t", ylabel="eigenvalue", title=f"depth {depth}: one run", xlim=(0, 1.15 * last))
-    for axes, value, title, name in (
-        (grid[-2], "nearest", "how near X comes to X*_s", "stages-at-practical-start"),
-        (grid[-1], "rank_excess", "effective rank over that of X*_s", "depth-effective-rank"),
-    ):
-        for s, own in table.groupby("s"):
-            points(
-                axes, own, "depth", value, COLOURS[s - 1], f"s = {s}", geometric=value == "nearest", linestyle="none"
-            )
-        margin_level(axes, claims[name], "at depth 3")
-        describe(axes, "y" if value == "nearest" else "", xlabel="depth N", xticks=table["depth"].unique(), title=title)
-        axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
-    grid[-2].set_ylabel("smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)")
-    grid[-1].set_ylabel("ratio, when eigenvalue s is learned")
+        _growth(axes, grown, depth)
+    near, rank = grid[len(depths) : len(depths) + 2] if len(depths) > 1 else grid[-2:]
+    for axes in grid[len(depths) + 2 :]:
+        axes.remove()
+    texts = {"title": "how near X comes to X*_s", "ylabel": "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"}
+    _by_depth(near, table, "nearest", claims["stages-at-practical-start"], "y", **texts)
+    texts = {"title": "effective rank over that of X*_s", "ylabel": "ratio, when eigenvalue s is learned"}
+    _by_depth(rank, table, "rank_excess", claims["depth-effective-rank"], "", **texts)
     start = number(float(table["alpha"].iloc[0]) ** 2)
     title = f"from X₀ = {start}·I three factors learn the eigenvalues one by one, two do so only in part"
     figure.suptitle(f"{title}\n{sizes(table, 'd', 'm_over_dr')}", fontsize=9)
-    return finish(
-        figure, "X*_s: X* with its s largest eigenvalues; learned: above 0.9 of X*'s; bars: smallest to largest run"
-    )
+    note = "X*_s: X* with its s largest eigenvalues; learned: above 0.9 of X*'s; bars: smallest to largest run"
+    return finish(figure, note)
 
 
 @drawing

@@ -25,16 +25,15 @@ def depth_of_thresholds(reference):
     for name in (name for name in LABELS if name in reference["tables"]):
         means = _means(frame_of(reference["tables"][name]))
         for alpha in sorted({alpha for alpha, _ in means}, reverse=True):
-            half, last = means[min(k for k in means if k[0] == alpha)], means[max(k for k in means if k[0] == alpha)]
-            times = sum(1 for k in means if k[0] == alpha)
-            rows.append([LABELS[name], number(alpha**2), number(last), number(half) if times > 1 else "–"])
+            *half, last = (value for (size, _), value in sorted(means.items()) if size == alpha)
+            rows.append([LABELS[name], number(alpha**2), number(last), number(half[0]) if half else "–"])
     return markdown(["factors", "s₀", "m*/(dr)", "at half of T"], rows)
 
 
 @passage("depth_2")
 def depth_degrees_of_freedom(reference):
     """Return the degrees of freedom of X* over dr, as text."""
-    first = reference["tables"]["depth_2"] and frame_of(reference["tables"]["depth_2"]).iloc[0]
+    first = frame_of(reference["tables"]["depth_2"]).iloc[0]
     return number(degrees_of_freedom(int(first["d"]), int(first["rank"])) / (first["d"] * first["rank"]))
 
 
