@@ -36,6 +36,8 @@ UNSEEN = {
     *("error-follows-the-gap", "ss21-any-width"),
     # Of a width that the figure leaves out.
     "jin23-width-of-the-rank",
+    # A factor between widths, and a distance of an exponent.
+    *("ding22-width-free", "ding22-error-in-noise"),
 }
 
 
@@ -982,3 +984,27 @@ def test_incremental_shows_eigenvalues_distances_and_their_fall():
     wide = where(table, width="d", s=2)
     same(curve(right, "best fit of rank 2"), geometric(wide, "alpha", "nearest_to_fit"))
     same(curve(right, "X* truncated to rank 2"), geometric(wide, "alpha", "nearest_to_truncation"))
+
+
+# Noise and outliers.
+
+
+def test_early_stopping_shows_errors_and_what_stopping_loses():
+    values = ("best_error", "end_error", "stopped_over_best", "end_over_best")
+    table = crossed(values, noise=[0.05, 0.2, 0.5], width=["r", "2r", "d"], **RUNS).assign(d=20, rank=2, m=200)
+    left, right = figures.draw("early_stopping", {"early_stopping": table}).axes
+    own = where(table, width="d")
+    same(curve(left, "width d, best of the run"), geometric(own, "noise", "best_error"))
+    same(curve(left, "width d, end of the run"), geometric(own, "noise", "end_error"))
+    same(curve(right, "width d, hold-out's stop"), geometric(own, "noise", "stopped_over_best"))
+    same(curve(right, "width d, end"), geometric(own, "noise", "end_over_best"))
+    assert level(right, "margin") == 1.4
+
+
+def test_outliers_shows_the_errors_of_both_losses():
+    table = crossed(("end_error",), loss=["squared", "absolute"], share=[0.0, 0.1, 0.2], **RUNS)
+    (axes,) = figures.draw("outliers", {"outliers": table.assign(d=20, rank=2, m=200)}).axes
+    for loss in ("squared", "absolute"):
+        same(curve(axes, f"{loss} loss"), geometric(where(table, loss=loss), "share", "end_error"))
+    squared = geometric(where(table, loss="squared"), "share", "end_error")
+    assert level(axes, "margin") == pytest.approx(0.1 * squared[0.1])
