@@ -6,7 +6,7 @@ import plain
 import pytest
 import torch
 from conftest import measured, option_problems
-from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
@@ -208,10 +208,18 @@ def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
     for column, label in (("predicted", "against both"), ("predicted_by_rate", "against the noise's")):
         np.testing.assert_allclose(curve(leaving, label), plateau["left"])
         np.testing.assert_allclose(curve(leaving, label).index, plateau[column])
+    (allowed,), longest, reach = bands(leaving), plateau["predicted"].max(), margin("noisy-plateau-length")
+    np.testing.assert_allclose([ends.loc[longest] for ends in allowed], longest * np.array([1 - reach, 1 + reach]))
     for noise, label in ((0.1, "label noise 0.1"), (0.0, "no label noise")):
         own = where(course, label_noise=noise, alpha=1e-4)
         same(curve(stopping, label), mean(own, "time", "error_over_smallest"))
     assert level(stopping, "margin") == margin("early-stopping-needed")
+
+
+def assert_spans(axes, middle, reach):
+    """Assert that the last upright band goes so far to both sides of its middle."""
+    band = axes.patches[-1]
+    np.testing.assert_allclose([band.get_x(), band.get_x() + band.get_width()], [middle - reach, middle + reach])
 
 
 def test_noise_ranks_shows_what_fits_leave_which_ranks_are_rejected_and_what_is_used():
@@ -231,6 +239,7 @@ def test_noise_ranks_shows_what_fits_leave_which_ranks_are_rejected_and_what_is_
     for label, freedom in (("χ² of m − dim = 29", 29), ("χ² of m − dr = 28", 28)):
         drawn = curve(first, label)
         np.testing.assert_allclose(drawn, chi2.cdf(drawn.index, freedom))
+    assert_spans(first, 29, 11 * margin("sxz-chi-square"))
     own = where(fits, start="spectral", measurements="gaussian")
     for column, label in (("rejected", "m − dim degrees"), ("rejected_naive", "m − dk degrees")):
         drawn = curve(second, label)
@@ -240,3 +249,4 @@ def test_noise_ranks_shows_what_fits_leave_which_ranks_are_rejected_and_what_is_
     means = [line.get_xdata()[0] for line in third.lines[:2]]
     np.testing.assert_allclose(means, mean(degrees, "alpha", "degrees"))
     assert set(curve(third, "dr/dim").index) == {12 / 11}
+    assert_spans(third, 1, margin("noisy-descent-degrees-of-freedom"))
