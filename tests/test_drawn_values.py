@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import registered_claims
+from conftest import ROOT, registered_claims
 from scipy.stats import chi2
 
 from algoreg import sources
