@@ -82,12 +82,14 @@ def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, 
 @estimand(
     "m* of {table} over m* of {over}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
 )
-def threshold_ratio(tables, published, rng, *, table, over, tolerance):
+def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
     """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and ensembles.
 
-    A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
+    ``where`` and ``over_where`` pick rows of either table. A threshold off the grid counts as the end of the grid beyond
+    which it lies. Undefined where fewer than half lie on it.
     """
-    own, other = (find_thresholds(tables[name], "rank", tolerance) for name in (table, over))
+    sides = ((table, where), (over, over_where))
+    own, other = (find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides)
     if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
         return UNDEFINED
     logs = own.logs - other.logs

@@ -1,0 +1,73 @@
+"""The ledger's passages on depth: thresholds by depth and start, the stages of descent, and the start that they take."""
+
+import numpy as np
+
+from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.depth.figures import LABELS, TOLERANCE
+from algoreg.judge.snapshots import frame_of
+from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.tell.report import markdown, number, passage
+
+
+def _means(frame):
+    """Return the geometric mean of m*/(dr) over runs at every (α, T)."""
+    first, found = frame.iloc[0], {}
+    for names, part in frame.groupby(["alpha", "time"]):
+        logs = find_thresholds(part, "rank", TOLERANCE).logs
+        found[names] = float(np.exp(logs.mean())) / (first["d"] * first["rank"])
+    return found
+
+
+@passage("depth_2", "depth_2_power", "depth_3")
+def depth_of_thresholds(reference):
+    """Return m*/(dr) by factorisation and start, at T and at half of it, as Markdown."""
+    rows = []
+    for name in (name for name in LABELS if name in reference["tables"]):
+        means = _means(frame_of(reference["tables"][name]))
+        for alpha in sorted({alpha for alpha, _ in means}, reverse=True):
+            *half, last = (value for (size, _), value in sorted(means.items()) if size == alpha)
+            rows.append([LABELS[name], number(alpha**2), number(last), number(half[0]) if half else "–"])
+    return markdown(["factors", "s₀", "m*/(dr)", "at half of T"], rows)
+
+
+@passage("depth_2")
+def depth_degrees_of_freedom(reference):
+    """Return the degrees of freedom of X* over dr, as text."""
+    first = frame_of(reference["tables"]["depth_2"]).iloc[0]
+    return number(degrees_of_freedom(int(first["d"]), int(first["rank"])) / (first["d"] * first["rank"]))
+
+
+@passage("depth_stages")
+def depth_of_stages(reference):
+    """Return how near X comes to X*'s truncations, when, and with which effective rank, by depth and s, as Markdown."""
+    rows = []
+    for (depth, s), own in frame_of(reference["tables"]["depth_stages"]).groupby(["depth", "s"]):
+        nearest = np.exp(np.log(own["nearest"]).mean())
+        cells = [nearest, own["passed"].mean(), own["reached"].mean(), own["rank_excess"].mean()]
+        rows.append([str(depth), str(s), *map(number, cells)])
+    header = ["depth", "s", "smallest distance to X*_s", "at η·t", "eigenvalue s learned at", "effective rank / X*_s's"]
+    return markdown(header, rows)
+
+
+@passage("depth_start", "depth_start_2")
+def depth_of_starts(reference):
+    """Return the largest start from which eigenvalues are learned one by one, by depth and gap, as Markdown."""
+    frames = [frame_of(reference["tables"][name]) for name in ("depth_start_2", "depth_start")]
+    levels, rows = sorted(frames[0]["closeness"].unique()), []
+    for depth, own in (group for frame in frames for group in frame.groupby("depth")):
+        starts = np.exp(-own.groupby("closeness")["log_smallness"].mean())
+        rows.append([str(depth), *(number(starts[level]) for level in levels)])
+    return markdown(["depth", *(f"ρ − 1 = {1 / level:g}" for level in levels)], rows)
+
+
+@passage("depth_2", "depth_3")
+def depth_headline(reference):
+    """Return m*/(dr) of two and three factors at one start, and of two from its cube, as a sentence."""
+    two, three = (_means(frame_of(reference["tables"][name])) for name in ("depth_2", "depth_3"))
+    at = {alpha: value for (alpha, _), value in sorted(two.items())}
+    other = {alpha: value for (alpha, _), value in sorted(three.items())}
+    same, cube = (min(at, key=lambda alpha, goal=goal: abs(np.log(alpha / goal))) for goal in (1e-2, 1e-6))
+    return (
+        f"from X₀ = {number(same**2)}·I recovery takes {number(at[same])}·dr measurements with two factors and "
+        f"{number(other[same])}·dr with three; with two from {number(cube**2)}·I it takes {number(at[cube])}·dr"
+    )

@@ -1,0 +1,81 @@
+"""The course of descent on a product of factors: the leading eigenvalues of X by η·t."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.chapters.depth.studies.stages import descend
+from algoreg.engine.observers import Observer
+from algoreg.spec.base import StudyOptions, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    eigenvalues: list[float] = reals(gt=0, le=1, least=2)
+    m_over_dr: float = real(gt=0)
+    depth: list[int] = wholes(ge=2, le=6)
+    alpha: float = real(gt=0, le=0.1)
+    step: float = real(0.1, gt=0, le=0.2)
+    time: float = real(gt=0)
+    every: int = whole(5)
+    targets: int = whole(1)
+
+
+KEYS = {
+    "depth": "N, the number of factors",
+    "time": ("η·t", "η·t at which the run is read"),
+    "s": ("the rank s", "number of the eigenvalue, the largest first"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "alpha": "size of the start: X₀ = α²·I",
+    "eigenvalue": "eigenvalue s of X_t",
+    "planted": "eigenvalue s of X*",
+}
+
+
+def measure(options, context):
+    """Return one row per depth, η·t, s, target and ensemble; see :mod:`algoreg.chapters.depth.studies.stages`."""
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class Course(Observer):
+    """The leading eigenvalues at recorded iterations: ``memory["eigenvalues"]``, shape (K, B, R)."""
+
+    def __init__(self, iterations, rank):
+        self.iterations, self.rank = iterations, rank
+
+    def prepare(self, batch):
+        """Make room."""
+        self.memory = {"eigenvalues": np.full((len(self.iterations), len(batch.runs), self.rank), np.nan)}
+
+    def moments(self, last):
+        """Return the iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in the eigenvalues."""
+        if look.iteration in self.iterations:
+            spectrum = torch.linalg.eigvalsh(look.estimate).flip(1)[:, : self.rank]
+            self.memory["eigenvalues"][self.iterations.index(look.iteration), look.active] = spectrum.cpu().numpy()
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    values, step = options["eigenvalues"], options["step"]
+    looks = list(range(0, round(options["time"] / step) + 1, options["every"]))
+    runs, seen = descend(options, context, number, lambda goals: Course(looks, len(values)))
+    shared = {"d": options["d"], "rank": len(values), "alpha": options["alpha"], "ensemble": number, "m": runs[0]["m"]}
+    return [
+        {**shared, "depth": run["depth"], "time": look * step, "s": s + 1, "target": run["target"]}
+        | {"eigenvalue": seen.memory["eigenvalues"][k, place, s].item(), "planted": planted, "status": "converged"}
+        for (place, run), (k, look), (s, planted) in product(enumerate(runs), enumerate(looks), enumerate(values))
+    ]

@@ -1,0 +1,157 @@
+"""Depth: stages and start thresholds against plain loops, what the study of thresholds takes, and what is drawn."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.chapters.depth.studies import start_threshold
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import figures
+
+STAGES = {"d": 6, "eigenvalues": [1.0, 0.5], "m_over_dr": 1e8, "alpha": 1e-2, "time": 60.0, "targets": 2}
+STARTS = {"d": 6, "m_over_dr": 1e8, "closeness": [2, 4], "targets": 2}
+
+
+def claims():
+    return {entry["id"]: entry for entry in load_chapters(["depth"])[0].claims}
+
+
+def scalar_descent(depth, values, start, step, count):
+    """Return what the eigenvalues of X are after 0 … count steps on factors that share X*'s eigenvectors, d = len(values)."""
+    factors, found = np.full((depth, len(values)), start ** (1 / depth)), []
+    for _ in range(count + 1):
+        found.append(factors.prod(axis=0))
+        factors = factors - step * (found[-1] - values) * found[-1] / factors
+    return np.array(found)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_stages_are_those_of_scalars_where_measurements_are_many(depth):
+    table = measured("stages", {**STAGES, "depth": [depth]}, seed=3)
+    values = np.array([1.0, 0.5, 0, 0, 0, 0])
+    course = scalar_descent(depth, values, 1e-4, 0.1, 600)
+    truncated = np.array([1.0, 0, 0, 0, 0, 0])
+    apart = np.linalg.norm(course - truncated, axis=1)
+    learned = np.flatnonzero(course[:, 0] >= 0.9)[0]
+    share = course[learned] / course[learned].sum()
+    assert set(table["s"]) == {1}
+    np.testing.assert_allclose(table["nearest"], apart.min(), rtol=1e-2)
+    np.testing.assert_allclose(table["passed"], apart.argmin() * 0.1, atol=0.1 + 1e-9)
+    np.testing.assert_allclose(table["reached"], learned * 0.1, atol=0.1 + 1e-9)
+    np.testing.assert_allclose(table["rank_excess"], np.exp(-(share * np.log(share)).sum()), rtol=1e-2)
+    assert set(table["status"]) == {"converged"}
+
+
+def test_the_course_has_the_eigenvalues_of_scalars():
+    options = {**STAGES, "depth": [3], "every": 50, "targets": 1}
+    table = measured("stages_course", options, seed=3)
+    course = scalar_descent(3, np.array([1.0, 0.5]), 1e-4, 0.1, 600)[::50]
+    for s in (1, 2):
+        own = table[table["s"] == s]
+        np.testing.assert_allclose(own["time"], np.arange(13) * 5)
+        np.testing.assert_allclose(own["eigenvalue"], course[:, s - 1], rtol=2e-2)
+
+
+def test_an_eigenvalue_that_is_not_learned_in_time_is_said():
+    table = measured("stages", {**STAGES, "depth": [2], "time": 2.0}, seed=3)
+    assert set(table["status"]) == {"budget"}
+    assert table["reached"].isna().all()
+
+
+def test_the_start_at_depth_two_is_that_of_the_closed_form():
+    # Along the flow σ/(σ* − σ) grows as exp(2σ*t) from σ₀/σ*, for every σ* at the same t.
+    starts = [1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3]
+    table = measured("start_threshold", {**STARTS, "depth": [2], "start": starts, "step": 0.02}, seed=3)
+    for closeness, own in table.groupby("closeness"):
+        rho = 1 + 1 / closeness
+        goal = ((1 / 9) ** rho / (9 * rho)) ** (1 / (rho - 1))
+        np.testing.assert_allclose(own["log_smallness"], -math.log(goal), rtol=0.03)
+        np.testing.assert_allclose(np.log(own["smallness"]), own["log_smallness"])
+
+
+def test_a_threshold_off_the_grid_has_no_value():
+    table = measured("start_threshold", {**STARTS, "depth": [2], "start": [1e-2, 1e-1]}, seed=3)
+    assert set(table["status"]) == {"budget"}
+    assert table["smallness"].isna().all()
+
+
+def test_the_largest_start_is_interpolated_and_a_lost_run_below_it_leaves_none():
+    starts = np.array([1e-4, 1e-3, 1e-2])
+    assert start_threshold.largest_start(starts, np.array([0.01, 0.1 / 3, 0.3])) == pytest.approx(10**-2.5)
+    assert start_threshold.largest_start(starts, np.array([np.nan, 0.03, 0.3])) is None
+    assert start_threshold.largest_start(starts, np.array([0.01, np.nan, 0.3])) is None
+    assert start_threshold.largest_start(starts, np.array([0.01, 0.02, 0.03])) is None
+
+
+@pytest.mark.parametrize(
+    ("study", "changes", "said"),
+    [
+        ("depth_stages", {"depth": [1]}, "depth"),
+        ("depth_stages", {"eigenvalues": [1.0, 0.9]}, "eigenvalues"),
+        ("depth_stages", {"m_over_dr": 0.5}, "m_over_dr"),
+        ("depth_start", {"start": [1e-30, 1e-2]}, "start"),
+        ("depth_start", {"depth": [7]}, "depth"),
+        ("depth_3", {"algorithm_options": {"depth": 1}}, "depth"),
+    ],
+)
+def test_bad_input_is_named_before_the_run(study, changes, said):
+    problems = option_problems(study, **changes)
+    assert len(problems) == 1
+    assert study in problems[0]
+    assert said in problems[0]
+
+
+def test_a_product_of_three_takes_fewer_measurements_than_two_from_the_same_start():
+    sizes = {"d": [8], "rank": [1], "spectrum": ["flat"], "ratios": [2.0], "alpha": [1e-1], "targets": 3}
+    two = measured("threshold", {**sizes, "algorithm": "factored", "step": [0.25], "time": [100]}, seed=3)
+    deep = {"form": "product", "depth": 3, "rule": "relative"}
+    options = {**sizes, "algorithm": "deep", "step": [0.3], "time": [200], "algorithm_options": deep}
+    three = measured("threshold", options, seed=3)
+    assert np.log(three["test_error"]).mean() < np.log(two["test_error"]).mean() - 0.3
+
+
+def threshold_table(ratio, alphas=(1e-2,)):
+    """Return a table of the study of thresholds whose errors fall through 0.1 at these multiples of dr, by α."""
+    rows = [
+        {"d": 10, "rank": 2, "m": 20 * k, "alpha": alpha, "time": 500, "target": target, "ensemble": ensemble}
+        | {"test_error": 0.1 * (ratio[alpha] / k) ** 2, "status": "budget"}
+        for alpha in alphas
+        for k in (1, 2, 3, 4)
+        for target in range(2)
+        for ensemble in range(2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_figure_of_thresholds_draws_them_over_the_start():
+    ratio = {1e-2: 3.0, 1e-6: 1.5}
+    tables = {"depth_2": threshold_table(ratio, (1e-2, 1e-6)), "depth_3": threshold_table({1e-2: 2.0})}
+    left, right = figures.draw("depth_thresholds", tables, claims()).axes
+    shares = {line.get_label(): line.get_ydata() for line in left.lines}
+    np.testing.assert_allclose(shares["three factors"], [0, 0, 1, 1])
+    points = right.containers[0].lines[0].get_xydata()
+    np.testing.assert_allclose(points[:, 0], [1e-12, 1e-4])
+    np.testing.assert_allclose(points[:, 1], [1.5, 3.0], rtol=0.03)
+
+
+def test_the_figure_of_stages_draws_the_smallest_distances():
+    table = measured("stages", {**STAGES, "depth": [2, 3]}, seed=3, ensembles=(0, 1))
+    grown = measured("stages_course", {**STAGES, "depth": [2, 3], "targets": 1}, seed=3)
+    axes = figures.draw("depth_stages", {"depth_stages": table, "depth_course": grown}, claims()).axes
+    assert len(axes) == 4
+    own = np.exp(np.log(table["nearest"]).groupby(table["depth"]).mean())
+    np.testing.assert_allclose(axes[2].containers[0].lines[0].get_xydata()[:, 1], own)
+    first = grown[(grown["depth"] == 2) & (grown["s"] == 1)]
+    np.testing.assert_allclose(axes[0].lines[0].get_ydata(), first["eigenvalue"])
+
+
+def test_the_figure_of_starts_draws_their_powers():
+    starts = [1e-5, 1e-4, 1e-3, 1e-2]
+    table = measured("start_threshold", {**STARTS, "depth": [3, 4], "start": starts}, seed=3, ensembles=(0, 1))
+    left, _ = figures.draw("depth_start", {"depth_start": table}, claims()).axes
+    own = table[table["depth"] == 3]
+    means = np.exp(np.log(own["smallness"]).groupby(own["closeness"]).mean())
+    np.testing.assert_allclose(left.containers[0].lines[0].get_xydata()[:, 1], means)
