@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.thresholds import find_thresholds
+from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
@@ -11,9 +12,6 @@ from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, draws, margin_text, number, sizes
 from algoreg.tell.figures import drawing
-
-LABELS = {"depth_2": "UUᵀ", "depth_2_power": "U², U symmetric", "depth_3": "three factors", "depth_4": "four factors"}
-TOLERANCE = 0.1
 
 
 def thresholds_by_start(table):

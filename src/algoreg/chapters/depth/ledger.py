@@ -3,9 +3,10 @@
 import numpy as np
 
 from algoreg.analysis.thresholds import find_thresholds
-from algoreg.chapters.depth.figures import LABELS, TOLERANCE
+from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -26,7 +27,7 @@ def depth_of_thresholds(reference):
         means = _means(frame_of(reference["tables"][name]))
         for alpha in sorted({alpha for alpha, _ in means}, reverse=True):
             *half, last = (value for (size, _), value in sorted(means.items()) if size == alpha)
-            rows.append([LABELS[name], number(alpha**2), number(last), number(half[0]) if half else "–"])
+            rows.append([LABELS[name], power(alpha**2), number(last), number(half[0]) if half else "–"])
     return markdown(["factors", "s₀", "m*/(dr)", "at half of T"], rows)
 
 
@@ -68,6 +69,6 @@ def depth_headline(reference):
     other = {alpha: value for (alpha, _), value in sorted(three.items())}
     same, cube = (min(at, key=lambda alpha, goal=goal: abs(np.log(alpha / goal))) for goal in (1e-2, 1e-6))
     return (
-        f"from X₀ = {number(same**2)}·I recovery takes {number(at[same])}·dr measurements with two factors and "
-        f"{number(other[same])}·dr with three; with two from {number(cube**2)}·I it takes {number(at[cube])}·dr"
+        f"from X₀ = {power(same**2)}·I recovery takes {number(at[same])}·dr measurements with two factors and "
+        f"{number(other[same])}·dr with three; with two from {power(cube**2)}·I it takes {number(at[cube])}·dr"
     )
