@@ -125,8 +125,8 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
 SCRATCH_CHAPTERS = {"simulations", "theorem", "remarks", "proof", "networks"}
 
 
-def copy_repository(folder):
-    """Copy what the workflow needs into a scratch folder, as a clone would have it, but for most chapters."""
+def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
+    """Copy what the workflow needs into a scratch folder, as a clone would have it, with these chapters alone."""
     folder.mkdir()
     for name in (
         "Snakefile",
@@ -152,7 +152,7 @@ def copy_repository(folder):
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, goal)
     for chapter in [path.parent for path in (folder / "src/algoreg/chapters").glob("*/chapter.yaml")]:
-        if chapter.name not in SCRATCH_CHAPTERS:
+        if chapter.name not in chapters:
             shutil.rmtree(chapter)
     return folder
 
