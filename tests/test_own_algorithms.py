@@ -148,7 +148,7 @@ def test_what_is_not_there_or_has_a_name_twice_is_named(clean, tmp_path):
 @pytest.mark.workflow
 @pytest.mark.xdist_group("targets")
 def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
-    repository = copy_repository(tmp_path / "repository", {"race"})
+    repository = copy_repository(tmp_path / "repository", {"race", "theorem"})
     installed(tmp_path / "site")
     path = tmp_path / "quartered.py"
     path.write_text(HALVED.format(imports="", share=0.25))
@@ -158,7 +158,7 @@ def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
     experiments.write_text(text[:start] + text[start:].replace("algorithm: factored", "algorithm: halved", 1))
     environment = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{repository / 'src'}"}
     goal = "results/smoke/tables/race_samples_full.csv"
-    told = ("--config", f"algorithm_path={path}")
+    told = ("--config", f"algorithm_path={path}", 'chapters=["race"]')
     done = snakemake(repository, goal, *told, environment=environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     code = load_yaml(repository / "results/smoke/provenance/studies/race_samples_full/part-0.csv.json")["code"]
