@@ -121,8 +121,12 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
-def copy_repository(folder):
-    """Copy what the workflow needs into a scratch folder, as a clone would have it."""
+# The chapters of scratch repositories: with all of them each run of a tier there would take minutes.
+SCRATCH_CHAPTERS = {"simulations", "theorem", "remarks", "proof", "networks"}
+
+
+def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
+    """Copy what the workflow needs into a scratch folder, as a clone would have it, with these chapters alone."""
     folder.mkdir()
     for name in (
         "Snakefile",
@@ -147,6 +151,9 @@ def copy_repository(folder):
         else:
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, goal)
+    for chapter in [path.parent for path in (folder / "src/algoreg/chapters").glob("*/chapter.yaml")]:
+        if chapter.name not in chapters:
+            shutil.rmtree(chapter)
     return folder
 
 

@@ -207,7 +207,7 @@ def test_a_figure_is_drawn_where_its_first_table_is():
     chapter = chapters.load_chapter("race", OURS / "race")
     drawn = chapters.compose({"tier": "quick"}, [chapter])["figures"]
     assert "race_thresholds" not in chapter.experiments["studies"]
-    assert list(drawn) == ["race", "race_thresholds"]
+    assert "race_thresholds" in drawn
 
 
 def test_a_message_names_the_file_and_the_place_where_a_value_stands(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.chapters.depth.studies import start_threshold
 from algoreg.spec.chapters import load_chapters
@@ -126,32 +127,49 @@ def threshold_table(ratio, alphas=(1e-2,)):
     return pd.DataFrame(rows)
 
 
-def test_the_figure_of_thresholds_draws_them_over_the_start():
+def test_depth_thresholds_shows_shares_and_thresholds_over_the_start():
     ratio = {1e-2: 3.0, 1e-6: 1.5}
     tables = {"depth_2": threshold_table(ratio, (1e-2, 1e-6)), "depth_3": threshold_table({1e-2: 2.0})}
     left, right = figures.draw("depth_thresholds", tables, claims()).axes
-    shares = {line.get_label(): line.get_ydata() for line in left.lines}
-    np.testing.assert_allclose(shares["three factors"], [0, 0, 1, 1])
-    points = right.containers[0].lines[0].get_xydata()
-    np.testing.assert_allclose(points[:, 0], [1e-12, 1e-4])
-    np.testing.assert_allclose(points[:, 1], [1.5, 3.0], rtol=0.03)
+    same(curve(left, "UUᵀ"), pd.Series([0, 0, 0, 1], [1, 2, 3, 4]))
+    same(curve(left, "three factors"), pd.Series([0, 0, 1, 1], [1, 2, 3, 4]))
+    # Errors just at the tolerance are not below it, and what lies between points of the grid is interpolated.
+    for label, expected in (("UUᵀ", {1e-12: 1.5, 1e-4: 3.0}), ("three factors", {1e-4: 2.0})):
+        drawn = curve(right, label)
+        np.testing.assert_allclose(drawn.index, list(expected))
+        np.testing.assert_allclose(drawn, list(expected.values()), rtol=0.03)
+    three = curve(right, "three factors").iloc[0]
+    for claim, start in (("depth-is-a-smaller-start", 1e-12), ("depth-samples", 1e-4)):
+        at = [
+            line for line in right.lines if line.get_label().startswith("UUᵀ, margin") and line.get_xdata()[0] == start
+        ]
+        assert [line.get_ydata()[0] for line in at] == pytest.approx([margin(claim) * three])
+    # Of matrices of rank 2 at d = 10: 2·10 − 1.
+    assert level(right, "degrees of freedom") == 19 / 20
 
 
-def test_the_figure_of_stages_draws_the_smallest_distances():
-    table = measured("stages", {**STAGES, "depth": [2, 3]}, seed=3, ensembles=(0, 1))
-    grown = measured("stages_course", {**STAGES, "depth": [2, 3], "targets": 1}, seed=3)
-    axes = figures.draw("depth_stages", {"depth_stages": table, "depth_course": grown}, claims()).axes
-    assert len(axes) == 4
-    own = np.exp(np.log(table["nearest"]).groupby(table["depth"]).mean())
-    np.testing.assert_allclose(axes[2].containers[0].lines[0].get_xydata()[:, 1], own)
-    first = grown[(grown["depth"] == 2) & (grown["s"] == 1)]
-    np.testing.assert_allclose(axes[0].lines[0].get_ydata(), first["eigenvalue"])
+def test_depth_stages_shows_eigenvalues_distances_and_effective_ranks():
+    table = crossed(("nearest", "rank_excess"), depth=[2, 3], s=[1, 2], **RUNS).assign(d=10, rank=2, m=200, alpha=1e-2)
+    grown = crossed(("eigenvalue",), depth=[2, 3], s=[1, 2], time=[0.0, 1.0, 2.0]).assign(planted=10.0)
+    *runs, near, rank = figures.draw("depth_stages", {"depth_stages": table, "depth_course": grown}, claims()).axes
+    for axes, depth in zip(runs, (2, 3), strict=True):
+        for s in (1, 2):
+            same(curve(axes, f"eigenvalue {s} of X"), mean(where(grown, depth=depth, s=s), "time", "eigenvalue"))
+    for s in (1, 2):
+        same(curve(near, f"s = {s}"), geometric(where(table, s=s), "depth", "nearest"))
+        same(curve(rank, f"s = {s}"), mean(where(table, s=s), "depth", "rank_excess"))
+    assert level(near, "margin: at depth 3") == margin("stages-at-practical-start")
+    assert level(rank, "margin: at depth 3") == margin("depth-effective-rank")
 
 
-def test_the_figure_of_starts_draws_their_powers():
-    starts = [1e-5, 1e-4, 1e-3, 1e-2]
-    table = measured("start_threshold", {**STARTS, "depth": [3, 4], "start": starts}, seed=3, ensembles=(0, 1))
-    left, _ = figures.draw("depth_start", {"depth_start": table}, claims()).axes
-    own = table[table["depth"] == 3]
-    means = np.exp(np.log(own["smallness"]).groupby(own["closeness"]).mean())
-    np.testing.assert_allclose(left.containers[0].lines[0].get_xydata()[:, 1], means)
+def test_depth_start_shows_the_largest_starts_and_their_powers():
+    deep = crossed(("smallness", "log_smallness"), depth=[3, 4], closeness=[1.0, 2.0, 5.0], **RUNS).assign(d=10)
+    two = crossed(("smallness", "log_smallness"), seed=1, depth=[2], closeness=[1.0, 2.0, 5.0], **RUNS).assign(d=10)
+    left, right = figures.draw("depth_start", {"depth_start": deep, "depth_start_2": two}, claims()).axes
+    for depth, table in ((2, two), (3, deep), (4, deep)):
+        for axes, column in ((left, "smallness"), (right, "log_smallness")):
+            own = geometric(where(table, depth=depth), "closeness", column)
+            same(curve(axes, f"{depth} factors: exponent"), own)
+            claim = {2: "depth-2-start-threshold", 3: "depth-start-threshold", 4: "depth-start-threshold-4"}[depth]
+            if (depth == 2) == (axes is right):
+                drawn_law(axes, f"margin: {depth} factors", (1.0, own[1.0]), margin(claim))

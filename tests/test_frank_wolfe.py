@@ -5,6 +5,7 @@ import pandas as pd
 import plain
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
 from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
 from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
@@ -139,21 +140,6 @@ def test_the_ratio_of_errors_is_on_the_same_draws():
     assert estimands.error_ratio(tables, {}, rng, trace_factor=1.0, **fixed).value == pytest.approx(-3)
 
 
-def test_the_figure_shows_the_bytes():
-    rows = [
-        {"protocol": protocol, "d": d, "ensemble": e, "workers": 2, "bytes": 24.0 * d**power, "from_kernel": 1.0}
-        | {"per_slow_step": 3.0, "status": "converged"}
-        for protocol, power in (("asynchronous", 1), ("synchronous", 2))
-        for d in (8, 16, 32)
-        for e in range(2)
-    ]
-    frame = pd.DataFrame(rows)
-    left, _ = draw("frank_wolfe_messages", {"frank_wolfe_messages": frame, "frank_wolfe_straggler": frame}).axes
-    (bars,) = [bars for bars in left.containers if str(bars.get_label()).startswith("asynchronous")]
-    np.testing.assert_allclose(np.array(bars[0].get_ydata(), float), [192, 384, 768])
-    assert "exponent 1.00" in bars.get_label()
-
-
 def test_bad_options_are_named_before_the_run():
     (line,) = option_problems("frank_wolfe_trace", m_over_dr=8)
     assert "m below the statistical dimension" in line
@@ -170,3 +156,63 @@ def test_more_workers_than_cores_are_said(monkeypatch):
     context = type("", (), {"say": said.append, "ensembles": [], "part": None})
     list(frank_wolfe_messages.measure({"workers": 2}, context))
     assert "they take turns" in said[0]
+
+
+def test_frank_wolfe_course_shows_the_loss_by_rule_and_trace():
+    axis = {"rule": ["open-loop", "line-search"], "trace_factor": [1.0, 0.9], "iteration": [10, 30, 100]}
+    table = crossed(("loss",), **axis, **RUNS).assign(d=10, rank=2, m=100)
+    (axes,) = draw("frank_wolfe_course", {"frank_wolfe_course": table}).axes
+    for rule, name in (("open-loop", "open loop, γ = 2/(k + 2)"), ("line-search", "exact line search")):
+        for factor in (1.0, 0.9):
+            own = geometric(where(table, rule=rule, trace_factor=factor), "iteration", "loss")
+            same(curve(axes, f"{name}, θ = {factor:g}·tr X*"), own)
+    first = geometric(where(table, rule="open-loop", trace_factor=1.0), "iteration", "loss").iloc[0]
+    for claim, label in (
+        ("fw-rate", "margin: exponent below -0.9"),
+        ("fw-open-loop-is-faster", "margin: exponent below -1.5"),
+    ):
+        drawn_law(axes, label, (10, first), margin(claim))
+
+
+def test_frank_wolfe_trace_shows_the_error_over_the_trace_beside_descents():
+    table = crossed(("test_error",), method=["told θ", "descent"], trace_factor=[0.9, 1.0, 1.05], **RUNS)
+    # Descent is told no trace: its error is that of its first.
+    free = table["method"] == "descent"
+    table.loc[free, "test_error"] = 0.01 * (1 + table["target"] + table["ensemble"])
+    table = table.assign(d=10, rank=2, m=100)
+    (axes,) = draw("frank_wolfe_trace", {"frank_wolfe_trace": table}).axes
+    told = where(table, method="told θ")
+    same(curve(axes, "Frank–Wolfe of low rank, told r and θ"), geometric(told, "trace_factor", "test_error"))
+    has_band(axes, told.groupby("trace_factor")["test_error"])
+    level = geometric(table[free], "trace_factor", "test_error")
+    same(curve(axes, "descent from α = 10⁻³, told nothing"), level)
+    same(curve(axes, "margin at 1.05"), level[[1.05]] * 10 ** margin("fw-needs-trace"))
+
+
+def test_stochastic_frank_wolfe_shows_the_last_error_by_delay_and_batch_and_its_course():
+    axis = {"lag": [1, 5, 17], "batch": [0, 50, 100], "iteration": [10, 100, 1000]}
+    table = crossed(("test_error",), **axis, **RUNS).assign(d=10, rank=2, m=100)
+    left, middle, right = draw("stochastic_frank_wolfe", {"stochastic_frank_wolfe": table}).axes
+    last = where(table, iteration=1000)
+    delays = geometric(where(last, batch=0), "lag", "test_error")
+    same(curve(left, "all measurements: exponent"), delays)
+    drawn_law(left, "margin: exponent", (1, delays[1]), margin("sfw-delay"))
+    for lag in (1, 5, 17):
+        batches = geometric(where(last[last["batch"] > 0], lag=lag), "batch", "test_error")
+        same(curve(middle, f"τ = {lag - 1}: exponent"), batches)
+        if lag == 1:
+            drawn_law(middle, "margin: exponent", (50, batches[50]), margin("sfw-batch-floor"))
+    for batch, label in ((0, "all"), (50, "b = 50"), (100, "b = 100")):
+        same(curve(right, label), geometric(where(table, lag=1, batch=batch), "iteration", "test_error"))
+
+
+def test_frank_wolfe_messages_shows_the_bytes_and_the_iterations_of_a_slow_worker():
+    axis = {"protocol": ["asynchronous", "synchronous"], "d": [8, 16, 32], "ensemble": [0, 1]}
+    frame = crossed(("bytes",), **axis).assign(workers=2, from_kernel=1.0)
+    slow = crossed(("per_slow_step",), seed=1, **axis).assign(workers=3)
+    left, right = draw("frank_wolfe_messages", {"frank_wolfe_messages": frame, "frank_wolfe_straggler": slow}).axes
+    for protocol in axis["protocol"]:
+        same(curve(left, f"{protocol} master: exponent"), geometric(where(frame, protocol=protocol), "d", "bytes"))
+        same(curve(right, f"{protocol} master"), geometric(where(slow, protocol=protocol), "d", "per_slow_step"))
+    first = geometric(where(frame, protocol="asynchronous"), "d", "bytes")[8]
+    drawn_law(left, "margin: exponent", (8, first), margin("sfw-asyn-bytes"))

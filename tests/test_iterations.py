@@ -24,6 +24,7 @@ from algoreg.numerics import isometry, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.spec import plan
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
@@ -524,7 +525,8 @@ def test_every_passage_is_filled_from_its_tables(tables):
 
 
 def test_the_ledger_names_the_studies_that_share_ensembles():
-    blocks = tier_settings("standard")["studies"]
+    own = [name for chapter in load_chapters(["theorem", "remarks"]) for name in chapter.experiments["studies"]]
+    blocks = {name: block for name, block in tier_settings("standard")["studies"].items() if name in own}
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():
@@ -534,7 +536,7 @@ def test_the_ledger_names_the_studies_that_share_ensembles():
             continue
         known = options.get("d")
         for d in known if isinstance(known, list) else [known]:
-            if not name.startswith(("samples_settings", "samples_precision", "samples_projected", "race_")):
+            if not name.startswith(("samples_settings", "samples_precision", "samples_projected")):
                 sizes.setdefault(d, set()).add(name)
     for_the_ledger = {"error_in_d", "iterations_in_kappa_small_step"}
     shared = {d: sorted(names - for_the_ledger) for d, names in sizes.items()}

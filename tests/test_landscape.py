@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.landscape import estimands, minima
@@ -171,20 +172,45 @@ def test_wrong_sizes_are_named_before_the_run():
     assert "rank and widths at most d" in line
 
 
-def test_the_figures_show_what_the_tables_have():
-    tables = {
-        "spare_unit": measured("quadratic_minima", PLANTED, seed=SEED, ensembles=(0, 1)),
-        "widths": measured("quadratic_minima", WIDTHS, seed=SEED, ensembles=(0, 1)),
-        "signed_units": measured("quadratic_minima", SIGNED, seed=SEED, ensembles=(0, 1)),
-        "balls": measured("rademacher_balls", {"d": [3, 4, 5], "m_over_d": 2, "signs": 3}, seed=SEED, ensembles=(0, 1)),
-        "start_sizes": measured("start_sizes", SIZES, seed=SEED, ensembles=(0, 1)),
-    }
-    left, right = draw("landscape_starts", tables).axes
-    expected = tables["spare_unit"].groupby("positive")["optimal"].mean()
-    np.testing.assert_allclose(left.lines[0].get_ydata().astype(float), expected)
-    few = tables["start_sizes"].query("m_over_d == 4")
-    np.testing.assert_allclose(right.lines[0].get_ydata().astype(float), few.groupby("alpha")["recovered"].mean())
-    first, _, _ = draw("landscape_widths", tables).axes
-    np.testing.assert_allclose(
-        first.lines[0].get_ydata().astype(float), tables["widths"].groupby("positive")["optimal"].mean()
-    )
+def shares(values, seed=0, **axes):
+    """Return a made-up table whose values are 0 or 1."""
+    table = crossed((), **axes, **RUNS)
+    rng = np.random.default_rng(seed)
+    return table.assign(**{value: rng.integers(0, 2, len(table)) * 1.0 for value in values})
+
+
+def test_landscape_starts_shows_the_share_of_starts_by_width_and_size():
+    spare = shares(("optimal",), positive=[1, 2]).assign(d=5, m=20, curvature=1.0)
+    sizes = shares(("recovered",), seed=1, m_over_d=[4, 12], width=[1, 2], alpha=[1.0, 1e-2, 1e-4]).assign(d=6, rank=1)
+    left, right = draw("landscape_starts", {"spare_unit": spare, "start_sizes": sizes}).axes
+    same(curve(left, "L-BFGS from random starts"), mean(spare, "positive", "optimal"))
+    assert level(left, "margin") == margin("spare-unit")
+    for ratio in (4, 12):
+        for width, units in ((1, "1 unit"), (2, "2 units")):
+            own = mean(where(sizes, m_over_d=ratio, width=width), "alpha", "recovered")
+            same(curve(right, f"{units}, m = {ratio}d"), own)
+    large = where(sizes, m_over_d=4, width=1, alpha=1.0)["recovered"]
+    expected = sum(large) / len(large) + margin("small-start-phase-retrieval")
+    assert level(right, "margin") == pytest.approx(expected)
+
+
+def test_landscape_widths_shows_widths_signs_and_complexities():
+    # The width that an ensemble needs is the least from which on every run is optimal.
+    needed = {0: 2, 1: 3, 2: 3}
+    widths = crossed((), positive=[1, 2, 3, 4], **RUNS).assign(d=5, m=18, optimum_rank=2)
+    widths["optimal"] = (widths["positive"] >= widths["ensemble"].map(needed)) * 1.0
+    signed = shares(("optimal",), negative=[0, 5]).assign(d=5, m=12, positive=5)
+    balls = crossed(("spectral", "frobenius"), d=[3, 4, 5], ensemble=[0, 1]).assign(m=lambda table: 2 * table["d"])
+    tables = {"widths": widths, "signed_units": signed, "balls": balls}
+    first, second, third = draw("landscape_widths", tables).axes
+    same(curve(first, "share of starts at the optimum"), mean(widths, "positive", "optimal"))
+    assert list(curve(first, "width needed, each ensemble").index) == list(needed.values())
+    assert set(curve(first, "√(2m)").index) == {6.0}
+    assert set(curve(first, "margin: needed").index) == {6 * margin("dulee-width-needed")}
+    assert level(first, "margin: from √(2m) on,") == margin("dulee-width")
+    same(curve(second, "5 units of sign +"), mean(signed, "negative", "optimal"))
+    assert level(second, "margin") == margin("sjl-signed")
+    for column, label in (("spectral", "networks"), ("frobenius", "all X")):
+        same(curve(third, label), geometric(balls, "d", column))
+    first = geometric(balls, "d", "spectral")[3]
+    drawn_law(third, "margin: exponent", (3, first), margin("dulee-complexity"))

@@ -99,7 +99,7 @@ def test_no_tier_reaches_a_shell(folder, tmp_path, target):
 def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_path, attack):
     text = attack.format(tmp_path / "hit")
     for target, key, allowed in (
-        ("claim", "ID", "allowed are thm12-recovery "),
+        ("claim", "ID", "allowed are "),
         ("claim", "CORES", "allowed is a whole number"),
         ("chapter", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),

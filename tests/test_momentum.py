@@ -5,6 +5,7 @@ import pandas as pd
 import plain
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, margin, same, where
 
 from algoreg.chapters.momentum import estimands
 from algoreg.ensembles import gaussian
@@ -130,14 +131,51 @@ def test_published_speed_ups_are_those_of_a_longer_step():
     assert estimands.speed_up_factor({"t": steps_table(0.5)}, {}, rng, **fixed).value > 1.2
 
 
-def test_the_figure_shows_the_published_speed_ups():
-    left, _ = draw("momentum_steps", {"momentum_steps": steps_table(1)}).axes
-    (line,) = [line for line in left.lines if "published" in str(line.get_label())]
-    np.testing.assert_allclose(line.get_ydata(), [188 / 165, 188 / 140, 188 / 125, 188 / 42])
-
-
 def test_bad_options_are_named_before_the_run():
     (line,) = option_problems("momentum_kappa", rank=11)
     assert "rank at most d" in line
     (line,) = option_problems("momentum_kappa", momenta=[1])
     assert "momenta" in line
+
+
+def test_momentum_kappa_shows_the_iterations_by_momentum():
+    momenta = {"momentum_0": 0.0, "momentum_0.5": 0.5, "theory": 1e-5}
+    table = crossed(("passes",), method=list(momenta), kappa=[1, 10, 100], **RUNS)
+    table = table.assign(momentum=table["method"].map(momenta), tolerance=1e-6, d=8, rank=2, m=80, step=0.2)
+    (axes,) = draw("momentum_kappa", {"momentum_kappa": table}).axes
+    for method, label in (("momentum_0", "μ = 0:"), ("momentum_0.5", "μ = 0.5:"), ("theory", "μ = 1/(2000rκ)")):
+        same(curve(axes, label), geometric(where(table, method=method), "kappa", "passes"))
+    first = geometric(where(table, method="momentum_0"), "kappa", "passes")[1]
+    drawn_law(axes, "margin: exponent", (1, first), margin("momentum-kappa"))
+
+
+def test_momentum_steps_shows_speed_ups_beside_published_ones_and_factors_to_longer_steps():
+    table = crossed(("speed_up", "factor_to_longer"), step=[0.01, 0.2], momentum=[0.125, 0.5, 0.75], **RUNS)
+    left, right = draw("momentum_steps", {"momentum_steps": table.assign(d=8)}).axes
+    for step in (0.01, 0.2):
+        own = where(table, step=step)
+        same(curve(left, f"η = {step:g}"), geometric(own, "momentum", "speed_up"))
+        same(curve(right, f"η = {step:g}"), geometric(own, "momentum", "factor_to_longer"))
+    assert level(right, "margin") == margin("momentum-is-a-step")
+    longer = curve(left, "a step 1/(1 − μ) times as long")
+    np.testing.assert_allclose(longer, 1 / (1 - longer.index))
+    published = curve(left, "published, read off the figure")
+    np.testing.assert_allclose(published, [188 / 165, 188 / 140, 188 / 125, 188 / 42])
+
+
+def test_momentum_ends_shows_the_last_error_by_noise():
+    table = crossed(("end_error",), label_noise=[0.0, 0.01], momentum=[0.0, 0.5, 0.75], **RUNS)
+    table = table.assign(d=8, rank=2, kappa=1, step=0.2)
+    (axes,) = draw("momentum_ends", {"momentum_ends": table}).axes
+    for noise, label in ((0.0, "labels without noise"), (0.01, "noise of 1 %")):
+        same(curve(axes, label), geometric(where(table, label_noise=noise), "momentum", "end_error"))
+    assert level(axes, "margin") == margin("momentum-end")
+
+
+def test_momentum_bias_shows_the_ratio_of_test_errors_over_the_step():
+    table = crossed(("ratio",), step=[0.005, 0.05, 0.2], **RUNS)
+    table = table.assign(d=8, m=40, alpha=0.01, momentum=0.75, train_error=1e-3)
+    (axes,) = draw("momentum_bias", {"momentum_bias": table}).axes
+    same(curve(axes, "μ = 0.75 over μ = 0"), geometric(table, "step", "ratio"))
+    has_band(axes, table.groupby("step")["ratio"])
+    assert level(axes, "margin: at η = 0.2") == margin("momentum-implicit-regularisation")

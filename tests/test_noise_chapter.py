@@ -6,6 +6,7 @@ import plain
 import pytest
 import torch
 from conftest import measured, option_problems
+from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
@@ -190,18 +191,62 @@ def test_too_few_measurements_for_a_test_are_refused():
     assert "rank below d" in line
 
 
-def test_the_figures_show_what_the_tables_have():
-    tables = {
-        "noisy_descent": measured("noisy_descent", {**COURSE, "alpha": [1e-2, 1e-4]}, seed=SEED, ensembles=(0, 1)),
-        "noisy_plateau": measured("noisy_plateau", PLATEAU, seed=SEED, ensembles=(0, 1)),
-        "rank_fits": measured("rank_fits", FITS, seed=SEED, ensembles=(0, 1)),
-    }
-    tables["noisy_degrees"] = tables["noisy_plateau"][tables["noisy_plateau"]["alpha"] > 1e-6]
-    along, _, leaving, _ = draw("noisy_descent", tables).axes
-    noisy = tables["noisy_descent"].query("label_noise > 0 and alpha == 0.01")
-    expected = np.exp(np.log(noisy["to_fit"]).groupby(noisy["time"]).mean())
-    np.testing.assert_allclose(along.lines[0].get_ydata(), expected)
-    np.testing.assert_array_equal(leaving.lines[0].get_xdata(), tables["noisy_plateau"]["predicted"])
-    _, ranks, _ = draw("noise_ranks", tables).axes
-    own = tables["rank_fits"].query("start == 'spectral' and measurements == 'gaussian'")
-    np.testing.assert_allclose(ranks.lines[0].get_ydata(), own.groupby("fitted_rank")["rejected"].mean())
+def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
+    values = ("to_fit", "closest", "closest_above", "closest_below", "error_over_smallest")
+    course = crossed(values, label_noise=[0.0, 0.1], alpha=[1e-2, 1e-4], time=[1.0, 10.0, 100.0], **RUNS)
+    course = course.assign(d=6, rank=2, m=40)
+    plateau = crossed(("left", "predicted", "predicted_by_rate"), alpha=[1e-2, 1e-4], **RUNS)
+    along, nearest, leaving, stopping = draw("noisy_descent", {"noisy_descent": course, "noisy_plateau": plateau}).axes
+    noisy = where(course, label_noise=0.1)
+    for alpha, label in ((1e-2, "α = 0.01"), (1e-4, "α = 10⁻⁴")):
+        same(curve(along, label), geometric(where(noisy, alpha=alpha), "time", "to_fit"))
+    last = where(noisy, time=100.0)
+    for column, label in (("closest", "to X̂_r:"), ("closest_above", "to X̂_{r+1}"), ("closest_below", "to X̂_{r−1}")):
+        same(curve(nearest, label), geometric(last, "alpha", column))
+    largest = geometric(last, "alpha", "closest")[1e-2]
+    drawn_law(nearest, "margin: exponent", (1e-2, largest), margin("noisy-descent-is-rank-r-fit"))
+    for column, label in (("predicted", "against both"), ("predicted_by_rate", "against the noise's")):
+        np.testing.assert_allclose(curve(leaving, label), plateau["left"])
+        np.testing.assert_allclose(curve(leaving, label).index, plateau[column])
+    (allowed,), longest, reach = bands(leaving), plateau["predicted"].max(), margin("noisy-plateau-length")
+    np.testing.assert_allclose([ends.loc[longest] for ends in allowed], longest * np.array([1 - reach, 1 + reach]))
+    for noise, label in ((0.1, "label noise 0.1"), (0.0, "no label noise")):
+        own = where(course, label_noise=noise, alpha=1e-4)
+        same(curve(stopping, label), mean(own, "time", "error_over_smallest"))
+    assert level(stopping, "margin") == margin("early-stopping-needed")
+
+
+def assert_spans(axes, middle, reach):
+    """Assert that the last upright band goes so far to both sides of its middle."""
+    band = axes.patches[-1]
+    np.testing.assert_allclose([band.get_x(), band.get_x() + band.get_width()], [middle - reach, middle + reach])
+
+
+def test_noise_ranks_shows_what_fits_leave_which_ranks_are_rejected_and_what_is_used():
+    kinds = {"gaussian": "Gaussian measurements", "rank_one": "rank-one measurements"}
+    axis = {"measurements": list(kinds), "start": ["planted", "spectral"], "fitted_rank": [1, 2, 3]}
+    fits = crossed(("statistic",), **axis, **RUNS).assign(d=6, rank=2, m=40)
+    rng = np.random.default_rng(1)
+    fits = fits.assign(rejected=rng.integers(0, 2, len(fits)), rejected_naive=rng.integers(0, 2, len(fits)))
+    degrees = crossed(("degrees",), alpha=[1e-2, 1e-4], **RUNS).assign(d=6, rank=2, m=40)
+    first, second, third = draw("noise_ranks", {"rank_fits": fits, "noisy_degrees": degrees}).axes
+    for kind, label in kinds.items():
+        values = where(fits, fitted_rank=2, start="planted", measurements=kind)["statistic"]
+        drawn = curve(first, label)
+        np.testing.assert_allclose(drawn.index, sorted(values))
+        np.testing.assert_allclose(drawn, np.arange(1, 7) / 6)
+    # At d = 6, matrices of rank 2 have 2·6 − 1 degrees of freedom.
+    for label, freedom in (("χ² of m − dim = 29", 29), ("χ² of m − dr = 28", 28)):
+        drawn = curve(first, label)
+        np.testing.assert_allclose(drawn, chi2.cdf(drawn.index, freedom))
+    assert_spans(first, 29, 11 * margin("sxz-chi-square"))
+    own = where(fits, start="spectral", measurements="gaussian")
+    for column, label in (("rejected", "m − dim degrees"), ("rejected_naive", "m − dk degrees")):
+        drawn = curve(second, label)
+        np.testing.assert_allclose(drawn.index, [1, 2, 3], atol=0.1)
+        np.testing.assert_allclose(drawn, mean(own, "fitted_rank", column))
+    assert level(second, "at r, margin") == pytest.approx(1 - margin("sxz-rank-test"))
+    means = [line.get_xdata()[0] for line in third.lines[:2]]
+    np.testing.assert_allclose(means, mean(degrees, "alpha", "degrees"))
+    assert set(curve(third, "dr/dim").index) == {12 / 11}
+    assert_spans(third, 1, margin("noisy-descent-degrees-of-freedom"))

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import measured
+from drawn import crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.chapters.norms.studies import two_by_two
 from algoreg.numerics.seeds import stream
-from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
 
 START = {"scale": 1e-3, "targets": 2}
@@ -93,17 +93,23 @@ def test_a_run_that_does_not_get_there_has_a_status_and_no_value():
     assert table["norm"].isna().all()
 
 
-def test_the_figure_draws_the_norms_of_the_flow():
-    flow = rows_of(
-        {"motion": "flow", "depth": [3], "det": ["positive", "negative"], "loss": [1e-1, 1e-2, 1e-3]}, (0, 1)
-    )
-    descent = rows_of(
-        {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-6, "loss": [1e-1, 1e-2]}, (0, 1)
-    )
-    claims = {entry["id"]: entry for entry in load_chapters(["norms"])[0].claims}
-    drawn = figures.draw(
-        "norm_growth", {"norm_flow": flow, "norm_descent": descent, "norm_descent_end": descent}, claims
-    )
-    line = drawn.axes[0].lines[0].get_xydata()
-    own = flow[flow["det"] == "positive"].groupby("accuracy")["norm"].apply(lambda x: np.exp(np.log(x).mean()))
-    np.testing.assert_allclose(line, np.column_stack([own.index, own]))
+def test_norm_growth_shows_norms_their_laws_and_lost_signs():
+    runs = {"accuracy": [10, 100, 1000, 10_000], "target": [0, 1], "ensemble": [0, 1]}
+    flow = crossed(("norm",), depth=[2, 3], det=["positive", "negative"], **runs)
+    end = crossed(("norm",), seed=1, **runs)
+    descent = crossed((), depth=[2, 3], **runs)
+    descent["flipped"] = (descent.index % 3 == 0) * 1.0
+    tables = {"norm_flow": flow, "norm_descent_end": end, "norm_descent": descent}
+    first, second, third = figures.draw("norm_growth", tables).axes
+    for depth in (2, 3):
+        for det in ("positive", "negative"):
+            own = geometric(where(flow, depth=depth, det=det), "accuracy", "norm")
+            same(curve(first, f"depth {depth}, det {det}"), own)
+        same(curve(third, f"depth {depth}"), mean(where(descent, depth=depth), "accuracy", "flipped"))
+    at_100 = geometric(where(flow, depth=2, det="positive"), "accuracy", "norm")[100]
+    drawn_law(first, "margin: exponent", (100, at_100), margin("norms-to-infinity"))
+    drawn_law(first, "1/√(2·loss)", (2, 1.0), 0.5)
+    same(curve(second, "depth 2"), geometric(end, "accuracy", "norm"))
+    near = curve(second, "margin: the law over")
+    assert dict(near) == {10_000: pytest.approx(5000**0.5 / margin("norms-depth-2-published-step"))}
+    assert level(third, "margin") == margin("norms-depth-2-loses-its-sign")

@@ -6,12 +6,13 @@ import plain
 import pytest
 import torch
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, same, where, whiskers
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.positivity import estimands, measurements
 from algoreg.chapters.positivity.splitting import far_points
 from algoreg.chapters.positivity.studies import uniqueness
-from algoreg.numerics.theory import trace_statistical_dimension
+from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.figures import draw
 
 pytestmark = pytest.mark.replicates(100)
@@ -145,19 +146,6 @@ def test_the_room_is_the_smallest_over_d():
     assert found.value == pytest.approx(1)
 
 
-def test_the_figure_shows_the_thresholds():
-    known = {10: 20.0, 20: 40.0, 40: 80.0}
-    wishart = far_table(known).assign(rank=1)
-    tables = {
-        "unique_samples": pd.concat([wishart, wishart.assign(kind="trace_row")]),
-        "unique_samples_gaussian": wishart.assign(kind="gaussian"),
-    }
-    (axes,) = draw("unique_samples", tables).axes
-    label, line = next((bars.get_label(), bars[0]) for bars in axes.containers if "Wishart" in bars.get_label())
-    np.testing.assert_allclose(line.get_xydata(), list(known.items()), rtol=0.05)
-    assert "exponent 1.00" in label
-
-
 def test_bad_options_are_named_before_the_run():
     (line,) = option_problems("positivity", kinds=["wishart"])
     assert "descent with gaussian" in line
@@ -167,3 +155,73 @@ def test_bad_options_are_named_before_the_run():
     assert "a power of 2" in line
     (line,) = option_problems("geyer_pauli", ratios=[40, 41])
     assert "a ratio for each d" in line
+
+
+def test_positivity_shows_the_distance_of_what_fits_by_kind():
+    methods = {"far": "nearest to a far point", "least_frobenius": "least Frobenius norm"}
+    methods |= {"least_trace": "least trace", "descent": "descent from α = 10⁻³"}
+    table = crossed(("distance",), kind=["gaussian", "trace_row"], method=list(methods), d=[10, 20], **RUNS)
+    table = table.assign(rank=1, m=5 * table["d"], psd_dimension=table["d"] ** 2 / 4)
+    grid = draw("positivity", {"positivity": table}).axes
+    for axes, kind in zip(grid, ("gaussian", "trace_row"), strict=True):
+        for method, label in methods.items():
+            same(curve(axes, label), geometric(where(table, kind=kind, method=method), "d", "distance"))
+        assert any(line.get_label().endswith("over m: 0.5, 1") for line in axes.lines)
+    assert level(grid[1], "margin: far point") == margin("unique-with-one-trace")
+
+
+def test_unique_samples_shows_the_thresholds_and_both_dimensions():
+    known = {10: 20.0, 20: 40.0, 40: 80.0}
+    wishart = far_table(known).assign(rank=1)
+    tables = {
+        "unique_samples": pd.concat([wishart, wishart.assign(kind="trace_row", m=1.5 * wishart["m"])]),
+        "unique_samples_gaussian": wishart.assign(kind="gaussian", m=3 * wishart["m"]),
+    }
+    (axes,) = draw("unique_samples", tables).axes
+    # Half way, in log m, between the grid's points around the threshold.
+    for label, factor in (
+        ("Wishart, p = d + 2: exponent 1.00", 1),
+        ("Gaussian, one row", 1.5),
+        ("Gaussian: exponent", 3),
+    ):
+        same(curve(axes, label), factor * pd.Series(known))
+    drawn_law(axes, "margin: exponent", (10, 20.0), margin("unique-wishart-samples-in-d"))
+    for label, dimension in (("positivity", psd_statistical_dimension), ("least trace", trace_statistical_dimension)):
+        drawn = curve(axes, f"dimension: {label}")
+        np.testing.assert_allclose(drawn, [dimension(int(d), 1) for d in drawn.index])
+
+
+def test_least_trace_samples_shows_thresholds_over_the_dimension():
+    factors = {1: 1.0, 2: 1.1}
+    table = crossed((), rank=[1, 2], d=[10, 20], place=np.geomspace(0.5, 2, 9), **RUNS)
+    dimension = [trace_statistical_dimension(d, r) for d, r in zip(table["d"], table["rank"], strict=True)]
+    table["m"] = table["place"] * dimension
+    # Draws differ around a geometric mean of 1; errors fall through the tolerance at the factor.
+    apart = np.exp(0.1 * (table["ensemble"] - 1))
+    table["test_error"] = 0.01 * (table["place"] / apart / table["rank"].map(factors)) ** -2
+    (axes,) = draw("least_trace_samples", {"least_trace_samples": table}).axes
+    for rank, moved in ((1, 1 / 1.006), (2, 1.006)):
+        drawn = curve(axes, f"r = {rank}")
+        np.testing.assert_allclose(drawn.index, [10 * moved, 20 * moved], rtol=1e-3)
+        np.testing.assert_allclose(drawn, factors[rank], rtol=1e-6)
+        for ends, shift in zip(whiskers(axes, f"r = {rank}"), (-0.1, 0.1), strict=True):
+            np.testing.assert_allclose(ends, factors[rank] * np.exp(shift), rtol=1e-6)
+    (band,) = axes.patches
+    near = margin("least-trace-threshold")
+    np.testing.assert_allclose([band.get_y(), band.get_y() + band.get_height()], [1 / near, near])
+    assert level(axes, "statistical dimension") == 1
+
+
+def test_geyer_pauli_shows_distances_beside_the_published_table():
+    methods = {"far": "nearest to a far point", "least_frobenius": "least Frobenius norm", "least_trace": "least trace"}
+    table = crossed(("distance",), kind=["pauli_effects", "hermitian"], method=list(methods), d=[32, 64, 128], **RUNS)
+    table = table.assign(m=4 * table["d"])
+    grid = draw("geyer_pauli", {"geyer_pauli": table}).axes
+    published = {"far": [8.08e-5, 1.04e-4], "least_frobenius": [1.68e-3, 1.51e-3], "least_trace": [1.65e-5, 1.84e-5]}
+    for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
+        for method, label in methods.items():
+            own = geometric(where(table, kind=kind, method=method), "d", "distance")
+            same(curve(axes, label), pd.Series(own.to_numpy(), [16, 32, 64]))
+            if kind == "pauli_effects":
+                same(curve(axes, f"{label}, published").loc[[32, 64]], pd.Series(published[method], [32, 64]))
+        assert level(axes, "margin") == margin("geyer-pauli")

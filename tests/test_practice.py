@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import torch
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, geometric, where
 
 from algoreg.analysis.intervals import UNDEFINED
-from algoreg.chapters.practice import estimands, figures
+from algoreg.chapters.practice import estimands
 from algoreg.chapters.practice.studies import photograph, regression, tomography
 from algoreg.numerics.seeds import stream
+from algoreg.tell.figures import draw
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -177,25 +179,40 @@ def test_bad_options_are_named_before_the_run(study, changes, said):
     assert any(said in line for line in option_problems(study, **changes))
 
 
-def test_the_figure_of_tomography_draws_the_geometric_mean(table):
-    figure = figures.tomography({"tomography": table}, [])
-    lines = {line.get_label(): line for line in figure.axes[0].containers}
-    drawn = next(one for label, one in lines.items() if "stopped" in label)[0].get_ydata()
-    part = table[(table["method"] == "full") & (table["labels"] == "shots")]
-    assert drawn[0] == pytest.approx(np.exp(np.log(part["stopped"]).mean()))
+def at_shares(drawn, expected):
+    """Compare points that lie beside their share, so that they do not cover one another."""
+    np.testing.assert_allclose(drawn.index, expected.index, rtol=0.1)
+    np.testing.assert_allclose(drawn, expected)
 
 
-def test_the_figures_of_the_photograph_and_of_tables_draw_their_means():
-    names = product(("photograph", "shuffled"), (0.3, 0.5), ("descent", "least trace", "means"), (0, 1))
-    rows = [
-        {"picture": p, "share": s, "method": m, "ensemble": e, "error": 0.5 + 0.1 * e, "rows": 26, "columns": 40}
-        for p, s, m, e in names
-    ]
-    figure = figures.photograph({"photograph": pd.DataFrame(rows)}, [])
-    assert figure.axes[0].containers[0][0].get_ydata()[0] == pytest.approx(np.sqrt(0.5 * 0.6))
-    names = product(("diabetes", "planted"), ("factored", "matrix", "ridge", "linear"), (0, 1))
-    rows = [
-        {"data": d, "method": m, "ensemble": e, "score": 0.4 + 0.1 * e, "rows": 200, "columns": 30} for d, m, e in names
-    ]
-    figure = figures.regression({"regression": pd.DataFrame(rows)}, [])
-    assert figure.axes[0].lines[1].get_ydata()[0] == pytest.approx(0.45)
+def test_tomography_shows_the_infidelity_by_method_and_shots():
+    methods = {"full": "full width (told: nothing), at the end", "width 1": "width 1 (told: r)"}
+    methods |= {"momentum": "momentum", "least trace": "least trace", "linear inversion": "linear inversion"}
+    axis = {"labels": ["shots", "exact"], "method": list(methods), "share": [0.3, 0.6], "shots": [100, 1000]}
+    table = crossed(("stopped", "end"), **axis, **RUNS).assign(qubits=2, state="w")
+    for axes, shots in zip(draw("tomography", {"tomography": table}).axes, (100, 1000), strict=True):
+        own = where(table, labels="shots", shots=shots)
+        stopped = geometric(where(own, method="full"), "share", "stopped")
+        at_shares(curve(axes, "full width (told: nothing), stopped"), stopped)
+        for method, label in methods.items():
+            at_shares(curve(axes, label), geometric(where(own, method=method), "share", "end"))
+
+
+def test_photograph_shows_the_error_by_picture_and_method():
+    methods = {"descent": "descent, full width", "least trace": "least nuclear norm", "means": "means of rows"}
+    axis = {"picture": ["photograph", "shuffled"], "method": list(methods), "share": [0.3, 0.5], "ensemble": [0, 1]}
+    table = crossed(("error",), **axis).assign(rows=26, columns=40)
+    for axes, picture in zip(draw("photograph", {"photograph": table}).axes, axis["picture"], strict=True):
+        for method, label in methods.items():
+            at_shares(curve(axes, label), geometric(where(table, picture=picture, method=method), "share", "error"))
+
+
+def test_regression_shows_the_score_of_every_split_and_its_mean():
+    axis = {"data": ["diabetes", "planted"], "method": ["factored", "matrix", "ridge", "linear"], "ensemble": [0, 1]}
+    table = crossed(("score",), **axis).assign(rows=200, columns=30)
+    for axes, data in zip(draw("regression", {"regression": table}).axes, axis["data"], strict=True):
+        for place, method in enumerate(axis["method"]):
+            scores = where(table, data=data, method=method)["score"]
+            splits, mean = axes.lines[2 * place : 2 * place + 2]
+            np.testing.assert_allclose(splits.get_xydata(), [[place, score] for score in scores])
+            np.testing.assert_allclose(mean.get_xydata(), [[place, sum(scores) / 2]])

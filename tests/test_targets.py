@@ -160,7 +160,7 @@ def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-3000:]
     made = {page.stem[:2] for page in pages.glob("*.html")}
-    assert made == {"00", "01", "02", "03"}
+    assert made == {"00", "01", "02", "03", "08"}
     assert "Notebook 04_rank_one left out: tier smoke has no table dynamics_course, rank_one_dynamics." in output
     assert "Notebook 05_rank_five left out: tier smoke has no table dynamics_course, rank_r_dynamics." in output
     assert "Notebook 06_quadratic_networks left out: tier smoke has no table quadratic_recovery." in output
@@ -195,7 +195,8 @@ def fetched(page):
 
 def test_executed_notebooks_fetch_nothing(smoke):
     pages = sorted((smoke / "results" / "smoke" / "notebooks").glob("*.html"))
-    assert len(pages) == len(notebooks())
+    # Scratch repositories lack the chapter that one of them reads.
+    assert {page.stem for page in pages} == {path.stem for path in notebooks()} - {"07_which_method"}
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert fetched(text) == [], page.name

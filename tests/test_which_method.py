@@ -97,7 +97,7 @@ def test_under_noise_the_error_at_the_stop_decides():
 def test_told_is_what_the_entries_of_the_thresholds_say():
     told = {table: which_method.told_of_samples(table) for table in SAMPLES}
     assert told["race_samples_full"] == "nothing"
-    assert told["race_samples_r"] == told["race_samples_thresholding"] == "rank"
+    assert told["race_samples_r"] == told["race_samples_momentum_r"] == "rank"
     assert told["race_samples_2r"] == "rank bound"
     assert told["race_samples_least_trace"] == "decomposition"
     assert set(told.values()) <= set(which_method.KNOWN)

@@ -71,3 +71,39 @@ class Ends(Observer):
         """Keep the estimates of the runs whose time is over, or that have diverged."""
         ending = look.spent | look.diverged
         self.memory["estimates"][torch.from_numpy(look.active[ending])] = look.estimate[look.rows(ending)]
+
+
+class ErrorsByTime(Observer):
+    """The relative test error of every run at some iterations; a run that recovers leaves and keeps its error.
+
+    Memory: ``errors`` (B, K) and ``ended`` (B,), the iteration at which a run stopped.
+
+    Parameters
+    ----------
+    ends : list of int
+        The K iterations, rising.
+    stride : int
+        Iterations between two looks.
+    recovered : float
+        The error below which a run leaves.
+    """
+
+    def __init__(self, ends, stride, recovered):
+        self.ends, self.stride, self.recovered = ends, stride, recovered
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {"errors": np.full((count, len(self.ends)), np.nan), "ended": np.full(count, self.ends[-1])}
+
+    def moments(self, last):
+        """Return every ``stride`` iterations, and the ends."""
+        return {*range(self.stride, last, self.stride), *self.ends}
+
+    def look(self, look):
+        """Take in the errors, which hold at all later times if the run stops."""
+        later = [k for k, end in enumerate(self.ends) if end >= look.iteration]
+        self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
+        done = look.test_error < self.recovered
+        self.memory["ended"][look.active[done | look.diverged]] = look.iteration
+        return done

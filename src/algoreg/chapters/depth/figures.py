@@ -136,13 +136,12 @@ def depth_start(tables, claims):
     margins = {3: "depth-start-threshold", 4: "depth-start-threshold-4"}
     for (label, own), colour in zip(named, COLOURS, strict=False):
         means = law(left, own, "closeness", "smallness", colour, label)
-        law(right, own, "closeness", "log_smallness", colour, label)
+        logs = law(right, own, "closeness", "log_smallness", colour, label)
         name = margins.get(int(own["depth"].iloc[0]))
         if name:
             margin_slope(left, means, claims[name], label, color=colour)
     if shallow is not None:
-        means = shallow.groupby("closeness")["log_smallness"].mean()
-        margin_slope(right, means, claims["depth-2-start-threshold"], "2 factors")
+        margin_slope(right, logs, claims["depth-2-start-threshold"], "2 factors")
     ticks = deep["closeness"].unique()
     describe(
         left,

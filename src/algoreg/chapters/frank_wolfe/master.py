@@ -55,7 +55,7 @@ class Run:
     from_kernel: bool = False
     by_worker: list = field(default_factory=list)
     delays: list = field(default_factory=list)
-    x: np.ndarray = None
+    x: np.ndarray | None = None
 
     @property
     def length(self):

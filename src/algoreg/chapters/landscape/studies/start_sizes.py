@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.chapters.theorem.studies.threshold import ErrorsByTime
 from algoreg.engine.loop import Batch
+from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_targets
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
@@ -49,6 +49,8 @@ VALUES = {
 }
 
 RECOVERED = 0.1
+# A run goes no further than to this error.
+LEAVES = 1e-3
 # η·t between two looks.
 LOOK = 1.0
 
@@ -74,7 +76,7 @@ def _rows(options, context, number):
         | {"step": step, "iterations": last}
         for ratio, width, alpha, target in names
     ]
-    seen = ErrorsByTime([last], max(round(LOOK / step), 1))
+    seen = ErrorsByTime([last], max(round(LOOK / step), 1), LEAVES)
     targets = torch.stack([planted[run["target"]] for run in runs])
     labels = ensemble.label(targets)
     batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)

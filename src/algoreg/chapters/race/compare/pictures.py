@@ -43,14 +43,11 @@ def draw_courses(found, labels):
         for column, (axis, name) in enumerate(AXES.items()):
             axes = grid[row * len(AXES) + column]
             for colour, (label, course) in zip(COLOURS, found.items(), strict=False):
-                _course(axes, course[course["kappa"] == kappa], axis, colour, labels[label])
+                # One legend, below the last row.
+                said = labels[label] if row + 1 == len(kappas) else None
+                _course(axes, course[course["kappa"] == kappa], axis, colour, said)
             ylabel = "relative error" if column == 0 else None
             describe(axes, "xy", xlabel=name, ylabel=ylabel, title=f"κ = {number(kappa)}")
-            if row + 1 < len(kappas):
-                # One legend, below the last row.
-                axes.legend([]).remove()
-                for line in axes.lines:
-                    line.set_label(f"_{line.get_label()}")
     note = "line: median of runs, those that recovered at their last error; band: smallest to largest run"
     return finish(figure, note)
 

@@ -4,12 +4,11 @@ import math
 from itertools import product
 from typing import Literal
 
-import numpy as np
 import torch
 
 from algoreg import registry
 from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import psd_statistical_dimension
@@ -90,40 +89,6 @@ def measurement_counts(unit, ratios, d, rank):
     return sorted({max(round(ratio * scale), 1) for ratio in ratios})
 
 
-class ErrorsByTime(Observer):
-    """The relative test error of every run at some iterations; a run that recovers leaves and keeps its error.
-
-    Memory: ``errors`` (B, K) and ``ended`` (B,), the iteration at which a run stopped.
-
-    Parameters
-    ----------
-    ends : list of int
-        The K iterations, rising.
-    stride : int
-        Iterations between two looks.
-    """
-
-    def __init__(self, ends, stride):
-        self.ends, self.stride = ends, stride
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"errors": np.full((count, len(self.ends)), np.nan), "ended": np.full(count, self.ends[-1])}
-
-    def moments(self, last):
-        """Return every ``stride`` iterations, and the ends."""
-        return {*range(self.stride, last, self.stride), *self.ends}
-
-    def look(self, look):
-        """Take in the errors, which hold at all later times if the run stops."""
-        later = [k for k, end in enumerate(self.ends) if end >= look.iteration]
-        self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
-        done = look.test_error < RECOVERED
-        self.memory["ended"][look.active[done | look.diverged]] = look.iteration
-        return done
-
-
 def _rows(options, context, number, d, ranks):
     """Return the rows of one ensemble of one size."""
     counts = {rank: measurement_counts(options["unit"], options["ratios"], d, rank) for rank in ranks}
@@ -152,7 +117,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
     """Return the rows of all runs of one ensemble and step, which go through it together."""
     times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
-    seen = ErrorsByTime(ends, max(round(LOOK / step), 1))
+    seen = ErrorsByTime(ends, max(round(LOOK / step), 1), RECOVERED)
     algorithm, labels = registry.algorithm(options["algorithm"]), ensemble.label(planted)
     runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
     context.descend(

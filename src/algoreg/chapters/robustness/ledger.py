@@ -1,0 +1,33 @@
+"""The ledger's evidence on noise and outliers."""
+
+import numpy as np
+
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    return number(float(np.exp(np.log(values).mean())))
+
+
+@passage("early_stopping")
+def stopping_errors(reference):
+    """Return best errors, and those at the hold-out's stop and at the end over them, by noise and width, as Markdown."""
+    frame = frame_of(reference["tables"]["early_stopping"])
+    rows = []
+    for (noise, width), own in frame.groupby(["noise", "width"]):
+        means = [_mean(own[column]) for column in ("best_error", "stopped_over_best", "end_over_best")]
+        rows.append([f"{noise:g}", width, *means, number(own["stopped_over_best"].max())])
+    header = ["noise σ", "width", "best error", "hold-out's stop / best", "end / best", "worst stop / best"]
+    return markdown(header, rows)
+
+
+@passage("outliers")
+def outlier_errors(reference):
+    """Return the errors at the end by share and loss, as Markdown."""
+    frame = frame_of(reference["tables"]["outliers"])
+    rows = []
+    for share, own in frame.groupby("share"):
+        means = [_mean(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
+        rows.append([f"{share:g}", *means])
+    return markdown(["share of outliers", "squared loss", "absolute loss"], rows)

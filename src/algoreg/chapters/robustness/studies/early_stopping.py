@@ -1,0 +1,137 @@
+"""Descent on noisy labels: its best error, that where held-out labels say to stop, and that at the end."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.factored import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*.
+    kappa: float = real(2.0, ge=1)
+    m_over_dr: float = real(gt=0)
+    hold_out: float = real(0.1, gt=0, lt=0.5)
+    noises: list[float] = reals(gt=0)
+    alpha: float = real(1.0e-4, gt=0)
+    step: float = real(0.25, gt=0)
+    # η·t, long enough for a wide factor to fit the noise.
+    time: float = real(gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * self.rank > self.d:
+            yield between("rank", "d", allowed="twice the rank at most d")
+        if 2 * self.m_over_dr * self.rank >= self.d + 1:
+            yield between(
+                "m_over_dr", "rank", "d", allowed="m below d(d+1)/2: with more a wide factor cannot fit noise"
+            )
+
+
+KEYS = {
+    "noise": ("the noise σ", "standard deviation σ of the labels' noise over their root mean square"),
+    "width": ("the width", "columns of the factor: r, 2r or d"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": "measurements in all; a share of them is held out",
+    "best_error": ("the best error along the run", "smallest ‖X − X*‖_F / ‖X*‖_F at a look"),
+    "stopped_error": "‖X − X*‖_F / ‖X*‖_F where the error on the held-out labels is smallest",
+    "end_error": ("the error at the end", "‖X − X*‖_F / ‖X*‖_F at T"),
+    "stopped_over_best": (
+        "the error where the hold-out says to stop over the best one",
+        "`stopped_error` over `best_error` of the same run",
+    ),
+    "end_over_best": ("the error at the end over the best one", "`end_error` over `best_error` of the same run"),
+}
+# Iterations between two looks.
+STRIDE = 4
+
+
+def measure(options, context):
+    """Return one row per noise, width, target and ensemble.
+
+    Descent knows the first 1 − ``hold_out`` of the measurements. At every fourth iteration the error on the others is looked at,
+    and X* to judge [DQJZZ25]. Starts are the first columns of one Gaussian matrix.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class HeldOut(Observer):
+    """The best error of every run, the one at the smallest held-out error, and the last.
+
+    Memory: ``best``, ``held``, ``stopped`` and ``last`` (B,).
+
+    Parameters
+    ----------
+    known : int
+        So many measurements are known; the others are held out.
+    """
+
+    def __init__(self, known):
+        self.known = known
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
+        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
+
+    def moments(self, last):
+        """Return every ``STRIDE`` iterations."""
+        return range(0, last + 1, STRIDE)
+
+    def look(self, look):
+        """Take in the errors."""
+        memory, runs, errors = self.memory, look.active, look.test_error
+        labels = look.batch.labels[torch.from_numpy(runs)]
+        residual = (look.batch.ensemble.measure(look.estimate) - labels)[:, self.known :]
+        held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
+        memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
+        memory["held"][runs] = np.fmin(held, memory["held"][runs])
+        memory["best"][runs] = np.fmin(errors, memory["best"][runs])
+        memory["last"][runs] = errors
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank, count = (options[key] for key in ("d", "rank", "targets"))
+    m = round(options["m_over_dr"] * d * rank)
+    known = m - round(options["hold_out"] * m)
+    goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    clean = ensemble.label(goals).cpu().numpy()
+    noisy = {
+        noise: spoil(clean, {"d": d, "rank": rank, "label_noise": noise}, context.seed, number, range(count))
+        for noise in options["noises"]
+    }
+    widths = {"r": rank, "2r": 2 * rank, "d": d}
+    places = list(product(options["noises"], widths, range(count)))
+    shared = {"m": known, "step": options["step"], "alpha": options["alpha"], "start": "gaussian"}
+    last = round(options["time"] / options["step"])
+    runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]
+    labels = torch.from_numpy(np.stack([noisy[noise][target] for noise, _, target in places])).to(goals)
+    own, seen = goals[[target for _, _, target in places]], HeldOut(known)
+    status = context.descend(Batch(ensemble, Algorithm, runs, own, labels, [seen], seed=context.seed)).status
+    kept = zip(places, status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)
+    return [
+        {"d": d, "rank": rank, "m": m, "ensemble": number, "noise": noise, "width": width, "target": target}
+        | {"best_error": best, "stopped_error": stopped, "end_error": end, "status": ended}
+        | {"stopped_over_best": stopped / best, "end_over_best": end / best}
+        for (noise, width, target), ended, best, stopped, end in kept
+    ]

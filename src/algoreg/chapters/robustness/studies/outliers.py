@@ -1,0 +1,113 @@
+"""Labels of which some are far off: descent of the squared loss beside subgradient descent of the absolute one."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored, subgradient
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*.
+    kappa: float = real(2.0, ge=1)
+    m_over_dr: float = real(gt=0)
+    shares: list[float] = reals(ge=0, lt=1)
+    size: float = real(10.0, gt=0)
+    alpha: float = real(1.0e-6, gt=0)
+    # η and T of the squared loss; η and ρ of the absolute one, whose steps are ηρ^t.
+    step: float = real(0.1, gt=0)
+    absolute_step: float = real(0.4, gt=0)
+    decay: float = real(0.99, gt=0, lt=1)
+    iterations: int = whole(ge=1)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * self.m_over_dr * self.rank >= self.d + 1:
+            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        if self.absolute_step < 25 * self.kappa * (1 - self.decay) / 3:
+            yield between(
+                "absolute_step",
+                "decay",
+                "kappa",
+                allowed="steps whose sum is at least 8κ: fewer do not leave the start",
+            )
+
+
+KEYS = {
+    "loss": ("the loss", "`squared` or `absolute`"),
+    "share": ("the share of outliers", "probability with which a label is an outlier"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "end_error": ("the error at the end", "‖X − X*‖_F / ‖X*‖_F at T"),
+}
+
+
+def measure(options, context):
+    """Return one row per loss, share of outliers, target and ensemble.
+
+    An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI [MF23].
+    """
+    for number, loss in product(context.ensembles, ("squared", "absolute")):
+        yield from context.part(f"ensemble {number}, {loss}", _rows, options, context, number, loss)
+
+
+class LastError(Observer):
+    """The error of every run at the end of its budget: memory ``errors`` (B,)."""
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
+
+    def look(self, look):
+        """Take in the errors."""
+        self.memory["errors"][look.active] = look.test_error
+
+
+def _rows(options, context, number, loss):
+    """Return the rows of one loss on one ensemble."""
+    d, rank, count = (options[key] for key in ("d", "rank", "targets"))
+    m = round(options["m_over_dr"] * d * rank)
+    goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    clean = ensemble.label(goals).cpu().numpy()
+    own = {"step": options["step"]}
+    algorithm = factored.Algorithm
+    if loss == "absolute":
+        own, algorithm = {"step": options["absolute_step"], "decay": options["decay"]}, subgradient.Algorithm
+    places = list(product(options["shares"], range(count)))
+    shared = {"m": m, "alpha": options["alpha"], "start": "identity", "iterations": options["iterations"]}
+    runs = [{"target": target, **shared, **own} for _, target in places]
+    spoilt = {
+        share: spoil(
+            clean,
+            {"d": d, "rank": rank, "outliers": {"share": share, "size": options["size"]}},
+            context.seed,
+            number,
+            range(count),
+        )
+        for share in options["shares"]
+    }
+    labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
+    seen, planted = LastError(), goals[[target for _, target in places]]
+    status = context.descend(Batch(ensemble, algorithm, runs, planted, labels, [seen], seed=context.seed)).status
+    return [
+        {"d": d, "rank": rank, "m": m, "ensemble": number, "loss": loss, "share": share, "target": target}
+        | {"end_error": error, "status": ended}
+        for (share, target), ended, error in zip(places, status, seen.memory["errors"].tolist(), strict=True)
+    ]

@@ -1,0 +1,88 @@
+"""Noise and outliers against plain loops, what is refused, and what the claims measure."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+from conftest import measured, option_problems
+
+from algoreg.algorithms.factored import start_matrix
+from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.robustness import estimands
+from algoreg.chapters.robustness.studies.early_stopping import STRIDE
+from algoreg.ensembles import gaussian
+from algoreg.numerics.problems import draw_factor, spoil
+
+pytestmark = pytest.mark.replicates(200)
+
+D, RANK, KAPPA, M, SEED, TARGET = 12, 2, 2.0, 72, 5, 1
+
+
+def drawn(**spoiling):
+    """Return the matrices, spoilt labels and the target, drawn by the names of their streams."""
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    factors = [
+        draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}, D, RANK, SEED, number) for number in range(2)
+    ]
+    clean = np.stack([plain.measure(matrices, u @ u.T) for u in factors])
+    labels = spoil(clean, {"d": D, "rank": RANK, **spoiling}, SEED, 0, range(2))
+    return matrices, labels[TARGET], factors[TARGET] @ factors[TARGET].T
+
+
+@pytest.mark.parametrize(("width", "columns"), [("2r", 4), ("d", D)])
+def test_a_run_stops_where_a_plain_loop_does(width, columns):
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "noises": [0.3], "time": 50, "targets": 2}
+    table = measured("early_stopping", options, seed=SEED)
+    (row,) = table[(table["target"] == TARGET) & (table["width"] == width)].to_dict("records")
+    matrices, labels, goal = drawn(label_noise=0.3)
+    known = M - 7
+    u, errors, held = 1e-4 * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns], [], []
+    for _ in range(round(50 / 0.25 / STRIDE) + 1):
+        errors.append(plain.relative_error(u @ u.T, goal))
+        held.append(np.linalg.norm((plain.measure(matrices, u @ u.T) - labels)[known:]))
+        u = plain.factored(u, matrices[:known], labels[:known], 0.25, STRIDE)
+    np.testing.assert_allclose(row["best_error"], min(errors), rtol=1e-6)
+    np.testing.assert_allclose(row["stopped_error"], errors[int(np.argmin(held))], rtol=1e-6)
+    np.testing.assert_allclose(row["end_error"], errors[-1], rtol=1e-6)
+    np.testing.assert_allclose(row["end_over_best"], errors[-1] / min(errors), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_a_run_with_outliers_is_that_of_a_plain_loop(loss):
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "shares": [0.1], "iterations": 150, "targets": 2, "decay": 0.98}
+    table = measured("outliers", {**options, "absolute_step": 0.5}, seed=SEED)
+    (row,) = table[(table["target"] == TARGET) & (table["loss"] == loss)].to_dict("records")
+    matrices, labels, goal = drawn(outliers={"share": 0.1, "size": 10.0})
+    u = 1e-6 * np.eye(D)
+    for t in range(150):
+        residual = plain.measure(matrices, u @ u.T) - labels
+        weights, step = (residual, 0.1) if loss == "squared" else (np.sign(residual), 0.5 * 0.98**t)
+        u = u - step * np.tensordot(weights, matrices, 1) @ u / M
+    np.testing.assert_allclose(row["end_error"], plain.relative_error(u @ u.T, goal), rtol=1e-6)
+
+
+def test_bad_options_are_named():
+    (line,) = option_problems("early_stopping", m_over_dr=4)
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("outliers", decay=0.9)
+    assert "fewer do not leave the start" in line
+
+
+def test_factors_and_exponents_by_hand():
+    rows = [
+        {"width": width, "noise": noise, "target": target, "ensemble": ensemble}
+        | {"best_error": factor * noise**power * (1 + 0.1 * target) * (1 + 0.2 * ensemble)}
+        for width, factor, power in (("r", 1.0, 1.0), ("d", 0.5, 1.3))
+        for noise in (0.1, 1.0, 10.0)
+        for target in range(2)
+        for ensemble in range(3)
+    ]
+    tables, rng = {"noisy": pd.DataFrame(rows)}, np.random.default_rng(0)
+    pair = {"table": "noisy", "value": "best_error", "by": "width", "pair": ["d", "r"], "where": {"noise": 1.0}}
+    assert estimands.factor_apart(tables, {}, rng, **pair).value == pytest.approx(2)
+    assert estimands.ratio_of_pair(tables, {}, rng, **pair).value == pytest.approx(0.5)
+    law = {"table": "noisy", "value": "best_error", "along": "noise", "expected": 1, "where": {"width": ["d"]}}
+    assert estimands.exponent_off(tables, {}, rng, **law).value == pytest.approx(0.3)
+    lost = {"noisy": tables["noisy"].assign(best_error=np.nan)}
+    assert estimands.exponent_off(lost, {}, rng, **law) == UNDEFINED
+    assert estimands.ratio_of_pair(lost, {}, rng, **pair) == UNDEFINED
