@@ -80,7 +80,7 @@ def test_passages_say_what_the_tables_say(reference, tables):
     found = {
         name: getattr(proof, name)(reference)
         for name in sources.decorated("ledger", "passage")
-        if name.startswith("proof")
+        if hasattr(proof, name) and name.startswith("proof")
     }
     assert len(found) == 7
     assert not any("nan" in text for name, text in found.items() if name not in ("proof_error_law", "proof_angle"))
