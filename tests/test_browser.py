@@ -212,7 +212,7 @@ def test_everything_can_be_reached_by_keyboard(opened, fake):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     reached = set()
-    for _ in range(20):
+    for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
     assert {"by-verdict", "by-chapter", "by-source", "order", "estimate", "control"} <= reached

@@ -108,21 +108,17 @@ def served():
 @pytest.mark.browser
 @built
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
-def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(served, width, scheme):
-    from playwright.sync_api import sync_playwright
-
+def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(browser, served, width, scheme):
     assert check_site.problems(SITE) == []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme).new_page()
-        asked, said = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        for name in ("index.html", "docs/chapters/theorem.html", "docs/claims.html", "docs/site/api.html"):
-            page.goto(served + name)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-        page.goto(f"{served}search.html?q=isometry")
-        page.wait_for_selector("ul.search li")
-        browser.close()
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page, asked, said = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    for name in ("index.html", "docs/chapters/theorem.html", "docs/claims.html", "docs/site/api.html"):
+        page.goto(served + name)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+    page.goto(f"{served}search.html?q=isometry")
+    page.wait_for_selector("ul.search li")
+    context.close()
     assert [url for url in asked if not url.startswith((served, "data:"))] == []
     assert said == []
