@@ -50,7 +50,7 @@ def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=Fals
 
 @pytest.mark.parametrize(("delay", "batch"), [(0, 0), (3, 0), (3, 20)])
 def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
-    options = {"d": 6, "rank": 1, "batches": [batch], "delays": [0, 3], "at": [5, 12], "targets": 2}
+    options = {"d": 6, "rank": 1, "batch": [batch], "delays": [0, 3], "at": [5, 12], "targets": 2}
     table = measured("stochastic_frank_wolfe", options, seed=SEED)
     matrices, labels, goal = problem(6, 1, 48)
     for k in (5, 12):
@@ -61,7 +61,7 @@ def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
 
 @pytest.mark.parametrize("rule", ["open-loop", "line-search"])
 def test_the_course_is_that_of_a_plain_loop(rule):
-    options = {"d": 6, "rank": 2, "rules": [rule], "trace_factors": [1.0], "first": 5, "last": 20, "targets": 2}
+    options = {"d": 6, "rank": 2, "rule": [rule], "trace_factor": [1.0], "first": 5, "last": 20, "targets": 2}
     table = measured("frank_wolfe_course", options, seed=SEED)
     row = table[(table["iteration"] == 20) & (table["target"] == 1)].iloc[0]
     matrices, labels, goal = problem(6, 2, 96)

@@ -30,7 +30,7 @@ def fit_of(rank, matrices, labels):
 
 @pytest.mark.parametrize(("width", "columns"), [("r", 2), ("d", D)])
 def test_the_nearest_passes_are_those_of_a_plain_loop(width, columns):
-    table = measured("incremental", {**OPTIONS, "widths": [width], "alphas": [ALPHA], "targets": 2}, seed=SEED)
+    table = measured("incremental", {**OPTIONS, "width": [width], "alpha": [ALPHA], "targets": 2}, seed=SEED)
     matrices, labels, factor = drawn()
     u, estimates = ALPHA * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns], []
     for _ in range(round((16 + np.log(1 / ALPHA)) / (STEP * VALUES[-1])) + 1):

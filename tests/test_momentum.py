@@ -37,7 +37,7 @@ def accelerated_iterates(u, slope, step, momentum, frozen=False):
 
 
 def test_iterations_by_kappa_are_those_of_a_plain_loop():
-    options = {"d": 8, "rank": 2, "kappas": [3], "momenta": [0, 0.5], "step": 0.2, "iterations": 600, "targets": 2}
+    options = {"d": 8, "rank": 2, "kappa": [3], "momentum": [0, 0.5], "step": 0.2, "iterations": 600, "targets": 2}
     table = measured("momentum_kappa", options, seed=SEED)
     matrices, labels, x = problem(8, 2, 96, 3)
     slope, start = plain.sensing(matrices, labels), plain.spectral_start(matrices, labels, 2)
@@ -68,7 +68,7 @@ def test_a_gradient_frozen_at_the_start_does_not_arrive():
 
 
 def test_the_test_error_at_a_training_error_is_that_of_a_plain_loop():
-    options = {"d": 8, "steps": [0.1], "time": 100, "targets": 2, "train_error": 0.05}
+    options = {"d": 8, "step": [0.1], "time": 100, "targets": 2, "train_error": 0.05}
     row = measured("momentum_bias", options, seed=SEED)
     row = row[row["target"] == 1].iloc[0]
     matrices, labels, x = problem(8, 1, 20, 1)
@@ -86,7 +86,7 @@ def test_the_test_error_at_a_training_error_is_that_of_a_plain_loop():
 
 
 def test_a_longer_step_is_compared_where_it_is_stable():
-    options = {"d": 8, "steps": [0.05, 0.2], "momenta": [0.25, 0.75], "tolerance": 0.1, "targets": 2}
+    options = {"d": 8, "step": [0.05, 0.2], "momentum": [0.25, 0.75], "tolerance": 0.1, "targets": 2}
     table = measured("momentum_steps", options, seed=SEED)
     # 0.2/(1 − 0.75) = 0.8 is no stable step.
     lost = table["factor_to_longer"].isna()
@@ -97,14 +97,14 @@ def test_a_longer_step_is_compared_where_it_is_stable():
 
 
 def test_what_is_not_reached_has_no_value():
-    options = {"d": 8, "rank": 2, "kappas": [3], "momenta": [0], "step": 0.2, "iterations": 5, "targets": 2}
+    options = {"d": 8, "rank": 2, "kappa": [3], "momentum": [0], "step": 0.2, "iterations": 5, "targets": 2}
     table = measured("momentum_kappa", options, seed=SEED)
     assert table["passes"].isna().all()
     assert set(table["status"]) == {"budget"}
 
 
 def test_noise_is_where_runs_end():
-    options = {"d": 8, "rank": 2, "momenta": [0, 0.5], "label_noise": [0, 0.01], "step": 0.2}
+    options = {"d": 8, "rank": 2, "momentum": [0, 0.5], "label_noise": [0, 0.01], "step": 0.2}
     table = measured("momentum_ends", {**options, "iterations": 800, "targets": 2}, seed=SEED)
     assert table.loc[table["label_noise"] == 0, "end_error"].max() < 1e-10
     noisy = table[table["label_noise"] > 0].pivot_table(index="target", columns="momentum", values="end_error")
@@ -134,8 +134,8 @@ def test_published_speed_ups_are_those_of_a_longer_step():
 def test_bad_options_are_named_before_the_run():
     (line,) = option_problems("momentum_kappa", rank=11)
     assert "rank at most d" in line
-    (line,) = option_problems("momentum_kappa", momenta=[1])
-    assert "momenta" in line
+    (line,) = option_problems("momentum_kappa", momentum=[1])
+    assert "momentum" in line
 
 
 def test_momentum_kappa_shows_the_iterations_by_momentum():

@@ -35,7 +35,7 @@ def plain_far_point(matrices, labels, far, step, count):
 
 @pytest.mark.parametrize("kind", ["gaussian", "trace_row"])
 def test_the_far_point_is_that_of_a_plain_splitting(kind):
-    table = measured("uniqueness", {**OPTIONS, "kinds": [kind]}, seed=SEED)
+    table = measured("uniqueness", {**OPTIONS, "kind": [kind]}, seed=SEED)
     row = table[table["target"] == 1].iloc[0]
     ensemble = measurements.draw(kind, 8, 20, SEED, 0)
     matrices = plain.unpack(ensemble.rows.numpy(), 8)
@@ -64,7 +64,7 @@ def test_a_far_point_is_the_convex_solvers():
 
 
 def test_a_run_that_has_not_come_to_an_end_is_undecided_and_no_other_solution():
-    table = measured("uniqueness", {**OPTIONS, "kinds": ["gaussian"], "ratios": [3.2], "iterations": 3}, seed=SEED)
+    table = measured("uniqueness", {**OPTIONS, "kind": ["gaussian"], "ratios": [3.2], "iterations": 3}, seed=SEED)
     assert set(table["status"]) == {"budget"}
     assert (table["distance"] > estimands.ANOTHER).all()
     with pytest.raises(ValueError, match="no run of a draw is decided"):
@@ -147,9 +147,9 @@ def test_the_room_is_the_smallest_over_d():
 
 
 def test_bad_options_are_named_before_the_run():
-    (line,) = option_problems("positivity", kinds=["wishart"])
+    (line,) = option_problems("positivity", kind=["wishart"])
     assert "descent with gaussian" in line
-    (line,) = option_problems("geyer_pauli", kinds=["pauli_effects", "gaussian"])
+    (line,) = option_problems("geyer_pauli", kind=["pauli_effects", "gaussian"])
     assert "kinds of Hermitian matrices alone" in line
     (line,) = option_problems("geyer_pauli", d=[24])
     assert "a power of 2" in line

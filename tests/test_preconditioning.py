@@ -20,12 +20,12 @@ D, RANK, KAPPA, M, SEED, TARGET, ALPHA = 12, 2, 4, 72, 5, 1, 1e-4
 OPTIONS = {
     "d": D,
     "rank": RANK,
-    "kappas": [KAPPA],
-    "alphas": [ALPHA],
+    "kappa": [KAPPA],
+    "alpha": [ALPHA],
     "m_over_dr": [3],
     "time": 20,
     "targets": 2,
-    "tolerances": [0.1, 0.01],
+    "tolerance": [0.1, 0.01],
 }
 # The damping of a method as a function of the root mean square residual.
 DAMPINGS = {
@@ -58,7 +58,7 @@ def plain_errors(method, count, alpha=ALPHA):
 
 @pytest.mark.parametrize("method", list(DAMPINGS))
 def test_a_run_is_that_of_a_plain_loop(method):
-    table = measured("preconditioned_runs", {**OPTIONS, "methods": [method]}, seed=SEED)
+    table = measured("preconditioned_runs", {**OPTIONS, "method": [method]}, seed=SEED)
     own = table[table["target"] == TARGET].set_index("tolerance")
     errors = plain_errors(method, int(own["budget"].iloc[0]))
     for tolerance, row in own.iterrows():
@@ -95,9 +95,9 @@ def test_bad_options_are_named():
     (line,) = option_problems("conditioning", rank=13, m_over_dr=[0.4])
     assert "rank at most d" in line
     with pytest.raises(ValueError, match="nobody"):
-        measured("preconditioned_runs", {**OPTIONS, "methods": ["nobody"]}, seed=SEED)
+        measured("preconditioned_runs", {**OPTIONS, "method": ["nobody"]}, seed=SEED)
     with pytest.raises(ValueError, match=r"time = 5: allowed is at least log\(1/α\) \+ log\(1/tolerance\)"):
-        measured("preconditioned_runs", {**OPTIONS, "methods": ["descent"], "time": 5}, seed=SEED)
+        measured("preconditioned_runs", {**OPTIONS, "method": ["descent"], "time": 5}, seed=SEED)
 
 
 def test_every_method_has_a_name():

@@ -31,7 +31,7 @@ def drawn(**spoiling):
 
 @pytest.mark.parametrize(("width", "columns"), [("2r", 4), ("d", D)])
 def test_a_run_stops_where_a_plain_loop_does(width, columns):
-    options = {"d": D, "rank": RANK, "m_over_dr": 3, "noises": [0.3], "time": 50, "targets": 2}
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "label_noise": [0.3], "time": 50, "targets": 2}
     table = measured("early_stopping", options, seed=SEED)
     (row,) = table[(table["target"] == TARGET) & (table["width"] == width)].to_dict("records")
     matrices, labels, goal = drawn(label_noise=0.3)

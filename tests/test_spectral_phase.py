@@ -26,7 +26,7 @@ def largest_sine(first, second):
 
 @pytest.mark.parametrize(("width", "columns"), [("2r", 2 * RANK), ("d", D)])
 def test_a_run_is_that_of_a_plain_loop(width, columns):
-    options = {"d": D, "rank": RANK, "m_over_dr": 3, "widths": [width], "alphas": [ALPHA], "targets": 2}
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "width": [width], "alpha": [ALPHA], "targets": 2}
     table = measured("spectral_phase", options, seed=SEED)
     (row,) = table[table["target"] == TARGET].to_dict("records")
     matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)

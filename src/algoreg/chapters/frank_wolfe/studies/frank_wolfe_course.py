@@ -18,8 +18,8 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole()
     m_over_dr: float = real(8, gt=0)
-    rules: list[Literal["open-loop", "line-search"]] = choices()
-    trace_factors: list[float] = reals(gt=0)
+    rule: list[Literal["open-loop", "line-search"]] = choices()
+    trace_factor: list[float] = reals(gt=0)
     first: int = whole()
     last: int = whole()
     targets: int = whole(ge=2)
@@ -68,7 +68,7 @@ def _rows(options, context, number):
     own = {"step": 1.0, "m": ensemble.m, "iterations": points[-1], "theta": None, "keep": None, "weight": 0.5}
     runs = [
         {**own, "rule": rule, "trace_factor": factor, "target": target}
-        for rule, factor, target in product(options["rules"], options["trace_factors"], range(count))
+        for rule, factor, target in product(options["rule"], options["trace_factor"], range(count))
     ]
     planted = targets(context, d, rank, count).repeat(len(runs) // count, 1, 1)
     seen = At(points)

@@ -15,7 +15,7 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole()
     m_over_dr: float = real(4, gt=0)
-    trace_factors: list[float] = reals(gt=0)
+    trace_factor: list[float] = reals(gt=0)
     keep: int = whole(8)
     iterations: int = whole()
     targets: int = whole(ge=2)
@@ -66,7 +66,7 @@ def _rows(options, context, number):
     planted = targets(context, d, rank, options["targets"])
     own = {"rule": "rank-k", "theta": None, "keep": options["keep"], "weight": 0.5, "step": TOLD_STEP, "rank": rank}
     own |= {"iterations": options["iterations"]}
-    settings = [{**own, "trace_factor": factor} for factor in options["trace_factors"]]
+    settings = [{**own, "trace_factor": factor} for factor in options["trace_factor"]]
     plain = {"alpha": ALPHA, "start": "identity", "width": None, "step": STEP, "iterations": round(TIME / STEP)}
     shared = {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number}
 
@@ -79,5 +79,5 @@ def _rows(options, context, number):
     found = _run(context, ensemble, frank_wolfe.Algorithm, settings, planted)
     rows = [row("told θ", run["trace_factor"], run, test, train) for run, test, train in found]
     for run, test, train in _run(context, ensemble, factored.Algorithm, [plain], planted):
-        rows += [row("descent", factor, run, test, train) for factor in options["trace_factors"]]
+        rows += [row("descent", factor, run, test, train) for factor in options["trace_factor"]]
     return rows

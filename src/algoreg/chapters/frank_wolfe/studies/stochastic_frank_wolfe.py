@@ -14,7 +14,7 @@ class Options(StudyOptions):
     rank: int = whole()
     m_over_dr: float = real(8, gt=0)
     # 0 stands for all measurements.
-    batches: list[int] = wholes(ge=0)
+    batch: list[int] = wholes(ge=0)
     delays: list[int] = wholes(ge=0)
     at: list[int] = wholes()
     targets: int = whole(ge=2)
@@ -44,7 +44,7 @@ VALUES = {
 def measure(options, context):
     """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
     for number in context.ensembles:
-        for batch in options["batches"]:
+        for batch in options["batch"]:
             yield from context.part(f"ensemble {number}, batch {batch}", _rows, options, context, number, batch)
 
 

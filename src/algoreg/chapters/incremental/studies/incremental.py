@@ -22,8 +22,8 @@ class Options(StudyOptions):
     # Of X*, falling.
     eigenvalues: list[float] = reals(gt=0, least=2)
     m_over_dr: float = real(gt=0)
-    widths: list[Literal["r", "d"]] = choices(["r", "d"], said="a list of r and d")
-    alphas: list[float] = reals(gt=0)
+    width: list[Literal["r", "d"]] = choices(["r", "d"], said="a list of r and d")
+    alpha: list[float] = reals(gt=0)
     step: float = real(0.4, gt=0)
     targets: int = whole(ge=2)
 
@@ -131,7 +131,7 @@ def _rows(options, context, number):
     labels = ensemble.label(goals)
     fits = best_fits(ensemble, labels, goals, rank, options, context)
     cut = torch.stack([torch.bmm(factors[:, :, :s], factors[:, :, :s].mT) for s in range(1, rank + 1)], dim=1)
-    places = list(product(options["widths"], options["alphas"], range(count)))
+    places = list(product(options["width"], options["alpha"], range(count)))
     runs = [
         {"width": rank if width == "r" else d, "alpha": alpha, "target": target, "m": m, "step": step}
         | {"start": "gaussian", "iterations": round((16 + math.log(1 / alpha)) / (step * min(values)))}

@@ -16,7 +16,7 @@ class Options(StudyOptions):
     m_over_d: float = real(2.5, gt=0)
     alpha: float = real(0.01, gt=0)
     momentum: float = real(0.75, gt=0, lt=1)
-    steps: list[float] = reals(gt=0)
+    step: list[float] = reals(gt=0)
     train_error: float = real(0.01, gt=0)
     # η times the iterations, of plain descent.
     time: float = real(300, gt=0)
@@ -80,7 +80,7 @@ def _rows(options, context, number):
     own = {"alpha": options["alpha"], "start": "identity", "width": None}
     settings = [
         {**own, "step": step, "momentum": momentum, "iterations": round(options["time"] / step)}
-        for step in options["steps"]
+        for step in options["step"]
         for momentum in (0.0, options["momentum"])
     ]
     seen = AtTraining(options["train_error"])
@@ -90,7 +90,7 @@ def _rows(options, context, number):
         for run, error in zip(runs, seen.memory["errors"].tolist(), strict=True)
     }
     rows = []
-    for step in options["steps"]:
+    for step in options["step"]:
         for target in range(options["targets"]):
             plain, moved = (errors[step, momentum, target] for momentum in (0.0, options["momentum"]))
             names = {"step": step, "target": target, "ensemble": number, "d": d, "m": ensemble.m}

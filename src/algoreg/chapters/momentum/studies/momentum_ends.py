@@ -15,7 +15,7 @@ class Options(StudyOptions):
     rank: int = whole(ge=2)
     m_over_dr: float = real(6, gt=0)
     kappa: float = real(2, ge=1)
-    momenta: list[float] = reals(ge=0, lt=1)
+    momentum: list[float] = reals(ge=0, lt=1)
     label_noise: list[float] = reals(ge=0)
     step: float = real(gt=0)
     iterations: int = whole()
@@ -68,7 +68,7 @@ def _rows(options, context, number):
     clean = ensemble.label(planted).cpu().numpy()
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
-    settings = [{**own, "momentum": momentum} for momentum in options["momenta"]]
+    settings = [{**own, "momentum": momentum} for momentum in options["momentum"]]
     rows = []
     for noise in options["label_noise"]:
         problem = {"d": d, "rank": rank, "label_noise": noise}

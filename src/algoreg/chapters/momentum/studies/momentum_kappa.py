@@ -10,8 +10,8 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole(ge=2)
     m_over_dr: float = real(6, gt=0)
-    kappas: list[float] = reals(ge=1)
-    momenta: list[float] = reals(ge=0, lt=1)
+    kappa: list[float] = reals(ge=1)
+    momentum: list[float] = reals(ge=0, lt=1)
     step: float = real(gt=0)
     tolerance: float = real(1e-6, gt=0)
     iterations: int = whole()
@@ -56,19 +56,19 @@ def measure(options, context):
 
 def methods(options, kappa):
     """Return μ by method at a κ."""
-    known = {f"momentum_{momentum:g}": momentum for momentum in options["momenta"]}
+    known = {f"momentum_{momentum:g}": momentum for momentum in options["momentum"]}
     return {**known, "theory": 1 / (THEORY * options["rank"] * kappa)}
 
 
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
-    planted = {kappa: targets(context, d, rank, kappa, options["targets"]) for kappa in options["kappas"]}
+    planted = {kappa: targets(context, d, rank, kappa, options["targets"]) for kappa in options["kappa"]}
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
     settings = [
         {**own, "kappa": kappa, "method": method, "momentum": momentum}
-        for kappa in options["kappas"]
+        for kappa in options["kappa"]
         for method, momentum in methods(options, kappa).items()
     ]
     seen = Falls(options["tolerance"])

@@ -11,8 +11,8 @@ class Options(StudyOptions):
 
     d: int = whole(ge=2)
     m_over_d: float = real(6, gt=0)
-    steps: list[float] = reals(gt=0)
-    momenta: list[float] = reals(gt=0, lt=1)
+    step: list[float] = reals(gt=0)
+    momentum: list[float] = reals(gt=0, lt=1)
     tolerance: float = real(1e-4, gt=0)
     # η times the iterations.
     time: float = real(60, gt=0)
@@ -54,11 +54,11 @@ def measure(options, context):
 def _settings(options):
     own = {"alpha": 1.0, "start": "gaussian", "width": 1, "rank": 1}
     found = []
-    for step in options["steps"]:
+    for step in options["step"]:
         iterations = round(options["time"] / step)
-        pairs = [(step, 0.0), *((step, momentum) for momentum in options["momenta"])]
+        pairs = [(step, 0.0), *((step, momentum) for momentum in options["momentum"])]
         pairs += [
-            (step / (1 - momentum), 0.0) for momentum in options["momenta"] if step / (1 - momentum) < LARGEST_STEP
+            (step / (1 - momentum), 0.0) for momentum in options["momentum"] if step / (1 - momentum) < LARGEST_STEP
         ]
         found += [{**own, "step": eta, "momentum": momentum, "iterations": iterations} for eta, momentum in pairs]
     return found
@@ -77,8 +77,8 @@ def _rows(options, context, number):
     return [
         {"d": d, "m": ensemble.m, "step": step, "momentum": momentum, "target": target, "ensemble": number}
         | _compared(times, step, momentum, target)
-        for step in options["steps"]
-        for momentum in options["momenta"]
+        for step in options["step"]
+        for momentum in options["momentum"]
         for target in range(options["targets"])
     ]
 

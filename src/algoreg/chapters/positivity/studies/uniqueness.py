@@ -20,31 +20,31 @@ from algoreg.spec.base import StudyOptions, at, between, choices, real, reals, w
 class Options(StudyOptions):
     """What the study can be told."""
 
-    kinds: list[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]] = choices()
+    kind: list[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]] = choices()
     d: list[int] = wholes()
     rank: int = whole()
     # Of ``each``, the ratios are the numbers of measurements, one for each d.
     unit: Literal["dr", "psd", "trace", "each"] = "dr"
     ratios: list[float] = reals(gt=0)
-    methods: list[Literal["far", "least_frobenius", "least_trace", "descent"]] = choices(["far"])
+    method: list[Literal["far", "least_frobenius", "least_trace", "descent"]] = choices(["far"])
     targets: int = whole(ge=2)
     iterations: int = whole()
     time: float = real(100.0, gt=0)
 
     def wrong(self):
         """Yield what does not fit together."""
-        hermitian = [kind in ("pauli_effects", "hermitian") for kind in self.kinds]
+        hermitian = [kind in ("pauli_effects", "hermitian") for kind in self.kind]
         if any(hermitian) != all(hermitian):
-            yield at("kinds", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
+            yield at("kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
         if self.rank > min(self.d):
             yield between("rank", "d", allowed="rank at most every d")
         if self.unit == "each" and len(self.ratios) != len(self.d):
             yield between("ratios", "d", allowed="a ratio for each d where the unit is each")
-        slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kinds)
-        if "descent" in self.methods and slow:
-            yield between("methods", "kinds", allowed="descent with gaussian, trace_row and rank_one alone")
-        if "pauli_effects" in self.kinds and any(d < 4 or d & (d - 1) for d in self.d):
-            yield between("kinds", "d", allowed="every d a power of 2 and at least 4 for pauli_effects")
+        slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kind)
+        if "descent" in self.method and slow:
+            yield between("method", "kind", allowed="descent with gaussian, trace_row and rank_one alone")
+        if "pauli_effects" in self.kind and any(d < 4 or d & (d - 1) for d in self.d):
+            yield between("kind", "d", allowed="every d a power of 2 and at least 4 for pauli_effects")
 
 
 KEYS = {
@@ -91,7 +91,7 @@ def measure(options, context):
     least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*}, every method but descent ends at
     X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is undecided.
     """
-    for number, kind, d in product(context.ensembles, options["kinds"], options["d"]):
+    for number, kind, d in product(context.ensembles, options["kind"], options["d"]):
         label = f"ensemble {number}, {kind}, d = {d}"
         yield from context.part(label, _rows, options, context, number, kind, d)
 
@@ -162,7 +162,7 @@ def _rows(options, context, number, kind, d):
     ensemble = measurements.draw(kind, d, sizes[-1], context.seed, number, context.device, context.dtype)
     targets = _targets(options, context, kind, d)
     rows = []
-    for method in options["methods"]:
+    for method in options["method"]:
         rows += _run(options, context, ensemble, kind, method, sizes, targets)
     psd, trace = dimensions(kind, d, options["rank"])
     shared = {"kind": kind, "d": d, "rank": options["rank"], "psd_dimension": psd, "trace_dimension": trace}

@@ -21,11 +21,11 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole(ge=2)
     # Of X*, not of its factor.
-    kappas: list[float] = reals(ge=1)
-    alphas: list[float] = reals([1.0e-6], gt=0)
+    kappa: list[float] = reals(ge=1)
+    alpha: list[float] = reals([1.0e-6], gt=0)
     m_over_dr: list[float] = reals([5.0], gt=0)
-    methods: list[str] = choices(said="a list of methods")
-    tolerances: list[float] = reals(gt=0, lt=1)
+    method: list[str] = choices(said="a list of methods")
+    tolerance: list[float] = reals(gt=0, lt=1)
     # η·t; times κ for plain descent.
     time: float = real(gt=0)
     targets: int = whole(ge=2)
@@ -69,13 +69,13 @@ def measure(options, context):
     X* has r eigenvalues from 1 to 1/κ in equal ratios. All methods see the same targets and measurements; Gaussian starts
     are the first columns of one matrix. A row is ``converged`` if the error came below the tolerance.
     """
-    if not METHODS.keys() >= set(options["methods"]):
-        raise ValueError(f"methods = {', '.join(options['methods'])}: allowed are {', '.join(METHODS)}")
-    needed = math.log(1 / min(options["alphas"])) - math.log(max(options["tolerances"]))
+    if not METHODS.keys() >= set(options["method"]):
+        raise ValueError(f"method = {', '.join(options['method'])}: allowed are {', '.join(METHODS)}")
+    needed = math.log(1 / min(options["alpha"])) - math.log(max(options["tolerance"]))
     if options["time"] < needed:
         raise ValueError(f"time = {options['time']:g}: allowed is at least log(1/α) + log(1/tolerance) = {needed:.1f}")
     groups = defaultdict(list)
-    for name in options["methods"]:
+    for name in options["method"]:
         groups[METHODS[name].algorithm].append(name)
     for number, names in product(context.ensembles, groups.values()):
         yield from context.part(f"ensemble {number}, {' '.join(names)}", _rows, options, context, number, names)
@@ -127,11 +127,9 @@ class FirstBelow(Observer):
 def _runs(options, names):
     """Return the runs of methods without their targets; one that starts spectrally knows no α, and runs once."""
     runs = []
-    for name, kappa, ratio, target in product(
-        names, options["kappas"], options["m_over_dr"], range(options["targets"])
-    ):
+    for name, kappa, ratio, target in product(names, options["kappa"], options["m_over_dr"], range(options["targets"])):
         method = METHODS[name]
-        for alpha in options["alphas"] if method.start == "gaussian" else [1.0]:
+        for alpha in options["alpha"] if method.start == "gaussian" else [1.0]:
             own = method.settings(options["d"], options["rank"], kappa, alpha)
             m = round(ratio * options["d"] * options["rank"])
             iterations = method.iterations(options["time"], kappa)
@@ -144,10 +142,10 @@ def _rows(options, context, number, names):
     d, rank, runs = options["d"], options["rank"], _runs(options, names)
     most = max(run["m"] for run in runs)
     ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
-    kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappas"]}
+    kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappa"]}
     factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
     goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
-    seen = FirstBelow(sorted(options["tolerances"], reverse=True))
+    seen = FirstBelow(sorted(options["tolerance"], reverse=True))
     batch = Batch(ensemble, METHODS[names[0]].algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed)
     status = context.descend(batch).status
     kept = zip(runs, status, *(seen.memory[key].tolist() for key in ("times", "smallest", "last")), strict=True)

@@ -22,7 +22,7 @@ class Options(StudyOptions):
     kappa: float = real(2.0, ge=1)
     m_over_dr: float = real(gt=0)
     hold_out: float = real(0.1, gt=0, lt=0.5)
-    noises: list[float] = reals(gt=0)
+    label_noise: list[float] = reals(gt=0)
     alpha: float = real(1.0e-4, gt=0)
     step: float = real(0.25, gt=0)
     # η·t, long enough for a wide factor to fit the noise.
@@ -118,10 +118,10 @@ def _rows(options, context, number):
     clean = ensemble.label(goals).cpu().numpy()
     noisy = {
         noise: spoil(clean, {"d": d, "rank": rank, "label_noise": noise}, context.seed, number, range(count))
-        for noise in options["noises"]
+        for noise in options["label_noise"]
     }
     widths = {"r": rank, "2r": 2 * rank, "d": d}
-    places = list(product(options["noises"], widths, range(count)))
+    places = list(product(options["label_noise"], widths, range(count)))
     shared = {"m": known, "step": options["step"], "alpha": options["alpha"], "start": "gaussian"}
     last = round(options["time"] / options["step"])
     runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]

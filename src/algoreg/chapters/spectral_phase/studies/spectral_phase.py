@@ -22,8 +22,8 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole(ge=1)
     m_over_dr: float = real(gt=0)
-    widths: list[Literal["r", "2r", "d"]] = choices(["r", "2r", "d"], said="a list of r, 2r and d")
-    alphas: list[float] = reals(gt=0)
+    width: list[Literal["r", "2r", "d"]] = choices(["r", "2r", "d"], said="a list of r, 2r and d")
+    alpha: list[float] = reals(gt=0)
     step: float = real(0.5, gt=0)
     targets: int = whole(ge=2)
 
@@ -126,7 +126,7 @@ def _rows(options, context, number):
     factors = draw_factors(kind, d, rank, context, count)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
     widths = {"r": rank, "2r": 2 * rank, "d": d}
-    places = list(product(options["widths"], options["alphas"], range(count)))
+    places = list(product(options["width"], options["alpha"], range(count)))
     runs = [
         {"width": widths[width], "alpha": alpha, "target": target, "m": m, "step": step, "start": "gaussian"}
         | {"iterations": round((60 + 5 * math.log(1 / alpha)) / step)}
