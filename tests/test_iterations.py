@@ -20,6 +20,7 @@ from algoreg.chapters.theorem.ledger import iterations as passages
 from algoreg.chapters.theorem.studies import iterations
 from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
+from algoreg.judge.estimands import largest_geometric_mean
 from algoreg.numerics import isometry, theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
@@ -408,12 +409,12 @@ def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step
 def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
     options = {"table": "x", "value": "y", "by": ["x"]}
     frame = crossed({1: 1.0}, 4)
-    found = estimands.largest_geometric_mean({"x": frame}, {}, np.random.default_rng(0), **options)
+    found = largest_geometric_mean({"x": frame}, {}, np.random.default_rng(0), **options)
     logs = np.log(frame["y"]).groupby(frame["x"]).mean()
     assert found.value == pytest.approx(np.exp(logs.max()))
     assert 0 < found.low < found.value < found.high
     bad = {"x": frame.assign(y=0.0)}
-    assert estimands.largest_geometric_mean(bad, {}, np.random.default_rng(0), **options) == UNDEFINED
+    assert largest_geometric_mean(bad, {}, np.random.default_rng(0), **options) == UNDEFINED
 
     def end(error, smallest):
         rows = [

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, positive
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, interval_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
 
 
 def estimand(label):
@@ -54,3 +54,17 @@ def smallest_mean(tables, published, rng, *, table, value, by, where=None):
     Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
     """
     return _extreme(np.min, tables, rng, table, value, by, where)
+
+
+@estimand("geometric mean over runs of {value}, the largest over {by}")
+def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+
+    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    """
+    frame = chosen(tables[table], where)
+    _, values = cells(frame, by, value)
+    if not positive(values):
+        return UNDEFINED
+    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
+    return exp_of(logs)

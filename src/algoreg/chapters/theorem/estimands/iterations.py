@@ -30,20 +30,6 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
 
 
-@estimand("geometric mean over runs of {value}, the largest over {by}")
-def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
-    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
-
-    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
-    """
-    frame = chosen(tables[table], where)
-    _, values = cells(frame, by, value)
-    if not positive(values):
-        return UNDEFINED
-    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
-    return exp_of(logs)
-
-
 @estimand(
     "geometric mean at the smallest α over that at the largest, of the iterations over the theorem's κ log(d/α)/η"
 )
