@@ -11,6 +11,8 @@ from algoreg import registry, sources
 from algoreg.spec import options as declared
 from algoreg.spec import plan
 
+pytestmark = pytest.mark.any_kernels
+
 SMOKE = tier_settings("smoke")
 QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
