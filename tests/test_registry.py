@@ -145,3 +145,10 @@ def test_every_tiers_studies_have_the_modules_they_find():
             assert sources.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
+
+
+def test_a_claim_waits_for_the_curves_that_it_and_its_controls_are_judged_against():
+    found = {entry["id"]: plan.published_for(entry) for entry in CLAIMS}
+    assert found["fig2-published"] == ["figure_2", "figure_3"]
+    assert found["fig5b-published"] == ["figure_5b_gd"]
+    assert found["thm11-samples-in-r"] == []

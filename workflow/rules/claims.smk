@@ -11,7 +11,7 @@ for entry in JUDGED:
             plan.rule_name(entry["id"])
         input:
             tables=[table_path(name) for name in entry["experiments"]],
-            published=PUBLISHED.values(),
+            published=[PUBLISHED[name] for name in plan.published_for(entry)],
         output:
             claim=VERDICTS[entry["id"]],
             sidecar=sidecar(VERDICTS[entry["id"]]),
