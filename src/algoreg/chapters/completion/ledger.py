@@ -1,0 +1,38 @@
+"""The ledger's passages on completion: errors by method and m, and by graph."""
+
+import numpy as np
+
+from algoreg.chapters.completion.words import GRAPHS, METHODS
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    return number(float(np.exp(np.log(values).mean())))
+
+
+@passage("completion")
+def completion_of_methods(reference):
+    """Return squared error, nuclear norm and effective rank by m and method, as Markdown."""
+    frame = frame_of(reference["tables"]["completion"])
+    rows = []
+    for ratio, part in frame.groupby("m_over_dof"):
+        for method in (name for name in METHODS if name in set(part["method"])):
+            own = part[part["method"] == method]
+            means = [_mean(own[column]) for column in ("mse", "nuclear_norm", "effective_rank", "train_error")]
+            means[-1] = means[-1] if method != "nuclear" else "0"
+            fitted = f"{(own['status'] == 'converged').mean():.0%}"
+            rows.append([f"{ratio:g}", METHODS[method], *means, fitted])
+    header = ["m over degrees of freedom", "method", "squared error", "‖X‖_*/‖X*‖_*", "effective rank"]
+    return markdown([*header, "training error", "converged"], rows)
+
+
+@passage("graph_completion")
+def completion_of_graphs(reference):
+    """Return the error of unknown entries by share, graph and method, as Markdown."""
+    frame = frame_of(reference["tables"]["graph_completion"])
+    shares, rows = sorted(frame["share"].unique()), []
+    for (method, graph), label in GRAPHS.items():
+        own = frame[(frame["method"] == method) & (frame["graph"] == graph)]
+        rows.append([label, *(_mean(own.loc[own["share"] == share, "unseen_error"]) for share in shares)])
+    return markdown(["method", *(f"{share:.0%} known" for share in shares)], rows)
