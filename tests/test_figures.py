@@ -2,16 +2,20 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, tier_settings
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from algoreg.judge import references
 from algoreg.judge.published import compare, load_sizes
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell import figures
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import captions, figures
+from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.style import plt
 
 
@@ -133,6 +137,97 @@ def test_legends_lie_on_nothing(smoke, name):
         assert box.y0 >= page.y0 - 1
 
 
+# What a page of this many pixels shows: a figure that is wider is made smaller.
+PAGE, SMALLEST = 838, 9
+# The chapters of the paper itself, whose figures are titled by what they show; simulations' committed tables lack some columns.
+PAPER = ("theorem", "remarks", "proof", "networks")
+CONCLUDING = [
+    name
+    for chapter in load_chapters()
+    if chapter.name in PAPER
+    for name in chapter.experiments["figures"]
+    if name in tier_settings("standard")["figures"]
+]
+
+
+@cache
+def committed(name):
+    """Return a figure of a tier's committed tables: standard, or quick where every exponent has an interval of many draws."""
+    tier = "quick" if name.startswith("samples_") else "standard"
+    tables = references.read_tier(tier)["tables"]
+    figure = figures.draw(name, {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]})
+    # Many stay open here: pyplot, which keeps count, has to let it go, with its canvas.
+    plt.close(figure)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def readable(figure):
+    """Assert that letters are large enough where a page shows the figure, that two panels lie abreast at most, and that titles fit."""
+    scale = min(PAGE / figure.get_figwidth(), 96) / 72
+    texts = [text for text in figure.findobj(plt.Text) if text.get_visible() and text.get_text().strip()]
+    small = {text.get_text(): text.get_fontsize() * scale for text in texts if text.get_fontsize() * scale < SMALLEST}
+    assert not small
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    starts = {round(axes.get_position().x0, 2) for axes in panels if axes.get_position().width < 0.6}
+    assert len(starts) <= 2
+    boxes = [axes.title.get_window_extent() for axes in panels]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes), [
+        axes.get_title() for axes in panels
+    ]
+    assert not [1 for i, one in enumerate(boxes) for other in boxes[i + 1 :] if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("name", CONCLUDING)
+def test_figures_of_the_paper_conclude_with_a_number_and_can_be_read(name):
+    figure = committed(name)
+    # A bar of colours is no panel.
+    titles = [axes.get_title() for axes in figure.axes if axes.get_xlabel()]
+    assert all(any(letter.isdigit() for letter in title) for title in titles), titles
+    assert "nan" not in " ".join(titles)
+    # What was run stands in the caption.
+    assert not any(word in title for title in titles for word in ("targets ×", "ensembles"))
+    assert "ensembles" in figure.caption or "one ensemble" in figure.caption
+    assert covered(figure) == []
+    readable(figure)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("name", [name for name in TIER["figures"] if name.startswith(("figure_", "flow_"))])
+def test_figures_of_the_simulations_can_be_read(smoke, name):
+    figure = drawn(smoke, name)
+    assert "ensembles" in figure.caption
+    readable(figure)
+
+
+def test_the_initialisation_scale_grows_to_the_right_in_every_figure():
+    """In no figure does an axis run the other way: where one did, a curve would seem to fall that rises."""
+    for path in sorted((ROOT / "src" / "algoreg").rglob("*.py")):
+        assert "invert_xaxis" not in path.read_text(encoding="utf-8"), path
+    assert "reversed" not in (ROOT / "workflow" / "report" / "page" / "page.js").read_text(encoding="utf-8")
+    seen = 0
+    for name in CONCLUDING:
+        for axes in committed(name).axes:
+            left, right = axes.get_xlim()
+            seen += "α" in axes.get_xlabel()
+            assert left < right, (name, axes.get_xlabel())
+    assert seen >= 4
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_files_carry_the_conclusions_and_the_caption_of_their_figure(tmp_path, kind):
+    said = "α = 1 & d < 3"
+    for caption in ("", said):
+        figure, (axes,) = panels()
+        axes.set_title("a grows as\nb^2")
+        figures.save(finish(figure, caption=caption), tmp_path / f"figure.{kind}", kind)
+        content = (tmp_path / f"figure.{kind}").read_bytes()
+        if kind == "svg":
+            assert captions.read(content.decode()) == (("a grows as b^2", said) if caption else ("", ""))
+        key = {"svg": b"dc:description", "png": b"Description", "pdf": b"/Subject"}[kind]
+        assert (key in content) == bool(caption)
+
+
 def test_a_legend_on_data_would_be_seen():
     figure, (left, right) = plt.subplots(1, 2)
     left.plot([0, 1], [0, 1], label="a line")
@@ -158,7 +253,9 @@ def test_the_users_own_style_reaches_no_figure(tmp_path):
 import sys
 import matplotlib
 import pandas as pd
-from algoreg.tell import figures
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import captions, figures
+from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.style import plt, style
 before = dict(matplotlib.rcParams)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, snakemake, tier_settings
+from markupsafe import escape
 
 from algoreg import sources
 from algoreg.store import records
@@ -48,6 +49,12 @@ Why.
 [x](../scaling.md)
 """
 SCRIPT = "<script>window.ran = true</script> & 'so' \"on\""
+
+
+PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:dc="http://purl.org/dc/elements/1.1/" viewBox="0 0 300 200">'
+    "<title>it falls 9-fold</title><metadata><dc:description>d = 3, r &lt; 2</dc:description></metadata></svg>"
+)
 
 
 def claim(number, verdict="supported", **changes):
@@ -98,7 +105,7 @@ def fake_results(folder, claims):
     """Write a tier's results as far as the page reads them: one figure, its table, verdicts and sidecars."""
     results = folder / "results" / "fake"
     facts = {"commit": "0123456789abcdef", "dirty": False, "seed": 7, "device": "cpu", "dtype": "float64", "threads": 1}
-    for kind, text in (("svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 200"/>'), ("png", "x" * 999)):
+    for kind, text in (("svg", PICTURE), ("png", "x" * 999)):
         path = results / "figures" / f"figure_1.{kind}"
         records.write_text(path, text)
         records.seal(path, facts)
@@ -237,6 +244,13 @@ def test_claims_are_folded_to_a_line_that_says_what_is_true_instead(tmp_path):
     places = [html.index(f' id="{name}"') for name in ("live", "headline", "refuted", "claims", "chapter-first")]
     assert places == sorted(places)
     assert 'id="refuted"' not in rendered(tmp_path / "none", [claim(1)])
+
+
+def test_figures_stand_with_what_they_conclude_and_what_was_run(tmp_path):
+    html = rendered(tmp_path, [claim(0)])
+    title = sources.figure_title("figure_1")
+    assert f"<figcaption>{escape(title)}. d = 3, r &lt; 2. <a" in html
+    assert f'aria-label="{escape(title)}: it falls 9-fold"' in html
 
 
 def test_the_page_works_without_scripts_and_handles_no_event_in_its_markup(tmp_path):

@@ -62,7 +62,6 @@ def _small(axes, table, claim):
     describe(
         axes, "x", xlabel="size α of the start", ylabel="share of starts that end at X*", title=title, ylim=(0, 1.05)
     )
-    axes.invert_xaxis()
 
 
 @drawing

@@ -7,10 +7,10 @@ from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.charts.course import bars, course, mark_lost, points, summary
-from algoreg.tell.charts.law import margin_levels, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.law import grows, margin_levels, margin_slope, with_exponent
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import GEOMETRIC_BAND, margin_text, sizes
+from algoreg.tell.charts.text import GEOMETRIC_BAND, LETTERS, caption, fold, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
 
 NAMES = {
@@ -66,8 +66,9 @@ def quadratic_recovery(tables, claims):
     if len(empty):
         axes.axvspan(empty.min() / 2, high, color="0.85", zorder=0, linewidth=0, label="the window of T is empty")
     ylabel = "generalisation error, E(ŷ − y)²"
-    describe(axes, "xy", xlim=(low, high), xlabel=START, ylabel=ylabel, title=sizes(table, *SIZES))
-    return finish(figure, GEOMETRIC_BAND, columns=2)
+    title = grows("Algorithm 1: the error falls", "α", kept["algorithm-1"]["mean"])
+    describe(axes, "xy", xlim=(low, high), xlabel=START, ylabel=ylabel, title=title)
+    return finish(figure, GEOMETRIC_BAND, columns=2, caption=sizes(table, *SIZES))
 
 
 def _examples(axes, table, along, claim):
@@ -86,23 +87,29 @@ def _examples(axes, table, along, claim):
             axes.plot(hollow, marker, color=colour, markerfacecolor="white", markersize=4.5, zorder=4)
             if (variant, tolerance) == (claim["estimand"]["variant"], judged):
                 margin_slope(axes, kept["mean"], claim)
+                judging = kept["mean"]
+    return judging
 
 
 @drawing
 def quadratic_samples_in_d(tables, claims):
     """Draw the examples needed against d and against the rank, at two tolerances [LMZ18, Theorem 1.2]."""
     shown = [claim for claim in claims.values() if claim["estimand"]["table"] in tables]
-    figure, grid = panels(len(shown), width=4.9, height=4.3)
+    figure, grid = panels(len(shown), height=4.3)
+    said = []
     for axes, claim in zip(grid, shown, strict=True):
         table, along = tables[claim["estimand"]["table"]], claim["estimand"]["along"]
-        _examples(axes, table, along, claim)
+        means = _examples(axes, table, along, claim)
         values = np.array(sorted(table[along].unique()))
         if along == "d":
             axes.plot(values, [symmetric_dimension(d) for d in values], color="0.6", label="d(d+1)/2", zorder=0)
-        title = sizes(table, "rank" if along == "d" else "d")
+        letter = LETTERS.get(along, along)
+        title = grows(f"Algorithm 1, to {claim['estimand']['tolerance']:g}: examples grow", letter, means)
         describe(axes, "xy", values, xlabel={"d": "d", "rank": "rank r"}[along], title=title)
+        said.append(f"over {letter}: {sizes(table, 'rank' if along == 'd' else 'd')}")
     grid[0].set_ylabel("examples m at which the relative test error\nfalls through the tolerance")
-    return finish(figure, "bars: smallest to largest run; hollow: some run lies outside the grid of m")
+    note = "bars: smallest to largest run; hollow: some run lies outside the grid of m"
+    return finish(figure, note, caption=caption(*said))
 
 
 LEVELS = {
@@ -122,41 +129,57 @@ def _over_delta(axes, table, claims):
     """Draw the deviation over δ at several levels of truncation: the mean, which is arithmetic, and a large sum's."""
     deltas = np.geomspace(table["delta"].min(), table["delta"].max(), 100)
     largest = table[(table["m"] == table["m"].max()) & (table["d"] == table["d"].max())]
-    largest = largest[largest["direction"] == "fixed"]
+    largest, means = largest[largest["direction"] == "fixed"], {}
+    judged = max(claims["lemA1-repaired"]["estimand"]["where"]["delta"])
     for truncation, (colour, label) in LEVELS.items():
         mean = [truncated_deviation(truncation_levels(delta)[truncation]) / delta for delta in deltas]
         axes.plot(deltas, mean, color=colour, label=f"{label}: mean (m → ∞)")
+        means[truncation] = np.array(mean)[deltas <= judged * (1 + 1e-9)]
         frame = largest[largest["truncation"] == truncation]
         if len(frame):
             text = f"a sum of m = {largest['m'].iloc[0]}, {label.split(',')[0]}"
             points(axes, frame, "delta", "ratio", colour, text, geometric=False, linestyle="none")
     margin_levels(axes, [claims["lemA1-as-printed"], claims["lemA1-repaired"]])
-    texts = {"xlabel": "δ", "ylabel": "deviation / δ, X = e₁e₁ᵀ", "title": sizes(largest, "d")}
+    printed, enough = means["printed"], means["four_logs"]
+    title = f"Lemma A.1, mean deviation at δ ≤ {judged:g}"
+    if len(printed):
+        least, most = rounded(printed.min(), 3), rounded(enough.max(), 3)
+        title += f":\nprinted: {least}·δ or more, R = 4·log(1/δ): {most}·δ or less"
+    texts = {"xlabel": "δ", "ylabel": "deviation / δ, X = e₁e₁ᵀ", "title": title}
     describe(axes, "xy", ylim=(1e-2, None), **texts)
+    return f"over δ: {sizes(largest, 'd')}"
 
 
 def _deviations(axes, frame, along, claim):
     """Draw the deviation against d or m, of whole and truncated sums, with exponents and the margin where one is judged."""
+    means = {}
     for truncation, direction, colour, style, label in KINDS:
         part = frame[(frame["truncation"] == truncation) & (frame["direction"] == direction)]
         kept = course(axes, part, along, "deviation", colour, label, linestyle=style, marker="o")
         axes.lines[-1].set_label(with_exponent(label, kept["mean"]))
         if claim and claim["estimand"]["where"] == {"truncation": truncation, "direction": direction}:
             margin_slope(axes, kept["mean"], claim)
-    title = f"R = {frame['level'].dropna().max():.0f}, {sizes(frame, 'm' if along == 'd' else 'd')}"
+        means[truncation, direction] = kept["mean"]
+    ends = (
+        grows(label, along, means[truncation, "adversarial"])
+        for truncation, label in (("proof", "truncated: deviation goes"), ("none", "whole sum:"))
+        if len(means[truncation, "adversarial"]) > 1
+    )
+    title = ",\n".join(ends)
     describe(axes, "xy", frame[along].unique(), xlabel=along, ylabel="deviation, operator norm", title=title)
+    return f"over {along}: R = {frame['level'].dropna().max():.0f}, {sizes(frame, 'm' if along == 'd' else 'd')}"
 
 
 @drawing
 def lemma_printed(tables, claims):
     """Draw Lemma A.1: deviation over δ at both levels, and the deviation's growth in d and m with and without truncation."""
     extra = [(name, along) for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")) if name in tables]
-    figure, grid = panels(1 + len(extra), width=4.4)
-    _over_delta(grid[0], tables["lemma_printed"], claims)
+    figure, grid = two_and_one(above=True) if len(extra) == 2 else panels(1 + len(extra))
+    said = [_over_delta(grid[0], tables["lemma_printed"], claims)]
     judged = claims["lemA1-truncation"]
     for axes, (name, along) in zip(grid[1:], extra, strict=True):
-        _deviations(axes, tables[name], along, judged if judged["estimand"]["table"] == name else None)
-    return finish(figure, "band or bar: smallest to largest ensemble")
+        said.append(_deviations(axes, tables[name], along, judged if judged["estimand"]["table"] == name else None))
+    return finish(figure, "band or bar: smallest to largest ensemble", caption=caption(*said))
 
 
 def _late_slope(axes, mean, claim):
@@ -169,11 +192,23 @@ def _late_slope(axes, mean, claim):
     axes.plot([start, end], [high, low], ":", color="black", linewidth=1.4, label=label, zorder=5)
 
 
+def _ends(kept, names):
+    """Return where variants end, in words; those without a run that did not diverge are left out."""
+    ends = ((name, kept[variant]["mean"]) for variant, name in names.items() if variant in kept)
+    return ", ".join(f"{name} {rounded(means.iloc[-1])}" for name, means in ends if len(means))
+
+
+def _setting(table, *columns):
+    """Return the start and the sizes of runs."""
+    return f"α = {table['alpha'].iloc[0]:g}, {sizes(table, *columns)}"
+
+
 @drawing
 def quadratic_ablation(tables, claims):
     """Draw the test error along runs of Algorithm 1, with parts left out and with its coefficient and sign changed."""
     table = tables["quadratic_ablation"]
     figure, grid = panels(2, height=4.6, sharey=True)
+    leaving = {"rescaling": "no-rescaling", "truncation": "no-truncation"}
     groups = (
         ("rescaling", ("algorithm-1", "no-rescaling", "plain", "coefficient-4", "wrong-sign", "mean-label")),
         ("truncation", ("algorithm-1", "no-truncation", "level-6", "level-4", "level-2.5")),
@@ -181,9 +216,10 @@ def quadratic_ablation(tables, claims):
     for axes, (part, variants) in zip(grid, groups, strict=True):
         kept = _variants(axes, table, variants, "iteration", "test_error")
         _late_slope(axes, kept["algorithm-1"]["mean"], claims["alg1-rescaling"])
-        describe(axes, "xy", xlabel="iteration", title=f"{part}\n{sizes(table, *SIZES)}")
+        names = {"algorithm-1": "Algorithm 1 ends at", leaving[part]: f"without {part} at"}
+        describe(axes, "xy", xlabel="iteration", title=_ends(kept, names))
     grid[0].set_ylabel(ERROR)
-    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")
+    return finish(figure, GEOMETRIC_BAND, caption=_setting(table, *SIZES))
 
 
 def _errors_of_tau(axes, table, claims):
@@ -201,7 +237,7 @@ def _errors_of_tau(axes, table, claims):
     axes.axhline(exact, color=THIRD, label="exact τ, at the end")
     limit = kept.index.to_numpy() * int(table["rank"].iloc[0]) / 2
     axes.plot(kept.index, limit, "--", color="0.5", label="in the population limit: ετ/2 in every direction of X*")
-    title = f"{sizes(table, *SIZES)}; {table['iteration'].max()} steps"
+    title = grows("τ too large: the error at the end grows", "|ε|", kept["mean"])
     describe(axes, "xy", xlabel="relative error |ε| of τ", ylabel=ERROR, title=title)
     axes.set_ylim(top=axes.get_ylim()[1] * 4)
     mark_lost(axes, under, "size", TRAIN, 0.92)
@@ -212,18 +248,20 @@ def _errors_of_tau(axes, table, claims):
 def quadratic_tau(tables, claims):
     """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label against m."""
     table, other = tables["quadratic_tau"], tables.get("quadratic_mean_label")
-    figure, grid = panels(1 if other is None else 2, width=4.9, height=4.4)
+    figure, grid = panels(1 if other is None else 2, height=4.4)
+    said = [f"{_setting(table, *SIZES)}, {table['iteration'].max()} steps"]
     _errors_of_tau(grid[0], table, claims)
     if other is not None:
         axes = grid[1]
-        _variants(axes, other[other["variant"] == "algorithm-1"], NAMES, "m", "test_error", marker="o")
-        _variants(axes, other[other["variant"] == "mean-label"], NAMES, "m", "test_error", 0.92, marker="o")
+        kept = _variants(axes, other[other["variant"] == "algorithm-1"], NAMES, "m", "test_error", marker="o")
+        kept |= _variants(axes, other[other["variant"] == "mean-label"], NAMES, "m", "test_error", 0.92, marker="o")
         axes.plot([], [], "x", color=NAMES["mean-label"][1], label="runs that diverged")
-        title = f"{sizes(other, 'd', 'rank')}; {other['iteration'].max()} steps"
+        title = _ends(kept, {"algorithm-1": "exact τ ends at", "mean-label": "the mean label at"})
+        said.append(f"over m: {sizes(other, 'd', 'rank')}, {other['iteration'].max()} steps")
         limits = (None, 12 * other["test_error"].max())
         texts = {"xlabel": "examples m", "ylabel": ERROR, "title": title}
         describe(axes, "xy", other["m"].unique(), ylim=limits, **texts)
-    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")
+    return finish(figure, GEOMETRIC_BAND, caption=caption(*said))
 
 
 def _cone(axes, table):
@@ -234,16 +272,25 @@ def _cone(axes, table):
         "projected": (THIRD, "projected descent from 0"),
         "factored": (TRAIN, f"plain descent {start}"),
     }
+    means = {}
     for measurements, style, name in (("rank-one", "-", "xxᵀ"), ("gaussian", "--", "Gaussian")):
         for method, (colour, label) in methods.items():
             part = table[(table["measurements"] == measurements) & (table["method"] == method)]
             options = {"linestyle": style, "marker": "o"}
-            course(axes, part, "ratio", "test_error", colour, f"{label}, {name}", **options)
+            kept = course(axes, part, "ratio", "test_error", colour, f"{label}, {name}", **options)
+            if measurements == "rank-one":
+                means[method] = kept["mean"]
     first = table.iloc[0]
     options = {"color": "black", "linewidth": 0.8, "linestyle": ":"}
     axes.axvline(first["psd_dimension"] / first["d"], label="positivity alone identifies X* (Gaussian)", **options)
     texts = {"xlabel": "measurements per dimension, m/d", "ylabel": f"{ERROR} (at least 10⁻⁶)"}
-    describe(axes, "y", title=sizes(table, "d", "rank"), **texts)
+    both = np.log(pd.DataFrame(means)).dropna()
+    title = ""
+    if len(both):
+        ratio = (both["projected"] - both["factored"]).abs().idxmax()
+        ends = {method: rounded(np.exp(both.loc[ratio, method])) for method in both}
+        title = f"xxᵀ, m = {ratio:.3g}d: projected ends at {ends['projected']}, factored at {ends['factored']}"
+    describe(axes, "y", title=title, **texts)
     legend_below(axes, handlelength=3.5)
 
 
@@ -251,15 +298,18 @@ def _cone(axes, table):
 def quadratic_initialisation(tables, claims):
     """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers, against m/d."""
     table = tables["quadratic_initialisation"]
-    figure, grid = panels(1 + ("quadratic_cone" in tables), width=4.9, height=4.3)
+    figure, grid = panels(1 + ("quadratic_cone" in tables), height=4.3)
     axes = grid[0]
-    _variants(axes, table, ("algorithm-1", "no-truncation", "plain"), "alpha", "test_error", 0.95, marker="o")
+    kept = _variants(axes, table, ("algorithm-1", "no-truncation", "plain"), "alpha", "test_error", 0.95, marker="o")
+    title = f"Algorithm 1: the error {fold(kept['algorithm-1']['mean'][::-1])} as α falls"
+    said = [sizes(table, *SIZES)]
     axes.plot([], [], "x", color="black", label="runs that diverged")
-    describe(axes, "xy", xlabel=START, ylabel=ERROR, title=sizes(table, *SIZES))
+    describe(axes, "xy", xlabel=START, ylabel=ERROR, title=title)
     axes.set_ylim(top=axes.get_ylim()[1] * 20)
     if "quadratic_cone" in tables:
         _cone(grid[1], tables["quadratic_cone"])
-    return finish(figure, GEOMETRIC_BAND)
+        said.append(f"over m/d: {sizes(tables['quadratic_cone'], 'd', 'rank')}")
+    return finish(figure, GEOMETRIC_BAND, caption=caption(*said))
 
 
 @drawing
@@ -268,11 +318,15 @@ def quadratic_width(tables, claims):
     table = tables["quadratic_width"].copy()
     table["test_error"] = np.maximum(table["test_error"], 1e-12)
     d = int(table["d"].iloc[0])
-    figure, grid = panels(table["m"].nunique(), width=3.7, height=3.9, sharey=True)
-    for axes, (m, part) in zip(grid, table.groupby("m"), strict=True):
-        _variants(axes, part, ("algorithm-1", "plain"), "width", "test_error", 0.95, marker="o")
+    count = table["m"].nunique()
+    figure, grid = panels(min(count, 2), -(-count // 2), height=3.7, sharey=True)
+    for axes in grid[count:]:
+        axes.remove()
+    for axes, (m, part) in zip(grid, table.groupby("m"), strict=False):
+        kept = _variants(axes, part, ("algorithm-1", "plain"), "width", "test_error", 0.95, marker="o")
         axes.axvline(d, color="black", linewidth=0.8, linestyle=":", label="d")
-        title = f"m = {m} ({m / d:g}d)\n{sizes(part, 'd', 'rank')}"
+        title = f"m = {m / d:g}d, widest: {_ends(kept, {'algorithm-1': 'Algorithm 1 ends at', 'plain': 'plain at'})}"
         describe(axes, "xy", table["width"].unique(), xlabel="hidden units k", title=title)
-    grid[0].set_ylabel(f"{ERROR} (at least 10⁻¹²)")
-    return finish(figure, f"α = {table['alpha'].iloc[0]:g}; {GEOMETRIC_BAND}")
+    for axes in grid[:count:2]:
+        axes.set_ylabel(f"{ERROR} (at least 10⁻¹²)")
+    return finish(figure, GEOMETRIC_BAND, caption=_setting(table, "d", "rank"))

@@ -44,7 +44,6 @@ def _closest(axes, noisy, claim):
     }
     margin_slope(axes, means["closest"][::-1], claim)
     describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title="the nearest point")
-    axes.invert_xaxis()
 
 
 def _leaving(axes, table, claim):

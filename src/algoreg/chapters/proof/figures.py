@@ -6,10 +6,10 @@ from algoreg.chapters.li2018 import theorem_11_window, theorem_42_bounds
 from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension
 from algoreg.tell.charts.bracket import BRACKET, bracket, bracketed
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import law, margin_level, margin_levels, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.law import grows, law, margin_level, margin_levels, margin_slope, through
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import draws, isometry_bracket, number
+from algoreg.tell.charts.text import LETTERS, caption, draws, isometry_bracket, lines, number, rounded
 from algoreg.tell.figures import drawing
 
 BAND = "line: mean of runs; band: smallest to largest run"
@@ -26,7 +26,8 @@ def _isometry_constant(axes, table, d, rank):
     certificate = hard.groupby("m")["certificate"].mean()
     axes.plot(certificate, ":", color="black", label="certificate ‖G − I‖, every rank")
     axes.plot(soft.groupby("m")["delta_low"].mean(), "x", color=COLOURS[1], label="256 random matrices")
-    title = f"d = {d}, r = {rank}; {table['ensemble'].nunique()} ensembles"
+    most, last = hard["m"].max(), hard[hard["m"] == hard["m"].max()]
+    title = f"at m = {number(most)} δ lies between {last['delta_low'].mean():.2g} and {last['delta_up'].mean():.2g}"
     describe(axes, "xy", xlabel="measurements m", ylabel=f"isometry constant δ of rank {rank}", title=title)
 
 
@@ -43,7 +44,7 @@ def _roots(axes, table, axis, still, claim):
     through(axes, judged, lambda x: x**expected, f"exponent {expected:g}")
     for slope, label in ((expected - margin, f"margin: within {margin:g} of it"), (expected + margin, None)):
         through(axes, judged, lambda x, slope=slope: x**slope, label, ":")
-    title = ", ".join(f"{'r' if name == 'rank' else name} = {value}" for name, value in still.items())
+    title = grows("the attacked root grows", LETTERS.get(axis, axis), judged)
     texts = {"xlabel": {"d": "dimension d", "rank": "rank r"}[axis], "ylabel": "root of the attacked constant"}
     describe(axes, "xy", table[axis].unique(), title=title, **texts)
 
@@ -55,12 +56,14 @@ def rip(tables, claims):
     star = table[table["regime"] == "large"]
     d, rank = star[star["attack"] == "adversarial"].groupby(["d", "rank"]).size().idxmax()
     sizes = {"d": d, "rank": rank, "m": star.groupby("m").size().idxmax()}
-    figure, grid = panels(3, width=4.5, height=4.2)
+    figure, grid = two_and_one(above=True)
     _isometry_constant(grid[0], table, d, rank)
     for axes, axis in zip(grid[1:], ("d", "rank"), strict=True):
         still = {name: value for name, value in sizes.items() if name != axis}
         _roots(axes, star, axis, still, claims["rip-gaussian"])
-    return finish(figure, "marks: mean over ensembles (of roots: geometric); bars: smallest to largest")
+    kept = ", ".join(f"{LETTERS.get(name, name)} = {value}" for name, value in sizes.items())
+    said = f"{kept} where they are not on the axis; {table['ensemble'].nunique()} ensembles"
+    return finish(figure, "marks: mean over ensembles (of roots: geometric); bars: smallest to largest", caption=said)
 
 
 def _lemma(axes, part, order, title, claim):
@@ -78,26 +81,32 @@ def _lemma(axes, part, order, title, claim):
     for low, up, colour, marker, label in (printed, ("over_low", "over_up", "grey", "D", f"{weighed} 2")):
         bracketed(axes, traced, "m", low, up, colour, marker, label, 1.4)
     margin_level(axes, claim, NEEDED)
-    describe(axes, "xy", xlabel="measurements m", title=title)
+    needed = plain.groupby(["rank", "m"])["over_low"].mean().max()
+    asked = traced.groupby("m")["over_printed_low"].mean().max()
+    said = (
+        f"needs {needed:.2g} of the δ of rank {order} at most,\nof the printed rank's up to {rounded(asked, 3)} times"
+    )
+    describe(axes, "xy", xlabel="measurements m", title=f"{title} {said}")
 
 
 @drawing
 def isometry_lemmas(tables, claims):
     """Draw the δ that Lemmas 2.2 and 2.3 need over the δ of the ranks that they need, and of the printed rank."""
     table = tables["isometry_lemmas"]
-    figure, grid = panels(2, width=5, height=4.2, sharey=True)
+    figure, grid = panels(2, height=4.2, sharey=True)
     for axes, (lemma, claim, order, title) in zip(
         grid,
         (
-            ("inner_products", "lem22-inner-products", "2r", "Lemma 2.2: |⟨X, (G−I)Y⟩| at its worst X, Y"),
-            ("operator", "lem23-operator", "r+1", "Lemma 2.3: ‖(M(X)−X)R‖ at its worst X, R"),
+            ("inner_products", "lem22-inner-products", "2r", "Lemma 2.2"),
+            ("operator", "lem23-operator", "r+1", "Lemma 2.3"),
         ),
         strict=True,
     ):
         _lemma(axes, table[table["lemma"] == lemma], order, title, claims[claim])
     grid[0].set_ylabel("δ needed / δ of the ensemble")
-    note = f"{BRACKET}; means over {table['ensemble'].nunique()} ensembles; dashes: lower end only"
-    return finish(figure, note)
+    note = f"{BRACKET}; dashes: lower end only"
+    said = f"Means over {draws(table)}; Lemma 2.2: |⟨X, (G−I)Y⟩| at its worst X, Y; Lemma 2.3: ‖(M(X)−X)R‖ at its worst X, R"
+    return finish(figure, note, caption=said)
 
 
 NEEDS = (
@@ -110,18 +119,22 @@ NEEDS = (
 
 def _steps(axes, part, title, claims):
     """Draw what each rank-one inequality needs of δ at its worst step."""
+    most = 0.0
     for shift, (name, label, marker, colour) in zip((0.8, 0.93, 1.08, 1.25), NEEDS, strict=True):
         here = part[part["inequality"] == name]
-        bracketed(axes, here, "m", "over_low", "over_up", COLOURS[colour], marker, label, shift)
+        means = bracketed(axes, here, "m", "over_low", "over_up", COLOURS[colour], marker, label, shift)
+        judged = here.loc[here["regime"] == "certified", "m"]
+        most = max([most, *means[means.index.isin(judged)]])
     margin_levels(axes, [claims["prop32-error-growth"], claims["prop33-signal-growth"]], NEEDED)
-    describe(axes, "xy", xlabel="measurements m", title=title)
+    needed = f"at certified m it needs up to {rounded(most)} times the δ" if most else ""
+    describe(axes, "xy", xlabel="measurements m", title=lines(title, needed))
 
 
 @drawing
 def rank_one_dynamics(tables, claims):
     """Draw what the rank-one inequalities need along whole runs, by the planted and by a random split, and the final error."""
     table = tables["rank_one_dynamics"]
-    figure, grid = panels(3, width=4.5, height=4.4)
+    figure, grid = two_and_one(height=4.2)
     scaled = table[table["start"] == "scaled"]
     for axes, split, title in (
         (grid[0], "planted", "split by u*"),
@@ -137,19 +150,21 @@ def rank_one_dynamics(tables, claims):
         here = final[final["start"] == start]
         means = bracketed(grid[2], here, "m", "over_low", "over_up", colour, marker, text)
     certified = final[(final["start"] == "scaled") & (final["regime"] == "certified")]["m"]
-    margin_slope(grid[2], means[means.index >= certified.min()], claims["thm31-rank-one"], "exponent at certified m")
+    judged = means[means.index >= certified.min()]
+    margin_slope(grid[2], judged, claims["thm31-rank-one"], "exponent at certified m")
     ylabel = "‖UUᵀ − X*‖_F / (δ log 1/δ) at time T"
-    describe(grid[2], "xy", xlabel="measurements m", ylabel=ylabel, title="Theorem 3.1")
+    title = grows("Theorem 3.1: the error over δ log 1/δ goes", "m", judged)
+    describe(grid[2], "xy", xlabel="measurements m", ylabel=ylabel, title=title)
     practical = table[table["regime"] == "practical"]["m"].max() * 1.5
     for axes in grid:
         axes.axvspan(axes.get_xlim()[0], practical, color="grey", alpha=0.12, linewidth=0, label="practical m")
-    note = f"{BRACKET}; means over {draws(table)}; grey: practical m, where δ is not small"
-    return finish(figure, note)
+    note = f"{BRACKET}; grey: practical m, where δ is not small"
+    return finish(figure, note, caption=f"Means over {draws(table)}")
 
 
 def _angle(axes, planted, claim):
     """Draw the angle's constant against log(d/α), with its exponent and that of the margin."""
-    certified = planted[planted["regime"] == "certified"]
+    certified, title = planted[planted["regime"] == "certified"], ""
     for (kappa, runs), line, colour in zip(certified.groupby("kappa"), ("-", ":"), COLOURS, strict=False):
         for (m, here), marker in zip(runs.groupby("m"), "os^D", strict=False):
             label = f"κ = {kappa:g}, m = {number(m)}"
@@ -158,8 +173,9 @@ def _angle(axes, planted, claim):
         if kappa == certified["kappa"].min():
             through(axes, means, lambda log: log, "∝ log(d/α)")
             margin_slope(axes, means, claim)
+            title = grows("the angle's constant C grows", "log(d/α)", means)
     ylabel = "C in sin∠(Z_t, U*) ≤ Cηρt, largest over t"
-    texts = {"xlabel": "log(d/α)", "ylabel": ylabel, "title": "the angle: is C a constant?"}
+    texts = {"xlabel": "log(d/α)", "ylabel": ylabel, "title": title}
     describe(axes, "xy", planted["log_start"].unique(), **texts)
 
 
@@ -168,27 +184,41 @@ def rank_r_dynamics(tables, claims):
     """Draw Theorem 4.2's constants and Proposition 4.3's rate against m/dr, and the angle's constant against log(d/α)."""
     table = tables["rank_r_dynamics"]
     planted = table[table["split"] == "planted"]
-    figure, grid = panels(2, 2, width=5.5, height=4.2)
+    figure, grid = panels(2, 2, height=4.2)
     _angle(grid[0], planted, claims["thm42-angle"])
-    growth = ("error_growth", "the error stays at its start?", "largest ‖E_t‖ / ‖E_0‖ up to T₁", "xy")
-    signal = ("dominance", "the signal dominates?", "least σ_min(U*ᵀZ_t) / ‖E_t‖ for 1 ≤ t ≤ T₁", "x")
-    rate = ("least_rate_over_bound", "linear rate", "slowest step's rate / (η/8κ)", "xy")
+    growth = ("error_growth", "the error grows {:.2f}-fold at most", "largest ‖E_t‖ / ‖E_0‖ up to T₁", "xy")
+    signal = (
+        "dominance",
+        "the signal is {:.3g} times the error at least",
+        "least σ_min(U*ᵀZ_t) / ‖E_t‖ for 1 ≤ t ≤ T₁",
+        "x",
+    )
+    rate = ("least_rate_over_bound", "the slowest step has {:.3g} times the rate", "slowest step's rate / (η/8κ)", "xy")
     for axes, (value, title, ylabel, log), claim in (
         (grid[1], growth, claims["thm42-error-bounded"]),
         (grid[2], signal, claims["thm42-signal-dominates"]),
         (grid[3], rate, claims["prop43-linear-rate"]),
     ):
+        ends = []
         for (kappa, runs), line in zip(planted.groupby("kappa"), ("-", ":"), strict=False):
             for (alpha, here), colour in zip(sorted(runs.groupby("alpha"), reverse=True), COLOURS, strict=False):
                 options = {"geometric": False, "marker": "o", "linestyle": line, "linewidth": 1}
                 label = f"κ = {kappa:g}, α = {number(alpha)}"
-                course(axes, here[here[value].notna()], "m_over_dr", value, colour, label, **options)
+                kept = course(axes, here[here[value].notna()], "m_over_dr", value, colour, label, **options)
+                ends += [kept["mean"].iloc[-1]] if len(kept) else []
         margin_level(axes, claim, claim["source"])
+        worst = (max if claim["direction"] == "below" else min)(ends, default=np.nan)
+        title = f"{title.format(worst)}\nat the largest m"
         describe(axes, log, xlabel="measurements, m/dr", ylabel=ylabel, title=title)
     first = table.iloc[0]
     d = round(np.exp(first["log_start"]) * first["alpha"])
-    figure.suptitle(f"d = {d}, r = {round(first['m'] / first['m_over_dr'] / d)}; {draws(table)}", fontsize=9)
-    return finish(figure, f"{BAND}; runs on which Prop. 4.3's conditions fail have no rate", columns=2)
+    said = f"d = {d}, r = {round(first['m'] / first['m_over_dr'] / d)}, {draws(table)}"
+    return finish(figure, f"{BAND}; runs on which Prop. 4.3's conditions fail have no rate", columns=2, caption=said)
+
+
+def _at(rank, ratios):
+    """Return the rank and the measurements of runs, for a title."""
+    return f"r = {int(rank)}, m = {', '.join(map(number, ratios))}·dr"
 
 
 def _singular_values(axes, run, rank, kappa):
@@ -202,8 +232,9 @@ def _singular_values(axes, run, rank, kappa):
         options = {"color": "black", "linewidth": 0.5, "linestyle": ":"}
         axes.axhline(eigenvalue**0.5, label=None if k else "√ of X*'s eigenvalues", **options)
     m = f"m = {number(run['m_over_dr'].iloc[0])}·dr"
-    title = f"r = {rank}, {m} ({isometry_bracket(run)})"
+    title = f"r = {rank}, {m}: σ_{rank + 1} reaches {rounded(run[f'sigma_{rank + 1}'].max())}"
     describe(axes, "y", xlabel="η·t", ylabel="singular values of U_t", title=title)
+    return f"r = {rank}, {m}: {isometry_bracket(run)}"
 
 
 def _signal_and_error(axes, runs, kappa):
@@ -221,20 +252,25 @@ def _signal_and_error(axes, runs, kappa):
     end = theorem_11_window(first["d"], kappa, first["alpha"], 1.0)[0]
     if end < time.max():
         axes.axvline(end, color="grey", linewidth=0.8, label="T₁ = κ log(d/α)/η")
-    title = f"signal against error, κ = {kappa:g}, α = {number(first['alpha'])}"
+    ends = ", ".join(rounded((run["signal"] / run["error"]).iloc[-1]) for _, run in runs)
+    title = f"{_at(first['rank'], (ratio for ratio, _ in runs))}:\nsignal over error at the end {ends}"
     describe(axes, "y", xlabel="η·t", ylabel="signal and error", title=title)
+    return f"r = {int(first['rank'])}: κ = {kappa:g}, α = {number(first['alpha'])}"
 
 
 def _angles(axes, part, rank):
     """Draw the largest principal angle of the moving subspace at every m, with √r·δ."""
+    largest = []
     for (ratio, run), colour in zip(part.groupby("m_over_dr"), (COLOURS[2], COLOURS[4], COLOURS[3]), strict=False):
         run = run[run["iteration"] > 0]
         label = f"sin∠(S_t, U*), m = {number(ratio)}·dr"
         axes.plot(run["iteration"] * run["step"], run["sine"], color=colour, label=label)
+        largest.append(rounded(run["sine"].max()))
         axes.axhline(rank**0.5 * run["delta_low"].iloc[0], color=colour, linestyle=":", linewidth=1)
     axes.plot([], [], ":", color="black", label="√r·δ (lower end)")
     ylabel = "sine of the largest principal angle"
-    describe(axes, "y", xlabel="η·t", ylabel=ylabel, title="angle of the moving subspace")
+    title = f"{_at(rank, part['m_over_dr'].unique())}:\nlargest sine of the angle {', '.join(largest)}"
+    describe(axes, "y", xlabel="η·t", ylabel=ylabel, title=title)
 
 
 @drawing
@@ -242,14 +278,16 @@ def dynamics_course(tables, claims):
     """Draw singular values, signal against error with their bounds, and the angle along runs: a rank per row, at few and at many m."""
     table = tables["dynamics_course"]
     table = table[(table["ensemble"] == table["ensemble"].min()) & (table["target"] == table["target"].min())]
-    figure, grid = panels(4, table["rank"].nunique(), width=4, height=3.7)
+    figure, grid = panels(2, 2 * table["rank"].nunique(), height=3.6)
+    said = []
     for row, (rank, part) in enumerate(table.groupby("rank")):
         few, many, both, angle = grid[4 * row : 4 * row + 4]
         kappa = part["kappa"].iloc[0] if rank > 1 else 1.0
         runs = list(part.groupby("m_over_dr"))
         for axes, (_, run) in ((few, runs[0]), (many, runs[-1])):
-            _singular_values(axes, run, rank, kappa)
-        _signal_and_error(both, [runs[0], runs[-1]], kappa)
+            said.append(_singular_values(axes, run, rank, kappa))
+        said.append(_signal_and_error(both, [runs[0], runs[-1]], kappa))
         _angles(angle, part, rank)
     d, step = int(table["d"].iloc[0]), table["step"].iloc[0]
-    return finish(figure, f"one target, one ensemble; d = {d}, D = {symmetric_dimension(d)}, step η = {step:g}")
+    same = f"One target, one ensemble; d = {d}, D = {symmetric_dimension(d)}, step η = {step:g}"
+    return finish(figure, caption=caption(same, *said))

@@ -9,7 +9,7 @@ from algoreg.tell.charts.course import course, paths
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.charts.text import number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # What is drawn for a distance below the solvers' own accuracy, or 0.
@@ -29,14 +29,19 @@ def _ratios(axes, sgd, small, claim):
     usual, bold = sgd["step_factor"].min(), sgd["step_factor"].max()
     lines = [(noise, usual, "o", "-") for noise in sorted(sgd["label_noise"].unique())]
     lines += [(0, bold, "s", ":")] if bold > usual else []
+    largest = 0.0
     for (noise, factor, marker, style), colour in zip(lines, COLOURS, strict=False):
         frame = chosen(sgd, {"alpha": small, "label_noise": noise, "step_factor": factor})
         label = f"label noise {noise:.0%} of the labels' rms" if noise else "no label noise"
         options = {"geometric": False, "marker": marker, "linestyle": style}
-        course(axes, frame, "batch", "ratio", colour, f"{label}, {_usual(factor)}", **options)
+        kept = course(axes, frame, "batch", "ratio", colour, f"{label}, {_usual(factor)}", **options)
+        largest = max(largest, kept["mean"].max())
     margin_level(axes, claim)
     axes.axhline(1, color="black", linewidth=0.7)
-    axes.set(ylabel="test error of SGD / of gradient descent", title=f"from α = {small:g}, same labels")
+    axes.set(
+        ylabel="test error of SGD / of gradient descent",
+        title=f"from α = {small:g} SGD's error is {largest:.3g} times\ngradient descent's at most, from the same labels",
+    )
     axes.set_ylim(bottom=0)
 
 
@@ -44,15 +49,17 @@ def _errors(axes, table):
     """Draw both methods' test error from both starts, without label noise."""
     clean = table[table["label_noise"] == 0]
     sgd = clean[clean["method"] == "sgd"]
-    usual = sgd["step_factor"].min()
+    usual, ends = sgd["step_factor"].min(), []
     for alpha, colour, marker in ((table["alpha"].min(), TEST, "o"), (table["alpha"].max(), TRAIN, "s")):
         for factor, frame in sgd[sgd["alpha"] == alpha].groupby("step_factor"):
             style, fill = ("-", colour) if factor == usual else (":", "white")
             options = {"marker": marker, "linestyle": style, "markerfacecolor": fill, "geometric": False}
             course(axes, frame, "batch", "test_error", colour, f"SGD from α = {alpha:g}, {_usual(factor)}", **options)
         own = chosen(clean, {"alpha": alpha, "method": "gradient"})["test_error"].mean()
+        every = sgd.loc[(sgd["alpha"] == alpha) & (sgd["step_factor"] == usual), "test_error"].mean()
+        ends.append(f"from α = {alpha:g} SGD ends at {rounded(every)}")
         axes.axhline(own, linestyle="--", color=colour, linewidth=1, label=f"gradient descent from α = {alpha:g}")
-    axes.set(yscale="log", ylabel="relative test error", title="no label noise")
+    axes.set(yscale="log", ylabel="relative test error", title="\n".join(ends))
 
 
 @drawing
@@ -64,9 +71,17 @@ def minibatch(tables, claims):
     _ratios(left, sgd, table["alpha"].min(), claims["minibatch-sgd"])
     _errors(right, table)
     for axes in (left, right):
-        describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (at the right: all m, drawn with replacement)")
-    figure.suptitle(f"{sizes(table, 'd', 'rank', 'm')}; equal η·t", fontsize=9)
-    return finish(figure, "line: mean of runs; band: smallest to largest run; η is at most gradient descent's step")
+        describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (last: all m, drawn with replacement)")
+    note = "line: mean of runs; band: smallest to largest run; η is at most gradient descent's step"
+    said = f"{sizes(table, 'd', 'rank', 'm')}; equal η·t; right: no label noise"
+    return finish(figure, note, caption=said)
+
+
+def _farthest(table, claim):
+    """Return how far a mean error is from √(1 − m/D) at most, in parts of it, as the claim measures it."""
+    means = table.groupby("m_over_dimension")["test_error"].mean()
+    law = np.sqrt(np.maximum(1 - means.index.to_numpy(), 0))
+    return float(np.nanmax(np.abs(means - law) / np.maximum(law, claim["estimand"]["floor"])))
 
 
 @drawing
@@ -91,9 +106,13 @@ def x_space(tables, claims):
         options = {"color": colour, "markersize": 3.5, "alpha": 0.7, "label": label}
         axes.plot(table["m_over_dimension"], table[value], marker, **options)
     xlabel = "measurements over dimension, m/D, D = d(d+1)/2"
-    title = f"gradient descent on X from 0\n{sizes(table, 'd', 'rank')}"
+    title = f"descent on X misses X* by √(1 − m/D),\nto within {_farthest(table, claim):.1%} on average"
     axes.set(xlabel=xlabel, ylabel="relative error of X at the run's end", title=title)
-    return finish(figure)
+    return finish(figure, caption=f"Gradient descent on X from 0: {sizes(table, 'd', 'rank')}")
+
+
+def _geometric(values):
+    return np.exp(np.log(values).mean())
 
 
 def _path(axes, frame, claim, title):
@@ -106,15 +125,26 @@ def _path(axes, frame, claim, title):
     ):
         paths(axes, good, "alpha", value, colour, label, LEAST_DISTANCE)
     margin_level(axes, claim, "distance to the least nuclear norm")
+    last = good[good["alpha"] == good["alpha"].min()]
+    ends = (last[value].clip(lower=LEAST_DISTANCE) for value in ("distance_to_target", "distance_to_min_trace"))
+    target, least = (rounded(_geometric(values), 1) for values in ends)
+    title = f"{title}: descent ends\n{target} from X*, {least} from least nuclear norm"
     xlabel, ylabel = "initialisation scale α", "distance of descent's end / ‖X*‖"
     describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title=title)
-    axes.invert_xaxis()
+
+
+def _finders(shares):
+    """Return how often each method finds X* at the m where that differs most."""
+    gaps = pd.DataFrame(shares).dropna()
+    ratio = (gaps.max(axis=1) - gaps.min(axis=1)).idxmax()
+    found = ", ".join(f"{name} {share:.0%}" for name, share in gaps.loc[ratio].items())
+    return f"m = {ratio:g}·dr: X* is found by\n{found}"
 
 
 def _who_finds_it(axes, table):
     """Draw the distance of every run to X* against m, descent's and the convex programme's, and how many found it."""
     descents = table[table["method"] == "descent"]
-    smallest = descents["alpha"].min()
+    smallest, shares = descents["alpha"].min(), {}
     for frame, colour, label, shift, height in (
         (descents[descents["alpha"] == smallest], TRAIN, f"descent from α = {number(smallest)}", 1.012, 3),
         (table[table["method"] == "clarabel"], THIRD, "least nuclear norm", 1 / 1.012, 1.2),
@@ -123,11 +153,12 @@ def _who_finds_it(axes, table):
         distances = good["distance_to_target"].clip(lower=LEAST_DISTANCE)
         axes.plot(good["m_over_dr"] * shift, distances, "o", color=colour, markersize=3.5, alpha=0.5, label=label)
         share = (good["distance_to_target"] < FOUND).groupby(good["m_over_dr"]).mean()
+        shares[label.partition(" from")[0]] = share
         for ratio, part in share.items():
             axes.annotate(f"{part:.0%}", (ratio * shift, height), color=colour, fontsize=7, ha="center")
     label = f"{FOUND:g} (above: share of runs below it)"
     axes.axhline(FOUND, linestyle=":", color="black", linewidth=0.8, label=label)
-    texts = {"xlabel": "measurements per dr", "ylabel": "distance to X* / ‖X*‖", "title": "who finds X*"}
+    texts = {"xlabel": "measurements per dr", "ylabel": "distance to X* / ‖X*‖", "title": _finders(shares)}
     describe(axes, "xy", table["m_over_dr"].unique(), ylim=(LEAST_DISTANCE / 2, 10), **texts)
     axes.margins(x=0.1)
 
@@ -149,18 +180,18 @@ def min_trace(tables, claims):
     table, commuting = tables["min_trace"], tables["min_trace_commuting"]
     enough, below = claims["conj-min-nuclear-norm"], claims["conj-min-nuclear-norm-below"]
     descents = table[table["method"] == "descent"]
-    figure, grid = panels(2, 2, width=4.8, height=3.7)
+    figure, grid = panels(2, 2, height=3.7)
     for axes, claim in zip(grid, (below, enough), strict=False):
         judged = np.min(claim["estimand"]["where"]["m_over_dr"])
         ratio = min(table["m_over_dr"].unique(), key=lambda ratio: abs(ratio - judged))
         frame = descents[descents["m_over_dr"] == ratio]
-        _path(axes, frame, claim, f"m = {ratio:g}·dr Gaussian measurements")
+        _path(axes, frame, claim, f"m = {ratio:g}·dr")
         if claim is below:
             run = nearest_then_away(frame)
             axes.plot(run.index, run, color=THIRD, linewidth=1.6, label="one run: comes near, then leaves")
     diagonal = commuting[commuting["method"] == "descent"]
-    _path(grid[2], diagonal, below, f"diagonal A_i (commuting): {sizes(commuting, 'd', 'm')}")
+    _path(grid[2], diagonal, below, "commuting A_i")
     _who_finds_it(grid[3], table)
-    figure.suptitle(f"Gaussian: {sizes(table, 'd', 'rank')}", fontsize=9)
+    said = f"Gaussian: {sizes(table, 'd', 'rank')}; commuting, that is diagonal, A_i: {sizes(commuting, 'd', 'm')}"
     floor = f"distances below {number(LEAST_DISTANCE)} are drawn there"
-    return finish(figure, f"{RUNS}; {floor}\n{_solvers((table, commuting))}")
+    return finish(figure, f"{RUNS}; {floor}\n{_solvers((table, commuting))}", caption=said)

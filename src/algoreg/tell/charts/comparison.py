@@ -9,6 +9,13 @@ FACTOR = "bars: a published value ×/÷ the margin"
 INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
+def agreement(rows):
+    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any."""
+    if rows is None:
+        return ""
+    return f"published: a factor {np.exp(np.mean(np.abs(np.log(rows['ratio'])))):.3g} from ours"
+
+
 def _judged(claim, error):
     return claim is not None and error in claim["estimand"].get("errors", ["test_error"])
 

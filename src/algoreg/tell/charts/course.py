@@ -65,7 +65,7 @@ def mark_lost(axes, frame, x, colour, height):
         across = axes.get_xaxis_transform()
         axes.plot(point, height, "x", color=colour, transform=across, markersize=5, clip_on=False)
         text = f"{count}/{(frame[x] == point).sum()}"
-        options = {"textcoords": "offset points", "ha": "center", "fontsize": 6.5, "color": colour}
+        options = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": colour}
         axes.annotate(text, (point, height), xycoords=across, xytext=(0, 5), **options)
 
 

@@ -12,6 +12,12 @@ def exponent(x, means):
     return float(slope_weights(np.asarray(x, float)) @ np.log(np.asarray(means))) if len(means) > 1 else None
 
 
+def grows(label, letter, means):
+    """Return a title that says as which power of a size means grow; the label alone where that is not known."""
+    slope = exponent(means.index, means)
+    return label if slope is None else f"{label} as {letter}^{slope:.2f}".replace("-", "−")
+
+
 def with_exponent(label, means):
     """Return a label that says the exponent of means."""
     slope = exponent(means.index, means)

@@ -6,6 +6,8 @@ from algoreg.analysis.cells import paired
 from algoreg.spec.grids import PAPER_STEP
 from algoreg.tell.wording import SUPERSCRIPT, exact
 
+# A quantity that changes by less than this factor stays where it is.
+STILL = 1.05
 LETTERS = {"rank": "r", "alpha": "α", "kappa": "κ", "step": "η"}
 ITERATION = f"iteration at the paper's step (η·t / {PAPER_STEP:g})"
 BAND = "line: mean of runs; band: smallest to largest run (targets × ensembles)"
@@ -22,6 +24,31 @@ def number(value):
     digits, power = f"{value:.1e}".split("e")
     digits = digits.removesuffix(".0")
     return ("" if digits == "1" else f"{digits}·") + "10" + str(int(power)).translate(SUPERSCRIPT)
+
+
+def rounded(value, digits=2):
+    """Return a number with so many significant digits, as :func:`number` writes it."""
+    return number(float(f"{value:.{digits}g}"))
+
+
+def fold(means):
+    """Return how means change from the first to the last: "falls 12-fold"; of fewer than two, that it is not known."""
+    if len(means) < 2:
+        return "is not known"
+    factor = means.iloc[0] / means.iloc[-1]
+    if abs(np.log(factor)) < np.log(STILL):
+        return f"stays within a factor {max(factor, 1 / factor):.2f}"
+    return f"falls {rounded(factor, 3)}-fold" if factor >= 1 else f"rises {rounded(1 / factor, 3)}-fold"
+
+
+def lines(*parts):
+    """Return a title of several lines; those without words are left out."""
+    return "\n".join(part for part in parts if part)
+
+
+def caption(*parts):
+    """Return what was run as one line of text; parts without words are left out."""
+    return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
 def draws(frame):

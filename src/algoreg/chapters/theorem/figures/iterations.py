@@ -4,10 +4,10 @@ import numpy as np
 
 from algoreg.chapters.li2018 import theorem_11_error, theorem_11_window
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import law, margin_level, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, through
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import BAND, SPREAD, isometry, margin_text, number, sizes
+from algoreg.tell.charts.text import BAND, SPREAD, caption, fold, isometry, lines, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 SIZES = ("d", "rank", "m_over_dr")
@@ -41,12 +41,18 @@ def iterations_in_r(tables, claims):
         frame = table[table["rule"] == rule]
         means = law(axes, frame, "rank", "iterations", colour, label, marker)
         if rule == "inverse_root_rank":
+            title = grows("at the theorem's step the iterations grow", "r", means)
             _theorems(axes, frame, means)
             margin_slope(axes, means, claims["thm11-iterations-in-r"])
-    title = f"α = {number(table['alpha'].iloc[0])}, {sizes(table, 'd', 'm_over_dr')}"
     ylabel = "iterations to relative error 0.1"
     describe(axes, "xy", table["rank"].unique(), xlabel="rank r", ylabel=ylabel, title=title)
-    return finish(figure, SPREAD)
+    said = f"α = {number(table['alpha'].iloc[0])}, {sizes(table, 'd', 'm_over_dr')}"
+    return finish(figure, SPREAD, caption=said)
+
+
+def _drift(means):
+    """Return by how much means leave their first at most, in words."""
+    return f"leave the first point by a factor {(means / means.iloc[0]).max():.3g} at most" if len(means) else ""
 
 
 @drawing
@@ -58,6 +64,7 @@ def iterations_in_alpha(tables, claims):
         if name in tables
     }
     figure, grid = panels(len(shown), sharey=True)
+    said = []
     for axes, (name, claim) in zip(grid, shown.items(), strict=True):
         table = tables[name][tables[name]["start"] == "identity"]
         frame = table[table["rule"] == "constant"]
@@ -71,10 +78,11 @@ def iterations_in_alpha(tables, claims):
             law(axes, falling, "log_d_over_alpha", "over_bound", COLOURS[2], label, "^")
         certified, least = frame["delta_up"].notna().all(), frame["least_constant"]
         hypothesis = f"c {f'= {least.max():.2g}' if certified else f'> {least.min():.2g}'} in the hypothesis"
-        title = f"{sizes(frame, *SIZES)}\nη = {step:g}, {isometry(frame)}: {hypothesis}"
-        describe(axes, "xy", xlabel="log(d/α)", title=title)
+        kind = "certified δ" if certified else "Gaussian"
+        describe(axes, "xy", xlabel="log(d/α)", title=f"{kind}: iterations over κ log(d/α)/c\n{_drift(means)}")
+        said.append(f"{kind}: {sizes(frame, *SIZES)}, η = {step:g}, {isometry(frame)}: {hypothesis}")
     grid[0].set_ylabel("iterations to relative error 0.1, over κ log(d/α)/c")
-    return finish(figure, SPREAD)
+    return finish(figure, SPREAD, caption=caption(*said))
 
 
 def _fixed_step(axes, tables, claims):
@@ -89,13 +97,13 @@ def _fixed_step(axes, tables, claims):
         margin_slope(axes, means, claims[f"thm11-{name.replace('_', '-')}"], f"{kind}exponent", color=colour)
         if name == "iterations_in_kappa":
             _theorems(axes, table, means)
-            ticks = table["kappa"].unique()
-    title = "fixed step: η·t grows like κ"
+            ticks, title = table["kappa"].unique(), grows("fixed step: η·t grows", "κ", means)
     describe(axes, "xy", ticks, xlabel="condition number κ", ylabel="η·t to ‖UUᵀ − X*‖ = 0.3·σᵣ", title=title)
 
 
 def _falling_steps(axes, table):
     """Draw the iterations against κ for steps that fall with κ."""
+    title = ""
     step = table.loc[table["kappa"] == table["kappa"].min(), "step"].max()
     for rule, colour, marker, label, line in (
         ("inverse_kappa", COLOURS[2], "^", f"η = {step:g}/κ (control)", "--"),
@@ -104,10 +112,10 @@ def _falling_steps(axes, table):
         frame = table[table["rule"] == rule]
         if len(frame):
             means = law(axes, frame, "kappa", "iterations", colour, label, marker)
+            title = grows(f"{label.split(' (')[0].split(',')[0]}: iterations grow", "κ", means)
             _theorems(
                 axes, frame, means, line, f"the theorem's κ/η, {label.split(' (')[0].split(',')[0]}", color=colour
             )
-    title = f"steps that fall with κ\n{sizes(table, *SIZES)}"
     texts = {"xlabel": "condition number κ", "ylabel": "iterations to ‖UUᵀ − X*‖ = 0.3·σᵣ", "title": title}
     describe(axes, "xy", table["kappa"].unique(), **texts)
 
@@ -120,12 +128,14 @@ def iterations_in_kappa(tables, claims):
     _fixed_step(grid[0], tables, claims)
     if falling is not None:
         _falling_steps(grid[1], falling)
-    return finish(figure, SPREAD)
+    right = "" if falling is None else f"steps that fall with κ: {sizes(falling, *SIZES)}"
+    said = caption(f"Fixed step: {sizes(tables['iterations_in_kappa'], *SIZES)}", right)
+    return finish(figure, SPREAD, caption=said)
 
 
 def _errors_in_alpha(axes, frame, slope, bound):
     """Draw the error against α for every κ, the theorem's bound times a margin and the margin of the exponent."""
-    covering, margin = [], bound["margin"] if bound else 1.0
+    covering, falls, margin = [], [], bound["margin"] if bound else 1.0
     for place, (kappa, part) in enumerate(frame.groupby("kappa")):
         inside = part[part["in_window"] == 1]
         last, colour = inside["alpha"].max(), COLOURS[place]
@@ -135,14 +145,18 @@ def _errors_in_alpha(axes, frame, slope, bound):
         ends = np.array([part["alpha"].min(), part["alpha"].max()])
         axes.plot(ends, margin * theorem_11_error(part["d"].iloc[0], kappa, ends), "--", color=colour, linewidth=0.9)
         covering.append(inside["over_bound"].max())
+        falls.append(exponent(means.index[means.index <= last], means[means.index <= last]))
         if place == 0:
             margin_slope(axes, means[means.index <= last], slope)
     text = f", {margin_text(bound)}" if bound else ""
-    label = f"α√d/κ²{text} (constant that covers: {number(float(f'{max(covering):.1g}'))})"
+    label = f"α√d/κ²{text} (constant that covers: {rounded(max(covering), 1)})"
     axes.plot([], [], "--", color="black", linewidth=0.9, label=label)
     hollow = {"color": "black", "markerfacecolor": "white", "markersize": 4, "linestyle": "none"}
     axes.plot([], [], "o", **hollow, label="T after the window (constants 1)")
-    axes.set_title(f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {isometry(frame)}\n{sizes(frame, *SIZES)}")
+    known = [fall for fall in falls if fall is not None]
+    kind = "certified δ: " if frame["delta_up"].notna().all() else ""
+    axes.set_title(f"{kind}the error falls as α^{min(known):.2f} or faster" if known else f"{kind}the error at T")
+    return f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {isometry(frame)}, {sizes(frame, *SIZES)}"
 
 
 @drawing
@@ -150,23 +164,29 @@ def error_at_time(tables, claims):
     """Draw ‖UUᵀ − X*‖_F² at multiples of κ log(d/α)/η against α, with the bound α√d/κ² [LMZ18, Theorem 1.1]."""
     table = tables["error_at_time"]
     certified = tables.get("error_at_time_certified")
-    figure, grid = panels(2 if certified is None else 3, width=4.5, height=4.3, sharey=True)
+    figure, grid = panels(2, sharey=True) if certified is None else two_and_one(sharey="row")
     judged = table[(table["time"] == table["time"].max()) & (table["m_over_dr"] == table["m_over_dr"].max())]
-    _errors_in_alpha(grid[0], judged, claims["thm11-error-in-alpha"], claims["thm11-error-bound"])
+    said = [_errors_in_alpha(grid[0], judged, claims["thm11-error-in-alpha"], claims["thm11-error-bound"])]
     if certified is not None:
         last = certified[certified["time"] == certified["time"].max()]
-        _errors_in_alpha(grid[2], last, claims["thm11-error-in-alpha-certified"], None)
-    kappa = table["kappa"].min()
+        said.append(_errors_in_alpha(grid[2], last, claims["thm11-error-in-alpha-certified"], None))
+    kappa, falls = table["kappa"].min(), []
     for place, (per, part) in enumerate(table[table["kappa"] == kappa].groupby("m_over_dr")):
         for style, (time, runs) in zip((":", "--", "-"), part.groupby("time"), strict=False):
             options = {"marker": "osD"[place], "linestyle": style}
-            law(grid[1], runs, "alpha", "squared_error", COLOURS[place], f"m = {per:g}dr, time {time:g}", **options)
-    grid[1].set_title(f"κ = {kappa:g}; as on the left, and fewer measurements,\nat other multiples of κ log(d/α)/η")
+            label = f"m = {per:g}dr, time {time:g}"
+            means = law(grid[1], runs, "alpha", "squared_error", COLOURS[place], label, **options)
+            falls.append(exponent(means.index, means))
+    known = [fall for fall in falls if fall is not None]
+    span = f" as α^{min(known):.2f} to α^{max(known):.2f}".replace("-", "−") if known else ""
+    grid[1].set_title(f"fewer measurements, other times:\nthe error falls{span}")
+    said.append(f"right: κ = {kappa:g}, at multiples of κ log(d/α)/η")
     legend_below(grid[1], ncols=2)
     for axes in grid:
         describe(axes, "xy", xlabel="initialisation scale α")
-    grid[0].set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
-    return finish(figure, SPREAD)
+    for axes in grid[::2]:
+        axes.set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
+    return finish(figure, SPREAD, caption=caption(*said))
 
 
 @drawing
@@ -176,9 +196,11 @@ def window(tables, claims):
     ratio = claim["estimand"]["ratio"] * claim["margin"]
     first = table.iloc[0]
     figure, (axes,) = panels(width=5.6)
+    ends = []
     for colour, (noise, frame) in zip(COLOURS, table.groupby("noise"), strict=False):
         end = frame[frame["iteration"] == frame["iteration"].max()]
         share = (end["test_error"] / end["smallest_error"]).mean()
+        ends.append(f"{share:.2f} {f'at noise {noise:g}' if noise else 'without noise'}")
         asked = f"margin: {claim['direction']} {ratio:.3g}"
         label = f"label noise {noise:g} of the labels" if noise else f"no label noise ({asked})"
         course(axes, frame, "iteration", "test_error", colour, f"{label}: error(T₀)/smallest = {share:.3f}", False)
@@ -196,9 +218,15 @@ def window(tables, claims):
     floor = claim["estimand"]["floor"]
     margin_level(axes, {**claim, "margin": floor * claim["margin"]}, "error(T₀)")
     xlabel = f"iteration at η = {first['step']:g}"
-    title = f"α = d⁻⁵ = {number(first['alpha'])}, κ = {first['kappa']:g}, {sizes(table, *SIZES)}"
-    describe(axes, "xy", xlabel=xlabel, ylabel=ERROR, title=title)
-    return finish(figure, BAND)
+    describe(
+        axes,
+        "xy",
+        xlabel=xlabel,
+        ylabel=ERROR,
+        title=lines("error at the window's end T₀ over the smallest before:", ", ".join(ends)),
+    )
+    said = f"α = d⁻⁵ = {number(first['alpha'])}, κ = {first['kappa']:g}, {sizes(table, *SIZES)}"
+    return finish(figure, BAND, caption=said)
 
 
 @drawing
@@ -207,6 +235,7 @@ def starts(tables, claims):
     table = tables["starts"]
     first = table.iloc[0]
     figure, (left, right) = panels(2)
+    found = {}
     names = {
         "identity": (COLOURS[0], "αI", "-"),
         "orthonormal": (COLOURS[1], "αQ, Q Haar orthonormal", "--"),
@@ -217,10 +246,14 @@ def starts(tables, claims):
         for start, (colour, label, style) in names.items():
             if start != "identity" or value != "change":
                 frame = table[table["start"] == start]
-                course(axes, frame, "iteration", value, colour, label, False, linestyle=style, zorder=3)
+                kept = course(axes, frame, "iteration", value, colour, label, False, linestyle=style, zorder=3)
+                found[start, value] = kept["mean"]
         describe(axes, "xy", xlabel=f"iteration at η = {first['step']:g}")
     margin_level(right, claims["thm11-any-orthonormal-start"], linestyle=":")
-    left.set(ylabel=ERROR, title=sizes(table, *SIZES))
-    title = f"α = {number(first['alpha'])}, κ = {first['kappa']:g}"
-    right.set(ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI", title=title)
-    return finish(figure, BAND)
+    left.set(ylabel=ERROR, title=f"from αI the error {fold(found['identity', 'test_error'])}")
+    farthest = rounded(found["orthonormal", "change"].max())
+    right.set(
+        ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI", title=f"orthonormal starts: X differs by {farthest} at most"
+    )
+    said = f"α = {number(first['alpha'])}, κ = {first['kappa']:g}, {sizes(table, *SIZES)}"
+    return finish(figure, BAND, caption=said)

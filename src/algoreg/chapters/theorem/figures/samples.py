@@ -9,9 +9,9 @@ from algoreg.chapters.theorem.estimands.samples import SWEEPS, power, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.charts.heat import colour_bar, edges, heat, threshold
 from algoreg.tell.charts.law import exponent
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import draws, margin_text
+from algoreg.tell.charts.text import caption, draws, margin_text
 from algoreg.tell.figures import drawing
 
 SPECTRA = {"flat": "equal eigenvalues", "columns": "the paper's columns"}
@@ -35,7 +35,14 @@ def _predicted(frame, along):
     return sizes, {name: np.array([function(*pair) for pair in pairs]) for name, function in PREDICTED.items()}
 
 
-def _thresholds(axes, frame, along, tolerance):
+def _growth(found, spectrum):
+    """Return as which power of the size the judged thresholds of a spectrum grow, in words."""
+    judged = next((each for each in found if (each.kind, each.spectrum) == ("judged", spectrum)), None)
+    value = None if judged is None else judged.exponent.value
+    return "m* lies off the grid" if value is None else f"m* grows as {LETTERS[judged.along]}^{value:.2f}"
+
+
+def _thresholds(axes, frame, along, tolerance, growth):
     """Draw the errors of one spectrum with the threshold, laws through its first point, and what theory predicts."""
     mesh = heat(axes, frame, along)
     found = find_thresholds(frame, along, tolerance)
@@ -51,16 +58,14 @@ def _thresholds(axes, frame, along, tolerance):
         axes.plot(sizes, values, style, color="black", linewidth=1.3, label=name)
     row = frame.iloc[0]
     low, high = edges(sorted(frame["m"].unique()))[[0, -1]]
-    setting = f"{LETTERS[OTHER[along]]} = {row[OTHER[along]]}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
-    title = f"{SPECTRA[row['spectrum']]}; {draws(frame)}\n{setting}"
+    title = f"{SPECTRA[row['spectrum']]}: {growth}"
     limits = {"xlim": (edges(sizes)[0], edges(sizes)[-1]), "ylim": (low, high)}
     describe(axes, "xy", sizes, xlabel=NAMES[along], ylabel="measurements m", title=title, **limits)
     return mesh
 
 
-def _exponents(axes, tables, along, claims):
+def _exponents(axes, tables, along, claims, found):
     """Draw the exponent of every reading of the thresholds, beside the margins and what theory predicts."""
-    found = list(readings(tables, along))
     labels = list(dict.fromkeys(reading.name for reading in found))
     lowest = min(claim["margin"] for claim in claims)
     for spectrum, marker, colour, shift in (("flat", "o", COLOURS[0], -0.14), ("columns", "s", COLOURS[1], 0.14)):
@@ -70,7 +75,7 @@ def _exponents(axes, tables, along, claims):
             if value is None:
                 inside = int((reading.thresholds.sides == INSIDE).sum())
                 text = f"{spectrum}: {inside} of {reading.thresholds.sides.size} m* on the grid"
-                axes.text(lowest, place, text, color=colour, fontsize=6, va="center")
+                axes.text(lowest, place, text, color=colour, fontsize=7, va="center")
                 continue
             spread = [[value - reading.exponent.low], [reading.exponent.high - value]]
             axes.errorbar(value, place, xerr=spread, fmt=marker, color=colour, markersize=3.5, capsize=2, linewidth=1)
@@ -79,12 +84,14 @@ def _exponents(axes, tables, along, claims):
     sizes, predicted = _predicted(tables[SWEEPS[along]], along)
     for name, values in predicted.items():
         axes.plot(exponent(sizes, values), len(labels), "D", color="black", markersize=4)
-        labels.append(name)
+        labels.append(name.replace("dimension of", "dimension\nof"))
     for claim, style in zip(claims, ("--", ":"), strict=False):
         label = f"{margin_text(claim)}, {claim['source']}"
         axes.axvline(claim["margin"], color="black", linestyle=style, linewidth=1, label=label)
     xlabel = f"exponent of m* in {LETTERS[along]} with its 95 % interval"
-    axes.set(xlabel=xlabel, title=_fewer(found))
+    values = [each.exponent.value for each in found if each.kind != "control" and each.exponent.value is not None]
+    span = f"however it is read: exponent {min(values):.2f} to {max(values):.2f}" if values else "exponents of m*"
+    axes.set(xlabel=xlabel, title=span)
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.invert_yaxis()
 
@@ -92,11 +99,11 @@ def _exponents(axes, tables, along, claims):
 def _sweep(tables, along, claims):
     table, claims = tables[SWEEPS[along]], sorted(claims.values(), key=lambda claim: claim["margin"])
     spectra = [name for name in SPECTRA if (table["spectrum"] == name).any()]
-    widths = [*(1 for _ in spectra), 1.1]
-    figure, grid = panels(len(widths), width=4.3 + 0.4 / len(widths), height=4.9, width_ratios=widths)
+    found = list(readings(tables, along))
+    figure, grid = panels(2, height=4.6) if len(spectra) == 1 else two_and_one(height=4.2)
     for axes, spectrum in zip(grid, spectra, strict=False):
         frame = table[table["spectrum"] == spectrum]
-        mesh = _thresholds(axes, frame, along, claims[0]["estimand"]["tolerance"])
+        mesh = _thresholds(axes, frame, along, claims[0]["estimand"]["tolerance"], _growth(found, spectrum))
     known = {
         label: handle for axes in grid[:-1] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -106,8 +113,10 @@ def _sweep(tables, along, claims):
     for axes, labels in zip(grid, parts, strict=False):
         legend_below(axes, handles=[known[label] for label in labels])
     colour_bar(figure, mesh, grid[len(spectra) - 1])
-    _exponents(grid[-1], tables, along, claims)
-    return finish(figure)
+    _exponents(grid[-1], tables, along, claims, found)
+    row, other = table.iloc[0], OTHER[along]
+    setting = f"{LETTERS[other]} = {row[other]}, α = {power(row['alpha'])}, η·t = {row['time']:g}, {draws(table)}"
+    return finish(figure, caption=caption(setting, _fewer(found)))
 
 
 @drawing
@@ -123,10 +132,10 @@ def samples_d(tables, claims):
 
 
 def _fewer(found):
-    """Return the sizes and draws of the sensitivity runs, for a title of the exponents."""
+    """Return the sizes and draws of the sensitivity runs, empty without any."""
     frame = next((reading.frame for reading in found if reading.kind == "settings"), None)
     if frame is None:
-        return "exponents of m*"
+        return ""
     along, other = found[0].along, OTHER[found[0].along]
     sizes = ", ".join(map(str, sorted(frame[along].unique())))
-    return f"fewer draws: {LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]},\n{draws(frame)}"
+    return f"fewer draws: {LETTERS[along]} = {sizes} at {LETTERS[other]} = {frame[other].iloc[0]}, {draws(frame)}"
