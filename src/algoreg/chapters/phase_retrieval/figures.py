@@ -19,6 +19,11 @@ STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spec
 FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
 
 
+def signed(value):
+    """Return a number to two digits with a minus in place of a hyphen."""
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _median(frame, x, y):
     """Return the medians over runs by ``x``; a run without a value is above all others."""
     names, values = cells(frame, [x], y)
@@ -80,9 +85,9 @@ def _stages(axes, tables, claims):
     margin_slope(axes, firsts["phase_n", "stage_one"], claims["ccfm-log-n"], "first stage, exponent")
     margin_slope(axes, firsts["phase_n", "stage_two"], claims["ccfm-stage-two"], "second stage, exponent", line="--")
     slopes = [exponent(own.index, own) for key, own in firsts.items() if key[0] == "phase_n"]
-    title = f"iterations: d^{slopes[0]:.2f} to 0.1, d^{slopes[1]:.2f} on to 10⁻⁵"
+    title = f"exponents: {signed(slopes[0])} to error 0.1, {signed(slopes[1])} from there on"
     ticks = tables["phase_n"]["d"].unique()
-    describe(axes, "xy", ticks, xlabel=D, ylabel="iterations, median over starts", title=title)
+    describe(axes, "xy", ticks, xlabel=D, ylabel="median of the iterations", title=title)
 
 
 @drawing
@@ -98,9 +103,9 @@ def phase_stages(tables, claims):
     ratio = number(float(table["m_over_d"].iloc[0]))
     worst = max(_median(last, "d", "test_error").values())
     title = f"one course at every d: {number(float(f'{worst:.1g}'))} or less at η·t = {last['time'].iloc[0]:g}, m = {ratio}d"
-    describe(first, "y", xlabel="η·t", ylabel="‖X − X*‖_F / ‖X*‖_F, median over starts", title=title)
+    describe(first, "y", xlabel="η·t", ylabel="median of ‖X − X*‖_F / ‖X*‖_F", title=title)
     title = "first the signal grows, and the error waits"
-    describe(second, "y", xlabel="η·t", ylabel="signal over the rest, median over starts", title=title)
+    describe(second, "y", xlabel="η·t", ylabel="median of the signal over the rest", title=title)
     _stages(third, tables, claims)
     note = (
         f"left and middle: {sizes(table, 'd')}; right: {sizes(tables['phase_n'], 'd')}, m = "
@@ -160,7 +165,7 @@ def _incoherence(axes, table, claim):
         means[start] = law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
     margin_slope(axes, means["spectral"], claim)
     slope = exponent(means["spectral"].index, means["spectral"])
-    title = f"no measurement is met too well: exponent {slope:.2f}"
+    title = f"no measurement is met too well: exponent {signed(slope)}"
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="largest |aᵀ(x − x*)| / (√log d ‖x − x*‖)", title=title)
 
 
@@ -193,7 +198,7 @@ def _lengths(axes, table):
     axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="a projection acts above")
     acts = table.loc[table["start"] == "spectral", "acts"]
     title = f"completion: it would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
-    axes.set(ylabel="longest row after the start over the bound", title=title)
+    axes.set(ylabel="longest row over the bound", title=title)
     axes.set_xticks(range(len(places)), places, fontsize=7)
 
 
@@ -211,5 +216,6 @@ def phase_incoherence(tables, claims):
         fontsize=9,
     )
     return finish(
-        figure, "left and middle: geometric mean, bars smallest to largest run; right: every run that did not diverge"
+        figure,
+        "left and middle: geometric mean, bars smallest to largest run; right: every run that did not diverge, after its start",
     )
