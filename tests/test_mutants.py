@@ -191,6 +191,20 @@ FAULTS = (
         "nearer = apart < np.inf",
         "test_incremental.py::test_the_nearest_passes_are_those_of_a_plain_loop",
     ),
+    Fault(
+        "the signal's growth is held against log(1 + η)",
+        "chapters/phase_retrieval/studies/phase_retrieval.py",
+        'growth = each / math.log1p(2 * run["step"])',
+        'growth = each / math.log1p(run["step"])',
+        "test_phase_retrieval.py::test_a_run_goes_where_a_plain_loop_on_a_vector_goes",
+    ),
+    Fault(
+        "a start that has not arrived counts as one that took no time",
+        "chapters/phase_retrieval/estimands.py",
+        "np.where(np.isfinite(values), values, np.inf)",
+        "np.where(np.isfinite(values), values, 0.0)",
+        "test_phase_retrieval.py::test_a_median_counts_what_has_not_arrived_as_longest",
+    ),
 )
 EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 

@@ -1,0 +1,32 @@
+"""What the claims about phase retrieval measure beside shares and exponents of means: exponents of medians."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.intervals import UNDEFINED, interval_of
+from algoreg.judge.estimands import estimand
+
+
+def medians(values):
+    """Return the median over runs of cells (points, T, E), shape (points,); a run without a value is above all others."""
+    counted = np.where(np.isfinite(values), values, np.inf).reshape(len(values), -1)
+    # Of the two in the middle the larger: a mean with infinity is no number.
+    return np.quantile(counted, 0.5, axis=1, method="higher")
+
+
+@estimand("exponent in {along} of the median over runs of {value}")
+def median_exponent(tables, published, rng, *, table, value, along, where=None):
+    """Return the slope of the log median of ``value`` over runs against log ``along``; at least three points.
+
+    For times that some runs have not come to: these are longer than all that are known. Undefined where a median is.
+    """
+    names, values = cells(chosen(tables[table], where), [along], value)
+    if len(names) < 3:
+        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
+    weights = slope_weights([point for (point,) in names])
+    # Half of the runs of some resample may not get there, though half of all do.
+    most = np.nanmax(values, initial=1.0)
+    if not np.isfinite(medians(values)).all():
+        return UNDEFINED
+    return interval_of(lambda part: weights @ np.log(np.minimum(medians(part), most)), values, rng)

@@ -1,0 +1,221 @@
+"""The figures of phase retrieval: two stages along one axis, what m/d changes, and how runs meet single measurements and rows."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.intervals import interval_of
+from algoreg.chapters.phase_retrieval.estimands import medians
+from algoreg.numerics.seeds import stream
+from algoreg.tell.charts.course import bars, points
+from algoreg.tell.charts.law import exponent, law, margin_level, margin_slope, with_exponent
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.figures import drawing
+
+D = "d, the papers' n"
+RULES = {"constant": (TEST, "o", "η = {step:g}"), "falling": (TRAIN, "s", "η ∝ 1/d")}
+STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spectral starts")}
+FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
+
+
+def signed(value):
+    """Return a number to two digits with a minus in place of a hyphen."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _median(frame, x, y):
+    """Return the medians over runs by ``x``; a run without a value is above all others."""
+    names, values = cells(frame, [x], y)
+    return dict(zip([name for (name,) in names], medians(values), strict=True))
+
+
+def _line(axes, frame, value, label, **style):
+    kept = _median(frame, "time", value)
+    axes.plot(list(kept), list(kept.values()), label=label, **{"linewidth": 1.4, **style})
+
+
+def _courses(axes, table, small, value):
+    """Draw the medians along η·t: random starts at every d, and small starts of both widths at the largest d they have."""
+    for d, colour in zip(sorted(table["d"].unique()), COLOURS, strict=False):
+        _line(axes, chosen(table, {"d": d}), value, f"vector of size 1, d = {d}", color=colour)
+    largest = int(small["d"].max())
+    alpha = number(float(small["alpha"].iloc[0]))
+    for width, style, label in (
+        ("full", FULL, f"full width from {alpha}·I"),
+        ("one", VECTOR, f"vector of size {alpha}"),
+    ):
+        own = small[(small["width"] == width) & (small["d"] == largest)]
+        if len(own):
+            _line(axes, own, value, f"{label}, d = {largest}", **style)
+
+
+def _signal_law(axes, table, step):
+    """Draw the growth by 1 + 2η a step that the population has, through the first median of the largest d."""
+    kept = _median(chosen(table, {"d": table["d"].max()}), "time", "signal")
+    times = np.linspace(0, 0.4 * max(kept), 20)
+    curve = kept[min(kept)] * (1 + 2 * step) ** (times / step)
+    axes.plot(times, curve, color="0.6", linewidth=0.9, label="growth by 1 + 2η a step")
+
+
+def _medians(axes, frame, value, colour, label, marker):
+    """Draw medians over runs by d, their range over ensembles as bars, and the exponent in the label; return the medians."""
+    by_ensemble = {e: _median(part, "d", value) for e, part in frame.groupby("ensemble")}
+    kept = _median(frame, "d", value)
+    ranges = np.array([[own[d] for d in kept] for own in by_ensemble.values()])
+    own = frame.groupby("d")[value].median().reindex(list(kept))
+    own[:] = list(kept.values())
+    shown = {"mean": own, "low": ranges.min(axis=0), "high": ranges.max(axis=0)}
+    bars(axes, own.index, shown, colour, with_exponent(label, own), marker, linestyle="none")
+    return own
+
+
+def _stages(axes, tables, claims):
+    """Draw both stages' iterations over d, at both step rules."""
+    step = float(tables["phase_n"]["step"].iloc[0])
+    firsts = {}
+    for value, words, filled in (("stage_one", "to error 0.1", True), ("stage_two", "from 0.1 to 10⁻⁵", False)):
+        for name, rule in (("phase_n", "constant"), ("phase_n_falling", "falling")):
+            colour, marker, label = RULES[rule]
+            shade = colour if filled else COLOURS[4 if rule == "constant" else 5]
+            text = f"{words}, {label.format(step=step)}"
+            firsts[name, value] = _medians(
+                axes, tables[name], value, shade, text, marker if filled else "^v"[rule != "constant"]
+            )
+    margin_slope(axes, firsts["phase_n", "stage_one"], claims["ccfm-log-n"], "first stage, exponent")
+    margin_slope(axes, firsts["phase_n", "stage_two"], claims["ccfm-stage-two"], "second stage, exponent", line="--")
+    slopes = [exponent(own.index, own) for key, own in firsts.items() if key[0] == "phase_n"]
+    title = f"exponents: {signed(slopes[0])} to error 0.1, {signed(slopes[1])} from there on"
+    ticks = tables["phase_n"]["d"].unique()
+    describe(axes, "xy", ticks, xlabel=D, ylabel="median of the iterations", title=title)
+
+
+@drawing
+def phase_stages(tables, claims):
+    """Draw both stages along η·t at all d beside the small start of full width, the signal on the way, and the stages' lengths."""
+    table, small = tables["phase_course"], tables["phase_course_small"]
+    figure, (first, second, third) = panels(3, width=4.6, height=3.9)
+    _courses(first, table, small, "test_error")
+    _courses(second, table, small, "signal")
+    step = float(tables["phase_n"]["step"].iloc[0])
+    _signal_law(second, table, step)
+    last = table[table["time"] == table["time"].max()]
+    ratio = number(float(table["m_over_d"].iloc[0]))
+    worst = max(_median(last, "d", "test_error").values())
+    title = f"one course at every d: {number(float(f'{worst:.1g}'))} or less at η·t = {last['time'].iloc[0]:g}, m = {ratio}d"
+    describe(first, "y", xlabel="η·t", ylabel="median of ‖X − X*‖_F / ‖X*‖_F", title=title)
+    title = "first the signal grows, and the error waits"
+    describe(second, "y", xlabel="η·t", ylabel="median of the signal over the rest", title=title)
+    _stages(third, tables, claims)
+    note = (
+        f"left and middle: {sizes(table, 'd')}; right: {sizes(tables['phase_n'], 'd')}, m = "
+        f"{number(float(tables['phase_n']['m_ratio'].iloc[0]))}d. Signal: ‖Uᵀx*‖ over the Frobenius norm of U's other part. Bars: "
+        "smallest to largest median of an ensemble."
+    )
+    return finish(figure, note)
+
+
+def _share(axes, frame, value, colour, label, marker, **style):
+    """Draw the share of runs for which ``value`` is 1 by m/d, with 95 % intervals over starts and ensembles."""
+    names, values = cells(frame, ["m_ratio"], value)
+    rng = stream("figure", of=value, label=label)
+    found = [interval_of(np.mean, values[k : k + 1], rng) for k in range(len(names))]
+    columns = np.array([[one.value, one.low, one.high] for one in found]).clip(0, 1).T
+    shown = dict(zip(("mean", "low", "high"), columns, strict=True))
+    bars(axes, [name for (name,) in names], shown, colour, label, marker, **style)
+
+
+@drawing
+def phase_measurements(tables, claims):
+    """Draw how fast the signal grows, and which starts arrive, over m/d."""
+    table = tables["phase_ratios"]
+    table = table[table["d"] == table["d"].max()]
+    random, ratios = table[table["start"] == "random"], table["m_ratio"].unique()
+    figure, (left, right) = panels(2, width=4.9, height=3.8)
+    shown = points(left, random, "m_ratio", "growth", TEST, "random starts", geometric=False)
+    left.axhline(1, color="black", linewidth=0.8, label="population: 1 + 2η a step")
+    margin_level(left, claims["ccfm-signal-growth"])
+    own = claims["ccfm-signal-growth"]["estimand"]["where"]["m_ratio"]
+    title = f"the signal grows at {shown['mean'][own]:.2f} of the population's rate at m = {own:g}d"
+    describe(left, "x", ratios, xlabel="m/d", ylabel="log growth a step over log(1 + 2η)", title=title)
+    for start, (colour, marker, label) in STARTS.items():
+        part = table[table["start"] == start]
+        _share(right, part, "arrived", colour, f"{label} that arrive", marker)
+    spectral = table[table["start"] == "spectral"]
+    _share(right, spectral, "lost", COLOURS[7], "spectral starts that diverge", "x", linestyle="--")
+    margin_level(
+        right, claims["ccfm-random-start"], f"m = {claims['ccfm-random-start']['estimand']['where']['m_ratio']}d,"
+    )
+    share = random.loc[random["m_ratio"] == own, "arrived"].mean()
+    title = f"{share:.0%} of random starts arrive at m = {own:g}d"
+    describe(right, "x", ratios, xlabel="m/d", ylabel="share of runs", title=title, ylim=(-0.05, 1.05))
+    figure.suptitle(f"{sizes(table, 'd')}, η = {table['step'].iloc[0]:g}", fontsize=9)
+    note = "left: mean and smallest to largest run; right: 95 % intervals that resample starts and ensembles"
+    return finish(figure, note)
+
+
+def _incoherence(axes, table, claim):
+    """Draw the largest incoherence along the run over d, by start."""
+    means = {}
+    for start, colour, marker, label in (
+        ("spectral", THIRD, "D", "spectral start"),
+        ("coherent", TRAIN, "s", "start x* + 0.3·a/‖a‖"),
+    ):
+        part = table[table["start"] == start]
+        means[start] = law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
+    margin_slope(axes, means["spectral"], claim)
+    slope = exponent(means["spectral"].index, means["spectral"])
+    title = f"no measurement is met too well: exponent {signed(slope)}"
+    describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="largest |aᵀ(x − x*)| / (√log d ‖x − x*‖)", title=title)
+
+
+def _steps(axes, table, claim):
+    """Draw the iterations from the spectral start over d, by step rule."""
+    means = {}
+    step = float(table["step"].max())
+    for rule, (colour, marker, label) in RULES.items():
+        part = table[table["rule"] == rule]
+        means[rule] = law(axes, part, "d", "to_end", colour, label.format(step=step), marker, linestyle="none")
+    margin_slope(axes, means["constant"], claim)
+    title = f"{means['constant'].iloc[-1]:.0f} iterations to 10⁻⁵ at d = {means['constant'].index[-1]:g}"
+    describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="iterations from the spectral start", title=title)
+
+
+def _lengths(axes, table):
+    """Draw the longest row of every run over the bound, by start and d."""
+    places = []
+    for start, colour, marker, label in (
+        ("spectral", THIRD, "D", "spectral start"),
+        ("spiky", TRAIN, "s", "one row of length 1"),
+    ):
+        for d, part in chosen(table, {"start": start}).groupby("d"):
+            kept = part["longest"].dropna()
+            x = len(places) + np.linspace(-0.25, 0.25, max(len(kept), 1))[: len(kept)]
+            named = label if not any(text.startswith(start) for text in places) else None
+            axes.plot(x, kept, marker, color=colour, markersize=3, alpha=0.7, label=named)
+            lost = int((part["status"] == "diverged").sum())
+            places.append(f"{start}\nd = {d}" + (f"\n{lost} of {len(part)}\ndiverged" if lost else ""))
+    axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="a projection acts above")
+    acts = table.loc[table["start"] == "spectral", "acts"]
+    title = f"completion: it would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
+    axes.set(ylabel="longest row over the bound", title=title)
+    axes.set_xticks(range(len(places)), places, fontsize=7)
+
+
+@drawing
+def phase_incoherence(tables, claims):
+    """Draw the incoherence and the iterations over d, and the rows that a projection for completion would cut."""
+    figure, (first, second, third) = panels(3, width=4.6, height=3.8)
+    _incoherence(first, tables["phase_incoherence"], claims["mwcc-incoherence"])
+    _steps(second, tables["phase_spectral"], claims["mwcc-constant-step"])
+    _lengths(third, tables["completion_rows"])
+    table = tables["phase_incoherence"]
+    figure.suptitle(
+        f"left and middle: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}; right: completion, "
+        f"{sizes(tables['completion_rows'], 'd', 'rank')}",
+        fontsize=9,
+    )
+    return finish(
+        figure,
+        "left and middle: geometric mean, bars smallest to largest run; right: every run that did not diverge, after its start",
+    )

@@ -1,0 +1,77 @@
+"""The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection would cut."""
+
+import numpy as np
+
+from algoreg.analysis.cells import cells
+from algoreg.analysis.intervals import interval_of
+from algoreg.chapters.phase_retrieval.estimands import medians
+from algoreg.judge.snapshots import frame_of
+from algoreg.numerics.seeds import stream
+from algoreg.tell.report import markdown, number, passage
+
+
+def _medians(frame, value):
+    """Return the medians over runs by d; a run without a value is above all others."""
+    names, values = cells(frame, ["d"], value)
+    return dict(zip([d for (d,) in names], medians(values), strict=True))
+
+
+@passage("phase_n", "phase_n_falling")
+def stage_times(reference):
+    """Return both stages' median iterations by d, at both step rules, as Markdown."""
+    header, rows = ["d", "η", "to 0.1", "from 0.1 to 10⁻⁵", "runs", "not at 10⁻⁵"], []
+    for name in ("phase_n", "phase_n_falling"):
+        frame = frame_of(reference["tables"][name])
+        stages = [_medians(frame, value) for value in ("stage_one", "stage_two")]
+        for d, part in frame.groupby("d"):
+            lost = int((part["arrived"] == 0).sum())
+            times = [f"{own[d]:.0f}" if np.isfinite(own[d]) else "–" for own in stages]
+            rows.append([f"{d:g}", number(part["step"].iloc[0]), *times, f"{len(part)}", f"{lost}"])
+    return markdown(header, rows)
+
+
+def _share(frame, value, place):
+    """Return a share with its 95 % interval over starts and ensembles, as text."""
+    _, values = cells(frame, ["m_ratio"], value)
+    found = interval_of(np.mean, values, stream("ledger", of=value, place=place))
+    return f"{found.value:.0%} [{max(found.low, 0):.0%}, {min(found.high, 1):.0%}]"
+
+
+@passage("phase_ratios")
+def starts_by_ratio(reference):
+    """Return the shares of starts that arrive and that diverge by m/d, with intervals over starts and ensembles, as Markdown."""
+    frame, rows = frame_of(reference["tables"]["phase_ratios"]), []
+    frame = frame[frame["d"] == frame["d"].max()]
+    for ratio, part in frame.groupby("m_ratio"):
+        row = [f"{ratio:g}"]
+        for start in ("random", "spectral"):
+            own = part[part["start"] == start]
+            row += [_share(own, value, f"{start} {ratio:g}") for value in ("arrived", "lost")]
+        rows.append([*row, number(part.loc[part["start"] == "random", "growth"].mean())])
+    header = ["m/d", "random: arrive", "diverge", "spectral: arrive", "diverge", "growth over log(1 + 2η)"]
+    return markdown(header, rows)
+
+
+@passage("completion_rows")
+def rows_cut(reference):
+    """Return in how many runs a projection would act, by start and d, as Markdown."""
+    frame, rows = frame_of(reference["tables"]["completion_rows"]), []
+    for (start, d), part in frame.groupby(["start", "d"]):
+        lost = int((part["status"] == "diverged").sum())
+        counts = [int(part["acts"].sum()), int(part["too_long_at_start"].sum()), lost, len(part)]
+        longest = number(part["longest"].max())
+        rows.append([start, f"{d:g}", *map(str, counts), longest])
+    header = ["start", "d", "it would act", "too long at the start", "diverged", "runs", "longest row over the bound"]
+    return markdown(header, rows)
+
+
+@passage("phase_course", "phase_course_small")
+def small_start_floor(reference):
+    """Return what the small start of full width and the vector from the same start end at, as a sentence."""
+    small = frame_of(reference["tables"]["phase_course_small"])
+    own = small[(small["time"] == small["time"].max()) & (small["d"] == small["d"].max())]
+    ends = own.groupby("width")["test_error"].median()
+    return (
+        f"At d = {own['d'].iloc[0]:g} and η·t = {own['time'].iloc[0]:g} full width from {own['alpha'].iloc[0]:g}·I has a median "
+        f"error of {number(ends['full'])}, a vector of that size {number(ends['one'])}."
+    )

@@ -1,0 +1,151 @@
+"""Matrix completion by descent from its spectral start: whether a projection of the factor's rows would ever act."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.entries import Ensemble
+from algoreg.numerics.problems import draw_factors
+from algoreg.spec.base import StudyOptions, at, choices, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=3)
+    rank: int = whole()
+    share: list[float] = reals(
+        gt=0, le=1, different=False, said="a list of numbers above 0 and at most 1, one for each d"
+    )
+    start: list[Literal["spectral", "spiky"]] = choices()
+    spike: float = real(1.0, gt=0)
+    bound: float = real(1.4142135623730951, gt=1)
+    step: float = real(0.5, gt=0)
+    iterations: int = whole()
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if len(self.share) != len(self.d):
+            yield at("share", allowed="a list of numbers above 0 and at most 1, one for each d")
+        if self.rank > min(self.d):
+            yield at("rank", allowed="a whole number of at most d")
+
+
+KEYS = {
+    "d": None,
+    "rank": None,
+    "share": ("the share of entries", "share of the entries on and above the diagonal that is known"),
+    "start": (
+        "the start",
+        "`spectral`: of the known entries over their share; `spiky`: its first row made of length `spike`",
+    ),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "m": None,
+    "acts": (
+        "the share of runs in which a row is ever too long",
+        "1 where at some step after the start a row of U is longer than `bound` times X*'s longest, else 0",
+    ),
+    "clipped": "share of the steps after the start at which that holds; empty for a run that diverged",
+    "too_long_at_start": "1 where that holds at the start, else 0",
+    "longest": "the longest row of U of all steps after the start, over `bound` times X*'s longest; empty for a run that diverged",
+    "to_end": (
+        "the iterations to 10⁻⁵",
+        "iterations to ‖X − X*‖_F ≤ 10⁻⁵ ‖X*‖_F, where a run stops; empty if it does not",
+    ),
+    "arrived": ("the share of runs that arrive", "1 where `to_end` is there, else 0"),
+}
+ARRIVED = 1e-5
+
+
+def measure(options, context):
+    """Return one row per d, start, target and ensemble; X* has r eigenvalues 1 [ma2020].
+
+    Nothing is clipped: rows are only looked at. A run that diverges has had rows that are too long.
+    """
+    for number in context.ensembles:
+        for d, share in zip(options["d"], options["share"], strict=True):
+            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d, share)
+
+
+class Rows(Observer):
+    """The longest row of every U. Memory, each (B,): ``over`` and ``steps``, steps beyond the bound and all; ``first``; ``longest``.
+
+    Parameters
+    ----------
+    bounds : torch.Tensor, shape (B,)
+    """
+
+    def __init__(self, bounds):
+        self.bounds = bounds
+
+    def prepare(self, batch):
+        """Begin before the first step."""
+        self.memory = {name: np.zeros(len(batch.runs)) for name in ("over", "steps", "first", "longest")}
+        self.memory["end"] = np.full(len(batch.runs), np.nan)
+
+    def moments(self, last):
+        """Return every iteration."""
+        return range(last + 1)
+
+    def look(self, look):
+        """Take in the rows; runs that have arrived leave."""
+        rows = torch.linalg.vector_norm(look.state["factor"], dim=2).amax(dim=1)
+        over = (rows / self.bounds[torch.from_numpy(look.active)]).numpy()
+        memory, done = self.memory, look.test_error <= ARRIVED
+        if look.iteration == 0:
+            memory["first"][look.active] = over > 1
+        else:
+            # What is not a number is beyond any bound.
+            memory["over"][look.active] += ~(over <= 1)
+            memory["steps"][look.active] += 1
+            memory["longest"][look.active] = np.fmax(memory["longest"][look.active], over)
+        memory["end"][look.active[done]] = look.iteration
+        return done
+
+
+def _rows(options, context, number, d, share):
+    """Return the rows of one ensemble and d."""
+    rank, count = options["rank"], options["targets"]
+    ensemble = Ensemble.draw(d, round(share * d * (d + 1) / 2), context.seed, number, context.device, context.dtype)
+    names = list(product(options["start"], range(count)))
+    planted = draw_factors({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, count)
+    factors = planted[[target for _, target in names]]
+    targets = factors @ factors.mT
+    labels = ensemble.label(targets)
+    shared = {"m": ensemble.m, "step": options["step"], "iterations": options["iterations"]}
+    runs = [{**shared, "alpha": 1.0, "start": "spectral", "width": rank, "target": target} for _, target in names]
+    state = factored.Algorithm(ensemble, labels, runs, context.seed).initial()
+    for place, (start, _) in enumerate(names):
+        if start == "spiky":
+            row = state["factor"][place, 0]
+            row *= options["spike"] / torch.linalg.vector_norm(row)
+    seen = Rows(options["bound"] * torch.linalg.vector_norm(factors, dim=2).amax(dim=1))
+    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed, start=state)
+    statuses = context.descend(batch).status
+    own = {"d": d, "rank": rank, "share": share, "ensemble": number, "m": ensemble.m}
+    return [
+        own | {"start": start, "target": target, **_values(seen.memory, place, status), "status": status}
+        for place, ((start, target), status) in enumerate(zip(names, statuses, strict=True))
+    ]
+
+
+def _values(memory, place, status):
+    """Return what was measured of a run."""
+    longest = memory["longest"][place]
+    return {
+        "acts": int(memory["over"][place] > 0),
+        "clipped": None if status == "diverged" else memory["over"][place] / memory["steps"][place],
+        "too_long_at_start": int(memory["first"][place]),
+        "longest": None if status == "diverged" else float(longest),
+        "to_end": float(memory["end"][place]) if status == "converged" else None,
+        "arrived": int(status == "converged"),
+    }

@@ -1,0 +1,121 @@
+"""Errors along descents on phase retrieval: a vector from a random start of any size, and full width from αI, on one axis."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: list[int] = wholes(ge=3)
+    m_over_d: float = real(gt=0)
+    width: list[Literal["one", "full"]] = choices()
+    alpha: float = real(gt=0)
+    step: float = real(0.1, gt=0)
+    time: float = real(gt=0)
+    look: float = real(0.5, gt=0)
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if not self.step <= self.look <= self.time:
+            yield between("step", "look", "time", allowed="step at most look, look at most time")
+
+
+KEYS = {
+    "d": None,
+    "m_over_d": None,
+    "width": ("the width", "`one`: U₀ is a vector of iid N(0, α²/d) entries; `full`: U₀ = αI"),
+    "alpha": None,
+    "time": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "test_error": None,
+    "signal": "x*ᵀXx* over tr X − x*ᵀXx*, under a root: |xᵀx*| / ‖x − (xᵀx*)x*‖ at width one",
+}
+
+
+def measure(options, context):
+    """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
+    for number in context.ensembles:
+        for d in options["d"]:
+            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+
+
+class Course(Observer):
+    """Errors and signals at some iterations. Memory: ``errors`` and ``signals`` (K, B), NaN after a run has left.
+
+    Parameters
+    ----------
+    stars : torch.Tensor, shape (B, d)
+    iterations : list of int
+    """
+
+    def __init__(self, stars, iterations):
+        self.stars, self.iterations = stars, iterations
+
+    def prepare(self, batch):
+        """Begin without values."""
+        shape = (len(self.iterations), len(batch.runs))
+        self.memory = {"errors": np.full(shape, np.nan), "signals": np.full(shape, np.nan)}
+
+    def moments(self, last):
+        """Return the iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in all runs that are here."""
+        k = self.iterations.index(look.iteration)
+        stars, factors = self.stars[torch.from_numpy(look.active)], look.state["factor"]
+        # Column by column: the sums over columns of squares are x*ᵀXx*, and tr X less that.
+        columns = factors.mT.flatten(0, 1)
+        along, rest = parts(columns, stars.repeat_interleave(factors.shape[2], dim=0))
+        of_runs = (len(look.active), -1)
+        signal = along.view(of_runs).norm(dim=1) / rest.reshape(of_runs).norm(dim=1)
+        self.memory["errors"][k, look.active] = look.test_error
+        self.memory["signals"][k, look.active] = signal.numpy()
+
+
+def _rows(options, context, number, d):
+    """Return the rows of one ensemble and d."""
+    m, count, stride = round(options["m_over_d"] * d), options["targets"], round(options["look"] / options["step"])
+    iterations = list(range(0, round(options["time"] / options["step"]) + 1, stride))
+    ensemble = Vectors.draw(d, m, context.seed, number, context.device, context.dtype)
+    names = list(product(options["width"], range(count)))
+    stars = planted(d, context, count)
+    timed = {"m": m, "step": options["step"], "alpha": options["alpha"], "iterations": iterations[-1]}
+    courses = {}
+    # Two batches: a vector beside full width would have all of its columns.
+    for width in options["width"]:
+        kind = {"width": 1, "start": "gaussian"} if width == "one" else {"width": d, "start": "identity"}
+        runs = [{**timed, **kind, "target": target} for target in range(count)]
+        seen = Course(stars, iterations)
+        targets = stars[:, :, None] * stars[:, None, :]
+        labels = (stars @ ensemble.vectors.mT).square()
+        batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
+        statuses = context.descend(batch).status
+        courses[width] = (seen.memory, statuses)
+    shared = {"d": d, "m_over_d": options["m_over_d"], "alpha": options["alpha"], "ensemble": number}
+    return [
+        shared
+        | {"width": width, "time": iteration * options["step"], "target": target}
+        | {"test_error": _known(courses[width][0]["errors"][k, target])}
+        | {"signal": _known(courses[width][0]["signals"][k, target]), "status": courses[width][1][target]}
+        for width, target in names
+        for k, iteration in enumerate(iterations)
+    ]
+
+
+def _known(value):
+    return float(value) if np.isfinite(value) else None
