@@ -191,6 +191,20 @@ FAULTS = (
         "nearer = apart < np.inf",
         "test_incremental.py::test_the_nearest_passes_are_those_of_a_plain_loop",
     ),
+    Fault(
+        "a slope is over a natural decade",
+        "chapters/price_of_width/studies/one_over_t.py",
+        "decades = math.log10(look.iteration",
+        "decades = math.log(look.iteration",
+        "test_price_of_width.py::test_slopes_are_those_of_a_plain_loop",
+    ),
+    Fault(
+        "a linear rate is per iteration",
+        "chapters/price_of_width/studies/asymmetric_rates.py",
+        "rates = logs / (step * (",
+        "rates = logs / (1.0 * (",
+        "test_price_of_width.py::test_rates_are_those_of_a_plain_loop",
+    ),
 )
 EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 
