@@ -205,6 +205,20 @@ FAULTS = (
         "np.where(np.isfinite(values), values, 0.0)",
         "test_phase_retrieval.py::test_a_median_counts_what_has_not_arrived_as_longest",
     ),
+    Fault(
+        "a slope is over a natural decade",
+        "chapters/price_of_width/studies/one_over_t.py",
+        "decades = math.log10(look.iteration",
+        "decades = math.log(look.iteration",
+        "test_price_of_width.py::test_slopes_are_those_of_a_plain_loop",
+    ),
+    Fault(
+        "a linear rate is per iteration",
+        "chapters/price_of_width/studies/asymmetric_rates.py",
+        "rates = logs / (step * (",
+        "rates = logs / (1.0 * (",
+        "test_price_of_width.py::test_rates_are_those_of_a_plain_loop",
+    ),
 )
 EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+# Of what looks more seldom as a run goes on: every iteration up to here, then every hundredth of the way.
+EVERY = 100
+
 
 class Observer:
     """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
@@ -107,3 +110,46 @@ class ErrorsByTime(Observer):
         done = look.test_error < self.recovered
         self.memory["ended"][look.active[done | look.diverged]] = look.iteration
         return done
+
+
+class FirstBelow(Observer):
+    """When errors first fall below tolerances, log-linear between looks; the smallest and the last error.
+
+    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look.
+
+    Parameters
+    ----------
+    tolerances : list of float
+        K of them, falling. A run below the last one leaves.
+    """
+
+    def __init__(self, tolerances):
+        self.tolerances = np.array(tolerances)
+
+    def prepare(self, batch):
+        """Begin without times."""
+        count = len(batch.runs)
+        self.memory = {"times": np.full((count, len(self.tolerances)), np.nan), "smallest": np.full(count, np.inf)}
+        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
+
+    def moments(self, last):
+        """Return all of the first iterations, then those a hundredth of the way apart."""
+        moment, found = 0, {last}
+        while moment < last:
+            found.add(moment)
+            moment += max(1, moment // EVERY)
+        return found
+
+    def look(self, look):
+        """Take in the errors."""
+        runs, errors = look.active, look.test_error
+        before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.log(self.tolerances / errors[:, None]) / np.log(before / errors)[:, None]
+        # The first look has nothing before it.
+        shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
+        crossed = look.iteration - (look.iteration - since)[:, None] * shares
+        self.memory["times"][runs] = np.where(np.isnan(times) & (errors[:, None] < self.tolerances), crossed, times)
+        self.memory["smallest"][runs] = np.fmin(self.memory["smallest"][runs], errors)
+        self.memory["last"][runs], self.memory["at"][runs] = errors, look.iteration
+        return errors < self.tolerances[-1]

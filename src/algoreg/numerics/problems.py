@@ -78,6 +78,22 @@ def draw_targets(target, d, rank, context, count):
     return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
 
 
+def draw_rectangular(rows, columns, rank, kappa, seed, number):
+    """Draw X* of target ``number``, rows × columns: singular values from 1 to 1/κ in equal ratios, Haar singular vectors.
+
+    Returns
+    -------
+    numpy.ndarray, shape (rows, columns), float64
+    """
+    sides = []
+    for side, length in (("left", rows), ("right", columns)):
+        names = {"d": length, "rank": rank, "seed": seed, "target": number}
+        gaussian = stream("target", kind=f"spectrum-{side}", **names).standard_normal((length, rank))
+        basis, upper = np.linalg.qr(gaussian)
+        sides.append(basis * np.sign(np.diag(upper)))
+    return (sides[0] * geometric_spectrum(rank, kappa)) @ sides[1].T
+
+
 def spectrum_target(rank, kappa):
     """Return the target whose eigenvalues fall from 1 to 1/κ in equal ratios, as :func:`draw_factor` takes it."""
     return {"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}

@@ -4,12 +4,11 @@ import math
 from collections import defaultdict
 from itertools import product
 
-import numpy as np
 import torch
 
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -59,8 +58,6 @@ VALUES = {
     "smallest_error": ("the smallest error along the run", "smallest ‖X − X*‖_F / ‖X*‖_F at a look"),
     "test_error": "‖X − X*‖_F / ‖X*‖_F when the run stopped, at T or below the last tolerance",
 }
-# Every iteration is looked at up to here, then every hundredth of the way.
-EVERY = 100
 
 
 def measure(options, context):
@@ -79,49 +76,6 @@ def measure(options, context):
         groups[METHODS[name].algorithm].append(name)
     for number, names in product(context.ensembles, groups.values()):
         yield from context.part(f"ensemble {number}, {' '.join(names)}", _rows, options, context, number, names)
-
-
-class FirstBelow(Observer):
-    """When errors first fall below tolerances, log-linear between looks; the smallest and the last error.
-
-    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look.
-
-    Parameters
-    ----------
-    tolerances : list of float
-        K of them, falling. A run below the last one leaves.
-    """
-
-    def __init__(self, tolerances):
-        self.tolerances = np.array(tolerances)
-
-    def prepare(self, batch):
-        """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full((count, len(self.tolerances)), np.nan), "smallest": np.full(count, np.inf)}
-        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
-
-    def moments(self, last):
-        """Return all of the first iterations, then those a hundredth of the way apart."""
-        moment, found = 0, {last}
-        while moment < last:
-            found.add(moment)
-            moment += max(1, moment // EVERY)
-        return found
-
-    def look(self, look):
-        """Take in the errors."""
-        runs, errors = look.active, look.test_error
-        before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.log(self.tolerances / errors[:, None]) / np.log(before / errors)[:, None]
-        # The first look has nothing before it.
-        shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
-        crossed = look.iteration - (look.iteration - since)[:, None] * shares
-        self.memory["times"][runs] = np.where(np.isnan(times) & (errors[:, None] < self.tolerances), crossed, times)
-        self.memory["smallest"][runs] = np.fmin(self.memory["smallest"][runs], errors)
-        self.memory["last"][runs], self.memory["at"][runs] = errors, look.iteration
-        return errors < self.tolerances[-1]
 
 
 def _runs(options, names):

@@ -1,0 +1,94 @@
+"""The figure of the price of width: errors over a long run, linear rates over the start, imbalance over the step."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen
+from algoreg.tell.charts.course import course
+from algoreg.tell.charts.law import exponent, law, through
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.figures import drawing
+
+WIDTHS = {"r": COLOURS[1], "2r": COLOURS[0], "d": COLOURS[2]}
+STYLES = ("-", "--", ":")
+
+
+def _last(table, estimand):
+    """Return the rows at a claim's width and α at the table's last iteration."""
+    where = {key: estimand["where"][key] for key in ("width", "alpha")}
+    return chosen(table, {**where, "iteration": table["iteration"].max()})
+
+
+def _errors(axes, table, claims):
+    """Draw the error over the iterations, and the slopes at the margins of both claims through its means a decade before T."""
+    for alpha, line in zip(sorted(table["alpha"].unique(), reverse=True), STYLES, strict=False):
+        for width, colour in WIDTHS.items():
+            own = table[(table["width"] == width) & (table["alpha"] == alpha)]
+            # Of a run that has left the last error is drawn once.
+            own = own.drop_duplicates(["target", "ensemble", "test_error"])
+            if width == "r" and alpha != table["alpha"].max():
+                continue
+            course(axes, own, "iteration", "test_error", colour, f"width {width}, α = {alpha:g}", linestyle=line)
+    for name, colour in (("xiong-one-over-t", "black"), ("one-over-t-comes-late", "0.45")):
+        claim, last = claims[name], table["iteration"].max()
+        own = _last(table, claim["estimand"])["test_error"]
+        end = np.exp(np.log(own).mean())
+        times = np.array([last / 10, last])
+        # The slopes nearest to −1 and farthest from it that lie on the margin.
+        for sign, label in (
+            (1, f"{margin_text(claim, '|slope + 1|')}, α = {claim['estimand']['where']['alpha']:g}"),
+            (-1, None),
+        ):
+            slope = -1 + sign * claim["margin"]
+            axes.plot(times, end * (times / last) ** slope, "-.", color=colour, linewidth=1, label=label)
+    slope = _last(table, claims["xiong-one-over-t"]["estimand"])["slope"].mean()
+    axes.set_ylim(bottom=1e-13)
+    title = f"too many columns: slope {slope:.2f} from α = 1".replace("-", "−")
+    describe(axes, "xy", xlabel="iteration", ylabel="relative error", title=title)
+
+
+def _rates(axes, table, claims):
+    """Draw the rates over α, and the powers at the claim's margins."""
+    claim = claims["xiong-imbalance"]
+    (judged,), expected = claim["estimand"]["where"]["width"], claim["estimand"]["expected"]
+    for width in ("r", "2r"):
+        own = table[table["width"] == width]
+        means = law(axes, own, "alpha", "rate", WIDTHS[width], f"width {width}", "o" if width == judged else "s")
+        if width == judged:
+            found = exponent(means.index, means)
+            for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
+                power = expected + sign * claim["margin"]
+                through(axes, means, lambda x, power=power: x**power, label, line=":")
+    said = "" if found is None else f": exponent {found:.2f}"
+    describe(
+        axes, "xy", table["alpha"].unique(), xlabel="scale α of the start, β = 1/3", ylabel="rate of log error per η·t"
+    )
+    axes.set_title(f"two factors are linear, at a rate like α²{said}")
+
+
+def _imbalance(axes, table, claims):
+    """Draw the largest imbalance over the step, by the start, and the powers at the claim's margins."""
+    claim = claims["balance-is-the-step"]
+    expected = claim["estimand"]["expected"]
+    for place, (alpha, own) in enumerate(table.groupby("alpha")):
+        means = law(axes, own, "step", "imbalance", COLOURS[place], f"α = {number(alpha)}", "os"[place % 2])
+        if np.isclose(alpha, claim["estimand"]["where"]["alpha"]):
+            found = exponent(means.index, means)
+            for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
+                power = expected + sign * claim["margin"]
+                through(axes, means, lambda x, power=power: x**power, label, line=":")
+    said = "" if found is None else f": exponent {found:.2f}"
+    describe(axes, "xy", table["step"].unique(), xlabel="step η", ylabel="largest ‖LᵀL − RᵀR‖ of the run")
+    axes.set_title(f"from a small start the step sets it{said}")
+
+
+@drawing
+def price_of_width(tables, claims):
+    """Draw errors over a long run, rates over the start and imbalances over the step."""
+    figure, (left, middle, right) = panels(3, width=4.6)
+    _errors(left, tables["one_over_t"], claims)
+    _rates(middle, tables["asymmetric_rates"], claims)
+    _imbalance(right, tables["balance"], claims)
+    first = sizes(tables["one_over_t"], "d", "rank", "kappa")
+    return finish(figure, f"left: {first}, m = 5D; line: geometric mean of runs; middle, right: {SPREAD}")

@@ -1,0 +1,49 @@
+"""The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
+
+import numpy as np
+
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    """Return a geometric mean as text."""
+    return number(float(np.exp(np.log(values).mean())))
+
+
+@passage("one_over_t")
+def width_slopes(reference):
+    """Return the slope over the last decade and the last error by width and start, as Markdown."""
+    frame = frame_of(reference["tables"]["one_over_t"])
+    last = frame[frame["iteration"] == frame["iteration"].max()]
+    rows = []
+    for width in ("r", "2r", "d"):
+        for alpha, own in sorted(last[last["width"] == width].groupby("alpha"), reverse=True):
+            left = int((own["status"] == "converged").sum())
+            error = f"below 10⁻¹⁰ ({left}/{len(own)})" if left else f"{np.exp(np.log(own['test_error']).mean()):.1e}"
+            rows.append([width, f"{alpha:g}", number(own["slope"].mean()), error])
+    return markdown(["width", "α", "slope over the last decade of t", "error at T"], rows)
+
+
+@passage("asymmetric_rates")
+def width_rates(reference):
+    """Return the linear rate of two factors by width and start, as Markdown."""
+    frame = frame_of(reference["tables"]["asymmetric_rates"])
+    alphas = sorted(frame["alpha"].unique(), reverse=True)
+    rows = [
+        [width, *(_mean(own.loc[own["alpha"] == alpha, "rate"]) for alpha in alphas)]
+        for width, own in frame.groupby("width", sort=False)
+    ]
+    return markdown(["width", *(f"rate, α = {alpha:g}" for alpha in alphas)], rows)
+
+
+@passage("balance")
+def width_imbalances(reference):
+    """Return the largest imbalance and that of the start by α and η, as Markdown."""
+    frame = frame_of(reference["tables"]["balance"])
+    steps, rows = sorted(frame["step"].unique()), []
+    for alpha, own in sorted(frame.groupby("alpha"), reverse=True):
+        largest = (np.exp(np.log(own.loc[own["step"] == step, "imbalance"]).mean()) for step in steps)
+        start = np.exp(np.log(own["start_imbalance"]).mean())
+        rows.append([f"{alpha:g}", f"{start:.1e}", *(f"{value:.1e}" for value in largest)])
+    return markdown(["α", "at the start", *(f"largest, η = {step:g}" for step in steps)], rows)

@@ -1,0 +1,100 @@
+"""The linear rate of descent on LRᵀ by the scale of its start, where labels determine X*."""
+
+import math
+from itertools import product
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms.asymmetric import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import FirstBelow
+from algoreg.ensembles.gaussian_rectangular import Ensemble
+from algoreg.numerics.problems import draw_rectangular
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*.
+    kappa: float = real(2.0, ge=1)
+    m_over_dimension: float = real(3.0, gt=1, said="m/d² above 1: labels determine X*, the rate alone is judged")
+    width: list[Literal["r", "2r"]] = choices(["r", "2r"], said="a list of r and 2r")
+    alpha: list[float] = reals(gt=0)
+    balance: float = real(1 / 3, gt=0)
+    step: float = real(0.3, gt=0, le=0.5)
+    # ηα²·t.
+    time: float = real(gt=0)
+    # The relative errors between which the rate is read.
+    tolerance: list[float] = reals([1e-3, 1e-6], gt=0, lt=1, least=2)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * self.rank > self.d:
+            yield between("rank", "d", allowed="twice the rank at most d")
+
+
+KEYS = {
+    "width": ("the width", "columns of both factors: r or 2r"),
+    "alpha": "initialisation scale α: L₀ = αG₁, R₀ = αβG₂, entries iid N(0, 1/d)",
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "m": None,
+    "balance": "β, the scale of the right start over that of the left",
+    "budget": "T, the iterations after which the run is stopped",
+    "rate": (
+        "the rate",
+        "decrease of log error per η·t, mean between the largest and the smallest tolerance (empty: not there by T)",
+    ),
+    "test_error": "‖X − X*‖_F / ‖X*‖_F when the run stopped, at T or below the last tolerance",
+}
+
+
+def measure(options, context):
+    """Return one row per width, α, target and ensemble [xiong2024].
+
+    The starts are the first columns of one pair of Gaussian matrices. T is ``time``/(ηα²). A rate that T is too short for is
+    left empty, and so is not judged.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
+    m = round(options["m_over_dimension"] * d * d)
+    drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
+    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    widths = {"r": rank, "2r": 2 * rank}
+    places = list(product(options["width"], options["alpha"], range(count)))
+    shared = {"m": m, "step": step, "balance": options["balance"], "rule": "simultaneous", "damping": 0.0}
+    runs = [
+        {"width": widths[width], "alpha": alpha, "target": target, **shared}
+        | {"iterations": round(options["time"] / (step * alpha**2))}
+        for width, alpha, target in places
+    ]
+    own = goals[[target for *_, target in places]]
+    seen = FirstBelow(sorted(options["tolerance"], reverse=True))
+    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
+    status = context.descend(batch).status
+    logs = math.log(seen.tolerances[0] / seen.tolerances[-1])
+    rates = logs / (step * (seen.memory["times"][:, -1] - seen.memory["times"][:, 0]))
+    sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number, "balance": options["balance"]}
+    return [
+        {**sizes, "width": width, "alpha": alpha, "target": target, "budget": run["iterations"], "status": ended}
+        | {"rate": rate, "test_error": error}
+        for (width, alpha, target), run, ended, rate, error in zip(
+            places, runs, status, rates.tolist(), seen.memory["last"].tolist(), strict=True
+        )
+    ]

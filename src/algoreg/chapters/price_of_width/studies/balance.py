@@ -1,0 +1,116 @@
+"""How far two factors get out of balance by descent with a finite step, from small and from larger starts."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.asymmetric import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian_rectangular import Ensemble
+from algoreg.numerics.problems import draw_rectangular
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    # X is d × columns.
+    d: int = whole(ge=2)
+    columns: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*.
+    kappa: float = real(2.0, ge=1)
+    # m over r(d + columns).
+    m_over_freedom: float = real(3.0, gt=1)
+    alpha: list[float] = reals(gt=0)
+    step: list[float] = reals(gt=0, le=0.2)
+    # η·t.
+    time: float = real(gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * self.rank > min(self.d, self.columns):
+            yield between("rank", "d", "columns", allowed="twice the rank at most the smaller side")
+
+
+KEYS = {
+    "alpha": "initialisation scale α: L₀ = αG₁, R₀ = αG₂, entries iid N(0, 1/d1) and N(0, 1/d2)",
+    "step": ("the step η", "step size η in M-form, as it ran"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "columns": "columns of X, which is d × columns",
+    "rank": None,
+    "kappa": None,
+    "m": None,
+    "start_imbalance": "‖LᵀL − RᵀR‖_F of the start",
+    "imbalance": (
+        "the largest imbalance along the run",
+        "largest ‖LᵀL − RᵀR‖_F at an iteration up to T (empty: X has not left its start by T)",
+    ),
+    "test_error": "‖X − X*‖_F / ‖X*‖_F at T",
+}
+# A relative error above this at T is that of a start that was not left.
+LEFT = 0.5
+
+
+def measure(options, context):
+    """Return one row per α, η, target and ensemble; L and R have 2r columns [soltanolkotabi2023].
+
+    Gradient flow conserves LᵀL − RᵀR. A run that T is too short for has no imbalance, and so is not judged.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+class Imbalance(Observer):
+    """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
+
+    def prepare(self, batch):
+        """Begin without any."""
+        count = len(batch.runs)
+        self.memory = {"first": np.full(count, np.nan), "largest": np.zeros(count), "last": np.full(count, np.nan)}
+
+    def moments(self, last):
+        """Return every iteration."""
+        return range(last + 1)
+
+    def look(self, look):
+        """Take in the imbalance."""
+        left, right = look.state["left"], look.state["right"]
+        apart = torch.linalg.matrix_norm(torch.bmm(left.mT, left) - torch.bmm(right.mT, right)).cpu().numpy()
+        memory, runs = self.memory, look.active
+        if look.iteration == 0:
+            memory["first"][runs] = apart
+        memory["largest"][runs] = np.maximum(memory["largest"][runs], apart)
+        memory["last"][runs] = look.test_error
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, columns, rank, count = (options[key] for key in ("d", "columns", "rank", "targets"))
+    m = round(options["m_over_freedom"] * rank * (d + columns))
+    drawn = [draw_rectangular(d, columns, rank, options["kappa"], context.seed, target) for target in range(count)]
+    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype, columns)
+    places = list(product(options["alpha"], options["step"], range(count)))
+    shared = {"m": m, "width": 2 * rank, "balance": 1.0, "rule": "simultaneous", "damping": 0.0}
+    runs = [
+        {"alpha": alpha, "step": step, "target": target, "iterations": round(options["time"] / step), **shared}
+        for alpha, step, target in places
+    ]
+    own, seen = goals[[target for *_, target in places]], Imbalance()
+    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
+    status = context.descend(batch).status
+    sizes = {"d": d, "columns": columns, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
+    memory = (seen.memory[key].tolist() for key in ("first", "largest", "last"))
+    return [
+        {**sizes, "alpha": alpha, "step": step, "target": target, "status": ended, "start_imbalance": first}
+        | {"imbalance": largest if error < LEFT else float("nan"), "test_error": error}
+        for (alpha, step, target), ended, first, largest, error in zip(places, status, *memory, strict=True)
+    ]

@@ -1,0 +1,142 @@
+"""How the error falls along a long run of UUᵀ, by the width of U and the scale of its start, where labels determine X*."""
+
+import math
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from algoreg.algorithms.factored import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gram import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
+from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*, not of its factor.
+    kappa: float = real(2.0, ge=1)
+    m_over_dimension: float = real(
+        5.0, gt=1, said="m/D above 1, D = d(d+1)/2: labels determine X*, the rate alone is judged"
+    )
+    width: list[Literal["r", "2r", "d"]] = choices(["r", "2r", "d"], said="a list of r, 2r and d")
+    alpha: list[float] = reals(gt=0)
+    step: float = real(0.2, gt=0, le=0.3)
+    iterations: int = whole(ge=100)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if 2 * self.rank > self.d:
+            yield between("rank", "d", allowed="twice the rank at most d")
+
+
+KEYS = {
+    "width": ("the width", "columns of the factor: r, 2r or d"),
+    "alpha": "initialisation scale α: U₀ = αG, entries of G iid N(0, 1/d)",
+    "iteration": "iteration t, as it ran",
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "m": None,
+    "test_error": "‖X − X*‖_F / ‖X*‖_F; of a run that is below 10⁻¹⁰, that with which it left",
+    "slope": (
+        "the slope of log error in log t over a decade of t",
+        "log₁₀ of the error at t over that at t/10; of a run that left, at its last look (empty: in the first decade, "
+        "or X has not left its start)",
+    ),
+}
+# Looks in every decade of t.
+LOOKS = 6
+# A run below this error leaves: rounding is near.
+EXACT = 1e-10
+# An error above this is that of a start that was not left.
+LEFT = 0.5
+
+
+def measure(options, context):
+    """Return one row per width, α, look, target and ensemble [xiong2024].
+
+    The starts are the first columns of one Gaussian matrix, and m is above D = d(d+1)/2.
+
+    Raises
+    ------
+    ValueError
+        If T is too short for the smallest start to reach X*.
+    """
+    needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
+    if options["iterations"] < needed:
+        raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def looks_of(last):
+    """Return the iterations at which a run is looked at: ``LOOKS`` in every decade down from the last."""
+    return sorted({round(last * 10 ** (-k / LOOKS)) for k in range(math.floor(LOOKS * math.log10(last)) + 1)})
+
+
+class Falls(Observer):
+    """The error at every look, and its slope over the decade before: memory ``errors`` and ``slopes`` (K, B).
+
+    Parameters
+    ----------
+    iterations : list of int
+        The K looks.
+    """
+
+    def __init__(self, iterations):
+        self.iterations = iterations
+
+    def prepare(self, batch):
+        """Make room."""
+        shape = (len(self.iterations), len(batch.runs))
+        self.memory = {"errors": np.full(shape, np.nan), "slopes": np.full(shape, np.nan)}
+
+    def moments(self, last):
+        """Return the iterations."""
+        return self.iterations
+
+    def look(self, look):
+        """Take in the errors; of a run that leaves they hold at all later looks."""
+        k, runs, errors = self.iterations.index(look.iteration), look.active, look.test_error
+        self.memory["errors"][k:, runs] = errors
+        if k >= LOOKS:
+            decades = math.log10(look.iteration / self.iterations[k - LOOKS])
+            slopes = np.log10(errors / self.memory["errors"][k - LOOKS, runs]) / decades
+            self.memory["slopes"][k:, runs] = np.where(errors < LEFT, slopes, np.nan)
+        return errors < EXACT
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank, count = (options[key] for key in ("d", "rank", "targets"))
+    m = round(options["m_over_dimension"] * symmetric_dimension(d))
+    goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
+    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    widths = {"r": rank, "2r": 2 * rank, "d": d}
+    places = list(product(options["width"], options["alpha"], range(count)))
+    shared = {"m": m, "step": options["step"], "start": "gaussian", "iterations": options["iterations"]}
+    runs = [{"width": widths[width], "alpha": alpha, "target": target, **shared} for width, alpha, target in places]
+    own, looks = goals[[target for *_, target in places]], looks_of(options["iterations"])
+    seen = Falls(looks)
+    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
+    status = context.descend(batch).status
+    sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
+    errors, slopes = (seen.memory[key].tolist() for key in ("errors", "slopes"))
+    return [
+        {**sizes, "width": width, "alpha": alpha, "target": target, "iteration": look, "status": status[run]}
+        | {"test_error": errors[k][run], "slope": slopes[k][run]}
+        for run, (width, alpha, target) in enumerate(places)
+        for k, look in enumerate(looks)
+    ]

@@ -1,0 +1,88 @@
+"""Gaussian measurements of rectangular matrices: A_i of d1 × d2 iid N(0, 1) entries, not symmetric, whole.
+
+A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not symmetric, and so M
+is not: what descends on UUᵀ does not fit.
+"""
+
+import copy
+
+import torch
+
+from algoreg.ensembles.base import Measurements
+from algoreg.numerics.draws import fill, normal_blocks
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import EnsembleLimits
+
+# Rows that are drawn together.
+BLOCK_ROWS = 128
+
+
+class Limits(EnsembleLimits):
+    """What a problem may ask of it."""
+
+    @staticmethod
+    def stored(d, m):
+        """Return how many numbers it stores."""
+        return m * d * d
+
+
+def flat_rows(d, columns, m, seed, ensemble):
+    """Yield the measurements as flat float64 rows of d·columns entries, in blocks; a longer ensemble starts with the shorter one."""
+    names = {"d": d, "columns": columns, "seed": seed, "ensemble": ensemble}
+    return normal_blocks(stream("ensemble", kind="gaussian-rectangular", **names), m, (d * columns,), BLOCK_ROWS)
+
+
+class Ensemble(Measurements):
+    """A drawn ensemble of d × ``columns`` matrices.
+
+    Attributes
+    ----------
+    rows : torch.Tensor, shape (m, d·columns)
+        The measurement matrices, flat.
+
+    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    """
+
+    provides = frozenset({"rectangular gradient", "prefixes", "single measurements"})
+    acts_on = "rectangular"
+    # Blocks only part what some runs do not know: a matrix library divides its own work.
+    block_rows = 2**30
+
+    def __init__(self, rows, d, digest=None, number=0, counts=None):
+        if rows.ndim != 2 or rows.shape[1] % d:
+            raise ValueError(f"flat rows of d = {d} have a multiple of {d} entries, got shape {tuple(rows.shape)}")
+        super().__init__(d, len(rows), rows.device, rows.dtype, digest, number, counts)
+        self.rows, self.columns = rows, rows.shape[1] // d
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, columns=None):
+        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
+        columns = columns or d
+        rows = torch.empty(m, d * columns, dtype=dtype, device=device)
+        return cls(rows, d, fill(rows, flat_rows(d, columns, m, seed, ensemble)), ensemble)
+
+    def select(self, indices):
+        """Return the ensemble of the measurements with these indices."""
+        part = copy.copy(self)
+        part.rows = self.rows[indices]
+        part.m, part.digest, part.derived = len(part.rows), None, {}
+        part._know(None)
+        return part
+
+    def measure(self, matrices):
+        """Return the measurements ⟨A_i, X⟩ of matrices (B, d, columns), shape (B, m)."""
+        return matrices.flatten(1) @ self.rows.T
+
+    def adjoint(self, weights):
+        """Return Σ_i w_i A_i of weights (B, m), shape (B, d, columns)."""
+        return (weights @ self.rows).view(-1, self.d, self.columns)
+
+    def gradient(self, matrices, labels):
+        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        x = matrices.flatten(1)
+        total = torch.zeros_like(x)
+        for start, stop, runs in self._segments:
+            block = self.rows[start:stop]
+            residual = x[:runs] @ block.T - labels[:runs, start:stop]
+            total[:runs].addmm_(residual, block)
+        return (total / self._divisor).view(-1, self.d, self.columns)

@@ -1,0 +1,181 @@
+"""Rates of wide factors, of two factors and their balance against plain loops, what is refused, and what the figure draws."""
+
+import numpy as np
+import pandas as pd
+import plain
+import pytest
+import torch
+from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, geometric, mean, where
+
+from algoreg.algorithms.asymmetric import start_factor
+from algoreg.algorithms.factored import start_matrix
+from algoreg.ensembles import gaussian, gaussian_rectangular
+from algoreg.numerics.problems import draw_factor, draw_rectangular
+from algoreg.tell import figures
+
+pytestmark = pytest.mark.replicates(200)
+
+D, RANK, KAPPA, SEED, TARGET = 6, 2, 2.0, 5, 1
+
+
+def rectangular(columns, m):
+    """Return the matrices and the target, drawn by the names of their streams."""
+    flat = np.concatenate(list(gaussian_rectangular.flat_rows(D, columns, m, SEED, 0)))
+    return flat.reshape(m, D, columns), draw_rectangular(D, columns, RANK, KAPPA, SEED, TARGET)
+
+
+def two_factors(matrices, goal, left, right, step, count):
+    """Yield L and R of simultaneous descent, from the start to iteration ``count``."""
+    labels = plain.measure(matrices, goal)
+    for _ in range(count + 1):
+        yield left, right
+        slope = plain.gradient(matrices, left @ right.T, labels)
+        left, right = left - step * slope @ right, right - step * slope.T @ left
+
+
+def starts(alpha, balance, width, columns):
+    left = start_factor("left", D, width, SEED, TARGET).numpy()
+    return alpha * left, alpha * balance * start_factor("right", columns, width, SEED, TARGET).numpy()
+
+
+def test_a_rectangular_target_has_its_singular_values_and_shape():
+    goal = draw_rectangular(5, 7, 3, 4.0, SEED, 0)
+    np.testing.assert_allclose(np.linalg.svd(goal)[1], [1, 0.5, 0.25, 0, 0], atol=1e-12)
+    assert goal.shape == (5, 7)
+    assert not np.allclose(draw_rectangular(5, 5, 2, 1.0, SEED, 0), draw_rectangular(5, 5, 2, 1.0, SEED, 0).T)
+
+
+def test_rectangular_measurements_are_dense_and_begin_with_the_fewer():
+    ensemble = gaussian_rectangular.Ensemble.draw(D, 20, SEED, 0, columns=9)
+    matrices, _ = rectangular(9, 20)
+    x = np.random.default_rng(0).standard_normal((3, D, 9))
+    np.testing.assert_allclose(ensemble.measure(torch.from_numpy(x)), [plain.measure(matrices, one) for one in x])
+    labels = np.random.default_rng(1).standard_normal((3, 20))
+    found = ensemble.shared_by([20, 12, 5]).gradient(torch.from_numpy(x), torch.from_numpy(labels))
+    for one, row, m, slope in zip(x, labels, (20, 12, 5), found, strict=True):
+        np.testing.assert_allclose(slope, plain.gradient(matrices[:m], one, row[:m]), atol=1e-13)
+    torch.testing.assert_close(gaussian_rectangular.Ensemble.draw(D, 7, SEED, 0, columns=9).rows, ensemble.rows[:7])
+    part = ensemble.select(torch.tensor([4, 4, 1]))
+    torch.testing.assert_close(part.adjoint(torch.eye(3, dtype=torch.float64))[1], torch.from_numpy(matrices[4]))
+    with pytest.raises(ValueError, match="a multiple of 6 entries"):
+        gaussian_rectangular.Ensemble(torch.zeros(2, 13), D)
+
+
+@pytest.mark.parametrize(("width", "columns"), [("r", RANK), ("2r", 2 * RANK), ("d", D)])
+def test_slopes_are_those_of_a_plain_loop(width, columns):
+    options = {"d": D, "rank": RANK, "width": [width], "alpha": [1.0, 0.1], "iterations": 300, "targets": 2}
+    table = measured("one_over_t", options, seed=SEED)
+    m = 5 * D * (D + 1) // 2
+    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, m, SEED, 0))), D)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}, D, RANK, SEED, TARGET)
+    goal = factor @ factor.T
+    labels = plain.measure(matrices, goal)
+    for alpha in options["alpha"]:
+        u, errors = alpha * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns], []
+        for _ in range(301):
+            errors.append(plain.relative_error(u @ u.T, goal))
+            u = plain.factored(u, matrices, labels, 0.2, 1)
+        own = where(table, target=TARGET, alpha=alpha).set_index("iteration")
+        # Looks go down from T by sixths of a decade.
+        assert {300, 30, 3} <= set(own.index)
+        if own["status"].iloc[0] == "converged":
+            assert errors[300] < 1e-10
+            assert own.loc[300, "test_error"] < 1e-10
+            assert own.loc[300, "slope"] < -4
+            continue
+        for t in (300, 30, 3):
+            np.testing.assert_allclose(own.loc[t, "test_error"], errors[t], rtol=1e-6)
+        np.testing.assert_allclose(own.loc[300, "slope"], np.log10(errors[300] / errors[30]), rtol=1e-6)
+        assert np.isnan(own["slope"].iloc[0])
+
+
+def test_an_error_like_one_over_t_has_a_slope_of_minus_one():
+    # Without measurements and without the package: the columns that a wide factor does not need shrink by u ← u − ηu³.
+    u, sizes = 1.0, []
+    for _ in range(10_001):
+        sizes.append(u**2)
+        u -= 0.2 * u**3
+    assert np.log10(sizes[10_000] / sizes[1000]) == pytest.approx(-1, abs=0.01)
+
+
+@pytest.mark.parametrize(("width", "columns"), [("r", RANK), ("2r", 2 * RANK)])
+def test_rates_are_those_of_a_plain_loop(width, columns):
+    options = {"d": D, "rank": RANK, "width": [width], "alpha": [0.5], "time": 60, "targets": 2}
+    table = measured("asymmetric_rates", {**options, "tolerance": [0.1, 0.02]}, seed=SEED)
+    (row,) = where(table, target=TARGET).to_dict("records")
+    matrices, goal = rectangular(D, 3 * D * D)
+    run = two_factors(matrices, goal, *starts(0.5, 1 / 3, columns, D), 0.3, row["budget"])
+    errors = np.array([plain.relative_error(left @ right.T, goal) for left, right in run])
+    times = []
+    for tolerance in (0.1, 0.02):
+        t = np.flatnonzero(errors < tolerance)[0]
+        times.append(t - np.log(tolerance / errors[t]) / np.log(errors[t - 1] / errors[t]))
+    assert row["budget"] == round(60 / (0.3 * 0.25))
+    np.testing.assert_allclose(row["rate"], np.log(5) / (0.3 * (times[1] - times[0])), rtol=1e-2)
+
+
+def test_a_rate_that_t_is_too_short_for_is_empty():
+    options = {"d": D, "rank": RANK, "width": ["2r"], "alpha": [0.5], "time": 1, "targets": 2}
+    assert measured("asymmetric_rates", options, seed=SEED)["rate"].isna().all()
+
+
+def test_the_imbalance_is_that_of_a_plain_loop_and_of_second_order_in_the_step():
+    options = {"d": D, "columns": 9, "rank": RANK, "alpha": [1e-3], "step": [0.05, 0.1], "time": 60, "targets": 2}
+    table = measured("balance", options, seed=SEED)
+    matrices, goal = rectangular(9, 3 * RANK * (D + 9))
+    for step in options["step"]:
+        (row,) = where(table, target=TARGET, step=step).to_dict("records")
+        pairs = list(two_factors(matrices, goal, *starts(1e-3, 1.0, 2 * RANK, 9), step, round(60 / step)))
+        apart = [np.linalg.norm(left.T @ left - right.T @ right) for left, right in pairs]
+        np.testing.assert_allclose(row["imbalance"], max(apart), rtol=1e-6)
+        np.testing.assert_allclose(row["start_imbalance"], apart[0], rtol=1e-9)
+        np.testing.assert_allclose(
+            row["test_error"], plain.relative_error(pairs[-1][0] @ pairs[-1][1].T, goal), rtol=1e-5
+        )
+    short = measured("balance", {**options, "time": 1}, seed=SEED)
+    assert short["imbalance"].isna().all()
+
+
+def test_bad_options_are_named():
+    (line,) = option_problems("one_over_t", m_over_dimension=0.9)
+    assert "labels determine X*" in line
+    (line,) = option_problems("asymmetric_rates", m_over_dimension=1)
+    assert "m/d² above 1" in line
+    (line,) = option_problems("balance", rank=4)
+    assert "twice the rank at most the smaller side" in line
+    options = {"d": D, "rank": RANK, "alpha": [1e-9], "iterations": 100, "targets": 2}
+    with pytest.raises(ValueError, match=r"iterations = 100: allowed is at least 2κ·log\(1/α\)/η = 414"):
+        measured("one_over_t", options, seed=SEED)
+
+
+def figure_tables():
+    """Return made-up tables of the figure."""
+    errors = crossed(
+        ("test_error", "slope"), width=["r", "2r", "d"], alpha=[1.0, 0.01], iteration=[60, 600, 6000], **RUNS
+    )
+    rates = crossed(("rate",), width=["r", "2r"], alpha=[0.5, 0.35, 0.25], **RUNS)
+    balance = crossed(("imbalance",), alpha=[1e-4, 0.1], step=[0.03, 0.06, 0.1], **RUNS)
+    sizes = {"d": 10, "rank": 2, "kappa": 2.0}
+    tables = {"one_over_t": errors, "asymmetric_rates": rates, "balance": balance}
+    return {name: table.assign(**sizes) for name, table in tables.items()}
+
+
+def test_price_of_width_shows_errors_rates_and_imbalances():
+    tables = figure_tables()
+    left, middle, right = figures.draw("price_of_width", tables).axes
+    own = where(tables["one_over_t"], width="2r", alpha=0.01)
+    drawn, expected = curve(left, "width 2r, α = 0.01"), geometric(own, "iteration", "test_error")
+    np.testing.assert_allclose(drawn.to_numpy(), expected.to_numpy())
+    slope = mean(where(tables["one_over_t"], width="2r", alpha=1.0, iteration=6000), "iteration", "slope").iloc[0]
+    assert f"{slope:.2f}" in left.get_title()
+    line = curve(left, "margin: |slope + 1| below 0.15")
+    assert np.log10(line.iloc[1] / line.iloc[0]) == pytest.approx(-0.85)
+    rates = geometric(where(tables["asymmetric_rates"], width="2r"), "alpha", "rate")
+    pd.testing.assert_series_equal(curve(middle, "width 2r"), rates, check_names=False, check_index_type=False)
+    line = curve(middle, "margin: |exponent − 2| below 0.3")
+    np.testing.assert_allclose(np.polyfit(np.log(line.index), np.log(line), 1)[0], 2.3)
+    imbalances = geometric(where(tables["balance"], alpha=0.1), "step", "imbalance")
+    pd.testing.assert_series_equal(curve(right, "α = 0.1"), imbalances, check_names=False, check_index_type=False)
+    line = curve(right, "margin: |exponent − 1| below 0.2")
+    np.testing.assert_allclose(np.polyfit(np.log(line.index), np.log(line), 1)[0], 1.2)
