@@ -162,7 +162,7 @@ verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch
 	cat "results/$$tier/logs/compare_with_reference.log"; exit $$status; }
 
 test-kernels: options .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
-	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist loadgroup -m "not workflow and not browser"
+	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist loadgroup -m "not workflow and not browser and not mutants and not any_kernels"
 
 test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm

@@ -3,12 +3,15 @@ import json
 import re
 
 import mistune
+import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import sources
 from algoreg.judge import claims
 from algoreg.spec import columns
 from algoreg.tell import claim_documents, documents, report
+
+pytestmark = pytest.mark.any_kernels
 
 
 def test_generated_documents_are_up_to_date():

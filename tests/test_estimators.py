@@ -15,6 +15,8 @@ from algoreg.judge.published import match
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell import wording
 
+pytestmark = pytest.mark.any_kernels
+
 TARGETS, ENSEMBLES = 5, 3
 
 

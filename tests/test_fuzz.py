@@ -31,6 +31,8 @@ from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterati
 from algoreg.spec.tier import Tier
 from algoreg.store import records, tables
 
+pytestmark = pytest.mark.any_kernels
+
 TIERS = {name: tier_settings(name) for name in ("smoke", "quick", "standard")}
 REGISTRY = [{key: value for key, value in entry.items() if key != "chapter"} for entry in registered_claims()]
 TIER_KEYS = {*Tier.model_fields, *SECTIONS}

@@ -15,6 +15,8 @@ from algoreg import sources
 from algoreg.store import records
 from algoreg.tell.page import ledger, plots, provenance, render, verdicts
 
+pytestmark = pytest.mark.any_kernels
+
 TEMPLATES = ROOT / "workflow" / "report" / "page"
 CHAPTERS = [
     SimpleNamespace(name="first", title="The first", question="Does it hold?", papers=["li2018"]),
@@ -301,6 +303,8 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
     assert (found["seconds"], found["jobs"], found["unknown"]) == (5.0, 2, ["tables/nothing.csv"])
 
 
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
     tier = tier_settings("smoke")
@@ -410,6 +414,8 @@ def test_the_papers_figures_are_those_that_chapters_compare():
     assert "figure_2_scan" not in plots.published_figures()
 
 
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
 def test_the_rule_names_a_damaged_figure(repository):
     results = repository / "results" / "smoke"
     assert read((results / "report" / "index.html").read_text(encoding="utf-8"))[0].scripts == 3

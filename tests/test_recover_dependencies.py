@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+pytestmark = pytest.mark.any_kernels
 
 BLOCKING = """
 import sys

@@ -1,17 +1,17 @@
 """What a job finds by name is in the digests of its code, and nothing there is never loaded."""
 
 import ast
-import json
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
 from conftest import ROOT, registered_claims, tier_settings
+from traced import loaded
 
 from algoreg import registry, sources
 from algoreg.spec import options as declared
 from algoreg.spec import plan
+
+pytestmark = pytest.mark.any_kernels
 
 SMOKE = tier_settings("smoke")
 QUICK = tier_settings("quick")
@@ -20,22 +20,16 @@ CLAIMS = registered_claims()
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
 NOT_REACHED = {}
 
-LOADED = """
-import json, sys
-def loaded():
-    print("LOADED", json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "algoreg")))
-"""
 MEASURE = """
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
-name, options, seed = json.loads(sys.argv[1])
+name, options, seed = what
 device, dtype = devices.configure("cpu", "float64", 1)
 rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
 assert rows
-loaded()
 """
 DESCEND = """
 import numpy as np
@@ -45,7 +39,7 @@ from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
 from algoreg.store import joblog, problem_files, records
 from algoreg.store.provenance import of_job
-block, problem, seed = json.loads(sys.argv[1])
+block, problem, seed = what
 device, dtype = devices.configure("cpu", block["dtype"], 1)
 arrays = problems.draw_problem(problem, seed, 0)
 ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, "p.npz")
@@ -53,16 +47,7 @@ batch = recording.recorded_batch(
     ensemble, arrays["factors"], arrays["labels"], block["algorithm"], block["runs"], {"errors": {"every": 1}}, seed
 )
 recording.recorded(batch)
-loaded()
 """
-
-
-def loaded(code, what):
-    """Return the modules of this package that a process has loaded after running some code on its argument."""
-    command = [sys.executable, "-c", LOADED + code, json.dumps(what)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return set(json.loads(done.stdout.rsplit("LOADED", 1)[1]))
 
 
 def require_same(seen, script, named):
@@ -126,7 +111,9 @@ def test_estimands_and_drawings_load_what_their_digests_hold(folder):
     }[folder]
     one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
     for module, name in one_of.items():
-        code = f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(json.loads(sys.argv[1]))\nloaded()"
+        code = (
+            f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(what)"
+        )
         require_same(loaded(code, name), script, [module])
 
 
@@ -158,3 +145,10 @@ def test_every_tiers_studies_have_the_modules_they_find():
             assert sources.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
+
+
+def test_a_claim_waits_for_the_curves_that_it_and_its_controls_are_judged_against():
+    found = {entry["id"]: plan.published_for(entry) for entry in CLAIMS}
+    assert found["fig2-published"] == ["figure_2", "figure_3"]
+    assert found["fig5b-published"] == ["figure_5b_gd"]
+    assert found["thm11-samples-in-r"] == []

@@ -12,6 +12,8 @@ from algoreg.spec import fitting, settings
 from algoreg.spec import plan as planned
 from algoreg.spec.grids import as_paper_iteration, own_iteration, recorded_iterations
 
+pytestmark = pytest.mark.any_kernels
+
 SMOKE = tier_settings("smoke")
 
 

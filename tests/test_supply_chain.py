@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 import check_advisories
 import check_licences
 
+pytestmark = pytest.mark.any_kernels
+
 POLICY = yaml.safe_load((ROOT / "docs" / "licences.yaml").read_text())
 
 

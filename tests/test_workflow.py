@@ -65,7 +65,7 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figure.py": "figures", "judge_claim.py": "estimands", "collect_claims.py": "estimands"}
+    kinds = {"draw_figure.py": "figures", "set_claims_aside.py": "estimands", "collect_claims.py": "estimands"}
     if script == "measure.py":
         return tuple(sources.modules("studies").values())
     return tuple(sources.chapter_modules(kinds[script])) if script in kinds else ()
@@ -87,7 +87,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "tabulate.py",
         "measure.py",
         "tabulate_study.py",
-        "judge_claim.py",
+        "set_claims_aside.py",
         "collect_claims.py",
         "check_controls.py",
         "draw_figure.py",

@@ -1,20 +1,20 @@
-# One rule per claim of the registry, the list of verdicts, and the check that the judge can say no.
-for entry in CLAIMS:
+# One rule per claim that this tier judges, one for all others, the list of verdicts, and the check that the judge can say no.
+JUDGED = [entry for entry in CLAIMS if plan.judged(entry, config)]
+SET_ASIDE = [entry for entry in CLAIMS if entry not in JUDGED]
+VERDICTS = {entry["id"]: result(f"claims/{entry['id']}.json") for entry in CLAIMS}
+
+
+for entry in JUDGED:
 
     rule:
         name:
             plan.rule_name(entry["id"])
         input:
-            # None where this tier cannot judge it.
-            tables=[
-                table_path(name)
-                for name in entry["experiments"]
-                if plan.judged(entry, config)
-            ],
-            published=PUBLISHED.values(),
+            tables=[table_path(name) for name in entry["experiments"]],
+            published=[PUBLISHED[name] for name in plan.published_for(entry)],
         output:
-            claim=result(f"claims/{entry['id']}.json"),
-            sidecar=sidecar(result(f"claims/{entry['id']}.json")),
+            claim=VERDICTS[entry["id"]],
+            sidecar=sidecar(VERDICTS[entry["id"]]),
         log:
             log_path(f"claims/{entry['id']}"),
         benchmark:
@@ -25,7 +25,6 @@ for entry in CLAIMS:
             "../../environment.yml"
         params:
             entry=entry,
-            judged=plan.judged(entry, config),
             seed=config["seed"],
             code=code("judge_claim.py", registry.modules_of_claim(entry)),
             versions=VERSIONS,
@@ -35,9 +34,49 @@ for entry in CLAIMS:
             "../../scripts/judge_claim.py"
 
 
+# They have no tables to wait for: a job each would only start a Python each.
+if SET_ASIDE:
+
+    rule set_claims_aside:
+        output:
+            claims=[VERDICTS[entry["id"]] for entry in SET_ASIDE],
+            sidecars=[sidecar(VERDICTS[entry["id"]]) for entry in SET_ASIDE],
+        log:
+            log_path("set_claims_aside"),
+        benchmark:
+            benchmark_path("set_claims_aside")
+        group:
+            "results"
+        conda:
+            "../../environment.yml"
+        params:
+            entries=SET_ASIDE,
+            code=code(
+                "set_claims_aside.py",
+                {
+                    module
+                    for entry in SET_ASIDE
+                    for module in registry.modules_of_claim(entry)
+                },
+            ),
+        message:
+            f"Setting {len(SET_ASIDE)} claims aside, which tier {TIER} does not judge"
+        script:
+            "../../scripts/set_claims_aside.py"
+
+
+for entry in SET_ASIDE:
+
+    rule:
+        name:
+            plan.rule_name(entry["id"])
+        input:
+            VERDICTS[entry["id"]],
+
+
 rule collect_claims:
     input:
-        claims=[result(f"claims/{entry['id']}.json") for entry in CLAIMS],
+        claims=VERDICTS.values(),
     output:
         claims=result("claims.json"),
         sidecar=sidecar(result("claims.json")),

@@ -122,6 +122,12 @@ def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     return size_of(tier) in entry["tiers"] and tables.issuperset(entry["experiments"])
 
 
+def published_for(entry: Mapping[str, Any]) -> list[str]:
+    """Return the published curves that a claim and its controls are judged against; most need none."""
+    estimands = [entry[part]["estimand"] for part in ("control", "positive_control") if part in entry]
+    return sorted({given["figure"] for given in (entry["estimand"], *estimands) if "figure" in given})
+
+
 def rule_name(claim_id: str) -> str:
     """Return the workflow rule of a claim."""
     return "claim_" + claim_id.replace("-", "_")

@@ -6,7 +6,7 @@ import pandas as pd
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.positivity.estimands import DIMENSIONS, uniqueness_thresholds
-from algoreg.chapters.positivity.measurements import NAMES
+from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.published import load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.course import points

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
-from algoreg.chapters.positivity.measurements import NAMES
+from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.report import markdown, number, passage

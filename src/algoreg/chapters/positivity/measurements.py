@@ -1,4 +1,4 @@
-"""The measurements that are compared: rows svec(A_i) by kind, the fewer the first of the more, and what the kinds are called."""
+"""The measurements that are compared: rows svec(A_i) by kind, the fewer the first of the more."""
 
 import torch
 
@@ -8,14 +8,6 @@ from algoreg.numerics.svec import svec
 
 # Those that see Hermitian matrices, held as real ones of twice the size.
 HERMITIAN = ("pauli_effects", "hermitian")
-NAMES = {
-    "gaussian": "Gaussian",
-    "trace_row": "Gaussian, one row the trace",
-    "rank_one": "xxᵀ",
-    "wishart": "Wishart, p = d + 2",
-    "pauli_effects": "Pauli effects (I ± P)/2",
-    "hermitian": "Gaussian, Hermitian",
-}
 
 
 def wishart_rows(d, m, degrees, seed, number):
@@ -87,7 +79,7 @@ def draw(kind, d, m, seed, number, device="cpu", dtype=torch.float64):
     Parameters
     ----------
     kind : str
-        One of ``NAMES``.
+        One of :data:`algoreg.chapters.positivity.words.NAMES`.
     d, m : int
         d is the size of the real matrices that are measured: twice that of Hermitian ones.
     seed, number : int
