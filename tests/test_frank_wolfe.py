@@ -89,11 +89,15 @@ def test_networks_are_learnt_as_by_plain_loops():
     for _ in range(400):
         seen = plain.measure(matrices, u @ u.T)
         m = np.tensordot((seen - labels) * (seen <= 10), matrices, 1) / 15
-        u = (u - 0.1 * m @ u) / (1 - 0.1 * (np.sum(u**2) - 0.8))
-    for method, x in (("frank-wolfe", frank_wolfe(matrices, labels, 0.8, 30)), ("algorithm-1", u @ u.T)):
-        own = table[(table["method"] == method) & (table["trace_factor"] == 0.8) & (table["m"] == 15)]
+        u = (u - 0.1 * m @ u) / (1 - 0.1 * (np.sum(u**2) - 1))
+    for method, x in (("frank-wolfe", frank_wolfe(matrices, labels, 1.0, 30)), ("algorithm-1", u @ u.T)):
+        own = table[(table["method"] == method) & (table["trace_factor"] == 1) & (table["m"] == 15)]
         error = own.loc[own["target"] == 1, "test_error"].iloc[0]
         np.testing.assert_allclose(error, plain.relative_error(x, goal), rtol=1e-6)
+    # A τ too small makes Algorithm 1 divide by what is not positive in the end; a θ too small keeps X in its set.
+    small = where(table, trace_factor=0.8).set_index("method")
+    assert (small.loc["frank-wolfe", "test_error"] > 0.19).all()
+    assert set(small.loc["algorithm-1", "status"]) == {"diverged"}
 
 
 def test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers():
@@ -262,6 +266,11 @@ def test_frank_wolfe_networks_shows_the_error_over_the_examples_by_method_and_to
         for factor in (0.8, 1.0, 1.25):
             own = geometric(where(table, method=method, trace_factor=factor), "m", "test_error")
             same(curve(axes, f"{name}, told {factor:g}·tr X*"), own.rename(index=lambda m: m / 10))
+    lost = table.assign(
+        test_error=table["test_error"].where((table["method"] == "frank-wolfe") | (table["trace_factor"] == 1))
+    )
+    (other,) = draw("frank_wolfe_networks", {"frank_wolfe_networks": lost}).axes
+    assert curve(other, "Algorithm 1 of LMZ18, told 0.8·tr X*: all runs diverged").empty
     found = find_thresholds(where(table, method="algorithm-1", trace_factor=1.0), "d", 0.1).logs
     (level,) = set(curve(axes, "margin").index)
     assert level == pytest.approx(margin("fw-networks") * np.exp(found.mean()) / 10)
