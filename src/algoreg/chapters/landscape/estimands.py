@@ -87,7 +87,7 @@ def start_thresholds(frame, tolerance):
     return found.logs - np.log(counts)[:, None, None], found.sides
 
 
-@estimand("m from which on a start finds X* over n_c, geometric mean over runs, the largest over the rank r, {kind}")
+@estimand("m from which on a start finds X*, over d(r + 1) − r(r + 1)/2, {kind}, geometric mean, the largest over r")
 def start_threshold(tables, published, rng, *, table, kind, tolerance):
     """Return the largest, over ranks, of the geometric mean over runs of m*/n_c; see :func:`start_thresholds`.
 
