@@ -52,6 +52,7 @@ def drawn(page, name):
 
 def test_the_page_shows_the_numbers_of_the_verdicts(opened, results):
     page = opened(results / "report" / "index.html")
+    page.locator("#unfold").click()
     for claim in json.loads((results / "claims.json").read_text(encoding="utf-8")):
         # Another claim's row may link to this one as what is true instead.
         row = page.locator(f'#table tr:has(> :first-child a[href="#{claim["id"]}"])')
@@ -163,8 +164,75 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     assert page.locator("#table .group:visible").all_inner_texts() == ["The second"]
 
 
-def test_a_script_in_a_claims_text_is_shown_and_not_run(opened, fake):
+def cards_of(page):
+    return page.locator("article.claim:visible").evaluate_all("all => all.map(one => one.id)")
+
+
+def opened_cards(page):
+    return page.locator("article.claim > details[open]").evaluate_all("all => all.map(one => one.parentElement.id)")
+
+
+def test_cards_are_folded_and_open_by_key_and_by_address(opened, fake):
     page = opened(fake)
+    assert opened_cards(page) == []
+    assert page.locator("#claim-3 dl").first.is_hidden()
+    assert page.locator("#claim-3 summary").first.bounding_box()["height"] < 60
+    page.locator("#claim-3 summary").first.focus()
+    page.keyboard.press("Enter")
+    assert opened_cards(page) == ["claim-3"]
+    assert page.locator("#claim-3 dl").first.is_visible()
+    page.locator('#table a[href="#claim-6"]').click()
+    wait_until(page, "document.querySelector('#claim-6 > details').open")
+    page.locator("#unfold").click()
+    assert len(opened_cards(page)) == 45
+    page.locator("#unfold").click()
+    assert opened_cards(page) == []
+    assert opened_cards(opened(fake, "#claim-8")) == ["claim-8"]
+
+
+def test_the_search_and_the_filters_reach_the_cards_and_stay_in_the_address(opened, fake):
+    page = opened(fake)
+    refuted = by_chapter([one for one in many_claims() if one["verdict"] == "refuted"])
+    page.locator(".tile.refuted a").click()
+    wait_until(page, "document.getElementById('shown').textContent.startsWith('9 ')")
+    assert page.evaluate("location.search") == "?verdict=refuted"
+    assert page.evaluate("location.hash") == "#claims"
+    assert cards_of(page) == refuted
+    page.locator("#by-words").fill("STATEMENT 16.")
+    assert cards_of(page) == ["claim-16"]
+    assert rows_of(page).locator("th code").all_inner_texts() == ["claim-16"]
+    asked = page.evaluate("location.search")
+    assert asked == "?verdict=refuted&words=STATEMENT+16."
+    assert "1 of 23 claims" in page.locator(".filtered:visible").first.inner_text()
+    again = opened(fake, asked)
+    assert cards_of(again) == ["claim-16"]
+    assert again.locator("#by-words").input_value() == "STATEMENT 16."
+    # A card that the filters hide is shown when the address names it.
+    again.evaluate("location.hash = 'claim-2'")
+    wait_until(again, "document.querySelector('#claim-2 > details').open")
+    assert len(cards_of(again)) == 45
+    assert again.evaluate("location.search") == ""
+    page.locator(".everything:visible").first.click()
+    assert len(cards_of(page)) == 45
+    assert page.evaluate("document.activeElement.id") == "chapter-first"
+
+
+def test_an_address_that_asks_for_what_there_is_not_shows_everything(opened, fake):
+    page = opened(fake, "?verdict=nonsense&chapter=second&other=1")
+    assert cards_of(page) == by_chapter([one for one in many_claims() if one["chapter"] == "second"])
+    assert page.locator("#by-verdict").input_value() == ""
+
+
+def test_without_scripts_every_claim_is_shown_whole(opened, fake):
+    page = opened(fake, java_script_enabled=False)
+    assert page.locator("article.claim > details[open]").count() == 45
+    assert page.locator("#claim-44 dl").first.is_visible()
+    assert page.locator(".filters").is_hidden()
+    assert page.locator(".filtered:visible").count() == 0
+
+
+def test_a_script_in_a_claims_text_is_shown_and_not_run(opened, fake):
+    page = opened(fake, "#claim-43")
     assert page.evaluate("window.ran") is None
     assert SCRIPT in page.locator("article#claim-43").inner_text()
     assert SCRIPT in page.locator('#table tr:has(a[href="#claim-43"])').inner_text()
@@ -212,10 +280,10 @@ def test_everything_can_be_reached_by_keyboard(opened, fake):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     reached = set()
-    for _ in range(40):
+    for _ in range(80):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
-    assert {"by-verdict", "by-chapter", "by-source", "order", "estimate", "control"} <= reached
+    assert {"by-words", "unfold", "by-verdict", "by-chapter", "by-source", "order", "estimate", "control"} <= reached
 
 
 def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):

@@ -213,6 +213,50 @@ def test_the_page_says_remedies_controls_slack_and_what_is_no_sampling(tmp_path)
     assert "of jobs (" in text
 
 
+def test_claims_are_folded_to_a_line_that_says_what_is_true_instead(tmp_path):
+    claims = [
+        claim(0, "refuted", remedy="claim-1"),
+        claim(1),
+        claim(2, "refuted", remedy="claim-3"),
+        claim(3, "inconclusive"),
+    ]
+    html = rendered(tmp_path, claims)
+    for number in range(4):
+        article = re.search(rf'<article class="claim" id="claim-{number}".*?</article>', html, re.DOTALL)[0]
+        # Open in the file: without scripts everything is shown.
+        assert article.count("<details open>") == 1
+        line = re.search(r"<summary>(.*?)</summary>", article, re.DOTALL)[1]
+        assert f"Statement {number}." in line
+        # A link in what opens and closes would be hard to reach.
+        assert "<a " not in line
+        wanted = {0: "True instead: Statement 1.", 2: "Amended, inconclusive: Statement 3."}.get(number)
+        assert wanted in line if wanted else "nstead" not in line
+    listed = re.search(r'<h3 id="refuted">.*?</ul>', html, re.DOTALL)[0]
+    assert re.findall(r'href="#(claim-\d)"', listed) == ["claim-0", "claim-2"]
+    assert "True instead: Statement 1." in listed
+    places = [html.index(f' id="{name}"') for name in ("live", "headline", "refuted", "claims", "chapter-first")]
+    assert places == sorted(places)
+    assert 'id="refuted"' not in rendered(tmp_path / "none", [claim(1)])
+
+
+def test_the_page_works_without_scripts_and_handles_no_event_in_its_markup(tmp_path):
+    html = rendered(tmp_path)
+    markup = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    # A quote in a text is escaped: what follows a blank there is no attribute.
+    assert not re.search(r"<[a-z][^<>]*\son[a-z]+\s*=", re.sub(r'"[^"]*"', '""', markup))
+    # What only scripts make work is hidden until they run.
+    assert re.search(r'<form class="filters"[^>]* hidden>', html)
+    assert (
+        html.count('<p class="filtered"') == len(CHAPTERS) == len(re.findall(r'<p class="filtered"[^>]* hidden>', html))
+    )
+    tiles = re.findall(
+        r'<li class="tile [\w-]+" data-verdict="([\w-]+)">(?:<a href="\?verdict=([\w-]+)#claims">)?', html
+    )
+    counts = {name: count for name, *_, count in verdicts.headline(many_claims())}
+    assert [one for one, _ in tiles] == list(counts)
+    assert all(link == (name if counts[name] else "") for name, link in tiles)
+
+
 def test_the_policy_allows_the_pages_own_scripts_by_hash_and_no_other(tmp_path):
     html = rendered(tmp_path)
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from algoreg import sources
 from algoreg.spec.chapters import load_chapters
+from algoreg.tell import captions
+from algoreg.tell.report import literal
 from check_site import problems
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,12 +41,16 @@ def linked(root, name, text):
     return {path for path in paths if (root / path).is_file() and not path.endswith(".md")}
 
 
+def _captioned(name, svg):
+    """Return a figure as Markdown, with what it shows and what was run."""
+    title, (_, caption) = sources.figure_title(name), captions.read(svg)
+    return f"![{title}](../figures/{name}.svg)\n\n*{title}.*{f' {literal(caption)}.' if caption else ''}"
+
+
 def pictures(root, chapter):
     """Return a chapter's committed figures as Markdown, none where it has none."""
     names = [name for name in chapter.experiments.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
-    shown = [
-        f"![{sources.figure_title(name)}](../figures/{name}.svg)\n\n*{sources.figure_title(name)}.*" for name in names
-    ]
+    shown = [_captioned(name, (root / f"docs/figures/{name}.svg").read_text(encoding="utf-8")) for name in names]
     return "\n\n".join(["", "## Figures", *shown, ""]) if shown else ""
 
 

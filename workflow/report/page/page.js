@@ -5,25 +5,97 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
 
-  // The claims table: filter by verdict, chapter and source, sort by any column; chapters have headings in their own order.
-  const body = byId("table").tBodies[0];
+  // The claims, a row of the table and a folded card each: searched, filtered by verdict, chapter and source. The address
+  // keeps what is asked for, so that it can be sent; a card that the address names is open.
+  const body = byId("table").tBodies[0], form = document.querySelector(".filters");
   const groups = [...body.querySelectorAll(".group")];
   const rows = [...body.rows].filter((row) => !groups.includes(row));
-  const filters = ["verdict", "chapter", "source"];
+  const cards = new Map([...document.querySelectorAll("article.claim")].map((card) => [card.id, card]));
+  const filters = ["verdict", "chapter", "source"], asked = [...filters, "words"];
+  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  for (const row of rows) row.words = plain(`${row.cells[0].textContent} ${row.dataset.source}`);
   let grouped = true;
+  const fold = (card, open) => { card.querySelector("details").open = open; };
+  const remember = () => {
+    const query = new URLSearchParams();
+    for (const name of asked) if (byId(`by-${name}`).value.trim()) query.set(name, byId(`by-${name}`).value.trim());
+    const address = `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`;
+    // A browser may forbid it to a file; the filter works all the same.
+    try { history.replaceState(null, "", address); } catch { /* the address stays */ }
+  };
+  const recall = () => {
+    const query = new URLSearchParams(location.search);
+    for (const name of asked) {
+      const field = byId(`by-${name}`), value = query.get(name) ?? "";
+      // A select has no value that is not among its options: what an old link asks for is then not asked.
+      field.value = value;
+      if (field.value !== value) field.value = "";
+    }
+  };
   const filter = () => {
     const wanted = filters.map((name) => [name, byId(`by-${name}`).value]).filter(([, value]) => value);
+    const words = plain(byId("by-words").value).split(/\s+/).filter(Boolean);
+    const counts = {};
     let count = 0;
     for (const row of rows) {
-      row.hidden = !wanted.every(([name, value]) => row.dataset[name] === value);
+      row.hidden = !(wanted.every(([name, value]) => row.dataset[name] === value) && words.every((word) => row.words.includes(word)));
+      const card = cards.get(row.dataset.claim);
+      if (card) card.hidden = row.hidden;
+      const [shown, every] = counts[row.dataset.chapter] ?? [0, 0];
+      counts[row.dataset.chapter] = [shown + !row.hidden, every + 1];
       count += !row.hidden;
     }
-    for (const group of groups) group.hidden = !grouped || !rows.some((row) => !row.hidden && row.dataset.chapter === group.dataset.chapter);
+    for (const group of groups) group.hidden = !grouped || !counts[group.dataset.chapter]?.[0];
+    for (const line of document.querySelectorAll(".filtered")) {
+      const [shown, every] = counts[line.dataset.chapter] ?? [0, 0];
+      line.hidden = shown === every;
+      line.querySelector("span").textContent = `${shown} of ${every} claims of this chapter are shown.`;
+    }
     byId("shown").textContent = `${count} of ${rows.length} shown`;
     byId("none").hidden = count > 0;
   };
-  for (const name of filters) byId(`by-${name}`).addEventListener("change", filter);
-  document.querySelector(".filters").addEventListener("reset", () => setTimeout(filter));
+  const ask = () => { filter(); remember(); };
+  const clear = () => { for (const name of asked) byId(`by-${name}`).value = ""; };
+  const everything = () => { clear(); ask(); };
+  const named = () => {
+    const card = cards.get(decodeURIComponent(location.hash.slice(1)));
+    if (!card) return;
+    if (card.hidden) everything();
+    fold(card, true);
+    card.scrollIntoView();
+  };
+  for (const card of cards.values()) fold(card, false);
+  form.hidden = false;
+  recall();
+  filter();
+  named();
+  for (const name of asked) byId(`by-${name}`).addEventListener("input", ask);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(everything));
+  for (const button of document.querySelectorAll(".everything")) {
+    button.addEventListener("click", () => {
+      const chapter = button.closest("section").querySelector("h2");
+      everything();
+      // The button is gone: the next place from which a keyboard goes on.
+      chapter.tabIndex = -1;
+      chapter.focus();
+    });
+  }
+  byId("unfold").addEventListener("click", (event) => {
+    const open = event.currentTarget.getAttribute("aria-pressed") !== "true";
+    event.currentTarget.setAttribute("aria-pressed", String(open));
+    for (const card of cards.values()) fold(card, open);
+  });
+  for (const link of document.querySelectorAll(".tile a")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      clear();
+      byId("by-verdict").value = link.closest(".tile").dataset.verdict;
+      ask();
+      location.hash = "claims";
+    });
+  }
+  addEventListener("hashchange", named);
   const key = (row, name) => {
     const text = name === "verdict" ? row.dataset.sortedVerdict : row.dataset[name];
     if (name === "source" || name === "control") return text;
@@ -94,7 +166,7 @@
   const draw = async (plot) => {
     const Plotly = await plotly();
     await Plotly.react(plot.id, curves(plot), layout({
-      xaxis: { title: { text: plot.x }, ...(plot.log.includes("x") ? log(plot.curves.flatMap((c) => c.x)) : {}), ...(plot.reversed ? { autorange: "reversed" } : {}) },
+      xaxis: { title: { text: plot.x }, ...(plot.log.includes("x") ? log(plot.curves.flatMap((c) => c.x)) : {}) },
       yaxis: { title: { text: plot.y }, ...(plot.log.includes("y") ? log(plot.curves.flatMap((c) => c.y)) : {}) },
     }), settings);
   };

@@ -15,14 +15,29 @@ BELOW_AXIS = 36
 FEW_DECADES = 1.8
 # Of a note that is as wide as its figure.
 LETTERS_PER_INCH = 19
+# A page's 838 pixels at their usual size, in inches.
+PAGE = 838 / 96
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 PLAIN = FuncFormatter(lambda value, _: number(value))
 
 
-def panels(columns=1, rows=1, width=4.7, height=4.1, **options):
-    """Return a figure and its panels, row by row; ``width`` and ``height`` are a panel's, in inches."""
+def panels(columns=1, rows=1, width=None, height=4.1, **options):
+    """Return a figure and its panels, row by row; ``width`` and ``height`` are a panel's, in inches.
+
+    Two abreast are as wide as a page shows without making them smaller.
+    """
+    width = width or (PAGE / columns if columns > 1 else 4.7)
     figure, grid = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
     return figure, list(grid.ravel())
+
+
+def two_and_one(above=False, height=4.0, **options):
+    """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside each other."""
+    figure, grid = panels(2, 2, height=height, **options)
+    wide = grid[0 if above else 2]
+    grid.pop(1 if above else 3).remove()
+    wide.set_subplotspec(wide.get_gridspec()[0 if above else 1, :])
+    return figure, grid
 
 
 def describe(axes, log="", xticks=None, **texts):
@@ -55,8 +70,13 @@ def legend_below(axes, **options):
     legend.takes_room = True
 
 
-def finish(figure, note="", columns=1):
-    """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them."""
+def finish(figure, note="", columns=1, caption=""):
+    """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them.
+
+    ``caption`` says what was run. It is no part of the picture: the files carry it, for what stands beside it
+    (:mod:`algoreg.tell.captions`).
+    """
+    figure.caption = caption
     for axes in figure.axes:
         for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
             if axis.get_scale() == "log" and not isinstance(axis.get_minor_locator(), NullLocator):

@@ -11,6 +11,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 
+from algoreg.tell import captions
+
 # Matplotlib's own: ten colours that differ also to the colour-blind (Petroff, 2021), and the axes of seaborn's style "ticks".
 # Importing seaborn itself would take longer than all the rest of a figure's job.
 COLOURS = [to_rgb(colour) for colour in matplotlib.color_sequences["petroff10"]]
@@ -52,6 +54,7 @@ def save(figure, path, kind):
         "pdf": (FigureCanvasPdf, {"CreationDate": None}),
         "png": (FigureCanvasAgg, {"Software": None}),
     }[kind]
+    nameless |= captions.metadata(figure, kind)
     resolution = figure.dpi
     with style():
         # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.

@@ -14,6 +14,7 @@ from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, meaning
 from algoreg.store import problem_files, records
+from algoreg.tell import captions
 from algoreg.tell.page.verdicts import show
 
 # A figure wider than so many times its height gets the page's whole width.
@@ -28,7 +29,7 @@ LOG_SPAN = 100
 
 
 def picture(path, title):
-    """Return a figure's data URI, width, height and title: the SVG, or the PNG beside it where that is smaller.
+    """Return a figure's data URI, width, height, title, conclusions and caption: the SVG, or the PNG beside it where that is smaller.
 
     Raises
     ------
@@ -42,10 +43,12 @@ def picture(path, title):
             raise records.DamagedResult(f"figure {file.stem}: {file} is missing. Rerun to draw it.")
         files[mime] = records.check(file).read_bytes()
     width, height = (float(x) for x in re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', files["image/svg+xml"]).groups())
+    titles, caption = captions.read(files["image/svg+xml"].decode())
     mime, content = min(files.items(), key=lambda item: len(item[1]))
     uri = f"data:{mime};base64,{base64.b64encode(content).decode()}"
     wide = width > WIDE * height
-    return {"name": Path(path).stem, "uri": uri, "width": width, "height": height, "title": title, "wide": wide}
+    shown = {"title": title, "titles": titles, "caption": caption}
+    return {"name": Path(path).stem, "uri": uri, "width": width, "height": height, "wide": wide, **shown}
 
 
 def _thinned(rows):
@@ -225,7 +228,7 @@ def _comparison(tables, tier, name):
         "sizes": sorted(int(d) for d in table["d"].unique()),
         "compared": bool(compared),
         "rows": rows,
-        "plot": {**plot, "curves": curves, "reversed": x == "alpha"},
+        "plot": {**plot, "curves": curves},
     }
 
 

@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from algoreg import sources
-from algoreg.judge.claims import NOT_JUDGED
+from algoreg.judge.claims import NOT_JUDGED, REFUTED
 from algoreg.tell.explorer import presets
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
@@ -24,8 +24,14 @@ def plotting_library(code):
     return base64.b64encode(gzip.compress(code.encode(), 9, mtime=0)).decode()
 
 
-def _shown(claim, claims, entry, pictures, tier, results):
+def _amended(said, entries):
+    """Return the statement of the claim that is the nearest true form of a refuted one, empty where there is none."""
+    return entries[said.remedy]["statement"] if said.remedy in entries else ""
+
+
+def _shown(claim, claims, entries, pictures, tier, results):
     """Return what the page shows of a claim: its fields, texts, axis, figure and provenance."""
+    entry, said = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
     figure = Path(claim["figure"]).name if claim["figure"] else None
     if figure is not None and figure not in pictures:
         raise ValueError(f"claim {claim['id']}: figure {figure} is missing: tier {tier['tier']} does not draw it")
@@ -36,7 +42,8 @@ def _shown(claim, claims, entry, pictures, tier, results):
         **claim,
         "word": word,
         "sign": sign,
-        "said": texts(claim, verdicts_of(claims)),
+        "said": said,
+        "amended": _amended(said, entries),
         "slack": slack(claim),
         "axis": interval_axis(claim),
         "picture": pictures.get(figure),
@@ -136,7 +143,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]
     }
     entries = {entry["id"]: entry for entry in registry}
-    shown = [_shown(claim, claims, entries.get(claim["id"], {}), pictures, tier, results) for claim in claims]
+    shown = [_shown(claim, claims, entries, pictures, tier, results) for claim in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
@@ -150,6 +157,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             headline=headline(claims, missing),
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
+            refuted=[claim for claim in shown if claim["verdict"] == REFUTED],
             total=len(claims) + len(missing),
             sources=list(dict.fromkeys(entry["source"] for entry in [*claims, *missing])),
             pictures=pictures,

@@ -1,0 +1,124 @@
+"""Descent on a product of square factors, none symmetric, whose entries are known in part: deep matrix factorisation [arora2019].
+
+W_k ← W_k − η_t(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once. W_k(0) is s₀^{1/N}·I, which is balanced, or s₀^{1/N}·G with iid
+N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the largest singular
+value of X, taken anew every 10th step: growth from 0 takes η·t ~ s₀^{−(1−2/N)} with fixed steps, and few relative ones.
+"""
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import base
+from algoreg.algorithms.deep import REFRESH, moved_product, prefixes
+from algoreg.engine.observers import Observer
+from algoreg.numerics.seeds import stream
+
+
+def draw_target(d, rank, seed, number):
+    """Return X* = UVᵀ with Gaussian U and V, whose entries have mean square 1, shape (d, d), float64."""
+    left, right = stream("target", kind="rectangular", d=d, rank=rank, seed=seed, target=number).standard_normal(
+        (2, d, rank)
+    )
+    whole = left @ right.T
+    return whole * (d / np.linalg.norm(whole))
+
+
+def gaussian_start(d, depth, seed, target):
+    """Return G_1, …, G_N, iid N(0, 1/d), shape (N, d, d), float64."""
+    drawn = stream("start", kind="factors", d=d, depth=depth, seed=seed, target=target).standard_normal((depth, d, d))
+    return torch.from_numpy(drawn) / d**0.5
+
+
+class Factors(base.Algorithm):
+    """A batch of descents of one depth; see :class:`algoreg.algorithms.base.Algorithm`.
+
+    A run has ``depth`` N, ``size`` s₀ and ``begin``, `identity` or `gaussian`. State: ``factors``, shape (B, N, d, d), W_1 first,
+    and ``largest``, λ, shape (B,). A step is one pass.
+    """
+
+    requires = frozenset({"rectangular gradient"})
+    told = ()
+    estimates = "rectangular"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        (self.depth,) = {run["depth"] for run in runs}
+
+    def initial(self):
+        """Return the factors and λ at the start."""
+        d = self.ensemble.d
+        factors = torch.eye(d, dtype=torch.float64).expand(len(self.runs), self.depth, d, d).clone()
+        for number, run in enumerate(self.runs):
+            if run["begin"] == "gaussian":
+                factors[number] = gaussian_start(d, self.depth, self.seed, run["target"])
+            factors[number] *= run["size"] ** (1 / self.depth)
+        factors = factors.to(self.labels)
+        return {"factors": factors, "largest": _largest(self._whole(factors))}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        layers, largest = list(state["factors"].unbind(1)), state["largest"]
+        for step in range(iteration, iteration + count):
+            below = prefixes(layers, self.depth)
+            if step % REFRESH == 0:
+                largest = _largest(below[-1])
+            gradient = self.gradient(below[-1])
+            bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
+            lengths = self.steps[:, 0, 0] / (self.depth * largest ** (1 - 2 / self.depth) * bound)
+            layers = moved_product(layers, below, lengths[:, None, None] * gradient)
+        return {"factors": torch.stack(layers, 1), "largest": largest}
+
+    def gradient(self, product):
+        """Return the gradient of half the loss in the product of the factors, shape (B, d, d)."""
+        return self.ensemble.gradient(product, self.labels)
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return self._whole(state["factors"])
+
+    def _whole(self, factors):
+        return prefixes(factors.unbind(1), self.depth)[-1]
+
+
+def _largest(matrices):
+    """Return the largest singular value of every matrix, shape (B,); NaN where one is not finite."""
+    finite = torch.isfinite(matrices).all(dim=(1, 2))
+    known = torch.where(finite[:, None, None], matrices, 0.0)
+    squares = torch.linalg.eigvalsh(known.mT @ known)[:, -1]
+    return torch.where(finite, squares.clamp(min=0).sqrt(), torch.nan)
+
+
+class Fitted(Observer):
+    """Lets runs go that fit their labels, and keeps every run's last estimate and training error.
+
+    Memory: ``estimates`` (B, d, d), ``errors`` and ``ended`` (B,).
+
+    Parameters
+    ----------
+    tolerance : float
+        The relative training error at which a run fits.
+    stride : int
+        Iterations between two looks.
+    """
+
+    reads_train_error = True
+
+    def __init__(self, tolerance, stride=100):
+        self.tolerance, self.stride = tolerance, stride
+
+    def prepare(self, batch):
+        """Make room."""
+        runs = len(batch.runs)
+        self.memory = {"estimates": torch.zeros_like(batch.targets), "errors": np.full(runs, np.nan)}
+        self.memory["ended"] = np.zeros(runs, np.int64)
+
+    def moments(self, last):
+        """Return every ``stride`` iterations."""
+        return range(self.stride, last + 1, self.stride)
+
+    def look(self, look):
+        """Keep what is there, and say which runs fit."""
+        self.memory["estimates"][torch.from_numpy(look.active)] = look.estimate
+        self.memory["errors"][look.active] = look.train_error
+        self.memory["ended"][look.active] = look.iteration
+        return look.train_error < self.tolerance

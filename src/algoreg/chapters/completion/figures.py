@@ -1,0 +1,105 @@
+"""The figures about completion: errors and nuclear norms by m and method, errors with and without a graph and factors."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen
+from algoreg.chapters.completion.words import GRAPHS, METHODS
+from algoreg.tell.charts.course import points
+from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.figures import drawing
+
+# Points of one m or share lie beside one another by this factor.
+APART = 1.035
+
+
+def _beside(frame, column, place, count):
+    """Return a table whose values along x are moved, so that marks of methods do not cover one another."""
+    return frame.assign(**{column: frame[column] * APART ** (place - (count - 1) / 2)})
+
+
+def _methods(axes, table, value):
+    """Draw a value over m, a colour for each method."""
+    present = [name for name in METHODS if name in set(table["method"])]
+    for place, name in enumerate(present):
+        own = _beside(table[table["method"] == name], "m_over_dof", place, len(present))
+        marker = "s" if name == "nuclear" else "o"
+        points(axes, own, "m_over_dof", value, COLOURS[place], METHODS[name], marker, linestyle="-")
+
+
+def _mean(table, estimand, place):
+    """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) method."""
+    own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][place]})
+    return float(np.exp(np.log(own[estimand["value"]]).mean()))
+
+
+def _margin(axes, table, claim, column, place, words, marker):
+    """Mark where a margin lets the other method of a claim's pair be, by the mean of that at ``place``."""
+    estimand = claim["estimand"]
+    height = _mean(table, estimand, place) * float(claim["margin"]) ** (1 if place else -1)
+    label = f"{margin_text(claim)}, of {words}"
+    axes.plot([estimand["where"][column]], [height], marker, color="black", markersize=5.5, label=label)
+
+
+def gain(table, claim):
+    """Return the ratio of geometric means that a claim about a pair is of."""
+    return _mean(table, claim["estimand"], 0) / _mean(table, claim["estimand"], 1)
+
+
+@drawing
+def completion(tables, claims):
+    """Draw the squared error and the nuclear norm over m, for each method."""
+    table = tables["completion"]
+    few, many = claims["completion-depth-beats-convex"], claims["completion-convex-wins"]
+    figure, (left, right) = panels(2, width=5.0)
+    _methods(left, table, "mse")
+    for claim, marker in ((few, "v"), (many, "^")):
+        if np.isclose(table["m_over_dof"], claim["estimand"]["where"]["m_over_dof"]).any():
+            _margin(left, table, claim, "m_over_dof", 0, "least nuclear norm over three factors", marker)
+    texts = {"xlabel": "known entries over the degrees of freedom"}
+    describe(left, "xy", table["m_over_dof"].unique(), ylabel="mean squared error (X*: 1)", **texts)
+    times = gain(table, few)
+    left.set_title(f"few entries: three factors are {number(float(f'{times:.2g}'))} times better", fontsize=9)
+    _methods(right, table, "nuclear_norm")
+    right.axhline(1, color="black", linewidth=0.8, linestyle=":", label="that of X*")
+    describe(right, "x", table["m_over_dof"].unique(), ylabel="nuclear norm over that of X*", **texts)
+    right.set_title("and they end at a larger nuclear norm", fontsize=9)
+    figure.suptitle(sizes(table, "d", "rank"), fontsize=9)
+    return finish(figure, SPREAD)
+
+
+def _graphs(axes, table, claim):
+    """Draw the error of unknown entries over their share, for each method and graph."""
+    for place, ((method, graph), label) in enumerate(GRAPHS.items()):
+        own = table[(table["method"] == method) & (table["graph"] == graph)]
+        colour = COLOURS[("path", "none", "shuffled").index(graph)]
+        style = {"linestyle": "-"} if method == "factors" else {"linestyle": "--", "markerfacecolor": "white"}
+        moved = _beside(own, "share", place, len(GRAPHS))
+        points(axes, moved, "share", "unseen_error", colour, label, "o" if method == "factors" else "s", **style)
+    _margin(axes, table, claim, "share", 1, "factors and energy over energy alone", "^")
+    describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")
+    axes.set_title(f"a fifth known: factors leave {gain(table, claim):.0%} of the energy's error", fontsize=9)
+
+
+def _bases(axes, table, claim):
+    """Draw how far factors in the graph's eigenvectors are from plain ones, with and without the energy."""
+    for place, (weight, own) in enumerate(table.groupby("weight")):
+        label = f"energy's weight {weight:g}" if weight else "no energy"
+        points(axes, own, "depth", "difference", COLOURS[2 * (1 - place)], label, "o", linestyle="none")
+    margin_level(axes, claim)
+    describe(axes, "y", table["depth"].unique(), xlabel="factors", ylabel="distance to plain factors, over ‖X*‖_F")
+    axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
+    axes.set_title("the graph's eigenvectors alone do nothing", fontsize=9)
+
+
+@drawing
+def graph_completion(tables, claims):
+    """Draw the error of unknown entries by graph and method, and what the graph's eigenvectors alone change."""
+    table = tables["graph_completion"]
+    figure, (left, right) = panels(2, width=5.0)
+    _graphs(left, table, claims["graph-gain-is-explicit"])
+    _bases(right, tables["graph_basis"], claims["graph-basis-alone"])
+    figure.suptitle(sizes(table, "d", "rank"), fontsize=9)
+    return finish(figure, SPREAD)

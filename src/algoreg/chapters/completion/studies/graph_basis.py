@@ -1,0 +1,82 @@
+"""What the eigenvectors of a graph do to a product of factors: X = Φ(W_N…W_1)Ψᵀ beside X = W_N…W_1, step by step."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.chapters.completion.factors import Fitted
+from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.entries_rectangular import Ensemble
+from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    band: int = whole(ge=1)
+    share: float = real(gt=0, lt=1)
+    depth: list[int] = wholes(ge=2, le=6)
+    weight: list[float] = reals(ge=0)
+    start: float = real(1e-3, gt=0, le=0.1)
+    step: float = real(0.2, gt=0, le=0.5)
+    iterations: int = whole(ge=10)
+    targets: int = whole(ge=1)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.band >= self.d:
+            yield between("band", "d", allowed="a band below d")
+
+
+KEYS = {
+    "depth": "N, the number of factors",
+    "weight": ("the weight of the energy", "μ of the run in the graph's basis; 0: no energy. The plain run has none"),
+    "target": None,
+    "ensemble": "the number of the choice of known entries",
+}
+VALUES = {
+    "d": None,
+    "rank": "band k: X* is of rank k",
+    "m": "known entries",
+    "difference": ("the difference to plain factors", "‖X_basis − X_plain‖_F/‖X*‖_F after as many steps"),
+    "train_error": ("the training error", "that of the run in the basis"),
+}
+
+
+def measure(options, context):
+    """Return one row per depth, weight, target and ensemble.
+
+    Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number of steps.
+    """
+    for number in context.ensembles:
+        for depth in options["depth"]:
+            yield from context.part(f"ensemble {number}, depth {depth}", _rows, options, context, number, depth)
+
+
+def _rows(options, context, number, depth):
+    """Return the rows of one depth on one choice of known entries."""
+    d, count = options["d"], options["targets"]
+    ensemble = Ensemble.draw(d, round(options["share"] * d * d), context.seed, number, context.device, context.dtype)
+    goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
+    shared = {key: options[key] for key in ("step", "iterations")}
+    shared |= {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "graph": "path"}
+    places = list(product(options["weight"], range(count)))
+
+    def descended(basis, places):
+        runs = [{"weight": weight, "target": target, "basis": basis, **shared} for weight, target in places]
+        planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
+        seen = Fitted(0.0, stride=options["iterations"])
+        batch = Batch(ensemble, GraphFactors, runs, planted, ensemble.label(planted), [seen], context.seed)
+        status = context.descend(batch).status
+        return seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status
+
+    plain = descended(False, [(0.0, target) for target in range(count)])[0]
+    return [
+        {"depth": depth, "weight": weight, "target": target, "ensemble": number, "d": d, "rank": options["band"]}
+        | {"m": ensemble.m, "difference": float(np.linalg.norm(estimate - plain[target]) / d)}
+        | {"train_error": error, "status": ended}
+        for (weight, target), estimate, error, ended in zip(places, *descended(True, places), strict=True)
+    ]

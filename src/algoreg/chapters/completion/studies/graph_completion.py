@@ -1,0 +1,118 @@
+"""Completion of a smooth matrix with graphs on its sides: factors and a Dirichlet energy, beside the energy alone [boyarski2019]."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import torch
+
+from algoreg.chapters.completion.factors import Fitted
+from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target, laplacians, smoothest_fit
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.entries_rectangular import Ensemble
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    # Lowest eigenvectors of the path that X* lives in.
+    band: int = whole(ge=1)
+    share: list[float] = reals(gt=0, lt=1)
+    graph: list[Literal["path", "shuffled", "none"]] = choices()
+    method: list[Literal["factors", "convex"]] = choices()
+    weight: float = real(0.01, gt=0)
+    depth: int = whole(2, ge=2, le=6)
+    start: float = real(1e-6, gt=0, le=0.1)
+    step: float = real(0.2, gt=0, le=0.5)
+    iterations: int = whole(ge=100)
+    tolerance: float = real(1e-5, gt=0, lt=0.1)
+    targets: int = whole(ge=1)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.band >= self.d:
+            yield between("band", "d", allowed="a band below d")
+        if "convex" in self.method and self.graph == ["none"]:
+            yield between("method", "graph", allowed="a graph for the convex method: without one it has no energy")
+
+
+KEYS = {
+    "method": ("the method", "`factors` with the energy, or `convex`, the energy alone"),
+    "graph": (
+        "the graph",
+        "`path`, in which X* is smooth, `shuffled`, the same with its nodes in another order, or `none`, no energy",
+    ),
+    "share": ("the share of known entries", "known entries over all"),
+    "target": None,
+    "ensemble": "the number of the choice of known entries",
+}
+VALUES = {
+    "d": None,
+    "rank": "band k: X* is of rank k",
+    "m": "known entries",
+    "unseen_error": ("the error of unknown entries", "‖X − X*‖/‖X*‖, both over the unknown entries alone"),
+    "train_error": None,
+}
+
+
+def measure(options, context):
+    """Return one row per method, graph, share, target and ensemble; no convex one without a graph.
+
+    X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 = s₀·I, which is
+    balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an energy it need not.
+    """
+    for number in context.ensembles:
+        for method, graph in product(options["method"], options["graph"]):
+            if (method, graph) != ("convex", "none"):
+                name = f"ensemble {number}, {method}, {graph}"
+                yield from context.part(name, _rows, options, context, number, method, graph)
+
+
+def _rows(options, context, number, method, graph):
+    """Return the rows of a method and a graph on one choice of known entries."""
+    d, count = options["d"], options["targets"]
+    sizes = {round(share * d * d): share for share in options["share"]}
+    ensemble = Ensemble.draw(d, max(sizes), context.seed, number, context.device, context.dtype)
+    goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
+    solve = _convex if method == "convex" else _factored
+    rows = []
+    for (m, target), (estimate, error, status) in zip(
+        product(sizes, range(count)), solve(options, context, ensemble, sizes, graph, goals), strict=True
+    ):
+        unseen = np.ones((d, d), bool)
+        unseen[tuple(ensemble.places[:m].numpy().T)] = False
+        goal = goals[target]
+        lost = np.linalg.norm((estimate - goal)[unseen]) / np.linalg.norm(goal[unseen])
+        rows.append(
+            {"method": method, "graph": graph, "share": sizes[m], "target": target, "ensemble": number}
+            | {"d": d, "rank": options["band"], "m": m, "unseen_error": lost, "train_error": error, "status": status}
+        )
+    return rows
+
+
+def _factored(options, context, ensemble, sizes, graph, goals):
+    """Return ``(X, training error, status)`` of descents for every m and target."""
+    shared = {key: options[key] for key in ("depth", "step", "iterations")}
+    shared |= {"size": options["start"], "begin": "identity", "basis": False}
+    shared |= {"graph": "path", "weight": 0.0} if graph == "none" else {"graph": graph, "weight": options["weight"]}
+    places = list(product(sizes, range(len(goals))))
+    runs = [{"m": m, "target": target, **shared} for m, target in places]
+    planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
+    seen = Fitted(options["tolerance"])
+    batch = Batch(ensemble, GraphFactors, runs, planted, ensemble.label(planted), [seen], context.seed)
+    status = context.descend(batch).status
+    return zip(seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status, strict=True)
+
+
+def _convex(options, context, ensemble, sizes, graph, goals):
+    """Return ``(X, training error, status)`` of the convex programme for every m and target."""
+    sides, found = laplacians(options["d"], graph, context.seed), []
+    for m in sizes:
+        places = ensemble.places[:m].numpy()
+        values = goals[:, places[:, 0], places[:, 1]]
+        for fit, own in zip(smoothest_fit(places, values.T, sides, options["weight"]), values, strict=True):
+            error = np.linalg.norm(fit[places[:, 0], places[:, 1]] - own) / np.linalg.norm(own)
+            found.append((fit, float(error), "converged"))
+    return found

@@ -1,0 +1,192 @@
+"""Completion against plain loops: factors, the least nuclear norm, graphs, what is refused, and the figures."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, geometric, level, margin, same, where
+
+from algoreg.chapters.completion import convex, factors, graph
+from algoreg.chapters.completion.figures import gain
+from algoreg.ensembles.entries_rectangular import Ensemble
+from algoreg.spec.chapters import load_chapter
+from algoreg.tell import figures
+
+D, RANK, SEED, TARGET = 8, 1, 5, 1
+
+
+def plain_factors(layers, goal, known, step, count, smooth=None):
+    """Return the product after steps of a plain loop: M = (d²/m)(S∘(X − X*) + what ``smooth`` gives of X)."""
+    depth, largest = len(layers), None
+    for iteration in range(count):
+        product = np.linalg.multi_dot(layers[::-1])
+        if iteration % 10 == 0:
+            largest = np.linalg.svd(product)[1][0]
+        pull = np.where(known, product - goal, 0) + (0 if smooth is None else smooth(product))
+        pull = pull * known.size / known.sum()
+        length = step / (depth * largest ** (1 - 2 / depth) * max(np.linalg.norm(pull), largest))
+        moved = []
+        for k in range(depth):
+            above = np.linalg.multi_dot([*layers[:k:-1], np.eye(len(goal)), np.eye(len(goal))])
+            below = np.linalg.multi_dot([np.eye(len(goal)), np.eye(len(goal)), *layers[:k][::-1]])
+            moved.append(layers[k] - length * above.T @ pull @ below.T)
+        layers = moved
+    return np.linalg.multi_dot(layers[::-1])
+
+
+def known_of(m, ensemble=0):
+    known = np.zeros((D, D), bool)
+    known[tuple(Ensemble.draw(D, m, SEED, ensemble).places.numpy().T)] = True
+    return known
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("begin", ["gaussian", "identity"])
+def test_factors_are_those_of_a_plain_loop(depth, begin):
+    options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"], "begin": begin}
+    table = measured(
+        "completion", {**options, "start": [0.01], "step": 0.2, "iterations": 150, "targets": 2}, seed=SEED
+    )
+    (row,) = table[table["target"] == TARGET].to_dict("records")
+    goal = factors.draw_target(D, RANK, SEED, TARGET)
+    start = factors.gaussian_start(D, depth, SEED, TARGET).numpy() if begin == "gaussian" else [np.eye(D)] * depth
+    layers = [0.01 ** (1 / depth) * layer for layer in start]
+    known = known_of(row["m"])
+    x = plain_factors(layers, goal, known, 0.2, 150)
+    assert row["m"] == 2 * RANK * (2 * D - RANK)
+    assert row["mse"] == pytest.approx(np.mean((x - goal) ** 2), rel=1e-6)
+    assert row["train_error"] == pytest.approx(
+        np.linalg.norm((x - goal)[known]) / np.linalg.norm(goal[known]), rel=1e-6
+    )
+    ratio = np.linalg.norm(x, "nuc") / np.linalg.norm(goal, "nuc")
+    assert row["nuclear_norm"] == pytest.approx(ratio, rel=1e-6)
+    assert np.mean(goal**2) == pytest.approx(1)
+
+
+def test_the_splitting_ends_at_the_least_nuclear_norm():
+    import cvxpy
+
+    goal, known = factors.draw_target(D, 2, SEED, TARGET), known_of(30)
+    variable = cvxpy.Variable((D, D))
+    mask = known.astype(float)
+    problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(variable)), [cvxpy.multiply(mask, variable - goal) == 0])
+    problem.solve(solver="CLARABEL")
+    stacked = torch.from_numpy(goal)[None]
+    (found,), (gap,), steps = convex.least_nuclear_norm(torch.from_numpy(known)[None], stacked, 0.2, 5000, 1e-9)
+    assert steps < 5000
+    assert gap < 1e-9
+    np.testing.assert_allclose(found.numpy()[known], goal[known])
+    np.testing.assert_allclose(found, variable.value, atol=1e-4)
+    # Singular values lose the threshold, and no less than all they have.
+    drawn = torch.from_numpy(np.random.default_rng(0).standard_normal((2, D, D)))
+    left, values, right = torch.linalg.svd(drawn)
+    torch.testing.assert_close(convex.shrunk(drawn, 0.7), left @ torch.diag_embed((values - 0.7).clamp(min=0)) @ right)
+
+
+def graph_rows(**changes):
+    options = {"d": D, "band": 2, "share": [0.4], "start": 1e-3, "iterations": 120, "targets": 2}
+    options |= {"graph": ["path"], "method": ["factors", "convex"]}
+    return measured("graph_completion", {**options, **changes}, seed=SEED)
+
+
+def energy(x, sides):
+    """Return (tr XᵀL_rX + tr XL_cXᵀ)/2."""
+    return (np.trace(x.T @ sides[0] @ x) + np.trace(x @ sides[1] @ x.T)) / 2
+
+
+@pytest.mark.parametrize("name", ["path", "shuffled", "none"])
+def test_graph_factors_are_those_of_a_plain_loop(name):
+    table = graph_rows(graph=[name], method=["factors"])
+    (row,) = table[table["target"] == TARGET].to_dict("records")
+    goal, known = graph.draw_smooth_target(D, 2, SEED, TARGET), known_of(row["m"])
+    rows, columns = graph.laplacians(D, "path" if name == "none" else name, SEED)
+
+    def smooth(x):
+        return (0 if name == "none" else 0.01) * (rows @ x + x @ columns)
+
+    x = plain_factors([1e-3**0.5 * np.eye(D)] * 2, goal, known, 0.2, 120, smooth)
+    error = np.linalg.norm((x - goal)[~known]) / np.linalg.norm(goal[~known])
+    assert row["unseen_error"] == pytest.approx(error, rel=1e-6)
+
+
+def test_the_convex_fit_is_where_the_loss_is_least_and_a_shuffled_graph_has_the_same_spectrum():
+    goal, known = graph.draw_smooth_target(D, 2, SEED, TARGET), known_of(26)
+    places = np.argwhere(known)
+    for name in ("path", "shuffled"):
+        sides = graph.laplacians(D, name, SEED)
+        (x,) = graph.smoothest_fit(places, goal[known][:, None], sides, 0.01)
+        gradient = np.where(known, x - goal, 0) + 0.01 * (sides[0] @ x + x @ sides[1])
+        assert np.abs(gradient).max() < 1e-12
+        spectrum = [2 - 2 * np.cos(np.pi * k / D) for k in range(D)]
+        np.testing.assert_allclose(np.linalg.eigvalsh(sides), [spectrum] * 2, atol=1e-12)
+    # X* is smooth in the path: its energy is far below that of the same numbers in another order.
+    assert energy(goal, graph.laplacians(D, "path", SEED)) < energy(goal, graph.laplacians(D, "shuffled", SEED)) / 2
+    table = graph_rows()
+    (row,) = table[(table["target"] == TARGET) & (table["method"] == "convex")].to_dict("records")
+    sides = graph.laplacians(D, "path", SEED)
+    (x,) = graph.smoothest_fit(places, goal[known][:, None], sides, 0.01)
+    assert row["unseen_error"] == pytest.approx(np.linalg.norm((x - goal)[~known]) / np.linalg.norm(goal[~known]))
+
+
+def test_a_graphs_eigenvectors_rotate_the_factors_and_no_more():
+    options = {"d": D, "band": 2, "share": 0.4, "depth": [2, 3], "weight": [0.0, 0.01], "iterations": 60, "targets": 2}
+    table = measured("graph_basis", options, seed=SEED)
+    assert (table.loc[table["weight"] == 0, "difference"] < 1e-12).all()
+    assert (table.loc[table["weight"] > 0, "difference"] > 1e-4).all()
+    assert len(table) == 8
+
+
+def test_bad_options_are_named():
+    (line,) = option_problems("completion", m_over_dof=[2.05, 7.0])
+    assert "m below d²: all entries known leave nothing to complete" in line
+    (line,) = option_problems("completion", rank=13)
+    assert "a rank of at most d" in line
+    (line,) = option_problems("graph_completion", graph=["none"])
+    assert "a graph for the convex method" in line
+    (line,) = option_problems("graph_basis", depth=[1])
+    assert "from 2 to 6" in line
+    assert option_problems("graph_completion", band=10)
+
+
+def test_a_run_that_does_not_fit_has_a_status():
+    assert set(graph_rows(method=["factors"])["status"]) == {"budget"}
+
+
+def claims():
+    return {claim["id"]: claim for claim in load_chapter("completion").claims}
+
+
+def test_completion_shows_errors_margins_and_norms():
+    names = ["nuclear", "depth_2", "depth_3"]
+    table = crossed(("mse", "nuclear_norm"), method=names, m_over_dof=[2.05, 5.0], **RUNS)
+    table["start"] = np.where(table["method"] == "nuclear", 0.0, 1e-3)
+    table = table.assign(d=12, rank=1)
+    left, right = figures.draw("completion", {"completion": table}).axes
+    for name, label in (("nuclear", "least nuclear norm"), ("depth_2", "two factors"), ("depth_3", "three factors")):
+        own = where(table, method=name)
+        for axes, value in ((left, "mse"), (right, "nuclear_norm")):
+            np.testing.assert_allclose(curve(axes, label).to_numpy(), geometric(own, "m_over_dof", value).to_numpy())
+    means = geometric(where(table, method="nuclear"), "m_over_dof", "mse")
+    for label, at, name in (
+        ("margin: above 10", 2.05, "completion-depth-beats-convex"),
+        ("margin: below 0.1", 5.0, "completion-convex-wins"),
+    ):
+        assert curve(left, label).to_dict() == {at: pytest.approx(means[at] / margin(name))}
+    three = geometric(where(table, method="depth_3"), "m_over_dof", "mse")
+    assert gain(table, claims()["completion-depth-beats-convex"]) == pytest.approx(means[2.05] / three[2.05])
+
+
+def test_graph_completion_shows_errors_by_graph_and_the_margin():
+    table = crossed(
+        ("unseen_error",), method=["factors", "convex"], graph=["path", "shuffled", "none"], share=[0.2, 0.5], **RUNS
+    )
+    table = table[(table["method"] != "convex") | (table["graph"] != "none")].assign(d=12, rank=1)
+    basis = crossed(("difference",), depth=[2, 3], weight=[0.0, 0.01], **RUNS)
+    left, right = figures.draw("graph_completion", {"graph_completion": table, "graph_basis": basis}).axes
+    alone = geometric(where(table, method="convex", graph="path"), "share", "unseen_error")
+    found = curve(left, "the graph's energy alone")
+    np.testing.assert_allclose(found.to_numpy(), alone.to_numpy())
+    mark = curve(left, "margin: above 0.5")
+    assert mark.to_dict() == {0.2: pytest.approx(alone[0.2] * margin("graph-gain-is-explicit"))}
+    same(curve(right, "no energy"), geometric(where(basis, weight=0.0), "depth", "difference"))
+    assert level(right, "margin") == margin("graph-basis-alone")
