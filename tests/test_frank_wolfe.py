@@ -7,12 +7,17 @@ import pytest
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
 from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
 from algoreg.ensembles import gaussian
+from algoreg.ensembles.rank_one import Ensemble
+from algoreg.judge import claims
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell.figures import draw
+from algoreg.tell.wording import verdict_table
 
 pytestmark = pytest.mark.replicates(100)
 
@@ -70,6 +75,52 @@ def test_the_course_is_that_of_a_plain_loop(rule):
     np.testing.assert_allclose(row["loss"], np.sum((plain.measure(matrices, x) - labels) ** 2) / np.sum(labels**2))
 
 
+NETWORKS = {"d": 5, "rank": 1, "m_over_dr": [3, 6], "trace_factor": [0.8, 1.0], "iterations": 30, "targets": 2}
+
+
+def test_networks_are_learnt_as_by_plain_loops():
+    table = measured("frank_wolfe_networks", NETWORKS, seed=SEED)
+    vectors = Ensemble.draw(5, 30, SEED, 0).vectors.numpy()[:15]
+    matrices = np.einsum("ni,nj->nij", vectors, vectors)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, 5, 1, SEED, 1)
+    goal = factor @ factor.T
+    labels = plain.measure(matrices, goal)
+    u = 1e-4 * np.eye(5)
+    for _ in range(400):
+        seen = plain.measure(matrices, u @ u.T)
+        m = np.tensordot((seen - labels) * (seen <= 10), matrices, 1) / 15
+        u = (u - 0.1 * m @ u) / (1 - 0.1 * (np.sum(u**2) - 1))
+    for method, x in (("frank-wolfe", frank_wolfe(matrices, labels, 1.0, 30)), ("algorithm-1", u @ u.T)):
+        own = table[(table["method"] == method) & (table["trace_factor"] == 1) & (table["m"] == 15)]
+        error = own.loc[own["target"] == 1, "test_error"].iloc[0]
+        np.testing.assert_allclose(error, plain.relative_error(x, goal), rtol=1e-6)
+    # A τ too small makes Algorithm 1 divide by what is not positive in the end; a θ too small keeps X in its set.
+    small = where(table, trace_factor=0.8).set_index("method")
+    assert (small.loc["frank-wolfe", "test_error"] > 0.19).all()
+    assert set(small.loc["algorithm-1", "status"]) == {"diverged"}
+
+
+def test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers():
+    rows = [
+        {"method": method, "trace_factor": told, "d": 4, "m": m, "test_error": error, "status": "budget"} | run
+        for method, told, errors in (
+            ("frank-wolfe", 1.0, (1.0, 0.01, 0.01)),
+            ("frank-wolfe", 0.8, (1.0, 1.0, 1.0)),
+            ("algorithm-1", 1.0, (1.0, 1.0, 0.01)),
+        )
+        for m, error in zip((8, 16, 32), errors, strict=True)
+        for run in ({"target": t, "ensemble": e} for t in range(2) for e in range(3))
+    ]
+    tables, rng = {"t": pd.DataFrame(rows)}, np.random.default_rng(0)
+    fixed = {"table": "t", "method": "frank-wolfe", "against": "algorithm-1", "tolerance": 0.1}
+    assert estimands.ratio_of_examples(tables, {}, rng, trace_factor=1, **fixed).value == pytest.approx(1 / 2)
+    # Half way from 16 to 32 for Algorithm 1, in both logarithms; 32 for a method that is never there.
+    assert estimands.ratio_of_examples(tables, {}, rng, trace_factor=0.8, **fixed).value == pytest.approx(2**0.5)
+    swapped = {**fixed, "method": "algorithm-1", "against": "frank-wolfe"}
+    lost = {"t": tables["t"].assign(test_error=1.0)}
+    assert estimands.ratio_of_examples(lost, {}, rng, trace_factor=1, **swapped).value is None
+
+
 def test_a_step_is_the_masters_and_the_workers():
     # γ_0 = 1: the first step goes all the way.
     v = np.array([0.6, 0.8])
@@ -89,6 +140,7 @@ def messages():
 
 def test_real_processes_send_what_their_records_hold(messages):
     assert set(messages["status"]) == {"converged"}
+    assert messages["sockets"].eq(1).all()
     for protocol, numbers in (("asynchronous", lambda d: d + 1), ("synchronous", lambda d: d * d + 1)):
         own = messages[messages["protocol"] == protocol].set_index("d")
         times = 1 if protocol == "asynchronous" else 2
@@ -107,14 +159,28 @@ def test_a_worker_that_gets_lost_is_no_endless_wait(tmp_path, monkeypatch):
         master.run(orders)
 
 
-def test_without_sockets_there_are_no_values(monkeypatch):
+def _entry(name):
+    (entry,) = (entry for chapter in load_chapters(["frank_wolfe"]) for entry in chapter.claims if entry["id"] == name)
+    return entry
+
+
+def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     def refused(address):
         raise PermissionError("no sockets here")
 
     monkeypatch.setattr(master.socket, "create_server", refused)
-    table = measured("frank_wolfe_messages", {**MESSAGES, "d": [4]}, seed=SEED)
+    table = measured("frank_wolfe_messages", {**MESSAGES, "d": [4, 8, 16]}, seed=SEED, ensembles=(0, 1))
     assert set(table["status"]) == {"budget"}
     assert table["bytes"].isna().all()
+    assert table["sockets"].eq(0).all()
+    # Nothing was measured, so nothing is judged, and it is said why: not inconclusive, as bytes that are lost otherwise.
+    tables, reason = {"frank_wolfe_messages": table}, "the machine allows no sockets, so that nothing was sent"
+    judged = claims.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED)
+    assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, reason)
+    assert judged["table"] is judged["estimate"] is judged["control_verdict"] is None
+    assert f"sfw-asyn-bytes: not judged, as {reason}" in verdict_table([judged])
+    lost = {"frank_wolfe_messages": table.assign(sockets=1)}
+    assert claims.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == claims.INCONCLUSIVE
 
 
 def test_systems_without_counters_have_the_records_lengths(monkeypatch):
@@ -147,6 +213,8 @@ def test_bad_options_are_named_before_the_run():
     assert "first below last" in line
     (line,) = option_problems("frank_wolfe_messages", workers=0)
     assert "workers" in line
+    (line,) = option_problems("frank_wolfe_networks", m_over_dr=[2, 2.01])
+    assert "an m of its own each" in line
 
 
 def test_more_workers_than_cores_are_said(monkeypatch):
@@ -187,6 +255,26 @@ def test_frank_wolfe_trace_shows_the_error_over_the_trace_beside_descents():
     level = geometric(table[free], "trace_factor", "test_error")
     same(curve(axes, "descent from α = 10⁻³, told nothing"), level)
     same(curve(axes, "margin at 1.05"), level[[1.05]] * 10 ** margin("fw-needs-trace"))
+
+
+def test_frank_wolfe_networks_shows_the_error_over_the_examples_by_method_and_told_trace():
+    axis = {"method": ["frank-wolfe", "algorithm-1"], "trace_factor": [0.8, 1.0, 1.25], "m": [20, 40, 80]}
+    table = crossed(("test_error",), **axis, **RUNS).assign(d=10, rank=1)
+    table["test_error"] *= (20 / table["m"]) ** 4
+    (axes,) = draw("frank_wolfe_networks", {"frank_wolfe_networks": table}).axes
+    for method, name in (("frank-wolfe", "Frank–Wolfe, open loop"), ("algorithm-1", "Algorithm 1 of LMZ18")):
+        for factor in (0.8, 1.0, 1.25):
+            own = geometric(where(table, method=method, trace_factor=factor), "m", "test_error")
+            same(curve(axes, f"{name}, told {factor:g}·tr X*"), own.rename(index=lambda m: m / 10))
+    lost = table.assign(
+        test_error=table["test_error"].where((table["method"] == "frank-wolfe") | (table["trace_factor"] == 1))
+    )
+    (other,) = draw("frank_wolfe_networks", {"frank_wolfe_networks": lost}).axes
+    assert curve(other, "Algorithm 1 of LMZ18, told 0.8·tr X*: all runs diverged").empty
+    found = find_thresholds(where(table, method="algorithm-1", trace_factor=1.0), "d", 0.1).logs
+    (level,) = set(curve(axes, "margin").index)
+    assert level == pytest.approx(margin("fw-networks") * np.exp(found.mean()) / 10)
+    assert set(curve(axes, "recovered")) == {0.1}
 
 
 def test_stochastic_frank_wolfe_shows_the_last_error_by_delay_and_batch_and_its_course():

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import plain
 import pytest
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.landscape import estimands, minima
+from algoreg.chapters.networks import estimands as of_networks
+from algoreg.ensembles import gaussian
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
@@ -125,6 +128,127 @@ def test_a_start_of_width_one_goes_where_a_plain_loop_goes():
         assert row["test_error"] == pytest.approx(error, rel=1e-6)
 
 
+LARGE = {"kind": ["rank_one", "gaussian"], "d": D, "rank": [1], "m_over_nc": [0.7, 2.5], "targets": 2}
+
+
+def planted(rank, target, d=D):
+    """Return U* of a judged problem."""
+    return draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, target)
+
+
+def gaussian_matrices(d, m):
+    return plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
+
+
+@pytest.mark.parametrize("kind", LARGE["kind"])
+def test_large_starts_end_where_plain_descent_does(kind):
+    table = measured("large_starts", LARGE, seed=SEED)
+    # n_c = 2d − 1 = 9 at rank 1: m = 6 and, rounded to even, 22.
+    assert set(table["m"]) == {6, 22}
+    vectors = drawn(22)
+    matrices = np.einsum("ni,nj->nij", vectors, vectors) if kind == "rank_one" else gaussian_matrices(D, 22)
+    factor = planted(1, 1)
+    labels = plain.measure(matrices, factor @ factor.T)
+    u = stream("large start", d=D, seed=SEED, target=1).standard_normal((D, D))
+    for _ in range(10000):
+        u = u - 0.02 * plain.gradient(matrices, u @ u.T, labels) @ u
+    row = table[(table["kind"] == kind) & (table["m"] == 22) & (table["target"] == 1)].iloc[0]
+    assert plain.relative_error(u @ u.T, factor @ factor.T) < 0.05
+    assert row["recovered"] == 1
+    assert row["test_error"] < 1e-3
+    # Six labels leave a large start anywhere.
+    assert table.loc[(table["kind"] == kind) & (table["m"] == 6), "recovered"].eq(0).all()
+
+
+def test_a_minimum_of_general_measurements_is_one():
+    matrices = gaussian_matrices(D, 30)
+    labels = np.random.default_rng(0).normal(size=30)
+    u = minima.minimised_sensing(np.eye(D), matrices, labels, 4000, lambda u: False)
+    m = plain.gradient(matrices, u @ u.T, labels)
+    np.testing.assert_allclose(m @ u, 0, atol=1e-5)
+    assert np.linalg.eigvalsh(m)[0] > -1e-4
+    stopped = minima.minimised_sensing(np.eye(D), matrices, labels, 4000, lambda u: True)
+    assert np.linalg.norm(stopped - u) > 0.1
+
+
+def test_decay_ends_at_the_least_nuclear_norm_of_signed_networks():
+    cp = pytest.importorskip("cvxpy")
+    options = {"network": ["signed", "plus"], "d": D, "m_over_d": [2.4], "decay": [0.0, 1e-3], "targets": 2}
+    table = measured("decayed_networks", options, seed=SEED)
+    vectors, factor = drawn(12), planted(2, 1)
+    goal = factor @ np.diag([1.0, -1.0]) @ factor.T
+    labels = np.einsum("ni,ij,nj->n", vectors, goal, vectors)
+    x = cp.Variable((D, D), symmetric=True)
+    seen = cp.sum(cp.multiply(vectors @ x, vectors), axis=1)
+    cp.Problem(cp.Minimize(cp.sum_squares(seen - labels) / 48 + 5e-4 * cp.normNuc(x))).solve(solver=cp.CLARABEL)
+    row = table[(table["network"] == "signed") & (table["decay"] > 0) & (table["target"] == 1)].iloc[0]
+    expected = np.linalg.norm(x.value - goal) / np.linalg.norm(goal)
+    assert row["test_error"] == pytest.approx(expected, rel=0.02)
+    assert (table.loc[(table["network"] == "signed") & (table["decay"] == 0), "test_error"] > 0.1).all()
+
+
+def test_a_centred_output_descends_as_a_plain_loop_and_ends_at_least_squares():
+    options = {"d": D, "m_over_dimension": [0.4, 0.6], "alpha": [0.1, 30.0], "iterations": 600, "targets": 2}
+    table = measured("lazy_limit", options, seed=SEED)
+    factor = planted(1, 1)
+    goal = factor @ factor.T
+    for m, alpha in ((6, 0.1), (9, 30.0)):
+        matrices = gaussian_matrices(D, 9)[:m]
+        rows = matrices.reshape(m, -1)
+        labels, start = plain.measure(matrices, goal), alpha**2 * np.eye(D)
+        step = 0.5 / (np.linalg.norm(rows, 2) ** 2 / m * max(4 * alpha**2, 2))
+        u = alpha * np.eye(D)
+        for _ in range(600):
+            u = u - step * plain.gradient(matrices, u @ u.T - start, labels) @ u
+        row = table[(table["m"] == m) & (table["alpha"] == alpha) & (table["target"] == 1)].iloc[0]
+        assert row["test_error"] == pytest.approx(plain.relative_error(u @ u.T - start, goal), rel=1e-6)
+        nearest = np.linalg.pinv(rows) @ labels
+        assert row["least_squares"] == pytest.approx(np.linalg.norm(nearest - goal.ravel()), rel=1e-6)
+    lazy = table[table["alpha"] == 30]
+    np.testing.assert_allclose(lazy["test_error"], lazy["least_squares"], rtol=0.02)
+
+
+def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
+    rng = np.random.default_rng(0)
+    draws = [{"target": t, "ensemble": e} for t in range(2) for e in range(3)]
+    rows = [
+        {"decay": lam, "m": 8, "test_error": error, **one} for lam, error in ((0, 3.0), (0.1, 0.03)) for one in draws
+    ]
+    own = {"table": "a", "value": "test_error", "by": "decay", "pair": [0, 0.1]}
+    assert estimands.decades_gained({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2)
+    # At d = 4, n_c = 7 and 9. A fall from 1 to a thousandth passes 0.01 at two thirds.
+    rows = [
+        {"kind": "k", "d": 4, "rank": rank, "m": m, "test_error": error, "status": "budget", **one}
+        for rank, fall in ((1, (7, 14)), (2, (9, 12)))
+        for m, error in zip((5, *fall), (1.0, 1.0, 1e-3), strict=True)
+        for one in draws
+    ]
+    own = {"table": "a", "kind": "k", "tolerance": 0.01}
+    assert estimands.start_threshold({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2 ** (2 / 3))
+    above = pd.DataFrame(rows).assign(test_error=1.0)
+    assert estimands.start_threshold({"a": above}, {}, rng, **own) == UNDEFINED
+    # D = 10: √0.64 = 0.8 where m is 3.6.
+    rows = [{"d": 4, "m": m, "test_error": error, **one} for m, error in ((3.6, 0.8), (6.4, 1.2)) for one in draws]
+    own = {"table": "a", "value": "test_error"}
+    assert estimands.factor_to_kernel({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2)
+
+
+def test_exponents_apart_are_on_the_sizes_that_both_have():
+    rows = [
+        {"variant": variant, "d": d, "rank": 1, "m": m, "test_error": float(m < d**power), "target": t, "ensemble": e}
+        for variant, power, sizes in (("least-squares", 2, (4, 8, 16)), ("plain", 1, (4, 8, 16, 32)))
+        for d in sizes
+        for m in (d**power - 1, d**power)
+        for t in range(2)
+        for e in range(3)
+    ]
+    own = {"table": "t", "tolerance": 0.1, "variant": "least-squares"}
+    tables, rng = {"t": pd.DataFrame(rows)}, np.random.default_rng(0)
+    found = of_networks.examples_exponents_apart(tables, {}, rng, against="plain", **own)
+    assert found.value == pytest.approx(1, abs=0.2)
+    assert of_networks.examples_exponents_apart(tables, {}, rng, against="least-squares", **own).value == 0
+
+
 def widths_table(optimal, ranks):
     """Return a table of widths 1 to K: ``optimal`` is (K, starts, E)."""
     rows = [
@@ -170,6 +294,12 @@ def test_wrong_sizes_are_named_before_the_run():
     assert "numbers above 0" in line
     (line,) = option_problems("start_sizes", width=[9])
     assert "rank and widths at most d" in line
+    (line,) = option_problems("large_starts", m_over_nc=[1.0, 1.01])
+    assert "an m of its own each" in line
+    (line,) = option_problems("lazy_limit", m_over_dimension=[0.9])
+    assert "0.8" in line
+    (line,) = option_problems("decayed_networks", decay=[-1.0])
+    assert "at least 0" in line
 
 
 def shares(values, seed=0, **axes):
@@ -214,3 +344,33 @@ def test_landscape_widths_shows_widths_signs_and_complexities():
         same(curve(third, label), geometric(balls, "d", column))
     first = geometric(balls, "d", "spectral")[3]
     drawn_law(third, "margin: exponent", (3, first), margin("dulee-complexity"))
+
+
+def test_landscape_large_starts_shows_errors_by_decay_shares_by_examples_and_the_lazy_limit():
+    decay = crossed(("test_error",), network=["signed", "plus"], m_over_d=[2.5, 4], decay=[0.0, 1e-3], **RUNS)
+    large = shares(("recovered",), rank=[1, 2], m_over_nc=[0.8, 1.0, 1.5]).assign(d=4, kind="rank_one")
+    large["m"] = (large["m_over_nc"] * large["rank"].map({1: 7, 2: 9})).round()
+    large["test_error"] = 1.0 - 0.9999 * large["recovered"]
+    lazy = crossed(("test_error",), m_over_dimension=[0.3, 0.6], alpha=[1e-3, 1.0, 30.0], **RUNS).assign(d=4, rank=1)
+    lazy["m"] = (lazy["m_over_dimension"] * 10).round()
+    lazy["least_squares"] = 0.5
+    other = large[large["rank"] == 1].assign(kind="gaussian")
+    tables = {"decayed_networks": decay.assign(d=5, m=20), "large_starts": large, "large_starts_gaussian": other}
+    left, middle, right = draw("landscape_large_starts", {**tables, "lazy_limit": lazy}).axes
+    for network, name in (("signed", "units of both signs"), ("plus", "units of sign + alone")):
+        for decay_, label in ((0.0, "λ = 0"), (1e-3, "λ = 0.001")):
+            own = geometric(where(decay, network=network, decay=decay_), "m_over_d", "test_error")
+            same(curve(left, f"{name}, {label}"), own)
+    first = geometric(where(decay, network="signed", decay=0.0), "m_over_d", "test_error")
+    same(curve(left, "margin"), first[[4.0]] / 10 ** margin("weight-decay"))
+    for rank in (1, 2):
+        same(curve(middle, f"xxᵀ, r = {rank}"), mean(where(large, rank=rank), "m_over_nc", "recovered"))
+    same(curve(middle, "Gaussian A, r = 1"), mean(other, "m_over_nc", "recovered"))
+    assert set(curve(middle, "margin").index) == {margin("smvz-threshold")}
+    for ratio in (0.3, 0.6):
+        own = where(lazy, m_over_dimension=ratio)
+        same(curve(right, f"m = {ratio}·D"), geometric(own, "alpha", "test_error"))
+        law = (1 - ratio) ** 0.5
+        assert level(right, f"√(1 − m/D) = {law:.2f}") == pytest.approx(law)
+    factor = margin("lazy-limit")
+    assert sorted(curve(right, "margin")) == pytest.approx([0.7**0.5 / factor, 0.7**0.5 * factor])

@@ -29,6 +29,27 @@ class Fault:
 
 FAULTS = (
     Fault(
+        "the examples that a large start needs are counted without the rotations",
+        "numerics/theory.py",
+        "return d * (rank + 1) - rank * (rank + 1) // 2",
+        "return d * (rank + 1)",
+        "test_landscape.py::test_decades_thresholds_and_kernel_factors_are_those_of_known_tables",
+    ),
+    Fault(
+        "the lazy limit is held against 1 − m/D in place of its root",
+        "chapters/landscape/estimands.py",
+        "np.abs(np.log(np.mean(part**2, axis=(1, 2)) / expected)).max() / 2",
+        "np.abs(np.log(np.sqrt(np.mean(part**2, axis=(1, 2))) / expected)).max()",
+        "test_landscape.py::test_decades_thresholds_and_kernel_factors_are_those_of_known_tables",
+    ),
+    Fault(
+        "Frank–Wolfe's examples are held against those of Algorithm 1 told as wrong a trace",
+        "chapters/frank_wolfe/estimands.py",
+        "in ((method, trace_factor), (against, 1))",
+        "in ((method, trace_factor), (against, trace_factor))",
+        "test_frank_wolfe.py::test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers",
+    ),
+    Fault(
         "Proposition 4.3's rates are held against η/16κ",
         "chapters/proof/studies/rank_r_dynamics.py",
         "bound = -math.log1p(-step / (8 * kappa))",

@@ -12,6 +12,10 @@ NOT_JUDGED, INVALID = "not-judged", "invalid"
 SIGNS = {"above": ">", "below": "<"}
 
 
+class NotMeasured(Exception):
+    """What an estimand raises where the machine did not allow the runs that it needs; its text says why."""
+
+
 class CannotJudge(ValueError):
     """A claim whose estimand does not go with its parameters or its tables."""
 
@@ -92,6 +96,7 @@ def _unjudged(entry):
         "positive_control_estimate": None,
         "remedy": entry.get("remedy"),
         "deterministic": entry.get("deterministic"),
+        "not_judged": None,
     }
 
 
@@ -109,7 +114,7 @@ def judge(entry, tables, published, seed):
     Returns
     -------
     dict
-        Every field of ``claims.json``.
+        Every field of ``claims.json``. A claim whose runs the machine did not allow is not judged, and ``not_judged`` says why.
 
     Raises
     ------
@@ -119,7 +124,10 @@ def judge(entry, tables, published, seed):
     result = _unjudged(entry)
     if tables is None:
         return result
-    own = _estimate(entry, "estimand", tables, published, seed)
+    try:
+        own = _estimate(entry, "estimand", tables, published, seed)
+    except NotMeasured as missing:
+        return {**result, "not_judged": str(missing)}
     result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)
     result["verdict"] = verdict(own, entry["direction"], entry["margin"])
     result["table"] = f"tables/{entry['table']}.csv"

@@ -129,6 +129,14 @@ def degrees_of_freedom(d, rank):
     return rank * d - rank * (rank - 1) // 2
 
 
+def least_examples(d, rank):
+    """Return n_c = d(r + 1) − r(r + 1)/2: from more examples on X* is the only zero of the loss over PSD X [saraomannelli2020].
+
+    For measurements xxᵀ.
+    """
+    return d * (rank + 1) - rank * (rank + 1) // 2
+
+
 def geometric_spectrum(rank, kappa):
     """Return r eigenvalues from 1 down to 1/κ in equal ratios.
 

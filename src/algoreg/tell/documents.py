@@ -74,6 +74,7 @@ FIELDS = {
     "positive_control_estimate": "the estimand's value on it",
     "remedy": "the claim that is the nearest true form of this one, or null",
     "deterministic": "why no sampling is in the estimate, or null",
+    "not_judged": "what the machine did not allow, where that is why the claim is not judged; else null",
 }
 
 

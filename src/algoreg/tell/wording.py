@@ -176,7 +176,7 @@ def verdicts_of(claims):
 
 
 def verdict_table(claims, titles=None):
-    """Return the verdicts as a text table, chapter by chapter; remedies stand below it.
+    """Return the verdicts as a text table, chapter by chapter; remedies, and what the machine did not allow, stand below it.
 
     Parameters
     ----------
@@ -192,6 +192,7 @@ def verdict_table(claims, titles=None):
         cells = (f"  {claim['id']}", outcome, said.estimate, said.interval, said.needed, said.controls())
         rows.setdefault(claim.get("chapter"), []).append(cells)
         remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
+        remedies += [f"{claim['id']}: not judged, as {claim['not_judged']}"] if claim.get("not_judged") else []
     header = ("claim", "verdict", "estimate", "95 % interval", "margin", "control")
     every = [header, *(row for part in rows.values() for row in part)]
     widths = [max(map(len, column)) for column in zip(*every, strict=True)]

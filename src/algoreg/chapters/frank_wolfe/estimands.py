@@ -1,8 +1,13 @@
-"""What the claim about a wrong trace measures: one method's error over another's."""
+"""What the claims about Frank–Wolfe measure: one method's error or threshold over another's, bytes where sockets are allowed."""
+
+import numpy as np
 
 from algoreg.analysis.cells import chosen, paired_logs
-from algoreg.analysis.intervals import UNDEFINED, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.judge.claims import NotMeasured
+from algoreg.judge.estimands import estimand, exponent
 
 
 @estimand(
@@ -14,3 +19,34 @@ def error_ratio(tables, published, rng, *, table, method, against, trace_factor)
     parts = [chosen(frame, {"method": name}) for name in (method, against)]
     logs = paired_logs(parts, ["trace_factor"], "test_error")
     return UNDEFINED if logs is None else interval_of(lambda part: part.mean(), logs, rng)
+
+
+@estimand("examples needed of {method}, told {trace_factor:g} times the trace, over those of {against}, geometric mean")
+def ratio_of_examples(tables, published, rng, *, table, method, against, trace_factor, tolerance):
+    """Return the geometric mean over runs of m* of one method over that of another, which is told the trace itself.
+
+    m* is where the error falls through a tolerance for good. One off the grid of m counts as its end there; undefined where more
+    than half of the other's are.
+    """
+    parts = [
+        chosen(tables[table], {"method": name, "trace_factor": told})
+        for name, told in ((method, trace_factor), (against, 1))
+    ]
+    first, second = (find_thresholds(part, "d", tolerance) for part in parts)
+    if np.mean(second.sides == INSIDE) < LEAST_INSIDE:
+        return UNDEFINED
+    return exp_of(interval_of(np.mean, first.logs - second.logs, rng))
+
+
+@estimand("exponent of {value} in {along}")
+def exponent_of_messages(tables, published, rng, *, table, value, along, where=None):
+    """Return the exponent of what was sent; see :func:`algoreg.judge.estimands.exponent`.
+
+    Raises
+    ------
+    NotMeasured
+        If the machine allowed no sockets.
+    """
+    if (tables[table]["sockets"] == 0).any():
+        raise NotMeasured("the machine allows no sockets, so that nothing was sent")
+    return exponent(tables, published, rng, table=table, value=value, along=along, where=where)

@@ -25,6 +25,10 @@ class LinesFailed(RuntimeError):
     """No sockets, no processes, or no answer in time; says why."""
 
 
+class NoSockets(LinesFailed):
+    """The machine lets nobody open a socket; says why."""
+
+
 @dataclass
 class Run:
     """A run and what it came to.
@@ -82,13 +86,19 @@ def run(orders):
 
     Raises
     ------
+    NoSockets
+        If no socket can be opened.
     LinesFailed
-        If sockets or processes are not allowed, a worker is lost, or the time limit is over. No process is left.
+        If processes are not allowed, a worker is lost, or the time limit is over. No process is left.
     """
     done, processes, connections = Run(orders), [], []
     deadline = time.monotonic() + orders["limit"]
     try:
-        with socket.create_server(("127.0.0.1", 0)) as server:
+        server = socket.create_server(("127.0.0.1", 0))
+    except OSError as error:
+        raise NoSockets(f"{type(error).__name__}: {error}") from error
+    try:
+        with server:
             server.settimeout(orders["limit"])
             token = secrets.token_bytes(TOKEN_BYTES)
             processes = [_started(orders, number, server, token) for number in range(orders["workers"])]

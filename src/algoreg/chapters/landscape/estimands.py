@@ -1,10 +1,13 @@
-"""What the claims about landscapes measure beside shares and exponents: gains, and the width from which all starts are global."""
+"""What the claims about landscapes measure beside shares and exponents: gains, needed widths and examples, the lazy limit."""
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, interval_of
+from algoreg.analysis.cells import cells, chosen, paired_logs
+from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
 from algoreg.judge.estimands import estimand
+from algoreg.numerics.theory import least_examples, symmetric_dimension
 
 
 @estimand("mean over runs of {value} at {along} = {first:g} less at {second:g}")
@@ -58,3 +61,57 @@ def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
     kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == 1]
     _, optimal = cells(kept, ["positive"], "optimal")
     return interval_of(np.mean, optimal, rng)
+
+
+@estimand("mean over runs of log10 of {value}, at the first over that at the second of {by} = {pair}")
+def decades_gained(tables, published, rng, *, table, value, by, pair, where=None):
+    """Return the mean over runs of log10(``value`` at the first of a pair / that at the second), run by run."""
+    frame = chosen(tables[table], where)
+    logs = paired_logs([chosen(frame, {by: end}) for end in pair], ["m"], value)
+    return UNDEFINED if logs is None else interval_of(np.mean, logs, rng)
+
+
+def start_thresholds(frame, tolerance):
+    """Return log(m*/n_c) of every run, shape (ranks, T, E), and the sides of the grid on which m* lie.
+
+    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of one kind of measurements and one d, over rank, m, target and ensemble.
+    tolerance : float
+    """
+    found = find_thresholds(frame, "rank", tolerance)
+    counts = [least_examples(int(frame["d"].iloc[0]), int(rank)) for rank in found.sizes]
+    return found.logs - np.log(counts)[:, None, None], found.sides
+
+
+@estimand("m from which on a start finds X*, over d(r + 1) − r(r + 1)/2, {kind}, geometric mean, the largest over r")
+def start_threshold(tables, published, rng, *, table, kind, tolerance):
+    """Return the largest, over ranks, of the geometric mean over runs of m*/n_c; see :func:`start_thresholds`.
+
+    Undefined where fewer than half of the m* of some rank lie on the grid.
+    """
+    logs, sides = start_thresholds(chosen(tables[table], {"kind": kind}), tolerance)
+    if (np.mean(sides == INSIDE, axis=(1, 2)) < LEAST_INSIDE).any():
+        return UNDEFINED
+    return exp_of(interval_of(lambda part: part.mean(axis=(1, 2)).max(), logs, rng))
+
+
+@estimand("factor between the root mean square over runs of {value} and √(1 − m/D), the largest over m")
+def factor_to_kernel(tables, published, rng, *, table, value, where=None):
+    """Return the largest factor, over m, between the root mean square of ``value`` over runs and √(1 − m/D), D = d(d+1)/2.
+
+    That is the law of least squares: of ‖X*‖_F² the rows' span has the part m/D in the mean over Gaussian measurements.
+    """
+    frame = chosen(tables[table], where)
+    names, values = cells(frame, ["m"], value)
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    expected = 1 - np.array([m for (m,) in names]) / symmetric_dimension(int(frame["d"].iloc[0]))
+
+    def statistic(part):
+        return np.abs(np.log(np.mean(part**2, axis=(1, 2)) / expected)).max() / 2
+
+    return as_factor(interval_of(statistic, values, rng))

@@ -1,10 +1,10 @@
-"""The figures of the landscapes: which starts end at X*, by width and size, and which widths and signs are enough."""
+"""The figures of the landscapes: which starts end at X*, by width and size, which widths and signs are enough, what large starts do."""
 
 import numpy as np
 
 from algoreg.analysis.cells import cells
-from algoreg.chapters.landscape.estimands import needed_widths
-from algoreg.tell.charts.course import bars
+from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
+from algoreg.tell.charts.course import bars, course, points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
@@ -128,3 +128,71 @@ def landscape_widths(tables, claims):
         f"left: {sizes(tables['widths'], 'd', 'm')}; middle: {sizes(tables['signed_units'], 'd', 'm')}", fontsize=9
     )
     return finish(figure, f"left and middle: L-BFGS, mean over runs; {SPREAD}; right: smallest to largest ensemble")
+
+
+NETWORKS = {"signed": ("units of both signs", TEST), "plus": ("units of sign + alone", TRAIN)}
+
+
+def _decay(axes, table, claim):
+    """Draw the test error over m/d by network, without and with weight decay, and the margin below what decay is to gain on."""
+    own = claim["estimand"]
+    for network, (name, colour) in NETWORKS.items():
+        for decay, line, marker in zip(own["pair"], "-:", "os", strict=True):
+            part = table[(table["network"] == network) & np.isclose(table["decay"], decay)]
+            label = f"{name}, λ = {number(decay)}"
+            points(axes, part, "m_over_d", "test_error", colour, label, marker, linestyle=line)
+    judged = table[(table["network"] == "signed") & np.isclose(table["m_over_d"], own["where"]["m_over_d"])]
+    ends = [
+        float(np.log10(judged.loc[np.isclose(judged["decay"], decay), "test_error"]).mean()) for decay in own["pair"]
+    ]
+    label = f"margin: {claim['margin']:g} decade below λ = {number(own['pair'][0])}"
+    axes.plot(
+        own["where"]["m_over_d"], 10 ** (ends[0] - claim["margin"]), "_", color="black", markersize=16, label=label
+    )
+    title = f"decay gains {ends[0] - ends[1]:.1f} decades with both signs, d = {table['d'].iloc[0]}"
+    ratios = table["m_over_d"].unique()
+    describe(axes, "y", ratios, xlabel="m/d", ylabel="test error where L-BFGS ends", title=title)
+
+
+def _examples(axes, tables, claim):
+    """Draw the share of large starts that end at X* over m/n_c, by rank and kind of measurement."""
+    colours = iter(COLOURS)
+    for table, name in ((tables["large_starts"], "xxᵀ"), (tables["large_starts_gaussian"], "Gaussian A")):
+        for (rank, part), marker in zip(table.groupby("rank"), "osD^", strict=False):
+            _shares(axes, part, "m_over_nc", "recovered", next(colours), f"{name}, r = {rank:g}", marker)
+    axes.axvline(1, color="0.5", linewidth=0.9, label="n_c = d(r + 1) − r(r + 1)/2")
+    label = f"margin: {claim['margin']:g}, for the mean threshold"
+    axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
+    logs, _ = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
+    most = float(np.exp(logs.mean(axis=(1, 2)).max()))
+    title = f"xxᵀ: enough from {most:.2f} n_c on; d = {tables['large_starts']['d'].iloc[0]}"
+    describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
+
+
+def _lazy(axes, table, claim):
+    """Draw the test error over the scale of the start, by m/D, beside the law of least squares and the margins about it."""
+    at = claim["estimand"]["where"]["alpha"]
+    for (ratio, part), colour, marker in zip(table.groupby("m_over_dimension"), COLOURS, "osD", strict=False):
+        course(axes, part, "alpha", "test_error", colour, f"m = {number(ratio)}·D", marker=marker)
+        level = float(np.sqrt(1 - part["m"].iloc[0] / (part["d"].iloc[0] * (part["d"].iloc[0] + 1) / 2)))
+        axes.axhline(level, color=colour, linestyle="--", linewidth=0.9, label=f"√(1 − m/D) = {level:.2f}")
+        edges = [level * claim["margin"], level / claim["margin"]]
+        name = f"margin: a factor of {claim['margin']:g} at α = {number(at)}"
+        axes.plot([at, at], edges, "_", color="black", markersize=9, label=name if marker == "o" else None)
+    far = table[np.isclose(table["alpha"], at)]
+    ratio = float(np.exp(np.log(far["test_error"] / far["least_squares"]).mean()))
+    title = f"lazy limit: {ratio:.3f} of least squares' error, d = {table['d'].iloc[0]}"
+    describe(axes, "xy", xlabel="α, the start αI, output centred", ylabel="test error", title=title)
+
+
+@drawing
+def landscape_large_starts(tables, claims):
+    """Draw what large starts need: decay where signs differ, about n_c examples, and on a centred output D."""
+    figure, (left, middle, right) = panels(3, width=4.4, height=3.8)
+    _decay(left, tables["decayed_networks"], claims["weight-decay"])
+    _examples(middle, tables, claims["smvz-threshold"])
+    _lazy(right, tables["lazy_limit"], claims["lazy-limit"])
+    return finish(
+        figure,
+        f"left and right: geometric mean, smallest to largest run; middle: mean over runs; {SPREAD}",
+    )

@@ -1,11 +1,15 @@
-"""The ledger's evidence on landscapes: shares of starts by width, sign and size, and the widths that are needed."""
+"""The ledger's evidence on landscapes: shares of starts by width, sign and size, the widths needed, and what large starts do."""
 
 import numpy as np
 
 from algoreg.analysis.cells import cells
-from algoreg.chapters.landscape.estimands import needed_widths
+from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, passage
+from algoreg.numerics.theory import least_examples
+from algoreg.tell.report import markdown, number, passage
+
+# As the claim smvz-threshold has it.
+RECOVERED = 0.01
 
 
 @passage("spare_unit")
@@ -46,3 +50,49 @@ def widths_needed(reference):
     root = np.sqrt(2 * frame["m"].iloc[0])
     header = [f"√(2m) = {root:.1f}, ensemble", *(str(number) for number in range(len(ranks)))]
     return markdown(header, [["rank of the optimum", *ranks], ["width needed", *needed]])
+
+
+def _geometric(values):
+    return float(np.exp(np.log(values).mean()))
+
+
+@passage("decayed_networks")
+def decayed(reference):
+    """Return the test errors without and with decay by network and m/d, as Markdown."""
+    frame = frame_of(reference["tables"]["decayed_networks"])
+    decays = sorted(frame["decay"].unique())
+    names = {"signed": "both signs", "plus": "sign + alone"}
+    rows = []
+    for (network, ratio), part in frame.groupby(["network", "m_over_d"]):
+        errors = [
+            number(float(f"{_geometric(part.loc[part['decay'] == decay, 'test_error']):.2g}")) for decay in decays
+        ]
+        rows.append([names[network], f"{ratio:g}", *errors])
+    return markdown(["units", "m/d", *(f"test error at λ = {number(decay)}" for decay in decays)], rows)
+
+
+@passage("large_starts", "large_starts_gaussian")
+def large_start_thresholds(reference):
+    """Return n_c and the mean threshold of large starts by kind of measurement and rank, as Markdown."""
+    rows = []
+    for name, kind in (("large_starts", "xxᵀ"), ("large_starts_gaussian", "Gaussian")):
+        frame = frame_of(reference["tables"][name])
+        logs, _ = start_thresholds(frame, RECOVERED)
+        d = int(frame["d"].iloc[0])
+        for rank, part in zip(sorted(frame["rank"].unique()), logs, strict=True):
+            rows.append([kind, f"{rank:g}", f"{least_examples(d, int(rank))}", f"{np.exp(part.mean()):.2f}"])
+    return markdown(["measurements", "r", "n_c", "threshold over n_c"], rows)
+
+
+@passage("lazy_limit")
+def lazy(reference):
+    """Return the root mean square of the test error by scale of the start and m/D, beside √(1 − m/D), as Markdown."""
+    frame = frame_of(reference["tables"]["lazy_limit"])
+    alphas = sorted(frame["alpha"].unique())
+    rows = []
+    for ratio, part in frame.groupby("m_over_dimension"):
+        d, m = part["d"].iloc[0], part["m"].iloc[0]
+        errors = (part.loc[part["alpha"] == alpha, "test_error"] for alpha in alphas)
+        law = f"{np.sqrt(1 - 2 * m / (d * (d + 1))):.3f}"
+        rows.append([f"{ratio:g}", *(f"{np.sqrt((own**2).mean()):.3f}" for own in errors), law])
+    return markdown(["m/D", *(f"α = {number(alpha)}" for alpha in alphas), "√(1 − m/D)"], rows)

@@ -26,16 +26,49 @@ def loss_and_gradient(factor, signs, vectors, labels, decay=0.0):
     return loss, vectors.T @ (residuals[:, None] * seen) * signs / len(labels) + decay * factor
 
 
-def minimised(start, signs, vectors, labels, decay=0.0):
-    """Return U where L-BFGS ends, shape (d, k), from a start of that shape; see :func:`loss_and_gradient`."""
+def _ended(start, function, most=MOST, done=None):
+    """Return U where L-BFGS ends, of a function of U with its gradient, or where ``done`` of U is true."""
     from scipy.optimize import minimize
 
-    def function(point):
-        loss, gradient = loss_and_gradient(point.reshape(start.shape), signs, vectors, labels, decay)
+    def flat(point):
+        loss, gradient = function(point.reshape(start.shape))
         return loss, gradient.ravel()
 
-    options = {"maxiter": MOST, "maxfun": 2 * MOST, "gtol": GRADIENT, "ftol": LOSS, "maxcor": 20}
-    return minimize(function, start.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(start.shape)
+    def callback(point):
+        if done is not None and done(point.reshape(start.shape)):
+            raise StopIteration
+
+    options = {"maxiter": most, "maxfun": 2 * most, "gtol": GRADIENT, "ftol": LOSS, "maxcor": 20}
+    found = minimize(flat, start.ravel(), jac=True, method="L-BFGS-B", callback=callback, options=options)
+    return found.x.reshape(start.shape)
+
+
+def minimised(start, signs, vectors, labels, decay=0.0):
+    """Return U where L-BFGS ends, shape (d, k), from a start of that shape; see :func:`loss_and_gradient`."""
+    return _ended(start, lambda factor: loss_and_gradient(factor, signs, vectors, labels, decay))
+
+
+def minimised_sensing(start, matrices, labels, most, done):
+    """Return U where L-BFGS ends on (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² after at most ``most`` iterations, or where it is done.
+
+    Parameters
+    ----------
+    start : numpy.ndarray, shape (d, k)
+    matrices : numpy.ndarray, shape (m, d, d)
+        The A_i, symmetric.
+    labels : numpy.ndarray, shape (m,)
+    most : int
+    done : callable
+        Of U; the run leaves where it is true.
+    """
+    rows = matrices.reshape(len(labels), -1)
+
+    def function(factor):
+        residuals = rows @ (factor @ factor.T).ravel() - labels
+        gradient = (residuals @ rows).reshape(matrices.shape[1:]) @ factor / len(labels)
+        return residuals @ residuals / (4 * len(labels)), gradient
+
+    return _ended(start, function, most, done)
 
 
 def smallest_curvature(vector, vectors, labels):

@@ -104,6 +104,20 @@ def examples_exponent(tables, published, rng, *, table, along, tolerance, varian
     return interval_of(lambda part: mean_slope(points, part), np.log(found), rng)
 
 
+@estimand("exponent in d of the examples needed for a relative error of {tolerance}, {variant} less {against}")
+def examples_exponents_apart(tables, published, rng, *, table, tolerance, variant, against):
+    """Return by how much one variant's exponent in d of the examples needed is above another's, on the same draws.
+
+    Over the sizes that both have; see :func:`example_thresholds`.
+    """
+    parts = [chosen(tables[table], {"variant": name}) for name in (variant, against)]
+    sizes = sorted(set.intersection(*(set(part["d"]) for part in parts)))
+    if len(sizes) < 3:
+        raise ValueError(f"table {table}: {len(sizes)} values of d in both: an exponent needs at least three")
+    first, second = (example_thresholds(chosen(part, {"d": sizes}), "d", tolerance)[1] for part in parts)
+    return interval_of(lambda part: mean_slope(sizes, part), np.log(first / second), rng)
+
+
 def late_slopes(iterations, errors, high, low):
     """Return the log-log slope of each run's error between its fall through ``high`` and its fall through ``low``.
 

@@ -11,7 +11,7 @@ VERDICTS = {
     SUPPORTED: ("supported", "✓", "the whole 95 % interval lies on the claimed side of the margin"),
     REFUTED: ("refuted", "✗", "the whole 95 % interval lies on the other side"),
     INCONCLUSIVE: ("inconclusive", "≈", "the interval straddles the margin"),
-    NOT_JUDGED: ("not judged", "○", "this tier lacks the runs"),
+    NOT_JUDGED: ("not judged", "○", "this tier lacks the runs, or the machine did not allow them"),
     INVALID: ("invalid", "!", "a control came out wrong: the judge is at fault"),
 }
 MISSING = ("missing", "?", "the registry has it, the results do not")

@@ -35,18 +35,19 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {
+    "sockets": "1 where the machine allowed the master a socket, else 0: then there are no other values",
     "workers": "number of workers, each a process",
     "up": "bytes from all workers to the master per iteration: bytes over messages, times messages of an iteration",
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
     "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
-    "per_slow_step": "iterations of the master for every step of the last worker, or all where it took none; depends on the clock",
-    "mean_delay": "mean number of steps by which a direction was late; depends on the clock",
+    "per_slow_step": "iterations of the master for every step of the last worker, or all where it took none; of the clock: shown, not verified",
+    "mean_delay": "mean number of steps by which a direction was late; of the clock: shown, not verified",
 }
 
 
 def measure(options, context):
-    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status ``budget``."""
+    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status ``budget``; without sockets all do."""
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
@@ -75,6 +76,7 @@ def _row(options, context, number, protocol, d):
             done = master.run(orders)
         except master.LinesFailed as error:
             context.say(f"{protocol}, d = {d}: no run ({error})")
+            names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
             lost = ("up", "down", "bytes", "from_kernel", "per_slow_step", "mean_delay")
             return {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}
     up = done.up / done.messages * (1 if protocol == "asynchronous" else options["workers"])
@@ -82,6 +84,7 @@ def _row(options, context, number, protocol, d):
     slow = done.by_worker[-1]
     return {
         **names,
+        "sockets": 1,
         "up": up,
         "down": down,
         "bytes": up + down,

@@ -1,0 +1,88 @@
+"""How many examples of a quadratic network Frank–Wolfe needs, beside Algorithm 1 of LMZ18: both are told the trace of X*, or a wrong one."""
+
+import math
+from itertools import product
+
+from algoreg.algorithms import frank_wolfe, quadratic
+from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.engine.loop import Batch
+from algoreg.ensembles.rank_one import Ensemble
+from algoreg.spec.base import StudyOptions, between, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole()
+    m_over_dr: list[float] = reals(gt=0, least=2, said="a list of at least two numbers above 0")
+    trace_factor: list[float] = reals(gt=0)
+    iterations: int = whole()
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        counts = [round(ratio * self.d * self.rank) for ratio in self.m_over_dr]
+        if min(counts) < 1 or len(set(counts)) < len(counts):
+            yield between(
+                "m_over_dr", "d", "rank", allowed=f"ratios with an m of its own each, at least 1, not {counts}"
+            )
+
+
+KEYS = {
+    "method": "`frank-wolfe`: in open loop, from X = 0; `algorithm-1`: that of LMZ18, from α = 10⁻⁴",
+    "trace_factor": ("θ over the trace", "the trace that the method is told, θ or τ, over that of X*"),
+    "m": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {"d": None, "rank": None, "test_error": None}
+# Algorithm 1: α, η = STEP/(1 + r), η·t at the end, the level of its truncation over τ.
+ALPHA, STEP, TIME, LEVEL = 1e-4, 0.2, 40, 10
+
+
+def measure(options, context):
+    """Return one row per method, told trace, m, target and ensemble: the error at the end. X* has r eigenvalues 1."""
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _runs(method, options):
+    """Return a method's runs without what names them, for any told trace."""
+    rank = options["rank"]
+    if method == "frank-wolfe":
+        own = {"rule": "open-loop", "theta": None, "keep": None, "weight": 0.5, "step": 1.0}
+        return own | {"iterations": options["iterations"]}
+    step = STEP / (1 + rank)
+    own = {"alpha": ALPHA, "start": "identity", "width": None, "truncation": float(LEVEL * rank), "tau": float(rank)}
+    own |= {"rescaling": 1, "coefficient": 1.0, "batch_size": None, "step": step}
+    return own | {"iterations": math.ceil(TIME / step)}
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank = options["d"], options["rank"]
+    counts = sorted((round(ratio * d * rank) for ratio in options["m_over_dr"]), reverse=True)
+    ensemble = Ensemble.draw(d, counts[0], context.seed, number, context.device, context.dtype)
+    planted = targets(context, d, rank, options["targets"])
+    names = list(product(counts, options["trace_factor"], range(options["targets"])))
+    goals = planted[[target for *_, target in names]]
+    rows = []
+    for method, algorithm in (("frank-wolfe", frank_wolfe.Algorithm), ("algorithm-1", quadratic.Algorithm)):
+        shared = _runs(method, options)
+        told = [{"trace_factor": factor, "tau_error": factor - 1} for _, factor, _ in names]
+        runs = [{**shared, **own, "m": m, "target": target} for own, (m, _, target) in zip(told, names, strict=True)]
+        ends = At({shared["iterations"]})
+        context.descend(
+            Batch(
+                ensemble, algorithm, runs, goals, ensemble.label(goals), [ends], context.seed, diverges_above=math.inf
+            )
+        )
+        for (m, factor, target), error in zip(names, ends.memory["test"][:, 0].tolist(), strict=True):
+            finite = math.isfinite(error)
+            own = {"method": method, "trace_factor": factor, "m": m, "target": target, "ensemble": number}
+            values = {"d": d, "rank": rank, "test_error": error if finite else math.nan}
+            rows.append(own | values | {"status": "budget" if finite else "diverged"})
+    return rows

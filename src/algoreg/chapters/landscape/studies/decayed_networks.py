@@ -1,0 +1,66 @@
+"""What weight decay does for quadratic networks from a large start: of units of both signs, and of sign + alone."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from algoreg.chapters.landscape.minima import minimised
+from algoreg.ensembles.rank_one import Ensemble
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import StudyOptions, choices, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    network: list[Literal["signed", "plus"]] = choices()
+    d: int = whole(ge=2)
+    m_over_d: list[float] = reals(gt=0)
+    decay: list[float] = reals(ge=0)
+    size: float = real(0.7, gt=0)
+    targets: int = whole()
+
+
+KEYS = {
+    "network": "`signed`: d units of either sign, X* = q₁q₁ᵀ − q₂q₂ᵀ; `plus`: d units of sign +, X* = q₁q₁ᵀ",
+    "m_over_d": None,
+    "decay": ("λ", "weight decay λ: the loss is (1/4m) Σ(⟨xᵢxᵢᵀ,X⟩ − yᵢ)² + (λ/2)‖U‖_F²"),
+    "target": "number of X* and of the start",
+    "ensemble": None,
+}
+VALUES = {"d": None, "m": None, "test_error": "‖X − X*‖_F / ‖X*‖_F where L-BFGS ends"}
+
+
+def measure(options, context):
+    """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries, the same at every decay."""
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _planted(network, d, seed, target):
+    """Return X* and the units' signs."""
+    rank = 2 if network == "signed" else 1
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, seed, target)
+    signs = np.repeat([1.0, -1.0], [d, d if network == "signed" else 0])
+    return (factor * [1.0, -1.0][:rank]) @ factor.T, signs
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, seed = options["d"], context.seed
+    counts = {ratio: round(ratio * d) for ratio in options["m_over_d"]}
+    every = Ensemble.draw(d, max(counts.values()), seed, number).vectors.numpy()
+    rows = []
+    for network, target in product(options["network"], range(options["targets"])):
+        x, signs = _planted(network, d, seed, target)
+        names = {"network": network, "d": d, "seed": seed, "target": target}
+        start = options["size"] * stream("decayed start", **names).standard_normal((d, len(signs)))
+        for (ratio, m), decay in product(counts.items(), options["decay"]):
+            vectors = every[:m]
+            u = minimised(start, signs, vectors, np.einsum("ni,ij,nj->n", vectors, x, vectors), decay)
+            own = {"network": network, "m_over_d": ratio, "decay": decay, "target": target, "ensemble": number}
+            error = float(np.linalg.norm((u * signs) @ u.T - x) / np.linalg.norm(x))
+            rows.append(own | {"d": d, "m": m, "test_error": error, "status": "converged"})
+    return rows

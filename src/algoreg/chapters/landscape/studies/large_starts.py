@@ -1,0 +1,101 @@
+"""From how many measurements on a large start of full width finds X*, by kind of measurement: L-BFGS, taken to its end."""
+
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from algoreg.chapters.landscape.minima import minimised_sensing
+from algoreg.ensembles import gaussian, rank_one
+from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import smat
+from algoreg.numerics.theory import least_examples
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    kind: list[Literal["rank_one", "gaussian"]] = choices()
+    d: int = whole(ge=2)
+    rank: list[int] = wholes()
+    m_over_nc: list[float] = reals(gt=0)
+    size: float = real(1.0, gt=0)
+    iterations: int = whole(4000)
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.rank) > self.d:
+            yield between("rank", "d", allowed="ranks at most d")
+        for rank in self.rank:
+            # n_c: options are read without what a module imports.
+            least = self.d * (rank + 1) - rank * (rank + 1) // 2
+            counts = [round(ratio * least) for ratio in self.m_over_nc]
+            if min(counts) < 1 or len(set(counts)) < len(counts):
+                allowed = f"ratios with an m of its own each, at least 1: at rank {rank} they have {counts}"
+                yield between("m_over_nc", "rank", "d", allowed=allowed)
+
+
+KEYS = {
+    "kind": "`rank_one`: A = xxᵀ, a quadratic network; `gaussian`: A with iid N(0, 1) entries",
+    "rank": None,
+    "m_over_nc": ("m/N", "m over N = d(r + 1) − r(r + 1)/2, the paper's n_c, rounded to whole m"),
+    "target": "number of X* and of the start",
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "m": None,
+    "test_error": "‖X − X*‖_F / ‖X*‖_F where L-BFGS ends, or leaves because this is below 10⁻³",
+    "recovered": ("the share of starts that end at X*", "1 where `test_error` is below 0.01, else 0"),
+}
+
+RECOVERED = 0.01
+# A run goes no further than to this error.
+LEAVES = 1e-3
+
+
+def measure(options, context):
+    """Return one row per kind, rank, m, target and ensemble; a longer set of measurements begins with the shorter one.
+
+    U is d × d, with iid N(0, ``size``²) entries at the start; X* has r eigenvalues 1.
+    """
+    for number in context.ensembles:
+        for kind, rank in product(options["kind"], options["rank"]):
+            yield from context.part(
+                f"ensemble {number}, {kind}, rank {rank}", _rows, options, context, number, kind, rank
+            )
+
+
+def _matrices(kind, d, m, seed, number):
+    """Return the A_i, shape (m, d, d), symmetric."""
+    if kind == "rank_one":
+        vectors = rank_one.Ensemble.draw(d, m, seed, number).vectors.numpy()
+        return np.einsum("ni,nj->nij", vectors, vectors)
+    return smat(gaussian.Ensemble.draw(d, m, seed, number).rows, d).numpy()
+
+
+def _rows(options, context, number, kind, rank):
+    """Return the rows of one ensemble, kind and rank."""
+    d, seed = options["d"], context.seed
+    counts = [round(ratio * least_examples(d, rank)) for ratio in options["m_over_nc"]]
+    matrices = _matrices(kind, d, max(counts), seed, number)
+    rows = []
+    for target in range(options["targets"]):
+        factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, seed, target)
+        x = factor @ factor.T
+        labels = np.einsum("nij,ij->n", matrices, x)
+        start = options["size"] * stream("large start", d=d, seed=seed, target=target).standard_normal((d, d))
+
+        def error(u, x=x):
+            return float(np.linalg.norm(u @ u.T - x) / np.linalg.norm(x))
+
+        for ratio, m in zip(options["m_over_nc"], counts, strict=True):
+            u = minimised_sensing(start, matrices[:m], labels[:m], options["iterations"], lambda u: error(u) < LEAVES)
+            names = {"kind": kind, "rank": rank, "m_over_nc": ratio, "target": target, "ensemble": number}
+            found = error(u)
+            values = {"d": d, "m": m, "test_error": found, "recovered": int(found < RECOVERED)}
+            rows.append(names | values | {"status": "converged" if found < LEAVES else "budget"})
+    return rows

@@ -1,0 +1,103 @@
+"""From a small start to the lazy limit: descent on a centred output by the scale of its start, beside least squares."""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+from algoreg.algorithms import factored
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import Ends
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
+from algoreg.spec.base import StudyOptions, between, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(1)
+    m_over_dimension: list[float] = reals(gt=0, le=0.8)
+    alpha: list[float] = reals(gt=0)
+    iterations: int = whole()
+    targets: int = whole()
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="rank at most d")
+        if round(min(self.m_over_dimension) * self.d * (self.d + 1) / 2) < 1:
+            yield between("m_over_dimension", "d", allowed="m of at least 1")
+
+
+KEYS = {
+    "m_over_dimension": ("m/D", "m over D = d(d+1)/2, the dimension of the symmetric matrices"),
+    "alpha": ("α", "scale of the start αI, which is taken off the output: X = UUᵀ − α²I"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "test_error": "‖UUᵀ − α²I − X*‖_F / ‖X*‖_F at the end",
+    "least_squares": (
+        "the error of least squares",
+        "‖X̂ − X*‖_F / ‖X*‖_F of the symmetric X̂ of least norm that fits the labels: the linearised network's end",
+    ),
+}
+# η as a part of the step that α² and the measurements allow; and the least size of UUᵀ that it allows for.
+PART, LEAST = 0.5, 2.0
+
+
+def measure(options, context):
+    """Return one row per m/D, α, target and ensemble; X* has r eigenvalues 1.
+
+    Descent from αI on the labels of X* + α²I is that of an output from which α²I has been taken.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def _least_squares(ensemble, m, targets):
+    """Return the errors of least squares from the first m labels, shape (T,): X* less its part in the rows' span."""
+    rows = ensemble.rows[:m]
+    goals = svec(targets)
+    found = torch.linalg.lstsq(rows, rows @ goals.mT, driver="gelsd").solution.mT
+    missed = torch.linalg.matrix_norm(smat(found, ensemble.d) - targets)
+    return (missed / torch.linalg.matrix_norm(targets)).tolist()
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, rank = options["d"], options["rank"]
+    dimension = symmetric_dimension(d)
+    counts = {ratio: round(ratio * dimension) for ratio in options["m_over_dimension"]}
+    planted = draw_targets({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, options["targets"])
+    ensemble = Ensemble.draw(d, max(counts.values()), context.seed, number, context.device, context.dtype)
+    largest = {m: float(torch.linalg.matrix_norm(ensemble.rows[:m], 2)) ** 2 / m for m in counts.values()}
+    missed = {m: _least_squares(ensemble, m, planted) for m in counts.values()}
+    names = list(product(counts, options["alpha"], range(options["targets"])))
+    runs = [
+        {"m": counts[ratio], "alpha": alpha, "target": target, "start": "identity", "width": None}
+        | {"step": PART / (largest[counts[ratio]] * max(4 * alpha**2, LEAST)), "iterations": options["iterations"]}
+        for ratio, alpha, target in names
+    ]
+    shifts = torch.stack([run["alpha"] ** 2 * torch.eye(d).to(planted) for run in runs])
+    goals, ends = planted[[run["target"] for run in runs]] + shifts, Ends()
+    batch = Batch(ensemble, factored.Algorithm, runs, goals, ensemble.label(goals), [ends], context.seed)
+    statuses = context.descend(batch).status
+    errors = torch.linalg.matrix_norm(ends.memory["estimates"] - goals).tolist()
+    rows = []
+    for (ratio, alpha, target), run, error, status in zip(names, runs, errors, statuses, strict=True):
+        own = {"m_over_dimension": ratio, "alpha": alpha, "target": target, "ensemble": number}
+        lost = status == "diverged" or not np.isfinite(error)
+        values = {
+            "test_error": None if lost else error / float(torch.linalg.matrix_norm(planted[target])),
+            "least_squares": missed[run["m"]][target],
+        }
+        rows.append(own | {"d": d, "rank": rank, "m": run["m"], **values, "status": status})
+    return rows
