@@ -29,4 +29,10 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
     most = np.nanmax(values, initial=1.0)
     if not np.isfinite(medians(values)).all():
         return UNDEFINED
-    return interval_of(lambda part: weights @ np.log(np.minimum(medians(part), most)), values, rng)
+
+    def slope(part):
+        logs = np.log(np.minimum(medians(part), most))
+        # The weights add up to 0 but for rounding, which equal medians would show.
+        return weights @ (logs - logs[0])
+
+    return interval_of(slope, values, rng)

@@ -15,13 +15,15 @@ from algoreg.tell.figures import drawing
 
 D = "d, the papers' n"
 RULES = {"constant": (TEST, "o", "η = {step:g}"), "falling": (TRAIN, "s", "η ∝ 1/d")}
+APART = 1.03
 STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spectral starts")}
 FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
 
 
 def signed(value):
     """Return a number to two digits with a minus in place of a hyphen."""
-    return f"{value:.2f}".replace("-", "−")
+    # Adding 0 makes 0 of −0.
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def _median(frame, x, y):
@@ -115,14 +117,14 @@ def phase_stages(tables, claims):
     return finish(figure, note)
 
 
-def _share(axes, frame, value, colour, label, marker, **style):
-    """Draw the share of runs for which ``value`` is 1 by m/d, with 95 % intervals over starts and ensembles."""
+def _share(axes, frame, value, colour, label, marker, moved=1.0, **style):
+    """Draw the share of runs for which ``value`` is 1 by m/d, times ``moved``, with 95 % intervals over starts and ensembles."""
     names, values = cells(frame, ["m_ratio"], value)
     rng = stream("figure", of=value, label=label)
     found = [interval_of(np.mean, values[k : k + 1], rng) for k in range(len(names))]
     columns = np.array([[one.value, one.low, one.high] for one in found]).clip(0, 1).T
     shown = dict(zip(("mean", "low", "high"), columns, strict=True))
-    bars(axes, [name for (name,) in names], shown, colour, label, marker, **style)
+    bars(axes, [name * moved for (name,) in names], shown, colour, label, marker, **style)
 
 
 @drawing
@@ -140,7 +142,9 @@ def phase_measurements(tables, claims):
     describe(left, "x", ratios, xlabel="m/d", ylabel="log growth a step over log(1 + 2η)", title=title)
     for start, (colour, marker, label) in STARTS.items():
         part = table[table["start"] == start]
-        _share(right, part, "arrived", colour, f"{label} that arrive", marker)
+        # Beside one another, so that their bars can be told apart.
+        moved = APART if start == "random" else 1 / APART
+        _share(right, part, "arrived", colour, f"{label} that arrive", marker, moved)
     spectral = table[table["start"] == "spectral"]
     _share(right, spectral, "lost", COLOURS[7], "spectral starts that diverge", "x", linestyle="--")
     margin_level(
@@ -194,7 +198,7 @@ def _lengths(axes, table):
             named = label if not any(text.startswith(start) for text in places) else None
             axes.plot(x, kept, marker, color=colour, markersize=3, alpha=0.7, label=named)
             lost = int((part["status"] == "diverged").sum())
-            places.append(f"{start}\nd = {d}" + (f"\n{lost} of {len(part)}\ndiverged" if lost else ""))
+            places.append(f"{start}, d = {d}" + (f"\n{lost} of {len(part)}\ndiverged" if lost else ""))
     axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="a projection acts above")
     acts = table.loc[table["start"] == "spectral", "acts"]
     title = f"completion: it would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
