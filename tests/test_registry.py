@@ -86,6 +86,7 @@ DESCENTS = [
     ("factored", "gram", {"alpha": 0.1}),
     ("factored", "wishart", {"alpha": 0.1}),
     ("factored", "streamed", {"alpha": 0.1}),
+    ("factored", "sharded", {"alpha": 0.1}),
     ("factored", "rank_one", {"alpha": 0.1}),
     ("factored", "rank_one_pairs", {"alpha": 0.1}),
 ]

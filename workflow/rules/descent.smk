@@ -18,9 +18,9 @@ rule descend:
         "descents"
     conda:
         "../../environment.yml"
-    threads: config["threads"]
+    threads: lambda wildcards: jobs.cores(problem_of(wildcards), config["threads"])
     resources:
-        gpu=gpus_per_job(),
+        gpu=lambda wildcards: jobs.cores(problem_of(wildcards), gpus_per_job()),
     params:
         descent="{descent}",
         ensemble=lambda wildcards: int(wildcards.ensemble),

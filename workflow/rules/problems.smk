@@ -15,7 +15,7 @@ rule draw_problem:
         "descents"
     conda:
         "../../environment.yml"
-    threads: config["threads"]
+    threads: lambda wildcards: jobs.cores(config["problems"][wildcards.problem], config["threads"])
     params:
         problem_name="{problem}",
         ensemble=lambda wildcards: int(wildcards.ensemble),

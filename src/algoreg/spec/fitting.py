@@ -60,6 +60,7 @@ def _problems(tier):
         if asked and not needed <= options.provides(kind):
             lacking = ", ".join(sorted(needed - options.provides(kind)))
             yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
+        yield from (((*path, key), said) for key, said in options.unfit_processes(problem))
         limits = options.limits(kind)
         if m < limits.least_m(d):
             yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
@@ -69,7 +70,7 @@ def _problems(tier):
         most = limits.most_m(d)
         if most is not None and m > most:
             yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
-        need = 8 * limits.stored(d, m)
+        need = 8 * limits.stored(d, m) / (problem.get("processes") or 1)
         if need > MEMORY_LIMIT_BYTES:
             key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
             yield (

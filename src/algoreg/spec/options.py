@@ -7,6 +7,7 @@ from functools import cache
 
 from algoreg import sources
 from algoreg.spec import base
+from algoreg.spec.messages import wrong
 
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
@@ -38,6 +39,16 @@ def of_algorithm(name):
 def limits(name):
     """Return the class that says how large an ensemble may be, and how exact it is."""
     return _declared("ensembles", name, "Limits", base.EnsembleLimits)
+
+
+def unfit_processes(problem):
+    """Yield (key, what stands after it) where a problem has processes that its ensemble cannot use, or lacks them."""
+    kind, m, processes = problem["ensemble"], problem["m"], problem.get("processes")
+    most = limits(kind).most_processes(m)
+    if (most is None) != (processes is None):
+        yield "ensemble", f" = {kind}: processes and an ensemble that is spread over them go together"
+    elif most is not None and processes > most:
+        yield "processes", wrong(processes, f"at most {most} with ensemble: {kind} of m = {m} measurements")
 
 
 def requires(algorithm):

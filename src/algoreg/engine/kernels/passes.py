@@ -275,12 +275,16 @@ class Pass:
 
     def __call__(self, x):
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
+        return self.over(x, self._blocks)
+
+    def over(self, x, blocks):
+        """Return the sums over some blocks only, which have tables for as many lanes; see :meth:`__call__`."""
         kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
         require("points", x, totals.shape[1:], labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
         numbers = totals.numpy()
         numbers.fill(0)
-        for start, stop, lanes in self._blocks:
+        for start, stop, lanes in blocks:
             rows = self._read(start, stop)
             require_rows(rows, self._length, labels.dtype)
             # Segments name rows of the whole ensemble.
