@@ -50,6 +50,13 @@ FAULTS = (
         "test_frank_wolfe.py::test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers",
     ),
     Fault(
+        "a start X₀ = α²I is as small as α",
+        "chapters/greedy/studies/greedy.py",
+        '"log_smallness": -2 * math.log(alpha)',
+        '"log_smallness": -math.log(alpha)',
+        "test_greedy.py::test_descents_are_those_of_a_plain_loop_and_have_both_distances",
+    ),
+    Fault(
         "Proposition 4.3's rates are held against η/16κ",
         "chapters/proof/studies/rank_r_dynamics.py",
         "bound = -math.log1p(-step / (8 * kappa))",

@@ -16,7 +16,8 @@ from algoreg.chapters.remarks import ledger as passages
 from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import trace_minimisation
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.draws import draw_diagonals
+from algoreg.numerics.problems import draw_factor, draw_flat_target
 from algoreg.numerics.svec import smat, svec
 from algoreg.tell import figures
 
@@ -122,9 +123,9 @@ def test_descents_are_those_of_a_plain_implementation(tables):
 
 
 def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there(tables):
-    vectors = min_trace_commuting.draw_diagonals(12, 9, SEED, 0)
+    vectors = draw_diagonals(12, 9, SEED, 0)
     np.testing.assert_allclose(vectors @ vectors.T, 9 * np.eye(9), atol=1e-12)
-    planted = min_trace_commuting.draw_flat_target(12, 2, SEED, 0)
+    planted = draw_flat_target(12, 2, SEED, 0)
     assert np.linalg.matrix_rank(planted) == 1
     assert np.linalg.norm(planted, 2) == pytest.approx(1)
     labels = vectors @ np.diag(planted)

@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
+from algoreg.numerics.seeds import stream
+
 
 def normal_blocks(generator, m, shape, block_rows):
     """Yield m float64 standard normal arrays of a shape, at most ``block_rows`` of them together.
@@ -29,3 +31,13 @@ def fill(tensor, blocks):
         tensor[start : start + len(block)] = block.to(tensor)
         start += len(block)
     return sha.hexdigest()
+
+
+def draw_diagonals(d, m, seed, ensemble):
+    """Return the diagonals of m measurement matrices, shape (m, d): orthogonal, and scaled so that AᵀA/m is a projection.
+
+    They span what m iid Gaussian diagonals span. Both the programme's solution and the limit of the gradient flow
+    depend on the span alone; from orthogonal ones descent gets there in fewer steps.
+    """
+    gaussian = stream("ensemble", kind="diagonal", d=d, seed=seed, ensemble=ensemble).standard_normal((m, d))
+    return np.linalg.qr(gaussian.T)[0].T * np.sqrt(m)

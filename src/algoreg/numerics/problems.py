@@ -94,6 +94,17 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
     return (sides[0] * geometric_spectrum(rank, kappa)) @ sides[1].T
 
 
+def draw_flat_target(d, support, seed, target):
+    """Return X* = uuᵀ with u = ±1/√s on s coordinates drawn at random, 0 elsewhere, shape (d, d).
+
+    Diagonal measurements see its diagonal alone: with s > 1 no number of them tells X* from that diagonal.
+    """
+    generator = stream("target", kind="flat", d=d, support=support, seed=seed, target=target)
+    factor = np.zeros(d)
+    factor[generator.permutation(d)[:support]] = generator.choice([-1.0, 1.0], size=support) / np.sqrt(support)
+    return np.outer(factor, factor)
+
+
 def spectrum_target(rank, kappa):
     """Return the target whose eigenvalues fall from 1 to 1/κ in equal ratios, as :func:`draw_factor` takes it."""
     return {"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}

@@ -8,7 +8,8 @@ import torch
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.remarks.studies.min_trace import compared_on
 from algoreg.ensembles.base import Measurements
-from algoreg.numerics.seeds import stream
+from algoreg.numerics.draws import draw_diagonals
+from algoreg.numerics.problems import draw_flat_target
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
@@ -43,27 +44,6 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {"distance_to_min_trace": None, "distance_to_target": None, "train_error": None, "trace": None}
-
-
-def draw_diagonals(d, m, seed, ensemble):
-    """Return the diagonals of m measurement matrices, shape (m, d): orthogonal, and scaled so that AᵀA/m is a projection.
-
-    They span what m iid Gaussian diagonals span. Both the programme's solution and the limit of the gradient flow
-    depend on the span alone; from orthogonal ones descent gets there in fewer steps.
-    """
-    gaussian = stream("ensemble", kind="diagonal", d=d, seed=seed, ensemble=ensemble).standard_normal((m, d))
-    return np.linalg.qr(gaussian.T)[0].T * np.sqrt(m)
-
-
-def draw_flat_target(d, support, seed, target):
-    """Return X* = uuᵀ with u = ±1/√s on s coordinates drawn at random, 0 elsewhere, shape (d, d).
-
-    Diagonal measurements see its diagonal alone: with s > 1 no number of them tells X* from that diagonal.
-    """
-    generator = stream("target", kind="flat", d=d, support=support, seed=seed, target=target)
-    factor = np.zeros(d)
-    factor[generator.permutation(d)[:support]] = generator.choice([-1.0, 1.0], size=support) / np.sqrt(support)
-    return np.outer(factor, factor)
 
 
 class Diagonals(Measurements):

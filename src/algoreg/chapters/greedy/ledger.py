@@ -1,0 +1,82 @@
+"""The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
+
+import numpy as np
+
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
+from algoreg.tell.charts.text import number as power
+from algoreg.tell.report import markdown, number, passage
+
+# Distances below this are called there.
+THERE = 0.05
+
+
+def _geometric(values):
+    return float(np.exp(np.log(values).mean()))
+
+
+def _ends(frame):
+    """Return a row per method and α of the table's runs: geometric means of both distances, and who is there or nearer."""
+    rows = []
+    for (method, alpha), own in frame[frame["method"] != "greedy"].groupby(["method", "alpha"]):
+        greedy, trace = own["distance_to_greedy"], own["distance_to_min_trace"]
+        means = [number(_geometric(greedy)), number(_geometric(trace))]
+        counts = [f"{(greedy < THERE).sum()}/{len(own)}", f"{(greedy < trace).sum()}/{len(own)}"]
+        rows.append([method, power(alpha), *means, *counts, str((own["status"] != "converged").sum())])
+    return rows
+
+
+@passage("greedy_ends", "greedy_mirror")
+def greedy_of_ends(reference):
+    """Return where descent and mirror descent end, by α, as Markdown."""
+    frames = [frame_of(reference["tables"][name]) for name in ("greedy_ends", "greedy_mirror")]
+    header = ["method", "α", "to greedy learning's end", "to the least trace"]
+    header += [f"within {THERE:g} of the former", "nearer to it", "runs that do not fit yet"]
+    return markdown(header, [row for frame in frames for row in _ends(frame)])
+
+
+@passage("greedy_ends")
+def greedy_of_columns(reference):
+    """Return how many columns greedy low-rank learning takes, how often it ends at X*, and how far from the least trace."""
+    frame = frame_of(reference["tables"]["greedy_ends"])
+    own = frame[frame["method"] == "greedy"]
+    one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
+    return (
+        f"It takes one column in {one} of {len(own)} draws, at most {int(own['columns'].max())}, and ends at X\\* in {there}. The least "
+        f"trace lies {number(_geometric(own['distance_to_min_trace']))} from its end (geometric mean)."
+    )
+
+
+@passage("greedy_commuting")
+def greedy_of_commuting(reference):
+    """Return the distance to the least trace by depth and start, as Markdown."""
+    frame = frame_of(reference["tables"]["greedy_commuting"])
+    starts = sorted(frame["start"].unique(), reverse=True)
+    rows = []
+    for depth, own in frame.groupby("depth"):
+        means = own.groupby("start")["distance_to_min_trace"].apply(_geometric)
+        open_runs = (own["status"] != "converged").sum()
+        rows.append([str(depth), *(number(means[start]) for start in starts), f"{open_runs}/{len(own)}"])
+    return markdown(["depth", *(f"s₀ = {power(start)}" for start in starts), "runs that do not fit yet"], rows)
+
+
+@passage("greedy_ends")
+def greedy_headline(reference):
+    """Return both distances of descent's end from the smallest α, as a sentence."""
+    frame = frame_of(reference["tables"]["greedy_ends"])
+    own = frame[frame["method"] == "descent"]
+    own = own[own["alpha"] == own["alpha"].min()]
+    greedy, trace = (_geometric(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
+    return (
+        f"from α = {power(own['alpha'].iloc[0])} descent ends {number(greedy)} from greedy low-rank learning's end and "
+        f"{number(trace)} from the least trace (geometric means)"
+    )
+
+
+@passage("greedy_mirror")
+def mirror_power(reference):
+    """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
+    frame = frame_of(reference["tables"]["greedy_mirror"])
+    own = frame[frame["method"] == "mirror"]
+    means = own.groupby("log_smallness")["distance_to_min_trace"].apply(_geometric)
+    return f"{exponent(means.index, means):.2f}"
