@@ -1,4 +1,4 @@
-"""Linear convolutional networks on separable data: the margin in the Fourier domain that they end at [gunasekar2018]."""
+"""Linear convolutional networks on separable data: the Fourier margin that they end at [gunasekar2018]."""
 
 from typing import Literal
 
@@ -53,9 +53,10 @@ EASE = 2000
 def measure(options, context):
     """Return one row per network, target and ensemble.
 
-    Points are iid N(0, 1), labels ±1 at random. Steps of descent on the exponential loss have a length of their own, η/√(1 + t/2000),
-    whatever the gradient's: with a fixed η they would die with the loss. β of a convolutional network is the circular convolution of two filters of full
-    width, of a fully connected one W₁ᵀw₂. A row is ``converged`` if all points are classified.
+    Points are iid N(0, 1), labels ±1 at random. Steps of descent on the exponential loss have a length of their own,
+    η/√(1 + t/2000), whatever the gradient's: with a fixed η they would die with the loss. β of a convolutional
+    network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
+    ``converged`` if all points are classified.
     """
     for number in context.ensembles:
         for network in options["network"]:
@@ -101,7 +102,7 @@ def pulled(network, parameters, gradient):
 
 
 def trained(network, parameters, signed, step, iterations):
-    """Return β after descent on log Σ_i exp(−y_i⟨β, x_i⟩), of a batch: points (T, m, d), parameters with a leading T."""
+    """Return β after descent on Σ_i exp(−y_i⟨β, x_i⟩), of a batch: points (T, m, d), parameters with a leading T."""
     for iteration in range(iterations):
         scores = -np.einsum("tmd,td->tm", signed, vector(network, parameters))
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Spectral networks where everything commutes: x = Σ_l a_l tanh(u_l²) beside the least Σx among what fits [chu2024]."""
+"""Spectral networks where all commutes: x = Σ_l a_l tanh(u_l²) beside the least Σx that fits [chu2024]."""
 
 from itertools import product
 
@@ -54,10 +54,10 @@ VALUES = {
 def measure(options, context):
     """Return one row per size, start, target and ensemble.
 
-    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x ≥ 0.
-    Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the size, where that is
-    above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where tanh saturates before the weights
-    have grown it may not be.
+    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
+    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
+    size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
+    tanh saturates before the weights have grown it may not be.
     """
     for number in context.ensembles:
         yield from context.part(f"ensemble {number}", _rows, options, context, number)

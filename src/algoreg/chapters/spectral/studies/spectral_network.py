@@ -1,4 +1,4 @@
-"""Matrix sensing by spectral networks, by plain factors and by linear descent from 0, from starts of one size [chu2024]."""
+"""Matrix sensing by spectral networks, plain factors and linear descent, from starts of one size [chu2024]."""
 
 import numpy as np
 
@@ -44,9 +44,9 @@ VALUES = {"d": None, "rank": None, "m": None, "test_error": None, "train_error":
 def measure(options, context):
     """Return one row per network, m, start, target and ensemble.
 
-    X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start from the
-    same U and V; spectral ones train their weights a_l, from 1 over their number, too. A run is ``converged`` if its relative
-    training error is below ``tolerance`` at its end.
+    X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start
+    from the same U and V; spectral ones train their weights a_l, from 1 over their number, too. A run is
+    ``converged`` if its relative training error is below ``tolerance`` at its end.
     """
     for number in context.ensembles:
         for ratio in options["m_over_dof"]:
