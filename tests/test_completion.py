@@ -9,7 +9,7 @@ from drawn import RUNS, crossed, curve, geometric, level, margin, same, where
 from algoreg.chapters.completion import convex, factors, graph
 from algoreg.chapters.completion.figures import gain
 from algoreg.ensembles.entries_rectangular import Ensemble
-from algoreg.spec.chapters import load_chapter
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
 
 D, RANK, SEED, TARGET = 8, 1, 5, 1
@@ -153,7 +153,7 @@ def test_a_run_that_does_not_fit_has_a_status():
 
 
 def claims():
-    return {claim["id"]: claim for claim in load_chapter("completion").claims}
+    return {claim["id"]: claim for chapter in load_chapters() for claim in chapter.claims}
 
 
 def test_completion_shows_errors_margins_and_norms():

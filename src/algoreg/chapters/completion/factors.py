@@ -1,8 +1,9 @@
-"""Descent on a product of square factors, none symmetric, whose entries are known in part: deep matrix factorisation [arora2019].
+"""Deep matrix factorisation: descent on a product of square factors whose entries are known in part [arora2019].
 
-W_k ← W_k − η_t(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once. W_k(0) is s₀^{1/N}·I, which is balanced, or s₀^{1/N}·G with iid
-N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the largest singular
-value of X, taken anew every 10th step: growth from 0 takes η·t ~ s₀^{−(1−2/N)} with fixed steps, and few relative ones.
+W_k ← W_k − η_t(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once. W_k(0) is s₀^{1/N}·I, which is balanced, or s₀^{1/N}·G
+with iid N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the
+largest singular value of X, taken anew every 10th step: growth from 0 takes η·t ~ s₀^{−(1−2/N)} with fixed steps, and
+few relative ones.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from algoreg.numerics.seeds import stream
 
 
 def draw_target(d, rank, seed, number):
-    """Return X* = UVᵀ with Gaussian U and V, whose entries have mean square 1, shape (d, d), float64."""
+    """Return X* = UVᵀ with Gaussian U and V, entries of mean square 1, shape (d, d), float64."""
     left, right = stream("target", kind="rectangular", d=d, rank=rank, seed=seed, target=number).standard_normal(
         (2, d, rank)
     )
@@ -32,8 +33,8 @@ def gaussian_start(d, depth, seed, target):
 class Factors(base.Algorithm):
     """A batch of descents of one depth; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    A run has ``depth`` N, ``size`` s₀ and ``begin``, `identity` or `gaussian`. State: ``factors``, shape (B, N, d, d), W_1 first,
-    and ``largest``, λ, shape (B,). A step is one pass.
+    A run has ``depth`` N, ``size`` s₀ and ``begin``, `identity` or `gaussian`. State: ``factors``, shape (B, N, d,
+    d), W_1 first, and ``largest``, λ, shape (B,). A step is one pass.
     """
 
     requires = frozenset({"rectangular gradient"})

@@ -1,4 +1,4 @@
-"""The figures about completion: errors and nuclear norms by m and method, errors with and without a graph and factors."""
+"""The figures about completion: errors and nuclear norms by m, errors with and without a graph and factors."""
 
 import numpy as np
 

@@ -1,7 +1,8 @@
-"""Completion with graphs on rows and columns: spectral geometric matrix completion, and its convex part alone [boyarski2019].
+"""Completion with graphs on both sides: spectral geometric matrix completion, its convex part alone [boyarski2019].
 
-The loss ½‖S∘(X − X*)‖² + (μ/2)(tr XᵀL_rX + tr XL_cXᵀ), S the known entries, L_r and L_c the graphs' Laplacians. The method writes
-X = Φ(W_N…W_1)Ψᵀ in the Laplacians' eigenvectors Φ, Ψ; of full size these are orthogonal, and change nothing but the start.
+The loss ½‖S∘(X − X*)‖² + (μ/2)(tr XᵀL_rX + tr XL_cXᵀ), S the known entries, L_r and L_c the graphs' Laplacians. The
+method writes X = Φ(W_N…W_1)Ψᵀ in the Laplacians' eigenvectors Φ, Ψ; of full size these are orthogonal, and change
+nothing but the start.
 """
 
 from functools import cached_property
@@ -33,7 +34,7 @@ def laplacians(d, graph, seed):
 
 
 def draw_smooth_target(d, band, seed, number):
-    """Return X* = Φ_k C Φ_kᵀ with Gaussian C, Φ_k the path's ``band`` lowest eigenvectors; entries of mean square 1; shape (d, d)."""
+    """Return X* = Φ_kCΦ_kᵀ, C Gaussian, Φ_k the path's k lowest eigenvectors; mean square 1; shape (d, d)."""
     _, vectors = np.linalg.eigh(path_laplacian(d))
     core = stream("target", kind="smooth", d=d, rank=band, seed=seed, target=number).standard_normal((band, band))
     whole = vectors[:, :band] @ core @ vectors[:, :band].T
@@ -43,7 +44,8 @@ def draw_smooth_target(d, band, seed, number):
 class GraphFactors(Factors):
     """Descent on the factors of X, or of X in the eigenvectors of Laplacians, with a Dirichlet energy of weight μ.
 
-    A run has ``weight`` μ, ``graph`` and ``basis`` beside those of :class:`Factors`. M is the gradient of the loss times d²/m.
+    A run has ``weight`` μ, ``graph`` and ``basis`` beside those of :class:`Factors`. M is the gradient of the loss
+    times d²/m.
     """
 
     def __init__(self, ensemble, labels, runs, seed):

@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.text import number as plain
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -22,9 +23,9 @@ def completion_headline(reference):
     times = f"{np.exp(deep['nuclear'] - deep['depth_3']):.2g}"
     left = np.exp(graphs["factors", "path"] - graphs["convex", "path"])
     return (
-        f"Where few entries are known, the least nuclear norm has {number(float(times))} times the squared error of three "
-        "factors; from many it is exact. A graph's eigenvectors do nothing to factors. Its energy helps, and without factors "
-        f"as well: they leave {left:.2f} of its error at {least['share'].iloc[0]:.0%} of the entries."
+        f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
+        "three factors; from many it is exact. A graph's eigenvectors do nothing to factors. Its energy helps, and "
+        f"without factors as well: they leave {left:.2f} of its error at {least['share'].iloc[0]:.0%} of the entries."
     )
 
 

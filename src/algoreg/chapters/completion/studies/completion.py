@@ -1,4 +1,4 @@
-"""Matrix completion by products of factors, beside the matrix of least nuclear norm that has the known entries [arora2019]."""
+"""Matrix completion by products of factors, beside the least nuclear norm with the known entries [arora2019]."""
 
 from typing import Literal
 
@@ -60,8 +60,9 @@ THRESHOLD, MOST, GAP = 0.2, 2000, 1e-7
 def measure(options, context):
     """Return one row per method, m, start, target and ensemble: the end of a run, or the convex programme's solution.
 
-    X* = UVᵀ with Gaussian U and V. The known entries of a smaller m are among those of a larger one. A run is ``converged`` if its
-    relative training error comes below ``tolerance``; the splitting of the convex programme if X and Y are 10⁻⁷ apart.
+    X* = UVᵀ with Gaussian U and V. The known entries of a smaller m are among those of a larger one. A run is
+    ``converged`` if its relative training error comes below ``tolerance``; the splitting of the convex programme if X
+    and Y are 10⁻⁷ apart.
     """
     for number in context.ensembles:
         for method in options["method"]:

@@ -49,7 +49,8 @@ VALUES = {
 def measure(options, context):
     """Return one row per depth, weight, target and ensemble.
 
-    Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number of steps.
+    Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number
+    of steps.
     """
     for number in context.ensembles:
         for depth in options["depth"]:

@@ -1,4 +1,4 @@
-"""Completion of a smooth matrix with graphs on its sides: factors and a Dirichlet energy, beside the energy alone [boyarski2019]."""
+"""Completion of a smooth matrix by factors and a graph's Dirichlet energy, and by that alone [boyarski2019]."""
 
 from itertools import product
 from typing import Literal
@@ -60,8 +60,9 @@ VALUES = {
 def measure(options, context):
     """Return one row per method, graph, share, target and ensemble; no convex one without a graph.
 
-    X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 = s₀·I, which is
-    balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an energy it need not.
+    X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 =
+    s₀·I, which is balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an
+    energy it need not.
     """
     for number in context.ensembles:
         for method, graph in product(options["method"], options["graph"]):

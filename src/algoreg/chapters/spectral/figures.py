@@ -1,0 +1,91 @@
+"""The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
+
+import numpy as np
+
+from algoreg.analysis.cells import chosen
+from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
+from algoreg.tell.charts.course import points
+from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.style import COLOURS
+from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.figures import drawing
+
+# Points of one m lie beside one another by this factor.
+APART = 1.02
+
+
+def _mean(table, estimand, network):
+    """Return the geometric mean over runs that an estimand about a pair has of a network."""
+    own = chosen(table, {**estimand["where"], "network": network})
+    return float(np.exp(np.log(own[estimand["value"]]).mean()))
+
+
+def _errors(axes, table, claims):
+    """Draw the error over m of every network from every start, and where margins let spectral networks be."""
+    claim, other = claims["spectral-network-gain"], claims["spectral-network-small-start"]
+    small = max(claim["estimand"]["where"]["start"])
+    groups = [
+        (name, start) for name in NETWORKS for start in sorted(table.loc[table["network"] == name, "start"].unique())
+    ]
+    for place, (name, start) in enumerate(groups):
+        own = table[(table["network"] == name) & (table["start"] == start)]
+        moved = own.assign(m_over_dof=own["m_over_dof"] * APART ** (place - (len(groups) - 1) / 2))
+        label = NETWORKS[name] + (f", start {start:g}" if start else "")
+        style = {"linestyle": "-"} if start in (0, small) else {"linestyle": "--", "markerfacecolor": "white"}
+        points(axes, moved, "m_over_dof", "test_error", COLOURS[list(NETWORKS).index(name)], label, **style)
+    at = claim["estimand"]["where"]["m_over_dof"]
+    for one, marker in ((claim, "v"), (other, "^")):
+        estimand = one["estimand"]
+        height = _mean(table, estimand, estimand["pair"][0]) / one["margin"]
+        label = f"{margin_text(one)}, of {NETWORKS[estimand['pair'][0]]} over tanh"
+        axes.plot([at], [height], marker, color="black", markersize=5.5, label=label)
+    describe(axes, "xy", table["m_over_dof"].unique(), xlabel="m over the degrees of freedom", ylabel="relative error")
+    ratio = _mean(table, claim["estimand"], "plain") / _mean(table, claim["estimand"], "spectral")
+    said = "gains nothing" if ratio < 1 else "gains"
+    axes.set_title(f"tanh {said}: plain factors have {ratio:.2f} times its error", fontsize=9)
+
+
+def _distances(axes, table, claim):
+    """Draw the distance to the least nuclear norm over the start, for each size of singular values."""
+    for place, (size, own) in enumerate(table.groupby("size")):
+        points(axes, own, "start", "distance", COLOURS[place], f"singular values near {size:g}", linestyle="-")
+    margin_level(axes, claim)
+    describe(axes, "xy", xlabel="start u₀, falling", ylabel="distance to the least nuclear norm")
+    axes.invert_xaxis()
+    axes.set_title("saturated, tanh ends elsewhere", fontsize=9)
+
+
+@drawing
+def spectral_networks(tables, claims):
+    """Draw errors of networks over m, and where everything commutes the distance to the least nuclear norm."""
+    figure, (left, right) = panels(2, width=5.0)
+    _errors(left, tables["spectral_network"], claims)
+    _distances(right, tables["spectral_commuting"], claims["spectral-network-least-norm"])
+    titles = [
+        sizes(tables[name], *keys)
+        for name, keys in (("spectral_network", ("d", "rank")), ("spectral_commuting", ("d", "m")))
+    ]
+    figure.suptitle("left: " + titles[0] + "; right: " + titles[1], fontsize=9)
+    return finish(figure, SPREAD)
+
+
+@drawing
+def convolution(tables, claims):
+    """Draw both margins of every network over the largest."""
+    table = tables["convolution"]
+    names = [name for name in CLASSIFIERS if name in set(table["network"])]
+    figure, (axes,) = panels(width=6.0)
+    for place, (value, label, marker) in enumerate(
+        (("fourier_margin", "per ‖β̂‖₁, Fourier", "o"), ("euclidean_margin", "per ‖β‖₂", "s"))
+    ):
+        own = table[table["network"].isin(names)]
+        moved = own.assign(place=own["network"].map(names.index) + 0.12 * (2 * place - 1))
+        points(axes, moved, "place", value, COLOURS[place], label, marker, geometric=False, linestyle="none")
+    margin_level(axes, claims["convolution-fourier-margin"])
+    axes.set_xticks(range(len(names)), [CLASSIFIERS[name] for name in names])
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    reached = table.loc[table["network"] == "convolutional", "fourier_margin"].mean()
+    title = f"convolutional networks have {number(float(f'{reached:.3g}'))} of the largest Fourier margin"
+    describe(axes, ylabel="margin over the largest", title=f"{title}\n{sizes(table, 'd', 'm')}")
+    return finish(figure, "points: mean of runs; bars: smallest to largest run (targets × ensembles)")

@@ -1,0 +1,64 @@
+"""The ledger's passages on spectral and convolutional networks."""
+
+import numpy as np
+
+from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
+from algoreg.judge.snapshots import frame_of
+from algoreg.tell.report import markdown, number, passage
+
+
+def _mean(values):
+    return float(np.exp(np.log(values).mean()))
+
+
+@passage("spectral_network", "convolution")
+def spectral_headline(reference):
+    """Return what tanh on singular values loses, and what margin convolutional networks reach, as sentences."""
+    errors, margins = (frame_of(reference["tables"][name]) for name in ("spectral_network", "convolution"))
+    own = errors[
+        (errors["start"] == errors.loc[errors["start"] > 0, "start"].min()) & np.isclose(errors["m_over_dof"], 1.6)
+    ]
+    means = {name: _mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
+    fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
+    return (
+        f"A function on singular values does not help: plain factors have {means['plain'] / means['spectral']:.2f} times "
+        f"the error from an equal start. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
+    )
+
+
+@passage("spectral_network")
+def errors_of_networks(reference):
+    """Return the error by network, start and m, as Markdown."""
+    frame = frame_of(reference["tables"]["spectral_network"])
+    ratios, rows = sorted(frame["m_over_dof"].unique()), []
+    for name, label in NETWORKS.items():
+        for start, own in frame[frame["network"] == name].groupby("start"):
+            means = [number(_mean(own.loc[own["m_over_dof"] == ratio, "test_error"])) for ratio in ratios]
+            fitted = f"{(own['status'] == 'converged').mean():.0%}"
+            rows.append([label, f"{start:g}" if start else "–", *means, fitted])
+    header = ["network", "start", *(f"m = {ratio:g} times the degrees of freedom" for ratio in ratios), "fitted"]
+    return markdown(header, rows)
+
+
+@passage("spectral_commuting")
+def distances_of_networks(reference):
+    """Return the distance to the least nuclear norm by size and start, as Markdown."""
+    frame = frame_of(reference["tables"]["spectral_commuting"])
+    starts, rows = sorted(frame["start"].unique(), reverse=True), []
+    for size, own in frame.groupby("size"):
+        means = [number(_mean(own.loc[own["start"] == start, "distance"])) for start in starts]
+        fitted = f"{(own['status'] == 'converged').mean():.0%}"
+        rows.append([f"{size:g}", *means, f"{own['largest_shaped'].mean():.3f}", fitted])
+    return markdown(["singular values", *(f"u₀ = {start:g}" for start in starts), "largest tanh", "fitted"], rows)
+
+
+@passage("convolution")
+def margins_of_networks(reference):
+    """Return margins over the largest and sparsity by network, as Markdown."""
+    frame = frame_of(reference["tables"]["convolution"])
+    rows = []
+    for name, label in CLASSIFIERS.items():
+        own = frame[frame["network"] == name]
+        means = [f"{own[column].mean():.3f}" for column in ("fourier_margin", "euclidean_margin")]
+        rows.append([label, *means, f"{own['sparsity'].mean():.2f}"])
+    return markdown(["network", "Fourier margin", "Euclidean margin", "‖β̂‖₁/‖β̂‖₂"], rows)

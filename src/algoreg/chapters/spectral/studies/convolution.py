@@ -1,0 +1,155 @@
+"""Linear convolutional networks on separable data: the Fourier margin that they end at [gunasekar2018]."""
+
+from typing import Literal
+
+import numpy as np
+
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import StudyOptions, at, choices, real, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=4)
+    m: int = whole(ge=2)
+    network: list[Literal["convolutional", "fully_connected", "linear"]] = choices()
+    start: float = real(0.1, gt=0, le=1)
+    step: float = real(0.1, gt=0, le=0.5)
+    iterations: int = whole(ge=10)
+    targets: int = whole(ge=1)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.m > self.d:
+            yield at("m", allowed="at most d: random labels of more points need not be separable")
+
+
+KEYS = {
+    "network": (
+        "the network",
+        "`convolutional` and `fully_connected` have two layers, `linear` one: x is given a number ⟨β, x⟩",
+    ),
+    "target": "the draw of labels",
+    "ensemble": "the draw of points",
+}
+VALUES = {
+    "d": None,
+    "m": "points",
+    "fourier_margin": (
+        "the Fourier margin over the largest",
+        "min_i y_i⟨β, x_i⟩/‖β̂‖₁ over the largest that any β has, β̂ the unitary Fourier transform",
+    ),
+    "euclidean_margin": (
+        "the Euclidean margin over the largest",
+        "min_i y_i⟨β, x_i⟩/‖β‖₂ over the largest that any β has",
+    ),
+    "sparsity": "‖β̂‖₁/‖β̂‖₂",
+}
+# Steps fall as 1/√(1 + t/EASE).
+EASE = 2000
+
+
+def measure(options, context):
+    """Return one row per network, target and ensemble.
+
+    Points are iid N(0, 1), labels ±1 at random. Steps of descent on the exponential loss have a length of their own,
+    η/√(1 + t/2000), whatever the gradient's: with a fixed η they would die with the loss. β of a convolutional
+    network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
+    ``converged`` if all points are classified.
+    """
+    for number in context.ensembles:
+        for network in options["network"]:
+            yield from context.part(f"ensemble {number}, {network}", _rows, options, context, number, network)
+
+
+def draw_points(options, seed, ensemble):
+    """Return y_ix_i for every draw of labels, shape (T, m, d)."""
+    d, m = options["d"], options["m"]
+    points = stream("points", d=d, seed=seed, ensemble=ensemble).standard_normal((m, d))
+    labels = [stream("labels", d=d, seed=seed, ensemble=ensemble, target=k) for k in range(options["targets"])]
+    return np.stack([drawn.choice([-1.0, 1.0], m)[:, None] * points for drawn in labels])
+
+
+def draw_start(options, network, seed, target):
+    """Return the parameters of a network at its start, a list of arrays."""
+    d = options["d"]
+    shapes = {"convolutional": [(d,), (d,)], "fully_connected": [(d, d), (d,)], "linear": [(d,)]}[network]
+    drawn = stream("start", kind=network, d=d, seed=seed, target=target)
+    scales = [options["start"] / (d**0.5 if len(shape) > 1 else 1) for shape in shapes]
+    return [scale * drawn.standard_normal(shape) for shape, scale in zip(shapes, scales, strict=True)]
+
+
+def vector(network, parameters):
+    """Return β of a batch of networks, shape (T, d)."""
+    if network == "convolutional":
+        first, second = (np.fft.rfft(filters) for filters in parameters)
+        return np.fft.irfft(first * second, parameters[0].shape[1])
+    if network == "fully_connected":
+        return np.einsum("tij,ti->tj", *parameters)
+    return parameters[0]
+
+
+def pulled(network, parameters, gradient):
+    """Return the gradient in every parameter from that in β, shape (T, d)."""
+    if network == "convolutional":
+        seen = np.fft.rfft(gradient)
+        return [np.fft.irfft(np.conj(np.fft.rfft(other)) * seen, gradient.shape[1]) for other in reversed(parameters)]
+    if network == "fully_connected":
+        first, second = parameters
+        return [second[:, :, None] * gradient[:, None], np.einsum("tij,tj->ti", first, gradient)]
+    return [gradient]
+
+
+def trained(network, parameters, signed, step, iterations):
+    """Return β after descent on Σ_i exp(−y_i⟨β, x_i⟩), of a batch: points (T, m, d), parameters with a leading T."""
+    for iteration in range(iterations):
+        scores = -np.einsum("tmd,td->tm", signed, vector(network, parameters))
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        changes = pulled(network, parameters, -np.einsum("tm,tmd->td", shares, signed))
+        size = np.sqrt(sum((change.reshape(len(signed), -1) ** 2).sum(axis=1) for change in changes))
+        lengths = step / (1 + iteration / EASE) ** 0.5 / size
+        parameters = [
+            one - lengths.reshape(-1, *[1] * (one.ndim - 1)) * change
+            for one, change in zip(parameters, changes, strict=True)
+        ]
+    return vector(network, parameters)
+
+
+def largest_margins(signed):
+    """Return the largest Fourier and Euclidean margins of points times labels (m, d), by Clarabel."""
+    import cvxpy
+
+    d = signed.shape[1]
+    transform = np.fft.fft(np.eye(d)) / d**0.5
+    found = []
+    for norm in (
+        lambda beta: cvxpy.sum(cvxpy.norm(cvxpy.vstack([transform.real @ beta, transform.imag @ beta]), 2, axis=0)),
+        lambda beta: cvxpy.norm(beta, 2),
+    ):
+        beta = cvxpy.Variable(d)
+        problem = cvxpy.Problem(cvxpy.Minimize(norm(beta)), [signed @ beta >= 1])
+        problem.solve(solver="CLARABEL")
+        found.append(1 / problem.value)
+    return found
+
+
+def _rows(options, context, number, network):
+    """Return the rows of one network on one draw of points."""
+    signed = draw_points(options, context.seed, number)
+    starts = [draw_start(options, network, context.seed, target) for target in range(options["targets"])]
+    parameters = [np.stack(part) for part in zip(*starts, strict=True)]
+    found = []
+    for target, beta in enumerate(trained(network, parameters, signed, options["step"], options["iterations"])):
+        fourier, euclidean = largest_margins(signed[target])
+        spectrum = np.abs(np.fft.fft(beta)) / options["d"] ** 0.5
+        least = float((signed[target] @ beta).min())
+        found.append(
+            {"network": network, "target": target, "ensemble": number, "d": options["d"], "m": options["m"]}
+            | {"fourier_margin": least / spectrum.sum() / fourier}
+            | {"euclidean_margin": least / float(np.linalg.norm(beta)) / euclidean}
+            | {"sparsity": float(spectrum.sum() / np.linalg.norm(spectrum))}
+            | {"status": "converged" if least > 0 else "budget"}
+        )
+    return found

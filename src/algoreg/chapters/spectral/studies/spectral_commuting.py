@@ -1,0 +1,129 @@
+"""Spectral networks where all commutes: x = Σ_l a_l tanh(u_l²) beside the least Σx that fits [chu2024]."""
+
+from itertools import product
+
+import numpy as np
+
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
+from algoreg.spec.base import StudyOptions, at, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    m: int = whole(ge=1)
+    support: int = whole(ge=1)
+    size: list[float] = reals(gt=0, le=20)
+    start: list[float] = reals(
+        gt=0, le=0.5, said="a list of different numbers above 0, at most 0.5: tanh is linear there"
+    )
+    blocks: int = whole(3, ge=1)
+    step: float = real(0.02, gt=0, le=0.1)
+    iterations: int = whole(ge=10)
+    tolerance: float = real(1e-3, gt=0, lt=0.1)
+    targets: int = whole(ge=1)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.m >= self.d:
+            yield at("m", allowed="below d: else one x alone fits")
+        if self.support > self.d:
+            yield between("support", "d", allowed="a support of at most d")
+
+
+KEYS = {
+    "size": ("the size of X*'s singular values", "singular values of X* are uniform between half and 3/2 of this"),
+    "start": ("the size of the start", "u₀: every u_l starts as this"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "m": None,
+    "distance": (
+        "the distance to the least nuclear norm",
+        "‖x − x̂‖/‖x*‖, x̂ Clarabel's non-negative solution of least sum that fits",
+    ),
+    "train_error": None,
+    "largest_shaped": "largest tanh(u_l²) at the end: 1 is saturated",
+}
+
+
+def measure(options, context):
+    """Return one row per size, start, target and ensemble.
+
+    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
+    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
+    size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
+    tanh saturates before the weights have grown it may not be.
+    """
+    for number in context.ensembles:
+        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+
+
+def draw_diagonal(d, support, seed, number):
+    """Return x* of size 1, shape (d,)."""
+    drawn = stream("target", kind="diagonal", d=d, rank=support, seed=seed, target=number)
+    values = np.zeros(d)
+    values[drawn.permutation(d)[:support]] = drawn.uniform(0.5, 1.5, support)
+    return values
+
+
+def trained(rows, labels, start, weights, step, iterations):
+    """Return x and the largest tanh after descent on u_l and a_l.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray, shape (m, d)
+    labels : numpy.ndarray, shape (B, m)
+    start : numpy.ndarray, shape (B,)
+    weights : numpy.ndarray, shape (B, K)
+    step : numpy.ndarray, shape (B,)
+    iterations : int
+    """
+    blocks, d = weights.shape[1], rows.shape[1]
+    roots, weights = np.tile(start[:, None, None], (1, blocks, d)), weights[:, :, None].copy()
+    step = step[:, None, None]
+    for _ in range(iterations):
+        shaped = np.tanh(roots**2)
+        gradient = (((weights * shaped).sum(1) @ rows.T - labels) @ rows / len(rows))[:, None]
+        pull = weights * gradient * (1 - shaped**2)
+        weights = weights - step * (gradient * shaped).sum(2, keepdims=True)
+        roots = roots - 2 * step * pull * roots
+    shaped = np.tanh(roots**2)
+    return (weights * shaped).sum(1), shaped.max(axis=(1, 2))
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, m, count = (options[key] for key in ("d", "m", "targets"))
+    rows = stream("ensemble", kind="diagonal", d=d, seed=context.seed, ensemble=number).standard_normal((m, d))
+    drawn = [draw_diagonal(d, options["support"], context.seed, target) for target in range(count)]
+    least = [minimum_trace_diagonal(rows, rows @ goal, "clarabel")[0] for goal in drawn]
+    places = list(product(options["size"], options["start"], range(count)))
+    sizes, starts = (np.array([place[k] for place in places]) for k in range(2))
+    goals = np.stack([size * drawn[target] for size, _, target in places])
+    weights = np.stack(
+        [
+            stream("weights", d=d, seed=context.seed, target=target).uniform(0, 1, options["blocks"])
+            for *_, target in places
+        ]
+    )
+    labels = goals @ rows.T
+    found, shaped = trained(
+        rows, labels, starts, weights, options["step"] / np.maximum(sizes, 1), options["iterations"]
+    )
+    result = []
+    for place, x, goal, label, largest in zip(places, found, goals, labels, shaped.tolist(), strict=True):
+        size, start, target = place
+        left = float(np.linalg.norm(rows @ x - label) / np.linalg.norm(label))
+        nearest = least[target]
+        apart = None if nearest is None else float(np.linalg.norm(x - size * nearest) / np.linalg.norm(goal))
+        status = "converged" if left < options["tolerance"] else "budget" if np.isfinite(left) else "diverged"
+        result.append(
+            {"size": size, "start": start, "target": target, "ensemble": number, "d": d, "m": m, "distance": apart}
+            | {"train_error": left, "largest_shaped": largest, "status": status}
+        )
+    return result

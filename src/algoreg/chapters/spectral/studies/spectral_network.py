@@ -1,0 +1,139 @@
+"""Matrix sensing by spectral networks, plain factors and linear descent, from starts of one size [chu2024]."""
+
+import numpy as np
+
+from algoreg.chapters.spectral.layers import pulled_back, spectral
+from algoreg.numerics.seeds import stream
+from algoreg.spec.base import StudyOptions, between, real, reals, whole
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    m_over_dof: list[float] = reals(gt=0)
+    start: list[float] = reals(gt=0, le=1, said="a list of different numbers above 0, at most 1: tanh saturates beyond")
+    blocks: int = whole(1, ge=1)
+    step: float = real(0.1, gt=0, le=0.2)
+    iterations: int = whole(ge=10)
+    tolerance: float = real(0.01, gt=0, lt=1)
+    targets: int = whole(ge=1)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rank > self.d:
+            yield between("rank", "d", allowed="a rank of at most d")
+        elif max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
+            yield between("m_over_dof", "rank", "d", allowed="m below d², from where on one matrix alone fits")
+
+
+KEYS = {
+    "network": (
+        "the network",
+        "`spectral`, with tanh on singular values, `plain`, UVᵀ, or `linear`, X itself from 0",
+    ),
+    "m_over_dof": ("m over the degrees of freedom", "measurements over the degrees of freedom r(2d − r)"),
+    "start": ("the size of the start", "U and V start with iid N(0, 1/d) entries times this (0: X starts as 0)"),
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {"d": None, "rank": None, "m": None, "test_error": None, "train_error": None}
+
+
+def measure(options, context):
+    """Return one row per network, m, start, target and ensemble.
+
+    X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start
+    from the same U and V; spectral ones train their weights a_l, from 1 over their number, too. A run is
+    ``converged`` if its relative training error is below ``tolerance`` at its end.
+    """
+    for number in context.ensembles:
+        for ratio in options["m_over_dof"]:
+            yield from context.part(f"ensemble {number}, m {ratio:g}", _rows, options, context, number, ratio)
+
+
+def draw_target(d, rank, seed, number):
+    """Return a projection on a Haar subspace, shape (d, d)."""
+    basis, _ = np.linalg.qr(
+        stream("target", kind="projection", d=d, rank=rank, seed=seed, target=number).standard_normal((d, rank))
+    )
+    return basis @ basis.T
+
+
+def draw_rows(d, m, seed, ensemble):
+    """Return the flattened A_i, shape (m, d²)."""
+    return stream("ensemble", kind="rectangular gaussian", d=d, seed=seed, ensemble=ensemble).standard_normal(
+        (m, d * d)
+    )
+
+
+def draw_factors(d, blocks, seed, target):
+    """Return U and V of every block, each of shape (K, d, d)."""
+    return stream("start", kind="blocks", d=d, seed=seed, target=target).standard_normal((2, blocks, d, d)) / d**0.5
+
+
+def trained(rows, labels, factors, shaped, step, iterations):
+    """Descend on U, V and, if ``shaped`` by tanh, on the weights a of runs that share measurements.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray, shape (m, d²)
+    labels : numpy.ndarray, shape (B, m)
+    factors : tuple of numpy.ndarray, shape (B, K, d, d)
+    shaped : bool
+    step : float
+    iterations : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (B, d, d)
+    """
+    left, right = factors
+    count, blocks, d = left.shape[:3]
+    weights = np.full((count, blocks, 1, 1), 1 / blocks if shaped else 1.0)
+    for _ in range(iterations):
+        whole = left @ right.mT
+        layers, decomposition = spectral(whole) if shaped else (whole, None)
+        residual = (weights * layers).sum(1).reshape(count, -1) @ rows.T - labels
+        gradient = (residual @ rows / len(rows)).reshape(count, 1, d, d)
+        pull = pulled_back(weights * gradient, decomposition) if shaped else weights * gradient
+        left, right = left - step * pull @ right, right - step * pull.mT @ left
+        if shaped:
+            weights = weights - step * (gradient * layers).sum((2, 3), keepdims=True)
+    whole = left @ right.mT
+    return (weights * (spectral(whole)[0] if shaped else whole)).sum(1)
+
+
+def _rows(options, context, number, ratio):
+    """Return the rows of one m on one ensemble."""
+    d, rank, count = (options[key] for key in ("d", "rank", "targets"))
+    m = round(ratio * rank * (2 * d - rank))
+    rows = draw_rows(d, m, context.seed, number)
+    goals = np.stack([draw_target(d, rank, context.seed, target) for target in range(count)])
+    labels = goals.reshape(count, -1) @ rows.T
+    places = [(start, target) for start in options["start"] for target in range(count)]
+    own = [target for _, target in places]
+    drawn = [start * draw_factors(d, options["blocks"], context.seed, target) for start, target in places]
+    factors, one = np.stack(drawn, 1), np.stack([part[:, :1] for part in drawn], 1)
+    shared = {"step": options["step"], "iterations": options["iterations"]}
+    ends = {
+        "spectral": (places, trained(rows, labels[own], factors, True, **shared)),
+        "plain": (places, trained(rows, labels[own], one, False, **shared)),
+        # Descent on X from 0 ends at the fit of least Frobenius norm.
+        "linear": (
+            [(0.0, target) for target in range(count)],
+            (labels @ np.linalg.pinv(rows).T).reshape(count, d, d),
+        ),
+    }
+    found = []
+    for network, (named, estimates) in ends.items():
+        for (start, target), estimate in zip(named, estimates, strict=True):
+            error = float(np.linalg.norm(estimate - goals[target]) / np.linalg.norm(goals[target]))
+            left = float(np.linalg.norm(rows @ estimate.ravel() - labels[target]) / np.linalg.norm(labels[target]))
+            status = "converged" if left < options["tolerance"] else "budget" if np.isfinite(error) else "diverged"
+            found.append(
+                {"network": network, "m_over_dof": ratio, "start": start, "target": target, "ensemble": number}
+                | {"d": d, "rank": rank, "m": m, "test_error": error, "train_error": left, "status": status}
+            )
+    return found
