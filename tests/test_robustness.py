@@ -5,13 +5,16 @@ import pandas as pd
 import plain
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.robustness import estimands
+from algoreg.chapters.robustness.studies import flat_minima
 from algoreg.chapters.robustness.studies.early_stopping import STRIDE
 from algoreg.ensembles import gaussian
 from algoreg.numerics.problems import draw_factor, spoil
+from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -86,3 +89,63 @@ def test_factors_and_exponents_by_hand():
     lost = {"noisy": tables["noisy"].assign(best_error=np.nan)}
     assert estimands.exponent_off(lost, {}, rng, **law) == UNDEFINED
     assert estimands.ratio_of_pair(lost, {}, rng, **pair) == UNDEFINED
+
+
+def test_the_trace_of_the_hessian_of_a_fit_is_twice_the_flat_weight():
+    matrices, _, goal = drawn(label_noise=0.1)
+    values, vectors = np.linalg.eigh(goal)
+    u = vectors[:, -RANK:] * np.sqrt(values[-RANK:])
+    labels, size, total = plain.measure(matrices, goal), 1e-3, 0.0
+
+    def loss(x):
+        return np.mean((plain.measure(matrices, x @ x.T) - labels) ** 2) / 4
+
+    # Second differences along every entry; the loss is of fourth order.
+    for place in np.ndindex(u.shape):
+        moved = np.zeros_like(u)
+        moved[place] = size
+        total += (loss(u + moved) + loss(u - moved) - 2 * loss(u)) / size**2
+    assert total == pytest.approx(2 * np.sum(flat_minima.flat_weight(matrices) * goal), rel=1e-4)
+
+
+def test_programmes_find_what_their_weights_are_least_at():
+    options = {"d": 8, "rank": 1, "m_over_dr": [1.25, 4.25], "targets": 2}
+    table = measured("flat_minima", options, seed=SEED)
+    assert (where(table, m=34, programme="trace")["test_error"] < 1e-3).all()
+    assert (where(table, status="converged")["test_error"] < 1e-3).all()
+    # X* is a fit: below the threshold a solution is another one that weighs less.
+    packed = np.concatenate(list(gaussian.packed_rows(8, 10, SEED, 0)))
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, 8, 1, SEED, TARGET)
+    labels = packed @ plain.pack(factor @ factor.T)
+    for weight in (flat_minima.flat_weight(plain.unpack(packed, 8)), flat_minima.random_weight(8, 100.0, SEED, 0)):
+        found, status = flat_minima.minimum_trace(packed, 8, labels, "clarabel", weight)
+        assert status != flat_minima.FAILED
+        np.testing.assert_allclose(packed @ plain.pack(found), labels, atol=1e-5)
+        assert np.linalg.eigvalsh(found).min() > -1e-6
+        assert np.sum(weight * found) < np.sum(weight * factor @ factor.T) + 1e-5
+    (line,) = option_problems("flat_minima", m_over_dr=[4])
+    assert "m below d(d+1)/2" in line
+
+
+def programmes_table():
+    """Return errors of the programmes, of which one needs half as many measurements again."""
+    table = crossed((), programme=["flattest", "trace", "random"], m=[10, 20, 40, 80], **RUNS)
+    centre = np.where(table["programme"] == "random", 45.0, 30.0) * (1 + 0.05 * table["ensemble"])
+    return table.assign(d=10, rank=2, test_error=0.01 * (table["m"] / centre) ** -2.0)
+
+
+def test_thresholds_of_programmes_are_compared_run_by_run():
+    tables, fixed = {"flat": programmes_table()}, {"table": "flat", "by": "programme", "tolerance": 0.01}
+    for pair, factor in ((["flattest", "trace"], 1), (["random", "trace"], 1.5), (["trace", "random"], 1.5)):
+        found = estimands.thresholds_apart(tables, {}, np.random.default_rng(0), pair=pair, **fixed)
+        assert found.value == pytest.approx(factor, rel=0.03)
+
+
+def test_flat_minima_shows_the_shares_that_recover():
+    table = programmes_table()
+    (axes,) = figures.draw("flat_minima", {"flat_minima": table}).axes
+    share = (table["test_error"] < 0.01)[table["programme"] == "trace"].groupby(table["m"]).mean()
+    drawn = curve(axes, "least trace")
+    np.testing.assert_allclose(drawn.to_numpy(), share.to_numpy())
+    assert "within a factor of 1.00" in axes.get_title()
+    assert "a factor below 1.15" in axes.get_legend().get_texts()[-1].get_text()

@@ -37,8 +37,8 @@ def _solve(problem, variable, solver):
     return variable.value, status
 
 
-def minimum_trace(rows, d, labels, solver):
-    """Return the PSD matrix of least trace that gives these labels, and how far the solver got.
+def minimum_trace(rows, d, labels, solver, weight=None):
+    """Return the PSD matrix of least trace, or of least ⟨W, X⟩, that gives these labels, and how far the solver got.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def minimum_trace(rows, d, labels, solver):
     labels : numpy.ndarray, shape (m,)
     solver : str
         ``clarabel`` or ``scs``.
+    weight : numpy.ndarray, shape (d, d), optional
+        W, symmetric; the identity without.
 
     Returns
     -------
@@ -66,7 +68,8 @@ def minimum_trace(rows, d, labels, solver):
     measured[:, upper, lower] = weights
     matrix = cvxpy.Variable((d, d), PSD=True)
     fits = measured.reshape(len(rows), -1) @ cvxpy.vec(matrix, order="C") == labels
-    return _solve(cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(matrix)), [fits]), matrix, solver)
+    least = cvxpy.trace(matrix) if weight is None else cvxpy.sum(cvxpy.multiply(weight, matrix))
+    return _solve(cvxpy.Problem(cvxpy.Minimize(least), [fits]), matrix, solver)
 
 
 def minimum_trace_diagonal(vectors, labels, solver):

@@ -3,8 +3,10 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import UNDEFINED, as_factor, distance_from, exp_of, interval_of
+from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
 from algoreg.judge.estimands import estimand
 
 
@@ -37,3 +39,17 @@ def exponent_off(tables, published, rng, *, table, value, along, expected, where
     if logs is None:
         return UNDEFINED
     return distance_from(interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng), expected)
+
+
+@estimand(
+    "factor between m* at {by} = {pair}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
+)
+def thresholds_apart(tables, published, rng, *, table, by, pair, tolerance):
+    """Return the factor, at least 1, between the m* of two values of a column, on the same targets and ensembles.
+
+    A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
+    """
+    own, other = (find_thresholds(chosen(tables[table], {by: name}), "rank", tolerance) for name in pair)
+    if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
+        return UNDEFINED
+    return as_factor(distance_from(interval_of(np.mean, own.logs - other.logs, rng), 0.0))

@@ -1,7 +1,8 @@
-"""The figures of noise and outliers: errors where one stops, and errors by the share of labels that are far off."""
+"""The figures of noise, outliers and flatness: errors where one stops, by the share of labels far off, and of convex programmes."""
 
 import numpy as np
 
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.tell.charts.course import bars, summary
 from algoreg.tell.charts.law import law, margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
@@ -11,6 +12,11 @@ from algoreg.tell.figures import drawing
 
 WIDTHS = ("r", "2r", "d")
 ENDS = {"best_error": ("best of the run", "o"), "end_error": ("end of the run", "^")}
+PROGRAMMES = {
+    "flattest": ("flattest: W = (1/m) Σ Aᵢ²", COLOURS[0], "o"),
+    "trace": ("least trace: W = I", COLOURS[1], "s"),
+    "random": ("random W", COLOURS[2], "^"),
+}
 LOSSES = {"squared": ("squared loss", COLOURS[1], "s"), "absolute": ("absolute loss", COLOURS[0], "o")}
 
 
@@ -69,3 +75,28 @@ def outliers(tables, claims):
     title = sizes(table, "d", "rank", "m_over_dr")
     describe(axes, "y", xlabel="share of outliers", ylabel="relative error at the end", title=title)
     return finish(figure, SPREAD)
+
+
+@drawing
+def flat_minima(tables, claims):
+    """Draw the share of draws in which each programme finds X* over m, and its mean m* with the claim's margin around the trace's."""
+    table, claim = tables["flat_minima"], claims["flattest-as-least-trace"]
+    tolerance, (_, beside) = claim["estimand"]["tolerance"], claim["estimand"]["pair"]
+    scale = table["d"].iloc[0] * table["rank"].iloc[0]
+    figure, (axes,) = panels(width=5.8)
+    means = {}
+    for name, (label, colour, marker) in PROGRAMMES.items():
+        own = table[table["programme"] == name]
+        share = (own["test_error"] < tolerance).groupby(own["m"]).mean()
+        means[name] = float(np.exp(find_thresholds(own, "rank", tolerance).logs.mean())) / scale
+        axes.plot(share.index / scale, share, marker=marker, color=colour, label=f"{label}: m* = {means[name]:.2f}dr")
+        axes.axvline(means[name], color=colour, linewidth=0.8, linestyle=":")
+    margin = claim["margin"]
+    low, high = means[beside] / margin, means[beside] * margin
+    text = f"{margin_text(claim, 'a factor')} of the trace's m*"
+    axes.axvspan(low, high, color="0.6", alpha=0.18, linewidth=0, label=text)
+    ylabel = f"share of draws with error below {tolerance:g}"
+    describe(axes, "x", xlabel="measurements m/(dr)", ylabel=ylabel)
+    apart = max(means["flattest"] / means[beside], means[beside] / means["flattest"])
+    axes.set_title(f"the flattest fit needs what least trace needs, within a factor of {apart:.2f}")
+    return finish(figure, f"{sizes(table, 'd', 'rank')}; dotted: geometric mean of m*")

@@ -1,9 +1,13 @@
-"""The ledger's evidence on noise and outliers."""
+"""The ledger's evidence on noise, outliers and flatness."""
 
 import numpy as np
 
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
+
+# The relative error below which a programme has found X*.
+FOUND = 0.01
 
 
 def _mean(values):
@@ -31,3 +35,15 @@ def outlier_errors(reference):
         means = [_mean(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
         rows.append([f"{share:g}", *means])
     return markdown(["share of outliers", "squared loss", "absolute loss"], rows)
+
+
+@passage("flat_minima")
+def flat_thresholds(reference):
+    """Return m*/(dr) of every programme with its range, as Markdown."""
+    frame = frame_of(reference["tables"]["flat_minima"])
+    scale, rows = frame["d"].iloc[0] * frame["rank"].iloc[0], []
+    for name, own in frame.groupby("programme"):
+        ratios = np.exp(find_thresholds(own, "rank", FOUND).logs) / scale
+        ends = f"{number(float(ratios.min()))} to {number(float(ratios.max()))}"
+        rows.append([name, number(float(np.exp(np.log(ratios).mean()))), ends])
+    return markdown(["least ⟨W, X⟩", "m*/(dr)", "range of draws"], rows)
