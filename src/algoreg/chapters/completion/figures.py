@@ -53,7 +53,7 @@ def completion(tables, claims):
     """Draw the squared error and the nuclear norm over m, for each method."""
     table = tables["completion"]
     few, many = claims["completion-depth-beats-convex"], claims["completion-convex-wins"]
-    figure, (left, right) = panels(2, width=5.0)
+    figure, (left, right) = panels(2)
     _methods(left, table, "mse")
     for claim, marker in ((few, "v"), (many, "^")):
         if np.isclose(table["m_over_dof"], claim["estimand"]["where"]["m_over_dof"]).any():
@@ -98,7 +98,7 @@ def _bases(axes, table, claim):
 def graph_completion(tables, claims):
     """Draw the error of unknown entries by graph and method, and what the graph's eigenvectors alone change."""
     table = tables["graph_completion"]
-    figure, (left, right) = panels(2, width=5.0)
+    figure, (left, right) = panels(2)
     _graphs(left, table, claims["graph-gain-is-explicit"])
     _bases(right, tables["graph_basis"], claims["graph-basis-alone"])
     figure.suptitle(sizes(table, "d", "rank"), fontsize=9)

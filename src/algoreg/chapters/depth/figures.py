@@ -8,7 +8,7 @@ from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, draws, margin_text, number, sizes
 from algoreg.tell.figures import drawing
@@ -73,7 +73,7 @@ def _by_start(axes, tables, claims):
 @drawing
 def depth_thresholds(tables, claims):
     """Draw the share of runs that recover over m at the claims' start, and m* over the start, by depth."""
-    figure, (left, right) = panels(2, width=4.9)
+    figure, (left, right) = panels(2)
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)
     left.set_title(f"from X₀ = {number(alpha**2)}·I three factors take fewer measurements than two")
@@ -109,12 +109,10 @@ def depth_stages(tables, claims):
     """Draw eigenvalues by η·t for every depth, the smallest distances to X*'s truncations, and the effective ranks."""
     table, grown = tables["depth_stages"], tables.get("depth_course")
     depths = [] if grown is None else sorted(grown["depth"].unique())
-    figure, grid = panels(max(len(depths), 2), 2 if depths else 1, width=4, height=3.4)
+    figure, grid = two_abreast(len(depths) + 2, height=3.4)
     for axes, depth in zip(grid, depths, strict=False):
         _growth(axes, grown, depth)
-    near, rank = grid[len(depths) : len(depths) + 2] if len(depths) > 1 else grid[-2:]
-    for axes in grid[len(depths) + 2 :]:
-        axes.remove()
+    near, rank = grid[-2:]
     texts = {"title": "how near X comes to X*_s", "ylabel": "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"}
     _by_depth(near, table, "nearest", claims["stages-at-practical-start"], "y", **texts)
     texts = {"title": "effective rank over that of X*_s", "ylabel": "ratio, when eigenvalue s is learned"}
@@ -129,7 +127,7 @@ def depth_stages(tables, claims):
 @drawing
 def depth_start(tables, claims):
     """Draw the largest start from which two eigenvalues are learned one by one, over how close they are."""
-    figure, (left, right) = panels(2, width=4.7)
+    figure, (left, right) = panels(2)
     deep, shallow = tables["depth_start"], tables.get("depth_start_2")
     named = [(f"{depth} factors", own) for depth, own in deep.groupby("depth")]
     named += [] if shallow is None else [("2 factors", shallow)]

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.tell.charts.course import course, points
 from algoreg.tell.charts.law import law, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, sizes
 from algoreg.tell.figures import drawing
@@ -61,7 +61,7 @@ def stochastic_frank_wolfe(tables, claims):
     """Draw the error at the last iteration over the delay and over the batch, and its course by batch."""
     table = tables["stochastic_frank_wolfe"]
     last = table[table["iteration"] == table["iteration"].max()]
-    figure, (left, middle, right) = panels(3, width=4.0, height=3.8)
+    figure, (left, middle, right) = two_and_one()
     means = law(left, last[last["batch"] == 0], "lag", "test_error", COLOURS[0], "all measurements")
     margin_slope(left, means, claims["sfw-delay"])
     for lag, colour, marker in zip(sorted(table["lag"].unique()), COLOURS, MARKERS, strict=False):
@@ -117,7 +117,7 @@ def frank_wolfe_messages(tables, claims):
     """Draw the bytes per iteration over d by protocol, and the iterations for every step of a slow worker."""
     (claim,) = claims.values()
     table, slow = tables["frank_wolfe_messages"], tables["frank_wolfe_straggler"]
-    figure, (left, right) = panels(2, width=4.6, height=3.9)
+    figure, (left, right) = panels(2, height=3.9)
     places = {protocol: place for place, protocol in enumerate(("asynchronous", "synchronous"))}
     for protocol, place in places.items():
         own = table[table["protocol"] == protocol]

@@ -2,7 +2,7 @@
 
 from algoreg.tell.charts.course import paths
 from algoreg.tell.charts.law import exponent, law, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, sizes
 from algoreg.tell.figures import drawing
@@ -77,7 +77,7 @@ def _by_draw(axes, table, claim):
 @drawing
 def greedy_ends(tables, claims):
     """Draw the distances of descent's and of mirror descent's ends to greedy low-rank learning's and to the least trace."""
-    figure, (left, middle, right) = panels(3, width=4.5)
+    figure, (left, middle, right) = two_and_one()
     table = tables["greedy_ends"]
     own = table[table["method"] == "descent"]
     mirror = tables["greedy_mirror"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.tell.charts.law import law, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, number, sizes
 from algoreg.tell.figures import drawing
@@ -40,7 +40,7 @@ def _nearest(axes, table, claims):
 def incremental(tables, claims):
     """Draw the course of one run, where the tier has it, and the smallest distances over α."""
     course = tables.get("incremental_course")
-    figure, grid = panels(1 if course is None else 3, width=4.6)
+    figure, grid = panels() if course is None else two_and_one()
     if course is not None:
         _course(*grid[:2], course)
     _nearest(np.ravel(grid)[-1], tables["incremental"], claims)

@@ -6,7 +6,7 @@ from algoreg.analysis.cells import cells
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.tell.charts.course import bars, course, points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import number, sizes
 from algoreg.tell.figures import drawing
@@ -67,7 +67,7 @@ def _small(axes, table, claim):
 @drawing
 def landscape_starts(tables, claims):
     """Draw both ways past local minima: one more unit, and a small start."""
-    figure, (left, right) = panels(2, width=4.9, height=3.8)
+    figure, (left, right) = panels(2, height=3.8)
     _spare(left, tables["spare_unit"], claims["spare-unit"])
     _small(right, tables["start_sizes"], claims["small-start-phase-retrieval"])
     return finish(figure, f"labels of one unit, rank-one measurements; points: mean over runs; {SPREAD}")
@@ -120,7 +120,7 @@ def _balls(axes, table, claim):
 @drawing
 def landscape_widths(tables, claims):
     """Draw which widths and which signs are enough, and what a ball of networks can fit."""
-    figure, (first, second, third) = panels(3, width=4.3, height=3.8)
+    figure, (first, second, third) = two_and_one()
     _widths(first, tables["widths"], claims)
     _signs(second, tables["signed_units"], claims["sjl-signed"])
     _balls(third, tables["balls"], claims["dulee-complexity"])
@@ -149,7 +149,7 @@ def _decay(axes, table, claim):
     axes.plot(
         own["where"]["m_over_d"], 10 ** (ends[0] - claim["margin"]), "_", color="black", markersize=16, label=label
     )
-    title = f"decay gains {ends[0] - ends[1]:.1f} decades with both signs, d = {table['d'].iloc[0]}"
+    title = f"decay gains {ends[0] - ends[1]:.1f} decades with both signs, d = {table['d'].iloc[0]:g}"
     ratios = table["m_over_d"].unique()
     describe(axes, "y", ratios, xlabel="m/d", ylabel="test error where L-BFGS ends", title=title)
 
@@ -165,7 +165,7 @@ def _examples(axes, tables, claim):
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
     logs, _ = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
     most = float(np.exp(logs.mean(axis=(1, 2)).max()))
-    title = f"xxᵀ: enough from {most:.2f} n_c on; d = {tables['large_starts']['d'].iloc[0]}"
+    title = f"xxᵀ: enough from {most:.2f} n_c on; d = {tables['large_starts']['d'].iloc[0]:g}"
     describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
 
 
@@ -181,14 +181,14 @@ def _lazy(axes, table, claim):
         axes.plot([at, at], edges, "_", color="black", markersize=9, label=name if marker == "o" else None)
     far = table[np.isclose(table["alpha"], at)]
     ratio = float(np.exp(np.log(far["test_error"] / far["least_squares"]).mean()))
-    title = f"lazy limit: {ratio:.3f} of least squares' error, d = {table['d'].iloc[0]}"
+    title = f"lazy limit: {ratio:.3f} of least squares' error, d = {table['d'].iloc[0]:g}"
     describe(axes, "xy", xlabel="α, the start αI, output centred", ylabel="test error", title=title)
 
 
 @drawing
 def landscape_large_starts(tables, claims):
     """Draw what large starts need: decay where signs differ, about n_c examples, and on a centred output D."""
-    figure, (left, middle, right) = panels(3, width=4.4, height=3.8)
+    figure, (left, middle, right) = two_and_one()
     _decay(left, tables["decayed_networks"], claims["weight-decay"])
     _examples(middle, tables, claims["smvz-threshold"])
     _lazy(right, tables["lazy_limit"], claims["lazy-limit"])

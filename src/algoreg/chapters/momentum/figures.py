@@ -44,7 +44,7 @@ def momentum_kappa(tables, claims):
 def momentum_steps(tables, claims):
     """Draw the speed-up by momentum over μ at two steps, that of a longer step, and the published one."""
     table = tables["momentum_steps"]
-    figure, (left, right) = panels(2, width=4.6, height=4.0)
+    figure, (left, right) = panels(2, height=4.0)
     grid = np.linspace(table["momentum"].min(), table["momentum"].max(), 50)
     for step, colour, marker in zip(sorted(table["step"].unique()), COLOURS, MARKERS, strict=False):
         own = table[table["step"] == step]

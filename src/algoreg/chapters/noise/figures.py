@@ -6,7 +6,7 @@ from algoreg.analysis.cells import chosen
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import number, sizes
 from algoreg.tell.figures import drawing
@@ -81,7 +81,7 @@ def noisy_descent(tables, claims):
     """Draw descent's distance to the fits along its run and over α, when it leaves them, and what a late stop costs."""
     table, plateau = tables["noisy_descent"], tables["noisy_plateau"]
     noisy = table[table["label_noise"] == table["label_noise"].max()]
-    figure, (first, second, third, fourth) = panels(2, 2, width=5.0, height=3.6)
+    figure, (first, second, third, fourth) = panels(2, 2, height=3.6)
     _along_the_run(first, noisy)
     _closest(second, noisy, claims["noisy-descent-is-rank-r-fit"])
     _leaving(third, plateau, claims["noisy-plateau-length"])
@@ -174,7 +174,7 @@ def noise_ranks(tables, claims):
     """Draw what fits of the true rank leave, which ranks are rejected, and what descent has used on its plateau."""
     fits, degrees = tables["rank_fits"], tables["noisy_degrees"]
     rank = int(fits["rank"].iloc[0])
-    figure, (first, second, third) = panels(3, width=4.4, height=3.7)
+    figure, (first, second, third) = two_and_one()
     _distribution(first, chosen(fits, {"fitted_rank": rank, "start": "planted"}), claims["sxz-chi-square"])
     _rejections(second, chosen(fits, {"start": "spectral", "measurements": "gaussian"}), claims["sxz-rank-test"])
     _used(third, degrees, claims["noisy-descent-degrees-of-freedom"])

@@ -2,7 +2,7 @@
 
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import number
 from algoreg.tell.figures import drawing
@@ -57,7 +57,7 @@ def _signs(axes, table, claim):
 @drawing
 def norm_growth(tables, claims):
     """Draw |W_11| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
-    figure, (first, second, third) = panels(3, width=4.4, height=3.7)
+    figure, (first, second, third) = two_and_one()
     _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
     _descent(second, tables["norm_descent_end"], claims["norms-depth-2-published-step"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])

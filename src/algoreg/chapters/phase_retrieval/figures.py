@@ -8,7 +8,7 @@ from algoreg.chapters.phase_retrieval.estimands import medians
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.course import bars, points
 from algoreg.tell.charts.law import exponent, law, margin_level, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import number, sizes
 from algoreg.tell.figures import drawing
@@ -96,7 +96,7 @@ def _stages(axes, tables, claims):
 def phase_stages(tables, claims):
     """Draw both stages along η·t at all d beside the small start of full width, the signal on the way, and the stages' lengths."""
     table, small = tables["phase_course"], tables["phase_course_small"]
-    figure, (first, second, third) = panels(3, width=4.6, height=3.9)
+    figure, (first, second, third) = two_and_one()
     _courses(first, table, small, "test_error")
     _courses(second, table, small, "signal")
     step = float(tables["phase_n"]["step"].iloc[0])
@@ -133,7 +133,7 @@ def phase_measurements(tables, claims):
     table = tables["phase_ratios"]
     table = table[table["d"] == table["d"].max()]
     random, ratios = table[table["start"] == "random"], table["m_ratio"].unique()
-    figure, (left, right) = panels(2, width=4.9, height=3.8)
+    figure, (left, right) = panels(2, height=3.8)
     shown = points(left, random, "m_ratio", "growth", TEST, "random starts", geometric=False)
     left.axhline(1, color="black", linewidth=0.8, label="population: 1 + 2η a step")
     margin_level(left, claims["ccfm-signal-growth"])
@@ -209,7 +209,7 @@ def _lengths(axes, table):
 @drawing
 def phase_incoherence(tables, claims):
     """Draw the incoherence and the iterations over d, and the rows that a projection for completion would cut."""
-    figure, (first, second, third) = panels(3, width=4.6, height=3.8)
+    figure, (first, second, third) = two_and_one()
     _incoherence(first, tables["phase_incoherence"], claims["mwcc-incoherence"])
     _steps(second, tables["phase_spectral"], claims["mwcc-constant-step"])
     _lengths(third, tables["completion_rows"])

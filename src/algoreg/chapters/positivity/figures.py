@@ -11,7 +11,7 @@ from algoreg.judge.published import load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import exponent, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, draws, sizes
 from algoreg.tell.figures import drawing
@@ -31,7 +31,7 @@ def positivity(tables, claims):
     """Draw the distance to X* of four matrices that fit, over d, one panel for every kind of measurement."""
     table = tables["positivity"]
     kinds = [kind for kind in NAMES if kind in set(table["kind"])]
-    figure, grid = panels(len(kinds), width=3.7, height=3.6, sharey=True)
+    figure, grid = two_abreast(len(kinds), height=3.6, sharey=True)
     for axes, kind in zip(grid, kinds, strict=True):
         own = table[table["kind"] == kind]
         for (method, name), colour, marker in zip(METHODS.items(), COLOURS, MARKERS, strict=False):
@@ -42,7 +42,8 @@ def positivity(tables, claims):
         )
         axes.plot([], [], " ", label=f"positivity's dimension over m: {needed}")
     margin_level(grid[kinds.index("trace_row")], claims["unique-with-one-trace"], "far point")
-    grid[0].set_ylabel("distance to X*, over ‖X*‖")
+    for axes in grid[::2]:
+        axes.set_ylabel("distance to X*, over ‖X*‖")
     figure.suptitle(f"m = 5·dr: {sizes(table, 'rank')}", fontsize=9)
     return finish(figure, f"{SPREAD}; {LANDED}")
 
@@ -115,7 +116,7 @@ def geyer_pauli(tables, claims):
     (claim,) = claims.values()
     table = tables["geyer_pauli"]
     names = {method: name for method, name in METHODS.items() if method in set(table["method"])}
-    figure, grid = panels(2, width=4.4, height=3.9, sharey=True)
+    figure, grid = panels(2, height=3.9, sharey=True)
     published = load_sizes("geyer_table_1")
     for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
         own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
@@ -128,6 +129,7 @@ def geyer_pauli(tables, claims):
         m = ", ".join(f"{x:g}" for x in sorted(own["m"].unique()))
         describe(axes, "y", xticks=own["n"].unique(), xlabel="size n of the state", title=f"{NAMES[kind]}, m = {m}")
         margin_level(axes, claim)
-    grid[0].set_ylabel("distance to X*, over ‖X*‖")
+    for axes in grid[::2]:
+        axes.set_ylabel("distance to X*, over ‖X*‖")
     figure.suptitle(f"a pure state; {draws(table)}", fontsize=9)
     return finish(figure, f"{SPREAD}; {LANDED}")

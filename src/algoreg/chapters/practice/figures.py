@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, number, sizes
 from algoreg.tell.figures import drawing
@@ -24,7 +24,7 @@ def tomography(tables, claims):
     table = tables["tomography"]
     table = table[table["labels"] == "shots"]
     numbers = sorted(table["shots"].unique())
-    figure, grid = panels(len(numbers), width=4.8, sharey=True)
+    figure, grid = two_abreast(len(numbers), sharey=True)
     # Only full width has two ends: where it is stopped, and the end of the run.
     lines = [("full", "stopped", TOMOGRAPHY["full"] + ", stopped at the shot noise", "-")]
     lines += [("full", "end", TOMOGRAPHY["full"] + ", at the end of the run", "--")]
@@ -53,7 +53,7 @@ def tomography(tables, claims):
 def photograph(tables, claims):
     """Draw the error of unseen pixels over the share that is known, of the photograph and of its pixels shuffled."""
     table = tables["photograph"]
-    figure, grid = panels(2, width=4.6, sharey=True)
+    figure, grid = panels(2, sharey=True)
     for axes, (picture, title) in zip(
         grid, (("photograph", "the photograph"), ("shuffled", "its pixels shuffled")), strict=True
     ):
@@ -73,7 +73,7 @@ def regression(tables, claims):
     """Draw R² of unseen rows of every table and method: splits, and their mean."""
     table = tables["regression"]
     names = list(dict.fromkeys(table["data"]))
-    figure, grid = panels(len(names), width=3.6, sharey=True)
+    figure, grid = two_abreast(len(names), sharey=True)
     for axes, name in zip(np.ravel(grid), names, strict=True):
         part = table[table["data"] == name]
         for place, method in enumerate(REGRESSION):

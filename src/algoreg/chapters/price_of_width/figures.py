@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import exponent, law, through
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
 from algoreg.tell.figures import drawing
@@ -86,7 +86,7 @@ def _imbalance(axes, table, claims):
 @drawing
 def price_of_width(tables, claims):
     """Draw errors over a long run, rates over the start and imbalances over the step."""
-    figure, (left, middle, right) = panels(3, width=4.6)
+    figure, (left, middle, right) = two_and_one()
     _errors(left, tables["one_over_t"], claims)
     _rates(middle, tables["asymmetric_rates"], claims)
     _imbalance(right, tables["balance"], claims)

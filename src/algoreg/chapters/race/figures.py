@@ -70,7 +70,7 @@ def race(tables, claims):
     """Draw the error of every method over the passes, at the smallest and the largest κ."""
     table = tables["race"]
     colours, ends = _colours(table), [table["kappa"].min(), table["kappa"].max()]
-    figure, grid = panels(2, width=5.2, height=4.6, sharey=True)
+    figure, grid = panels(2, height=4.6, sharey=True)
     for axes, kappa in zip(grid, ends, strict=True):
         _performance(axes, table, kappa, colours)
         axes.set_title(_said(table, kappa, claims["race-told-the-rank"]["estimand"]))
@@ -91,7 +91,7 @@ def race(tables, claims):
 def race_thresholds(tables, claims):
     """Draw the share of runs that recover over m for every method, and the median m* with its range."""
     names = [name for name in SAMPLES if name in tables]
-    figure, (left, right) = panels(2, width=5.2, height=4.3)
+    figure, (left, right) = panels(2, height=4.3)
     first = tables[names[0]].iloc[0]
     scale, medians = first["d"] * first["rank"], []
     for place, name in enumerate(names):

@@ -31,6 +31,14 @@ def panels(columns=1, rows=1, width=None, height=4.1, **options):
     return figure, list(grid.ravel())
 
 
+def two_abreast(count, height=4.0, **options):
+    """Return a figure and ``count`` panels, two beside each other in a row."""
+    figure, grid = panels(min(count, 2), -(-count // 2), height=height, **options)
+    for spare in grid[count:]:
+        spare.remove()
+    return figure, grid[:count]
+
+
 def two_and_one(above=False, height=4.0, **options):
     """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside each other."""
     figure, grid = panels(2, 2, height=height, **options)
