@@ -40,6 +40,8 @@ UNSEEN = {
     *("fig1-published-d200", "fig3-published-d200", "fig4-published-d150", "fig4-published-stated-step"),
     *("fig1-published-d200-inside", "fig3-published-d200-inside", "fig4-published-d150-inside"),
     "fig4-few-measurements-d150",
+    # Compares two exponents that stand in the legend.
+    "bai-lee-degrees",
     # Ratios and exponents of what the race's figures draw.
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),

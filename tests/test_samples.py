@@ -335,7 +335,7 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid():
         "fewer draws, α = 10⁻³",
         "fewer draws, error 0.01, α = 10⁻³",
         "degrees of freedom",
-        "statistical dimension of least trace",
+        "statistical dimension\nof least trace",
     ]
     assert "0 of 16 m* on the grid" in figure.axes[1].texts[-1].get_text()
     assert any("beyond the grid" in text.get_text() for text in figure.axes[0].get_legend().get_texts())

@@ -41,7 +41,13 @@ def completion_of_methods(reference):
             means[-1] = means[-1] if method != "nuclear" else "0"
             fitted = f"{(own['status'] == 'converged').mean():.0%}"
             rows.append([f"{ratio:g}", METHODS[method], *means, fitted])
-    header = ["m over degrees of freedom", "method", "squared error", "‖X‖_*/‖X*‖_*", "effective rank"]
+    header = [
+        "m over degrees of freedom",
+        "method",
+        "squared error",
+        "nuclear norm over that of X\\*",
+        "effective rank",
+    ]
     return markdown([*header, "training error", "converged"], rows)
 
 

@@ -32,7 +32,6 @@ def _descent(axes, table, claim):
         if name == "distance_to_greedy":
             margin_slope(axes, inner[::-1], claim, color="black")
             slope = exponent(inner.index, inner)
-    axes.invert_xaxis()
     title = f"descent leaves the least trace; to greedy learning's end\nit falls as α to the power {slope:.2f}"
     describe(axes, "xy", xlabel="α, U₀ = αI", ylabel="distance/‖X*‖ (Frobenius)", title=title)
 
@@ -104,7 +103,6 @@ def greedy_commuting(tables, claims):
             slope = exponent(inner.index, inner)
     deepest = table[table["depth"] == table["depth"].max()]
     law(axes, deepest, "start", "distance_to_target", "black", f"depth {depth}, to X*", "s", chosen, linestyle="--")
-    axes.invert_xaxis()
     title = f"three factors end at the least trace too, faster than two: as s₀ to the power {slope:.2f}"
     describe(axes, "xy", table["start"].unique(), xlabel="start s₀, X₀ = s₀·I", ylabel="distance/‖X*‖", title=title)
     figure.suptitle(f"diagonal measurements: {sizes(table, 'd', 'm')}", fontsize=9)

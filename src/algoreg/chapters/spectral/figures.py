@@ -51,8 +51,7 @@ def _distances(axes, table, claim):
     for place, (size, own) in enumerate(table.groupby("size")):
         points(axes, own, "start", "distance", COLOURS[place], f"singular values near {size:g}", linestyle="-")
     margin_level(axes, claim)
-    describe(axes, "xy", xlabel="start u₀, falling", ylabel="distance to the least nuclear norm")
-    axes.invert_xaxis()
+    describe(axes, "xy", xlabel="start u₀", ylabel="distance to the least nuclear norm")
     axes.set_title("saturated, tanh ends elsewhere", fontsize=9)
 
 
