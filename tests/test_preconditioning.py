@@ -5,14 +5,17 @@ import pandas as pd
 import plain
 import pytest
 from conftest import measured, option_problems
+from drawn import RUNS, crossed, curve, where
 
+from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.preconditioning import estimands
 from algoreg.chapters.preconditioning.methods import METHODS, STEP
 from algoreg.chapters.preconditioning.words import NAMES
-from algoreg.ensembles import gaussian
-from algoreg.numerics.problems import draw_factor
+from algoreg.ensembles import gaussian, gaussian_rectangular
+from algoreg.numerics.problems import draw_factor, draw_rectangular
+from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -149,3 +152,53 @@ def test_thresholds_of_methods_are_compared_run_by_run():
     never = {"samples": tables["samples"].assign(test_error=1.0)}
     settings = {"table": "samples", "method": "a", "beside": "b", "tolerance": 0.01}
     assert estimands.ratio_of_thresholds(never, {}, None, **settings) == UNDEFINED
+
+
+@pytest.mark.parametrize("method", ["alternating", "descent"])
+def test_two_factors_from_few_measurements_are_those_of_a_plain_loop(method):
+    options = {"d": 8, "rank": 1, "method": [method], "widths": [2], "ratios": [2.0], "targets": 2}
+    table = measured("alternating_samples", {**options, "alternating_time": 10, "descent_time": 24}, seed=SEED)
+    (row,) = where(table, target=TARGET).to_dict("records")
+    matrices = np.concatenate(list(gaussian_rectangular.flat_rows(8, 8, 32, SEED, 0))).reshape(32, 8, 8)
+    goal = draw_rectangular(8, 8, 1, 1.0, SEED, TARGET)
+    labels = plain.measure(matrices, goal)
+    alpha, step, count = (0.1, 0.5, 20) if method == "alternating" else (1e-6, 0.4, 60)
+    left, right = (alpha * start_factor(side, 8, 2, SEED, TARGET).numpy() for side in ("left", "right"))
+    for _ in range(count):
+        slope = plain.gradient(matrices, left @ right.T, labels)
+        if method == "descent":
+            left, right = left - step * slope @ right, right - step * slope.T @ left
+            continue
+        left = left - step * slope @ np.linalg.pinv(right).T
+        right = right - step * plain.gradient(matrices, left @ right.T, labels).T @ np.linalg.pinv(left).T
+    assert (row["k"], row["m"], row["status"]) == (2, 32, "budget")
+    np.testing.assert_allclose(row["test_error"], plain.relative_error(left @ right.T, goal), rtol=1e-6)
+
+
+def test_bad_options_of_two_factors_are_named():
+    (line,) = option_problems("alternating_samples", ratios=[4.0])
+    assert "m below d²" in line
+    (line,) = option_problems("alternating_samples", widths=[9])
+    assert "as many columns as d at most" in line
+
+
+def thresholds_table():
+    """Return errors of both methods, whose m* grow with the columns as k and not at all."""
+    table = crossed((), method=["alternating", "descent"], k=[2, 4, 8], m=[10, 20, 40, 80, 160], **RUNS)
+    centre = np.where(table["method"] == "alternating", 10.0 * table["k"], 30.0) * (1 + 0.05 * table["ensemble"])
+    return table.assign(d=10, rank=2, kappa=2.0, test_error=0.05 * (table["m"] / centre) ** -2.0)
+
+
+def test_the_exponent_of_thresholds_in_the_columns():
+    tables, fixed = {"factors": thresholds_table()}, {"table": "factors", "along": "k", "tolerance": 0.05}
+    for method, exponent in (("alternating", 1), ("descent", 0)):
+        found = estimands.exponent_of_thresholds(tables, {}, np.random.default_rng(0), method=method, **fixed)
+        assert found.value == pytest.approx(exponent, abs=0.05)
+
+
+def test_alternating_samples_shows_the_thresholds_over_the_columns():
+    (axes,) = figures.draw("alternating_samples", {"alternating_samples": thresholds_table()}).axes
+    drawn = curve(axes, "alternating, pseudoinverse")
+    np.testing.assert_allclose(drawn.to_numpy(), 10 * np.array([2, 4, 8]) * 1.049 / 40, rtol=0.02)
+    line = curve(axes, "margin: exponent above 0.5")
+    assert np.log(line.iloc[-1] / line.iloc[0]) / np.log(4) == pytest.approx(0.5)

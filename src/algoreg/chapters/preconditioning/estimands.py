@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.analysis.thresholds import LEAST_INSIDE, exponent_of, find_thresholds
 from algoreg.judge.estimands import estimand
 
 
@@ -45,3 +45,9 @@ def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolera
         return UNDEFINED
     logs = own.logs - other.logs
     return exp_of(crossed_interval(lambda t, e: logs[:, t][:, :, e].mean(), *logs.shape[1:], rng))
+
+
+@estimand("exponent of m* in {along} of {method}, m* where the test error falls through {tolerance:g}")
+def exponent_of_thresholds(tables, published, rng, *, table, along, method, tolerance):
+    """Return the exponent of a method's m* in a column; see :func:`algoreg.analysis.thresholds.exponent_of`."""
+    return exponent_of(find_thresholds(chosen(tables[table], {"method": method}), along, tolerance), rng)

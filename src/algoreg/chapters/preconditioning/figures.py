@@ -1,12 +1,14 @@
 """The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small start."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES
 from algoreg.tell.charts.course import bars, summary
-from algoreg.tell.charts.law import law, margin_slope
+from algoreg.tell.charts.law import exponent, law, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
@@ -17,6 +19,10 @@ MARKERS = "osD^vPX*"
 DAMPINGS = ("descent", "damped_10", "damped_3", "damped_1")
 BESIDE = {"damped_10": "descent", "damped_3": "descent", "damped_1": "descent", "residual": "descent"}
 BESIDE |= {"undamped_r": "descent_r"}
+ALTERNATING = {
+    "alternating": ("alternating, pseudoinverse", COLOURS[1], "s"),
+    "descent": ("descent, small start", COLOURS[0], "o"),
+}
 RANKS_WIDTH = ("descent_r", "undamped_r")
 
 
@@ -159,3 +165,26 @@ def conditioning_starts(tables, claims):
         axes, "xy", xlabel="scale α of the start", ylabel=ylabel, title=sizes(table, "d", "rank", "kappa", "m_over_dr")
     )
     return finish(figure, f"{SPREAD}; {stop}", 2)
+
+
+@drawing
+def alternating_samples(tables, claims):
+    """Draw m* of both methods on two factors over the columns, with the claim's margin as a slope."""
+    table, claim = tables["alternating_samples"], claims["agn-forgets-the-start"]
+    tolerance, judged = claim["estimand"]["tolerance"], claim["estimand"]["method"]
+    scale = 2 * table["d"].iloc[0] * table["rank"].iloc[0]
+    figure, (axes,) = panels(width=5.6)
+    found = {}
+    for name, (label, colour, marker) in ALTERNATING.items():
+        own = find_thresholds(table[table["method"] == name], "k", tolerance)
+        logs = own.logs.reshape(len(own.sizes), -1)
+        ends = {"mean": logs.mean(axis=1), "low": logs.min(axis=1), "high": logs.max(axis=1)}
+        kept = {key: np.exp(value) / scale for key, value in ends.items()}
+        found[name] = exponent(own.sizes, kept["mean"])
+        bars(axes, own.sizes, kept, colour, f"{label}: exponent {found[name]:.2f}", marker)
+        if name == judged:
+            margin_slope(axes, pd.Series(kept["mean"], own.sizes), claim, "exponent")
+    xlabel, ylabel = "columns k of both factors", f"m*/(2dr), m* where the error falls through {tolerance:g}"
+    describe(axes, "xy", table["k"].unique(), xlabel=xlabel, ylabel=ylabel)
+    axes.set_title(f"a step that forgets the start pays for columns: exponent {found[judged]:.2f}")
+    return finish(figure, f"{SPREAD}; {sizes(table, 'd', 'rank', 'kappa')}")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, told
@@ -9,6 +10,8 @@ from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 TOLERANCE = 0.01
+# Of two factors.
+ALTERNATING_TOLERANCE = 0.05
 
 
 def _named(frame):
@@ -64,3 +67,15 @@ def conditioning_floors(reference):
         means = np.exp(np.log(own["smallest_error"]).groupby(own["alpha"]).mean())
         rows.append([NAMES[name], *(f"{means[alpha]:.1e}" for alpha in alphas)])
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
+
+
+@passage("alternating_samples")
+def alternating_thresholds(reference):
+    """Return m*/(2dr) of alternating steps and of descent by the columns, a geometric mean over runs, as Markdown."""
+    frame = frame_of(reference["tables"]["alternating_samples"])
+    scale, rows = 2 * frame["d"].iloc[0] * frame["rank"].iloc[0], []
+    for method, own in frame.groupby("method"):
+        found = find_thresholds(own, "k", ALTERNATING_TOLERANCE)
+        means = np.exp(found.logs.mean(axis=(1, 2))) / scale
+        rows.append([method, *(number(float(mean)) for mean in means)])
+    return markdown(["method", *(f"k = {k:g}" for k in sorted(frame["k"].unique()))], rows)

@@ -1,0 +1,97 @@
+"""How many measurements two factors need by their number of columns: alternating steps with a pseudoinverse beside descent."""
+
+from itertools import product
+from typing import Literal
+
+import torch
+
+from algoreg.algorithms.asymmetric import Algorithm
+from algoreg.engine.loop import Batch
+from algoreg.engine.observers import ErrorsByTime
+from algoreg.ensembles.gaussian_rectangular import Ensemble
+from algoreg.numerics.problems import draw_rectangular
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+
+
+class Options(StudyOptions):
+    """What the study can be told."""
+
+    d: int = whole(ge=2)
+    rank: int = whole(ge=1)
+    # Of X*.
+    kappa: float = real(1.0, ge=1)
+    method: list[Literal["alternating", "descent"]] = choices(["alternating", "descent"])
+    # The columns of both factors over the rank.
+    widths: list[int] = wholes([1, 2, 4])
+    # m over 2dr.
+    ratios: list[float] = reals(gt=0)
+    # Of alternating steps, and of descent.
+    alternating_alpha: float = real(0.1, gt=0)
+    descent_alpha: float = real(1.0e-6, gt=0)
+    alternating_step: float = real(0.5, gt=0, le=1)
+    descent_step: float = real(0.4, gt=0, le=0.5)
+    # η·t of alternating steps; of descent, κ times as long as needs to leave its start.
+    alternating_time: float = real(150.0, gt=0)
+    descent_time: float = real(200.0, gt=0)
+    targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if max(self.widths) * self.rank > self.d:
+            yield between("widths", "rank", "d", allowed="as many columns as d at most")
+        if 2 * max(self.ratios) * self.rank >= self.d:
+            yield between("ratios", "rank", "d", allowed="m below d², where linear algebra does not find X*")
+
+
+KEYS = {
+    "method": "`alternating` (steps with a pseudoinverse) or `descent` (of both factors at once, from a small start)",
+    "k": ("the columns k", "columns k of both factors"),
+    "m": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "kappa": None,
+    "alpha": "scale α of the start",
+    "step": None,
+    "test_error": "‖X − X*‖_F / ‖X*‖_F when the run stopped, at T or once recovered",
+}
+# The relative error below which a run has recovered, and leaves.
+RECOVERED = 1e-3
+# Iterations between two looks.
+STRIDE = 4
+
+
+def measure(options, context):
+    """Return one row per method, k, m, target and ensemble; steps as in :mod:`algoreg.algorithms.asymmetric` [jia2024].
+
+    Both methods see the same targets and measurements, of which a run knows the first m. Starts are the first columns of one
+    pair of Gaussian matrices.
+    """
+    for number, method in product(context.ensembles, options["method"]):
+        yield from context.part(f"ensemble {number}, {method}", _rows, options, context, number, method)
+
+
+def _rows(options, context, number, method):
+    """Return the rows of a method on one ensemble."""
+    d, rank, count = (options[key] for key in ("d", "rank", "targets"))
+    counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
+    drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
+    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    ensemble = Ensemble.draw(d, max(counts), context.seed, number, context.device, context.dtype)
+    alpha, step, time = (options[f"{method}_{key}"] for key in ("alpha", "step", "time"))
+    shared = {"alpha": alpha, "step": step, "iterations": round(time / step), "balance": 1.0, "damping": 0.0}
+    shared["rule"] = "alternating" if method == "alternating" else "simultaneous"
+    places = list(product(options["widths"], counts, range(count)))
+    runs = [{"width": width * rank, "m": m, "target": target, **shared} for width, m, target in places]
+    own, seen = goals[[target for *_, target in places]], ErrorsByTime([shared["iterations"]], STRIDE, RECOVERED)
+    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
+    status = context.descend(batch).status
+    sizes = {"method": method, "d": d, "rank": rank, "kappa": options["kappa"], "alpha": alpha, "step": step}
+    return [
+        {**sizes, "k": run["width"], "m": run["m"], "target": run["target"], "ensemble": number, "status": ended}
+        | {"test_error": error}
+        for run, ended, error in zip(runs, status, seen.memory["errors"][:, 0].tolist(), strict=True)
+    ]
