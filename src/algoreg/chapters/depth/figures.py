@@ -76,9 +76,9 @@ def depth_thresholds(tables, claims):
     figure, (left, right) = panels(2)
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)
-    left.set_title(f"from X₀ = {number(alpha**2)}·I three factors take fewer measurements than two")
+    left.set_title(f"from X₀ = {number(alpha**2)}·I three factors\ntake fewer measurements than two")
     _by_start(right, tables, claims)
-    right.set_title("two factors from the cube of a start take about what three take")
+    right.set_title("two factors from the cube of a start\ntake about what three take")
     figure.suptitle(sizes(tables["depth_2"], "d", "rank"), fontsize=9)
     return finish(figure, SPREAD)
 

@@ -84,7 +84,7 @@ def greedy_ends(tables, claims):
     _by_draw(middle, own, claims["greedy-below"])
     _mirror(right, mirror[mirror["method"] == "mirror"], claims["mirror-least-trace"])
     figure.suptitle(f"{sizes(own, 'd', 'rank', 'm_over_dr')} (mirror: {sizes(mirror)})", fontsize=9)
-    return finish(figure, f"left: thin lines are runs, thick ones geometric means; right: {SPREAD}")
+    return finish(figure, f"above left: thin lines are runs, thick ones geometric means; below: {SPREAD}")
 
 
 @drawing

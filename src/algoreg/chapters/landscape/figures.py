@@ -125,9 +125,9 @@ def landscape_widths(tables, claims):
     _signs(second, tables["signed_units"], claims["sjl-signed"])
     _balls(third, tables["balls"], claims["dulee-complexity"])
     figure.suptitle(
-        f"left: {sizes(tables['widths'], 'd', 'm')}; middle: {sizes(tables['signed_units'], 'd', 'm')}", fontsize=9
+        f"left: {sizes(tables['widths'], 'd', 'm')}; right: {sizes(tables['signed_units'], 'd', 'm')}", fontsize=9
     )
-    return finish(figure, f"left and middle: L-BFGS, mean over runs; {SPREAD}; right: smallest to largest ensemble")
+    return finish(figure, f"above: L-BFGS, mean over runs; {SPREAD}; below: smallest to largest ensemble")
 
 
 NETWORKS = {"signed": ("units of both signs", TEST), "plus": ("units of sign + alone", TRAIN)}
@@ -194,5 +194,5 @@ def landscape_large_starts(tables, claims):
     _lazy(right, tables["lazy_limit"], claims["lazy-limit"])
     return finish(
         figure,
-        f"left and right: geometric mean, smallest to largest run; middle: mean over runs; {SPREAD}",
+        f"above left and below: geometric mean, smallest to largest run; above right: mean over runs; {SPREAD}",
     )

@@ -179,8 +179,6 @@ def noise_ranks(tables, claims):
     _rejections(second, chosen(fits, {"start": "spectral", "measurements": "gaussian"}), claims["sxz-rank-test"])
     _used(third, degrees, claims["noisy-descent-degrees-of-freedom"])
     figure.suptitle(
-        f"left: {sizes(fits, 'd', 'rank', 'm')}; right: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian", fontsize=9
+        f"above: {sizes(fits, 'd', 'rank', 'm')}; below: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian", fontsize=9
     )
-    return finish(
-        figure, "dim = kd − k(k−1)/2; in the middle: Gaussian measurements, fits from the labels' own spectrum"
-    )
+    return finish(figure, "dim = kd − k(k−1)/2; above right: Gaussian measurements, fits from the labels' own spectrum")

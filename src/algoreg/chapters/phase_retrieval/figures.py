@@ -110,7 +110,7 @@ def phase_stages(tables, claims):
     describe(second, "y", xlabel="η·t", ylabel="median of the signal over the rest", title=title)
     _stages(third, tables, claims)
     note = (
-        f"left and middle: {sizes(table, 'd')}; right: {sizes(tables['phase_n'], 'd')}, m = "
+        f"above: {sizes(table, 'd')}; below: {sizes(tables['phase_n'], 'd')}, m = "
         f"{number(float(tables['phase_n']['m_ratio'].iloc[0]))}d. Signal: ‖Uᵀx*‖ over the Frobenius norm of U's other part. Bars: "
         "smallest to largest median of an ensemble."
     )
@@ -215,11 +215,11 @@ def phase_incoherence(tables, claims):
     _lengths(third, tables["completion_rows"])
     table = tables["phase_incoherence"]
     figure.suptitle(
-        f"left and middle: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}; right: completion, "
+        f"above: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}\nbelow: completion, "
         f"{sizes(tables['completion_rows'], 'd', 'rank')}",
         fontsize=9,
     )
     return finish(
         figure,
-        "left and middle: geometric mean, bars smallest to largest run; right: every run that did not diverge, after its start",
+        "above: geometric mean, bars smallest to largest run; below: every run that did not diverge, after its start",
     )

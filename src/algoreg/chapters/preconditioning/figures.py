@@ -9,7 +9,7 @@ from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES
 from algoreg.tell.charts.course import bars, summary
 from algoreg.tell.charts.law import exponent, law, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
 from algoreg.tell.figures import drawing
@@ -98,7 +98,7 @@ def preconditioning_costs(tables, claims):
     """Draw shares of recovered runs over m, the exchange of iterations for measurements, and the ratios of m*."""
     table = tables["conditioning_samples"]
     tolerance, looks = claims["preconditioning-costs-samples"]["estimand"]["tolerance"], _looks(table)
-    figure, (left, middle, right) = panels(3, width=4.6, height=4.2)
+    figure, (left, middle, right) = two_and_one(height=4.2)
     _shares(left, table, tolerance, looks)
     _exchange(middle, table, tolerance, looks)
     _ratios(right, table, tolerance, looks, claims)
@@ -108,7 +108,7 @@ def preconditioning_costs(tables, claims):
         f"What buys κ pays in measurements: κ = {number(table['kappa'].iloc[0])}, {sizes(table, 'd', 'rank')}",
         fontsize=10,
     )
-    return finish(figure, "middle, right: colours and marks as at the left; geometric mean and range of runs", 1)
+    return finish(figure, "colours and marks as above left; geometric mean and range of runs", 1)
 
 
 @drawing

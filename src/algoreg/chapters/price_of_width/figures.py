@@ -91,4 +91,4 @@ def price_of_width(tables, claims):
     _rates(middle, tables["asymmetric_rates"], claims)
     _imbalance(right, tables["balance"], claims)
     first = sizes(tables["one_over_t"], "d", "rank", "kappa")
-    return finish(figure, f"left: {first}, m = 5D; line: geometric mean of runs; middle, right: {SPREAD}")
+    return finish(figure, f"above left: {first}, m = 5D; line: geometric mean of runs; others: {SPREAD}")

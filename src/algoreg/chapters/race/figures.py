@@ -56,12 +56,12 @@ def _performance(axes, table, kappa, colours):
 def _said(table, kappa, estimand):
     """Return a panel's title: κ, and the passes to the last tolerance of the best method of either side of a claim."""
     last, found = table["tolerance"].min(), []
-    for side, said in (("first", "the best told r"), ("second", "the best descent told nothing")):
+    for side, said in (("first", "the best told r"), ("second", "descent told nothing")):
         names = [name for name in estimand[side] if name in set(table["method"])]
         means = log_passes(table, names, last)[kappa].mean(axis=(1, 2)) if names else np.array([np.nan])
         if np.isfinite(means).any():
             found.append(f"{np.exp(np.nanmin(means)):.0f} for {said}")
-    passes = f"\npasses to {number(last)}: {', '.join(found)}" if found else ""
+    passes = f", passes to {number(last)}:\n{', '.join(found)}" if found else ""
     return f"κ = {number(kappa)}{passes}"
 
 
@@ -106,7 +106,7 @@ def race_thresholds(tables, claims):
         right.plot(np.clip(medians[-1], low, high), place, "o", color=colour, markersize=5)
         off = int((found.sides != INSIDE).sum())
         if off:
-            right.annotate(f" {off} off the grid", (high, place), fontsize=6.5, va="center")
+            right.annotate(f" {off} off the grid", (high, place), fontsize=7, va="center")
     for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
         value = function(int(first["d"]), int(first["rank"])) / scale
         for axes, said in ((left, label), (right, None)):
