@@ -58,7 +58,7 @@ def _distances(axes, table, claim):
 @drawing
 def spectral_networks(tables, claims):
     """Draw errors of networks over m, and where everything commutes the distance to the least nuclear norm."""
-    figure, (left, right) = panels(2, width=5.0)
+    figure, (left, right) = panels(2)
     _errors(left, tables["spectral_network"], claims)
     _distances(right, tables["spectral_commuting"], claims["spectral-network-least-norm"])
     titles = [
