@@ -26,6 +26,7 @@ RULES = {
     "compare_published": ("beside published curves", 2, 1.5),
     "draw_figure": ("SVG, PDF, PNG", 3.6, 0.5),
     CLAIM: ("one rule per claim: its verdict", 3.6, 2),
+    "set_claims_aside": ("what this tier does not judge", 3.3, 3),
     "collect_claims": ("claims.json", 4.95, 2),
     "build_page": ("report/index.html", 5.1, 0),
     "execute_notebook": ("notebooks, executed", 6.15, 1.1),
