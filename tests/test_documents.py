@@ -1,6 +1,7 @@
 import html
 import json
 import re
+from functools import cache
 
 import mistune
 import pytest
@@ -11,16 +12,23 @@ from algoreg.judge import claims
 from algoreg.spec import columns
 from algoreg.tell import claim_documents, documents, report
 
-pytestmark = pytest.mark.any_kernels
+# Those that read the generated documents share one worker.
+pytestmark = [pytest.mark.any_kernels, pytest.mark.xdist_group("documents")]
+
+
+@cache
+def generated():
+    """Return the generated documents: written once for all tests, which read them."""
+    return documents.generated(ROOT)
 
 
 def test_generated_documents_are_up_to_date():
-    for name, text in documents.generated(ROOT).items():
+    for name, text in generated().items():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run make docs"
 
 
 def test_every_claim_table_and_study_is_described():
-    found = documents.generated(ROOT)
+    found = generated()
     for entry in registered_claims():
         assert f"\n### {entry['id']}\n" in found["docs/claims.md"]
         assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
@@ -34,7 +42,7 @@ def _texts():
     """Return every Markdown text by its name, generated documents as they would be written now."""
     names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
     names += [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
-    written = {name: text for name, text in documents.generated(ROOT).items() if name.endswith(".md")}
+    written = {name: text for name, text in generated().items() if name.endswith(".md")}
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in names} | written
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):

@@ -9,7 +9,9 @@ from algoreg.tell.report import markdown, number, passage
 
 
 def _mean(values):
-    return number(float(np.exp(np.log(values).mean())))
+    # The convex programme leaves a training error of 0: the mean is 0 then.
+    with np.errstate(divide="ignore"):
+        return number(float(np.exp(np.log(values).mean())))
 
 
 @passage("completion", "graph_completion")
