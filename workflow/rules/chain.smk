@@ -77,12 +77,22 @@ def forget_groups():
             one.group = None
 
 
+def forget_rate():
+    """Forget the limit of jobs a second in local runs, where cores are the limit.
+
+    Every job that has been started would wake the scheduler once a second until the end: a third of a core in a run of hundreds.
+    """
+    if workflow.local_exec:
+        workflow.scheduling_settings.max_jobs_per_timespan = None
+
+
 def check_chain_before_the_plan():
     """Look at the chain when targets are known, and before Snakemake decides which jobs to run."""
     build = workflow._build_dag
 
     def build_checked():
         forget_groups()
+        forget_rate()
         force_stale_results()
         build()
 
