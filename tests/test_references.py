@@ -41,10 +41,16 @@ def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folde
     assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"
     assert Tolerances.load(chapters=[own]).tables == {}
     own.folder.mkdir()
-    (own.folder / "tolerances.yaml").write_text("my_*:\n  x: {relative: 0.1, reason: Counts move in strides.}\n")
+    (own.folder / "tolerances.yaml").write_text(
+        "my_*:\n  x: {relative: 0.1, reason: Counts move in strides.}\n"
+        "claims:\n  my-claim: {relative: 0.05, reason: One run of few may move.}\n"
+    )
     tolerances = Tolerances.load(chapters=[chapter, own])
     assert tolerances.of("my_table", "x")["relative"] == 0.1
     assert tolerances.of("other", "x") == tolerances.default
+    assert tolerances.close(1.04, 1.0, claim="my-claim")
+    assert not tolerances.close(1.06, 1.0, claim="my-claim")
+    assert not tolerances.close(1.04, 1.0, claim="another")
 
 
 @pytest.mark.parametrize("whole", [False, True])

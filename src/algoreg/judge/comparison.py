@@ -194,7 +194,9 @@ def _claim_difference(claim, other, tolerances):
             return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
     for field in NUMBERS:
         a, b = claim[field], other[field]
-        if (a is None) != (b is None) or (a is not None and not tolerances.close(a, b, claim_scale(other))):
+        if (a is None) != (b is None) or (
+            a is not None and not tolerances.close(a, b, claim_scale(other), claim["id"])
+        ):
             return f"{field.replace('_', ' ')} {a}, reference {b}"
     return None
 
@@ -205,7 +207,7 @@ def _at_the_margin(claim, other, tolerances):
     if _claim_difference(same, other, tolerances) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
         return False
     return any(
-        tolerances.close(side[end], claim["margin"], claim_scale(other))
+        tolerances.close(side[end], claim["margin"], claim_scale(other), claim["id"])
         for end in ("ci_low", "ci_high")
         for side in (claim, other)
         if side[end] is not None

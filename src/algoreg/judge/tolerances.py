@@ -4,7 +4,7 @@
 ``tolerances.yaml`` holds what its tables have otherwise, and why.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -31,11 +31,14 @@ class Tolerances:
     tables : mapping of table pattern to mapping of column pattern to mapping
         What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and whose
         committed value is at least its ``from``: their ``relative`` is its own.
+    claims : mapping of str to mapping
+        The claims whose estimates and intervals have a ``relative`` of their own, in place of the derived one.
     """
 
     default: dict
     derived: dict
     tables: dict
+    claims: dict = field(default_factory=dict)
 
     @classmethod
     def load(cls, path=TOLERANCES, chapters=None):
@@ -55,14 +58,17 @@ class Tolerances:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         _check(content["default"], f"{path}: default", complete=NUMBERS)
         _check(content["derived"], f"{path}: derived", complete=DERIVED)
-        tables = {}
+        tables, claims = {}, {}
         for file in tolerance_files(load_chapters() if chapters is None else chapters):
             own = yaml.safe_load(file.read_text(encoding="utf-8"))
+            for claim, part in own.get("claims", {}).items():
+                _check(part, f"{file}: claims.{claim}", complete=("relative",))
+            claims.update(own.pop("claims", {}))
             for table, columns in own.items():
                 for column, part in columns.items():
                     _check(part, f"{file}: {table}.{column}")
             tables.update(own)
-        return cls(content["default"], content["derived"], tables)
+        return cls(content["default"], content["derived"], tables, claims)
 
     def of(self, table, column):
         """Return the four numbers of a column."""
@@ -100,9 +106,9 @@ class Tolerances:
             relative = np.where(np.all([*named, sizes >= exception["from"]], axis=0), exception["relative"], relative)
         return relative * np.maximum(sizes, least)
 
-    def close(self, a, b, scale=0.0):
-        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to."""
-        part = self.derived
+    def close(self, a, b, scale=0.0, claim=None):
+        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to, a ``claim`` or a table."""
+        part = {**self.derived, **self.claims.get(claim, {})}
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
 
 
