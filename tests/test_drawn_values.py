@@ -53,7 +53,7 @@ UNSEEN = {
     # Of a width that the figure leaves out.
     "jin23-width-of-the-rank",
     # A factor between widths, and a distance of an exponent.
-    *("ding22-width-free", "ding22-error-in-noise"),
+    *("ding22-width-free", "noise-rate"),
 }
 
 

@@ -111,5 +111,5 @@ def test_norm_growth_shows_norms_their_laws_and_lost_signs():
     drawn_law(first, "1/√(2·loss)", (2, 1.0), 0.5)
     same(curve(second, "depth 2"), geometric(end, "accuracy", "norm"))
     near = curve(second, "margin: the law over")
-    assert dict(near) == {10_000: pytest.approx(5000**0.5 / margin("norms-depth-2-published-step"))}
+    assert dict(near) == {10_000: pytest.approx(5000**0.5 / margin("razin-depth-2-published"))}
     assert level(third, "margin") == margin("norms-depth-2-loses-its-sign")

@@ -59,7 +59,7 @@ def norm_growth(tables, claims):
     """Draw |W_11| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
     figure, (first, second, third) = two_and_one()
     _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
-    _descent(second, tables["norm_descent_end"], claims["norms-depth-2-published-step"])
+    _descent(second, tables["norm_descent_end"], claims["razin-depth-2-published"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
     runs = tables["norm_flow"].groupby(["target", "ensemble"]).ngroups
     figure.suptitle(
