@@ -82,7 +82,8 @@ def forget_rate():
 
     Every job that has been started would wake the scheduler once a second until the end: a third of a core in a run of hundreds.
     """
-    if workflow.local_exec:
+    # Where only the graph or a report is asked for, nothing is scheduled.
+    if workflow.scheduling_settings and workflow.local_exec:
         workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
