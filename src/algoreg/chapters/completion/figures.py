@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import margin_level
@@ -32,7 +33,7 @@ def _methods(axes, table, value):
 def _mean(table, estimand, place):
     """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) method."""
     own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][place]})
-    return float(np.exp(np.log(own[estimand["value"]]).mean()))
+    return geometric_mean(own[estimand["value"]])
 
 
 def _margin(axes, table, claim, column, place, words, marker):

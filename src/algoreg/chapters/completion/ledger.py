@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.text import number as plain
@@ -9,9 +10,8 @@ from algoreg.tell.report import markdown, number, passage
 
 
 def _mean(values):
-    # The convex programme leaves a training error of 0: the mean is 0 then.
-    with np.errstate(divide="ignore"):
-        return number(float(np.exp(np.log(values).mean())))
+    # The convex programme leaves a training error of 0.
+    return number(geometric_mean(values))
 
 
 @passage("completion", "graph_completion")

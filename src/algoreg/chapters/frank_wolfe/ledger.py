@@ -3,16 +3,13 @@
 import numpy as np
 
 from algoreg.analysis.censoring import ABOVE
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 # The error that the claim fw-networks asks for.
 NEAR = 0.1
-
-
-def _geometric(values):
-    return float(np.exp(np.log(values).mean()))
 
 
 def _estimate(reference, identity):
@@ -43,7 +40,7 @@ def wrong_traces(reference):
     frame = frame_of(reference["tables"]["frank_wolfe_trace"])
     rows = []
     for factor, own in frame.groupby("trace_factor"):
-        means = {method: _geometric(part["test_error"]) for method, part in own.groupby("method")}
+        means = {method: geometric_mean(part["test_error"]) for method, part in own.groupby("method")}
         rows.append([f"{factor:g}", number(means["told θ"]), number(means["descent"])])
     return markdown(["θ over the trace", "Frank–Wolfe of low rank, told r and θ", "descent, told nothing"], rows)
 
@@ -74,8 +71,8 @@ def late_gradients(reference):
     first = last[last["lag"] == 1]
     rows = []
     for lag, own in last.groupby("lag"):
-        ratios = [_geometric(own[value]) / _geometric(first[value]) for value in ("test_error", "loss")]
-        rows.append([f"{lag - 1:g}", number(_geometric(own["test_error"])), *map(number, ratios)])
+        ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
+        rows.append([f"{lag - 1:g}", number(geometric_mean(own["test_error"])), *map(number, ratios)])
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0"], rows)
 
 
@@ -88,7 +85,7 @@ def floors(reference):
     rows = [
         [
             f"{batch:g}" if batch else "all",
-            *(number(_geometric(own.loc[own["lag"] == lag, "test_error"])) for lag in lags),
+            *(number(geometric_mean(own.loc[own["lag"] == lag, "test_error"])) for lag in lags),
         ]
         for batch, own in last.groupby("batch")
     ]

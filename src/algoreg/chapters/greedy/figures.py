@@ -1,5 +1,6 @@
 """The figures about greedy low-rank learning: where methods end by α, and where products of diagonal factors do, by depth."""
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.course import paths
 from algoreg.tell.charts.law import exponent, law, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
@@ -25,7 +26,7 @@ def _descent(axes, table, claim):
     """Draw both distances of descent's end over α, every run and the mean, and the margin of the one that falls."""
     chosen = _where(claim, "alpha")
     for name, (label, colour) in POINTS.items():
-        kept = table.groupby("alpha")[name].apply(_geometric)
+        kept = table.groupby("alpha")[name].apply(geometric_mean)
         inner = kept[chosen(kept.index)]
         said = f"{label}: exponent {exponent(inner.index, inner):.2f} in α"
         paths(axes, table, "alpha", name, colour, said)
@@ -34,11 +35,6 @@ def _descent(axes, table, claim):
             slope = exponent(inner.index, inner)
     title = f"descent leaves the least trace; to greedy learning's end\nit falls as α to the power {slope:.2f}"
     describe(axes, "xy", xlabel="α, U₀ = αI", ylabel="distance/‖X*‖ (Frobenius)", title=title)
-
-
-def _geometric(values):
-    """Return the geometric mean."""
-    return float(values.prod() ** (1 / len(values)))
 
 
 def _mirror(axes, table, claim):

@@ -1,7 +1,6 @@
 """The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
 
-import numpy as np
-
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import number as power
@@ -11,16 +10,12 @@ from algoreg.tell.report import markdown, number, passage
 THERE = 0.05
 
 
-def _geometric(values):
-    return float(np.exp(np.log(values).mean()))
-
-
 def _ends(frame):
     """Return a row per method and α of the table's runs: geometric means of both distances, and who is there or nearer."""
     rows = []
     for (method, alpha), own in frame[frame["method"] != "greedy"].groupby(["method", "alpha"]):
         greedy, trace = own["distance_to_greedy"], own["distance_to_min_trace"]
-        means = [number(_geometric(greedy)), number(_geometric(trace))]
+        means = [number(geometric_mean(greedy)), number(geometric_mean(trace))]
         counts = [f"{(greedy < THERE).sum()}/{len(own)}", f"{(greedy < trace).sum()}/{len(own)}"]
         rows.append([method, power(alpha), *means, *counts, str((own["status"] != "converged").sum())])
     return rows
@@ -43,7 +38,7 @@ def greedy_of_columns(reference):
     one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
     return (
         f"It takes one column in {one} of {len(own)} draws, at most {int(own['columns'].max())}, and ends at X\\* in {there}. The least "
-        f"trace lies {number(_geometric(own['distance_to_min_trace']))} from its end (geometric mean)."
+        f"trace lies {number(geometric_mean(own['distance_to_min_trace']))} from its end (geometric mean)."
     )
 
 
@@ -54,7 +49,7 @@ def greedy_of_commuting(reference):
     starts = sorted(frame["start"].unique(), reverse=True)
     rows = []
     for depth, own in frame.groupby("depth"):
-        means = own.groupby("start")["distance_to_min_trace"].apply(_geometric)
+        means = own.groupby("start")["distance_to_min_trace"].apply(geometric_mean)
         open_runs = (own["status"] != "converged").sum()
         rows.append([str(depth), *(number(means[start]) for start in starts), f"{open_runs}/{len(own)}"])
     return markdown(["depth", *(f"s₀ = {power(start)}" for start in starts), "runs that do not fit yet"], rows)
@@ -66,7 +61,7 @@ def greedy_headline(reference):
     frame = frame_of(reference["tables"]["greedy_ends"])
     own = frame[frame["method"] == "descent"]
     own = own[own["alpha"] == own["alpha"].min()]
-    greedy, trace = (_geometric(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
+    greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
     return (
         f"from α = {power(own['alpha'].iloc[0])} descent ends {number(greedy)} from greedy low-rank learning's end and "
         f"{number(trace)} from the least trace (geometric means)"
@@ -78,5 +73,5 @@ def mirror_power(reference):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
     frame = frame_of(reference["tables"]["greedy_mirror"])
     own = frame[frame["method"] == "mirror"]
-    means = own.groupby("log_smallness")["distance_to_min_trace"].apply(_geometric)
+    means = own.groupby("log_smallness")["distance_to_min_trace"].apply(geometric_mean)
     return f"{exponent(means.index, means):.2f}"

@@ -3,14 +3,10 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.report import markdown, number, passage
-
-
-def _mean(values):
-    """Return the geometric mean."""
-    return float(np.exp(np.log(values).mean()))
 
 
 @passage("noisy_descent")
@@ -20,7 +16,7 @@ def noise_headline(reference):
     own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
     last = own[own["time"] == own["time"].max()]
     return (
-        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes within {number(_mean(last['closest']))} of the "
+        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes within {number(geometric_mean(last['closest']))} of the "
         f"rank-r fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
         "times the smallest"
     )
@@ -35,7 +31,7 @@ def nearest_points(reference):
     rows = [
         [
             f"{alpha:g}",
-            *(number(_mean(part[name])) for name in ("closest", "closest_above", "closest_below")),
+            *(number(geometric_mean(part[name])) for name in ("closest", "closest_above", "closest_below")),
             number(part["error_over_smallest"].mean()),
         ]
         for alpha, part in sorted(last.groupby("alpha"), reverse=True)

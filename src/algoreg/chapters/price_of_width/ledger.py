@@ -1,14 +1,13 @@
 """The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
 
-import numpy as np
-
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 
 def _mean(values):
     """Return a geometric mean as text."""
-    return number(float(np.exp(np.log(values).mean())))
+    return number(geometric_mean(values))
 
 
 @passage("one_over_t")
@@ -20,7 +19,7 @@ def width_slopes(reference):
     for width in ("r", "2r", "d"):
         for alpha, own in sorted(last[last["width"] == width].groupby("alpha"), reverse=True):
             left = int((own["status"] == "converged").sum())
-            error = f"below 10⁻¹⁰ ({left}/{len(own)})" if left else f"{np.exp(np.log(own['test_error']).mean()):.1e}"
+            error = f"below 10⁻¹⁰ ({left}/{len(own)})" if left else f"{geometric_mean(own['test_error']):.1e}"
             rows.append([width, f"{alpha:g}", number(own["slope"].mean()), error])
     return markdown(["width", "α", "slope over the last decade of t", "error at T"], rows)
 
@@ -43,7 +42,7 @@ def width_imbalances(reference):
     frame = frame_of(reference["tables"]["balance"])
     steps, rows = sorted(frame["step"].unique()), []
     for alpha, own in sorted(frame.groupby("alpha"), reverse=True):
-        largest = (np.exp(np.log(own.loc[own["step"] == step, "imbalance"]).mean()) for step in steps)
-        start = np.exp(np.log(own["start_imbalance"]).mean())
+        largest = (geometric_mean(own.loc[own["step"] == step, "imbalance"]) for step in steps)
+        start = geometric_mean(own["start_imbalance"])
         rows.append([f"{alpha:g}", f"{start:.1e}", *(f"{value:.1e}" for value in largest)])
     return markdown(["α", "at the start", *(f"largest, η = {step:g}" for step in steps)], rows)

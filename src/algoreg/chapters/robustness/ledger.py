@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
@@ -11,7 +12,7 @@ FOUND = 0.01
 
 
 def _mean(values):
-    return number(float(np.exp(np.log(values).mean())))
+    return number(geometric_mean(values))
 
 
 @passage("early_stopping")
@@ -45,5 +46,5 @@ def flat_thresholds(reference):
     for name, own in frame.groupby("programme"):
         ratios = np.exp(find_thresholds(own, "rank", FOUND).logs) / scale
         ends = f"{number(float(ratios.min()))} to {number(float(ratios.max()))}"
-        rows.append([name, number(float(np.exp(np.log(ratios).mean()))), ends])
+        rows.append([name, number(geometric_mean(ratios)), ends])
     return markdown(["least ⟨W, X⟩", "m*/(dr)", "range of draws"], rows)

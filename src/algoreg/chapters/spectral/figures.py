@@ -1,8 +1,7 @@
 """The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
 
-import numpy as np
-
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import margin_level
@@ -18,7 +17,7 @@ APART = 1.02
 def _mean(table, estimand, network):
     """Return the geometric mean over runs that an estimand about a pair has of a network."""
     own = chosen(table, {**estimand["where"], "network": network})
-    return float(np.exp(np.log(own[estimand["value"]]).mean()))
+    return geometric_mean(own[estimand["value"]])
 
 
 def _errors(axes, table, claims):

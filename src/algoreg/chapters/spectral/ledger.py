@@ -2,13 +2,10 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
-
-
-def _mean(values):
-    return float(np.exp(np.log(values).mean()))
 
 
 @passage("spectral_network", "convolution")
@@ -18,7 +15,7 @@ def spectral_headline(reference):
     own = errors[
         (errors["start"] == errors.loc[errors["start"] > 0, "start"].min()) & np.isclose(errors["m_over_dof"], 1.6)
     ]
-    means = {name: _mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
+    means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
         f"A function on singular values does not help: plain factors have {means['plain'] / means['spectral']:.2f} times "
@@ -33,7 +30,7 @@ def errors_of_networks(reference):
     ratios, rows = sorted(frame["m_over_dof"].unique()), []
     for name, label in NETWORKS.items():
         for start, own in frame[frame["network"] == name].groupby("start"):
-            means = [number(_mean(own.loc[own["m_over_dof"] == ratio, "test_error"])) for ratio in ratios]
+            means = [number(geometric_mean(own.loc[own["m_over_dof"] == ratio, "test_error"])) for ratio in ratios]
             fitted = f"{(own['status'] == 'converged').mean():.0%}"
             rows.append([label, f"{start:g}" if start else "–", *means, fitted])
     header = ["network", "start", *(f"m = {ratio:g} times the degrees of freedom" for ratio in ratios), "fitted"]
@@ -46,7 +43,7 @@ def distances_of_networks(reference):
     frame = frame_of(reference["tables"]["spectral_commuting"])
     starts, rows = sorted(frame["start"].unique(), reverse=True), []
     for size, own in frame.groupby("size"):
-        means = [number(_mean(own.loc[own["start"] == start, "distance"])) for start in starts]
+        means = [number(geometric_mean(own.loc[own["start"] == start, "distance"])) for start in starts]
         fitted = f"{(own['status'] == 'converged').mean():.0%}"
         rows.append([f"{size:g}", *means, f"{own['largest_shaped'].mean():.3f}", fitted])
     return markdown(["singular values", *(f"u₀ = {start:g}" for start in starts), "largest tanh", "fitted"], rows)
