@@ -7,6 +7,7 @@ from conftest import registered_claims
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval, log_spread
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.predictions import prediction_interval, variance_components
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
@@ -592,3 +593,9 @@ def test_judging_and_what_makes_a_claim_invalid():
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()
     assert "a-claim" in wording.verdict_table([good, nothing])
+
+
+def test_a_geometric_mean_takes_zeros_and_products_below_a_float():
+    assert geometric_mean(pd.Series([1e-200] * 64)) == pytest.approx(1e-200)
+    assert geometric_mean(np.array([2.0, 8.0])) == pytest.approx(4)
+    assert geometric_mean(np.array([0.0, 3.0])) == 0

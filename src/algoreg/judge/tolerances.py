@@ -1,7 +1,7 @@
 """How far numbers may lie from the committed ones.
 
 ``reference/tolerances.yaml`` says what a number may differ by, and holds what every table has; a chapter's own
-``tolerances.yaml`` holds what its tables have otherwise, and why.
+``tolerances.yaml`` holds what its tables and claims have otherwise, and why.
 """
 
 from dataclasses import dataclass, field
