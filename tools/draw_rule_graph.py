@@ -24,7 +24,7 @@ RULES = {
     "measure_part": ("parts of large studies", 0.5, 2.75),
     "tabulate": ("tables of runs", 2, 0.5),
     "tabulate_study": ("their tables", 2, 2.75),
-    "compare_published": ("beside published curves", 2, 1.2),
+    "compare_published": ("beside published curves", 1.75, 1.2),
     "draw_figure": ("SVG, PDF, PNG", 3.6, 0.5),
     CLAIM: ("one rule per claim: its verdict", 3.6, 2),
     "set_claims_aside": ("what this tier does not judge", 3.3, 3),
