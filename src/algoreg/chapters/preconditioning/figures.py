@@ -25,7 +25,8 @@ ALTERNATING = {
 }
 RANKS_WIDTH = ("descent_r", "undamped_r")
 # In the exchange, where names stand that would lie on another method's bar or beyond the panel.
-BESIDES = {"damped_10": {"xytext": (5, -11)}, "residual": {"xytext": (0, 7), "ha": "center"}}
+BESIDES = {"damped_3": {"xytext": (-4, -11), "ha": "right"}, "damped_10": {"xytext": (5, -11)}}
+BESIDES |= {"residual": {"xytext": (0, 7), "ha": "center"}}
 BESIDES |= {name: {"xytext": (-4, -10), "ha": "right"} for name in RANKS_WIDTH}
 
 

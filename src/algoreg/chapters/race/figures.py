@@ -16,6 +16,12 @@ from algoreg.tell.figures import drawing
 # The m* of the figure are read at the claims' tolerance.
 TOLERANCE = 0.1
 DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":", "rank and trace": ":"}
+# Methods that are told no rank, in a title's few words.
+UNTOLD = {
+    "race_samples_full": "descent",
+    "race_samples_least_trace": "least trace",
+    "race_samples_projected": "projected",
+}
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -88,7 +94,7 @@ def race(tables, claims):
 
 def _margin_marks(axes, names, medians, claims):
     """Mark the m* at the margin of every claim on a ratio of two methods' m*, in the row of the first."""
-    middles, label = dict(zip(names, medians, strict=True)), "margin: that of a claim on a ratio to another method's m*"
+    middles, label = dict(zip(names, medians, strict=True)), "margin, by another method's m* (◁ below, ▷ above)"
     for claim in claims.values():
         own, other = (claim["estimand"][key] for key in ("table", "over"))
         if own in middles and 0 < middles.get(other, 0) < np.inf:
@@ -101,8 +107,7 @@ def _margin_marks(axes, names, medians, claims):
 def _conclusions(names, medians):
     """Return both panels' titles: the least m*, and the m* of what is told no rank."""
     least = int(np.argmin(medians))
-    untold = ("race_samples_full", "race_samples_least_trace", "race_samples_projected")
-    found = [f"{SAMPLES[name]} {_ratio(medians[names.index(name)])}" for name in untold if name in names]
+    found = [f"{said} {_ratio(medians[names.index(name)])}" for name, said in UNTOLD.items() if name in names]
     first = f"least m*/(dr): {_ratio(medians[least])}\n({SAMPLES[names[least]]})"
     return first, "told no rank, m*/(dr):\n" + ", ".join(found) if found else first
 
