@@ -56,10 +56,10 @@ def test_verdicts_are_the_tiers_own_where_it_judges(results):
     outcome = {"verdict": "supported", "estimate": 1.61, "ci_low": 1.5, "ci_high": 1.7, "control_verdict": "refuted"}
     shown = judged(results, depth_samples=outcome).verdicts(CHAPTER)
     assert shown.caption == "Verdicts of this tier, smoke"
-    own = {entry["statement"]: entry["id"] for entry in registered_claims() if entry["chapter"] == CHAPTER}
-    assert set(shown.data["claim"]) == set(own)
-    told = shown.data.set_index(shown.data["claim"].map(own)).loc["depth-samples"]
-    assert told.drop("claim").tolist() == ["supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
+    own = {entry["id"]: entry["statement"] for entry in registered_claims() if entry["chapter"] == CHAPTER}
+    assert dict(zip(shown.data["claim"], shown.data["statement"], strict=True)) == own
+    told = shown.data.set_index("claim").loc["depth-samples"]
+    assert told.drop("statement").tolist() == ["supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
 
 
 def test_verdicts_are_the_committed_ones_where_a_tier_judges_none(results):

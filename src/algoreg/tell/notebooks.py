@@ -71,8 +71,9 @@ class Tier:
         for claim in claims:
             entry = entries[claim["id"]]
             said = report.said_of(claim, entry, outcomes)
-            rows.append([entry["statement"], said.words(), said.estimate, said.interval, said.needed, said.controls()])
-        header = ["claim", "verdict", "estimate", "95 % interval", "needed", "control"]
+            numbers = [said.estimate, said.interval, said.needed, said.controls()]
+            rows.append([claim["id"], entry["statement"], said.words(), *numbers])
+        header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
         styled = pd.DataFrame(rows, columns=header).style.set_uuid("verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}
         return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")
