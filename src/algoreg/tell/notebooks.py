@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 import pandas as pd
+import threadpoolctl
+import torch
 from IPython.display import Image
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.engine import study
 from algoreg.judge import references
-from algoreg.numerics import devices
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.plan import study_options
 from algoreg.store import records, study_tables
@@ -98,10 +99,13 @@ def measure(name, *, seed=2018, ensembles=1, **options):
     pandas.DataFrame
         A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
     """
-    device, dtype = devices.configure("cpu", "float64", 1)
     complete = study_options({"study": name, "options": options})
-    context = study.Context(seed, range(ensembles), device, dtype, lambda line: None)
-    return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+    context = study.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
+    # Sums depend on threads, and so would the last digits of a page.
+    torch.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        rows = study.measure(name, complete, context)
+    return study_tables.collect([pd.DataFrame(rows)], name)
 
 
 def curve(axes, frame, x, value, **style):
