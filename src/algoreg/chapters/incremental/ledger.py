@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
@@ -20,7 +21,7 @@ def incremental_distances(reference):
     rows = []
     for (width, s), own in frame.groupby(["width", "s"]):
         least = own[own["alpha"] == own["alpha"].min()]
-        cells = [number(np.exp(np.log(least[name]).mean())) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        cells = [number(geometric_mean(least[name])) for name in ("nearest_to_fit", "nearest_to_truncation")]
         powers = [number(_power(own, name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
         rows.append([width, str(s), cells[0], powers[0], cells[1], powers[1], number(own["apart"].mean())])
     header = ["width", "s", "to the fit", "power of α", "to the truncation", "power of α", "fit to truncation"]

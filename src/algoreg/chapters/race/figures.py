@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
@@ -141,7 +142,7 @@ def race_noise(tables, claims):
         ("end_over_best", COLOURS[1], "s", "at T", 0.12),
     ):
         runs = [table.loc[table["method"] == name, value] for name in names]
-        means = np.array([np.exp(np.log(one).mean()) for one in runs])
+        means = np.array([geometric_mean(one) for one in runs])
         ends = np.array([[one.min(), one.max()] for one in runs]).T
         places = np.arange(len(names)) + shift
         axes.hlines(places, *ends, color=colour, linewidth=1.2)
