@@ -2,9 +2,9 @@
 
 import torch
 
-from algoreg.chapters.momentum.runs import descend, draw, targets
+from algoreg.chapters.momentum.runs import descend, draw
 from algoreg.engine.observers import Observer
-from algoreg.numerics.problems import spoil
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -64,7 +64,7 @@ def measure(options, context):
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
-    planted = targets(context, d, rank, options["kappa"], options["targets"])
+    planted = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, options["targets"])
     clean = ensemble.label(planted).cpu().numpy()
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}

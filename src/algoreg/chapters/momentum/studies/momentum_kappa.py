@@ -1,6 +1,7 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
-from algoreg.chapters.momentum.runs import Falls, descend, draw, targets
+from algoreg.chapters.momentum.runs import Falls, descend, draw
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -63,7 +64,10 @@ def methods(options, kappa):
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
-    planted = {kappa: targets(context, d, rank, kappa, options["targets"]) for kappa in options["kappa"]}
+    planted = {
+        kappa: draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
+        for kappa in options["kappa"]
+    }
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
     settings = [
