@@ -1,13 +1,12 @@
 """Methods side by side: passes over the data until each has recovered the same targets from the same measurements."""
 
 import math
-from itertools import product
 
 import numpy as np
 
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.runs import all_tuned, batch_of, chosen_methods, groups, looks, run_of
-from algoreg.engine.observers import Observer
+from algoreg.chapters.race.runs import batch_of, raced
+from algoreg.engine.observers import Observer, looks
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -78,11 +77,7 @@ def measure(options, context):
     and at one a quarter longer; see :func:`algoreg.chapters.race.runs.tuned`. A row is ``converged`` if the tolerance was reached,
     ``budget`` if not by T, ``diverged`` if the run diverged before.
     """
-    names = chosen_methods(options)
-    best = all_tuned(options, context, names)
-    for number, group in product(context.ensembles, groups(names)):
-        label = f"ensemble {number}, {' '.join(group)}"
-        yield from context.part(label, _rows, options, context, number, group, best)
+    yield from raced(options, context, _rows)
 
 
 class Crossings(Observer):
@@ -122,14 +117,10 @@ def _between(since, now, before, error, level):
     return float(now - (now - since) * math.log(level / error) / math.log(before / error))
 
 
-def _rows(options, context, number, names, best):
+def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
-    runs = [
-        run_of(options, name, kappa, target, best[name, kappa])
-        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
-    ]
     seen = Crossings()
-    batch = batch_of(options, context, number, runs, [seen])
+    batch = batch_of(options, context, number, algorithm, runs, [seen])
     descent = context.descend(batch)
     kept = zip(batch.runs, descent.status, *(seen.memory[key] for key in ("times", "smallest", "last")), strict=True)
     return [row | {"ensemble": number} for each in kept for row in _row(options, *each)]
