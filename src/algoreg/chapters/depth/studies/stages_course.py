@@ -36,8 +36,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per depth, η·t, s, target and ensemble; see :mod:`algoreg.chapters.depth.studies.stages`."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Course(Observer):

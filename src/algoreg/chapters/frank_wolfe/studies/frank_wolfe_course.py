@@ -55,8 +55,7 @@ def measure(options, context):
 
     X* has r eigenvalues 1, m = ``m_over_dr``·dr. Iterations are nine from ``first`` to ``last`` in equal ratios.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

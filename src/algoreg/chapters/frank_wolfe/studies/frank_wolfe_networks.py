@@ -45,8 +45,7 @@ ALPHA, STEP, TIME, LEVEL = 1e-4, 0.2, 40, 10
 
 def measure(options, context):
     """Return one row per method, told trace, m, target and ensemble: the error at the end. X* has r eigenvalues 1."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _runs(method, options):

@@ -84,8 +84,7 @@ def measure(options, context):
     with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver failed have status
     ``diverged`` there, and no distances.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Fitted(Observer):

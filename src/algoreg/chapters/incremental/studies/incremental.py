@@ -70,8 +70,7 @@ def measure(options, context):
     X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [JLLDL23]. The distance is
     the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Nearest(Observer):

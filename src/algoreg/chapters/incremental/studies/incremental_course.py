@@ -44,8 +44,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Course(Observer):

@@ -58,8 +58,7 @@ def measure(options, context):
 
     Descent from αI on the labels of X* + α²I is that of an output from which α²I has been taken.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _least_squares(ensemble, m, targets):

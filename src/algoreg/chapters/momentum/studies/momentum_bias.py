@@ -71,8 +71,7 @@ class AtTraining(Observer):
 
 def measure(options, context):
     """Return one row per step, target and ensemble: both test errors from αI at full width, at rank 1; m = ``m_over_d``·d."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

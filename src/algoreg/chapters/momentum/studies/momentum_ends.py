@@ -57,8 +57,7 @@ def measure(options, context):
 
     Errors below rounding are written as ``ROUNDING``.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

@@ -51,8 +51,7 @@ def measure(options, context):
 
     X* has r eigenvalues from 1 to 1/κ in equal ratios, m = ``m_over_dr``·dr; all methods have the same step η.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def methods(options, kappa):

@@ -48,8 +48,7 @@ def measure(options, context):
 
     Empty where a run did not get to the tolerance, or where η/(1 − μ) is beyond the steps that are stable.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _settings(options):

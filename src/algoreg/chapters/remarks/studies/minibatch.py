@@ -113,8 +113,7 @@ def _ends(context, known, planted, labels, runs, options):
 
 def measure(options, context):
     """Return one row per run of :func:`planned`, target and ensemble, all at the same η·t."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

@@ -67,8 +67,7 @@ def measure(options, context):
     ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
     recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Changes(Observer):

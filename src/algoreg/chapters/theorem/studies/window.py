@@ -68,8 +68,7 @@ def measure(options, context):
     ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
     the iteration of the smallest error. The last iteration recorded is T₀.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Smallest(Observer):
