@@ -85,6 +85,18 @@ class Ends(Observer):
         self.memory["estimates"][torch.from_numpy(look.active[ending])] = look.estimate[look.rows(ending)]
 
 
+class LastErrors(Observer):
+    """The relative test error that every run ends with: memory ``errors`` (B,)."""
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
+
+    def look(self, look):
+        """Take in the errors."""
+        self.memory["errors"][look.active] = look.test_error
+
+
 class ErrorsByTime(Observer):
     """The relative test error of every run at some iterations; a run that recovers leaves and keeps its error.
 

@@ -3,7 +3,7 @@
 import torch
 
 from algoreg.chapters.momentum.runs import descend, draw
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import LastErrors
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
@@ -40,18 +40,6 @@ VALUES = {
 ROUNDING = 1e-14
 
 
-class Errors(Observer):
-    """The test errors that runs end with: memory ``errors`` (B,)."""
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": torch.full((len(batch.runs),), torch.nan, dtype=torch.float64)}
-
-    def look(self, look):
-        """Keep the errors of the runs whose time is over."""
-        self.memory["errors"][look.active] = torch.from_numpy(look.test_error)
-
-
 def measure(options, context):
     """Return one row per μ, noise, target and ensemble, from the spectral start of width r; see ``momentum_kappa``.
 
@@ -73,7 +61,7 @@ def _rows(options, context, number):
         problem = {"d": d, "rank": rank, "label_noise": noise}
         labels = spoil(clean, problem, context.seed, number, range(options["targets"]))
         given = torch.from_numpy(labels).to(planted).repeat(len(settings), 1)
-        seen = Errors()
+        seen = LastErrors()
         runs, status = descend(context, ensemble, settings, planted, [seen], given)
         for run, end, error in zip(runs, status, seen.memory["errors"].tolist(), strict=True):
             names = {key: run[key] for key in ("momentum", "target", "rank", "m", "step")}

@@ -6,7 +6,7 @@ import numpy as np
 
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, raced
-from algoreg.engine.observers import Observer, looks
+from algoreg.engine.observers import FirstBelow
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -80,34 +80,21 @@ def measure(options, context):
     yield from raced(options, context, _rows)
 
 
-class Crossings(Observer):
-    """When the test error of every run first falls below each tolerance, log-linear between looks; its smallest and last value.
-
-    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look's iteration.
-    """
-
-    def prepare(self, batch):
-        """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full((count, len(TOLERANCES)), np.nan), "smallest": np.full(count, np.inf)}
-        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
-
-    def moments(self, last):
-        """Return :func:`looks`."""
-        return looks(last)
+class Crossings(FirstBelow):
+    """The same, number by number: the committed tables have these last digits."""
 
     def look(self, look):
         """Let the runs go that are below the last tolerance."""
         errors = look.test_error
         for run, error in zip(look.active, errors, strict=True):
             before, since = self.memory["last"][run], self.memory["at"][run]
-            for k, tolerance in enumerate(TOLERANCES):
+            for k, tolerance in enumerate(self.tolerances.tolist()):
                 if error < tolerance and np.isnan(self.memory["times"][run, k]):
                     self.memory["times"][run, k] = _between(since, look.iteration, before, error, tolerance)
         self.memory["smallest"][look.active] = np.fmin(self.memory["smallest"][look.active], errors)
         self.memory["last"][look.active] = errors
         self.memory["at"][look.active] = look.iteration
-        return errors < TOLERANCES[-1]
+        return errors < self.tolerances[-1]
 
 
 def _between(since, now, before, error, level):
@@ -119,7 +106,7 @@ def _between(since, now, before, error, level):
 
 def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
-    seen = Crossings()
+    seen = Crossings(TOLERANCES)
     batch = batch_of(options, context, number, algorithm, runs, [seen])
     descent = context.descend(batch)
     kept = zip(batch.runs, descent.status, *(seen.memory[key] for key in ("times", "smallest", "last")), strict=True)
