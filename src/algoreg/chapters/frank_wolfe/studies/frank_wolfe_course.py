@@ -26,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.first >= self.last:
             yield between("first", "last", allowed="first below last")
 

@@ -22,8 +22,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         counts = [round(ratio * self.d * self.rank) for ratio in self.m_over_dr]
         if min(counts) < 1 or len(set(counts)) < len(counts):
             yield between(

@@ -27,8 +27,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if round(min(self.m_over_dimension) * self.d * (self.d + 1) / 2) < 1:
             yield between("m_over_dimension", "d", allowed="m of at least 1")
 

@@ -32,8 +32,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if max(self.positive) > self.d or max(self.negative) > self.d:
             yield between("positive", "negative", "d", allowed="at most d units of either sign")
 

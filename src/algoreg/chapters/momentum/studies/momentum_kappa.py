@@ -2,7 +2,7 @@
 
 from algoreg.chapters.momentum.runs import Falls, descend, draw
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -17,11 +17,6 @@ class Options(StudyOptions):
     tolerance: float = real(1e-6, gt=0)
     iterations: int = whole()
     targets: int = whole(ge=2)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
 
 
 KEYS = {

@@ -26,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if len(self.budget) != len(self.kappa):
             yield between("budget", "kappa", allowed="a budget for each κ")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:

@@ -29,8 +29,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if max(self.batch) > self.m:
             yield between("batch", "m", allowed="batches of at most m")
         if len(self.alpha) != len(self.largest_step):

@@ -30,8 +30,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.alpha >= self.d:
             yield between("alpha", "d", allowed="alpha below d")
         if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
