@@ -1,17 +1,15 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
-import numpy as np
-
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
 def _power(frame, column):
     """Return the exponent in α of a column's geometric mean."""
-    logs = np.log(frame[column]).groupby(frame["alpha"]).mean()
-    return float(slope_weights(logs.index.to_numpy()) @ logs.to_numpy())
+    means = frame.groupby("alpha")[column].apply(geometric_mean)
+    return exponent(means.index, means)
 
 
 @passage("incremental")

@@ -65,7 +65,7 @@ def conditioning_floors(reference):
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = []
     for name, own in _named(frame):
-        means = np.exp(np.log(own["smallest_error"]).groupby(own["alpha"]).mean())
+        means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
         rows.append([NAMES[name], *(f"{means[alpha]:.1e}" for alpha in alphas)])
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 

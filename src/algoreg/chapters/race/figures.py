@@ -152,7 +152,7 @@ def race_noise(tables, claims):
     axes.invert_yaxis()
     describe(axes, "x", xlabel="relative error / smallest relative error of the run")
     first = table.iloc[0]
-    worst = np.exp(np.log(table["stop_over_best"]).groupby(table["method"]).mean().max())
+    worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
     said = f"stopped by held-out labels, every method ends within {worst:.2f} of its smallest error"
     figure.suptitle(f"{said}\nκ = {number(first['kappa'])}, {sizes(table, 'd', 'rank', 'm_over_dr')}", fontsize=9)
     noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
@@ -162,5 +162,5 @@ def race_noise(tables, claims):
 
 def _with_errors(table, names):
     """Return what methods are called, each with the geometric mean of its runs' smallest errors."""
-    best = np.log(table["best_error"]).groupby(table["method"]).mean()
-    return [f"{NAMES[name]}\n(smallest error {np.exp(best[name]):.2g})" for name in names]
+    best = table.groupby("method")["best_error"].apply(geometric_mean)
+    return [f"{NAMES[name]}\n(smallest error {best[name]:.2g})" for name in names]

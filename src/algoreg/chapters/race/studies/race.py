@@ -79,7 +79,7 @@ def measure(options, context):
 
 
 class Crossings(FirstBelow):
-    """The same, number by number: the committed tables have these last digits."""
+    """:class:`algoreg.engine.observers.FirstBelow`, number by number: the committed tables have these last digits."""
 
     def look(self, look):
         """Let the runs go that are below the last tolerance."""
