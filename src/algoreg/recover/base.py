@@ -80,7 +80,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         for name, (value, least) in numbers.items():
             if value < least:
                 raise ValueError(f"{name} = {value}: allowed is a number of at least {least}")
-        if self.alpha != "auto" and not (np.isreal(self.alpha) and 0 < self.alpha <= 1):
+        number = not isinstance(self.alpha, str) and np.isreal(self.alpha) and 0 < self.alpha <= 1
+        if self.alpha != "auto" and not number:
             raise ValueError(f"alpha = {self.alpha}: allowed are auto and numbers above 0, at most 1")
         if self.noise is not None and not self.noise > 0:
             raise ValueError(f"noise = {self.noise}: allowed is a number above 0")

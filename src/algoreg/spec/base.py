@@ -266,7 +266,8 @@ class StudyOptions(Strict):
         rank, d = (getattr(self, key, None) for key in ("rank", "d"))
         if isinstance(rank, int) and isinstance(d, int) and rank > d:
             yield between("rank", "d", allowed="rank at most d")
-        yield from self.wrong()
+        else:
+            yield from self.wrong()
 
 
 class RunOptions(Strict):
