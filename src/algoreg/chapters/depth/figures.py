@@ -52,7 +52,7 @@ def _margins(axes, claims, three):
     for name, marker in (("depth-is-a-smaller-start", "v"), ("depth-samples", "^")):
         claim = claims[name]
         start, own = (claim["estimand"][where]["alpha"] ** 2 for where in ("over_where", "where"))
-        mean = np.exp(np.log(three[np.isclose(three["start"] / start, 1)]["ratio"]).mean())
+        mean = geometric_mean(three[np.isclose(three["start"] / start, 1)]["ratio"])
         label = f"UUᵀ, {margin_text(claim)} times three factors'"
         axes.plot(own, mean * claim["margin"], marker, color="black", markersize=5, label=label)
 
