@@ -236,8 +236,8 @@ def test_frank_wolfe_course_shows_the_loss_by_rule_and_trace():
             same(curve(axes, f"{name}, θ = {factor:g}·tr X*"), own)
     first = geometric(where(table, rule="open-loop", trace_factor=1.0), "iteration", "loss").iloc[0]
     for claim, label in (
-        ("fw-rate", "margin: exponent below -0.9"),
-        ("fw-open-loop-is-faster", "margin: exponent below -1.5"),
+        ("fw-rate", "margin: exponent below −0.9"),
+        ("fw-open-loop-is-faster", "margin: exponent below −1.5"),
     ):
         drawn_law(axes, label, (10, first), margin(claim))
 

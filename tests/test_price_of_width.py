@@ -156,7 +156,7 @@ def figure_tables():
     )
     rates = crossed(("rate",), width=["r", "2r"], alpha=[0.5, 0.35, 0.25], **RUNS)
     balance = crossed(("imbalance",), alpha=[1e-4, 0.1], step=[0.03, 0.06, 0.1], **RUNS)
-    sizes = {"d": 10, "rank": 2, "kappa": 2.0}
+    sizes = {"d": 10, "rank": 2, "kappa": 2.0, "m": 100}
     tables = {"one_over_t": errors, "asymmetric_rates": rates, "balance": balance}
     return {name: table.assign(**sizes) for name, table in tables.items()}
 

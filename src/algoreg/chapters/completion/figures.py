@@ -9,7 +9,7 @@ from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # Points of one m or share lie beside one another by this factor.
@@ -22,12 +22,14 @@ def _beside(frame, column, place, count):
 
 
 def _methods(axes, table, value):
-    """Draw a value over m, a colour for each method."""
-    present = [name for name in METHODS if name in set(table["method"])]
+    """Draw a value over m, a colour for each method; return the means by method."""
+    present, means = [name for name in METHODS if name in set(table["method"])], {}
     for place, name in enumerate(present):
         own = _beside(table[table["method"] == name], "m_over_dof", place, len(present))
         marker = "s" if name == "nuclear" else "o"
-        points(axes, own, "m_over_dof", value, COLOURS[place], METHODS[name], marker, linestyle="-")
+        kept = points(axes, own, "m_over_dof", value, COLOURS[place], METHODS[name], marker, linestyle="-")
+        means[name] = kept["mean"]
+    return means
 
 
 def _mean(table, estimand, place):
@@ -61,14 +63,15 @@ def completion(tables, claims):
             _margin(left, table, claim, "m_over_dof", 0, "least nuclear norm over three factors", marker)
     texts = {"xlabel": "known entries over the degrees of freedom"}
     describe(left, "xy", table["m_over_dof"].unique(), ylabel="mean squared error (X*: 1)", **texts)
-    times = gain(table, few)
-    left.set_title(f"few entries: three factors are {number(float(f'{times:.2g}'))} times better", fontsize=9)
-    _methods(right, table, "nuclear_norm")
+    at = few["estimand"]["where"]["m_over_dof"]
+    left.set_title(f"at {at:g} least nuclear norm has\n{rounded(gain(table, few))} times three factors' squared error")
+    norms = _methods(right, table, "nuclear_norm")
+    first, *others = (f"{METHODS[name]} {rounded(own.iloc[0], 3)}" for name, own in norms.items())
+    fewest = table["m_over_dof"].min()
     right.axhline(1, color="black", linewidth=0.8, linestyle=":", label="that of X*")
     describe(right, "x", table["m_over_dof"].unique(), ylabel="nuclear norm over that of X*", **texts)
-    right.set_title("and they end at a larger nuclear norm", fontsize=9)
-    figure.suptitle(sizes(table, "d", "rank"), fontsize=9)
-    return finish(figure, SPREAD)
+    right.set_title(f"nuclear norm at {fewest:g}: {first},\n{', '.join(others)}")
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))
 
 
 def _graphs(axes, table, claim):
@@ -81,18 +84,23 @@ def _graphs(axes, table, claim):
         points(axes, moved, "share", "unseen_error", colour, label, "o" if method == "factors" else "s", **style)
     _margin(axes, table, claim, "share", 1, "factors and energy over energy alone", "^")
     describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")
-    axes.set_title(f"a fifth known: factors leave {gain(table, claim):.0%} of the energy's error", fontsize=9)
+    share = claim["estimand"]["where"]["share"]
+    axes.set_title(
+        f"{share:.0%} known: factors and energy have\n{rounded(gain(table, claim))} times the error of energy alone"
+    )
 
 
 def _bases(axes, table, claim):
     """Draw how far factors in the graph's eigenvectors are from plain ones, with and without the energy."""
+    largest = np.nan
     for place, (weight, own) in enumerate(table.groupby("weight")):
         label = f"energy's weight {weight:g}" if weight else "no energy"
-        points(axes, own, "depth", "difference", COLOURS[2 * (1 - place)], label, "o", linestyle="none")
+        kept = points(axes, own, "depth", "difference", COLOURS[2 * (1 - place)], label, "o", linestyle="none")
+        largest = largest if weight else kept["mean"].max()
     margin_level(axes, claim)
     describe(axes, "y", table["depth"].unique(), xlabel="factors", ylabel="distance to plain factors, over ‖X*‖_F")
     axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
-    axes.set_title("the graph's eigenvectors alone do nothing", fontsize=9)
+    axes.set_title(f"without energy the graph's eigenvectors\nchange {rounded(largest, 1)}·‖X*‖_F or less")
 
 
 @drawing
@@ -102,5 +110,4 @@ def graph_completion(tables, claims):
     figure, (left, right) = panels(2)
     _graphs(left, table, claims["graph-gain-is-explicit"])
     _bases(right, tables["graph_basis"], claims["graph-basis-alone"])
-    figure.suptitle(sizes(table, "d", "rank"), fontsize=9)
-    return finish(figure, SPREAD)
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))

@@ -1,6 +1,7 @@
 """The figures about depth: thresholds by depth and start, eigenvalues one by one, and the start that this takes."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.means import geometric_mean
@@ -8,11 +9,13 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, draws, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, caption, draws, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
+
+CLOSE = "[1/(ρ − 1)]"
 
 
 def thresholds_by_start(table):
@@ -71,17 +74,44 @@ def _by_start(axes, tables, claims):
     describe(axes, "xy", xlabel="start s₀, X₀ = s₀·I", ylabel=level)
 
 
+def _ratio(tables, claim):
+    """Return two factors' mean m* from a claim's start over three factors' from its own, and both starts s₀."""
+    starts = [claim["estimand"][where]["alpha"] ** 2 for where in ("where", "over_where")]
+    means = []
+    for name, start in zip(("depth_2", "depth_3"), starts, strict=True):
+        found = thresholds_by_start(tables[name])
+        own = found.loc[np.isclose(found["start"] / start, 1), "ratio"]
+        means.append(geometric_mean(own) if len(own) else np.nan)
+    return means[0] / means[1], *starts
+
+
 @drawing
 def depth_thresholds(tables, claims):
     """Draw the share of runs that recover over m at the claims' start, and m* over the start, by depth."""
     figure, (left, right) = panels(2)
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)
-    left.set_title(f"from X₀ = {number(alpha**2)}·I three factors\ntake fewer measurements than two")
     _by_start(right, tables, claims)
-    right.set_title("two factors from the cube of a start\ntake about what three take")
-    figure.suptitle(sizes(tables["depth_2"], "d", "rank"), fontsize=9)
-    return finish(figure, SPREAD)
+    times, own, other = _ratio(tables, claims["depth-samples"])
+    left.set_title(f"from s₀ = {number(own)} UUᵀ takes {rounded(times, 3)} times\nthe measurements of three factors")
+    times, own, other = _ratio(tables, claims["depth-is-a-smaller-start"])
+    right.set_title(
+        f"UUᵀ from s₀ = {number(own)} takes {rounded(times, 3)} times\nwhat three factors take from {number(other)}"
+    )
+    said = caption(f"left: s₀ = {number(alpha**2)}", sizes(tables["depth_2"], "d", "rank"))
+    return finish(figure, SPREAD, caption=said)
+
+
+# An eigenvalue is learned from this share of X*'s on.
+LEARNED = 0.9
+
+
+def _next(own):
+    """Return at which share of X*'s the second eigenvalue is when the first is learned; NaN where it never is."""
+    first, second = (own[own["s"] == s].sort_values("time") for s in (1, 2))
+    when = first.loc[first["eigenvalue"] >= LEARNED * first["planted"], "time"].min()
+    at = second[second["time"] == when]
+    return float((at["eigenvalue"] / at["planted"]).iloc[0]) if len(at) else np.nan
 
 
 def _growth(axes, grown, depth):
@@ -92,15 +122,21 @@ def _growth(axes, grown, depth):
         axes.axhline(part["planted"].iloc[0], color=COLOURS[s - 1], linewidth=0.8, linestyle=":")
     axes.plot([], [], ":", color="black", linewidth=0.8, label="of X*")
     end = 1.15 * own[own["eigenvalue"] < 0.99 * own["planted"]]["time"].max()
-    describe(axes, xlabel="η·t", ylabel="eigenvalue", title=f"depth {depth}: one run", xlim=(0, end))
+    share = rounded(100 * _next(own))
+    title = f"depth {depth}, one run: eigenvalue 2 is at {share}%\nof X*'s when eigenvalue 1 is at {LEARNED:.0%}"
+    describe(axes, xlabel="η·t", ylabel="eigenvalue", title=title, xlim=(0, end))
 
 
-def _by_depth(axes, table, value, claim, log, **texts):
-    """Draw a value of every s over the depth, with the margin that three factors are held to."""
+def _by_depth(axes, table, value, claim, log, said, **texts):
+    """Draw a value of every s over the depth, with the margin that three factors are held to; say the largest means."""
+    means = []
     for s, own in table.groupby("s"):
         style = {"geometric": bool(log), "linestyle": "none"}
-        points(axes, own, "depth", value, COLOURS[s - 1], f"s = {s}", **style)
+        means.append(points(axes, own, "depth", value, COLOURS[s - 1], f"s = {s}", **style)["mean"])
     margin_level(axes, claim, "at depth 3")
+    largest = pd.DataFrame(means).max()
+    depths = ", ".join(f"{rounded(largest[depth], 3)} at depth {depth}" for depth in sorted(largest.index))
+    axes.set_title(f"{said}\n{depths}")
     describe(axes, log, table["depth"].unique(), xlabel="depth N", **texts)
     axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
 
@@ -114,15 +150,13 @@ def depth_stages(tables, claims):
     for axes, depth in zip(grid, depths, strict=False):
         _growth(axes, grown, depth)
     near, rank = grid[-2:]
-    texts = {"title": "how near X comes to X*_s", "ylabel": "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"}
-    _by_depth(near, table, "nearest", claims["stages-at-practical-start"], "y", **texts)
-    texts = {"title": "effective rank over that of X*_s", "ylabel": "ratio, when eigenvalue s is learned"}
-    _by_depth(rank, table, "rank_excess", claims["depth-effective-rank"], "", **texts)
+    said, ylabel = "X passes X*_s at most this far away:", "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"
+    _by_depth(near, table, "nearest", claims["stages-at-practical-start"], "y", said, ylabel=ylabel)
+    said, ylabel = "largest ratio of effective ranks:", "effective rank over X*_s's,\nwhen eigenvalue s is learned"
+    _by_depth(rank, table, "rank_excess", claims["depth-effective-rank"], "", said, ylabel=ylabel)
     start = number(float(table["alpha"].iloc[0]) ** 2)
-    title = f"from X₀ = {start}·I three factors learn the eigenvalues one by one, two do so only in part"
-    figure.suptitle(f"{title}\n{sizes(table, 'd', 'm_over_dr')}", fontsize=9)
-    note = "X*_s: X* with its s largest eigenvalues; learned: above 0.9 of X*'s; bars: smallest to largest run"
-    return finish(figure, note)
+    note = f"X*_s: X* with its s largest eigenvalues; learned: above {LEARNED:g} of X*'s; bars: smallest to largest run"
+    return finish(figure, note, caption=caption(f"X₀ = {start}·I", sizes(table, "d", "m_over_dr")))
 
 
 @drawing
@@ -132,26 +166,22 @@ def depth_start(tables, claims):
     deep, shallow = tables["depth_start"], tables.get("depth_start_2")
     named = [(f"{depth} factors", own) for depth, own in deep.groupby("depth")]
     named += [] if shallow is None else [("2 factors", shallow)]
-    margins = {3: "depth-start-threshold", 4: "depth-start-threshold-4"}
+    margins, titles = {3: "depth-start-threshold", 4: "depth-start-threshold-4"}, []
     for (label, own), colour in zip(named, COLOURS, strict=False):
         means = law(left, own, "closeness", "smallness", colour, label)
         logs = law(right, own, "closeness", "log_smallness", colour, label)
         name = margins.get(int(own["depth"].iloc[0]))
         if name:
             margin_slope(left, means, claims[name], label, color=colour)
+            titles.append(grows(f"{label}: 1/s₀ goes", CLOSE, means))
     if shallow is not None:
         margin_slope(right, logs, claims["depth-2-start-threshold"], "2 factors")
     ticks = deep["closeness"].unique()
-    describe(
-        left,
-        "xy",
-        ticks,
-        xlabel="1/(ρ − 1)",
-        ylabel="1/s₀ of the largest start",
-        title="a power of 1/(ρ − 1) for three and four factors",
-    )
-    describe(right, "xy", ticks, xlabel="1/(ρ − 1)", ylabel="ln(1/s₀)", title="and exponential in it for two")
-    figure.suptitle(
-        f"X* has the eigenvalues ρ and 1; d = {number(float(deep['d'].iloc[0]))}, {draws(deep)}", fontsize=9
-    )
-    return finish(figure, f"one by one: eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ\n{SPREAD}")
+    # Of the fewest factors, which come last.
+    title = grows(f"{label}: ln(1/s₀) goes", CLOSE, logs)
+    xlabel = f"closeness of the eigenvalues, {CLOSE[1:-1]}"
+    describe(left, "xy", ticks, xlabel=xlabel, ylabel="1/s₀ of the largest start", title="\n".join(titles))
+    describe(right, "xy", ticks, xlabel=xlabel, ylabel="ln(1/s₀) of the largest start", title=title)
+    said = f"X* has the eigenvalues ρ and 1; d = {number(float(deep['d'].iloc[0]))}, {draws(deep)}"
+    note = f"one by one: eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ\n{SPREAD}"
+    return finish(figure, note, caption=said)

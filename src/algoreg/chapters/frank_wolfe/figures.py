@@ -4,13 +4,14 @@ import numpy as np
 
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.tell.charts.course import course, points
-from algoreg.tell.charts.law import law, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, sizes
+from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, caption, rounded, sizes
 from algoreg.tell.figures import drawing
 
 RULES = {"open-loop": "open loop, γ = 2/(k + 2)", "line-search": "exact line search"}
+SHORT = {"open-loop": "open loop: the loss goes", "line-search": "exact line search:"}
 MARKERS = ("o", "s", "^", "D", "v")
 
 
@@ -19,17 +20,20 @@ def frank_wolfe_course(tables, claims):
     """Draw the training loss over the iterations, by step rule, with the exact trace and with nine tenths of it."""
     table = tables["frank_wolfe_course"]
     figure, (axes,) = panels(1, width=5.6, height=4.2)
+    said = []
     for place, (rule, name) in enumerate(RULES.items()):
         for factor, style in ((1.0, "-"), (0.9, ":")):
             own = table[(table["rule"] == rule) & (table["trace_factor"] == factor)]
             label = f"{name}, θ = {factor:g}·tr X*"
             means = law(axes, own, "iteration", "loss", COLOURS[place], label, MARKERS[place], linestyle=style)
+            if factor == 1:
+                said.append(grows(SHORT[rule], "k", means))
             if rule == "open-loop" and factor == 1:
                 for claim, line in zip(claims.values(), (":", "--"), strict=True):
                     margin_slope(axes, means, claim, line=line)
-    describe(axes, "xy", xlabel="k, iterations", ylabel="training loss, relative")
-    axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
-    return finish(figure, SPREAD)
+    describe(axes, "xy", xlabel="iteration k", ylabel="training loss, relative")
+    axes.set_title(", ".join(said))
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -39,7 +43,8 @@ def frank_wolfe_trace(tables, claims):
     table = tables["frank_wolfe_trace"]
     figure, (axes,) = panels(1, width=5.4, height=4.0)
     told, free = (table[table["method"] == method] for method in ("told θ", "descent"))
-    course(axes, told, "trace_factor", "test_error", COLOURS[0], "Frank–Wolfe of low rank, told r and θ", marker="o")
+    label = "Frank–Wolfe of low rank, told r and θ"
+    own = course(axes, told, "trace_factor", "test_error", COLOURS[0], label, marker="o")["mean"]
     kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, told nothing")
     factor = claim["estimand"]["trace_factor"]
     level = kept["mean"].iloc[0] * 10 ** float(claim["margin"])
@@ -52,8 +57,9 @@ def frank_wolfe_trace(tables, claims):
         label=f"margin at {factor:g}: descent's error × {10 ** float(claim['margin']):.2f}",
     )
     describe(axes, "y", xlabel="θ over the trace of X*", ylabel="relative error at the end")
-    axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
-    return finish(figure, GEOMETRIC_BAND)
+    ratio = own.get(factor, np.nan) / kept["mean"].iloc[0]
+    axes.set_title(f"told {factor:g} of the trace, Frank–Wolfe's error\nis {rounded(ratio)} times descent's")
+    return finish(figure, GEOMETRIC_BAND, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -64,22 +70,25 @@ def stochastic_frank_wolfe(tables, claims):
     figure, (left, middle, right) = two_and_one()
     means = law(left, last[last["batch"] == 0], "lag", "test_error", COLOURS[0], "all measurements")
     margin_slope(left, means, claims["sfw-delay"])
+    left.set_title(grows("all measurements: the error grows", "(1 + τ)", means))
     for lag, colour, marker in zip(sorted(table["lag"].unique()), COLOURS, MARKERS, strict=False):
         own = last[(last["lag"] == lag) & (last["batch"] > 0)]
         means = law(middle, own, "batch", "test_error", colour, f"τ = {lag - 1:g}", marker)
         if lag == 1:
             margin_slope(middle, means, claims["sfw-batch-floor"])
+            middle.set_title(grows("τ = 0: the error goes", "b", means))
+    ends = {}
     for batch, colour, marker in zip(sorted(table["batch"].unique()), COLOURS, MARKERS, strict=False):
         own = table[(table["batch"] == batch) & (table["lag"] == 1)]
-        points(right, own, "iteration", "test_error", colour, f"b = {batch:g}" if batch else "all", marker)
-    k = f"{table['iteration'].max():g}"
-    describe(
-        left, "xy", last["lag"].unique(), xlabel="1 + τ", ylabel=f"relative error at k = {k}", title="late gradients"
-    )
-    describe(middle, "xy", last.loc[last["batch"] > 0, "batch"].unique(), xlabel="batch b", title=f"batches, k = {k}")
-    describe(right, "xy", xlabel="k, iterations", title="course of batches, τ = 0")
-    figure.suptitle(sizes(table, "d", "rank", "m_over_dr"), fontsize=9)
-    return finish(figure, SPREAD)
+        label = f"b = {batch:g}" if batch else "all measurements"
+        ends[label] = points(right, own, "iteration", "test_error", colour, label, marker)["mean"].iloc[-1]
+    at_end = f"relative error at k = {table['iteration'].max():g}"
+    describe(left, "xy", last["lag"].unique(), xlabel="1 + τ", ylabel=at_end)
+    describe(middle, "xy", last.loc[last["batch"] > 0, "batch"].unique(), xlabel="batch b", ylabel=at_end)
+    (first, *_, largest), k = ends, f"{table['iteration'].max():g}"
+    title = f"τ = 0, k = {k}: {first} end at {rounded(ends[first])}, {largest} at {rounded(ends[largest])}"
+    describe(right, "xy", xlabel="iteration k", ylabel="relative error", title=title)
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -106,10 +115,10 @@ def frank_wolfe_networks(tables, claims):
     level = claim["margin"] * found["algorithm-1"] / unit
     label = f"margin: {claim['margin']:g} of Algorithm 1's mean m*"
     axes.axvline(level, color="black", linestyle="--", linewidth=0.9, label=label)
-    describe(axes, "xy", xlabel="m/(dr)", ylabel="relative error at the end")
+    describe(axes, "xy", xlabel="examples m/(dr)", ylabel="relative error at the end")
     ratio = found["frank-wolfe"] / found["algorithm-1"]
-    axes.set_title(f"Frank–Wolfe takes {ratio:.2f} of Algorithm 1's examples\n{sizes(table, 'd', 'rank')}")
-    return finish(figure, SPREAD)
+    axes.set_title(f"Frank–Wolfe takes {rounded(ratio)} times Algorithm 1's examples")
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))
 
 
 @drawing
@@ -119,16 +128,23 @@ def frank_wolfe_messages(tables, claims):
     table, slow = tables["frank_wolfe_messages"], tables["frank_wolfe_straggler"]
     figure, (left, right) = panels(2, height=3.9)
     places = {protocol: place for place, protocol in enumerate(("asynchronous", "synchronous"))}
+    grown, waits = [], []
     for protocol, place in places.items():
         own = table[table["protocol"] == protocol]
         means = law(left, own, "d", "bytes", COLOURS[place], f"{protocol} master", MARKERS[place])
         if protocol == "asynchronous":
             margin_slope(left, means, claim)
+        grown.append(grows(f"{protocol}: bytes grow", "d", means))
         late = slow[slow["protocol"] == protocol]
-        points(right, late, "d", "per_slow_step", COLOURS[place], f"{protocol} master", MARKERS[place])
+        kept = points(right, late, "d", "per_slow_step", COLOURS[place], f"{protocol} master", MARKERS[place])["mean"]
+        waits.append(f"{protocol}: {rounded(kept.iloc[-1])}")
     describe(left, "xy", table["d"].unique(), xlabel="dimension d", ylabel="bytes per iteration, both ways")
-    left.set_title(f"{table['workers'].iloc[0]:g} workers")
+    left.set_title(",\n".join(grown))
     describe(right, "y", slow["d"].unique(), xlabel="dimension d", ylabel="iterations per step of the slow worker")
-    right.set_title(f"{slow['workers'].iloc[0]:g} workers, one waits before each step")
+    right.set_title(f"iterations per slow step at d = {slow['d'].max():g}:\n{', '.join(waits)}")
     meter = "the kernel's counters of every connection" if (table["from_kernel"] == 1).all() else "the records' lengths"
-    return finish(figure, f"bytes: {meter}; right: of the clock, shown and not verified")
+    workers = (
+        f"left: {table['workers'].iloc[0]:g} workers; right: {slow['workers'].iloc[0]:g}, one waits before each step"
+    )
+    said = caption(workers, f"{table['ensemble'].nunique()} ensembles")
+    return finish(figure, f"bytes: {meter}; right: of the clock, shown and not verified", caption=said)

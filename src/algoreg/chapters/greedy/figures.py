@@ -2,10 +2,10 @@
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.course import paths
-from algoreg.tell.charts.law import exponent, law, margin_slope, through
+from algoreg.tell.charts.law import exponent, grows, law, margin_slope, through, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, sizes
+from algoreg.tell.charts.text import SPREAD, caption, number, sizes
 from algoreg.tell.figures import drawing
 
 GREEDY, TRACE = COLOURS[:2]
@@ -24,17 +24,17 @@ def _where(claim, table):
 
 def _descent(axes, table, claim):
     """Draw both distances of descent's end over α, every run and the mean, and the margin of the one that falls."""
-    chosen = _where(claim, "alpha")
+    chosen, means = _where(claim, "alpha"), {}
     for name, (label, colour) in POINTS.items():
         kept = table.groupby("alpha")[name].apply(geometric_mean)
-        inner = kept[chosen(kept.index)]
-        said = f"{label}: exponent {exponent(inner.index, inner):.2f} in α"
-        paths(axes, table, "alpha", name, colour, said)
+        inner = means[name] = kept[chosen(kept.index)]
+        paths(axes, table, "alpha", name, colour, f"{with_exponent(label, inner)} in α")
         if name == "distance_to_greedy":
             margin_slope(axes, inner[::-1], claim, color="black")
-            slope = exponent(inner.index, inner)
-    title = f"descent leaves the least trace; to greedy learning's end\nit falls as α to the power {slope:.2f}"
-    describe(axes, "xy", xlabel="α, U₀ = αI", ylabel="distance/‖X*‖ (Frobenius)", title=title)
+    said = "descent's distance to greedy learning's end goes"
+    title = f"{grows(said, 'α', means['distance_to_greedy'])},\n{grows('to the least trace', 'α', means['distance_to_min_trace'])}"
+    ylabel = "distance/‖X*‖ (Frobenius)"
+    describe(axes, "xy", xlabel="initialisation scale α, U₀ = αI", ylabel=ylabel, title=title)
 
 
 def _mirror(axes, table, claim):
@@ -42,10 +42,10 @@ def _mirror(axes, table, claim):
     for name, (label, colour) in POINTS.items():
         means = law(axes, table, "log_smallness", name, colour, label, linestyle="none")
         if name == "distance_to_min_trace":
-            label = f"margin: exponent {claim['estimand']['expected']:g} ± {claim['margin']:g}, exactly it drawn"
+            expected = number(claim["estimand"]["expected"])
+            label = f"margin: exponent {expected} ± {claim['margin']:g}, exactly it drawn"
             through(axes, means, lambda x: 1 / x, label, line=":")
-            slope = exponent(means.index, means)
-    title = f"mirror descent's end nears the least trace:\nas ln(1/s₀) to the power {slope:.2f}"
+            title = grows("mirror descent's distance to the least trace goes", "[ln(1/s₀)]", means)
     ticks = [float(f"{tick:.3g}") for tick in table["log_smallness"].unique()]
     describe(axes, "xy", ticks, xlabel="ln(1/s₀), X₀ = s₀·I = α²·I", ylabel="distance/‖X*‖ (Frobenius)", title=title)
 
@@ -79,8 +79,8 @@ def greedy_ends(tables, claims):
     _descent(left, own, claims["greedy-below"])
     _by_draw(middle, own, claims["greedy-below"])
     _mirror(right, mirror[mirror["method"] == "mirror"], claims["mirror-least-trace"])
-    figure.suptitle(f"{sizes(own, 'd', 'rank', 'm_over_dr')} (mirror: {sizes(mirror)})", fontsize=9)
-    return finish(figure, f"above left: thin lines are runs, thick ones geometric means; below: {SPREAD}")
+    said = caption(sizes(own, "d", "rank", "m_over_dr"), f"mirror descent: {sizes(mirror)}")
+    return finish(figure, f"above left: thin lines are runs, thick ones geometric means; below: {SPREAD}", caption=said)
 
 
 @drawing
@@ -88,18 +88,24 @@ def greedy_commuting(tables, claims):
     """Draw the distance to the least trace, and to X*, over the start, by depth."""
     figure, (axes,) = panels(1, width=5.6)
     table, claim = tables["greedy_commuting"], claims["commuting-depth"]
-    chosen = _where(claim, "start")
+    chosen, said = _where(claim, "start"), []
     for depth, colour in zip(sorted(table["depth"].unique()), COLOURS, strict=False):
         own = table[table["depth"] == depth]
         label = f"depth {depth}, to the least trace"
         means = law(axes, own, "start", "distance_to_min_trace", colour, label, fitted=chosen)
+        inner = means[chosen(means.index)]
+        said.append(grows(f"depth {depth}", "s₀", inner))
         if depth == claim["estimand"]["where"]["depth"]:
-            inner = means[chosen(means.index)]
             margin_slope(axes, inner[::-1], claim, f"depth {depth}: exponent", color="black")
-            slope = exponent(inner.index, inner)
     deepest = table[table["depth"] == table["depth"].max()]
     law(axes, deepest, "start", "distance_to_target", "black", f"depth {depth}, to X*", "s", chosen, linestyle="--")
-    title = f"three factors end at the least trace too, faster than two: as s₀ to the power {slope:.2f}"
-    describe(axes, "xy", table["start"].unique(), xlabel="start s₀, X₀ = s₀·I", ylabel="distance/‖X*‖", title=title)
-    figure.suptitle(f"diagonal measurements: {sizes(table, 'd', 'm')}", fontsize=9)
-    return finish(figure, SPREAD)
+    title = f"the distance to the least trace goes at\n{', '.join(said)}"
+    describe(
+        axes,
+        "xy",
+        table["start"].unique(),
+        xlabel="start s₀, X₀ = s₀·I",
+        ylabel="distance/‖X*‖ (Frobenius)",
+        title=title,
+    )
+    return finish(figure, SPREAD, caption=caption("Diagonal measurements", sizes(table, "d", "m")))

@@ -6,10 +6,10 @@ from algoreg.analysis.cells import cells
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.tell.charts.course import bars, course, points
-from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
 SPREAD = "bars: smallest to largest share of an ensemble"
@@ -31,12 +31,11 @@ def _spare(axes, table, claim):
         text = f"{strict} of the {len(lost)} others are\nstrict local minima"
         axes.annotate(text, (1.08, float(table.loc[table["positive"] == 1, "optimal"].mean())), fontsize=7, va="top")
     margin_level(axes, claim, "two units,")
+    shares = table.groupby("positive")["optimal"].mean()
+    said = ", ".join(f"{share:.0%} with {units:g}" for units, share in shares.iloc[:2].items())
     axes.set_xticks(sorted(table["positive"].unique()))
     axes.set(
-        xlabel="units",
-        ylabel="share of starts at loss 0",
-        title=f"add a unit: {sizes(table, 'd', 'm')}",
-        ylim=(0, 1.05),
+        xlabel="units", ylabel="share of starts at loss 0", title=f"starts at loss 0, by units: {said}", ylim=(0, 1.05)
     )
 
 
@@ -55,14 +54,18 @@ def _small(axes, table, claim):
         & table["m_over_d"].eq(own["where"]["m_over_d"])
         & np.isclose(table["alpha"], own["second"])
     )
+    title = f"units: {', '.join(f'{width:g}' for width in sorted(table['width'].unique()))}"
     if where.any():
         level = table.loc[where, "recovered"].mean() + claim["margin"]
         label = f"margin: {claim['margin']:g} above the share of size {own['second']:g}, at {number(own['first'])}"
         axes.axhline(level, color="black", linestyle="--", linewidth=0.9, label=label)
-    title = f"or start small: {sizes(table, 'd', 'rank')}"
-    describe(
-        axes, "x", xlabel="size α of the start", ylabel="share of starts that end at X*", title=title, ylim=(0, 1.05)
-    )
+        same = table["width"].eq(1) & table["m_over_d"].eq(own["where"]["m_over_d"])
+        shares = table[same].groupby("alpha")["recovered"].mean()
+        ends = [min(shares.index, key=lambda alpha: abs(np.log(alpha / own[name]))) for name in ("first", "second")]
+        title = ", ".join(f"{shares[alpha]:.0%} from size {number(alpha)}" for alpha in ends)
+        title = f"1 unit, m = {own['where']['m_over_d']}d: {title}"
+    ylabel = "share of starts that end at X*"
+    describe(axes, "x", xlabel="initialisation scale α (size of the start)", ylabel=ylabel, title=title, ylim=(0, 1.05))
 
 
 @drawing
@@ -71,7 +74,9 @@ def landscape_starts(tables, claims):
     figure, (left, right) = panels(2, height=3.8)
     _spare(left, tables["spare_unit"], claims["spare-unit"])
     _small(right, tables["start_sizes"], claims["small-start-phase-retrieval"])
-    return finish(figure, f"labels of one unit, rank-one measurements; points: mean over runs; {SPREAD}")
+    left, right = sizes(tables["spare_unit"], "d", "m"), sizes(tables["start_sizes"], "d", "rank")
+    said = caption("Labels of one unit, rank-one measurements", f"left: {left}", f"right: {right}")
+    return finish(figure, f"points: mean over runs; {SPREAD}", caption=said)
 
 
 def _widths(axes, table, claims):
@@ -90,32 +95,29 @@ def _widths(axes, table, claims):
         share * root, color="black", linewidth=0.9, linestyle=":", label=f"margin: needed above {share:g}·√(2m)"
     )
     margin_level(axes, claims["dulee-width"], "from √(2m) on,")
-    texts = {
-        "xlabel": "units, all of sign +",
-        "ylabel": "share of starts",
-        "title": "labels χ²: the optimum's rank is enough",
-    }
-    axes.set(**texts, ylim=(-0.05, 1.05))
+    title = (
+        f"labels χ²: the width needed is\n{rounded(np.mean(needed / ranks), 3)} times the optimum's rank, on average"
+    )
+    axes.set(xlabel="units, all of sign +", ylabel="share of starts", title=title, ylim=(-0.05, 1.05))
 
 
 def _signs(axes, table, claim):
     """Draw the share of starts at the least squares over the units of sign −."""
     _shares(axes, table, "negative", "optimal", TEST, f"{table['positive'].iloc[0]} units of sign + beside them")
     margin_level(axes, claim)
-    axes.set(
-        xlabel="units of sign −", ylabel="share of starts at the least squares", title="random labels need both signs"
-    )
-    axes.set_ylim(-0.05, 1.05)
+    shares = table.groupby("negative")["optimal"].mean()
+    ends = (f"{shares[units]:.0%} with {units:g}" for units in (shares.index[0], shares.index[-1]))
+    title = f"random labels: at the least squares\n{', '.join(ends)} units of sign −"
+    axes.set(xlabel="units of sign −", ylabel="share of starts at the least squares", title=title, ylim=(-0.05, 1.05))
 
 
 def _balls(axes, table, claim):
     """Draw both Rademacher complexities over d."""
     means = law(axes, table, "d", "spectral", TEST, "networks, ‖W‖_F ≤ 1: spectral norm", linestyle="none")
-    law(axes, table, "d", "frobenius", THIRD, "all X, ‖X‖_F ≤ 1: Frobenius norm", "s", linestyle="none")
+    every = law(axes, table, "d", "frobenius", THIRD, "all X, ‖X‖_F ≤ 1: Frobenius norm", "s", linestyle="none")
     margin_slope(axes, means, claim)
-    ratio = round(float((table["m"] / table["d"]).iloc[0]))
-    title = f"what can be fitted of random signs, m = {ratio}d"
-    describe(axes, "xy", table["d"].unique(), xlabel="d", ylabel="norm of (1/m) Σ εᵢxᵢxᵢᵀ", title=title)
+    title = f"{grows('what networks fit of random signs goes', 'd', means)}, {grows('all X:', 'd', every)}"
+    describe(axes, "xy", table["d"].unique(), xlabel="dimension d", ylabel="norm of (1/m) Σ εᵢxᵢxᵢᵀ", title=title)
 
 
 @drawing
@@ -125,10 +127,15 @@ def landscape_widths(tables, claims):
     _widths(first, tables["widths"], claims)
     _signs(second, tables["signed_units"], claims["sjl-signed"])
     _balls(third, tables["balls"], claims["dulee-complexity"])
-    figure.suptitle(
-        f"left: {sizes(tables['widths'], 'd', 'm')}; right: {sizes(tables['signed_units'], 'd', 'm')}", fontsize=9
+    balls = tables["balls"]
+    ratio = round(float((balls["m"] / balls["d"]).iloc[0]))
+    said = caption(
+        f"Above left: {sizes(tables['widths'], 'd', 'm')}",
+        f"above right: {sizes(tables['signed_units'], 'd', 'm')}",
+        f"below: m = {ratio}d, {balls['ensemble'].nunique()} ensembles",
     )
-    return finish(figure, f"above: L-BFGS, mean over runs; {SPREAD}; below: smallest to largest ensemble")
+    note = f"above: L-BFGS, mean over runs; {SPREAD}; below: smallest to largest ensemble"
+    return finish(figure, note, caption=said)
 
 
 NETWORKS = {"signed": ("units of both signs", TEST), "plus": ("units of sign + alone", TRAIN)}
@@ -150,9 +157,11 @@ def _decay(axes, table, claim):
     axes.plot(
         own["where"]["m_over_d"], 10 ** (ends[0] - claim["margin"]), "_", color="black", markersize=16, label=label
     )
-    title = f"decay gains {ends[0] - ends[1]:.1f} decades with both signs, d = {table['d'].iloc[0]:g}"
+    title = f"both signs, m = {own['where']['m_over_d']:g}d:\ndecay divides the test error by {rounded(10 ** (ends[0] - ends[1]))}"
     ratios = table["m_over_d"].unique()
-    describe(axes, "y", ratios, xlabel="m/d", ylabel="test error where L-BFGS ends", title=title)
+    describe(
+        axes, "y", ratios, xlabel="measurements per dimension, m/d", ylabel="test error where L-BFGS ends", title=title
+    )
 
 
 def _examples(axes, tables, claim):
@@ -166,7 +175,7 @@ def _examples(axes, tables, claim):
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
     logs, _ = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
     most = float(np.exp(logs.mean(axis=(1, 2)).max()))
-    title = f"xxᵀ: enough from {most:.2f} n_c on; d = {tables['large_starts']['d'].iloc[0]:g}"
+    title = f"xxᵀ: the threshold is {rounded(most, 3)}·n_c or less, on average"
     describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
 
 
@@ -182,8 +191,8 @@ def _lazy(axes, table, claim):
         axes.plot([at, at], edges, "_", color="black", markersize=9, label=name if marker == "o" else None)
     far = table[np.isclose(table["alpha"], at)]
     ratio = geometric_mean(far["test_error"] / far["least_squares"])
-    title = f"lazy limit: {ratio:.3f} of least squares' error, d = {table['d'].iloc[0]:g}"
-    describe(axes, "xy", xlabel="α, the start αI, output centred", ylabel="test error", title=title)
+    title = f"α = {number(at)}: the test error is {signed(ratio)} times least squares'"
+    describe(axes, "xy", xlabel="initialisation scale α (start αI, output centred)", ylabel="test error", title=title)
 
 
 @drawing
@@ -193,7 +202,7 @@ def landscape_large_starts(tables, claims):
     _decay(left, tables["decayed_networks"], claims["weight-decay"])
     _examples(middle, tables, claims["smvz-threshold"])
     _lazy(right, tables["lazy_limit"], claims["lazy-limit"])
-    return finish(
-        figure,
-        f"above left and below: geometric mean, smallest to largest run; above right: mean over runs; {SPREAD}",
-    )
+    places = {"Above left": "decayed_networks", "above right": "large_starts", "below": "lazy_limit"}
+    said = caption(*(f"{place}: {sizes(tables[name], 'd')}" for place, name in places.items()))
+    note = f"above left and below: geometric mean, smallest to largest run; above right: mean over runs; {SPREAD}"
+    return finish(figure, note, caption=said)

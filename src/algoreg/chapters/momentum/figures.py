@@ -1,13 +1,14 @@
 """The figures of momentum: iterations by κ, momentum as a step, where descents end, what momentum costs a small start."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.tell.charts.course import course, points
-from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, number, sizes
+from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 MARKERS = ("o", "s", "^", "D", "v")
@@ -18,12 +19,13 @@ def momentum_kappa(tables, claims):
     """Draw the iterations to the tolerance over κ, by momentum."""
     table = tables["momentum_kappa"]
     figure, (axes,) = panels(1, width=5.6, height=4.3)
-    methods = sorted(set(table["method"]) - {"theory"})
+    methods, every = sorted(set(table["method"]) - {"theory"}), {}
     for method, colour, marker in zip(methods, COLOURS, MARKERS, strict=False):
         own = table[table["method"] == method]
-        means = law(axes, own, "kappa", "passes", colour, f"μ = {own['momentum'].iloc[0]:g}", marker)
+        label = f"μ = {own['momentum'].iloc[0]:g}"
+        every[label] = law(axes, own, "kappa", "passes", colour, label, marker)
         if method == "momentum_0":
-            margin_slope(axes, means, claims["momentum-kappa"])
+            margin_slope(axes, every[label], claims["momentum-kappa"])
     theory = table[table["method"] == "theory"]
     points(
         axes, theory, "kappa", "passes", "black", "μ = 1/(2000rκ), as small as theory asks for", "x", linestyle="none"
@@ -36,8 +38,10 @@ def momentum_kappa(tables, claims):
         xlabel="condition number κ",
         ylabel=f"iterations to an error of {tolerance}",
     )
-    axes.set_title(sizes(table, "d", "rank", "step", "m_over_dr"))
-    return finish(figure, SPREAD, columns=2)
+    first, best = next(iter(every)), pd.DataFrame(every).min(axis=1)
+    said = (grows(f"{first}: iterations grow", "κ", every[first]), grows("the best μ at every κ:", "κ", best))
+    axes.set_title(",\n".join(said))
+    return finish(figure, SPREAD, columns=2, caption=sizes(table, "d", "rank", "step", "m_over_dr"))
 
 
 @drawing
@@ -46,10 +50,12 @@ def momentum_steps(tables, claims):
     table = tables["momentum_steps"]
     figure, (left, right) = panels(2, height=4.0)
     grid = np.linspace(table["momentum"].min(), table["momentum"].max(), 50)
+    gains, factors = {}, {}
     for step, colour, marker in zip(sorted(table["step"].unique()), COLOURS, MARKERS, strict=False):
         own = table[table["step"] == step]
-        points(left, own, "momentum", "speed_up", colour, f"η = {step:g}", marker, linestyle="none")
-        points(right, own, "momentum", "factor_to_longer", colour, f"η = {step:g}", marker)
+        label = f"η = {step:g}"
+        gains[step] = points(left, own, "momentum", "speed_up", colour, label, marker, linestyle="none")["mean"]
+        factors[step] = points(right, own, "momentum", "factor_to_longer", colour, label, marker)["mean"]
     left.plot(grid, 1 / (1 - grid), color="black", linewidth=0.9, label="a step 1/(1 − μ) times as long")
     claim = claims["momentum-published"]
     goals = published_speed_ups(claim["estimand"]["figure"])
@@ -57,24 +63,33 @@ def momentum_steps(tables, claims):
         list(goals), list(goals.values()), "x", color="black", markersize=7, label="published, read off the figure"
     )
     margin_level(right, claims["momentum-is-a-step"])
+    step = claim["estimand"]["step"]
+    apart = np.abs(np.log(gains.get(step, pd.Series(dtype=float)) / pd.Series(goals))).max()
+    left.set_title(f"η = {step:g}: speed-ups within a factor of {rounded(np.exp(apart), 3)}\nof the published ones")
+    step = claims["momentum-is-a-step"]["estimand"]["where"]["step"]
+    largest = factors.get(step, pd.Series(dtype=float)).max()
+    right.set_title(f"η = {step:g}: within a factor of {rounded(largest, 3)}\nof descent with the longer step")
     describe(left, "y", xlabel="momentum μ", ylabel="speed-up by momentum at one step")
     describe(right, "", xlabel="momentum μ", ylabel="factor to descent with the step η/(1 − μ)")
-    figure.suptitle(sizes(table, "d"), fontsize=9)
-    return finish(figure, SPREAD)
+    return finish(figure, SPREAD, caption=sizes(table, "d"))
 
 
 @drawing
 def momentum_ends(tables, claims):
     """Draw the error at the end over μ, with and without noise."""
     table = tables["momentum_ends"]
-    figure, (axes,) = panels(1, width=5.2, height=3.8)
+    figure, (axes,) = panels(1, width=5.6, height=3.8)
+    said = []
     for noise, colour, marker in zip(sorted(table["label_noise"].unique()), COLOURS, MARKERS, strict=False):
         label = "labels without noise" if noise == 0 else f"noise of {100 * noise:g} %"
-        points(axes, table[table["label_noise"] == noise], "momentum", "end_error", colour, label, marker)
+        own = table[table["label_noise"] == noise]
+        ends = points(axes, own, "momentum", "end_error", colour, label, marker)["mean"]
+        said.append(f"{label}: every μ ends at {rounded(ends.max())} or less")
     margin_level(axes, claims["momentum-end"])
     describe(axes, "y", xlabel="momentum μ", ylabel="relative error at the end")
-    axes.set_title(sizes(table, "d", "rank", "kappa", "step"))
-    return finish(figure, f"{SPREAD}; errors below 10⁻¹⁴ are drawn there")
+    axes.set_title("\n".join(said))
+    note = f"{SPREAD}; errors below 10⁻¹⁴ are drawn there"
+    return finish(figure, note, caption=sizes(table, "d", "rank", "kappa", "step"))
 
 
 @drawing
@@ -83,7 +98,7 @@ def momentum_bias(tables, claims):
     table = tables["momentum_bias"]
     figure, (axes,) = panels(1, width=5.2, height=3.8)
     momentum, train = table["momentum"].iloc[0], table["train_error"].iloc[0]
-    course(axes, table, "step", "ratio", COLOURS[0], f"μ = {momentum:g} over μ = 0", marker="o")
+    kept = course(axes, table, "step", "ratio", COLOURS[0], f"μ = {momentum:g} over μ = 0", marker="o")["mean"]
     margin_level(axes, claims["momentum-implicit-regularisation"], "at η = 0.2")
     axes.axhline(1, color="black", linewidth=0.6)
     describe(
@@ -93,5 +108,7 @@ def momentum_bias(tables, claims):
         xlabel="step size η",
         ylabel=f"ratio of test errors at training error {train:g}",
     )
-    axes.set_title(sizes(table, "d", "m", "alpha"))
-    return finish(figure, GEOMETRIC_BAND)
+    last = f"η = {kept.index[-1]:g}" if len(kept) else "the largest η"
+    times = rounded(kept.iloc[-1] if len(kept) else np.nan, 3)
+    axes.set_title(f"at {last} the test error with momentum\nis {times} times that without")
+    return finish(figure, GEOMETRIC_BAND, caption=sizes(table, "d", "m", "alpha"))

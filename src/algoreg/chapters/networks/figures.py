@@ -108,7 +108,7 @@ def quadratic_samples_in_d(tables, claims):
             axes.plot(values, [symmetric_dimension(d) for d in values], color="0.6", label="d(d+1)/2", zorder=0)
         letter = LETTERS.get(along, along)
         title = grows(f"Algorithm 1, to {claim['estimand']['tolerance']:g}: examples grow", letter, means)
-        describe(axes, "xy", values, xlabel={"d": "d", "rank": "rank r"}[along], title=title)
+        describe(axes, "xy", values, xlabel={"d": "dimension d", "rank": "rank r"}[along], title=title)
         said.append(f"over {letter}: {sizes(table, 'rank' if along == 'd' else 'd')}")
     grid[0].set_ylabel("examples m at which the relative test error\nfalls through the tolerance")
     note = "bars: smallest to largest run; hollow: some run lies outside the grid of m"
@@ -169,7 +169,14 @@ def _deviations(axes, frame, along, claim):
         if len(means[truncation, "adversarial"]) > 1
     )
     title = ",\n".join(ends)
-    describe(axes, "xy", frame[along].unique(), xlabel=along, ylabel="deviation, operator norm", title=title)
+    describe(
+        axes,
+        "xy",
+        frame[along].unique(),
+        xlabel={"d": "dimension d", "m": "examples m"}[along],
+        ylabel="deviation, operator norm",
+        title=title,
+    )
     return f"over {along}: R = {frame['level'].dropna().max():.0f}, {sizes(frame, 'm' if along == 'd' else 'd')}"
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
+from algoreg.analysis.cells import cells, chosen
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import law, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
 UNIT = "in units of ‖X̂_r − X*‖_F"
@@ -24,14 +24,12 @@ COUNTS = {"over_freedom": ("m − dim", TEST), "over_naive": ("m − dk", TRAIN)
 def _along_the_run(axes, noisy):
     """Draw the distance to the rank-r fit from every α over η·t."""
     for alpha, colour in zip(sorted(noisy["alpha"].unique(), reverse=True), COLOURS, strict=False):
-        course(axes, noisy[noisy["alpha"] == alpha], "time", "to_fit", colour, f"α = {number(alpha)}", linewidth=1.3)
+        own, label = noisy[noisy["alpha"] == alpha], f"α = {number(alpha)}"
+        means = course(axes, own, "time", "to_fit", colour, label, linewidth=1.3)["mean"]
     axes.axhline(1, color="black", linewidth=0.7)
-    texts = {
-        "xlabel": "η·t",
-        "ylabel": f"distance to X̂_r {UNIT}",
-        "title": "descent passes by the rank-r fit, and leaves it",
-    }
-    describe(axes, "xy", **texts)
+    # Of the smallest α, which comes last.
+    title = f"from {label} descent comes to {rounded(means.min())}\nfrom the rank-r fit, and ends at {rounded(means.iloc[-1])}"
+    describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂_r {UNIT}", title=title)
     legend_below(axes, ncols=3)
 
 
@@ -43,7 +41,15 @@ def _closest(axes, noisy, claim):
         for name, (label, colour, marker) in FITS.items()
     }
     margin_slope(axes, means["closest"][::-1], claim)
-    describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title="the nearest point")
+    title = grows("the smallest distance to X̂_r goes", "α", means["closest"])
+    describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title=title)
+
+
+def _slope(table):
+    """Return the mean over runs of the slope of when the fit is left in the prediction, over every run's α."""
+    (_, left), (_, predicted) = (cells(table, ["alpha"], column) for column in ("left", "predicted"))
+    centred = predicted - predicted.mean(axis=0)
+    return float(np.mean((centred * left).sum(axis=0) / (centred**2).sum(axis=0)))
 
 
 def _leaving(axes, table, claim):
@@ -59,7 +65,7 @@ def _leaving(axes, table, claim):
     low, high = (1 - claim["margin"]) * ends, (1 + claim["margin"]) * ends
     axes.fill_between(ends, low, high, color="0.85", label=label, zorder=0)
     lost = int(table["left"].isna().sum())
-    title = "when it leaves, run by run" + (f" ({lost} had not)" if lost else "")
+    title = f"{lost} of {len(table)} runs had not left" if lost else f"when runs leave: slope {signed(_slope(table))}"
     axes.set(xlabel="log(1/α) × the prediction's factor", ylabel="η·t at which X is half an error away", title=title)
 
 
@@ -70,10 +76,12 @@ def _stopping(axes, table, claim):
     for noise, colour in zip(sorted(own["label_noise"].unique()), (THIRD, TEST), strict=False):
         label = f"label noise {noise:g} of the labels' rms" if noise else "no label noise"
         part = own[own["label_noise"] == noise]
-        course(axes, part, "time", "error_over_smallest", colour, label, geometric=False, linewidth=1.3)
+        kept = course(axes, part, "time", "error_over_smallest", colour, label, geometric=False, linewidth=1.3)
     margin_level(axes, claim)
-    texts = {"xlabel": "η·t", "ylabel": "test error over the smallest so far"}
-    describe(axes, "x", **texts, title=f"without a stop the noise is fitted, α = {number(alpha)}")
+    # Of the larger noise, which comes last.
+    end = rounded(kept["mean"].iloc[-1] if len(own) else np.nan, 3)
+    title = f"α = {number(alpha)}, with noise: the error ends\nat {end} times its smallest"
+    describe(axes, "x", xlabel="η·t", ylabel="test error over the smallest so far", title=title)
 
 
 @drawing
@@ -81,19 +89,17 @@ def noisy_descent(tables, claims):
     """Draw descent's distance to the fits along its run and over α, when it leaves them, and what a late stop costs."""
     table, plateau = tables["noisy_descent"], tables["noisy_plateau"]
     noisy = table[table["label_noise"] == table["label_noise"].max()]
-    figure, (first, second, third, fourth) = panels(2, 2, height=3.6)
+    figure, (first, second, third, fourth) = panels(2, 2, height=3.9)
     _along_the_run(first, noisy)
     _closest(second, noisy, claims["noisy-descent-is-rank-r-fit"])
     _leaving(third, plateau, claims["noisy-plateau-length"])
     _stopping(fourth, table, claims["early-stopping-needed"])
-    figure.suptitle(
-        f"label noise {noisy['label_noise'].iloc[0]:g} of the labels' rms: {sizes(table, 'd', 'rank', 'm')}", fontsize=9
-    )
+    said = f"Label noise {noisy['label_noise'].iloc[0]:g} of the labels' rms: {sizes(table, 'd', 'rank', 'm')}"
     note = (
         "X̂_k: least-squares fit of rank k. Lines and marks of the upper panels: geometric mean of runs, below: mean; bands and "
         "bars: smallest to largest run. Descent has full width and is told no rank."
     )
-    return finish(figure, note)
+    return finish(figure, note, caption=said)
 
 
 def _distribution(axes, frame, claim):
@@ -102,8 +108,10 @@ def _distribution(axes, frame, claim):
 
     first = frame.iloc[0]
     d, rank, m = int(first["d"]), int(first["rank"]), int(first["m"])
+    means = []
     for kind, colour in zip(sorted(frame["measurements"].unique()), (TEST, THIRD), strict=False):
         values = np.sort(frame.loc[frame["measurements"] == kind, "statistic"])
+        means.append(f"{KINDS[kind].removesuffix(' measurements')} {rounded(values.mean(), 3)}")
         shares = np.arange(1, len(values) + 1) / len(values)
         axes.step(values, shares, where="post", color=colour, linewidth=1.3, label=KINDS[kind])
     points = np.linspace(frame["statistic"].min(), frame["statistic"].max(), 200)
@@ -117,7 +125,8 @@ def _distribution(axes, frame, claim):
     axes.axvspan(
         middle - reach, middle + reach, color="0.88", zorder=0, label=f"margin for the mean: ± {claim['margin']:g}·dim"
     )
-    axes.set(xlabel="RSS/σ² of the fit of rank r", ylabel="share of draws below", title="what the fit leaves is χ²")
+    title = f"mean RSS/σ²: {', '.join(means)};\nm − dim = {middle}"
+    axes.set(xlabel="RSS/σ² of the fit of rank r", ylabel="share of draws below", title=title)
 
 
 def _rejections(axes, frame, claim):
@@ -147,17 +156,21 @@ def _rejections(axes, frame, claim):
         label=f"at r, margin: at most {level:.0%} if none below passes",
     )
     axes.axvline(frame["rank"].iloc[0], color="0.8", linewidth=6, zorder=0, label="the rank r of X*")
-    axes.set(xlabel="fitted rank k", ylabel="share of draws that reject it", title="ranks tested at 5 %")
+    _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], "rejected")
+    right = (rejected[:-1].all(axis=0) & (rejected[-1] == 0)).mean()
+    title = f"tested from 1 on at 5 %, by m − dim,\n{right:.0%} of draws give the rank r"
+    axes.set(xlabel="fitted rank k", ylabel="share of draws that reject it", title=title)
     axes.set_xticks(sorted(frame["fitted_rank"].unique()))
     axes.margins(x=0.15)
 
 
 def _used(axes, table, claim):
     """Draw the degrees of freedom that every run has used on its plateau."""
-    bins = np.linspace(table["degrees"].min(), table["degrees"].max(), 28)
+    bins, said = np.linspace(table["degrees"].min(), table["degrees"].max(), 28), []
     for alpha, colour in zip(sorted(table["alpha"].unique()), (TEST, TRAIN), strict=False):
         part = table.loc[table["alpha"] == alpha, "degrees"].dropna()
         label = f"α = {number(alpha)}: mean {part.mean():.2f}"
+        said.append(f"{rounded(part.mean(), 3)}·dim from α = {number(alpha)}")
         axes.hist(part, bins, color=colour, alpha=0.55, label=label)
         axes.axvline(part.mean(), color=colour, linewidth=1.2)
     first = table.iloc[0]
@@ -166,7 +179,8 @@ def _used(axes, table, claim):
     axes.axvline(naive, color="black", linestyle="--", linewidth=0.9, label=f"dr/dim = {naive:.2f}, a factor's entries")
     label = f"margin: mean within {claim['margin']:g} of 1"
     axes.axvspan(1 - claim["margin"], 1 + claim["margin"], color="0.85", zorder=0, label=label)
-    axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title="descent, told no rank")
+    title = f"descent, told no rank, uses {', '.join(said)}"
+    axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title=title)
 
 
 @drawing
@@ -178,7 +192,6 @@ def noise_ranks(tables, claims):
     _distribution(first, chosen(fits, {"fitted_rank": rank, "start": "planted"}), claims["sxz-chi-square"])
     _rejections(second, chosen(fits, {"start": "spectral", "measurements": "gaussian"}), claims["sxz-rank-test"])
     _used(third, degrees, claims["noisy-descent-degrees-of-freedom"])
-    figure.suptitle(
-        f"above: {sizes(fits, 'd', 'rank', 'm')}; below: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian", fontsize=9
-    )
-    return finish(figure, "dim = kd − k(k−1)/2; above right: Gaussian measurements, fits from the labels' own spectrum")
+    said = caption(f"Above: {sizes(fits, 'd', 'rank', 'm')}", f"below: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian")
+    note = "dim = kd − k(k−1)/2; above right: Gaussian measurements, fits from the labels' own spectrum"
+    return finish(figure, note, caption=said)

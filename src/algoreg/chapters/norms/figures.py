@@ -1,10 +1,12 @@
 """The figure about norms: how |W_11| grows as the loss falls, for flow and descent, by depth and sign of det."""
 
+import numpy as np
+
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import margin_slope
+from algoreg.tell.charts.law import exponent, margin_slope
 from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import number
+from algoreg.tell.charts.text import caption, draws, number, rounded, signed
 from algoreg.tell.figures import drawing
 
 DASHES = {"positive": "-", "negative": "--"}
@@ -17,7 +19,7 @@ def _law(axes, accuracies):
 
 def _flow(axes, table, claim):
     """Draw |W_11| of gradient flow, a colour for each depth and a dash for each sign of det."""
-    means = None
+    means, judged, slopes = None, min(claim["estimand"]["where"]["accuracy"]), []
     for depth, colour in zip(sorted(table["depth"].unique()), COLOURS, strict=False):
         for det, dash in DASHES.items():
             part = table[(table["depth"] == depth) & (table["det"] == det)]
@@ -25,10 +27,14 @@ def _flow(axes, table, claim):
                 axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", linestyle=dash, marker="o"
             )
             means = own["mean"] if means is None else means
-    inner = means[means.index >= min(claim["estimand"]["where"]["accuracy"])]
-    margin_slope(axes, inner, claim)
+            if det == "positive":
+                inner = own["mean"][own.index >= judged]
+                slopes.append(exponent(inner.index, inner))
+    margin_slope(axes, means[means.index >= judged], claim)
     _law(axes, means.index.to_numpy(dtype=float))
-    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title="gradient flow: det > 0 has nowhere to end")
+    least = signed(min((slope for slope in slopes if slope is not None), default=np.nan))
+    title = f"gradient flow, det positive: |W_11| grows\nas (1/loss)^{least} or faster"
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title=title)
 
 
 def _descent(axes, table, claim):
@@ -39,17 +45,23 @@ def _descent(axes, table, claim):
     last = float(claim["estimand"]["where"]["accuracy"])
     label = f"margin: the law over |W_11| below {claim['margin']:g} at 1/loss = {number(last)}"
     axes.plot(last, (last / 2) ** 0.5 / claim["margin"], "v", color="black", markersize=6, label=label)
-    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title="descent on two factors stops growing")
+    end = accuracies[-1]
+    said = f"{rounded(own['mean'].iloc[-1])} by descent, {rounded((end / 2) ** 0.5)} by the law"
+    title = f"depth 2, 1/loss = {number(end)}: |W_11| is\n{said}"
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title=title)
 
 
 def _signs(axes, table, claim):
     """Draw the share of descents whose det has changed its sign, by depth."""
+    said = []
     for depth, colour in zip(sorted(table["depth"].unique()), (COLOURS[2], COLOURS[0]), strict=False):
         share = table[table["depth"] == depth].groupby("accuracy")["flipped"].mean()
         axes.plot(share.index, share, "o-", color=colour, label=f"depth {depth}", clip_on=False)
+        said.append(f"{share.iloc[-1]:.0%} at depth {depth}")
     label = f"margin: above {claim['margin']:g}"
     axes.axhline(claim["margin"], color="black", linestyle="--", linewidth=0.9, label=label)
-    texts = {"xlabel": "1/loss", "ylabel": "share of runs whose det had both signs", "title": "the step loses the sign"}
+    title = f"descent: the sign of det has changed by 1/loss = {number(table['accuracy'].max())} in {', '.join(said)}"
+    texts = {"xlabel": "1/loss", "ylabel": "share of runs whose det had both signs", "title": title}
     describe(axes, "x", xticks=sorted(table["accuracy"].unique()), **texts)
     axes.set_ylim(-0.03, 1.03)
 
@@ -61,8 +73,6 @@ def norm_growth(tables, claims):
     _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
     _descent(second, tables["norm_descent_end"], claims["razin-depth-2-published"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
-    runs = tables["norm_flow"].groupby(["target", "ensemble"]).ngroups
-    figure.suptitle(
-        f"2 × 2, W_12 = W_21 = 1 and W_22 = 0 asked for, W_11 free: {runs} balanced starts each", fontsize=9
-    )
-    return finish(figure, "lines: geometric means over starts; bands: smallest to largest")
+    asked = "2 × 2, W_12 = W_21 = 1 and W_22 = 0 asked for, W_11 free"
+    said = caption(asked, f"balanced starts: {draws(tables['norm_flow'])}")
+    return finish(figure, "lines: geometric means over starts; bands: smallest to largest", caption=said)

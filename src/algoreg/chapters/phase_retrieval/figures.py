@@ -7,23 +7,17 @@ from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.phase_retrieval.estimands import medians
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.course import bars, points
-from algoreg.tell.charts.law import exponent, law, margin_level, margin_slope, with_exponent
+from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import number, sizes
+from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
-D = "d, the papers' n"
+D = "dimension d"
 RULES = {"constant": (TEST, "o", "η = {step:g}"), "falling": (TRAIN, "s", "η ∝ 1/d")}
 APART = 1.03
 STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spectral starts")}
 FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
-
-
-def signed(value):
-    """Return a number to two digits with a minus in place of a hyphen."""
-    # Adding 0 makes 0 of −0.
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def _median(frame, x, y):
@@ -72,6 +66,19 @@ def _medians(axes, frame, value, colour, label, marker):
     return own
 
 
+def _signal_leads(table):
+    """Return when the median signal first passes the rest, over d: a title."""
+    times = [
+        min(
+            (time for time, signal in _median(chosen(table, {"d": d}), "time", "signal").items() if signal > 1),
+            default=np.nan,
+        )
+        for d in table["d"].unique()
+    ]
+    ends = (rounded(end(times)) if np.isfinite(times).any() else "–" for end in (np.nanmin, np.nanmax))
+    return f"vectors of size 1: the signal passes\nthe rest at η·t from {' to '.join(ends)}"
+
+
 def _stages(axes, tables, claims):
     """Draw both stages' iterations over d, at both step rules."""
     step = float(tables["phase_n"]["step"].iloc[0])
@@ -87,7 +94,7 @@ def _stages(axes, tables, claims):
     margin_slope(axes, firsts["phase_n", "stage_one"], claims["ccfm-log-n"], "first stage, exponent")
     margin_slope(axes, firsts["phase_n", "stage_two"], claims["ccfm-stage-two"], "second stage, exponent", line="--")
     slopes = [exponent(own.index, own) for key, own in firsts.items() if key[0] == "phase_n"]
-    title = f"exponents: {signed(slopes[0])} to error 0.1, {signed(slopes[1])} from there on"
+    title = f"η = {step:g}: iterations to error 0.1 go as d^{signed(slopes[0])}, from there on as d^{signed(slopes[1])}"
     ticks = tables["phase_n"]["d"].unique()
     describe(axes, "xy", ticks, xlabel=D, ylabel="median of the iterations", title=title)
 
@@ -104,17 +111,18 @@ def phase_stages(tables, claims):
     last = table[table["time"] == table["time"].max()]
     ratio = number(float(table["m_over_d"].iloc[0]))
     worst = max(_median(last, "d", "test_error").values())
-    title = f"one course at every d: {number(float(f'{worst:.1g}'))} or less at η·t = {last['time'].iloc[0]:g}, m = {ratio}d"
+    title = f"vectors of size 1, every d: at η·t = {last['time'].iloc[0]:g}\nthe median error is {rounded(worst, 1)} or less"
     describe(first, "y", xlabel="η·t", ylabel="median of ‖X − X*‖_F / ‖X*‖_F", title=title)
-    title = "first the signal grows, and the error waits"
-    describe(second, "y", xlabel="η·t", ylabel="median of the signal over the rest", title=title)
+    ylabel = "median of the signal over the rest"
+    describe(second, "y", xlabel="η·t", ylabel=ylabel, title=_signal_leads(table))
     _stages(third, tables, claims)
+    above = f"Above: m = {ratio}d, {sizes(table, 'd')}"
+    below = f"below: m = {number(float(tables['phase_n']['m_ratio'].iloc[0]))}d, {sizes(tables['phase_n'], 'd')}"
     note = (
-        f"above: {sizes(table, 'd')}; below: {sizes(tables['phase_n'], 'd')}, m = "
-        f"{number(float(tables['phase_n']['m_ratio'].iloc[0]))}d. Signal: ‖Uᵀx*‖ over the Frobenius norm of U's other part. Bars: "
-        "smallest to largest median of an ensemble."
+        "Signal: ‖Uᵀx*‖ over the Frobenius norm of U's other part. Bars: smallest to largest median of an ensemble. "
+        "The papers' n is d."
     )
-    return finish(figure, note)
+    return finish(figure, note, caption=caption(above, below))
 
 
 def _share(axes, frame, value, colour, label, marker, moved=1.0, **style):
@@ -138,8 +146,15 @@ def phase_measurements(tables, claims):
     left.axhline(1, color="black", linewidth=0.8, label="population: 1 + 2η a step")
     margin_level(left, claims["ccfm-signal-growth"])
     own = claims["ccfm-signal-growth"]["estimand"]["where"]["m_ratio"]
-    title = f"the signal grows at {shown['mean'][own]:.2f} of the population's rate at m = {own:g}d"
-    describe(left, "x", ratios, xlabel="m/d", ylabel="log growth a step over log(1 + 2η)", title=title)
+    title = f"m = {own:g}d: the signal grows at\n{rounded(shown['mean'][own])} times the population's rate"
+    describe(
+        left,
+        "x",
+        ratios,
+        xlabel="measurements per dimension, m/d",
+        ylabel="log growth a step over log(1 + 2η)",
+        title=title,
+    )
     for start, (colour, marker, label) in STARTS.items():
         part = table[table["start"] == start]
         # Beside one another, so that their bars can be told apart.
@@ -151,11 +166,18 @@ def phase_measurements(tables, claims):
         right, claims["ccfm-random-start"], f"m = {claims['ccfm-random-start']['estimand']['where']['m_ratio']}d,"
     )
     share = random.loc[random["m_ratio"] == own, "arrived"].mean()
-    title = f"{share:.0%} of random starts arrive at m = {own:g}d"
-    describe(right, "x", ratios, xlabel="m/d", ylabel="share of runs", title=title, ylim=(-0.05, 1.05))
-    figure.suptitle(f"{sizes(table, 'd')}, η = {table['step'].iloc[0]:g}", fontsize=9)
+    title = f"m = {own:g}d: {share:.0%} of random starts arrive"
+    describe(
+        right,
+        "x",
+        ratios,
+        xlabel="measurements per dimension, m/d",
+        ylabel="share of runs",
+        title=title,
+        ylim=(-0.05, 1.05),
+    )
     note = "left: mean and smallest to largest run; right: 95 % intervals that resample starts and ensembles"
-    return finish(figure, note)
+    return finish(figure, note, caption=sizes(table, "step", "d"))
 
 
 def _incoherence(axes, table, claim):
@@ -168,8 +190,7 @@ def _incoherence(axes, table, claim):
         part = table[table["start"] == start]
         means[start] = law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
     margin_slope(axes, means["spectral"], claim)
-    slope = exponent(means["spectral"].index, means["spectral"])
-    title = f"no measurement is met too well: exponent {signed(slope)}"
+    title = grows("spectral start: the largest incoherence goes", "d", means["spectral"])
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="largest |aᵀ(x − x*)| / (√log d ‖x − x*‖)", title=title)
 
 
@@ -181,7 +202,7 @@ def _steps(axes, table, claim):
         part = table[table["rule"] == rule]
         means[rule] = law(axes, part, "d", "to_end", colour, label.format(step=step), marker, linestyle="none")
     margin_slope(axes, means["constant"], claim)
-    title = f"{means['constant'].iloc[-1]:.0f} iterations to 10⁻⁵ at d = {means['constant'].index[-1]:g}"
+    title = grows(f"η = {step:g}: iterations to 10⁻⁵ go", "d", means["constant"])
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="iterations from the spectral start", title=title)
 
 
@@ -201,7 +222,7 @@ def _lengths(axes, table):
             places.append(f"{start}, d = {d}" + (f"\n{lost} of {len(part)}\ndiverged" if lost else ""))
     axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="a projection acts above")
     acts = table.loc[table["start"] == "spectral", "acts"]
-    title = f"completion: it would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
+    title = f"completion: a projection would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
     axes.set(ylabel="longest row over the bound", title=title)
     axes.set_xticks(range(len(places)), places, fontsize=7)
 
@@ -214,12 +235,7 @@ def phase_incoherence(tables, claims):
     _steps(second, tables["phase_spectral"], claims["mwcc-constant-step"])
     _lengths(third, tables["completion_rows"])
     table = tables["phase_incoherence"]
-    figure.suptitle(
-        f"above: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}\nbelow: completion, "
-        f"{sizes(tables['completion_rows'], 'd', 'rank')}",
-        fontsize=9,
-    )
-    return finish(
-        figure,
-        "above: geometric mean, bars smallest to largest run; below: every run that did not diverge, after its start",
-    )
+    above = f"Above: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}"
+    below = f"below: completion, {sizes(tables['completion_rows'], 'd', 'rank')}"
+    note = "above: geometric mean, bars smallest to largest run; below: every run that did not diverge, after its start"
+    return finish(figure, note, caption=caption(above, below))

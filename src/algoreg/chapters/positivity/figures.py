@@ -10,10 +10,10 @@ from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.published import load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import exponent, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, margin_level, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, draws, sizes
+from algoreg.tell.charts.text import SPREAD, caption, draws, rounded, sizes
 from algoreg.tell.figures import drawing
 
 METHODS = {
@@ -34,9 +34,14 @@ def positivity(tables, claims):
     figure, grid = two_abreast(len(kinds), height=3.6, sharey=True)
     for axes, kind in zip(grid, kinds, strict=True):
         own = table[table["kind"] == kind]
+        means = {}
         for (method, name), colour, marker in zip(METHODS.items(), COLOURS, MARKERS, strict=False):
-            points(axes, own[own["method"] == method], "d", "distance", colour, name, marker)
-        describe(axes, "y", xticks=own["d"].unique(), xlabel="dimension d", title=NAMES[kind])
+            means[method] = points(axes, own[own["method"] == method], "d", "distance", colour, name, marker)["mean"]
+        last = means["far"].iloc[-1] if len(means["far"]) else np.nan
+        title = (
+            f"{NAMES[kind]}: at d = {own['d'].max():g} the fit nearest\nto a far point is {rounded(last)}·‖X*‖ from X*"
+        )
+        describe(axes, "y", xticks=own["d"].unique(), xlabel="dimension d", title=title)
         needed = ", ".join(
             f"{x:.3g}" for x in own.groupby("d")["psd_dimension"].first() / own.groupby("d")["m"].first()
         )
@@ -44,8 +49,7 @@ def positivity(tables, claims):
     margin_level(grid[kinds.index("trace_row")], claims["unique-with-one-trace"], "far point")
     for axes in grid[::2]:
         axes.set_ylabel("distance to X*, over ‖X*‖")
-    figure.suptitle(f"m = 5·dr: {sizes(table, 'rank')}", fontsize=9)
-    return finish(figure, f"{SPREAD}; {LANDED}")
+    return finish(figure, f"{SPREAD}; {LANDED}", caption=sizes(table, "rank", "m_over_dr"))
 
 
 @drawing
@@ -53,17 +57,17 @@ def unique_samples(tables, claims):
     """Draw from how many measurements on X* is the only one, over d, beside both statistical dimensions."""
     (claim,) = claims.values()
     figure, (axes,) = panels(1, width=5.6, height=4.2)
-    first = None
+    every = {}
     for place, (table, kind) in enumerate(
         (("unique_samples_gaussian", "gaussian"), ("unique_samples", "trace_row"), ("unique_samples", "wishart"))
     ):
         found = uniqueness_thresholds(chosen(tables[table], {"kind": kind}))
         means = np.exp(found.logs.mean(axis=(1, 2)))
         low, high = np.exp(found.logs.min(axis=(1, 2))), np.exp(found.logs.max(axis=(1, 2)))
-        label = f"{NAMES[kind]}: exponent {exponent(found.sizes, means):.2f}"
+        every[kind] = pd.Series(means, index=found.sizes)
+        label = with_exponent(NAMES[kind], every[kind])
         style = {"marker": MARKERS[place], "color": COLOURS[place], "capsize": 2, "markersize": 5, "linewidth": 1}
         axes.errorbar(found.sizes, means, np.maximum([means - low, high - means], 0), label=label, **style)
-        first = means if kind == "wishart" else first
     grid = np.unique(np.geomspace(found.sizes[0], found.sizes[-1], 30).round().astype(int))
     axes.plot(
         grid, [psd_statistical_dimension(int(d), 1) for d in grid], "-", color="black", label="dimension: positivity"
@@ -75,15 +79,16 @@ def unique_samples(tables, claims):
         color="black",
         label="dimension: least trace",
     )
-    margin_slope(axes, pd.Series(first, index=found.sizes), claim)
+    margin_slope(axes, every["wishart"], claim)
     table = tables["unique_samples"]
     describe(axes, "xy", found.sizes, xlabel="dimension d", ylabel="m* from which on X* is the only one")
-    axes.set_title(sizes(table, "rank"))
+    said = (grows(f"{NAMES[kind]}: m* grows", "d", every[kind]) for kind in ("gaussian", "wishart"))
+    axes.set_title(",\n".join(said))
     undecided = np.mean(
         [(tables[name]["status"] == "budget").mean() for name in ("unique_samples", "unique_samples_gaussian")]
     )
     note = f"geometric means and range of draws; m* lies half way between decided runs, {100 * undecided:.0f} % are undecided"
-    return finish(figure, note, columns=2)
+    return finish(figure, note, columns=2, caption=sizes(table, "rank"))
 
 
 @drawing
@@ -92,12 +97,13 @@ def least_trace_samples(tables, claims):
     (claim,) = claims.values()
     table, tolerance = tables["least_trace_samples"], claim["estimand"]["tolerance"]
     figure, (axes,) = panels(1, width=5.2, height=4.0)
-    ranks = sorted(table["rank"].unique())
+    ranks, worst = sorted(table["rank"].unique()), 1.0
     for rank, colour, marker in zip(ranks, COLOURS, MARKERS, strict=False):
         found = find_thresholds(table[table["rank"] == rank], "d", tolerance)
         predicted = np.array([DIMENSIONS["least trace"](int(d), int(rank)) for d in found.sizes])
         means = np.exp(found.logs.mean(axis=(1, 2))) / predicted
         low, high = (np.exp(edge(found.logs, axis=(1, 2))) / predicted for edge in (np.min, np.max))
+        worst = max(worst, means.max(), 1 / means.min())
         shift = 1 + 0.012 * (ranks.index(rank) - (len(ranks) - 1) / 2)
         spread = np.maximum([means - low, high - means], 0)
         style = {"marker": marker, "color": colour, "capsize": 2, "markersize": 5, "linewidth": 1}
@@ -106,8 +112,9 @@ def least_trace_samples(tables, claims):
     axes.axhspan(1 / margin, margin, color="grey", alpha=0.15, label=f"margin: a factor of {margin:g}")
     axes.axhline(1, color="black", linewidth=0.9, label="statistical dimension")
     describe(axes, "", found.sizes, xlabel="dimension d", ylabel="m* of the least trace over its dimension")
-    axes.set_title(f"m* where the error falls through {tolerance:g}; {draws(table)}")
-    return finish(figure, "geometric means and range of draws; points are moved apart", columns=2)
+    axes.set_title(f"least trace: m* lies within a factor of {worst:.2f}\nof the statistical dimension")
+    said = caption(f"m* where the error falls through {tolerance:g}", draws(table))
+    return finish(figure, "geometric means and range of draws; points are moved apart", columns=2, caption=said)
 
 
 @drawing
@@ -120,16 +127,17 @@ def geyer_pauli(tables, claims):
     published = load_sizes("geyer_table_1")
     for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
         own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
+        farthest = 0.0
         for (method, name), colour, marker in zip(names.items(), COLOURS, MARKERS, strict=False):
-            points(axes, own[own["method"] == method], "n", "distance", colour, name, marker)
+            kept = points(axes, own[own["method"] == method], "n", "distance", colour, name, marker)
+            farthest = max([farthest, *kept["mean"]])
             rows = published[(published["method"] == method) & published["d"].isin(own["n"])]
             if kind == "pauli_effects":
                 label = f"{name}, published"
                 axes.plot(rows["d"], rows["value"], "x", color=colour, markersize=6, label=label)
-        m = ", ".join(f"{x:g}" for x in sorted(own["m"].unique()))
-        describe(axes, "y", xticks=own["n"].unique(), xlabel="size n of the state", title=f"{NAMES[kind]}, m = {m}")
+        title = f"{NAMES[kind]}:\nfits lie {rounded(farthest)}·‖X*‖ from X* or less, on average"
+        describe(axes, "y", xticks=own["n"].unique(), xlabel="size n of the state", title=title)
         margin_level(axes, claim)
     for axes in grid[::2]:
         axes.set_ylabel("distance to X*, over ‖X*‖")
-    figure.suptitle(f"a pure state; {draws(table)}", fontsize=9)
-    return finish(figure, f"{SPREAD}; {LANDED}")
+    return finish(figure, f"{SPREAD}; {LANDED}", caption=caption("A pure state", sizes(table, "m")))

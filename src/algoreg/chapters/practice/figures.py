@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, draws, lines, number, rounded, sizes
+from algoreg.tell.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # Points of one share lie beside one another by this factor.
@@ -17,6 +18,15 @@ APART = 1.03
 def _beside(frame, place, count, column="share"):
     """Return a table whose shares are moved, so that marks of methods do not cover one another."""
     return frame.assign(**{column: frame[column] * APART ** (place - (count - 1) / 2)})
+
+
+def _over(table, estimand, share):
+    """Return the ratio of geometric means that an estimand about two methods has at a share; NaN where there are none."""
+    means = []
+    for name, value in (("method", "value"), ("over_method", "over_value")):
+        own = table[(table["method"] == estimand[name]) & np.isclose(table["share"], share)]
+        means.append(geometric_mean(own[estimand[value]]) if len(own) else np.nan)
+    return means[0] / means[1]
 
 
 @drawing
@@ -36,9 +46,14 @@ def tomography(tables, claims):
             colour = COLOURS[max(0, place - 1)]
             moved = _beside(part, place, len(lines))
             points(axes, moved, "share", value, colour, label, marker="o" if style == "-" else "s", linestyle=style)
-        describe(
-            axes, "y", sorted(table["share"].unique()), xlabel="share of the Pauli strings", title=f"{shots} shots"
+        shares = sorted(table["share"].unique())
+        times = (
+            rounded(_over(table[table["shots"] == shots], claims[name]["estimand"], shares[-1]))
+            for name in ("tomography-full-width", "tomography-needs-a-stop")
         )
+        title = "{} shots, share {:g}: stopped, full width has {} times\nwidth 1's infidelity; at the end, {} times its own at the stop"
+        title = title.format(shots, shares[-1], *times)
+        describe(axes, "y", shares, xlabel="share of the Pauli strings", title=title)
     grid = np.ravel(grid)
     grid[0].set_ylabel("infidelity 1 − ⟨ψ|ρ|ψ⟩/tr ρ")
     handles, labels = grid[0].get_legend_handles_labels()
@@ -46,8 +61,19 @@ def tomography(tables, claims):
     parts = (slice(None, half), slice(half, None)) if len(grid) > 1 else (slice(None),)
     for axes, part in zip(grid, parts, strict=False):
         legend_below(axes, handles=handles[part], labels=labels[part])
-    figure.suptitle(sizes(table, "qubits"), fontsize=9)
-    return finish(figure, f"{SPREAD}; GHZ, W and random states together")
+    return finish(figure, f"{SPREAD}; GHZ, W and random states together", caption=sizes(table, "qubits"))
+
+
+def _photograph_margins(axes, table, claims):
+    """Mark where the margins let descent be, by the error of the method that it is compared with."""
+    for claim, marker in zip(claims.values(), ("v", "^"), strict=False):
+        estimand = claim["estimand"]
+        where = {"share": estimand["where"]["share"], "method": estimand["over_method"]}
+        own = table[np.isclose(table["share"], where["share"]) & (table["method"] == where["method"])]
+        if len(own):
+            height = claim["margin"] * geometric_mean(own[estimand["over_value"]])
+            label = f"{margin_text(claim)} of {PHOTOGRAPH[where['method']]}"
+            axes.plot([where["share"]], [height], marker, color="black", markersize=5.5, label=label)
 
 
 @drawing
@@ -55,18 +81,25 @@ def photograph(tables, claims):
     """Draw the error of unseen pixels over the share that is known, of the photograph and of its pixels shuffled."""
     table = tables["photograph"]
     figure, grid = panels(2, sharey=True)
+    judged = {name: claims[name]["estimand"] for name in ("photograph-completed", "photograph-least-trace")}
+    share = judged["photograph-completed"]["where"]["share"]
     for axes, (picture, title) in zip(
         grid, (("photograph", "the photograph"), ("shuffled", "its pixels shuffled")), strict=True
     ):
+        own = table[table["picture"] == picture]
+        means, least = (rounded(_over(own, estimand, share)) for estimand in judged.values())
+        title = f"{title}, {share:.0%} known: descent has {means} times\nthe means' error, {least} times least nuclear norm's"
         for place, (method, label) in enumerate(PHOTOGRAPH.items()):
             part = table[(table["picture"] == picture) & (table["method"] == method)]
             points(axes, _beside(part, place, len(PHOTOGRAPH)), "share", "error", COLOURS[place], label)
         axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="mean of the known pixels")
+        if picture == "photograph":
+            _photograph_margins(axes, own, claims)
         describe(axes, "", sorted(table["share"].unique()), xlabel="share of the pixels that is known", title=title)
     grid[0].set_ylabel("error of unseen pixels, relative to their mean's")
     legend_below(grid[0])
-    figure.suptitle(f"{sizes(table, 'rows', 'columns')}", fontsize=9)
-    return finish(figure, "points: geometric mean; bars: smallest to largest of the random choices of known pixels")
+    note = "points: geometric mean; bars: smallest to largest of the random choices of known pixels"
+    return finish(figure, note, caption=sizes(table, "rows", "columns"))
 
 
 @drawing
@@ -75,19 +108,30 @@ def regression(tables, claims):
     table = tables["regression"]
     names = list(dict.fromkeys(table["data"]))
     figure, grid = two_abreast(len(names), sharey=True)
+    note, shapes = "", []
     for axes, name in zip(np.ravel(grid), names, strict=True):
         part = table[table["data"] == name]
         for place, method in enumerate(REGRESSION):
             scores = part.loc[part["method"] == method, "score"]
             axes.plot(np.full(len(scores), place), scores, "o", color=COLOURS[place], markersize=3.5, alpha=0.5)
             axes.plot(place, scores.mean(), "_", color=COLOURS[place], markersize=22, markeredgewidth=2)
+        means = part.groupby("method")["score"].mean()
+        claim = claims["table-of-low-rank"]
+        if name == claim["estimand"]["where"]["data"]:
+            level = means[claim["estimand"]["over_method"]] + claim["margin"]
+            label = f"margin: {claim['margin']:g} above {REGRESSION[claim['estimand']['over_method']]}"
+            axes.axhline(level, color="black", linestyle="--", linewidth=0.9)
+            note = f"dashed: {label}"
         axes.set_xticks(range(len(REGRESSION)), REGRESSION.values(), rotation=30, ha="right", fontsize=8)
         axes.set_xlim(-0.6, len(REGRESSION) - 0.4)
         rows, columns = part["rows"].iloc[0], part["columns"].iloc[0]
-        describe(axes, "", title=f"{name}: {number(rows)} rows × {number(columns)} columns")
-    np.ravel(grid)[0].set_ylabel("R² of unseen rows")
-    note = f"points: {table['ensemble'].nunique()} splits; bar: their mean"
-    return finish(figure, note)
+        shapes.append(f"{name}: {number(rows)} rows × {number(columns)} columns")
+        said = ", ".join(f"{REGRESSION[method]} {rounded(means[method])}" for method in ("factored", "ridge"))
+        describe(axes, "", title=f"{name}, R²: {said}")
+    for axes in np.ravel(grid)[::2]:
+        axes.set_ylabel("R² of unseen rows")
+    note = f"points: splits; bar: their mean{'; ' if note else ''}{note}"
+    return finish(figure, note, caption=caption(*shapes, f"{table['ensemble'].nunique()} splits (ensembles)"))
 
 
 # What is written below a picture.
@@ -114,7 +158,7 @@ def _conclusion(table, ratio):
     """Return what the table says at one m/n: the error of full width, and how many pictures width 1 finds."""
     part = table[table["m_over_n"] == ratio]
     full, one = (part[part["method"] == method] for method in ("full", "width 1, large start"))
-    error = rounded(float(np.exp(np.log(full["error"]).mean())))
+    error = rounded(geometric_mean(full["error"]))
     return lines(
         f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes within {error} of pictures;",
         f"it recovers {full['recovered'].sum():g} of {len(full)}, width 1 from the picture's size {one['recovered'].sum():g}",

@@ -9,10 +9,10 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES
 from algoreg.tell.charts.course import bars, summary
-from algoreg.tell.charts.law import exponent, law, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 MARKERS = "osD^vPX*"
@@ -25,12 +25,23 @@ ALTERNATING = {
     "descent": ("descent, small start", COLOURS[0], "o"),
 }
 RANKS_WIDTH = ("descent_r", "undamped_r")
+# In the exchange, where names stand that would lie on another method's bar or beyond the panel.
+BESIDES = {"damped_3": {"xytext": (-4, -11), "ha": "right"}, "damped_10": {"xytext": (5, -11)}}
+BESIDES |= {"residual": {"xytext": (0, 7), "ha": "center"}}
+BESIDES |= {name: {"xytext": (-4, -10), "ha": "right"} for name in RANKS_WIDTH}
 
 
 def _looks(table):
     """Return colour and marker of every method of a table."""
     names = [name for name in NAMES if name in set(table["method"])]
     return {name: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, name in enumerate(names)}
+
+
+def _mean(table, name, tolerance):
+    """Return the geometric mean over runs of a method's m*; NaN where the table lacks the method."""
+    if name not in set(table["method"]):
+        return np.nan
+    return float(np.exp(thresholds_of(table, name, tolerance).logs.mean()))
 
 
 def _ends(values):
@@ -63,16 +74,17 @@ def _exchange(axes, table, tolerance, looks):
         middles[name] = (across["mean"][0], up["mean"][0])
         axes.plot([across["low"][0], across["high"][0]], up["mean"] * 2, color=colour, linewidth=1)
         bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
-        # Those of the rank's width lie left of the others: their names go below.
-        apart = {"xytext": (-4, -10), "ha": "right"} if name in RANKS_WIDTH else {"xytext": (5, 5)}
+        beside = {"xytext": (5, 5), **BESIDES.get(name, {})}
         said = NAMES[name].replace(", spectral start", "").replace(", width d", "")
-        axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **apart)
-    axes.margins(x=0.18)
+        axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **beside)
+    axes.margins(x=0.22)
     line = np.array([middles[name] for name in DAMPINGS if name in middles])
     axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
     xlabel = f"m*/(dr), m* where the error falls through {tolerance:g}"
     ylabel = f"iterations to {tolerance:g} at m = {number(most['m'].iloc[0] / scale)}dr"
-    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title="what it buys: iterations")
+    judged, plain = (middles.get(name, (np.nan, np.nan))[1] for name in ("residual", "descent"))
+    title = f"width d: {rounded(judged)} iterations preconditioned,\n{rounded(plain)} plain"
+    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title=title)
 
 
 def _ratios(axes, table, tolerance, looks, claims):
@@ -85,7 +97,7 @@ def _ratios(axes, table, tolerance, looks, claims):
         axes.plot(geometric_mean(ratio), place, looks[name][1], color=looks[name][0], markersize=6)
         off = int((own.sides != INSIDE).sum() + (other.sides != INSIDE).sum())
         if off:
-            axes.annotate(f"{off} off the grid", (ratio.max(), place), (4, 0), textcoords="offset points", fontsize=6.5)
+            axes.annotate(f"{off} off the grid", (ratio.max(), place), (4, 0), textcoords="offset points", fontsize=7)
     claim = claims["preconditioning-costs-samples"]
     axes.axvline(1, color="black", linewidth=0.8, label="no difference")
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=margin_text(claim))
@@ -103,13 +115,14 @@ def preconditioning_costs(tables, claims):
     _shares(left, table, tolerance, looks)
     _exchange(middle, table, tolerance, looks)
     _ratios(right, table, tolerance, looks, claims)
-    left.set_title("how many measurements each method takes")
-    right.set_title("the price of the preconditioner")
-    figure.suptitle(
-        f"What buys κ pays in measurements: κ = {number(table['kappa'].iloc[0])}, {sizes(table, 'd', 'rank')}",
-        fontsize=10,
+    scale = table["d"].iloc[0] * table["rank"].iloc[0]
+    plain, judged = (_mean(table, name, tolerance) for name in ("descent", "residual"))
+    left.set_title(
+        f"width d: m* = {rounded(plain / scale, 3)}·dr for plain descent,\n{rounded(judged / scale, 3)}·dr preconditioned"
     )
-    return finish(figure, "colours and marks as above left; geometric mean and range of runs", 1)
+    right.set_title(f"{NAMES['residual']}: {rounded(judged / plain, 3)} times plain descent's m*")
+    said = sizes(table, "kappa", "d", "rank")
+    return finish(figure, "colours and marks as above left; geometric mean and range of runs", 1, caption=said)
 
 
 @drawing
@@ -126,9 +139,13 @@ def conditioning(tables, claims):
         (method,) = claims[claim]["estimand"]["methods"]
         if method in means:
             margin_slope(axes, means[method], claims[claim], "exponent", line=line)
-    title = sizes(table, "d", "rank", "m_over_dr")
-    describe(axes, "xy", table["kappa"].unique(), xlabel="κ of X*", ylabel=f"iterations to {tolerance:g}", title=title)
-    return finish(figure, SPREAD)
+    # Plain descent of the greatest width there is, and the method of a claim.
+    shown = [name for name in means if not NAMES[name].startswith("λ")][:1]
+    shown += [name for name in claims["xu23-kappa"]["estimand"]["methods"] if name in means]
+    title = ",\n".join(grows(f"{NAMES[name]}: iterations go", "κ", means[name]) for name in shown)
+    ylabel = f"iterations to a relative error of {tolerance:g}"
+    describe(axes, "xy", table["kappa"].unique(), xlabel="condition number κ of X*", ylabel=ylabel, title=title)
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -136,6 +153,7 @@ def conditioning_rates(tables, claims):
     """Draw when the error falls through each tolerance, and the claim's margin on the second decade."""
     table, claim = tables["conditioning_rates"], claims["precgd-linear"]
     figure, (axes,) = panels(width=5.6)
+    slowing = np.nan
     for name, (colour, marker) in _looks(table).items():
         own = summary(table[table["method"] == name], "tolerance", "passes").sort_index(ascending=False)
         axes.plot(own["mean"], own.index, marker=marker, color=colour, label=NAMES[name])
@@ -143,12 +161,13 @@ def conditioning_rates(tables, claims):
         if name == claim["estimand"]["method"] and len(own) > 2:
             start, middle = own["mean"].iloc[:2]
             last = middle + claim["margin"] * (middle - start)
+            slowing = (own["mean"].iloc[2] - middle) / (middle - start)
             times = f"second decade {number(claim['margin'])} times the first"
             axes.plot([middle, last], own.index[1:3], "k:", linewidth=1, label=f"margin: {times}")
-    describe(
-        axes, "xy", xlabel="iterations", ylabel="relative error", title=sizes(table, "d", "rank", "kappa", "m_over_dr")
-    )
-    return finish(figure, "line: geometric mean of runs; band: smallest to largest run (targets × ensembles)")
+    title = f"{NAMES[claim['estimand']['method']]}:\nthe second decade takes {rounded(slowing)} times the first"
+    describe(axes, "xy", xlabel="iterations", ylabel="relative error", title=title)
+    note = "line: geometric mean of runs; band: smallest to largest run (targets × ensembles)"
+    return finish(figure, note, caption=sizes(table, "d", "rank", "kappa", "m_over_dr"))
 
 
 @drawing
@@ -156,16 +175,17 @@ def conditioning_starts(tables, claims):
     """Draw the smallest error along the run over the scale of the start."""
     table = tables["conditioning_starts"]
     figure, (axes,) = panels(width=6.0, height=4.4)
+    judged, said = [claim["estimand"]["where"]["method"] for claim in claims.values()], []
     for name, (colour, marker) in _looks(table).items():
         means = law(axes, table[table["method"] == name], "alpha", "smallest_error", colour, NAMES[name], marker)
+        if name in judged:
+            said.append(grows(f"{NAMES[name]}: the error goes", "α", means))
         if name == claims["xu23-does-not-hurt"]["estimand"]["where"]["method"]:
             margin_slope(axes, means, claims["xu23-does-not-hurt"])
     stop = f"runs stop below {number(table['tolerance'].min())}"
     ylabel = "smallest relative error along the run"
-    describe(
-        axes, "xy", xlabel="scale α of the start", ylabel=ylabel, title=sizes(table, "d", "rank", "kappa", "m_over_dr")
-    )
-    return finish(figure, f"{SPREAD}; {stop}", 2)
+    describe(axes, "xy", xlabel="initialisation scale α", ylabel=ylabel, title=",\n".join(said))
+    return finish(figure, f"{SPREAD}; {stop}", 2, caption=sizes(table, "d", "rank", "kappa", "m_over_dr"))
 
 
 @drawing
@@ -174,18 +194,19 @@ def alternating_samples(tables, claims):
     table, claim = tables["alternating_samples"], claims["agn-forgets-the-start"]
     tolerance, judged = claim["estimand"]["tolerance"], claim["estimand"]["method"]
     scale = 2 * table["d"].iloc[0] * table["rank"].iloc[0]
-    figure, (axes,) = panels(width=5.6)
-    found = {}
+    figure, (axes,) = panels(width=5.6, height=4.4)
+    said = []
     for name, (label, colour, marker) in ALTERNATING.items():
         own = find_thresholds(table[table["method"] == name], "k", tolerance)
         logs = own.logs.reshape(len(own.sizes), -1)
         ends = {"mean": logs.mean(axis=1), "low": logs.min(axis=1), "high": logs.max(axis=1)}
         kept = {key: np.exp(value) / scale for key, value in ends.items()}
-        found[name] = exponent(own.sizes, kept["mean"])
-        bars(axes, own.sizes, kept, colour, f"{label}: exponent {found[name]:.2f}", marker)
+        means = pd.Series(kept["mean"], own.sizes)
+        bars(axes, own.sizes, kept, colour, with_exponent(label, means), marker)
+        said.append(grows(f"{label}: m* grows", "k", means))
         if name == judged:
-            margin_slope(axes, pd.Series(kept["mean"], own.sizes), claim, "exponent")
+            margin_slope(axes, means, claim, "exponent")
     xlabel, ylabel = "columns k of both factors", f"m*/(2dr), m* where the error falls through {tolerance:g}"
     describe(axes, "xy", table["k"].unique(), xlabel=xlabel, ylabel=ylabel)
-    axes.set_title(f"a step that forgets the start pays for columns: exponent {found[judged]:.2f}")
-    return finish(figure, f"{SPREAD}; {sizes(table, 'd', 'rank', 'kappa')}")
+    axes.set_title(",\n".join(said))
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "kappa"))

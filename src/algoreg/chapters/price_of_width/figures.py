@@ -5,10 +5,10 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import exponent, law, through
+from algoreg.tell.charts.law import grows, law, through
 from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, signed, sizes
 from algoreg.tell.figures import drawing
 
 WIDTHS = {"r": COLOURS[1], "2r": COLOURS[0], "d": COLOURS[2]}
@@ -45,7 +45,10 @@ def _errors(axes, table, claims):
             axes.plot(times, end * (times / last) ** slope, "-.", color=colour, linewidth=1, label=label)
     slope = _last(table, claims["xiong-one-over-t"]["estimand"])["slope"].mean()
     axes.set_ylim(bottom=1e-13)
-    title = f"too many columns: slope {slope:.2f} from α = 1".replace("-", "−")
+    judged = claims["xiong-one-over-t"]["estimand"]["where"]
+    title = (
+        f"width {judged['width']}, α = {judged['alpha']:g}: over the last decade\nthe error goes as t^{signed(slope)}"
+    )
     describe(axes, "xy", xlabel="iteration", ylabel="relative error", title=title)
 
 
@@ -57,31 +60,27 @@ def _rates(axes, table, claims):
         own = table[table["width"] == width]
         means = law(axes, own, "alpha", "rate", WIDTHS[width], f"width {width}", "o" if width == judged else "s")
         if width == judged:
-            found = exponent(means.index, means)
+            title = grows(f"width {width}, two factors:\nthe rate goes", "α", means)
             for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
                 power = expected + sign * claim["margin"]
                 through(axes, means, lambda x, power=power: x**power, label, line=":")
-    said = "" if found is None else f": exponent {found:.2f}"
-    describe(
-        axes, "xy", table["alpha"].unique(), xlabel="scale α of the start, β = 1/3", ylabel="rate of log error per η·t"
-    )
-    axes.set_title(f"two factors are linear, at a rate like α²{said}")
+    xlabel, ylabel = "initialisation scale α, β = 1/3", "rate of log error per η·t"
+    describe(axes, "xy", table["alpha"].unique(), xlabel=xlabel, ylabel=ylabel, title=title)
 
 
 def _imbalance(axes, table, claims):
     """Draw the largest imbalance over the step, by the start, and the powers at the claim's margins."""
     claim = claims["balance-is-the-step"]
-    expected = claim["estimand"]["expected"]
+    expected, title = claim["estimand"]["expected"], ""
     for place, (alpha, own) in enumerate(table.groupby("alpha")):
         means = law(axes, own, "step", "imbalance", COLOURS[place], f"α = {number(alpha)}", "os"[place % 2])
         if np.isclose(alpha, claim["estimand"]["where"]["alpha"]):
-            found = exponent(means.index, means)
+            title = grows(f"from α = {number(alpha)} the largest imbalance goes", "η", means)
             for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
                 power = expected + sign * claim["margin"]
                 through(axes, means, lambda x, power=power: x**power, label, line=":")
-    said = "" if found is None else f": exponent {found:.2f}"
-    describe(axes, "xy", table["step"].unique(), xlabel="step η", ylabel="largest ‖LᵀL − RᵀR‖ of the run")
-    axes.set_title(f"from a small start the step sets it{said}")
+    ylabel = "largest ‖LᵀL − RᵀR‖ of the run"
+    describe(axes, "xy", table["step"].unique(), xlabel="step η", ylabel=ylabel, title=title)
 
 
 @drawing
@@ -91,5 +90,9 @@ def price_of_width(tables, claims):
     _errors(left, tables["one_over_t"], claims)
     _rates(middle, tables["asymmetric_rates"], claims)
     _imbalance(right, tables["balance"], claims)
-    first = sizes(tables["one_over_t"], "d", "rank", "kappa")
-    return finish(figure, f"above left: {first}, m = 5D; line: geometric mean of runs; others: {SPREAD}")
+    places = ("Above left", "above right", "below")
+    said = (
+        f"{place}: {sizes(table, 'd', 'rank', 'kappa', 'm')}"
+        for place, table in zip(places, tables.values(), strict=True)
+    )
+    return finish(figure, f"above left: line: geometric mean of runs; others: {SPREAD}", caption=caption(*said))

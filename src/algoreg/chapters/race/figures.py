@@ -11,12 +11,18 @@ from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimensio
 from algoreg.tell.charts.heat import median_of_bounds
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # The m* of the figure are read at the claims' tolerance.
 TOLERANCE = 0.1
 DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":", "rank and trace": ":"}
+# Methods that are told no rank, in a title's few words.
+UNTOLD = {
+    "race_samples_full": "descent",
+    "race_samples_least_trace": "least trace",
+    "race_samples_projected": "projected",
+}
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -55,7 +61,7 @@ def _performance(axes, table, kappa, colours):
 
 
 def _said(table, kappa, estimand):
-    """Return a panel's title: κ, and the passes to the last tolerance of the best method of either side of a claim."""
+    """Return a panel's title: the passes to the last tolerance of the best method of either side of a claim."""
     last, found = table["tolerance"].min(), []
     for side, said in (("first", "the best told r"), ("second", "descent told nothing")):
         names = [name for name in estimand[side] if name in set(table["method"])]
@@ -79,13 +85,32 @@ def race(tables, claims):
     half = (len(labels) + 1) // 2
     for axes, part in zip(grid, (slice(None, half), slice(half, None)), strict=True):
         legend_below(axes, handles=handles[part], labels=labels[part])
-    figure.suptitle(sizes(table, "d", "rank", "m_over_dr"), fontsize=9)
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
         "cross: median of the smallest errors, where half of the runs or more are not below the next one by T; "
         "each method's step (and momentum) is the best of its grid at this κ, by training error of the worst run on other draws"
     )
-    return finish(figure, note)
+    return finish(figure, note, caption=sizes(table, "d", "rank", "m_over_dr"))
+
+
+def _margin_marks(axes, names, medians, claims):
+    """Mark the m* at the margin of every claim on a ratio of two methods' m*, in the row of the first."""
+    middles, label = dict(zip(names, medians, strict=True)), "margin, by another method's m* (◁ below, ▷ above)"
+    for claim in claims.values():
+        own, other = (claim["estimand"][key] for key in ("table", "over"))
+        if own in middles and 0 < middles.get(other, 0) < np.inf:
+            marker = "<" if claim["direction"] == "below" else ">"
+            style = {"color": "black", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
+            axes.plot(middles[other] * claim["margin"], names.index(own) + 0.28, marker, label=label, **style)
+            label = None
+
+
+def _conclusions(names, medians):
+    """Return both panels' titles: the least m*, and the m* of what is told no rank."""
+    least = int(np.argmin(medians))
+    found = [f"{said} {_ratio(medians[names.index(name)])}" for name, said in UNTOLD.items() if name in names]
+    first = f"least m*/(dr): {_ratio(medians[least])}\n({SAMPLES[names[least]]})"
+    return first, "told no rank, m*/(dr):\n" + ", ".join(found) if found else first
 
 
 @drawing
@@ -94,7 +119,7 @@ def race_thresholds(tables, claims):
     names = [name for name in SAMPLES if name in tables]
     figure, (left, right) = panels(2, height=4.3)
     first = tables[names[0]].iloc[0]
-    scale, medians = first["d"] * first["rank"], []
+    scale, medians, rows = first["d"] * first["rank"], [], []
     for place, name in enumerate(names):
         table, colour = tables[name], COLOURS[place % len(COLOURS)]
         style = "-" if place < len(COLOURS) else "--"
@@ -106,24 +131,21 @@ def race_thresholds(tables, claims):
         right.plot([low, high], [place, place], color=colour, linewidth=1.5)
         right.plot(np.clip(medians[-1], low, high), place, "o", color=colour, markersize=5)
         off = int((found.sides != INSIDE).sum())
-        if off:
-            right.annotate(f" {off} off the grid", (high, place), fontsize=7, va="center")
+        lost = f"\n({off} of {found.sides.size} runs off the grid)" if off else ""
+        rows.append(f"{SAMPLES[name]}: {_ratio(medians[-1])}{lost}")
     for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
         value = function(int(first["d"]), int(first["rank"])) / scale
         for axes, said in ((left, label), (right, None)):
             axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=said)
     describe(left, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {TOLERANCE:g}")
     describe(right, "x", xlabel=f"m*/(dr), m* where the error falls through {TOLERANCE:g}")
-    said = [f"{SAMPLES[name]}: {_ratio(middle)}" for name, middle in zip(names, medians, strict=True)]
-    right.set_yticks(range(len(names)), said, fontsize=8)
+    _margin_marks(right, names, medians, claims)
+    right.set_yticks(range(len(names)), rows, fontsize=8)
     right.invert_yaxis()
-    least, most = np.argmin(medians), np.argmax(medians)
-    ends = f"m*/(dr) from {_ratio(medians[least])} ({SAMPLES[names[least]]}) to {_ratio(medians[most])} ({SAMPLES[names[most]]})"
-    figure.suptitle(f"{ends}\nκ = 1, {sizes(tables[names[0]], 'd', 'rank')}", fontsize=9)
-    return finish(
-        figure,
-        "left: colours as at the right; right: median (beside the name) and range of runs; vertical lines as at the left",
-    )
+    for axes, title in zip((left, right), _conclusions(names, medians), strict=True):
+        axes.set_title(title)
+    note = "left: colours as at the right; right: median (beside the name) and range of runs; vertical lines as at the left"
+    return finish(figure, note, caption=caption("κ = 1", sizes(tables[names[0]], "d", "rank")))
 
 
 def _ratio(value):
@@ -153,11 +175,12 @@ def race_noise(tables, claims):
     describe(axes, "x", xlabel="relative error / smallest relative error of the run")
     first = table.iloc[0]
     worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
-    said = f"stopped by held-out labels, every method ends within {worst:.2f} of its smallest error"
-    figure.suptitle(f"{said}\nκ = {number(first['kappa'])}, {sizes(table, 'd', 'rank', 'm_over_dr')}", fontsize=9)
+    axes.set_title(
+        f"stopped by held-out labels, every method ends\nat {rounded(worst, 3)} times its smallest error or less"
+    )
     noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
     held = f"held out: {first['held_out'] / first['d'] / first['rank']:.2g}·dr more"
-    return finish(figure, f"{noise}; {held}\n{SPREAD}")
+    return finish(figure, SPREAD, caption=caption(sizes(table, "kappa", "d", "rank", "m_over_dr"), noise, held))
 
 
 def _with_errors(table, names):

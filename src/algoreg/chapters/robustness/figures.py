@@ -7,7 +7,7 @@ from algoreg.tell.charts.course import bars, summary
 from algoreg.tell.charts.law import law, margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, margin_text, number, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
 WIDTHS = ("r", "2r", "d")
@@ -20,19 +20,23 @@ PROGRAMMES = {
 LOSSES = {"squared": ("squared loss", COLOURS[1], "s"), "absolute": ("absolute loss", COLOURS[0], "o")}
 
 
-def _errors(axes, table):
+def _errors(axes, table, claim):
     """Draw best and last errors over the noise, by width."""
+    best, (wide, narrow), noise = {}, claim["estimand"]["pair"], claim["estimand"]["where"]["noise"]
     for width, colour in zip(WIDTHS, COLOURS, strict=False):
         own = table[table["width"] == width]
         for column, (label, marker) in ENDS.items():
             style = {"linestyle": "--", "markerfacecolor": "white"} if column == "end_error" else {}
-            law(axes, own, "noise", column, colour, f"width {width}, {label}", marker, **style)
+            means = law(axes, own, "noise", column, colour, f"width {width}, {label}", marker, **style)
+            best |= {width: means.get(noise, np.nan)} if column == "best_error" else {}
     describe(axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="relative error")
-    axes.set_title("stopped at its best, a wide factor loses nothing")
+    ratio = signed(best[wide] / best[narrow])
+    axes.set_title(f"noise {noise:g}: the best error of width {wide}\nis {ratio} times that of width {narrow}")
 
 
 def _stops(axes, table, claims):
     """Draw the errors at the hold-out's stop and at the end over the best of the same run."""
+    judged, worst = claims["ding22-holdout"]["estimand"]["where"], {}
     for width, colour in zip(WIDTHS, COLOURS, strict=False):
         own = table[table["width"] == width]
         for column, label, style in (
@@ -41,11 +45,15 @@ def _stops(axes, table, claims):
         ):
             kept = summary(own, "noise", column)
             bars(axes, kept.index, kept, colour, f"width {width}, {label}", **style)
+            if width in judged["width"]:
+                means = [kept["mean"].get(noise, np.nan) for noise in judged["noise"]]
+                worst[label] = np.fmax.reduce([worst.get(label, np.nan), *means])
     margin_level(axes, claims["ding22-holdout"])
     describe(
         axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="error over the best one"
     )
-    axes.set_title(sizes(table, "d", "rank", "m_over_dr"))
+    said = "\n".join(f"{label}: {rounded(value, 3)} times the best error or less" for label, value in worst.items())
+    axes.set_title(said)
 
 
 @drawing
@@ -53,9 +61,9 @@ def early_stopping(tables, claims):
     """Draw errors over the noise, and what stopping by a hold-out loses."""
     table = tables["early_stopping"]
     figure, (left, right) = panels(2)
-    _errors(left, table)
+    _errors(left, table, claims["ding22-width-free"])
     _stops(right, table, claims)
-    return finish(figure, SPREAD)
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -63,18 +71,20 @@ def outliers(tables, claims):
     """Draw the errors at the end of both losses over the share of outliers, and the claim's margin."""
     table, claim = tables["outliers"], claims["ma22-outliers"]
     figure, (axes,) = panels(width=5.4)
+    share, ends = claim["estimand"]["where"]["share"], {}
     for loss, (label, colour, marker) in LOSSES.items():
         kept = summary(table[table["loss"] == loss], "share", "end_error")
         bars(axes, kept.index, kept, colour, label, marker)
-        share = claim["estimand"]["where"]["share"]
+        ends[loss] = kept["mean"].get(share, np.nan)
         if loss == "squared" and np.isclose(kept.index, share).any():
             height = claim["margin"] * kept["mean"].to_numpy()[np.isclose(kept.index, share)][0]
             near = [share - 0.03, share + 0.03]
             text = f"{margin_text(claim)} times the squared loss, at a share of {number(share)}"
             axes.plot(near, [height] * 2, "k--", linewidth=0.9, label=text)
-    title = sizes(table, "d", "rank", "m_over_dr")
-    describe(axes, "y", xlabel="share of outliers", ylabel="relative error at the end", title=title)
-    return finish(figure, SPREAD)
+    title = f"{share:.0%} outliers: the absolute loss ends\nat {rounded(ends['absolute'] / ends['squared'])} of the squared loss's error"
+    shares = table["share"].unique()
+    describe(axes, "y", shares, xlabel="share of outliers", ylabel="relative error at the end", title=title)
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -99,4 +109,4 @@ def flat_minima(tables, claims):
     describe(axes, "x", xlabel="measurements m/(dr)", ylabel=ylabel)
     apart = max(means["flattest"] / means[beside], means[beside] / means["flattest"])
     axes.set_title(f"the flattest fit needs what least trace needs, within a factor of {apart:.2f}")
-    return finish(figure, f"{sizes(table, 'd', 'rank')}; dotted: geometric mean of m*")
+    return finish(figure, "dotted: geometric mean of m*", caption=sizes(table, "d", "rank"))

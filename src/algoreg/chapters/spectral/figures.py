@@ -7,7 +7,7 @@ from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, sizes
+from algoreg.tell.charts.text import SPREAD, caption, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # Points of one m lie beside one another by this factor.
@@ -41,17 +41,19 @@ def _errors(axes, table, claims):
         axes.plot([at], [height], marker, color="black", markersize=5.5, label=label)
     describe(axes, "xy", table["m_over_dof"].unique(), xlabel="m over the degrees of freedom", ylabel="relative error")
     ratio = _mean(table, claim["estimand"], "plain") / _mean(table, claim["estimand"], "spectral")
-    said = "gains nothing" if ratio < 1 else "gains"
-    axes.set_title(f"tanh {said}: plain factors have {ratio:.2f} times its error", fontsize=9)
+    axes.set_title(f"m = {at:g} times the degrees of freedom:\nplain factors have {rounded(ratio)} times tanh's error")
 
 
 def _distances(axes, table, claim):
     """Draw the distance to the least nuclear norm over the start, for each size of singular values."""
+    said = []
     for place, (size, own) in enumerate(table.groupby("size")):
-        points(axes, own, "start", "distance", COLOURS[place], f"singular values near {size:g}", linestyle="-")
+        label = f"singular values near {size:g}"
+        means = points(axes, own, "start", "distance", COLOURS[place], label, linestyle="-")["mean"]
+        said.append(f"{rounded(means.iloc[0])} near {size:g}")
     margin_level(axes, claim)
     describe(axes, "xy", xlabel="start u₀", ylabel="distance to the least nuclear norm")
-    axes.set_title("saturated, tanh ends elsewhere", fontsize=9)
+    axes.set_title(f"distances from the smallest start, by\nsingular values: {', '.join(said)}")
 
 
 @drawing
@@ -64,8 +66,7 @@ def spectral_networks(tables, claims):
         sizes(tables[name], *keys)
         for name, keys in (("spectral_network", ("d", "rank")), ("spectral_commuting", ("d", "m")))
     ]
-    figure.suptitle("left: " + titles[0] + "; right: " + titles[1], fontsize=9)
-    return finish(figure, SPREAD)
+    return finish(figure, SPREAD, caption=caption(f"left: {titles[0]}", f"right: {titles[1]}"))
 
 
 @drawing
@@ -84,6 +85,7 @@ def convolution(tables, claims):
     axes.set_xticks(range(len(names)), [CLASSIFIERS[name] for name in names])
     axes.set_xlim(-0.5, len(names) - 0.5)
     reached = table.loc[table["network"] == "convolutional", "fourier_margin"].mean()
-    title = f"convolutional networks have {number(float(f'{reached:.3g}'))} of the largest Fourier margin"
-    describe(axes, ylabel="margin over the largest", title=f"{title}\n{sizes(table, 'd', 'm')}")
-    return finish(figure, "points: mean of runs; bars: smallest to largest run (targets × ensembles)")
+    title = f"convolutional networks have {rounded(reached, 3)} of the largest Fourier margin"
+    describe(axes, ylabel="margin over the largest", title=title)
+    note = "points: mean of runs; bars: smallest to largest run (targets × ensembles)"
+    return finish(figure, note, caption=sizes(table, "d", "m"))

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.text import margin_text
+from algoreg.tell.charts.text import margin_text, signed
 
 
 def exponent(x, means):
@@ -15,13 +15,13 @@ def exponent(x, means):
 def grows(label, letter, means):
     """Return a title that says as which power of a size means grow; the label alone where that is not known."""
     slope = exponent(means.index, means)
-    return label if slope is None else f"{label} as {letter}^{slope:.2f}".replace("-", "−")
+    return label if slope is None else f"{label} as {letter}^{signed(slope)}"
 
 
 def with_exponent(label, means):
     """Return a label that says the exponent of means."""
     slope = exponent(means.index, means)
-    return label if slope is None else f"{label}: exponent {slope:.2f}"
+    return label if slope is None else f"{label}: exponent {signed(slope)}"
 
 
 def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):

@@ -20,10 +20,16 @@ def number(value):
     if not np.isfinite(value):
         return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.5g}"
+        return f"{value:.5g}".replace("-", "−")
     digits, power = f"{value:.1e}".split("e")
-    digits = digits.removesuffix(".0")
+    digits = digits.removesuffix(".0").replace("-", "−")
     return ("" if digits == "1" else f"{digits}·") + "10" + str(int(power)).translate(SUPERSCRIPT)
+
+
+def signed(value):
+    """Return a number to two decimals with a minus in place of a hyphen, 0 without a sign; a dash for none."""
+    # Adding 0 makes 0 of −0.
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def rounded(value, digits=2):
@@ -76,7 +82,7 @@ def sizes(frame, *columns):
 def margin_text(claim, what=""):
     """Return a claim's margin and direction, for a legend."""
     margin = claim["margin"]
-    shown = number(margin) if margin and abs(margin) < 1e-3 else exact(margin)
+    shown = number(margin) if margin and abs(margin) < 1e-3 else exact(margin).replace("-", "−")
     return f"margin: {f'{what} ' if what else ''}{claim['direction']} {shown}"
 
 
