@@ -3,18 +3,20 @@
 import base64
 import gzip
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 from markupsafe import Markup
 
 from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED, REFUTED
+from algoreg.tell import fresh_seeds
 from algoreg.tell.explorer import presets
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.tell.page.policy import security_policy
 from algoreg.tell.page.provenance import lineage, machine, provenance, seconds
-from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, show, texts
+from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, minus, show, texts
 from algoreg.tell.papers import paper
 from algoreg.tell.wording import slack, verdicts_of
 
@@ -27,6 +29,37 @@ def plotting_library(code):
 def _amended(said, entries):
     """Return the statement of the claim that is the nearest true form of a refuted one, empty where there is none."""
     return entries[said.remedy]["statement"] if said.remedy in entries else ""
+
+
+def _fresh(fresh, names):
+    """Return what the page's overview says of fresh seeds, tier by tier: a sentence, and the claims that turned.
+
+    Parameters
+    ----------
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`.
+    names : set of str
+        The claims of the page: others are left out.
+    """
+    own = {tier: {name: one for name, one in found.items() if name in names} for tier, found in fresh.items()}
+    return [
+        {
+            "tier": tier,
+            "sentence": fresh_seeds.sentence(tier, found),
+            "turned": [
+                {
+                    "name": name,
+                    "verdict": one["committed"]["verdict"],
+                    "counted": f"{one['same']} of {one['seeds']}",
+                    "others": fresh_seeds.others(one),
+                    "estimates": minus(fresh_seeds.estimates(one)),
+                }
+                for name, one in fresh_seeds.turned(found).items()
+            ],
+        }
+        for tier, found in own.items()
+        if found
+    ]
 
 
 def _shown(claim, claims, entries, pictures, tier, results):
@@ -109,7 +142,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, fresh=MappingProxyType({})):
     """Return the page as HTML.
 
     Parameters
@@ -130,6 +163,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         Those of the tier, in their order.
     documents : mapping of str to str
         The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
+    fresh : mapping
+        What fresh seeds gave (:func:`algoreg.judge.replications.of_tiers`).
 
     Raises
     ------
@@ -144,6 +179,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     }
     entries = {entry["id"]: entry for entry in registry}
     shown = [_shown(claim, claims, entries, pictures, tier, results) for claim in claims]
+    for one in shown:
+        one["fresh"] = minus(fresh_seeds.of_claim(one["id"], fresh))
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
@@ -155,6 +192,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             tier=tier["tier"],
             live=presets(folder.parent / "explorer"),
             headline=headline(claims, missing),
+            fresh=_fresh(fresh, {claim["id"] for claim in claims}),
+            meaning=fresh_seeds.MEANING,
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
             refuted=[claim for claim in shown if claim["verdict"] == REFUTED],
