@@ -44,7 +44,8 @@ def overview_table(reference, entries, link=f"{FOLDER}/{{}}.md"):
 def headlines(ledgers, fresh=MappingProxyType({})):
     """Return the headlines of all chapters as a Markdown list; after them, what fresh seeds gave, where any were run."""
     items = [ledgers.block(chapter, "headline") for chapter in load_chapters()]
-    items += [wrapped(f"- **Fresh seeds.** Tier {tier}: {fresh_seeds.steady(found)}.") for tier, found in fresh.items()]
+    said = [f"Tier {tier}: {fresh_seeds.steady(found)}." for tier, found in fresh.items()]
+    items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
     return "\n".join(item.strip() for item in items if item.strip())
 
 

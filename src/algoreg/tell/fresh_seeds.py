@@ -17,7 +17,7 @@ The committed run has one seed. Here a tier is judged again on others, with new 
 make replicate SEED="11 12 13" TIER=quick
 ```
 
-Each seed adds what every claim came out as to `reference/replications/<tier>.json`. Margins and sizes stay as they are.
+What each claim came out as is kept in `reference/replications/<tier>.json`. Margins and sizes stay as they are.
 A control that fails on a fresh seed makes its claim `invalid` there, and is counted like any verdict. Two estimates agree if they
 differ by no more than their 95 % intervals allow together; for equal laws 95 of 100 do."""
 

@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED, REFUTED
-from algoreg.tell import fresh_seeds
 from algoreg.tell.explorer import presets
+from algoreg.tell.page.fresh import overview, said
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.tell.page.policy import security_policy
 from algoreg.tell.page.provenance import lineage, machine, provenance, seconds
-from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, minus, show, texts
+from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.tell.papers import paper
 from algoreg.tell.wording import slack, verdicts_of
 
@@ -31,35 +31,9 @@ def _amended(said, entries):
     return entries[said.remedy]["statement"] if said.remedy in entries else ""
 
 
-def _fresh(fresh, names):
-    """Return what the page's overview says of fresh seeds, tier by tier: a sentence, and the claims that turned.
-
-    Parameters
-    ----------
-    fresh : mapping
-        See :func:`algoreg.judge.replications.of_tiers`.
-    names : set of str
-        The claims of the page: others are left out.
-    """
-    own = {tier: {name: one for name, one in found.items() if name in names} for tier, found in fresh.items()}
-    return [
-        {
-            "tier": tier,
-            "sentence": fresh_seeds.sentence(tier, found),
-            "turned": [
-                {
-                    "name": name,
-                    "verdict": one["committed"]["verdict"],
-                    "counted": f"{one['same']} of {one['seeds']}",
-                    "others": fresh_seeds.others(one),
-                    "estimates": minus(fresh_seeds.estimates(one)),
-                }
-                for name, one in fresh_seeds.turned(found).items()
-            ],
-        }
-        for tier, found in own.items()
-        if found
-    ]
+def _pictures(results, tier):
+    """Return every figure of the tier by its name."""
+    return {name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]}
 
 
 def _shown(claim, claims, entries, pictures, tier, results):
@@ -174,13 +148,9 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         If a claim names a figure that the tier does not draw.
     """
     results, folder = Path(results), Path(templates)
-    pictures = {
-        name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]
-    }
+    pictures = _pictures(results, tier)
     entries = {entry["id"]: entry for entry in registry}
-    shown = [_shown(claim, claims, entries, pictures, tier, results) for claim in claims]
-    for one in shown:
-        one["fresh"] = minus(fresh_seeds.of_claim(one["id"], fresh))
+    shown = [_shown(one, claims, entries, pictures, tier, results) | {"fresh": said(one, fresh)} for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
@@ -192,8 +162,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             tier=tier["tier"],
             live=presets(folder.parent / "explorer"),
             headline=headline(claims, missing),
-            fresh=_fresh(fresh, {claim["id"] for claim in claims}),
-            meaning=fresh_seeds.MEANING,
+            fresh=overview(fresh, {claim["id"] for claim in claims}),
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
             refuted=[claim for claim in shown if claim["verdict"] == REFUTED],
@@ -203,8 +172,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            whole=provenance(results, _sealed(results)),
-            machine=machine(results),
+            computed={"machine": machine(results), "facts": provenance(results, _sealed(results))},
             **_code(folder),
         )
     )
