@@ -1,9 +1,11 @@
 """Measure some ensembles of a study, with checkpoints."""
 
+import pandas as pd
+
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import joblog, records
+from algoreg.store import joblog, records, study_tables
 from algoreg.store.provenance import of_job
 
 joblog.write_to(snakemake.log[0])
@@ -13,6 +15,6 @@ facts = of_job(snakemake, dtype=params.dtype, device=str(device))
 fingerprint = job_fingerprint(dict(params.items()), [], device)
 checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
 context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
-rows = study.measure(params.study, params.options, context)
-records.write_table(snakemake.output.table, study.columns(params.study), rows, facts)
+table = study_tables.collect([pd.DataFrame(study.measure(params.study, params.options, context))], params.study)
+records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
 checkpoint.remove()

@@ -63,7 +63,7 @@ def test_right_results_are_kept_without_any_memory_of_them(tiny):
     [
         (
             lambda folder: set_yaml(folder / "config" / "tiny.yaml", "seed", to=99),
-            {**DESCENTS_AND_AFTER, "draw_problem": 2, "measure": 1, "tabulate_study": 1},
+            {**DESCENTS_AND_AFTER, "draw_problem": 2, "measure_part": 2, "tabulate_study": 1},
         ),
         (
             lambda folder: append_code(folder / "chapters" / "tiny" / "algorithms" / "held.py", "EDITED = True"),
@@ -113,13 +113,14 @@ def test_only_results_of_the_present_settings_and_contents_become_a_reference(ti
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_part_older_than_its_table_reruns_the_table(tiny, remembered):
-    part = "results/tiny/studies/tiny_study/part-0.csv"
+    parts = [f"results/tiny/studies/tiny_study/part-{part}.csv" for part in (0, 1)]
     set_yaml(
         tiny / "chapters" / "tiny" / "experiments.yaml", *("studies", "tiny_study", "options", "iterations"), to=31
     )
-    assert snakemake(tiny, part, tier="tiny").returncode == 0
-    for path in (tiny / part, records.sidecar_path(tiny / part)):
-        os.utime(path, LONG_AGO)
+    assert snakemake(tiny, *parts, tier="tiny").returncode == 0
+    for part in parts:
+        for path in (tiny / part, records.sidecar_path(tiny / part)):
+            os.utime(path, LONG_AGO)
     if not remembered:
         forget(tiny)
     assert plan_of(tiny, STUDY) == {"tabulate_study": 1}

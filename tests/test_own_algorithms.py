@@ -161,7 +161,7 @@ def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
     told = ("--config", f"algorithm_path={path}", 'chapters=["race"]')
     done = snakemake(repository, goal, *told, environment=environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    code = load_yaml(repository / "results/smoke/provenance/studies/race_samples_full/part-0.csv.json")["code"]
+    code = load_yaml(repository / "results/smoke/provenance/tables/race_samples_full.csv.json")["code"]
     assert {"halves.inner.algorithms.halved", "halves.inner.shared"} <= set(code)
     done = snakemake(repository, goal, "-n", "--config", "algorithm_path=nowhere.py", environment=environment)
     assert done.returncode != 0

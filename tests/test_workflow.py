@@ -114,7 +114,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
         (core / "tell" / "figures.py", "EDITED = True"): drawing,
         (core / "judge" / "estimands.py", "EDITED = True"): judging,
         (core / "chapters" / "remarks" / "studies" / "x_space.py", "EDITED = True"): {
-            *("measure", "tabulate_study"),
+            *("measure_part", "tabulate_study"),
             *drawing,
         },
         (chapter / "algorithms" / "held.py", "EDITED = True"): {"descend", "tabulate", *judging, *drawing},

@@ -78,6 +78,10 @@ CLAIMS = checked_settings()
 TIER = config["tier"]
 COMPARED = [name for name, block in config["experiments"].items() if "compare" in block]
 MEASURED = [name for name in config["experiments"] if name not in COMPARED]
+MEASURED_IN_PARTS = [
+    name for name, block in config["studies"].items() if plan.in_parts(block)
+]
+MEASURED_AT_ONCE = [name for name in config["studies"] if name not in MEASURED_IN_PARTS]
 PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 SOLVERS = {name: version(name) for name in ("cvxpy", "clarabel", "scs")}

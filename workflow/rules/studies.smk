@@ -1,14 +1,17 @@
-# Studies measure what has a shape of its own: each job takes some of the ensembles, one table collects them.
+# Studies measure what has a shape of its own. One job measures a small one; the ensembles of a larger one are dealt out to
+# several, and one table collects what they measured.
 
 
 rule measure:
     output:
-        table=result("studies/{study}/part-{part}.csv"),
-        sidecar=sidecar(result("studies/{study}/part-{part}.csv")),
+        table=table_path("{study}"),
+        sidecar=sidecar(table_path("{study}")),
     log:
-        log_path("measure/{study}-{part}"),
+        log_path("measure/{study}"),
     benchmark:
-        benchmark_path("measure/{study}-{part}")
+        benchmark_path("measure/{study}")
+    wildcard_constraints:
+        study="|".join(MEASURED_AT_ONCE or ["0"]),
     # After descents, which take longer.
     priority: 5
     group:
@@ -20,15 +23,14 @@ rule measure:
         gpu=gpus_per_job(),
     params:
         study_name="{study}",
-        part=lambda wildcards: int(wildcards.part),
         study=configured("studies/{study}/study"),
         options=options_of,
-        ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
+        ensembles=lambda wildcards: parts_of(wildcards)[0],
         seed=config["seed"],
         # Verdicts are judged from studies.
         dtype=configured("studies/{study}/dtype", "float64"),
         torch_threads=config["threads"],
-        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
+        checkpoint=result("checkpoints/measure-{study}.npz"),
         title=lambda wildcards: sources.module_title(
             "studies", config["studies"][wildcards.study]["study"]
         ),
@@ -45,6 +47,21 @@ rule measure:
         "../../scripts/measure.py"
 
 
+use rule measure as measure_part with:
+    output:
+        table=result("studies/{study}/part-{part}.csv"),
+        sidecar=sidecar(result("studies/{study}/part-{part}.csv")),
+    log:
+        log_path("measure/{study}-{part}"),
+    benchmark:
+        benchmark_path("measure/{study}-{part}")
+    wildcard_constraints:
+        study="|".join(MEASURED_IN_PARTS or ["0"]),
+    params:
+        ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
+        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
+
+
 rule tabulate_study:
     input:
         parts=lambda wildcards: results(
@@ -59,7 +76,7 @@ rule tabulate_study:
     benchmark:
         benchmark_path("tabulate_study/{study}")
     wildcard_constraints:
-        study="|".join(config["studies"] or ["0"]),
+        study="|".join(MEASURED_IN_PARTS or ["0"]),
     group:
         "results"
     conda:

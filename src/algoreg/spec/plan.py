@@ -116,6 +116,11 @@ def study_parts(block: Mapping[str, Any]) -> list[list[int]]:
     return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
 
 
+def in_parts(block: Mapping[str, Any]) -> bool:
+    """Return whether several jobs measure a study, so that one more collects its parts."""
+    return block.get("jobs", 1) > 1
+
+
 def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
     tables = {*tier["experiments"], *tier.get("studies", {})}

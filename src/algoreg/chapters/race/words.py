@@ -38,5 +38,6 @@ SAMPLES = {
     "race_samples_momentum": "momentum, full width",
     "race_samples_damped": "preconditioned, full width",
     "race_samples_least_trace": "least trace",
+    "race_samples_large": "descent from α = 0.1",
     "race_samples_projected": "projected descent",
 }

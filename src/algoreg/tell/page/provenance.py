@@ -32,7 +32,8 @@ def lineage(tier, table):
         An experiment or a study of the tier.
     """
     if table in tier.get("studies", {}):
-        parts = range(len(plan.study_parts(tier["studies"][table])))
+        block = tier["studies"][table]
+        parts = range(len(plan.study_parts(block))) if plan.in_parts(block) else ()
         return [*(f"studies/{table}/part-{part}.csv" for part in parts), f"tables/{table}.csv"]
     block = tier["experiments"][table]
     if "compare" in block:
