@@ -140,7 +140,7 @@ def test_bad_options_are_named():
     (line,) = option_problems("completion", m_over_dof=[2.05, 7.0])
     assert "m below d²: all entries known leave nothing to complete" in line
     (line,) = option_problems("completion", rank=13)
-    assert "a rank of at most d" in line
+    assert "rank at most d" in line
     (line,) = option_problems("graph_completion", graph=["none"])
     assert "a graph for the convex method" in line
     (line,) = option_problems("graph_basis", depth=[1])

@@ -14,6 +14,7 @@ from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.studies import race
 from algoreg.chapters.race.words import NAMES, TOLD
 from algoreg.ensembles import gaussian
+from algoreg.numerics import problems
 from algoreg.numerics.problems import draw_factor
 
 pytestmark = pytest.mark.replicates(200)
@@ -94,7 +95,7 @@ def test_a_cell_is_what_a_plain_loop_finds(method, kappa):
 
 
 def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
-    seen, drawn_ensemble, drawn_factor = [], gaussian.Ensemble.draw, runs.draw_factor
+    seen, drawn_ensemble, drawn_factor = [], gaussian.Ensemble.draw, problems.draw_factor
 
     def ensemble(d, m, seed, number, *rest):
         seen.append(("ensemble", number))
@@ -105,7 +106,7 @@ def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
         return drawn_factor(kind, d, rank, seed, number)
 
     monkeypatch.setattr(runs.Ensemble, "draw", ensemble)
-    monkeypatch.setattr(runs, "draw_factor", factor)
+    monkeypatch.setattr(problems, "draw_factor", factor)
     measured("race", {**OPTIONS, "method": ["descent_1e-8"]}, seed=SEED, ensembles=(0, 3))
     first = runs.TUNING
     assert {number for kind, number in seen if kind == "ensemble"} == {first, first + 1, 0, 3}

@@ -6,8 +6,8 @@ import plain
 import pytest
 from conftest import measured, option_problems
 
-from algoreg.chapters.race.runs import looks
 from algoreg.chapters.race.words import NAMES
+from algoreg.engine.observers import looks
 from algoreg.ensembles import gaussian
 from algoreg.numerics.problems import draw_factor, spoil
 from algoreg.tell import figures

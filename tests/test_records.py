@@ -10,6 +10,7 @@ from conftest import registered_claims, tier_settings
 from algoreg.chapters.simulations.ledger import figure_4
 from algoreg.chapters.simulations.ledger import figures as passages
 from algoreg.judge import comparison, references, rejudge, snapshots
+from algoreg.judge.tolerances import Tolerances
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import provenance, records
 from algoreg.tell import figures, report
@@ -180,6 +181,28 @@ def test_a_comparison_counts_what_is_over_tolerance():
     other["tables"]["t"]["status"] = ["budget", "diverged", "budget", "converged"]
     line = comparison.compare(other, base)[0][0]
     assert "the status of 2 of 4 rows differs; first: status at m=2: diverged, reference budget" in line
+
+
+def test_a_share_of_cells_and_statuses_may_lie_further_off_but_no_more():
+    some = {"share": 0.25, "reason": "chaotic"}
+    known = Tolerances.load()
+    tolerances = Tolerances(known.default, known.derived, {"t": {"a": some, "status": some}})
+    rows = {"keys": {"m": [1, 2, 3, 4]}, "status": ["budget"] * 4}
+    base = {**snapshot(), "tables": {"t": {**rows, "a": [1.0] * 4, "b": [1.0] * 4}}}
+
+    def passes(**changes):
+        other = {**base, "tables": {"t": {**base["tables"]["t"], **changes}}}
+        return comparison.compare(other, base, tolerances)[1]
+
+    few, many = [1.0, 9.0, 1.0, 1.0], [1.0, 9.0, 9.0, 1.0]
+    assert passes(a=few)
+    assert not passes(a=many)
+    assert not passes(b=few)
+    assert passes(status=["budget"] * 3 + ["converged"])
+    assert not passes(status=["budget"] * 2 + ["converged"] * 2)
+    # A pattern of columns says nothing of how runs end.
+    tolerances = Tolerances(known.default, known.derived, {"t": {"*": some}})
+    assert not passes(status=["budget"] * 3 + ["converged"])
 
 
 def test_a_missing_value_is_a_difference():

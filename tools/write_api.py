@@ -71,12 +71,32 @@ def listed(lines):
     )
 
 
-def signature(function, name):
-    """Return a call with its defaults."""
+def fields(node):
+    """Return ``{field: default}`` of a data class."""
+    return {
+        one.target.id: f"={ast.unparse(one.value)}" for one in node.body if isinstance(one, ast.AnnAssign) and one.value
+    }
+
+
+def parameters(node):
+    """Return ``{parameter: default}`` of an estimator: its own, then those of all; * stands before what is told by name."""
+    tree = ast.parse((PLACE / "base.py").read_text(encoding="utf-8"))
+    (base,) = (one for one in tree.body if isinstance(one, ast.ClassDef))
+    own, shared = fields(node), fields(base)
+    first = {key: value for key, value in own.items() if key not in shared}
+    return first | {"*": ""} | {key: own.get(key, value) for key, value in shared.items()}
+
+
+def arguments(function):
+    """Return ``{argument: default}`` of a method; an empty text where there is none."""
     given = [argument.arg for argument in function.args.args if argument.arg != "self"]
-    defaults = [ast.unparse(value) for value in function.args.defaults]
-    first = len(given) - len(defaults)
-    shown = [*given[:first], *(f"{key}={value}" for key, value in zip(given[first:], defaults, strict=True))]
+    defaults = [f"={ast.unparse(value)}" for value in function.args.defaults]
+    return dict(zip(given, [""] * (len(given) - len(defaults)) + defaults, strict=True))
+
+
+def signature(given, name):
+    """Return a call with its defaults."""
+    shown = [f"{key}{value}" for key, value in given.items()]
     return textwrap.fill(f"{name}({', '.join(shown)})", 100, subsequent_indent="    ", break_on_hyphens=False)
 
 
@@ -94,10 +114,10 @@ def page():
     parts = [HEAD.rstrip()]
     for node in classes():
         functions = {one.name: one for one in node.body if isinstance(one, ast.FunctionDef)}
-        code = f"```python\n{signature(functions['__init__'], node.name)}\n```"
+        code = f"```python\n{signature(parameters(node), node.name)}\n```"
         parts += [f"## {node.name}", code, described(ast.get_docstring(node))]
         for name in ("fit", "predict"):
-            code = f"`{' '.join(signature(functions[name], name).split())}`"
+            code = f"`{' '.join(signature(arguments(functions[name]), name).split())}`"
             parts += [f"### {node.name}.{name}", code, described(ast.get_docstring(functions[name]))]
     return "\n\n".join(parts) + "\n"
 

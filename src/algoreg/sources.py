@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from algoreg import own
@@ -212,6 +213,8 @@ def _class_node(kind: str, name: str, class_name: str) -> ast.ClassDef | None:
 def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
+    It may add to that of another module of the kind: ``class Options(other.Options)``.
+
     Parameters
     ----------
     kind, name, class_name : str
@@ -227,6 +230,9 @@ def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     if node is None:
         return None
     path, names = module_path(modules(kind)[name]), {"__name__": modules(kind)[name], **offered}
+    for other in (getattr(getattr(base, "value", None), "id", None) for base in node.bases):
+        if other in modules(kind):
+            names[other] = SimpleNamespace(**{class_name: class_alone(kind, other, class_name, offered)})
     try:
         exec(compile(ast.Module([node], []), str(path), "exec"), names)
     except Exception as error:

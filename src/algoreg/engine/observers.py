@@ -8,8 +8,17 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-# Of what looks more seldom as a run goes on: every iteration up to here, then every hundredth of the way.
+# Every iteration is looked at up to here, then every hundredth of the way.
 EVERY = 100
+
+
+def looks(last):
+    """Return the iterations of what looks more seldom as a run goes on: all of the first ones, then a hundredth of the way apart."""
+    found, moment = {last}, 0
+    while moment < last:
+        found.add(moment)
+        moment += max(1, moment // EVERY)
+    return found
 
 
 class Observer:
@@ -76,6 +85,18 @@ class Ends(Observer):
         self.memory["estimates"][torch.from_numpy(look.active[ending])] = look.estimate[look.rows(ending)]
 
 
+class LastErrors(Observer):
+    """The relative test error that every run ends with: memory ``errors`` (B,)."""
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
+
+    def look(self, look):
+        """Take in the errors."""
+        self.memory["errors"][look.active] = look.test_error
+
+
 class ErrorsByTime(Observer):
     """The relative test error of every run at some iterations; a run that recovers leaves and keeps its error.
 
@@ -133,12 +154,8 @@ class FirstBelow(Observer):
         self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
 
     def moments(self, last):
-        """Return all of the first iterations, then those a hundredth of the way apart."""
-        moment, found = 0, {last}
-        while moment < last:
-            found.add(moment)
-            moment += max(1, moment // EVERY)
-        return found
+        """Return :func:`looks`."""
+        return looks(last)
 
     def look(self, look):
         """Take in the errors."""

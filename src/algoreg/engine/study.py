@@ -77,6 +77,11 @@ class Context:
         self.say(f"{name}: {len(found)} rows done")
         return found
 
+    def by_ensemble(self, rows, options):
+        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the number."""
+        for number in self.ensembles:
+            yield from self.part(f"ensemble {number}", rows, options, self, number)
+
     def descend(self, batch: Batch) -> Descent:
         """Run a batch to its end, from where the same job left it if it was killed.
 

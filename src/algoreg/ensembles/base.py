@@ -207,6 +207,10 @@ class Measurements(Ensemble):
         known = torch.tensor(self.counts or self.m, device=self.device, dtype=self.dtype)
         return torch.linalg.vector_norm(self._masked(labels), dim=1) / known.sqrt()
 
+    def gradient(self, matrices, labels):
+        """Return M of every run by one pass there and one back; see :meth:`Ensemble.gradient`."""
+        return self.adjoint(self._masked(self.measure(matrices) - labels) / self._divisor)
+
     def gradient_and_residual(self, matrices, labels):
         """Return both by one pass there and one back; see :meth:`Ensemble.gradient_and_residual`."""
         residual = self._masked(self.measure(matrices) - labels)

@@ -99,13 +99,6 @@ class Entries(Measurements):
             total.index_add_(1, flat, weights * self.weights)
         return total.view(-1, self.d, self.columns)
 
-    def gradient(self, matrices, labels):
-        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
-        residual = self.measure(matrices) - labels
-        if self.counts is not None:
-            residual.masked_fill_(torch.arange(self.m, device=self.device) >= self._divisor, 0)
-        return self.adjoint(residual / self._divisor)
-
 
 class Ensemble(Entries):
     """Different entries on or above the diagonal, each read once."""

@@ -162,10 +162,3 @@ class Ensemble(Measurements):
         total = torch.empty_like(diagonals)
         total[:, self._diagonals] = diagonals
         return total.view(-1, self.d, self.d)
-
-    def gradient(self, matrices, labels):
-        """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
-        residual = self.measure(matrices) - labels
-        if self.counts is not None:
-            residual.masked_fill_(torch.arange(self.m, device=self.device) >= self._divisor, 0)
-        return self.adjoint(residual / self._divisor)

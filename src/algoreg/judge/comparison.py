@@ -45,18 +45,24 @@ def _compare_table(new, old, table, tolerances):
         return DIFFERENT, "rows differ"
     if new.keys() != old.keys():
         return DIFFERENT, f"columns differ: {', '.join(sorted(new.keys() ^ old.keys()))}"
-    statuses = list(zip(new["status"], old["status"], strict=True))
-    moved = [row for row, (this, other) in enumerate(statuses) if this != other]
-    if moved:
-        this, other = statuses[moved[0]]
-        first = f"status at {_point(old, moved[0])}: {this}, reference {other}"
-        return DIFFERENT, f"the status of {len(moved)} of {len(statuses)} rows differs; first: {first}"
     if new == old:
         return IDENTICAL, ""
+    rows = len(old["status"])
+    moved = [row for row in range(rows) if new["status"][row] != old["status"][row]]
+    if len(moved) > tolerances.allowed_over(table, "status", rows):
+        return DIFFERENT, _moved(new, old, moved)
     found = ratios(new, old, table, tolerances)
     over, worst = np.stack(list(found.values())) > 1, _worst(new, old, found)
-    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {len(statuses)} rows; "
-    return (DIFFERENT, counted + worst) if over.any() else (WITHIN, worst)
+    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {rows} rows; "
+    allowed = [tolerances.allowed_over(table, column, rows) for column in found]
+    different = (over.sum(axis=1) > allowed).any()
+    return (DIFFERENT if different else WITHIN), (counted if over.any() else "") + worst
+
+
+def _moved(new, old, rows):
+    """Return how many rows ended otherwise, and how the first of them did, in words."""
+    first = f"status at {_point(old, rows[0])}: {new['status'][rows[0]]}, reference {old['status'][rows[0]]}"
+    return f"the status of {len(rows)} of {len(old['status'])} rows differs; first: {first}"
 
 
 def _point(table, row):

@@ -14,7 +14,7 @@ import yaml
 from algoreg.judge.references import TOLERANCES, tolerance_files
 from algoreg.spec.chapters import load_chapters
 
-NUMBERS = ("relative", "relative_converged", "floor", "smallest")
+NUMBERS = ("relative", "relative_converged", "floor", "smallest", "share")
 DERIVED = ("relative", "floor")
 
 
@@ -25,7 +25,7 @@ class Tolerances:
     Attributes
     ----------
     default : mapping
-        ``relative, relative_converged, floor, smallest`` of a column without an entry.
+        ``relative, relative_converged, floor, smallest, share`` of a column without an entry.
     derived : mapping
         ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
     tables : mapping of table pattern to mapping of column pattern to mapping
@@ -71,10 +71,12 @@ class Tolerances:
         return cls(content["default"], content["derived"], tables, claims)
 
     def of(self, table, column):
-        """Return the four numbers of a column."""
+        """Return the numbers of a column; the column ``status`` has a ``share`` alone."""
         for pattern, columns in self.tables.items():
             for name, part in columns.items():
-                if fnmatchcase(table, pattern) and fnmatchcase(column, name):
+                # How a run ended is no number: "*" does not mean it.
+                fits = name == column if column == "status" else fnmatchcase(column, name)
+                if fits and fnmatchcase(table, pattern):
                     return {**self.default, **part}
         return self.default
 
@@ -105,6 +107,10 @@ class Tolerances:
             named = [np.array(keys[key]) == value for key, value in exception["where"].items()]
             relative = np.where(np.all([*named, sizes >= exception["from"]], axis=0), exception["relative"], relative)
         return relative * np.maximum(sizes, least)
+
+    def allowed_over(self, table, column, rows):
+        """Return how many of a column's cells may lie further off than :meth:`allowed` says."""
+        return int(self.of(table, column)["share"] * rows)
 
     def close(self, a, b, scale=0.0, claim=None):
         """Return whether two derived numbers agree; ``scale`` is the size of what they belong to, a ``claim`` or a table."""

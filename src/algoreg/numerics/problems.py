@@ -72,9 +72,12 @@ def draw_factors(target, d, rank, context, count):
     return torch.stack(factors).to(context.device, context.dtype)
 
 
-def draw_targets(target, d, rank, context, count):
-    """Return X* = U*U*ᵀ of targets 0 to ``count`` − 1, multiplied in float64, then cast, shape (T, d, d); see :func:`draw_factors`."""
-    factors = [draw_factor(target, d, rank, context.seed, number) for number in range(count)]
+def draw_targets(target, d, rank, context, count, first=0):
+    """Return X* = U*U*ᵀ of ``count`` targets from number ``first`` on, multiplied in float64, then cast, shape (T, d, d).
+
+    See :func:`draw_factors`.
+    """
+    factors = [draw_factor(target, d, rank, context.seed, first + number) for number in range(count)]
     return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
 
 

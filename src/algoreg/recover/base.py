@@ -1,6 +1,7 @@
 """What the estimators have in common: parameters, checks of the labels, and the attributes that a fit leaves."""
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,24 @@ def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
     return rank * (rows + columns - rank) if kind == "rectangular" else theory.degrees_of_freedom(rows, rank)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class MatrixEstimator(RegressorMixin, BaseEstimator):
-    """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor` for what it keeps."""
+    """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor` for what it takes and keeps."""
+
+    method: str = "auto"
+    method_options: dict | None = None
+    alpha: float | str = "auto"
+    stop: str = "auto"
+    noise: float | None = None
+    hold_out: float = 0.1
+    folds: int = 5
+    max_iter: int = 3000
+    tol: float = 1e-6
+    step: float | None = None
+    dtype: str = "float64"
+    device: str = "cpu"
+    random_state: Any = 0
+    verbose: Any = False
 
     def keep_in(self, checkpoint: Any) -> None:
         """Let fits keep what they reach in an :class:`algoreg.engine.checkpoint.Checkpoint`, and go on from there."""
@@ -63,7 +80,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         for name, (value, least) in numbers.items():
             if value < least:
                 raise ValueError(f"{name} = {value}: allowed is a number of at least {least}")
-        if self.alpha != "auto" and not (np.isreal(self.alpha) and 0 < self.alpha <= 1):
+        number = not isinstance(self.alpha, str) and np.isreal(self.alpha) and 0 < self.alpha <= 1
+        if self.alpha != "auto" and not number:
             raise ValueError(f"alpha = {self.alpha}: allowed are auto and numbers above 0, at most 1")
         if self.noise is not None and not self.noise > 0:
             raise ValueError(f"noise = {self.noise}: allowed is a number above 0")

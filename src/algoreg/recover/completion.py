@@ -1,5 +1,7 @@
 """A low-rank matrix from some of its entries."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
@@ -11,6 +13,7 @@ from algoreg.recover.measurements import Entries
 KINDS = ("rectangular", "symmetric", "psd")
 
 
+@dataclass(eq=False, repr=False)
 class MatrixCompleter(MatrixEstimator):
     """Complete a matrix of which some entries are known, by factored descent of full width from a small start.
 
@@ -36,43 +39,9 @@ class MatrixCompleter(MatrixEstimator):
         See :class:`algoreg.recover.LowRankMatrixRegressor`.
     """
 
-    def __init__(
-        self,
-        kind="rectangular",
-        shape=None,
-        center=True,
-        method="auto",
-        method_options=None,
-        alpha="auto",
-        stop="auto",
-        noise=None,
-        hold_out=0.1,
-        folds=5,
-        max_iter=3000,
-        tol=1e-6,
-        step=None,
-        dtype="float64",
-        device="cpu",
-        random_state=0,
-        verbose=False,
-    ):
-        self.kind = kind
-        self.shape = shape
-        self.center = center
-        self.method = method
-        self.method_options = method_options
-        self.alpha = alpha
-        self.stop = stop
-        self.noise = noise
-        self.hold_out = hold_out
-        self.folds = folds
-        self.max_iter = max_iter
-        self.tol = tol
-        self.step = step
-        self.dtype = dtype
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    kind: str = "rectangular"
+    shape: tuple[int, int] | None = None
+    center: bool = True
 
     def fit(self, X, y):
         """Complete the matrix.

@@ -1,5 +1,7 @@
 """A low-rank matrix from linear measurements, y ≈ ⟨A, M⟩."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -16,6 +18,7 @@ def most_square(features: int) -> tuple[int, int]:
     return rows, features // rows
 
 
+@dataclass(eq=False, repr=False)
 class LowRankMatrixRegressor(MatrixEstimator):
     """Recover M from labels y ≈ ⟨A, M⟩ by factored descent of full width from a small start: no rank is chosen.
 
@@ -75,41 +78,11 @@ class LowRankMatrixRegressor(MatrixEstimator):
         What was said: too few measurements, a small hold-out, not converged, asymmetric matrices.
     """
 
-    def __init__(
-        self,
-        kind="psd",
-        shape=None,
-        method="auto",
-        method_options=None,
-        alpha=1e-3,
-        stop="auto",
-        noise=None,
-        hold_out=0.1,
-        folds=5,
-        max_iter=5000,
-        tol=1e-6,
-        step=None,
-        dtype="float64",
-        device="cpu",
-        random_state=0,
-        verbose=False,
-    ):
-        self.kind = kind
-        self.shape = shape
-        self.method = method
-        self.method_options = method_options
-        self.alpha = alpha
-        self.stop = stop
-        self.noise = noise
-        self.hold_out = hold_out
-        self.folds = folds
-        self.max_iter = max_iter
-        self.tol = tol
-        self.step = step
-        self.dtype = dtype
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    kind: str = "psd"
+    shape: tuple[int, int] | None = None
+    _: KW_ONLY
+    alpha: float | str = 1e-3
+    max_iter: int = 5000
 
     def _table(self, X):
         """Return X with a row per measurement, and the shape that it says M has, None if it does not."""

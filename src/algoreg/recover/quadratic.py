@@ -1,5 +1,7 @@
 """A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18, Section 5]."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -12,6 +14,7 @@ KINDS = ("symmetric", "psd")
 BLOCK_ROWS = 4096
 
 
+@dataclass(eq=False, repr=False)
 class QuadraticRegressor(MatrixEstimator):
     """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width: no rank is chosen.
 
@@ -41,41 +44,8 @@ class QuadraticRegressor(MatrixEstimator):
         See :class:`algoreg.recover.LowRankMatrixRegressor`.
     """
 
-    def __init__(
-        self,
-        kind="symmetric",
-        standardize=True,
-        method="auto",
-        method_options=None,
-        alpha="auto",
-        stop="auto",
-        noise=None,
-        hold_out=0.1,
-        folds=5,
-        max_iter=3000,
-        tol=1e-6,
-        step=None,
-        dtype="float64",
-        device="cpu",
-        random_state=0,
-        verbose=False,
-    ):
-        self.kind = kind
-        self.standardize = standardize
-        self.method = method
-        self.method_options = method_options
-        self.alpha = alpha
-        self.stop = stop
-        self.noise = noise
-        self.hold_out = hold_out
-        self.folds = folds
-        self.max_iter = max_iter
-        self.tol = tol
-        self.step = step
-        self.dtype = dtype
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    kind: str = "symmetric"
+    standardize: bool = True
 
     def fit(self, X, y):
         """Fit M, w and c.

@@ -34,38 +34,6 @@ class StateRegressor(MatrixEstimator):
         See :class:`algoreg.recover.LowRankMatrixRegressor`; there is no ``rank_test_``.
     """
 
-    def __init__(
-        self,
-        method="auto",
-        method_options=None,
-        alpha="auto",
-        stop="auto",
-        noise=None,
-        hold_out=0.1,
-        folds=5,
-        max_iter=3000,
-        tol=1e-6,
-        step=None,
-        dtype="float64",
-        device="cpu",
-        random_state=0,
-        verbose=False,
-    ):
-        self.method = method
-        self.method_options = method_options
-        self.alpha = alpha
-        self.stop = stop
-        self.noise = noise
-        self.hold_out = hold_out
-        self.folds = folds
-        self.max_iter = max_iter
-        self.tol = tol
-        self.step = step
-        self.dtype = dtype
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-
     def fit(self, X, y, shots=None):
         """Recover ρ.
 

@@ -99,6 +99,9 @@ class Strict(BaseModel):
         """Yield what is wrong beyond single values, as :func:`at` and :func:`between` make it."""
         return ()
 
+    def _all_wrong(self):
+        return self.wrong()
+
     @model_validator(mode="wrap")
     @classmethod
     def _in_words(cls, content, handler):
@@ -107,7 +110,7 @@ class Strict(BaseModel):
         except ValidationError as error:
             found = [cls._said(one, content) for one in error.errors(include_url=False)]
         else:
-            found = [made._unfit(one, content) for one in made.wrong()]
+            found = [made._unfit(one, content) for one in made._all_wrong()]
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return made
@@ -257,7 +260,14 @@ def _own_name(value):
 
 
 class StudyOptions(Strict):
-    """The options of a study: the class ``Options`` of its module."""
+    """The options of a study: the class ``Options`` of its module. Where they have a rank and d, the rank is at most d."""
+
+    def _all_wrong(self):
+        rank, d = (getattr(self, key, None) for key in ("rank", "d"))
+        if isinstance(rank, int) and isinstance(d, int) and rank > d:
+            yield between("rank", "d", allowed="rank at most d")
+        else:
+            yield from self.wrong()
 
 
 class RunOptions(Strict):

@@ -1,6 +1,7 @@
 """What a study, a run or an ensemble can be asked for: one class of its module, read without importing the module (or torch).
 
-The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has.
+The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has, and be made from that
+of another module of their kind (``class Options(other.Options)``).
 """
 
 from functools import cache

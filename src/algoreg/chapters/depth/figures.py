@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
@@ -48,7 +49,7 @@ def _margins(axes, claims, three):
     for name, marker in (("depth-is-a-smaller-start", "v"), ("depth-samples", "^")):
         claim = claims[name]
         start, own = (claim["estimand"][where]["alpha"] ** 2 for where in ("over_where", "where"))
-        mean = np.exp(np.log(three[np.isclose(three["start"] / start, 1)]["ratio"]).mean())
+        mean = geometric_mean(three[np.isclose(three["start"] / start, 1)]["ratio"])
         label = f"UUᵀ, {margin_text(claim)} times three factors'"
         axes.plot(own, mean * claim["margin"], marker, color="black", markersize=5, label=label)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.judge.snapshots import frame_of
@@ -43,7 +44,7 @@ def depth_of_stages(reference):
     """Return how near X comes to X*'s truncations, when, and with which effective rank, by depth and s, as Markdown."""
     rows = []
     for (depth, s), own in frame_of(reference["tables"]["depth_stages"]).groupby(["depth", "s"]):
-        nearest = np.exp(np.log(own["nearest"]).mean())
+        nearest = geometric_mean(own["nearest"])
         cells = [nearest, own["passed"].mean(), own["reached"].mean(), own["rank_excess"].mean()]
         rows.append([str(depth), str(s), *map(number, cells)])
     header = ["depth", "s", "smallest distance to X*_s", "at η·t", "eigenvalue s learned at", "effective rank / X*_s's"]

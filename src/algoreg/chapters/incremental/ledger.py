@@ -1,16 +1,15 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
-import numpy as np
-
-from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
 def _power(frame, column):
     """Return the exponent in α of a column's geometric mean."""
-    logs = np.log(frame[column]).groupby(frame["alpha"]).mean()
-    return float(slope_weights(logs.index.to_numpy()) @ logs.to_numpy())
+    means = frame.groupby("alpha")[column].apply(geometric_mean)
+    return exponent(means.index, means)
 
 
 @passage("incremental")
@@ -20,7 +19,7 @@ def incremental_distances(reference):
     rows = []
     for (width, s), own in frame.groupby(["width", "s"]):
         least = own[own["alpha"] == own["alpha"].min()]
-        cells = [number(np.exp(np.log(least[name]).mean())) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        cells = [number(geometric_mean(least[name])) for name in ("nearest_to_fit", "nearest_to_truncation")]
         powers = [number(_power(own, name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
         rows.append([width, str(s), cells[0], powers[0], cells[1], powers[1], number(own["apart"].mean())])
     header = ["width", "s", "to the fit", "power of α", "to the truncation", "power of α", "fit to truncation"]

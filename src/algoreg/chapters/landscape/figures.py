@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.tell.charts.course import bars, course, points
 from algoreg.tell.charts.law import law, margin_level, margin_slope
@@ -180,7 +181,7 @@ def _lazy(axes, table, claim):
         name = f"margin: a factor of {claim['margin']:g} at α = {number(at)}"
         axes.plot([at, at], edges, "_", color="black", markersize=9, label=name if marker == "o" else None)
     far = table[np.isclose(table["alpha"], at)]
-    ratio = float(np.exp(np.log(far["test_error"] / far["least_squares"]).mean()))
+    ratio = geometric_mean(far["test_error"] / far["least_squares"])
     title = f"lazy limit: {ratio:.3f} of least squares' error, d = {table['d'].iloc[0]:g}"
     describe(axes, "xy", xlabel="α, the start αI, output centred", ylabel="test error", title=title)
 

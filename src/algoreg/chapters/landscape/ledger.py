@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import least_examples
@@ -52,10 +53,6 @@ def widths_needed(reference):
     return markdown(header, [["rank of the optimum", *ranks], ["width needed", *needed]])
 
 
-def _geometric(values):
-    return float(np.exp(np.log(values).mean()))
-
-
 @passage("decayed_networks")
 def decayed(reference):
     """Return the test errors without and with decay by network and m/d, as Markdown."""
@@ -65,7 +62,7 @@ def decayed(reference):
     rows = []
     for (network, ratio), part in frame.groupby(["network", "m_over_d"]):
         errors = [
-            number(float(f"{_geometric(part.loc[part['decay'] == decay, 'test_error']):.2g}")) for decay in decays
+            number(float(f"{geometric_mean(part.loc[part['decay'] == decay, 'test_error']):.2g}")) for decay in decays
         ]
         rows.append([names[network], f"{ratio:g}", *errors])
     return markdown(["units", "m/d", *(f"test error at λ = {number(decay)}" for decay in decays)], rows)

@@ -1,14 +1,9 @@
 """The ledger's evidence on momentum: iterations by κ, momentum as a step, its cost from a small start."""
 
-import numpy as np
-
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
-
-
-def _geometric(values):
-    return float(np.exp(np.log(values).mean()))
 
 
 def _estimate(reference, identity):
@@ -54,7 +49,7 @@ def momentum_iterations(reference):
     methods = [*sorted(set(frame["method"]) - {"theory"}), "theory"]
     rows = []
     for kappa, own in frame.groupby("kappa"):
-        means = [_geometric(own.loc[own["method"] == method, "passes"]) for method in methods]
+        means = [geometric_mean(own.loc[own["method"] == method, "passes"]) for method in methods]
         rows.append([f"{kappa:g}", *(f"{mean:.0f}" for mean in means), f"{means[0] / means[-1]:.5f}"])
     names = [f"μ = {method.removeprefix('momentum_')}" for method in methods[:-1]]
     return markdown(["κ", *names, "μ = 1/(2000rκ)", "descent over it"], rows)
@@ -67,7 +62,7 @@ def speed_ups(reference):
     goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
     rows = []
     for momentum, own in frame.groupby("momentum"):
-        ours = [number(_geometric(own.loc[own["step"] == step, "speed_up"])) for step in steps]
+        ours = [number(geometric_mean(own.loc[own["step"] == step, "speed_up"])) for step in steps]
         published = min(goals, key=lambda other: abs(other - momentum))
         rows.append([number(momentum), number(1 / (1 - momentum)), *ours, number(goals[published])])
     return markdown(["μ", "1/(1 − μ)", *(f"ours at η = {step:g}" for step in steps), "published"], rows)

@@ -8,21 +8,8 @@ import torch
 
 from algoreg.algorithms import accelerated
 from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, looks
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
-
-# Every iteration is looked at up to here, then every hundredth of the way.
-EVERY = 100
-
-
-def looks(last):
-    """Return the iterations at which runs are seen: all of the first ones, then a hundredth of the way apart."""
-    found, moment = set(), 0
-    while moment < last:
-        found.add(moment)
-        moment += max(1, moment // EVERY)
-    return found | {last}
 
 
 class Falls(Observer):
@@ -48,13 +35,6 @@ class Falls(Observer):
             self.memory["times"][run] = look.iteration - (look.iteration - (start if share else 0)) * share
         self.memory["last"][look.active], self.memory["at"][look.active] = errors, look.iteration
         return done
-
-
-def targets(context, d, rank, kappa, count):
-    """Return X* of targets 0 to ``count`` − 1 with r eigenvalues from 1 to 1/κ in equal ratios, shape (T, d, d)."""
-    kind = spectrum_target(rank, kappa)
-    factors = [draw_factor(kind, d, rank, context.seed, number) for number in range(count)]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
 
 
 def draw(context, d, m, number):

@@ -5,6 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import cells
 from algoreg.analysis.exponents import mean_slope
 from algoreg.analysis.intervals import interval_of
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.judge.snapshots import frame_of
@@ -34,7 +35,7 @@ def _mean(values):
     """Return the geometric mean of those that are there, or None."""
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
-    return float(np.exp(np.log(values).mean())) if len(values) else None
+    return geometric_mean(values) if len(values) else None
 
 
 @passage("lemma_printed", "lemma_in_d", "lemma_in_m")
@@ -177,7 +178,7 @@ def thm12_examples(reference):
                 points, found, censored = example_thresholds(frame, along, tolerance)
                 rng = stream("bootstrap", passage="thm12_examples", along=along, variant=variant, tolerance=tolerance)
                 exponent = interval_of(lambda part, x=points: mean_slope(x, part), np.log(found), rng)
-                counts = ", ".join(f"{np.exp(np.log(one).mean()):.0f}" for one in found)
+                counts = ", ".join(f"{geometric_mean(one):.0f}" for one in found)
                 sizes = ", ".join(str(point) for point in points)
                 outside = f"{censored.sum()} of {censored.size}"
                 lines.append(

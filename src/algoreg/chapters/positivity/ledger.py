@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.snapshots import frame_of
@@ -47,7 +48,7 @@ def distances_by_kind(reference):
     rows = []
     for kind in (kind for kind in NAMES if kind in set(frame["kind"])):
         for d, own in frame[frame["kind"] == kind].groupby("d"):
-            means = {name: np.exp(np.log(part["distance"]).mean()) for name, part in own.groupby("method")}
+            means = {name: geometric_mean(part["distance"]) for name, part in own.groupby("method")}
             shown = ["X*" if means[name] < 1e-6 else number(means[name]) for name in ("far", "least_frobenius")]
             trace, descent = "X*" if means["least_trace"] < 1e-6 else number(means["least_trace"]), means["descent"]
             first = own.iloc[0]

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 
 def _mean(values):
-    return number(float(f"{np.exp(np.log(values).mean()):.2g}"))
+    return number(float(f"{geometric_mean(values):.2g}"))
 
 
 @passage("tomography")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES
@@ -33,7 +34,7 @@ def _looks(table):
 
 
 def _ends(values):
-    return {"mean": [np.exp(np.log(values).mean())], "low": [values.min()], "high": [values.max()]}
+    return {"mean": [geometric_mean(values)], "low": [values.min()], "high": [values.max()]}
 
 
 def _shares(axes, table, tolerance, looks):
@@ -81,7 +82,7 @@ def _ratios(axes, table, tolerance, looks, claims):
         own, other = (thresholds_of(table, each, tolerance) for each in (name, BESIDE[name]))
         ratio = np.exp(own.logs - other.logs)
         axes.plot([ratio.min(), ratio.max()], [place, place], color=looks[name][0], linewidth=1.2)
-        axes.plot(np.exp(np.log(ratio).mean()), place, looks[name][1], color=looks[name][0], markersize=6)
+        axes.plot(geometric_mean(ratio), place, looks[name][1], color=looks[name][0], markersize=6)
         off = int((own.sides != INSIDE).sum() + (other.sides != INSIDE).sum())
         if off:
             axes.annotate(f"{off} off the grid", (ratio.max(), place), (4, 0), textcoords="offset points", fontsize=6.5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
@@ -25,7 +26,7 @@ def _named(frame):
 def _mean(passes):
     """Return a geometric mean of iterations, or how many runs got there."""
     if passes.notna().all():
-        return f"{np.exp(np.log(passes).mean()):.0f}"
+        return f"{geometric_mean(passes):.0f}"
     return f"not by T ({passes.notna().sum()}/{len(passes)})"
 
 
@@ -52,7 +53,7 @@ def conditioning_thresholds(reference):
         ratios = np.exp(found.logs) / scale
         most = own[np.isclose(own["tolerance"], TOLERANCE) & (own["m"] == own["m"].max())]
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
-        mean = number(float(np.exp(np.log(ratios).mean())))
+        mean = number(geometric_mean(ratios))
         rows.append([NAMES[name], told(METHODS[name]), mean, ends, _mean(most["passes"])])
     return markdown(["method", "told", "m*/dr", "range of runs", "iterations at the largest m"], rows)
 
@@ -64,7 +65,7 @@ def conditioning_floors(reference):
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = []
     for name, own in _named(frame):
-        means = np.exp(np.log(own["smallest_error"]).groupby(own["alpha"]).mean())
+        means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
         rows.append([NAMES[name], *(f"{means[alpha]:.1e}" for alpha in alphas)])
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import exponent, law, through
 from algoreg.tell.charts.panels import describe, finish, two_and_one
@@ -33,7 +34,7 @@ def _errors(axes, table, claims):
     for name, colour in (("xiong-one-over-t", "black"), ("one-over-t-comes-late", "0.45")):
         claim, last = claims[name], table["iteration"].max()
         own = _last(table, claim["estimand"])["test_error"]
-        end = np.exp(np.log(own).mean())
+        end = geometric_mean(own)
         times = np.array([last / 10, last])
         # The slopes nearest to −1 and farthest from it that lie on the margin.
         for sign, label in (

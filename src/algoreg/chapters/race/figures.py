@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.censoring import INSIDE
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
@@ -141,7 +142,7 @@ def race_noise(tables, claims):
         ("end_over_best", COLOURS[1], "s", "at T", 0.12),
     ):
         runs = [table.loc[table["method"] == name, value] for name in names]
-        means = np.array([np.exp(np.log(one).mean()) for one in runs])
+        means = np.array([geometric_mean(one) for one in runs])
         ends = np.array([[one.min(), one.max()] for one in runs]).T
         places = np.arange(len(names)) + shift
         axes.hlines(places, *ends, color=colour, linewidth=1.2)
@@ -151,7 +152,7 @@ def race_noise(tables, claims):
     axes.invert_yaxis()
     describe(axes, "x", xlabel="relative error / smallest relative error of the run")
     first = table.iloc[0]
-    worst = np.exp(np.log(table["stop_over_best"]).groupby(table["method"]).mean().max())
+    worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
     said = f"stopped by held-out labels, every method ends within {worst:.2f} of its smallest error"
     figure.suptitle(f"{said}\nκ = {number(first['kappa'])}, {sizes(table, 'd', 'rank', 'm_over_dr')}", fontsize=9)
     noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
@@ -161,5 +162,5 @@ def race_noise(tables, claims):
 
 def _with_errors(table, names):
     """Return what methods are called, each with the geometric mean of its runs' smallest errors."""
-    best = np.log(table["best_error"]).groupby(table["method"]).mean()
-    return [f"{NAMES[name]}\n(smallest error {np.exp(best[name]):.2g})" for name in names]
+    best = table.groupby("method")["best_error"].apply(geometric_mean)
+    return [f"{NAMES[name]}\n(smallest error {best[name]:.2g})" for name in names]

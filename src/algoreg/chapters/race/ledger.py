@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes
@@ -16,7 +17,7 @@ def _passes(part, tolerance):
     """Return the geometric mean of the passes, or how many runs came there."""
     reached = part.loc[np.isclose(part["tolerance"], tolerance), "passes"]
     if reached.notna().all():
-        return f"{np.exp(np.log(reached).mean()):.0f}"
+        return f"{geometric_mean(reached):.0f}"
     return f"not by T ({reached.notna().sum()}/{len(reached)})" if reached.notna().any() else "not by T"
 
 
@@ -40,7 +41,7 @@ def _race(frame):
             first = own.iloc[0]
             momentum = f", μ = {first['momentum']:g}" if first["momentum"] > 0 else ""
             grid = f"η = {first['step']:g} of {first['smallest_step']:g} to {first['largest_step']:g}{momentum}"
-            smallest = np.exp(np.log(own["smallest_error"]).mean())
+            smallest = geometric_mean(own["smallest_error"])
             shown = "–" if smallest < SHOWN[-1] else number(smallest)
             passes = [_passes(own, tolerance) for tolerance in SHOWN]
             rows.append(
@@ -127,7 +128,7 @@ def race_noise(reference):
     rows = []
     for method in (name for name in NAMES if name in set(frame["method"])):
         own = frame[frame["method"] == method]
-        means = [number(float(np.exp(np.log(own[value]).mean()))) for value in values]
+        means = [number(geometric_mean(own[value])) for value in values]
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
     header = ["method", "told", "smallest error", "at the stop", "at T", "stop / smallest", "T / smallest"]
     said = f"κ = {frame['kappa'].iloc[0]:g}, noise {frame['label_noise'].iloc[0]:g} of the labels' root mean square."

@@ -11,7 +11,7 @@ from algoreg.chapters.race.methods import METHODS
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
+from algoreg.numerics.problems import draw_targets, spectrum_target
 
 # The training error below which a tuning run needs to go no further.
 FITTED = 1e-6
@@ -21,21 +21,10 @@ TUNING = 1_000_000
 TUNING_SHARE = 0.25
 # A setting must do at a step this much longer, too.
 LONGER = 1.25
-# Every iteration is looked at up to here, then every hundredth of the way.
-EVERY = 100
 
 
-def looks(last):
-    """Return the iterations at which errors are seen: all of the first ones, then a hundredth of the way apart."""
-    found, moment = set(), 0
-    while moment < last:
-        found.add(moment)
-        moment += max(1, moment // EVERY)
-    return found | {last}
-
-
-def chosen_methods(options):
-    """Return the methods that a study's options name, all where they name none.
+def groups(options):
+    """Return the methods that a study's options name, all where they name none; together those that share a pass, of one algorithm.
 
     Raises
     ------
@@ -45,22 +34,10 @@ def chosen_methods(options):
     names = options["method"] or list(METHODS)
     if not METHODS.keys() >= set(names):
         raise ValueError(f"method = {', '.join(names)}: allowed are {', '.join(METHODS)}")
-    return names
-
-
-def groups(names):
-    """Return the methods that share a pass: those of one algorithm."""
     found = defaultdict(list)
     for name in names:
         found[METHODS[name].algorithm].append(name)
     return list(found.values())
-
-
-def targets(options, context, kappa, numbers):
-    """Return X* of targets by their numbers, shape (T, d, d)."""
-    kind = spectrum_target(options["rank"], kappa)
-    factors = [draw_factor(kind, options["d"], options["rank"], context.seed, number) for number in numbers]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
 
 
 def known_measurements(options):
@@ -68,26 +45,24 @@ def known_measurements(options):
     return round(options["m_over_dr"] * options["d"] * options["rank"])
 
 
-def batch_of(options, context, number, runs, observers, held_out=0):
+def batch_of(options, context, number, algorithm, runs, observers, held_out=0):
     """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``, which has so many measurements more.
 
-    Every run knows the first m_over_dr·dr of them.
+    Every run knows the first m_over_dr·dr of them. X* has r eigenvalues from 1 to 1/κ in equal ratios.
     """
-    m = known_measurements(options)
-    ensemble = Ensemble.draw(options["d"], m + held_out, context.seed, number, context.device, context.dtype)
-    planted = torch.cat([targets(options, context, run["kappa"], [run["target"]]) for run in runs])
-    complete = [{**run, "m": m} for run in runs]
-    algorithm = METHODS[runs[0]["method"]].algorithm
+    d, rank, m = options["d"], options["rank"], known_measurements(options)
+    ensemble = Ensemble.draw(d, m + held_out, context.seed, number, context.device, context.dtype)
+    kinds = [spectrum_target(rank, run["kappa"]) for run in runs]
+    own = [draw_targets(kind, d, rank, context, 1, run["target"]) for kind, run in zip(kinds, runs, strict=True)]
+    planted, complete = torch.cat(own), [{**run, "m": m} for run in runs]
     return Batch(ensemble, algorithm, complete, planted, ensemble.label(planted), observers, seed=context.seed)
 
 
 def run_of(options, method, kappa, target, chosen, share=1.0):
     """Return a run of a method with the step (and momentum) that was chosen, over a share of its budget, without m."""
-    most = METHODS[method].most or math.inf
-    budget = min(options["budget"][options["kappa"].index(kappa)], most)
-    own = METHODS[method].settings(options["rank"], kappa)
-    iterations = max(round(share * budget), 1)
-    return own | chosen | {"method": method, "kappa": kappa, "target": target, "iterations": iterations}
+    budget = min(options["budget"][options["kappa"].index(kappa)], method.most or math.inf)
+    own = method.settings(options["rank"], kappa)
+    return own | chosen | {"kappa": kappa, "target": target, "iterations": max(round(share * budget), 1)}
 
 
 class Fits(Observer):
@@ -110,36 +85,61 @@ class Fits(Observer):
         return look.train_error < FITTED
 
 
-def all_tuned(options, context, names):
-    """Return :func:`tuned` of all methods, as a part of a study: a mapping of (method, κ) to what was chosen."""
+def raced(options, context, rows):
+    """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, all tuned before.
 
-    def rows():
-        return [row for group in groups(names) for row in tuned(options, context, group)]
+    Parameters
+    ----------
+    options : mapping
+    context : algoreg.engine.study.Context
+    rows : callable
+        Takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
+    """
+    together = groups(options)
 
-    return {(row["method"], row["kappa"]): row["chosen"] for row in context.part("tuning", rows)}
+    def choices():
+        return [row for names in together for row in tuned(options, context, {name: METHODS[name] for name in names})]
+
+    best = {(row["method"], row["kappa"]): row["chosen"] for row in context.part("tuning", choices)}
+    for number, names in product(context.ensembles, together):
+        runs = [
+            run_of(options, METHODS[name], kappa, target, best[name, kappa]) | {"method": name}
+            for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
+        ]
+        label, algorithm = f"ensemble {number}, {' '.join(names)}", METHODS[names[0]].algorithm
+        yield from context.part(label, rows, options, context, number, algorithm, runs)
 
 
-def tuned(options, context, names):
+def tuned(options, context, methods):
     """Return what methods of one algorithm choose of their grids at every κ: rows ``method``, ``kappa``, ``chosen``.
 
     A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from
     the edge of stability, where a run is another on another processor, or is lost on another draw. The best has the smallest
     training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs are on
     ``tuning_targets`` targets and ``tuning_ensembles`` ensembles, of the numbers ``TUNING`` and following.
+
+    Parameters
+    ----------
+    options : mapping
+    context : algoreg.engine.study.Context
+    methods : mapping of str to algoreg.chapters.race.methods.Method
     """
-    settings = [(name, kappa, key) for name, kappa in product(names, options["kappa"]) for key in _tried(METHODS[name])]
+    settings = [
+        (name, kappa, key) for name, kappa in product(methods, options["kappa"]) for key in _tried(methods[name])
+    ]
     numbers = range(TUNING, TUNING + options["tuning_targets"])
     runs = [
-        run_of(options, name, kappa, target, dict(key), TUNING_SHARE)
+        run_of(options, methods[name], kappa, target, dict(key), TUNING_SHARE)
         for (name, kappa, key), target in product(settings, numbers)
     ]
+    (algorithm,) = {method.algorithm for method in methods.values()}
     ensembles = range(TUNING, TUNING + options["tuning_ensembles"])
-    logs = [_fits(context, batch_of(options, context, number, runs, [Fits()])) for number in ensembles]
+    logs = [_fits(context, batch_of(options, context, number, algorithm, runs, [Fits()])) for number in ensembles]
     worst = np.max(logs, axis=0).reshape(len(settings), -1).max(axis=1)
     scores = dict(zip(settings, worst.tolist(), strict=True))
     found = []
-    for name, kappa in product(names, options["kappa"]):
-        grid = METHODS[name].grid()
+    for name, kappa in product(methods, options["kappa"]):
+        grid = methods[name].grid()
         own = [max(scores[name, kappa, _key(each)] for each in (setting, _longer(setting))) for setting in grid]
         found.append({"method": name, "kappa": kappa, "chosen": grid[own.index(min(own))]})
     return found

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.remarks.estimands import nearest_then_away
 from algoreg.tell.charts.course import course, paths
 from algoreg.tell.charts.law import margin_level
@@ -111,10 +112,6 @@ def x_space(tables, claims):
     return finish(figure, caption=f"Gradient descent on X from 0: {sizes(table, 'd', 'rank')}")
 
 
-def _geometric(values):
-    return np.exp(np.log(values).mean())
-
-
 def _path(axes, frame, claim, title):
     """Draw both distances of descent's end against α, each run thin and the geometric mean thick."""
     good = frame[frame["status"] != "diverged"]
@@ -127,7 +124,7 @@ def _path(axes, frame, claim, title):
     margin_level(axes, claim, "distance to the least nuclear norm")
     last = good[good["alpha"] == good["alpha"].min()]
     ends = (last[value].clip(lower=LEAST_DISTANCE) for value in ("distance_to_target", "distance_to_min_trace"))
-    target, least = (rounded(_geometric(values), 1) for values in ends)
+    target, least = (rounded(geometric_mean(values), 1) for values in ends)
     title = f"{title}: descent ends\n{target} from X*, {least} from least nuclear norm"
     xlabel, ylabel = "initialisation scale α", "distance of descent's end / ‖X*‖"
     describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title=title)

@@ -1,9 +1,8 @@
 """The ledger's evidence on the first phase: angles and exponents by width."""
 
-import numpy as np
-
-from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -26,8 +25,8 @@ def phase_exponents(reference):
         frame = frame_of(reference["tables"][table])
         first = frame.iloc[0]
         for width, own in frame.groupby("width"):
-            logs = np.log(own["smallest_error"]).groupby(own["alpha"]).mean()
-            found = float(slope_weights(logs.index.to_numpy()) @ logs.to_numpy())
+            means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
+            found = exponent(means.index, means)
             ratio = number(first["m"] / first["d"] / first["rank"])
             rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
+
 
 def summary(frame, x, y, geometric=True):
     """Return mean, smallest and largest ``y`` of the runs that have a value, by ``x``.
@@ -21,7 +23,7 @@ def summary(frame, x, y, geometric=True):
     """
     groups = frame[np.isfinite(frame[y])].groupby(x)[y]
     kept = groups.agg(low="min", high="max")
-    kept["mean"] = groups.apply(lambda values: np.exp(np.log(values).mean()) if geometric else values.mean())
+    kept["mean"] = groups.apply(geometric_mean) if geometric else groups.apply(lambda values: values.mean())
     return kept
 
 

@@ -73,8 +73,7 @@ def measure(options, context):
     Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`. A row is
     ``converged`` if eigenvalue s is learned by η·t = ``time``.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Stages(Observer):

@@ -5,21 +5,14 @@ from itertools import product
 import numpy as np
 import torch
 
-from algoreg.chapters.depth.studies.stages import descend
+from algoreg.chapters.depth.studies import stages
 from algoreg.engine.observers import Observer
-from algoreg.spec.base import StudyOptions, real, reals, whole, wholes
+from algoreg.spec.base import whole
 
 
-class Options(StudyOptions):
+class Options(stages.Options):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    eigenvalues: list[float] = reals(gt=0, le=1, least=2)
-    m_over_dr: float = real(gt=0)
-    depth: list[int] = wholes(ge=2, le=6)
-    alpha: float = real(gt=0, le=0.1)
-    step: float = real(0.1, gt=0, le=0.2)
-    time: float = real(gt=0)
     every: int = whole(5)
     targets: int = whole(1)
 
@@ -43,8 +36,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per depth, η·t, s, target and ensemble; see :mod:`algoreg.chapters.depth.studies.stages`."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Course(Observer):
@@ -72,7 +64,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     values, step = options["eigenvalues"], options["step"]
     looks = list(range(0, round(options["time"] / step) + 1, options["every"]))
-    runs, seen = descend(options, context, number, lambda goals: Course(looks, len(values)))
+    runs, seen = stages.descend(options, context, number, lambda goals: Course(looks, len(values)))
     shared = {"d": options["d"], "rank": len(values), "alpha": options["alpha"], "ensemble": number, "m": runs[0]["m"]}
     return [
         {**shared, "depth": run["depth"], "time": look * step, "s": s + 1, "target": run["target"]}

@@ -61,8 +61,7 @@ def measure(options, context):
     threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
     (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after ``most`` steps.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Second(Observer):

@@ -26,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.first >= self.last:
             yield between("first", "last", allowed="first below last")
 
@@ -55,8 +53,7 @@ def measure(options, context):
 
     X* has r eigenvalues 1, m = ``m_over_dr``·dr. Iterations are nine from ``first`` to ``last`` in equal ratios.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

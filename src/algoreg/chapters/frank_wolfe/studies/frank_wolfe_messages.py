@@ -51,8 +51,7 @@ def measure(options, context):
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

@@ -22,8 +22,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         counts = [round(ratio * self.d * self.rank) for ratio in self.m_over_dr]
         if min(counts) < 1 or len(set(counts)) < len(counts):
             yield between(
@@ -45,8 +43,7 @@ ALPHA, STEP, TIME, LEVEL = 1e-4, 0.2, 40, 10
 
 def measure(options, context):
     """Return one row per method, told trace, m, target and ensemble: the error at the end. X* has r eigenvalues 1."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _runs(method, options):

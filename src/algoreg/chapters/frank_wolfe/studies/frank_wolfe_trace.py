@@ -45,8 +45,7 @@ ALPHA, TIME = 1e-3, 100
 
 def measure(options, context):
     """Return one row per method, θ, target and ensemble: the errors at the end."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _run(context, ensemble, algorithm, settings, planted):

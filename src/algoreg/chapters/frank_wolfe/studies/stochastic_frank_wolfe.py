@@ -4,7 +4,7 @@ from algoreg.chapters.frank_wolfe import stochastic
 from algoreg.chapters.frank_wolfe.runs import At, targets
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import StudyOptions, real, whole, wholes
 
 
 class Options(StudyOptions):
@@ -18,11 +18,6 @@ class Options(StudyOptions):
     delays: list[int] = wholes(ge=0)
     at: list[int] = wholes()
     targets: int = whole(ge=2)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
 
 
 KEYS = {

@@ -67,8 +67,7 @@ def measure(options, context):
     X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max x)), c being
     ``step``: growth from small factors would take too many fixed ones.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def descend(vectors, labels, depth, starts, step, most):

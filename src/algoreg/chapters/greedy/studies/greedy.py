@@ -35,8 +35,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if 2 * self.m_over_dr * self.rank > self.d + 1:
             allowed = "m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"
             yield between("m_over_dr", "rank", "d", allowed=allowed)
@@ -84,8 +82,7 @@ def measure(options, context):
     with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver failed have status
     ``diverged`` there, and no distances.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Fitted(Observer):

@@ -70,8 +70,7 @@ def measure(options, context):
     X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [JLLDL23]. The distance is
     the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Nearest(Observer):
@@ -120,21 +119,33 @@ def best_fits(ensemble, labels, goals, rank, options, context):
     return ends.memory["estimates"].reshape(count, rank, *goals.shape[1:])
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
-    d, values, step, count = (options[key] for key in ("d", "eigenvalues", "step", "targets"))
+def drawn(options, context, number):
+    """Return an ensemble, X*'s factors, X* and the labels of all targets, and their :func:`best_fits`."""
+    d, values, count = (options[key] for key in ("d", "eigenvalues", "targets"))
     rank = len(values)
-    m = round(options["m_over_dr"] * d * rank)
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, rank, context, count)
     goals = torch.bmm(factors, factors.mT)
+    m = round(options["m_over_dr"] * d * rank)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
     labels = ensemble.label(goals)
-    fits = best_fits(ensemble, labels, goals, rank, options, context)
+    return ensemble, factors, goals, labels, best_fits(ensemble, labels, goals, rank, options, context)
+
+
+def iterations_of(options, alpha):
+    """Return T of a run from α: it covers X*'s last eigenvalue."""
+    return round((16 + math.log(1 / alpha)) / (options["step"] * min(options["eigenvalues"])))
+
+
+def _rows(options, context, number):
+    """Return the rows of one ensemble."""
+    d, step, count, rank = options["d"], options["step"], options["targets"], len(options["eigenvalues"])
+    ensemble, factors, goals, labels, fits = drawn(options, context, number)
+    m = ensemble.m
     cut = torch.stack([torch.bmm(factors[:, :, :s], factors[:, :, :s].mT) for s in range(1, rank + 1)], dim=1)
     places = list(product(options["width"], options["alpha"], range(count)))
     runs = [
         {"width": rank if width == "r" else d, "alpha": alpha, "target": target, "m": m, "step": step}
-        | {"start": "gaussian", "iterations": round((16 + math.log(1 / alpha)) / (step * min(values)))}
+        | {"start": "gaussian", "iterations": iterations_of(options, alpha)}
         for width, alpha, target in places
     ]
     own = [run["target"] for run in runs]

@@ -1,18 +1,15 @@
 """The course of descent by iteration: the eigenvalues of X, and its distance to the best fit of each rank."""
 
-import math
 from itertools import product
 
 import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.chapters.incremental.studies.incremental import best_fits
+from algoreg.chapters.incremental.studies.incremental import drawn, iterations_of
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
-from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
-from algoreg.numerics.problems import draw_factors
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -47,8 +44,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Course(Observer):
@@ -85,24 +81,18 @@ class Course(Observer):
 
 def _rows(options, context, number):
     """Return the rows of one ensemble."""
-    d, values, step, count = (options[key] for key in ("d", "eigenvalues", "step", "targets"))
-    rank = len(values)
-    m = round(options["m_over_dr"] * d * rank)
-    factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, rank, context, count)
-    goals = torch.bmm(factors, factors.mT)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
-    labels = ensemble.label(goals)
-    fits = best_fits(ensemble, labels, goals, rank, options, context)
+    rank, step, alpha, count = len(options["eigenvalues"]), options["step"], options["alpha"], options["targets"]
+    ensemble, _, goals, labels, fits = drawn(options, context, number)
     fitted = [leading(fits[:, s], [s + 1] * count)[0][:, s].tolist() for s in range(rank)]
-    last = round((16 + math.log(1 / options["alpha"])) / (step * min(values)))
+    last = iterations_of(options, alpha)
     looks = [*range(0, last, options["every"]), last]
     runs = [
-        {"alpha": options["alpha"], "target": target, "m": m, "step": step, "start": "gaussian", "iterations": last}
+        {"alpha": alpha, "target": target, "m": ensemble.m, "step": step, "start": "gaussian", "iterations": last}
         for target in range(count)
     ]
     seen = Course(looks, fits)
     status = context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [seen], seed=context.seed)).status
-    shared = {"d": d, "rank": rank, "m": m, "alpha": options["alpha"], "ensemble": number}
+    shared = {"d": ensemble.d, "rank": rank, "m": ensemble.m, "alpha": alpha, "ensemble": number}
     rows = []
     for (k, look), target, s in product(enumerate(looks), range(count), range(rank)):
         eigenvalue, distance = (seen.memory[key][k, target, s].item() for key in ("eigenvalues", "distances"))

@@ -35,8 +35,7 @@ VALUES = {"d": None, "m": None, "test_error": "‖X − X*‖_F / ‖X*‖_F whe
 
 def measure(options, context):
     """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries, the same at every decay."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _planted(network, d, seed, target):

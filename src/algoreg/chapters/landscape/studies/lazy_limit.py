@@ -27,8 +27,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if round(min(self.m_over_dimension) * self.d * (self.d + 1) / 2) < 1:
             yield between("m_over_dimension", "d", allowed="m of at least 1")
 
@@ -58,8 +56,7 @@ def measure(options, context):
 
     Descent from αI on the labels of X* + α²I is that of an output from which α²I has been taken.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _least_squares(ensemble, m, targets):

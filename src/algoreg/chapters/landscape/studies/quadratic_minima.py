@@ -32,8 +32,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if max(self.positive) > self.d or max(self.negative) > self.d:
             yield between("positive", "negative", "d", allowed="at most d units of either sign")
 
@@ -66,8 +64,7 @@ def measure(options, context):
     The least loss is that over symmetric X where units of both signs are listed, else over PSD X: where d units end, for which all
     minima are global [du2018]. Starts have iid N(0, ``size``²/k) entries.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _labels(options, context, vectors, number, target):

@@ -60,8 +60,7 @@ def measure(options, context):
 
     A run that diverged has not recovered.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

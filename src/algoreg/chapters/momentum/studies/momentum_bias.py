@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from algoreg.chapters.momentum.runs import descend, draw, looks, targets
-from algoreg.engine.observers import Observer
+from algoreg.chapters.momentum.runs import descend, draw
+from algoreg.engine.observers import Observer, looks
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -70,8 +71,7 @@ class AtTraining(Observer):
 
 def measure(options, context):
     """Return one row per step, target and ensemble: both test errors from αI at full width, at rank 1; m = ``m_over_d``·d."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):
@@ -84,7 +84,8 @@ def _rows(options, context, number):
         for momentum in (0.0, options["momentum"])
     ]
     seen = AtTraining(options["train_error"])
-    runs, _ = descend(context, ensemble, settings, targets(context, d, 1, 1, options["targets"]), [seen])
+    planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])
+    runs, _ = descend(context, ensemble, settings, planted, [seen])
     errors = {
         (run["step"], run["momentum"], run["target"]): error
         for run, error in zip(runs, seen.memory["errors"].tolist(), strict=True)

@@ -2,9 +2,9 @@
 
 import torch
 
-from algoreg.chapters.momentum.runs import descend, draw, targets
-from algoreg.engine.observers import Observer
-from algoreg.numerics.problems import spoil
+from algoreg.chapters.momentum.runs import descend, draw
+from algoreg.engine.observers import LastErrors
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -40,31 +40,18 @@ VALUES = {
 ROUNDING = 1e-14
 
 
-class Errors(Observer):
-    """The test errors that runs end with: memory ``errors`` (B,)."""
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": torch.full((len(batch.runs),), torch.nan, dtype=torch.float64)}
-
-    def look(self, look):
-        """Keep the errors of the runs whose time is over."""
-        self.memory["errors"][look.active] = torch.from_numpy(look.test_error)
-
-
 def measure(options, context):
     """Return one row per μ, noise, target and ensemble, from the spectral start of width r; see ``momentum_kappa``.
 
     Errors below rounding are written as ``ROUNDING``.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
-    planted = targets(context, d, rank, options["kappa"], options["targets"])
+    planted = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, options["targets"])
     clean = ensemble.label(planted).cpu().numpy()
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
@@ -74,7 +61,7 @@ def _rows(options, context, number):
         problem = {"d": d, "rank": rank, "label_noise": noise}
         labels = spoil(clean, problem, context.seed, number, range(options["targets"]))
         given = torch.from_numpy(labels).to(planted).repeat(len(settings), 1)
-        seen = Errors()
+        seen = LastErrors()
         runs, status = descend(context, ensemble, settings, planted, [seen], given)
         for run, end, error in zip(runs, status, seen.memory["errors"].tolist(), strict=True):
             names = {key: run[key] for key in ("momentum", "target", "rank", "m", "step")}

@@ -1,7 +1,8 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
-from algoreg.chapters.momentum.runs import Falls, descend, draw, targets
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.chapters.momentum.runs import Falls, descend, draw
+from algoreg.numerics.problems import draw_targets, spectrum_target
+from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -16,11 +17,6 @@ class Options(StudyOptions):
     tolerance: float = real(1e-6, gt=0)
     iterations: int = whole()
     targets: int = whole(ge=2)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
 
 
 KEYS = {
@@ -50,8 +46,7 @@ def measure(options, context):
 
     X* has r eigenvalues from 1 to 1/κ in equal ratios, m = ``m_over_dr``·dr; all methods have the same step η.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def methods(options, kappa):
@@ -63,7 +58,10 @@ def methods(options, kappa):
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
-    planted = {kappa: targets(context, d, rank, kappa, options["targets"]) for kappa in options["kappa"]}
+    planted = {
+        kappa: draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
+        for kappa in options["kappa"]
+    }
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
     settings = [

@@ -2,7 +2,8 @@
 
 import math
 
-from algoreg.chapters.momentum.runs import Falls, descend, draw, targets
+from algoreg.chapters.momentum.runs import Falls, descend, draw
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -47,8 +48,7 @@ def measure(options, context):
 
     Empty where a run did not get to the tolerance, or where η/(1 − μ) is beyond the steps that are stable.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _settings(options):
@@ -69,7 +69,8 @@ def _rows(options, context, number):
     ensemble = draw(context, d, round(options["m_over_d"] * d), number)
     seen = Falls(options["tolerance"])
     settings = _settings(options)
-    runs, _ = descend(context, ensemble, settings, targets(context, d, 1, 1, options["targets"]), [seen])
+    planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])
+    runs, _ = descend(context, ensemble, settings, planted, [seen])
     times = {
         (run["step"], run["momentum"], run["target"]): time
         for run, time in zip(runs, seen.memory["times"].tolist(), strict=True)

@@ -12,7 +12,7 @@ from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -25,11 +25,6 @@ class Options(StudyOptions):
     iterations: int = whole()
     alpha: float = real(gt=0)
     time: float = real(gt=0, said="a number above 0: η·t of factored descent")
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
 
 
 KEYS = {

@@ -64,8 +64,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.rank == 1 and self.kappa > 1:
             yield between("rank", "kappa", allowed="kappa 1 for rank 1")
 

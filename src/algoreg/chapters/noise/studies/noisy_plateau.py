@@ -66,8 +66,7 @@ LEFT = 0.5
 
 def measure(options, context):
     """Return one row per α, target and ensemble."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def rates(problem, fit, rank):

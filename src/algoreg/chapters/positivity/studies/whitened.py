@@ -41,8 +41,7 @@ def measure(options, context):
 
     M_i = V⁻¹A_iV⁻ᵀ with VVᵀ = (1/m) Σ A_i: what feasible X become in the proof's coordinates, where all have one trace.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

@@ -65,8 +65,7 @@ def measure(options, context):
     The starts are the first columns of one pair of Gaussian matrices. T is ``time``/(ηα²). A rate that T is too short for is
     left empty, and so is not judged.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

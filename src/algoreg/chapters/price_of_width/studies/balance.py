@@ -64,8 +64,7 @@ def measure(options, context):
 
     Gradient flow conserves LᵀL − RᵀR. A run that T is too short for has no imbalance, and so is not judged.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Imbalance(Observer):

@@ -77,8 +77,7 @@ def measure(options, context):
     needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
     if options["iterations"] < needed:
         raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def looks_of(last):

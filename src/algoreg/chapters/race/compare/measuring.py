@@ -5,13 +5,10 @@ import time
 from itertools import product
 
 import numpy as np
-import torch
 
-from algoreg.chapters.race.runs import LONGER, TUNING, TUNING_SHARE, Fits, known_measurements, looks, targets
+from algoreg.chapters.race import runs
 from algoreg.engine import study
-from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
-from algoreg.ensembles.gaussian import Ensemble
+from algoreg.engine.observers import Observer, looks
 from algoreg.spec.plan import study_options
 
 # Runs end below this relative error.
@@ -41,60 +38,9 @@ class Course(Observer):
         return look.test_error < RECOVERED
 
 
-def _batch(method, sizes, context, number, runs, observers):
-    """Return a batch of a method's runs, each with ``kappa`` and ``target``, on an ensemble."""
-    m = known_measurements(sizes)
-    ensemble = Ensemble.draw(sizes["d"], m, context.seed, number, dtype=context.dtype)
-    planted = torch.cat([targets(sizes, context, run["kappa"], [run["target"]]) for run in runs])
-    complete = [{**run, "m": m} for run in runs]
-    return Batch(ensemble, method.algorithm, complete, planted, ensemble.label(planted), observers, seed=context.seed)
-
-
-def _run(method, sizes, kappa, target, chosen, share=1.0):
-    budget = min(sizes["budget"][sizes["kappa"].index(kappa)], method.most or math.inf)
-    own = method.settings(sizes["rank"], kappa)
-    return own | chosen | {"kappa": kappa, "target": target, "iterations": max(round(share * budget), 1)}
-
-
 def tuned(method, sizes, context):
     """Return the choice of a method's grid at every κ, by the race's rule: see :func:`algoreg.chapters.race.runs.tuned`."""
-    tried = {
-        (kappa, _key(each)): each for kappa in sizes["kappa"] for one in method.grid() for each in (one, _longer(one))
-    }
-    numbers = range(TUNING, TUNING + sizes["tuning_targets"])
-    runs = [
-        _run(method, sizes, kappa, target, each, TUNING_SHARE)
-        for (kappa, _), each in tried.items()
-        for target in numbers
-    ]
-    logs = [
-        _fits(context, _batch(method, sizes, context, number, runs, [Fits()]))
-        for number in range(TUNING, TUNING + sizes["tuning_ensembles"])
-    ]
-    scores = dict(zip(tried, np.max(logs, axis=0).reshape(len(tried), -1).max(axis=1), strict=True))
-
-    def score(kappa, setting):
-        return max(scores[kappa, _key(each)] for each in (setting, _longer(setting)))
-
-    return {
-        kappa: min(method.grid(), key=lambda setting, kappa=kappa: score(kappa, setting)) for kappa in sizes["kappa"]
-    }
-
-
-def _key(setting):
-    return tuple(setting.items())
-
-
-def _longer(setting):
-    return {**setting, "step": round(LONGER * setting["step"], 9)}
-
-
-def _fits(context, batch):
-    """Return the log training error of every run at the end of its budget, at its mean rate if it left before."""
-    context.descend(batch)
-    (seen,) = batch.observers
-    with np.errstate(divide="ignore"):
-        return np.log(seen.memory["errors"]) * batch.budgets / seen.memory["ended"]
+    return {row["kappa"]: row["chosen"] for row in runs.tuned(sizes, context, {"": method})}
 
 
 def courses(method, sizes, context, best, kappas=None, **changes):
@@ -102,10 +48,10 @@ def courses(method, sizes, context, best, kappas=None, **changes):
     cells = list(product(kappas or sizes["kappa"], range(sizes["targets"])))
     rows = []
     for number in context.ensembles:
-        runs = [_run(method, sizes, kappa, target, best[kappa] | changes) for kappa, target in cells]
+        own = [runs.run_of(sizes, method, kappa, target, best[kappa] | changes) for kappa, target in cells]
         seen = Course()
-        descent = context.descend(_batch(method, sizes, context, number, runs, [seen]))
-        for run, errors, status in zip(runs, seen.memory["errors"], descent.status, strict=True):
+        descent = context.descend(runs.batch_of(sizes, context, number, method.algorithm, own, [seen]))
+        for run, errors, status in zip(own, seen.memory["errors"], descent.status, strict=True):
             shared = {key: run[key] for key in ("kappa", "target", "step")} | {"ensemble": number, "status": status}
             shared["momentum"] = run.get("momentum", math.nan)
             for moment, error in zip(seen.times, errors, strict=True):
@@ -118,9 +64,9 @@ def courses(method, sizes, context, best, kappas=None, **changes):
 def seconds_per_iteration(method, sizes, context, best):
     """Return the seconds that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
     kappa = sizes["kappa"][0]
-    runs = [_run(method, sizes, kappa, target, best[kappa]) for target in range(sizes["targets"])]
-    batch = _batch(method, sizes, context, TUNING, runs, [])
-    solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(runs)), batch.labels, batch.runs, 0)
+    own = [runs.run_of(sizes, method, kappa, target, best[kappa]) for target in range(sizes["targets"])]
+    batch = runs.batch_of(sizes, context, runs.TUNING, method.algorithm, own, [])
+    solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(own)), batch.labels, batch.runs, 0)
     state, done, times = solver.advance(solver.initial(), 0, 2), 2, []
     end = time.perf_counter() + SECONDS
     while (began := time.perf_counter()) < end or not times:
@@ -128,7 +74,7 @@ def seconds_per_iteration(method, sizes, context, best):
         done += CHUNK
         times.append(time.perf_counter() - began)
     # The least disturbed one.
-    return min(times) / CHUNK / len(runs)
+    return min(times) / CHUNK / len(own)
 
 
 def sensitivity(method, sizes, context, best):

@@ -1,13 +1,12 @@
 """Methods side by side: passes over the data until each has recovered the same targets from the same measurements."""
 
 import math
-from itertools import product
 
 import numpy as np
 
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.runs import all_tuned, batch_of, chosen_methods, groups, looks, run_of
-from algoreg.engine.observers import Observer
+from algoreg.chapters.race.runs import batch_of, raced
+from algoreg.engine.observers import FirstBelow
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -27,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if len(self.budget) != len(self.kappa):
             yield between("budget", "kappa", allowed="a budget for each κ")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:
@@ -78,41 +75,24 @@ def measure(options, context):
     and at one a quarter longer; see :func:`algoreg.chapters.race.runs.tuned`. A row is ``converged`` if the tolerance was reached,
     ``budget`` if not by T, ``diverged`` if the run diverged before.
     """
-    names = chosen_methods(options)
-    best = all_tuned(options, context, names)
-    for number, group in product(context.ensembles, groups(names)):
-        label = f"ensemble {number}, {' '.join(group)}"
-        yield from context.part(label, _rows, options, context, number, group, best)
+    yield from raced(options, context, _rows)
 
 
-class Crossings(Observer):
-    """When the test error of every run first falls below each tolerance, log-linear between looks; its smallest and last value.
-
-    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look's iteration.
-    """
-
-    def prepare(self, batch):
-        """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full((count, len(TOLERANCES)), np.nan), "smallest": np.full(count, np.inf)}
-        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
-
-    def moments(self, last):
-        """Return :func:`looks`."""
-        return looks(last)
+class Crossings(FirstBelow):
+    """:class:`algoreg.engine.observers.FirstBelow`, number by number: the committed tables have these last digits."""
 
     def look(self, look):
         """Let the runs go that are below the last tolerance."""
         errors = look.test_error
         for run, error in zip(look.active, errors, strict=True):
             before, since = self.memory["last"][run], self.memory["at"][run]
-            for k, tolerance in enumerate(TOLERANCES):
+            for k, tolerance in enumerate(self.tolerances.tolist()):
                 if error < tolerance and np.isnan(self.memory["times"][run, k]):
                     self.memory["times"][run, k] = _between(since, look.iteration, before, error, tolerance)
         self.memory["smallest"][look.active] = np.fmin(self.memory["smallest"][look.active], errors)
         self.memory["last"][look.active] = errors
         self.memory["at"][look.active] = look.iteration
-        return errors < TOLERANCES[-1]
+        return errors < self.tolerances[-1]
 
 
 def _between(since, now, before, error, level):
@@ -122,14 +102,10 @@ def _between(since, now, before, error, level):
     return float(now - (now - since) * math.log(level / error) / math.log(before / error))
 
 
-def _rows(options, context, number, names, best):
+def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
-    runs = [
-        run_of(options, name, kappa, target, best[name, kappa])
-        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
-    ]
-    seen = Crossings()
-    batch = batch_of(options, context, number, runs, [seen])
+    seen = Crossings(TOLERANCES)
+    batch = batch_of(options, context, number, algorithm, runs, [seen])
     descent = context.descend(batch)
     kept = zip(batch.runs, descent.status, *(seen.memory[key] for key in ("times", "smallest", "last")), strict=True)
     return [row | {"ensemble": number} for each in kept for row in _row(options, *each)]

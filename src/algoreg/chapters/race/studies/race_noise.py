@@ -1,42 +1,25 @@
 """Methods on noisy labels: the smallest error of a run, its error at the end, and where held-out labels say to stop."""
 
 import math
-from itertools import product
 
 import numpy as np
 import torch
 
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.runs import all_tuned, batch_of, chosen_methods, groups, known_measurements, looks, run_of
-from algoreg.engine.observers import Observer
+from algoreg.chapters.race.runs import batch_of, known_measurements, raced
+from algoreg.chapters.race.studies import race
+from algoreg.engine.observers import Observer, looks
 from algoreg.numerics.problems import spoil
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import real
 
 
-class Options(StudyOptions):
+class Options(race.Options):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
-    kappa: list[float] = reals(ge=1)
-    budget: list[int] = wholes()
-    # Of what is known, and of what no run knows.
     m_over_dr: float = real(4, gt=0)
+    # Beyond what is known: of what no run knows.
     held_out_over_dr: float = real(1, gt=0)
     label_noise: float = real(0.1, gt=0)
-    method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
-    targets: int = whole(ge=2)
-    tuning_targets: int = whole(2)
-    tuning_ensembles: int = whole(2)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
-        if len(self.budget) != len(self.kappa):
-            yield between("budget", "kappa", allowed="a budget for each κ")
-        if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
 
 
 KEYS = {
@@ -72,11 +55,7 @@ def measure(options, context):
     X* and steps as in the study ``race``; the first ``m_over_dr``·dr measurements are known, ``held_out_over_dr``·dr more are held
     out. All labels have noise. The stop by hold-out is the look whose estimate has the smallest error on the labels that no run knows.
     """
-    names = chosen_methods(options)
-    best = all_tuned(options, context, names)
-    for number, group in product(context.ensembles, groups(names)):
-        label = f"ensemble {number}, {' '.join(group)}"
-        yield from context.part(label, _rows, options, context, number, group, best)
+    yield from raced(options, context, _rows)
 
 
 class Stops(Observer):
@@ -116,15 +95,11 @@ class Stops(Observer):
         self.memory["last"][active] = np.where(look.diverged, np.nan, errors)
 
 
-def _rows(options, context, number, names, best):
+def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
-    runs = [
-        run_of(options, name, kappa, target, best[name, kappa])
-        for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
-    ]
     held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
     seen = Stops(held_out)
-    batch = batch_of(options, context, number, runs, [seen], held_out)
+    batch = batch_of(options, context, number, algorithm, runs, [seen], held_out)
     # A target's noise is the same for all methods, and another at each κ.
     noise = [
         spoil(row[None], options, context.seed, number, [run["target"]])[0]

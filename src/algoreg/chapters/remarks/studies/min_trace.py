@@ -28,8 +28,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if 2 * max(self.m_over_dr) * self.rank > self.d + 1:
             yield between(
                 "m_over_dr",

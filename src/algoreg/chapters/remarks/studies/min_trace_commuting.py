@@ -120,8 +120,7 @@ def measure(options, context):
     The PSD matrices of least trace are those with the linear programme's solution on the diagonal; the nearest one to a
     diagonal matrix, such as descent's end, is the diagonal one, so distances to it are distances to the set.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

@@ -29,8 +29,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if max(self.batch) > self.m:
             yield between("batch", "m", allowed="batches of at most m")
         if len(self.alpha) != len(self.largest_step):
@@ -113,8 +111,7 @@ def _ends(context, known, planted, labels, runs, options):
 
 def measure(options, context):
     """Return one row per run of :func:`planned`, target and ensemble, all at the same η·t."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):

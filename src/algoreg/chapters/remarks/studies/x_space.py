@@ -12,7 +12,7 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, whole, wholes
+from algoreg.spec.base import StudyOptions, whole, wholes
 
 
 class Options(StudyOptions):
@@ -23,11 +23,6 @@ class Options(StudyOptions):
     m: list[int] = wholes()
     targets: int = whole(ge=2)
     iterations: int = whole()
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
 
 
 KEYS = {"d": None, "rank": None, "m": None, "target": None, "ensemble": None}

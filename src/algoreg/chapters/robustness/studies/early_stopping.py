@@ -68,8 +68,7 @@ def measure(options, context):
     Descent knows the first 1 − ``hold_out`` of the measurements. At every fourth iteration the error on the others is looked at,
     and X* to judge [DQJZZ25]. Starts are the first columns of one Gaussian matrix.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class HeldOut(Observer):

@@ -55,8 +55,7 @@ def measure(options, context):
     Where UUᵀ fits the labels, the trace of the Hessian of (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² is 2⟨W, UUᵀ⟩ with W = (1/m) Σ A_i²: the
     flattest fit is that of least ⟨W, X⟩ [ding2024].
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def random_weight(d, condition, seed, ensemble):

@@ -7,7 +7,7 @@ import torch
 
 from algoreg.algorithms import factored, subgradient
 from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -67,18 +67,6 @@ def measure(options, context):
         yield from context.part(f"ensemble {number}, {loss}", _rows, options, context, number, loss)
 
 
-class LastError(Observer):
-    """The error of every run at the end of its budget: memory ``errors`` (B,)."""
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
-
-    def look(self, look):
-        """Take in the errors."""
-        self.memory["errors"][look.active] = look.test_error
-
-
 def _rows(options, context, number, loss):
     """Return the rows of one loss on one ensemble."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
@@ -104,7 +92,7 @@ def _rows(options, context, number, loss):
         for share in options["shares"]
     }
     labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
-    seen, planted = LastError(), goals[[target for _, target in places]]
+    seen, planted = LastErrors(), goals[[target for _, target in places]]
     status = context.descend(Batch(ensemble, algorithm, runs, planted, labels, [seen], seed=context.seed)).status
     return [
         {"d": d, "rank": rank, "m": m, "ensemble": number, "loss": loss, "share": share, "target": target}

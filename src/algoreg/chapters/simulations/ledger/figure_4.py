@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.judge.snapshots import frame_of
@@ -97,9 +98,7 @@ def figure_4_thresholds(reference):
     for name, start in (("figure_4_thresholds", "10⁻⁴·I"), ("figure_4_thresholds_large", "0.01·I")):
         frame = frame_of(reference["tables"][name])
         for method, part in sorted(frame.groupby("method"), reverse=True):
-            means = {
-                d: np.exp(np.log(thresholds(rest)).mean()) for d, rest in part.groupby("d")
-            }  # NaN: outside the grid
+            means = {d: geometric_mean(thresholds(rest)) for d, rest in part.groupby("d")}  # NaN: outside the grid
             rows.append([f"{method}, from {'0' if method == 'projected' else start}", means])
     sizes = sorted(rows[0][1])
     rows.append(

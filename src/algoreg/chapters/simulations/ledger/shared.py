@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from algoreg.analysis.means import geometric_mean
+
 AXIS_WORDS = {"method": "", "alpha": "α =", "m_over_d": "m/d =", "iteration": "iteration"}
 
 
@@ -18,4 +20,4 @@ def fit(points):
     worst = points[int(away.argmax())]
     where = ", ".join(f"{AXIS_WORDS[name]} {worst[name]}".strip() for name in named)
     inside = f"{sum(bool(point['inside']) for point in points)} of {len(points)}"
-    return [f"{np.exp(np.log(away).mean()):.3f}", f"{away.max():.3f}", where, inside]
+    return [f"{geometric_mean(away):.3f}", f"{away.max():.3f}", where, inside]

@@ -59,8 +59,7 @@ def measure(options, context):
     size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
     tanh saturates before the weights have grown it may not be.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def draw_diagonal(d, support, seed, number):

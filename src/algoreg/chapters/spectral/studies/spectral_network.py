@@ -22,9 +22,7 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="a rank of at most d")
-        elif max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
+        if max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
             yield between("m_over_dof", "rank", "d", allowed="m below d², from where on one matrix alone fits")
 
 

@@ -67,8 +67,7 @@ def measure(options, context):
     The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
     the fall to the floor, after which the error rises.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Phase(Observer):

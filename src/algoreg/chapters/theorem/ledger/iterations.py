@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import paired_logs
 from algoreg.analysis.intervals import crossed_interval
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
@@ -23,7 +24,7 @@ FIGURE_1_ALPHAS = (1.0, 1.0e-3)
 
 def _means(frame, along, value):
     """Return the geometric mean over runs of ``value`` for each value of ``along``."""
-    return frame.dropna(subset=[value]).groupby(along)[value].apply(lambda x: np.exp(np.log(x).mean()))
+    return frame.dropna(subset=[value]).groupby(along)[value].apply(geometric_mean)
 
 
 def _exponent(means):

@@ -30,8 +30,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.alpha >= self.d:
             yield between("alpha", "d", allowed="alpha below d")
         if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
@@ -67,8 +65,7 @@ def measure(options, context):
     ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
     recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Changes(Observer):

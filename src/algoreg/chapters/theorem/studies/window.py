@@ -32,8 +32,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > self.d:
-            yield between("rank", "d", allowed="rank at most d")
         if self.rank == 1 and self.kappa > 1:
             yield between("rank", "kappa", allowed="kappa 1 for rank 1")
         if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
@@ -68,8 +66,7 @@ def measure(options, context):
     ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
     the iteration of the smallest error. The last iteration recorded is T₀.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 class Smallest(Observer):

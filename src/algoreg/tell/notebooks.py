@@ -1,0 +1,127 @@
+"""What notebooks share: a tier's figures and verdicts by name, and studies that are measured while one waits."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import threadpoolctl
+import torch
+from IPython.display import Image
+
+from algoreg.analysis.means import geometric_mean
+from algoreg.engine import study
+from algoreg.judge import references
+from algoreg.spec.chapters import load_chapters
+from algoreg.spec.plan import study_options
+from algoreg.store import records, study_tables
+from algoreg.tell import report, wording
+
+# A figure's file has 160 dots per inch. So wide, its letters are those of the page.
+SHOWN, WIDEST = 0.62, 980
+LEFT = {"text-align": "left", "vertical-align": "top", "white-space": "normal"}
+
+
+class Tier:
+    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``, below the repository that the notebook lies in.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the tier has no verdicts yet; it names the command.
+    """
+
+    def __init__(self):
+        self.name = os.environ.get("ALGOREG_TIER", "quick")
+        above = (folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists())
+        root = os.environ.get("ALGOREG_ROOT") or next(above, Path.cwd())
+        self.results = Path(os.environ.get("ALGOREG_RESULTS") or Path(root) / "results" / self.name)
+        self._file("claims.json")
+
+    def _file(self, name):
+        path = self.results / name
+        if not path.exists():
+            command = f"snakemake --cores 2 --configfile config/{self.name}.yaml"
+            raise FileNotFoundError(f"{path} is not there: run `{command}` first")
+        return path
+
+    def figure(self, name):
+        """Return a figure of the tier as a picture that a notebook shows."""
+        picture = Image(self._file(f"figures/{name}.png"))
+        wide = int.from_bytes(picture.data[16:20])
+        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST))
+
+    def verdicts(self, *chapters):
+        """Return the verdicts of chapters' claims for a notebook to show.
+
+        Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says whose.
+
+        Returns
+        -------
+        pandas.io.formats.style.Styler
+        """
+        known = load_chapters(chapters)
+        entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
+        claims = [claim for claim in records.read_json(self._file("claims.json")) if claim["id"] in entries]
+        whose = f"this tier, {self.name}"
+        if all(claim["verdict"] == "not-judged" for claim in claims):
+            paths = [references.path_of(chapter, "standard") for chapter in known]
+            claims = [claim for path in paths for claim in references.read(path)["claims"]]
+            whose = f"the committed tier standard, as {self.name} judges none"
+        outcomes = wording.verdicts_of(claims)
+        rows = []
+        for claim in claims:
+            entry = entries[claim["id"]]
+            said = report.said_of(claim, entry, outcomes)
+            numbers = [said.estimate, said.interval, said.needed, said.controls()]
+            rows.append([claim["id"], entry["statement"], said.words(), *numbers])
+        header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
+        styled = pd.DataFrame(rows, columns=header).style.set_uuid("verdicts").hide(axis="index")
+        heads = {"selector": "th, caption", "props": list(LEFT.items())}
+        return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")
+
+
+def measure(name, *, seed=2018, ensembles=1, **options):
+    """Return the table of a study that is measured now, on a CPU with one thread, in float64.
+
+    Parameters
+    ----------
+    name : str
+        The study, a module in the folder ``studies`` of a chapter.
+    seed : int
+        Another one is another draw of everything.
+    ensembles : int
+        How many ensembles are drawn.
+    **options
+        Of the study; ``Options`` in its module says what they may be, and which may be left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
+    """
+    complete = study_options({"study": name, "options": options})
+    context = study.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
+    # Sums depend on threads, and so would the last digits of a page.
+    torch.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        rows = study.measure(name, complete, context)
+    return study_tables.collect([pd.DataFrame(rows)], name)
+
+
+def curve(axes, frame, x, value, **style):
+    """Draw the geometric mean of a positive column over another one, and every run as a dot; runs without a value are left out.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    frame : pandas.DataFrame
+        A row per run and value of ``x``.
+    x, value : str
+        Columns.
+    **style
+        Of the line, as for :meth:`matplotlib.axes.Axes.plot`.
+    """
+    there = frame[frame[value] > 0]
+    mean = there.groupby(x)[value].agg(geometric_mean)
+    (line,) = axes.plot(mean.index, mean, **style)
+    axes.plot(there[x], there[value], ".", color=line.get_color(), alpha=0.35, markersize=4)

@@ -1,0 +1,136 @@
+"""What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, measured, registered_claims
+
+from algoreg.spec.chapters import load_chapters
+from algoreg.store import records
+from algoreg.tell import notebooks
+from algoreg.tell.charts.style import plt
+
+CHAPTER = "depth"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Return the folder of a tier without results that notebooks are told to read."""
+    folder = tmp_path / "results" / "smoke"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("ALGOREG_TIER", "smoke")
+    monkeypatch.setenv("ALGOREG_RESULTS", str(folder))
+    return folder
+
+
+def judged(results, **changes):
+    """Write the verdicts of a tier that has judged nothing of the chapter but these claims; return the tier."""
+    nothing = dict.fromkeys(("estimate", "ci_low", "ci_high", "control_verdict"))
+    claims = [
+        {"id": entry["id"], "verdict": "not-judged", "margin": entry["margin"], "direction": entry["direction"]}
+        | nothing
+        | changes.get(entry["id"].replace("-", "_"), {})
+        for entry in registered_claims()
+        if entry["chapter"] in (CHAPTER, "noise")
+    ]
+    path = results / "claims.json"
+    records.write_text(path, json.dumps(claims))
+    records.seal(path)
+    return notebooks.Tier()
+
+
+def test_a_tier_without_results_names_the_command(results):
+    with pytest.raises(FileNotFoundError, match=r"run `snakemake --cores 2 --configfile config/smoke\.yaml` first"):
+        notebooks.Tier()
+
+
+def test_a_missing_figure_names_the_command(results):
+    with pytest.raises(FileNotFoundError, match=r"config/smoke\.yaml"):
+        judged(results).figure("depth_stages")
+
+
+def test_verdicts_are_the_tiers_own_where_it_judges(results):
+    outcome = {"verdict": "supported", "estimate": 1.61, "ci_low": 1.5, "ci_high": 1.7, "control_verdict": "refuted"}
+    shown = judged(results, depth_samples=outcome).verdicts(CHAPTER)
+    assert shown.caption == "Verdicts of this tier, smoke"
+    own = {entry["id"]: entry["statement"] for entry in registered_claims() if entry["chapter"] == CHAPTER}
+    assert dict(zip(shown.data["claim"], shown.data["statement"], strict=True)) == own
+    told = shown.data.set_index("claim").loc["depth-samples"]
+    assert told.drop("statement").tolist() == ["supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
+
+
+def test_verdicts_are_the_committed_ones_where_a_tier_judges_none(results):
+    shown = judged(results).verdicts(CHAPTER)
+    assert shown.caption == "Verdicts of the committed tier standard, as smoke judges none"
+    assert not shown.data["verdict"].str.contains("not-judged").any()
+    assert (shown.data["estimate"] != "–").all()
+
+
+def test_the_same_verdicts_are_the_same_page(results):
+    tier = judged(results)
+    assert tier.verdicts(CHAPTER).to_html() == tier.verdicts(CHAPTER).to_html()
+
+
+@pytest.mark.parametrize(("inches", "wide"), [(2, round(2 * 160 * notebooks.SHOWN)), (12, notebooks.WIDEST)])
+def test_figures_are_shown_at_the_size_of_the_text_and_fit_the_page(results, inches, wide):
+    tier = judged(results)
+    (results / "figures").mkdir()
+    figure = plt.figure(figsize=(inches, 1), dpi=160)
+    figure.savefig(results / "figures" / "one.png", dpi=160)
+    assert tier.figure("one").width == wide
+
+
+def test_what_a_notebook_measures_is_what_the_workflow_measures():
+    options = {"d": 6, "eigenvalues": [1.0, 0.5], "m_over_dr": 100, "depth": [2], "alpha": 0.01, "time": 4}
+    found = notebooks.measure("stages_course", seed=7, ensembles=2, **options)
+    pd.testing.assert_frame_equal(found, measured("stages_course", options, seed=7, ensembles=(0, 1)))
+    assert sorted(found["ensemble"].unique()) == [0, 1]
+
+
+def test_a_curve_is_the_geometric_mean_of_the_runs_that_have_a_value():
+    table = pd.DataFrame({"x": [1, 1, 2, 2, 2], "y": [1e-2, 1e-4, 4.0, 9.0, np.nan]})
+    figure, axes = plt.subplots()
+    notebooks.curve(axes, table, "x", "y", label="mean")
+    mean, dots = axes.lines
+    np.testing.assert_allclose(mean.get_xydata(), [[1, 1e-3], [2, 6]])
+    np.testing.assert_allclose(dots.get_xydata(), table.dropna())
+    assert mean.get_color() == dots.get_color()
+    plt.close(figure)
+
+
+def cells(path):
+    """Return the cells of a notebook as their kinds, texts and the mapping itself."""
+    read = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [(cell["cell_type"], "".join(cell["source"]), cell) for cell in read]
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_opens_with_a_question_and_ends_with_what_to_try_next(path):
+    (first, opening, _), (last, ending, _) = cells(path)[0], cells(path)[-1]
+    assert (first, last) == ("markdown", "markdown")
+    assert "?" in opening
+    assert "## What to try next\n\n- " in ending
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_without_outputs(path):
+    code = [cell for kind, _, cell in cells(path) if kind == "code"]
+    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"]] == []
+
+
+def test_the_guide_lists_every_notebook_and_every_chapter_that_has_one():
+    listed = re.findall(r"^\| `(\d\d_\w+)` \|.*\| (.*) \|$", (ROOT / "docs" / "guide.md").read_text("utf-8"), re.M)
+    assert [name for name, _ in listed] == [path.stem for path in NOTEBOOKS]
+    known = {chapter.name for chapter in load_chapters()}
+    said = {name: set(re.findall(r"`(\w+)`", chapters)) for name, chapters in listed}
+    assert set().union(*said.values()) <= known
+    for path in NOTEBOOKS:
+        shown = [text for kind, text, _ in cells(path) if kind == "code" and "tier.verdicts(" in text]
+        judged = set(re.findall(r'"(\w+)"', " ".join(shown)))
+        assert not judged or judged == said[path.stem]
