@@ -65,7 +65,7 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
         and the ``estimates``, the smallest and the largest, None where there are none.
     """
     found = {}
-    for claim in committed:
+    for claim in (one for one in committed if one["verdict"] != NOT_JUDGED):
         fresh = [run[claim["id"]] for run in replications.values() if claim["id"] in run]
         compared = [one for one in (agrees(one, claim) for one in fresh) if one is not None]
         verdicts = Counter(one["verdict"] for one in fresh)
@@ -79,7 +79,7 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
             "compared": len(compared),
             "estimates": (min(estimates), max(estimates)) if estimates else None,
         }
-    return {name: one for name, one in found.items() if one["seeds"] and one["committed"]["verdict"] != NOT_JUDGED}
+    return {name: one for name, one in found.items() if one["seeds"]}
 
 
 def of_tiers(references: Mapping[str, dict]) -> dict[str, dict]:
