@@ -41,12 +41,28 @@ def overview_table(reference, entries, link=f"{FOLDER}/{{}}.md"):
     return report.markdown(["chapter", "question", "verdicts"], rows)
 
 
-def headlines(ledgers, fresh=MappingProxyType({})):
-    """Return the headlines of all chapters as a Markdown list; after them, what fresh seeds gave, where any were run."""
-    items = [ledgers.block(chapter, "headline") for chapter in load_chapters()]
+def headlines(ledgers, chapters):
+    """Return the headlines of chapters as a Markdown list."""
+    items = [ledgers.block(chapter, "headline") for chapter in chapters]
+    return "\n".join(item.strip() for item in items if item.strip())
+
+
+def summary(ledgers, fresh=MappingProxyType({})):
+    """Return what a visitor reads first, as a Markdown list.
+
+    That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and what fresh
+    seeds gave, where any were run.
+    """
+    first, *others = load_chapters()
+    own = [first, *(chapter for chapter in others if chapter.papers == first.papers)]
+    around = len(others) + 1 - len(own)
+    items = [
+        headlines(ledgers, own),
+        wrapped(f"- **The field around it.** [What {around} more chapters found]({FOLDER}/README.md#what-was-found)."),
+    ]
     said = [f"Tier {tier}: {fresh_seeds.steady(found)}." for tier, found in fresh.items()]
     items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
-    return "\n".join(item.strip() for item in items if item.strip())
+    return "\n".join(item.strip() for item in items)
 
 
 def chapter_document(chapter, references, entries, ledgers):
@@ -94,7 +110,7 @@ def overview_document(references, entries, ledgers, fresh=MappingProxyType({})):
         "from the paper, or within it, why, and how much it matters.",
         overview_table(references["standard"], entries, link="{}.md"),
         "## What was found",
-        headlines(ledgers),
+        headlines(ledgers, load_chapters()),
     ]
     if fresh:
         said = [fresh_seeds.sentence(tier, found) for tier, found in fresh.items()]

@@ -201,7 +201,7 @@ def generated(root):
     documents |= claim_documents.documents(committed, registry)
     if "standard" in committed:
         blocks = {
-            "found": claim_documents.headlines(Ledgers(committed, registry), replications.of_tiers(committed)),
+            "found": claim_documents.summary(Ledgers(committed, registry), replications.of_tiers(committed)),
             "chapters": claim_documents.overview_table(committed["standard"], registry),
             "costs": report.costs(committed),
         }
