@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from algoreg.judge import references, replications
 from algoreg.spec.settings import chosen_chapters
 from algoreg.store import chain, joblog, records
 from algoreg.store.provenance import of_job
@@ -21,6 +22,7 @@ text = render(
     Path(snakemake.input.templates[0]).parent,
     chosen_chapters(snakemake.config),
     {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},
+    replications.of_tiers({tier: references.read_tier(tier) for tier in replications.tiers()}),
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

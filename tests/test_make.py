@@ -103,6 +103,7 @@ def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_
         ("claim", "CORES", "allowed is a whole number"),
         ("chapter", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
+        ("replicate", "SEED", "allowed are whole numbers other than the tier's seed"),
     ):
         arguments = {"ID": "fig1-published", "NAME": "theorem", key: text}
         given = [f"{name}={value}" for name, value in arguments.items()]
@@ -161,6 +162,8 @@ def test_what_is_allowed_arrives(folder, tmp_path):
     assert called("reproduce", f"TIER={own}") == [f"<snakemake><--cores><2><--configfile><{own}>"]
     done = make(folder, "verify", f"TIER={own}")
     assert "no reference for tier mine" in done.stdout
+    done = make(folder, "replicate", "SEED=11 12")
+    assert "<python><tools/replicate.py><11><12><--tier><quick><--cores><2>" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
 from algoreg import sources
+from algoreg.judge import replications
 from algoreg.store import records
 from algoreg.tell.page import ledger, plots, provenance, render, verdicts
 
@@ -139,13 +140,13 @@ def registry_of(claims):
     return [{**entry, "experiments": ["figure_1"], "tiers": ["standard"]} for entry in entries]
 
 
-def rendered(folder, claims=None, registry=None, tier=None):
+def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyType({})):
     claims = many_claims() if claims is None else claims
     results = fake_results(folder, claims)
     tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
     entries = registry_of(claims) if registry is None else registry
     documents = {"first": DOCUMENT}
-    return render.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, CHAPTERS, documents)
+    return render.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, CHAPTERS, documents, fresh)
 
 
 class Reader(HTMLParser):
@@ -244,6 +245,35 @@ def test_claims_are_folded_to_a_line_that_says_what_is_true_instead(tmp_path):
     places = [html.index(f' id="{name}"') for name in ("live", "headline", "refuted", "claims", "chapter-first")]
     assert places == sorted(places)
     assert 'id="refuted"' not in rendered(tmp_path / "none", [claim(1)])
+
+
+def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path):
+    claims = [claim(0, estimate=-0.4, ci_low=-0.5, ci_high=-0.3), claim(1), claim(2)]
+    known = ("id", "verdict", "estimate", "ci_low", "ci_high", "margin")
+    runs = {str(seed): replications.kept(claims) for seed in range(10)}
+    for seed in range(4):
+        runs[str(seed)]["claim-0"]["verdict"] = "invalid" if seed else "refuted"
+    runs = {seed: {name: run[name] for name in ("claim-0", "claim-1")} for seed, run in runs.items()}
+    gone = {**claim(9), "id": "gone"}
+    runs["0"]["gone"] = {**runs["0"]["claim-1"], "verdict": "refuted"}
+    committed = [{key: one[key] for key in known} for one in [*claims, gone]]
+    fresh = {"quick": replications.outcomes(runs, committed)}
+    html = rendered(tmp_path, claims, fresh=fresh)
+    overview = re.search(r'<h3 id="fresh">.*?<h3>', html, re.DOTALL)[0]
+    _, text = read(overview)
+    assert "Tier quick: 1 of 2 claims keep their verdict on at least 9 of 10 fresh seeds" in text
+    assert re.findall(r'<a href="#([\w-]+)">', overview) == ["claim-0"]
+    assert "6 of 10" in overview
+    assert "3 invalid, 1 refuted" in overview
+    assert "its chapter's ledger says which" in text
+    parts = [re.search(rf'id="claim-{n}".*?</article>', html, re.DOTALL)[0] for n in range(3)]
+    assert (
+        "Tier quick: 6 of 10 fresh seeds as committed (supported), else 3 invalid, 1 refuted; estimates −0.4"
+        in parts[0]
+    )
+    assert "Tier quick: 10 of 10 fresh seeds as committed (supported); estimates 0.4" in parts[1]
+    assert "fresh seeds" not in parts[2]
+    assert "fresh seeds" not in rendered(tmp_path / "none", claims)
 
 
 def test_figures_stand_with_what_they_conclude_and_what_was_run(tmp_path):

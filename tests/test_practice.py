@@ -12,7 +12,7 @@ from drawn import RUNS, crossed, curve, geometric, where
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.practice import estimands
-from algoreg.chapters.practice.studies import photograph, regression, tomography
+from algoreg.chapters.practice.studies import magnitudes, photograph, regression, tomography
 from algoreg.numerics.seeds import stream
 from algoreg.tell.figures import draw
 
@@ -144,6 +144,70 @@ def test_the_planted_table_is_of_rank_two_and_splits_differ():
     assert np.array_equal(np.sort(first), np.sort(second))
 
 
+MAGNITUDES = {"m_over_n": [2, 3], "time": 12, "trace_steps": 5, "targets": 2}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return measured("magnitudes", MAGNITUDES, seed=SEED, ensembles=(0, 1))
+
+
+def plain_picture(ratio, alpha, width_one, steps, ensemble=1, digit=1):
+    """Return the picture of a plain descent on plain vectors aᵢ, its sign chosen, the true one, and the labels."""
+    star, m = magnitudes.pictures(2, SEED)[digit].numpy(), round(ratio * 64)
+    a = stream("ensemble", kind="rank-one", d=64, seed=SEED, ensemble=ensemble).standard_normal((m, 64))
+    y = np.square(a @ star)
+    u = alpha * np.eye(64)
+    if width_one:
+        start = stream("start", kind="gaussian", d=64, seed=SEED, target=digit).standard_normal((64, 64))
+        u = alpha * start[:, :1] / 8
+    for _ in range(steps):
+        residual = np.square(a @ u).sum(axis=1) - y
+        u = u - 0.06 / m * (a.T * residual) @ a @ u
+    values, vectors = np.linalg.eigh(u @ u.T)
+    x = np.sqrt(values[-1]) * vectors[:, -1]
+    return min((x, -x), key=lambda one: np.linalg.norm(one - star)), star, (a, y)
+
+
+@pytest.mark.parametrize(
+    ("method", "alpha"), [("full", 1e-6), ("full, large start", 0.1), ("width 1", 1e-6), ("width 1, large start", 1.0)]
+)
+def test_pictures_are_those_of_plain_descent_on_squares(found, method, alpha):
+    x, star, _ = plain_picture(2, alpha, method.startswith("width 1"), 200)
+    (row,) = where(found, method=method, m_over_n=2, target=1, ensemble=1).to_dict("records")
+    assert row["m"] == 128
+    error = np.linalg.norm(x - star)
+    assert row["error"] == pytest.approx(error, rel=1e-6)
+    assert row["recovered"] == (error < 0.25)
+
+
+def test_the_spectral_start_is_the_leading_eigenvector_of_the_size_of_the_labels(found):
+    _, star, (a, y) = plain_picture(3, 1.0, True, 0)
+    first = np.linalg.svd(a * np.sqrt(y)[:, None], full_matrices=False)[2][0]
+    error = min(np.linalg.norm(sign * np.sqrt(y.mean()) * first - star) for sign in (1, -1))
+    (row,) = where(found, method="spectral", m_over_n=3, target=1, ensemble=1).to_dict("records")
+    assert row["error"] == pytest.approx(error, rel=1e-9)
+    assert row["first_share"] == pytest.approx(1)
+
+
+def test_a_sign_is_no_error_and_a_matrix_of_rank_one_has_one_direction():
+    star = magnitudes.pictures(2, SEED)
+    estimates = torch.stack([torch.outer(star[0], star[0]), 4 * torch.outer(star[1], star[1])])
+    found, shares = magnitudes.vectors_of(estimates, -star)
+    torch.testing.assert_close(found, torch.stack([-star[0], -2 * star[1]]))
+    torch.testing.assert_close(shares, torch.ones(2, dtype=torch.float64))
+
+
+def test_pictures_pixel_by_pixel_are_those_of_the_table(found):
+    pixels = measured("magnitudes_pictures", {"m_over_n": 3, "time": 12, "digit": 1}, seed=SEED, ensembles=(1,))
+    drawn = {method: part.sort_values(["row", "column"])["value"] for method, part in pixels.groupby("method")}
+    star = drawn.pop("picture").to_numpy()
+    np.testing.assert_allclose(star, magnitudes.pictures(2, SEED)[1])
+    for method, values in drawn.items():
+        (row,) = where(found, method=method, m_over_n=3, target=1, ensemble=1).to_dict("records")
+        assert np.linalg.norm(values.to_numpy() - star) == pytest.approx(row["error"], rel=1e-6)
+
+
 def frame(values, column="value"):
     """Return a table of two methods, two points, two ensembles."""
     rows = [
@@ -173,6 +237,9 @@ def test_ratios_and_leads_against_plain_means():
         ("tomography", {"shares": [1.5]}, "shares"),
         ("photograph", {"block": 200}, "from 4 to 64"),
         ("regression", {"data": ["nothing"]}, "diabetes"),
+        ("magnitudes", {"targets": 11}, "from 2 to 10"),
+        ("magnitudes", {"step": 100.0}, "step at most time"),
+        ("magnitudes_pictures", {"digit": 0}, "from 1 to 9"),
     ],
 )
 def test_bad_options_are_named_before_the_run(study, changes, said):
@@ -216,3 +283,29 @@ def test_regression_shows_the_score_of_every_split_and_its_mean():
             splits, mean = axes.lines[2 * place : 2 * place + 2]
             np.testing.assert_allclose(splits.get_xydata(), [[place, score] for score in scores])
             np.testing.assert_allclose(mean.get_xydata(), [[place, sum(scores) / 2]])
+
+
+def test_magnitudes_show_the_error_by_method_and_conclude_with_its_numbers():
+    methods = ["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]
+    table = crossed(("error",), method=methods, m_over_n=[2, 3], **RUNS)
+    table["recovered"] = (table["error"] < 0.25).astype(int)
+    shown = {"method": ["picture", "full", "width 1, large start", "spectral"], "ensemble": [0]}
+    pixels = crossed(("value",), **shown, row=[0, 1], column=[0, 1]).assign(m_over_n=3)
+    figure = draw("magnitudes", {"magnitudes": table, "magnitudes_pictures": pixels})
+    *pictures, bottom = figure.axes
+    star = where(pixels, method="picture")["value"].to_numpy()
+    for axes, method in zip(pictures, shown["method"], strict=True):
+        values = where(pixels, method=method)["value"].to_numpy()
+        np.testing.assert_allclose(axes.images[0].get_array(), values.reshape(2, 2))
+        error = f"{np.linalg.norm(values - star) / np.linalg.norm(star):.2g}"
+        assert method == "picture" or axes.get_xlabel().endswith(error)
+    labels = ["full width (told: nothing)", "full width, start", "width 1 (told: r)", "width 1, start", "spectral"]
+    for method, label in zip(methods, [*labels, "least trace"], strict=True):
+        expected = geometric(where(table, method=method), "m_over_n", "error")
+        at_shares(curve(bottom, label), expected)
+    full, one = (where(table, m_over_n=3, method=method) for method in ("full", "width 1, large start"))
+    error = f"{geometric(full, 'm_over_n', 'error').loc[3]:.2g}"
+    said = " ".join(bottom.get_title().split())
+    assert f"comes within {error} of pictures" in said
+    assert f"it recovers {full['recovered'].sum()} of 6" in said
+    assert said.endswith(f"size {one['recovered'].sum()}")

@@ -1,5 +1,6 @@
-"""Replications on fresh seeds: what agrees, what is counted, what is refused."""
+"""Replications on fresh seeds: what agrees, what is counted and said, what is kept, what is refused."""
 
+import json
 import math
 import subprocess
 import sys
@@ -7,9 +8,11 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, registered_claims
 
 from algoreg.judge import references, replications
+from algoreg.store import records
+from algoreg.tell import claim_documents, fresh_seeds
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -49,14 +52,82 @@ def test_outcomes_count_verdicts_and_estimates_apart():
     }
     assert set(runs["7"]) == {"one", "two"}
     found = replications.outcomes(runs, committed)
-    assert found == {
-        "one": {"seeds": 2, "same": 2, "near": 1, "compared": 2, "others": []},
-        "two": {"seeds": 2, "same": 1, "near": 0, "compared": 1, "others": ["inconclusive"]},
-    }
-    assert replications.summary(found) == (
-        "3 of 4 verdicts on 2 fresh seeds are the committed ones; 1 of 3 estimates lie within the joint 95 % interval."
+    one = {"seeds": 2, "same": 2, "near": 1, "compared": 2, "others": {}, "estimates": (1.0, 9.0)}
+    two = {"seeds": 2, "same": 1, "near": 0, "compared": 1, "others": {"inconclusive": 1}, "estimates": (1.0, 5.0)}
+    assert found == {"one": {"committed": committed[0], **one}, "two": {"committed": committed[1], **two}}
+    assert replications.outcomes({}, committed) == {}
+
+
+def ten_seeds():
+    """Return made-up replications: ``holds`` as committed on 9 of 10 seeds, ``turns`` on 6, ``empty`` without an estimate."""
+    committed = [
+        {**judged("holds"), "margin": 0.5},
+        {**judged("turns", estimate=-0.2, low=-0.3, high=-0.1), "margin": 0.0},
+        {**judged("empty", "inconclusive", None, None, None), "margin": 1.0},
+    ]
+    runs = {}
+    for seed in range(10):
+        verdicts = {"holds": "inconclusive" if seed == 0 else "supported", "empty": "inconclusive"}
+        verdicts["turns"] = "invalid" if seed < 3 else "refuted" if seed == 3 else "supported"
+        changed = [{**one, "verdict": verdicts[one["id"]]} for one in committed]
+        changed[1] |= {key: changed[1][key] + 0.01 * seed for key in replications.KEPT[1:]}
+        runs[str(seed)] = replications.kept(changed)
+    return runs, committed
+
+
+@pytest.fixture
+def replicated(tmp_path, monkeypatch):
+    """Return the outcomes of the made-up replications, kept as those of tier quick."""
+    runs, committed = ten_seeds()
+    monkeypatch.setattr(replications, "FOLDER", tmp_path)
+    (tmp_path / "quick.json").write_text(json.dumps(runs))
+    return replications.of_tiers({"quick": {"claims": committed}, "standard": {"claims": committed}})
+
+
+def test_words_say_how_many_seeds_gave_which_verdict(replicated):
+    assert list(replicated) == ["quick"]
+    found = replicated["quick"]
+    assert fresh_seeds.of_claim("turns", replicated) == (
+        "tier quick: 6 of 10 fresh seeds as committed (supported), else 3 invalid, 1 refuted; estimates -0.2 … -0.11, "
+        "10 of 10 within the joint 95 % interval"
     )
-    assert replications.summary(replications.outcomes({}, committed)) == ""
+    assert "9 of 10 fresh seeds as committed (supported), else 1 inconclusive; estimates 1, 10" in fresh_seeds.of_claim(
+        "holds", replicated
+    )
+    assert "estimates –, – within" in fresh_seeds.of_claim("empty", replicated)
+    assert fresh_seeds.of_claim("other", replicated) == fresh_seeds.of_claim("turns", {}) == ""
+    assert fresh_seeds.sentence("quick", found) == (
+        "Tier quick: 2 of 3 claims keep their verdict on at least 9 of 10 fresh seeds; "
+        "20 of 20 estimates lie within the joint 95 % interval."
+    )
+    assert list(fresh_seeds.turned(found)) == ["turns", "holds"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "on one fresh seed"), (9, "on all 9 fresh seeds"), (20, "on at least 18 of 20 fresh seeds")]
+)
+def test_nine_tenths_of_the_seeds_are_enough(seeds, said):
+    runs = {str(seed): replications.kept([judged("one")]) for seed in range(seeds)}
+    found = replications.outcomes(runs, [judged("one")])
+    assert fresh_seeds.steady(found) == f"1 of 1 claims keep their verdict {said}"
+
+
+def test_documents_count_fresh_seeds_where_there_are_any(replicated):
+    entry = registered_claims()[0]
+    outcomes = {"quick": {entry["id"]: replicated["quick"]["turns"]}}
+    text = fresh_seeds.document(outcomes, [entry])
+    row = f"| [`{entry['id']}`](claims.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | -0.2 |"
+    assert text.count(row) == 2, "among those that turned, and in its chapter"
+    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_document([entry], fresh=outcomes)
+    assert "No seed is kept yet." in fresh_seeds.document({}, [entry])
+    assert "on fresh seeds" not in claim_documents.claims_document([entry])
+
+
+def test_the_page_depends_on_replications_and_on_what_they_are_compared_with(replicated):
+    assert replications.tiers() == ["quick"]
+    path, *others = replications.files()
+    assert path == replications.path_of("quick")
+    assert others == list(references.paths("quick").values())
 
 
 def test_committed_replications_are_of_fresh_seeds_and_known_claims():
@@ -72,7 +143,7 @@ def test_committed_replications_are_of_fresh_seeds_and_known_claims():
 def test_the_committed_seed_is_refused_as_not_fresh():
     for seed, said in (
         ("2018", "SEED = 2018: this is the committed run's; a fresh one is any other"),
-        ("x", "SEED = x: allowed is a whole number other than the tier's seed"),
+        ("x", "SEED = x: allowed are whole numbers other than the tier's seed"),
         ("4294967296", "SEED = 4294967296: allowed is a whole number from 0 to 2147483647"),
     ):
         done = subprocess.run(["make", "replicate", f"SEED={seed}"], cwd=ROOT, capture_output=True, text=True)
@@ -103,3 +174,29 @@ def test_the_report_names_what_came_out_otherwise():
     assert lines[0].startswith("two: refuted, 1.0 [0.8, 1.3]; committed supported")
     assert lines[1].endswith("further apart than their intervals allow")
     assert lines[2:] == ["1 of 3 claims came out as committed."]
+
+
+def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(tmp_path, monkeypatch, capsys):
+    import replicate
+
+    def run(file, cores):
+        verdict = "invalid" if file.stem.endswith("12") else "supported"
+        assert cores == 3
+        records.write_json(file.parent / "claims.json", [judged("one", verdict)], {})
+        return 0
+
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
+    monkeypatch.setattr(replicate, "ROOT", tmp_path)
+    monkeypatch.setattr(replicate, "run", run)
+    monkeypatch.setattr(replications, "FOLDER", tmp_path)
+    monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": [judged("one")]})
+    monkeypatch.setattr(sys, "argv", ["replicate.py", "12", "11", "--cores", "3"])
+    replicate.main()
+    assert {seed: run["one"]["verdict"] for seed, run in replications.read("quick").items()} == {
+        "11": "supported",
+        "12": "invalid",
+    }
+    said = capsys.readouterr().out
+    assert "seed 12:\none: invalid, 1.0 [0.8, 1.3]; committed supported" in said
+    assert "seed 11:\n1 of 1 claims came out as committed." in said

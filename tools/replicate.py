@@ -1,6 +1,7 @@
-"""Run a tier on a fresh seed and compare its verdicts in law with the committed ones: python tools/replicate.py SEED --tier TIER.
+"""Run a tier on fresh seeds and compare its verdicts in law with the committed ones: python tools/replicate.py SEED … --tier TIER.
 
-What the seed gave is added to reference/replications/<tier>.json.
+What a seed gave is added to reference/replications/<tier>.json when its run is through; `make docs` then counts it. A control that
+fails is recorded as the claim's verdict, `invalid`.
 """
 
 import argparse
@@ -63,22 +64,28 @@ def report(new, committed):
     return "\n".join([*lines, f"{same} of {same + len(lines)} claims came out as committed."])
 
 
+def keep(tier, seed, new):
+    """Add what a seed gave to the replications of a tier."""
+    known = {**replications.read(tier), str(seed): new}
+    content = {seed: known[seed] for seed in sorted(known, key=int)}
+    records.write_text(replications.path_of(tier), dumps(content))
+
+
 def main():
-    """Run, compare, keep."""
+    """Run, compare, keep: one seed after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seed", type=int, help="a whole number other than the tier's")
+    parser.add_argument("seeds", metavar="seed", nargs="+", type=int, help="a whole number other than the tier's")
     parser.add_argument("--tier", default="quick", choices=("quick", "standard"))
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     committed = references.read_tier(options.tier)["claims"]
-    file = fresh_tier(options.tier, options.seed)
-    if status := run(file, options.cores):
-        raise SystemExit(status)
-    new = replications.kept(records.read_json(file.parent / "claims.json"))
-    known = {**replications.read(options.tier), str(options.seed): new}
-    content = {seed: known[seed] for seed in sorted(known, key=int)}
-    records.write_text(replications.path_of(options.tier), dumps(content))
-    print(report(new, committed))
+    # Every seed is looked at before the first run.
+    for seed, file in [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]:
+        if status := run(file, options.cores):
+            raise SystemExit(status)
+        new = replications.kept(records.read_json(file.parent / "claims.json"))
+        keep(options.tier, seed, new)
+        print(f"seed {seed}:\n{report(new, committed)}")
 
 
 def dumps(content):

@@ -28,7 +28,7 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, registry, sources
-    from algoreg.judge import references
+    from algoreg.judge import references, replications
     from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked

@@ -44,6 +44,7 @@ rule build_page:
         ),
         presets=from_root("workflow", "report", "explorer", "presets.json"),
         chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
+        fresh=list(map(os.path.relpath, replications.files())),
     output:
         page=report(
             result("report/index.html"),

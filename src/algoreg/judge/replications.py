@@ -7,6 +7,8 @@ their 95 % intervals say.
 
 import json
 import math
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from algoreg.judge import references
@@ -58,32 +60,44 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
     Returns
     -------
     dict
-        By claim: ``seeds`` that judged it, how many of them have the ``same`` verdict, how many estimates are ``near`` of those
-        ``compared`` (see :func:`agrees`), and the ``others``, the verdicts that differ.
+        By claim: the ``committed`` claim, ``seeds`` that judged it, how many of them have the ``same`` verdict, the ``others``
+        (how many seeds have each verdict that differs), how many estimates are ``near`` of those ``compared`` (see :func:`agrees`),
+        and the ``estimates``, the smallest and the largest, None where there are none.
     """
     found = {}
-    for claim in committed:
+    for claim in (one for one in committed if one["verdict"] != NOT_JUDGED):
         fresh = [run[claim["id"]] for run in replications.values() if claim["id"] in run]
-        near = [agrees(one, claim) for one in fresh]
-        compared = [one for one in near if one is not None]
+        compared = [one for one in (agrees(one, claim) for one in fresh) if one is not None]
+        verdicts = Counter(one["verdict"] for one in fresh)
+        estimates = [one["estimate"] for one in fresh if one["estimate"] is not None]
         found[claim["id"]] = {
+            "committed": claim,
             "seeds": len(fresh),
-            "same": sum(one["verdict"] == claim["verdict"] for one in fresh),
+            "same": verdicts.pop(claim["verdict"], 0),
+            "others": dict(sorted(verdicts.items())),
             "near": sum(compared),
             "compared": len(compared),
-            "others": sorted({one["verdict"] for one in fresh} - {claim["verdict"]}),
+            "estimates": (min(estimates), max(estimates)) if estimates else None,
         }
     return {name: one for name, one in found.items() if one["seeds"]}
 
 
-def summary(found: dict[str, dict]) -> str:
-    """Return what :func:`outcomes` has in one sentence; empty where nothing was replicated."""
-    if not found:
-        return ""
-    seeds = max(one["seeds"] for one in found.values())
-    verdicts, same = (sum(one[key] for one in found.values()) for key in ("seeds", "same"))
-    near, compared = (sum(one[key] for one in found.values()) for key in ("near", "compared"))
-    return (
-        f"{same} of {verdicts} verdicts on {seeds} fresh {'seed' if seeds == 1 else 'seeds'} are the committed ones; "
-        f"{near} of {compared} estimates lie within the joint 95 % interval."
-    )
+def of_tiers(references: Mapping[str, dict]) -> dict[str, dict]:
+    """Return :func:`outcomes` by tier, from the committed references by tier; tiers without replications are left out."""
+    found = {tier: outcomes(read(tier), reference["claims"]) for tier, reference in references.items()}
+    return {tier: one for tier, one in found.items() if one}
+
+
+def tiers() -> list[str]:
+    """Return the tiers that have replications, and a committed reference to compare them with."""
+    return sorted(path.stem for path in FOLDER.glob("*.json") if references.paths(path.stem))
+
+
+def files() -> list[Path]:
+    """Return the files that :func:`of_tiers` needs: replications, and the committed references that they are compared with."""
+    return [path for tier in tiers() for path in (path_of(tier), *references.paths(tier).values())]
+
+
+def enough(seeds: int) -> int:
+    """Return how many of so many seeds are nine tenths of them, rounded up: that many make a verdict steady."""
+    return -(-9 * seeds // 10)

@@ -147,7 +147,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
     def _note_asymmetry(self, matrices):
         if self.kind == "rectangular":
             return
-        largest = np.abs(matrices).max()
+        largest = max(matrices.max(), -matrices.min())
         if any(np.abs(matrix - matrix.T).max() > 1e-9 * largest for matrix in matrices):
             self.warnings_.append(
                 "asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by"

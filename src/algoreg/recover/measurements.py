@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.base import Algorithm
+from algoreg.engine.kernels import passes
 from algoreg.ensembles import entries, gaussian, gram, rank_one
 from algoreg.ensembles.base import Ensemble, Measurements
 from algoreg.numerics.svec import packed_length, svec
@@ -11,6 +12,8 @@ from algoreg.numerics.svec import packed_length, svec
 # From this many measurements per number of a packed matrix on, their Gram matrix is read instead, up to this length.
 MEASUREMENTS_PER_NUMBER, GRAM_LENGTH = 2, 2048
 BLOCK_ROWS = 1024
+# Numbers of measurement matrices that are packed together: their copies in float64 stay in the processor's cache.
+BLOCK_NUMBERS = 2**18
 
 
 def dense(
@@ -35,20 +38,26 @@ def dense(
         The root of the mean of ‖A_i‖_F² over the number of a matrix's entries: 1 for Gaussian entries.
     """
     m, rows, columns = matrices.shape
+    height = max(1, BLOCK_NUMBERS // (rows * columns))
     # Of the largest entry first: squares of 1e200 are infinite.
-    largest = float(np.abs(matrices).max()) or 1.0
-    scale = largest * (float(np.square(matrices / largest).sum()) / (m * rows * columns)) ** 0.5 or 1.0
+    largest = float(max(matrices.max(), -matrices.min())) or 1.0
+    total = sum(
+        float(np.square(matrices[start : start + height] / largest).sum(dtype=np.float64))
+        for start in range(0, m, height)
+    )
+    scale = largest * (total / (m * rows * columns)) ** 0.5 or 1.0
     d = rows + columns if rectangular else rows
-    packed = torch.empty(m, packed_length(d), dtype=dtype, device=device)
-    for start in range(0, m, BLOCK_ROWS):
-        block = torch.from_numpy(np.ascontiguousarray(matrices[start : start + BLOCK_ROWS], dtype=np.float64) / scale)
+    # As the ensemble keeps them: it copies nothing.
+    packed = passes.padded_rows(m, packed_length(d), dtype, device)
+    for start in range(0, m, height):
+        block = torch.from_numpy(np.ascontiguousarray(matrices[start : start + height], dtype=np.float64) / scale)
         if not rectangular:
             block = (block + block.mT) / 2
         else:
             lifted = block.new_zeros(len(block), d, d)
             lifted[:, :rows, rows:], lifted[:, rows:, :rows] = block / 2, block.mT / 2
             block = lifted
-        packed[start : start + BLOCK_ROWS] = svec(block).to(packed)
+        packed[start : start + height] = svec(block).to(packed)
     return gaussian.Ensemble(packed, d), scale
 
 

@@ -4,10 +4,10 @@ import json
 from types import MappingProxyType
 
 from algoreg import sources
+from algoreg.judge import replications
 from algoreg.judge.claims import SIGNS, criterion, exact
-from algoreg.judge.replications import outcomes, read, summary
 from algoreg.spec.chapters import load_chapters
-from algoreg.tell import report
+from algoreg.tell import fresh_seeds, report
 from algoreg.tell.ledger import TEMPLATE, Ledgers, wrapped
 from algoreg.tell.papers import paper
 from algoreg.tell.report import literal
@@ -41,9 +41,28 @@ def overview_table(reference, entries, link=f"{FOLDER}/{{}}.md"):
     return report.markdown(["chapter", "question", "verdicts"], rows)
 
 
-def headlines(ledgers):
-    """Return the headlines of all chapters as a Markdown list."""
-    return "\n".join(filter(None, (ledgers.block(chapter, "headline").strip() for chapter in load_chapters())))
+def headlines(ledgers, chapters):
+    """Return the headlines of chapters as a Markdown list."""
+    items = [ledgers.block(chapter, "headline") for chapter in chapters]
+    return "\n".join(item.strip() for item in items if item.strip())
+
+
+def summary(ledgers, fresh=MappingProxyType({})):
+    """Return what a visitor reads first, as a Markdown list.
+
+    That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and what fresh
+    seeds gave, where any were run.
+    """
+    first, *others = load_chapters()
+    own = [first, *(chapter for chapter in others if chapter.papers == first.papers)]
+    around = len(others) + 1 - len(own)
+    items = [
+        headlines(ledgers, own),
+        wrapped(f"- **The field around it.** [What {around} more chapters found]({FOLDER}/README.md#what-was-found)."),
+    ]
+    said = [f"Tier {tier}: {fresh_seeds.steady(found)}." for tier, found in fresh.items()]
+    items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
+    return "\n".join(item.strip() for item in items)
 
 
 def chapter_document(chapter, references, entries, ledgers):
@@ -82,9 +101,8 @@ def chapter_document(chapter, references, entries, ledgers):
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def overview_document(references, entries, ledgers):
+def overview_document(references, entries, ledgers, fresh=MappingProxyType({})):
     """Return the overview of the chapters."""
-    fresh = fresh_seeds(references)
     parts = [
         GENERATED.format(source="the chapters' files"),
         "# Chapters",
@@ -92,29 +110,12 @@ def overview_document(references, entries, ledgers):
         "from the paper, or within it, why, and how much it matters.",
         overview_table(references["standard"], entries, link="{}.md"),
         "## What was found",
-        headlines(ledgers),
-        *(wrapped(f"On fresh seeds, tier {tier}: {summary(found)}").strip() for tier, found in fresh.items()),
+        headlines(ledgers, load_chapters()),
     ]
+    if fresh:
+        said = [fresh_seeds.sentence(tier, found) for tier, found in fresh.items()]
+        parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../replications.md)."])).strip()]
     return "\n\n".join(parts) + "\n"
-
-
-def fresh_seeds(references):
-    """Return how the claims came out on fresh seeds, by tier; see :func:`algoreg.judge.replications.outcomes`."""
-    found = {tier: outcomes(read(tier), reference["claims"]) for tier, reference in references.items()}
-    return {tier: one for tier, one in found.items() if one}
-
-
-def _replicated(name, fresh):
-    """Return how a claim came out on fresh seeds in words, empty where it was not run."""
-    words = []
-    for tier, found in fresh.items():
-        if one := found.get(name):
-            others = f" (else {', '.join(one['others'])})" if one["others"] else ""
-            near = (
-                f", estimate within the joint interval in {one['near']} of {one['compared']}" if one["compared"] else ""
-            )
-            words.append(f"{tier}: the same verdict in {one['same']} of {one['seeds']}{others}{near}")
-    return "; ".join(words)
 
 
 def _claim_rows(entry, said, fresh):
@@ -132,7 +133,7 @@ def _claim_rows(entry, said, fresh):
     if said:
         estimate = f"estimate {said.estimate}, 95 % interval: {said.interval}"
         rows.append(("verdict", f"{said.words('**{}**', '`{}`')}; {estimate}"))
-    if replicated := _replicated(entry["id"], fresh):
+    if replicated := fresh_seeds.of_claim(entry["id"], fresh):
         rows.append(("on fresh seeds", replicated))
     if "deterministic" in entry:
         rows.append(("why deterministic", literal(entry["deterministic"])))
@@ -160,7 +161,7 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({})):
     judged : list of mapping
         The claims of the committed standard reference; an entry that it lacks has no verdict here yet.
     fresh : mapping
-        See :func:`fresh_seeds`.
+        See :func:`algoreg.judge.replications.of_tiers`.
     """
     committed, outcomes = {claim["id"]: claim for claim in judged}, verdicts_of(judged)
     lines = [
@@ -196,7 +197,10 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({})):
 def documents(references, entries):
     """Return the text of every document about claims by its path below the repository's root."""
     judged = references["standard"]["claims"] if "standard" in references else ()
-    texts = {"docs/claims.md": claims_document(entries, judged, fresh_seeds(references))}
+    fresh = replications.of_tiers(references)
+    texts = {"docs/claims.md": claims_document(entries, judged, fresh)}
+    seeds = GENERATED.format(source="src/algoreg/tell/fresh_seeds.py")
+    texts["docs/replications.md"] = f"{seeds}\n\n{fresh_seeds.document(fresh, entries)}"
     if "standard" in references:
         ledgers = Ledgers(references, entries)
         # A chapter of the user's own has its page where he keeps it.
@@ -206,5 +210,5 @@ def documents(references, entries):
             for name, text in ledgers.documents(chapter).items():
                 source = GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{name}.j2")
                 texts[f"docs/{name}"] = f"{source}\n\n{text}"
-        texts[f"{FOLDER}/README.md"] = overview_document(references, entries, ledgers)
+        texts[f"{FOLDER}/README.md"] = overview_document(references, entries, ledgers, fresh)
     return texts

@@ -6,7 +6,7 @@ A test compares every one with the file that is there.
 import ast
 
 from algoreg import sources
-from algoreg.judge import references
+from algoreg.judge import references, replications
 from algoreg.spec import options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
@@ -201,7 +201,7 @@ def generated(root):
     documents |= claim_documents.documents(committed, registry)
     if "standard" in committed:
         blocks = {
-            "found": claim_documents.headlines(Ledgers(committed, registry)),
+            "found": claim_documents.summary(Ledgers(committed, registry), replications.of_tiers(committed)),
             "chapters": claim_documents.overview_table(committed["standard"], registry),
             "costs": report.costs(committed),
         }

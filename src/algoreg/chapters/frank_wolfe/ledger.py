@@ -23,8 +23,8 @@ def little_sent(reference):
     """Return the headline: the exponent of the bytes, and what a wrong trace costs."""
     decades = _estimate(reference, "fw-needs-trace")
     return (
-        f"Between real processes the bytes per iteration have the exponent {_estimate(reference, 'sfw-asyn-bytes')} in d. Told "
-        f"1.05 times the trace it ends {decades} decades farther from X\\* than descent that is told nothing."
+        f"Bytes per iteration have the exponent {_estimate(reference, 'sfw-asyn-bytes')} in d. Told "
+        f"1.05 times the trace it ends {decades} decades farther from X\\* than descent told nothing."
     )
 
 

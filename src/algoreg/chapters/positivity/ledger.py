@@ -22,8 +22,8 @@ def what_positivity_decides(reference):
     frame = frame_of(reference["tables"]["positivity"])
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
-        f"With one of the Gaussian measurements replaced by the trace the far point ends "
-        f"{_estimate(reference, 'unique-with-one-trace')} away from X\\*. With the Gaussian one back another matrix that fits "
+        f"With one Gaussian measurement replaced by the trace the far point ends "
+        f"{_estimate(reference, 'unique-with-one-trace')} away from X\\*. Without the trace another fit "
         f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 

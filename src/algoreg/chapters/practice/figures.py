@@ -1,22 +1,23 @@
-"""The figures of this chapter: infidelity over the share of strings, error over the share of pixels, R² of tables."""
+"""The figures of this chapter: infidelity over the share of strings, error over pixels and magnitudes, R² of tables."""
 
 import numpy as np
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_abreast
+from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
+from algoreg.tell.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # Points of one share lie beside one another by this factor.
 APART = 1.03
 
 
-def _beside(frame, place, count):
+def _beside(frame, place, count, column="share"):
     """Return a table whose shares are moved, so that marks of methods do not cover one another."""
-    return frame.assign(share=frame["share"] * APART ** (place - (count - 1) / 2))
+    return frame.assign(**{column: frame[column] * APART ** (place - (count - 1) / 2)})
 
 
 def _over(table, estimand, share):
@@ -131,3 +132,63 @@ def regression(tables, claims):
         axes.set_ylabel("R² of unseen rows")
     note = f"points: splits; bar: their mean{'; ' if note else ''}{note}"
     return finish(figure, note, caption=caption(*shapes, f"{table['ensemble'].nunique()} splits (ensembles)"))
+
+
+# What is written below a picture.
+SHOWN = {
+    "picture": "the picture",
+    "full": "full width\n(told: nothing)",
+    "width 1, large start": "width 1 from its\nsize (told: r)",
+    "spectral": "spectral start\n(told: r)",
+}
+
+
+def _pixels(axes, frame, method, star):
+    """Draw a picture, with its error below it."""
+    image = frame[frame["method"] == method].pivot_table(index="row", columns="column", values="value").to_numpy()
+    # The range of the true one: what lies outside is cut off.
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=star.max())
+    axes.grid(False)
+    axes.set(xticks=[], yticks=[])
+    error = np.linalg.norm(image - star) / np.linalg.norm(star)
+    axes.set_xlabel(SHOWN[method] if method == "picture" else f"{SHOWN[method]}: {rounded(error)}")
+
+
+def _conclusion(table, ratio):
+    """Return what the table says at one m/n: the error of full width, and how many pictures width 1 finds."""
+    part = table[table["m_over_n"] == ratio]
+    full, one = (part[part["method"] == method] for method in ("full", "width 1, large start"))
+    error = rounded(geometric_mean(full["error"]))
+    return lines(
+        f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes within {error} of pictures;",
+        f"it recovers {full['recovered'].sum():g} of {len(full)}, width 1 from the picture's size {one['recovered'].sum():g}",
+    )
+
+
+@drawing
+def magnitudes(tables, claims):
+    """Draw a picture as methods find it, and the error over m/n below."""
+    table, pictures = tables["magnitudes"], tables["magnitudes_pictures"]
+    figure, grid = panels(len(SHOWN), 2, width=PAGE / len(SHOWN), height=3.1, height_ratios=[2, 4])
+    places = pictures.groupby("ensemble").ngroup() == 0
+    star = pictures[places & (pictures["method"] == "picture")].sort_values(["row", "column"])["value"].to_numpy()
+    for axes, method in zip(grid, SHOWN, strict=False):
+        _pixels(axes, pictures[places], method, star.reshape(pictures["row"].max() + 1, -1))
+    bottom = grid[len(SHOWN)]
+    for spare in grid[len(SHOWN) + 1 :]:
+        spare.remove()
+    bottom.set_subplotspec(bottom.get_gridspec()[1, :])
+    for place, (method, label) in enumerate(MAGNITUDES.items()):
+        part = table[table["method"] == method]
+        if len(part):
+            moved = _beside(part, place, len(MAGNITUDES), "m_over_n")
+            style = "--" if method.endswith("large start") else "-"
+            points(bottom, moved, "m_over_n", "error", COLOURS[place], label, linestyle=style)
+    claim = claims["magnitudes-full-width"]
+    margin_level(bottom, claim, "full width,")
+    ratio = claim["estimand"]["where"]["m_over_n"]
+    texts = {"xlabel": "squared magnitudes per pixel, m/n", "ylabel": "error, up to the sign"}
+    describe(bottom, "xy", sorted(table["m_over_n"].unique()), title=_conclusion(table, ratio), **texts)
+    shown = f"the pictures: from m/n = {pictures['m_over_n'].iloc[0]:g}, with their errors"
+    what = caption("pictures of 8 × 8 pixels, Gaussian measurements", draws(table), shown)
+    return finish(figure, SPREAD, columns=2, caption=what)

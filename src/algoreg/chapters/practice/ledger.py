@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.chapters.practice.words import PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
@@ -50,6 +50,19 @@ def practice_regression(reference):
             cells.append(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}")
         rows.append([name, *cells])
     return markdown(["table", *REGRESSION.values()], rows)
+
+
+@passage("magnitudes")
+def practice_magnitudes(reference):
+    """Return the error of every method by m/n, and how many pictures it recovers, as Markdown."""
+    frame = frame_of(reference["tables"]["magnitudes"])
+    rows = []
+    for method, name in MAGNITUDES.items():
+        cells = []
+        for _, part in frame[frame["method"] == method].groupby("m_over_n"):
+            cells.append(f"{_mean(part['error'])} ({part['recovered'].sum():g} of {len(part)})")
+        rows.append([name, *cells])
+    return markdown(["method", *(f"m = {ratio:g}n" for ratio in sorted(frame["m_over_n"].unique()))], rows)
 
 
 @passage("tomography")

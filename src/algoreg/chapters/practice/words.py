@@ -18,3 +18,11 @@ REGRESSION = {
     "ridge": "ridge on all products",
     "linear": "linear ridge",
 }
+MAGNITUDES = {
+    "full": "full width (told: nothing)",
+    "full, large start": "full width, start of 0.1 (told: nothing)",
+    "width 1": "width 1 (told: r)",
+    "width 1, large start": "width 1, start of the picture's size (told: r)",
+    "spectral": "spectral start alone (told: r)",
+    "least trace": "least trace (told: nothing)",
+}

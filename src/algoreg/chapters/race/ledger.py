@@ -63,8 +63,8 @@ def race_headline(reference):
             best = int(np.nanargmin(means))
             said.append(f"told {TOLD[told]}: {np.exp(means[best]):.0f} ({NAMES[names[best]]})")
     return (
-        f"Passes over the data to a relative error of 10⁻⁶ at κ = {kappa:g}, the best method "
-        f"{'; the best '.join(said) or 'of none: no method got there'}."
+        f"Passes to a relative error of 10⁻⁶ at κ = {kappa:g}, the best method "
+        f"{'; '.join(said) or 'of none: no method got there'}."
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import gzip
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED, REFUTED
 from algoreg.tell.explorer import presets
+from algoreg.tell.page.fresh import overview, said
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.tell.page.policy import security_policy
@@ -27,6 +29,11 @@ def plotting_library(code):
 def _amended(said, entries):
     """Return the statement of the claim that is the nearest true form of a refuted one, empty where there is none."""
     return entries[said.remedy]["statement"] if said.remedy in entries else ""
+
+
+def _pictures(results, tier):
+    """Return every figure of the tier by its name."""
+    return {name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]}
 
 
 def _shown(claim, claims, entries, pictures, tier, results):
@@ -109,7 +116,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, fresh=MappingProxyType({})):
     """Return the page as HTML.
 
     Parameters
@@ -130,6 +137,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         Those of the tier, in their order.
     documents : mapping of str to str
         The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
+    fresh : mapping
+        What fresh seeds gave (:func:`algoreg.judge.replications.of_tiers`).
 
     Raises
     ------
@@ -139,11 +148,9 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         If a claim names a figure that the tier does not draw.
     """
     results, folder = Path(results), Path(templates)
-    pictures = {
-        name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]
-    }
+    pictures = _pictures(results, tier)
     entries = {entry["id"]: entry for entry in registry}
-    shown = [_shown(claim, claims, entries, pictures, tier, results) for claim in claims]
+    shown = [_shown(one, claims, entries, pictures, tier, results) | {"fresh": said(one, fresh)} for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
@@ -155,6 +162,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             tier=tier["tier"],
             live=presets(folder.parent / "explorer"),
             headline=headline(claims, missing),
+            fresh=overview(fresh, {claim["id"] for claim in claims}),
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
             refuted=[claim for claim in shown if claim["verdict"] == REFUTED],
@@ -164,8 +172,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            whole=provenance(results, _sealed(results)),
-            machine=machine(results),
+            computed={"machine": machine(results), "facts": provenance(results, _sealed(results))},
             **_code(folder),
         )
     )

@@ -1,0 +1,136 @@
+"""What fresh seeds gave, in words, as rows, and as a document: counts of verdicts and the range of estimates, claim by claim."""
+
+from algoreg.judge.replications import enough
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell import report
+from algoreg.tell.ledger import wrapped
+from algoreg.tell.wording import apart
+
+MEANING = (
+    "A verdict that turns with the seed is not settled by so many draws. Such a claim gets more draws, or a wider statement; "
+    "its chapter's ledger says which."
+)
+ABOUT = """\
+The committed run has one seed. Here a tier is judged again on others, with new targets, ensembles, noise and starts:
+
+```bash
+make replicate SEED="11 12 13" TIER=quick
+```
+
+What each claim came out as is kept in `reference/replications/<tier>.json`. Margins and sizes stay as they are.
+A control that fails on a fresh seed makes its claim `invalid` there, and is counted like any verdict. Two estimates agree if they
+differ by no more than their 95 % intervals allow together; for equal laws 95 of 100 do."""
+
+
+def others(one):
+    """Return how many seeds gave which other verdict of a claim; empty where none did.
+
+    Parameters
+    ----------
+    one : mapping
+        A claim's part of :func:`algoreg.judge.replications.outcomes`.
+    """
+    return ", ".join(f"{count} {verdict}" for verdict, count in one["others"].items())
+
+
+def counted(one):
+    """Return how many seeds gave the committed verdict of a claim, and what the others gave."""
+    seeds = "seed" if one["seeds"] == 1 else "seeds"
+    turned = f", else {others(one)}" if one["others"] else ""
+    return f"{one['same']} of {one['seeds']} fresh {seeds} as committed ({one['committed']['verdict']}){turned}"
+
+
+def estimates(one):
+    """Return the smallest and the largest estimate of the fresh seeds; a dash where no seed has any."""
+    if one["estimates"] is None:
+        return "–"
+    return " … ".join(dict.fromkeys(apart(list(one["estimates"]), one["committed"]["margin"])))
+
+
+def near(one):
+    """Return how many of the estimates agree with the committed one; a dash where none could be compared."""
+    return f"{one['near']} of {one['compared']}" if one["compared"] else "–"
+
+
+def steady(found):
+    """Return how many claims of a tier keep their verdict on nine tenths of the seeds, in words, without a full stop."""
+    seeds = max(one["seeds"] for one in found.values())
+    kept = sum(one["same"] >= enough(one["seeds"]) for one in found.values())
+    on = (
+        f"on at least {enough(seeds)} of {seeds} fresh seeds"
+        if enough(seeds) < seeds
+        else f"on all {seeds} fresh seeds"
+    )
+    return f"{kept} of {len(found)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
+
+
+def sentence(tier, found):
+    """Return what fresh seeds gave in a tier, verdicts and estimates, in one sentence."""
+    agree, compared = (sum(one[key] for one in found.values()) for key in ("near", "compared"))
+    return f"Tier {tier}: {steady(found)}; {agree} of {compared} estimates lie within the joint 95 % interval."
+
+
+def turned(found):
+    """Return the outcomes whose verdict was another on some seed, by claim; those that turned most often come first."""
+    changed = {name: one for name, one in found.items() if one["others"]}
+    return dict(sorted(changed.items(), key=lambda item: item[1]["same"] / item[1]["seeds"]))
+
+
+def of_claim(name, fresh):
+    """Return what fresh seeds made of a claim in every tier, in words; empty where it was not run.
+
+    Parameters
+    ----------
+    name : str
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`.
+    """
+    words = [
+        f"tier {tier}: {counted(one)}; estimates {estimates(one)}, {near(one)} within the joint 95 % interval"
+        for tier, one in ((tier, found[name]) for tier, found in fresh.items() if name in found)
+    ]
+    return "; ".join(words)
+
+
+def _rows(found):
+    return [
+        [
+            f"[`{name}`](claims.md#{name.lower()})",
+            one["committed"]["verdict"],
+            f"{one['same']} of {one['seeds']}",
+            others(one) or "–",
+            report.number(one["committed"]["estimate"]),
+            estimates(one),
+            near(one),
+        ]
+        for name, one in found.items()
+    ]
+
+
+def _table(found):
+    header = ["claim", "committed", "as committed", "else", "committed estimate", "fresh estimates", "agree"]
+    return report.markdown(header, _rows(found))
+
+
+def document(fresh, entries):
+    """Return the body of ``docs/replications.md``: per tier the counts, the claims that turned, and every claim by chapter.
+
+    Parameters
+    ----------
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`; where it is empty the document says that nothing is kept yet.
+    entries : list of mapping
+        The registry.
+    """
+    parts = ["# Fresh seeds", wrapped(ABOUT).strip(), wrapped(MEANING).strip()]
+    if not fresh:
+        return "\n\n".join([*parts, "No seed is kept yet."]) + "\n"
+    chapters = {entry["id"]: entry["chapter"] for entry in entries}
+    for tier, found in fresh.items():
+        parts += [f"## Tier {tier}", wrapped(sentence(tier, found)).strip()]
+        if changed := turned(found):
+            parts += ["### Verdicts that turned", _table(changed)]
+        for chapter in load_chapters():
+            own = {name: one for name, one in found.items() if chapters.get(name) == chapter.name}
+            parts += [f"### {chapter.title}", _table(own)] if own else []
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,56 @@
+"""What the page says of fresh seeds: beside each claim, and in its overview."""
+
+from algoreg.tell import fresh_seeds
+from algoreg.tell.page.verdicts import minus
+
+
+def said(claim, fresh):
+    """Return what fresh seeds made of a claim, in words; empty where it was not run.
+
+    Parameters
+    ----------
+    claim : mapping
+        An entry of ``claims.json``.
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`.
+    """
+    words = minus(fresh_seeds.of_claim(claim["id"], fresh))
+    return words[:1].upper() + words[1:]
+
+
+def overview(fresh, names):
+    """Return what the overview says of fresh seeds.
+
+    Parameters
+    ----------
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`.
+    names : set of str
+        The claims of the page: others are left out.
+
+    Returns
+    -------
+    dict
+        ``meaning`` of a verdict that turns, and ``tiers``: mappings with ``tier``, ``sentence`` and ``turned``, the claims whose
+        verdict was another on some seed.
+    """
+    own = {tier: {name: one for name, one in found.items() if name in names} for tier, found in fresh.items()}
+    tiers = [
+        {"tier": tier, "sentence": fresh_seeds.sentence(tier, found), "turned": _turned(found)}
+        for tier, found in own.items()
+        if found
+    ]
+    return {"meaning": fresh_seeds.MEANING, "tiers": tiers}
+
+
+def _turned(found):
+    return [
+        {
+            "name": name,
+            "verdict": one["committed"]["verdict"],
+            "counted": f"{one['same']} of {one['seeds']}",
+            "others": fresh_seeds.others(one),
+            "estimates": minus(fresh_seeds.estimates(one)),
+        }
+        for name, one in fresh_seeds.turned(found).items()
+    ]
