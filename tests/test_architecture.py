@@ -13,6 +13,8 @@ from conftest import ROOT
 from algoreg import sources
 from algoreg.spec.chapters import load_chapters
 
+pytestmark = pytest.mark.any_kernels
+
 # From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
 FLOORS = (
     "own",

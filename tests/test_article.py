@@ -10,6 +10,8 @@ from conftest import ROOT, registered_claims
 sys.path.insert(0, str(ROOT / "tools"))
 import build_article
 
+pytestmark = pytest.mark.any_kernels
+
 TEXT = (ROOT / "docs" / "article" / "article.typ").read_text(encoding="utf-8")
 SAID = re.compile(r'#(est|with-interval|margin|holds|fails|open)\("([^"]+)"\)')
 VERDICT = {"holds": "supported", "fails": "refuted", "open": "inconclusive"}

@@ -13,6 +13,8 @@ from algoreg.spec import chapters, settings
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError
 
+pytestmark = pytest.mark.any_kernels
+
 OURS = ROOT / "src" / "algoreg" / "chapters"
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 

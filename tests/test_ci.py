@@ -9,6 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
+pytestmark = pytest.mark.any_kernels
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 DEVCONTAINER = ROOT / ".devcontainer" / "devcontainer.json"
 

@@ -13,6 +13,8 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "tools"))
 import fetch_results
 
+pytestmark = pytest.mark.any_kernels
+
 PYTHON = ROOT / ".venv" / "crate" / "bin" / "python"
 needs_library = pytest.mark.skipif(not PYTHON.exists(), reason="make crate installs the library and the validator")
 RESULTS = ("claims.json", "controls.json", "tables/one.csv", "figures/one.svg", "report/index.html")

@@ -18,6 +18,8 @@ from algoreg.tell import captions, figures
 from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.style import plt
 
+pytestmark = pytest.mark.any_kernels
+
 
 def rows(method, d, ratios, errors, **columns):
     return pd.DataFrame(

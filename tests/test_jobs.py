@@ -9,6 +9,8 @@ from algoreg import jobs
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
 
+pytestmark = pytest.mark.any_kernels
+
 
 @pytest.fixture(scope="module")
 def tier():

@@ -8,6 +8,8 @@ from algoreg.judge import references as committed
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import ledger, papers
 
+pytestmark = pytest.mark.any_kernels
+
 TEMPLATES = sorted((sources.PACKAGE / "chapters").glob(f"*/{ledger.TEMPLATE}"))
 DOCUMENTS = sorted({*(sources.PACKAGE / "chapters").glob("*/*.md.j2")} - {*TEMPLATES})
 

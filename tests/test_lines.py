@@ -2,7 +2,10 @@
 
 import subprocess
 
+import pytest
 from conftest import ROOT
+
+pytestmark = pytest.mark.any_kernels
 
 LONGEST = 100
 # Written by `make docs`.

@@ -9,6 +9,8 @@ from conftest import ROOT
 
 from algoreg import sources
 
+pytestmark = pytest.mark.any_kernels
+
 VARIABLES = ("TIER", "ID", "NAME", "METHODS", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
 TARGETS = (
     "reproduce",

@@ -5,11 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import ROOT
 from packaging.specifiers import SpecifierSet
 
 from algoreg.tell import badges
+
+pytestmark = pytest.mark.any_kernels
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))

@@ -6,6 +6,8 @@ from algoreg import sources
 from algoreg.spec import base, messages, options
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
+pytestmark = pytest.mark.any_kernels
+
 
 class Example(StudyOptions):
     d: int = whole(ge=2)

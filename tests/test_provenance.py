@@ -11,6 +11,8 @@ from conftest import copy_repository
 from algoreg.store import records
 from algoreg.tell.page import provenance as page
 
+pytestmark = pytest.mark.any_kernels
+
 QUESTION = "from algoreg.store.provenance import commit; import json; print(json.dumps(commit()))"
 
 

@@ -11,6 +11,8 @@ from algoreg.judge import references, snapshots
 from algoreg.judge.tolerances import Tolerances
 from algoreg.spec.chapters import load_chapters
 
+pytestmark = pytest.mark.any_kernels
+
 PART = {"partial": True, "tables": {"a": {"keys": {"d": [1]}, "status": ["budget"], "test_error": [0.5]}},
         "comparisons": {"b": [{"ours": 0.1}]}, "claims": [{"id": "c"}], "problems": {"p/ensemble-0": "00"}}  # fmt: skip
 

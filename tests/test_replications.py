@@ -14,6 +14,8 @@ from algoreg.judge import references, replications
 from algoreg.store import records
 from algoreg.tell import claim_documents, fresh_seeds
 
+pytestmark = pytest.mark.any_kernels
+
 sys.path.insert(0, str(ROOT / "tools"))
 
 

@@ -17,6 +17,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 import build_site
 import check_site
 
+pytestmark = pytest.mark.any_kernels
+
 
 @pytest.fixture
 def repository(tmp_path):

@@ -7,6 +7,8 @@ from rattler import MatchSpec, PackageName
 
 from algoreg import sources
 
+pytestmark = pytest.mark.any_kernels
+
 
 def test_comments_and_docstrings_do_not_change_a_digest(tmp_path):
     path = tmp_path / "a.py"

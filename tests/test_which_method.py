@@ -10,6 +10,8 @@ from algoreg.spec.chapters import load_chapters
 from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import BEST
 
+pytestmark = pytest.mark.any_kernels
+
 
 def as_reference(rows):
     """Return rows as a reference has a table."""

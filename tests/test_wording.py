@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from algoreg.tell import wording
 
+pytestmark = pytest.mark.any_kernels
+
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
