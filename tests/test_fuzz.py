@@ -286,8 +286,9 @@ def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant)
         assert named(line, "claims.yaml", content, ()), line
     if lines:
         return
-    rules = [planned.rule_name(entry["id"]) for entry in content]
-    assert len(set(rules)) == len(rules)
+    # One that stands twice is refused where chapters are put together, and that has a test of its own.
+    ids = {entry["id"] for entry in content}
+    assert len({planned.rule_name(name) for name in ids}) == len(ids)
     for entry in content:
         assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
         assert claims.criterion(entry)

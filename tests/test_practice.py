@@ -285,7 +285,7 @@ def test_regression_shows_the_score_of_every_split_and_its_mean():
             np.testing.assert_allclose(mean.get_xydata(), [[place, sum(scores) / 2]])
 
 
-def test_magnitudes_show_the_error_by_method_and_conclude_with_its_numbers():
+def test_magnitudes_shows_the_error_by_method_and_conclude_with_its_numbers():
     methods = ["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]
     table = crossed(("error",), method=methods, m_over_n=[2, 3], **RUNS)
     table["recovered"] = (table["error"] < 0.25).astype(int)

@@ -92,12 +92,10 @@ def depth_thresholds(tables, claims):
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)
     _by_start(right, tables, claims)
-    times, own, other = _ratio(tables, claims["depth-samples"])
-    left.set_title(f"from s₀ = {number(own)} UUᵀ takes {rounded(times, 3)} times\nthe measurements of three factors")
-    times, own, other = _ratio(tables, claims["depth-is-a-smaller-start"])
-    right.set_title(
-        f"UUᵀ from s₀ = {number(own)} takes {rounded(times, 3)} times\nwhat three factors take from {number(other)}"
-    )
+    for axes, name in ((left, "depth-samples"), (right, "depth-is-a-smaller-start")):
+        times, own, other = _ratio(tables, claims[name])
+        found = f"takes {rounded(times, 3)} times" if np.isfinite(times) else "has no runs beside"
+        axes.set_title(f"UUᵀ from s₀ = {number(own)} {found}\nwhat three factors take from {number(other)}")
     said = caption(f"left: s₀ = {number(alpha**2)}", sizes(tables["depth_2"], "d", "rank"))
     return finish(figure, SPREAD, caption=said)
 

@@ -66,8 +66,7 @@ def measure(options, context):
     Pictures are scikit-learn's digits, 8 × 8 pixels, of norm 1. Measurements aᵢ ~ N(0, I) of one ensemble are the same for all
     pictures and methods; fewer are the first of more. Factored runs take η = ``step`` until η·t = ``time``.
     """
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def pictures(count, seed):

@@ -27,8 +27,7 @@ METHODS = ["full", "width 1, large start", "spectral"]
 
 def measure(options, context):
     """Return one row per method and pixel of one picture, recovered with every ensemble."""
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number)
+    yield from context.by_ensemble(_rows, options)
 
 
 def _rows(options, context, number):
