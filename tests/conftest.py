@@ -30,6 +30,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What a page may load: itself, and what it carries.
 OWN = ("file:", "data:", "blob:")
 TIERS = ("smoke", "quick", "standard", "full")
+# Snakemake caches what it is told to; the variable names the place.
+CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 # Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
 settings.register_profile("algoreg", deadline=None)

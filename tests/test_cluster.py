@@ -7,13 +7,11 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from conftest import ROOT, copy_repository, set_yaml, snakemake
+from conftest import CACHE, ROOT, copy_repository, set_yaml, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 DESCENT = "results/smoke/descents/paper_step/ensemble-0.npz"
-# Snakemake caches what it is told to; the variable names the place.
-CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
 def profile(name):
@@ -127,26 +125,6 @@ def test_cached_results_are_shared_but_not_across_versions_or_settings(tmp_path)
     set_yaml(second / "config" / "smoke.yaml", "threads", to=2)
     shutil.rmtree(second / "results" / "smoke")
     assert cached(second, place) == (2, 0)
-
-
-def test_a_tier_with_a_cache_has_the_bytes_of_one_without(smoke, tmp_path):
-    """All that is cached and all tables made of it; what is made of tables is cached nowhere. The other side is shared."""
-    place, results = tmp_path / "cache", smoke / "results" / "smoke"
-    place.mkdir()
-    folder = copy_repository(tmp_path / "repository")
-    tables = [str(path.relative_to(smoke)) for path in sorted((results / "tables").glob("*.csv"))]
-    done = snakemake(folder, *tables, "--cache", "--config", "device=cpu", environment={CACHE: str(place)})
-    assert done.returncode == 0, done.stderr[-3000:]
-    made = [
-        path.relative_to(folder)
-        for path in (folder / "results" / "smoke").rglob("*")
-        if path.suffix in (".npz", ".csv")
-    ]
-    assert len(made) > 40
-    for path in made:
-        assert (folder / path).read_bytes() == (smoke / path).read_bytes(), path
-    drawn = [path.resolve() for path in (folder / "results" / "smoke" / "problems").rglob("*.npz")]
-    assert len(set(drawn)) == len(drawn) == 2
 
 
 def test_a_cache_for_a_gpu_is_refused(tmp_path):
