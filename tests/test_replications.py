@@ -46,6 +46,12 @@ def test_the_half_widths_that_face_each_other_count():
     assert replications.agrees(low, judged("x", estimate=None, low=None, high=None)) is None
 
 
+def test_what_has_no_width_agrees_up_to_rounding():
+    fixed, rounded, other = (judged("x", estimate=x, low=x, high=x) for x in (0.1, 0.1 * (1 + 1e-15), 0.1001))
+    assert replications.agrees(fixed, rounded)
+    assert not replications.agrees(fixed, other)
+
+
 def test_outcomes_count_verdicts_and_estimates_apart():
     committed = [judged("one"), judged("two"), judged("three", "not-judged", None, None, None)]
     runs = {

@@ -44,7 +44,9 @@ def agrees(new: dict, old: dict) -> bool | None:
         return None
     low, high = sorted((new, old), key=lambda side: side["estimate"])
     allowed = math.hypot(low["ci_high"] - low["estimate"], high["estimate"] - high["ci_low"])
-    return high["estimate"] - low["estimate"] <= allowed
+    # What does not vary has no width, and its last digit is rounding.
+    same = math.isclose(low["estimate"], high["estimate"], rel_tol=1e-9)
+    return same or high["estimate"] - low["estimate"] <= allowed
 
 
 def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, dict]:
