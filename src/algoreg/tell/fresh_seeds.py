@@ -7,8 +7,8 @@ from algoreg.tell.ledger import wrapped
 from algoreg.tell.wording import apart
 
 MEANING = (
-    "A verdict that turns with the seed is not settled by so many draws. Such a claim needs more of them, or a wider statement. "
-    "The ledger of its chapter says so where it got one."
+    "A verdict that turns with the seed is not settled by so many draws. Such a claim needs more of them, or a wider statement; "
+    "where it got one, its chapter's ledger says which."
 )
 ABOUT = """\
 The committed run has one seed. Here a tier is judged again on others, with new targets, ensembles, noise and starts:
