@@ -13,7 +13,14 @@ import pytest
 from typer.testing import CliRunner
 
 from algoreg.engine.checkpoint import Checkpoint
-from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, watching
+from algoreg.recover import (
+    LowRankMatrixRegressor,
+    MatrixCompleter,
+    QuadraticRegressor,
+    StateRegressor,
+    report,
+    watching,
+)
 from algoreg.recover.command import app
 from algoreg.store import measurement_files, records
 
@@ -241,6 +248,22 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
+
+
+def test_the_page_draws_eigenvalues_without_jumps_and_singular_values_without_signs():
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((200, 2))
+    signed = QuadraticRegressor(max_iter=400).fit(table, table[:, 0] * table[:, 1])
+    _, values, what = report.spectrum(signed)
+    assert what == "Eigenvalues"
+    assert values[-1].min() < -0.1 < 0.1 < values[-1].max()
+    assert np.abs(np.diff(values, axis=0)).max() < 0.5 * np.abs(values).max()
+    whole = np.outer(rng.standard_normal(6), rng.standard_normal(5))
+    entries = MatrixCompleter(max_iter=200).fit(np.argwhere(whole < np.inf), whole.ravel())
+    _, values, what = report.spectrum(entries)
+    assert what == "Singular values"
+    assert values.min() >= 0
+    assert np.all(np.diff(values, axis=1) <= 0)
 
 
 def test_parquet_is_read_where_pyarrow_is_and_asked_for_where_it_is_not(tmp_path, monkeypatch):
