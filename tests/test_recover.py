@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from functools import reduce
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -251,19 +252,20 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
 
 
 def test_the_page_draws_eigenvalues_without_jumps_and_singular_values_without_signs():
-    rng = np.random.default_rng(0)
-    table = rng.standard_normal((200, 2))
-    signed = QuadraticRegressor(max_iter=400).fit(table, table[:, 0] * table[:, 1])
-    _, values, what = report.spectrum(signed)
+    # By size, as a path keeps them: the two of opposite signs change places at the last look.
+    kept = np.array([[-0.5, 0.4, 0.1], [-0.45, 0.44, 0.1], [0.45, -0.44, 0.1], [np.nan] * 3])
+    path = {"iteration": np.arange(4), "eigenvalues": kept}
+
+    def shown(kind):
+        return report.spectrum(SimpleNamespace(path_=path, get_params=lambda: {"kind": kind}))
+
+    looks, values, what = shown("symmetric")
     assert what == "Eigenvalues"
-    assert values[-1].min() < -0.1 < 0.1 < values[-1].max()
-    assert np.abs(np.diff(values, axis=0)).max() < 0.5 * np.abs(values).max()
-    whole = np.outer(rng.standard_normal(6), rng.standard_normal(5))
-    entries = MatrixCompleter(max_iter=200).fit(np.argwhere(whole < np.inf), whole.ravel())
-    _, values, what = report.spectrum(entries)
+    assert list(looks) == [0, 1, 2]
+    assert np.array_equal(values, [[0.4, 0.1, -0.5], [0.44, 0.1, -0.45], [0.45, 0.1, -0.44]])
+    _, values, what = shown("rectangular")
     assert what == "Singular values"
-    assert values.min() >= 0
-    assert np.all(np.diff(values, axis=1) <= 0)
+    assert np.array_equal(values, [[0.5, 0.4, 0.1], [0.45, 0.44, 0.1], [0.45, 0.44, 0.1]])
 
 
 def test_parquet_is_read_where_pyarrow_is_and_asked_for_where_it_is_not(tmp_path, monkeypatch):
