@@ -110,8 +110,8 @@ verify: options .venv/ready  ## bring a tier up to date and compare it with its 
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
 	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $(ARGS) "$${config[@]}"; status=$$?; \
-	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; \
-	$(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
+	$(BIN)/python tools/show_verdicts.py "$$tier"; echo; \
+	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; exit $$status
 
 reference: options .venv/ready  ## rewrite a tier's committed reference and the documents' numbers, or NAME=chapter of it (standard: docs/figures too)
 	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter

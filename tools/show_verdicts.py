@@ -63,7 +63,8 @@ def show(arguments):
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
     page = results / "report" / "index.html"
     if page.exists():
-        print(f"Report page: {page}")
+        # Of a part of a tier the page is not made again.
+        print(f"Report page{'' if wanted is None else ' of the last whole run'}: {page}")
 
 
 if __name__ == "__main__":
