@@ -13,7 +13,7 @@ from algoreg.tell.figures import drawing
 
 UNIT = "in units of ‖X̂_r − X*‖_F"
 FITS = {
-    "closest": ("to X̂_r", TEST, "o"),
+    "closest": ("to X̂$_{r}$", TEST, "o"),
     "closest_above": ("to X̂$_{r+1}$", TRAIN, "s"),
     "closest_below": ("to X̂$_{r−1}$", THIRD, "^"),
 }
