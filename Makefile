@@ -32,7 +32,7 @@ SNAKEMAKE = $(OPTIONS); mkdir -p "$$HOME"; $(RUN) snakemake --cores "$$CORES"
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake
 @$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \
-$(BIN)/python tools/show_verdicts.py "$$tier"; exit $$status
+$(BIN)/python tools/show_verdicts.py "$$tier" --status $$status; exit $$status
 endef
 
 .DEFAULT_GOAL := help
@@ -50,6 +50,7 @@ options:
 .venv/ready: requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.13 are supported; set PYTHON=")'
+	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
@@ -77,14 +78,14 @@ full: options .venv/ready  ## the paper's own steps and sizes: hours on a CPU
 	$(snakemake)
 
 claim: options .venv/ready  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
-	@test -n "$$ID" || { echo "make claim ID=…: give the id of a claim"; exit 2; }
+	@test -n "$$ID" || { echo "make claim ID=…: give the id of a claim (docs/claims.md has them all)"; exit 2; }
 	@$(SNAKEMAKE) "claim_$${ID//-/_}" $(ARGS) "$${config[@]}"; status=$$?; \
-	$(BIN)/python tools/show_verdicts.py "$$tier" "$$ID"; exit $$status
+	$(BIN)/python tools/show_verdicts.py "$$tier" "$$ID" --status $$status; exit $$status
 
 chapter: options .venv/ready  ## the claims, tables and figures of a chapter: make chapter NAME=theorem TIER=quick
 	@$(OPTIONS); known_chapter
 	@$(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
-	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME"; exit $$status
+	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME" --status $$status; exit $$status
 
 explorer: options .venv/ready  ## the page on which descent runs live, in seconds: results/<tier>/explorer.html
 	@$(SNAKEMAKE) "results/$$tier/explorer.html" $(ARGS) "$${config[@]}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import machines
 import methods
 import roofline
 from algoreg.algorithms import factored, projected, stochastic
@@ -23,7 +24,7 @@ from algoreg.numerics.devices import DTYPES, configure
 from algoreg.numerics.svec import packed_length, smat
 from algoreg.store.records import atomic, dump_json, write_text
 from algoreg.tell.figures import save
-from timing import Limits, describe, fill_block, free_memory, interleave, last_level_cache, repeat
+from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
 
 KEYS = (
     "name",
@@ -38,7 +39,6 @@ KEYS = (
     "fraction_of_limit",
 )
 BATCHES = (1, 8, 32)
-DOCUMENT = Path("docs/scaling.md")
 BASELINES = ("autograd", "einsum", "einsum_optimize")
 STEP = 1e-3
 GIB = 2**30
@@ -410,43 +410,6 @@ def describe_row(row):
     return f"  {row['name']:17}{place:31}{', '.join(values)}"
 
 
-def document(rows):
-    """Return the rows as Markdown: the machine, its limits, the engine at every size, the other algorithms."""
-    (machine,) = (row for row in rows if row["name"] == "machine")
-    limits = [
-        f"{'multiply-adds of one core' if row['name'] == 'fma' else row['name']}{' ' + row['dtype'] if row['dtype'] else ''} "
-        f"{row.get('gb_per_s') or row.get('gflop_per_s'):.3g} {'GB/s' if row.get('gb_per_s') else 'GFLOP/s'}"
-        for row in rows
-        if row["name"] in ("copy", "gemv", "gemm", "fma")
-    ]
-    (memory,) = (row for row in rows if row["name"] == "memory")
-
-    def cell(row, key, form):
-        return "–" if row.get(key) is None else form.format(row[key])
-
-    first = f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}: {', '.join(limits)}."
-    if memory.get("ratio") is not None:
-        first += (
-            f" Peak memory at d = {memory['d']}, m = {memory['m']}: {memory['ratio']:.2f} × (packed ensemble + state), and "
-            f"{memory['libraries_bytes'] / 1e6:.0f} MB whatever the size, for the compiler and the libraries' own code."
-        )
-    lines = [
-        first,
-        "",
-        "| | d | m | batch | type | ms per run and iteration | × autograd | × einsum | × einsum, optimised | of the limit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        if row["name"] in ("engine", "projected", "eigh", "stochastic", "gemm_dxd", *methods.METHODS):
-            lines.append(
-                f"| {row['name']} | {row['d']} | {row['m']} | {row['batch']} | {row['dtype']} "
-                f"| {cell(row, 'ms_per_run_iteration', '{:.3g}')} | {cell(row, 'ratio_to_autograd', '{:.1f}')} "
-                f"| {cell(row, 'ratio_to_einsum', '{:.0f}')} | {cell(row, 'ratio_to_einsum_optimize', '{:.1f}')} "
-                f"| {cell(row, 'fraction_of_limit', '{:.0%}')}{' (in cache)' if row.get('in_cache') else ''} |"
-            )
-    return "\n".join(lines)
-
-
 def parse(arguments=None):
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -478,7 +441,7 @@ def parse(arguments=None):
     parser.add_argument(
         "--document",
         action="store_true",
-        help="also write this device's table of docs/scaling.md from this run's numbers",
+        help="also keep this run's numbers as this processor's in reference/bench, and write the tables of docs/scaling.md",
     )
     options = parser.parse_args(arguments)
     quick = options.quick
@@ -509,8 +472,9 @@ def main():
             save(figure, temporary, kind)
     bench.say(f"wrote {options.output}/engine.json, roofline.svg and roofline.png")
     if options.document:
-        fill_block(DOCUMENT, "bench" if bench.on_cpu else "bench-cuda", document(rows))
-        bench.say(f"filled {DOCUMENT}")
+        bench.say(f"wrote {machines.keep(rows)}")
+        machines.fill_document(options.device)
+        bench.say(f"filled {machines.DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,18 @@ def bench(monkeypatch):
     """Import a module of benchmarks/, which is no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module
-    for name in ("engine", "estimate", "in_process", "kernels", "memory", "methods", "roofline", "spread", "timing"):
+    for name in (
+        "engine",
+        "estimate",
+        "in_process",
+        "kernels",
+        "machines",
+        "memory",
+        "methods",
+        "roofline",
+        "spread",
+        "timing",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -54,7 +65,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)
     assert all((tmp_path / f"roofline.{kind}").stat().st_size > 0 for kind in ("svg", "png"))
-    text = bench("engine").document(rows)
+    text = bench("machines").document(rows)
     assert text.count("\n| engine |") == 6
     assert "None" not in text
 
@@ -75,10 +86,34 @@ def test_rows_of_a_gpu_make_a_table_without_what_only_a_cpu_has(bench):
         engine.make_row("memory", d=100, m=2500, ratio=None, note="skipped: needs a CPU", **known),
         engine.make_row("engine", d=100, m=2500, batch=1, dtype="float32", ms_per_run_iteration=0.02, **known),
     ]
-    text = engine.document(rows)
+    text = bench("machines").document(rows)
     assert text.startswith("a GPU, 2 threads, torch 2.13: gemv float32 3e+03 GB/s, gemm float32 5e+04 GFLOP/s.\n")
     assert "| engine | 100 | 2500 | 1 | float32 | 0.02 | – |" in text
     assert "None" not in text
+
+
+def test_the_engines_rows_of_two_machines_stand_side_by_side(bench, tmp_path, monkeypatch):
+    engine, machines = bench("engine"), bench("machines")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    machines.DOCUMENT.write_text("before\n<!-- begin: bench -->\n<!-- end: bench -->\nafter\n", encoding="utf-8")
+    for name, share in (("Maker (A)", 0.5), ("Maker (A)", 0.75), ("Maker B", 0.9)):
+        known = {"d": 100, "m": 2500, "batch": 1, "dtype": "float32"}
+        rows = [
+            engine.make_row("machine", device="cpu", device_name=name, threads=2, torch="2.13"),
+            engine.make_row("memory", ratio=None),
+            engine.make_row(
+                "engine", **known, ms_per_run_iteration=0.5, ratio_to_autograd=4.0, fraction_of_limit=share
+            ),
+            *([engine.make_row("engine", **{**known, "batch": 8})] if name == "Maker B" else []),
+        ]
+        machines.keep(rows)
+    # The second run on a machine takes the place of the first.
+    assert sorted(path.name for path in machines.KEPT.iterdir()) == ["maker-a.json", "maker-b.json"]
+    machines.fill_document("cpu")
+    text = machines.DOCUMENT.read_text(encoding="utf-8")
+    assert "| 100 | 1 | float32 | 4.0 | 75% | 4.0 | 90% |\n| 100 | 8 | float32 | – | – | – | – |" in text
+    assert text.index("### Maker (A)") < text.index("### Maker B") < text.index("after")
 
 
 def test_a_gpu_that_is_not_there_is_said(tmp_path):
@@ -97,7 +132,7 @@ def test_the_quick_benchmark_measures_a_gpu(bench, tmp_path):
     rows = json.loads((tmp_path / "engine.json").read_text(encoding="utf-8"))
     assert {row["device"] for row in rows} == {"cuda"}
     assert sum(row["name"] == "engine" and row["fraction_of_limit"] > 0 for row in rows) == 6
-    assert "None" not in bench("engine").document(rows)
+    assert "None" not in bench("machines").document(rows)
 
 
 def test_the_roofline_of_a_small_case_is_the_one_worked_out_by_hand(bench):

@@ -74,6 +74,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
         said, status = new_chapter(name, str(tmp_path))
         assert status == 2
         assert f"NAME = {name}: there is one of this name; taken are " in said
+        assert "__init__" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -1,7 +1,7 @@
 """Kills, full and read-only disks, damaged files, two Snakemakes at once: with real processes.
 
 After each there is a clear message, nothing half-written is taken as finished, and the rerun gives the bytes of an
-undisturbed run. README's "When something goes wrong" is written from these tests.
+undisturbed run. The guide's "When something goes wrong" is written from these tests.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+from types import SimpleNamespace
 
 import numpy as np
 import plain
@@ -117,9 +118,10 @@ def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
     ends = [(ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y))]
     # More columns than the source's ADD_CHUNK.
     assert packed_length(70) > 2048
-    for few_runs, large in ((99, 10**9), (0, 1), (0, 10**9)):
-        monkeypatch.setattr(passes, "FEW_RUNS", few_runs)
-        monkeypatch.setattr(passes, "LARGE_TOTALS", large)
+    for height in (8, 16, 64, 256):
+        fixed = SimpleNamespace(trials=(), call=lambda work, count=1, height=height: work(height))
+        for module in (passes, whole_steps):
+            monkeypatch.setattr(module, "rows_at_once", lambda *sizes, fixed=fixed: fixed)
         ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
     for chunks in ({"CHUNK": 64}, {"ADD_CHUNK": 64, "ADD_ROWS": 8}):
         kernels = library.Kernels(dtype, **chunks)
@@ -128,6 +130,34 @@ def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
     for end in ends[1:]:
         assert all(torch.equal(a, b) for a, b in zip(end, ends[0], strict=True))
     close(ends[0][0], plain_steps(ensemble.rows.double(), 70, u, steps, y, ensemble.counts, 3), dtype, 1 / 70)
+
+
+def test_the_faster_number_of_rows_stays_and_costs_no_step(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(passes, "perf_counter", lambda: clock[0])
+    used = []
+
+    def work(rows):
+        used.append(rows)
+        # One slow moment of the machine does not decide.
+        clock[0] += {16: 3.0, 256: 2.0}[rows] + (9.0 if len(used) == 1 else 0.0)
+
+    timed = passes.RowsAtOnce(45, 5056, 4)
+    for _ in range(10):
+        timed.call(work)
+    assert sorted(used[:6]) == [16] * 3 + [256] * 3
+    assert used[6:] == [256] * 4
+    for runs, n, rows in ((8, 10**6, 8), (9, 64, 16)):
+        passes.RowsAtOnce(runs, n, 4).call(used.append)
+        assert used[-1] == rows
+
+    monkeypatch.setattr(passes, "SMALL_TOTALS", 0)
+    ensemble, _, y, u = draw(7, 20, 90, 13)
+    steps = torch.full((13,), 0.01, dtype=torch.float64)
+    passes.rows_at_once.cache_clear()
+    for count in (2, 9):
+        ends = ensemble.descend(u.clone(), steps, y, count)
+        close(ends, plain_steps(ensemble.rows.double(), 20, u, steps, y, [90] * 13, count), torch.float64, 1 / 20)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

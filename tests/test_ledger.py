@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from conftest import registered_claims
+from conftest import ROOT, registered_claims
 
 from algoreg import sources
 from algoreg.judge import references as committed
@@ -102,3 +102,19 @@ def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
         assert papers.paper("a1").full() == "See and van Dee (1999). Two."
     finally:
         papers.papers.cache_clear()
+
+
+def test_the_bibliography_has_every_paper_that_is_cited_once():
+    text = (ROOT / papers.NAME).read_text(encoding="utf-8")
+    entries = re.split(r"^(?=@)", text, flags=re.MULTILINE)[1:]
+    assert [entry for entry in entries if not entry.rstrip().endswith("\n}")] == []
+    keys = re.findall(r"^@\w+\{([^,\s]+),", text, re.MULTILINE)
+    assert len(keys) == len(entries) == len(set(keys))
+    key = r"[a-z]+\d{4}[a-z]?"
+    groups = [
+        group
+        for path in sources.PACKAGE.rglob("*.py")
+        for group in re.findall(rf"\[({key}(?:, {key})*)\]", path.read_text(encoding="utf-8"))
+    ]
+    assert groups
+    assert {one for group in groups for one in group.split(", ")} <= set(keys)

@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from functools import reduce
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from algoreg.engine.checkpoint import Checkpoint
-from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, watching
+from algoreg.recover import (
+    LowRankMatrixRegressor,
+    MatrixCompleter,
+    QuadraticRegressor,
+    StateRegressor,
+    report,
+    watching,
+)
 from algoreg.recover.command import app
 from algoreg.store import measurement_files, records
 
@@ -107,6 +116,42 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
         assert done.exit_code == 2
         assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "said"),
+    [
+        ("row,value\n0,1\n", None, "has row, value, and lacks column; allowed are columns row, column and value"),
+        ("row;column;value\n0;1;1\n", None, "separated by semicolons; allowed are commas"),
+        ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
+        ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
+        ("a,b\n1,2\n", "c", "no column c; it has a, b"),
+        ("A,X\n", "X", "no measurements"),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, said):
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(said)) as refused:
+        measurement_files.read(path, target)
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"A": np.ones((3, 2, 2))}, "has A, and lacks y; allowed are A and y"),
+        ({"A": np.ones((3, 2, 2)), "y": np.ones(2)}, "lengths differ: A has 3, y has 2"),
+        ({"A": np.ones((3, 4)), "y": np.ones(3)}, "A has shape (3, 4); allowed are 3 dimensions"),
+        ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
+        ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
+        ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
+    ],
+)
+def test_bad_arrays_are_refused_by_name(tmp_path, arrays, said):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        measurement_files.read(tmp_path / "data.npz")
 
 
 def test_importing_the_package_does_not_load_torch():
@@ -204,6 +249,23 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
+
+
+def test_the_page_draws_eigenvalues_without_jumps_and_singular_values_without_signs():
+    # By size, as a path keeps them: the two of opposite signs change places at the last look.
+    kept = np.array([[-0.5, 0.4, 0.1], [-0.45, 0.44, 0.1], [0.45, -0.44, 0.1], [np.nan] * 3])
+    path = {"iteration": np.arange(4), "eigenvalues": kept}
+
+    def shown(kind):
+        return report.spectrum(SimpleNamespace(path_=path, get_params=lambda: {"kind": kind}))
+
+    looks, values, what = shown("symmetric")
+    assert what == "Eigenvalues"
+    assert list(looks) == [0, 1, 2]
+    assert np.array_equal(values, [[0.4, 0.1, -0.5], [0.44, 0.1, -0.45], [0.45, 0.1, -0.44]])
+    _, values, what = shown("rectangular")
+    assert what == "Singular values"
+    assert np.array_equal(values, [[0.5, 0.4, 0.1], [0.45, 0.44, 0.1], [0.45, 0.44, 0.1]])
 
 
 def test_parquet_is_read_where_pyarrow_is_and_asked_for_where_it_is_not(tmp_path, monkeypatch):

@@ -26,7 +26,8 @@ def refusal(name, folder):
     """Return why no chapter of this name can be made in a folder, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
-    taken = [*sources.chapters(), *(path.name for path in folder.glob("*"))]
+    # A module beside the chapters has its name, too.
+    taken = [*sources.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
     return None

@@ -18,13 +18,32 @@ def finished(results, wanted):
     return [records.read_json(path) for path in sorted(folder.glob("*.json"))]
 
 
+def judging(shown):
+    """Return a line for claims of which none is judged: which tiers judge any of them; nothing if one is."""
+    if any(claim["verdict"] != "not-judged" for claim in shown):
+        return ""
+    ids = {claim["id"] for claim in shown}
+    entries = [entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] in ids]
+    tiers = [tier for tier in ("quick", "standard", "full") if any(tier in entry["tiers"] for entry in entries)]
+    return f"None is judged in this tier. What judges: TIER={', TIER='.join(tiers)}." if tiers else ""
+
+
 def main():
     """Read the verdicts and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="the tier's name, or its file")
     parser.add_argument("id", nargs="?", help="show this claim alone")
     parser.add_argument("--chapter", help="show this chapter's claims alone")
+    parser.add_argument("--status", type=int, default=0, help="how the run ended: unless 0, what to do is said")
     arguments = parser.parse_args()
+    show(arguments)
+    if arguments.status:
+        print("\nNot all is done. The same command continues; errors above have their reason.")
+        print("What to do about which: docs/guide.md, When something goes wrong.")
+
+
+def show(arguments):
+    """Print the verdicts that were asked for, and where the results are."""
     results, wanted = Path("results") / Path(arguments.tier).stem, None
     if arguments.id:
         wanted = [arguments.id]
@@ -39,6 +58,8 @@ def main():
         return
     titles = {chapter.name: chapter.title for chapter in load_chapters()}
     print("\n" + verdict_table(shown, titles))
+    if judging(shown):
+        print(f"\n{judging(shown)}")
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
     page = results / "report" / "index.html"
     if page.exists():

@@ -130,9 +130,9 @@ def degrees_of_freedom(d, rank):
 
 
 def least_examples(d, rank):
-    """Return n_c = d(r + 1) − r(r + 1)/2: from more examples on X* is the only zero of the loss over PSD X [saraomannelli2020].
+    """Return n_c = d(r + 1) − r(r + 1)/2, the degrees of freedom at rank r + 1.
 
-    For measurements xxᵀ.
+    As we read [saraomannelli2020], X* is the only zero of the loss over PSD X from more examples xxᵀ on.
     """
     return d * (rank + 1) - rank * (rank + 1) // 2
 

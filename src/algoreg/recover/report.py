@@ -54,12 +54,20 @@ def _facts(estimator, X, y):
         "step": f"{estimator.step_:.3g}",
         "effective rank": f"{estimator.effective_rank_:.2f}",
         "R² on all measurements, those held out included": f"{estimator.score(X, y):.4f}",
-        "rank accepted by χ²": "not tested" if estimator.rank_test_ is None else estimator.rank_test_["accepted"],
+        "rank accepted by χ²": _accepted(estimator),
     }
     if hasattr(estimator, "trace_"):
         facts["trace before it was set to 1"] = f"{estimator.trace_:.4f}"
     rows = (f"<tr><th>{html.escape(key)}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items())
     return f"<table>{''.join(rows)}</table>"
+
+
+def _accepted(estimator):
+    """Return the rank that the χ² test accepts, or why none stands there."""
+    if estimator.rank_test_ is None:
+        # A state's shots say its noise, and there is no test of it.
+        return "not tested" if hasattr(estimator, "trace_") else "not tested: no noise of the labels was told"
+    return estimator.rank_test_["accepted"] or "none that was tested"
 
 
 def _methods(fits):
@@ -80,14 +88,27 @@ def _methods(fits):
     return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all saw the same measurements.</p>"
 
 
+def spectrum(estimator):
+    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their name.
+
+    A rectangular matrix has singular values: what the path keeps of it are eigenvalues of its symmetric lift, of either sign.
+    """
+    # Of large matrices they are not kept at every look.
+    seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)
+    values, what = estimator.path_["eigenvalues"][seen], "Eigenvalues"
+    if estimator.get_params().get("kind") == "rectangular":
+        values, what = np.abs(values), "Singular values"
+    # In the path's order, by size, two of opposite signs would change places where their sizes cross.
+    return estimator.path_["iteration"][seen], np.sort(values, axis=1)[:, ::-1], what
+
+
 def _pictures(estimator, X, y):
     """Return three pictures: they stand beside one another where there is room."""
 
     def eigenvalues(axes):
-        # Of large matrices they are not kept at every look.
-        seen = np.isfinite(path["eigenvalues"]).all(axis=1)
-        axes.plot(path["iteration"][seen], path["eigenvalues"][seen])
-        axes.set(xlabel="iteration", title="Eigenvalues along the path", xscale="symlog", xlim=(0, None))
+        iterations, values, what = spectrum(estimator)
+        axes.plot(iterations, values)
+        axes.set(xlabel="iteration", title=f"{what} along the path", xscale="symlog", xlim=(0, None))
 
     def errors(axes):
         axes.plot(path["iteration"], path["train_error"], label="training")
@@ -99,7 +120,7 @@ def _pictures(estimator, X, y):
 
     def residuals(axes):
         axes.hist(y - estimator.predict(X), bins=30)
-        axes.set(xlabel="label less prediction", title="Residuals")
+        axes.set(xlabel="label less prediction", ylabel="measurements", title="Residuals")
 
     path = estimator.path_
     return "".join(map(_picture, (eigenvalues, errors, residuals)))

@@ -10,10 +10,11 @@ import numpy as np
 from algoreg.store.records import load_arrays
 
 FORMATS = ("npz", "csv", "parquet")
-ALLOWED = (
-    "A and y (matrices and labels); row, column and value (entries; in an npz rows, columns, values); X and y (a table; in a "
-    "CSV or Parquet file the target's column is named); pauli and expectation, and perhaps shots"
-)
+# Names that a file may hold together, by kind; the last of each are the labels.
+ARRAYS = {"matrices": ("A", "y"), "entries": ("rows", "columns", "values"), "table": ("X", "y")}
+COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
+ALLOWED_ARRAYS = "A and y (matrices and labels); rows, columns and values (entries); or X and y (a table)"
+ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,17 @@ def read(path: str | Path, target: str | None = None, form: str | None = None) -
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: no such file")
+        raise ValueError(f"{path}: {'no file but a folder' if path.is_dir() else 'no such file'}")
     form = form or path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
-        raise ValueError(f"{path}: allowed are .{', .'.join(FORMATS)}, with {ALLOWED}")
+        raise ValueError(
+            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .csv and .parquet, with columns {ALLOWED_COLUMNS}"
+        )
     try:
         columns = _arrays(path) if form == "npz" else _frame(path, form)
-        found = _measured(columns, target)
+        found = _measured(columns, target, form)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if len(found.y) == 0:
-        raise ValueError(f"{path}: no measurements")
     return found
 
 
@@ -86,34 +87,77 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
         raise ValueError("Parquet needs pyarrow: pip install 'algoreg[parquet]', or write a CSV") from None
     except Exception as error:
         raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
+    if table.empty:
+        raise ValueError("no measurements")
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
+    if form == "csv" and table.shape[1] == 1 and ";" in str(table.columns[0]):
+        raise ValueError("columns are separated by semicolons; allowed are commas")
     if strange:
         raise ValueError(f"column {strange[0]} is not of numbers")
     return {str(name): table[name].to_numpy() for name in table}
 
 
-def _measured(columns: Mapping[str, Any], target: str | None) -> Measured:
-    names = set(columns)
+def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Measured:
     if target is not None:
-        if target not in names:
-            raise ValueError(f"no column {target}; it has {', '.join(columns)}")
-        others = [np.asarray(column, float) for name, column in columns.items() if name != target]
-        if not others:
-            raise ValueError(f"no column but {target}")
-        return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))
-    if {"pauli", "expectation"} <= names:
-        shots = np.asarray(columns["shots"], float) if "shots" in names else None
-        return Measured("pauli", np.asarray(columns["pauli"]).astype(str), np.asarray(columns["expectation"]), shots)
-    for first, second, label in (("rows", "columns", "values"), ("row", "column", "value")):
-        if {first, second, label} <= names:
-            return Measured("entries", _pairs(columns[first], columns[second]), columns[label])
-    for what, kind in (("A", "matrices"), ("X", "table")):
-        if {what, "y"} <= names and np.ndim(columns[what]) > 1:
-            return Measured(kind, columns[what], columns["y"])
-    raise ValueError(f"has {', '.join(sorted(names)) or 'nothing'}; allowed are {ALLOWED}")
+        return _table(columns, target)
+    kind, names = _kind(columns, form)
+    shots = ("shots",) if kind == "pauli" and "shots" in columns else ()
+    dimensions = dict.fromkeys((*names, *shots), 1) | {"matrices": {"A": 3}, "table": {"X": 2}}.get(kind, {})
+    _check(columns, dimensions)
+    if kind == "entries":
+        return Measured(kind, np.stack([columns[names[0]], columns[names[1]]], axis=1), columns[names[2]])
+    if kind == "pauli":
+        how_often = np.asarray(columns["shots"], float) if shots else None
+        return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often)
+    return Measured(kind, columns[names[0]], columns[names[1]])
 
 
-def _pairs(rows: Any, columns: Any) -> np.ndarray:
-    if np.shape(rows) != np.shape(columns) or np.ndim(rows) != 1:
-        raise ValueError(f"rows and columns have shapes {np.shape(rows)} and {np.shape(columns)}")
-    return np.stack([rows, columns], axis=1)
+def _table(columns: Mapping[str, Any], target: str) -> Measured:
+    """Return a table, of which one column is the target and all others explain it."""
+    if target not in columns:
+        raise ValueError(f"no column {target}; it has {', '.join(columns)}")
+    names = [name for name in columns if name != target]
+    if not names:
+        raise ValueError(f"no column but {target}")
+    _check(columns, dict.fromkeys([*names, target], 1))
+    others = [np.asarray(columns[name], float) for name in names]
+    return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))
+
+
+def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
+    """Return what a file without a named target holds, and under which names."""
+    # An npz may have the names of columns, too.
+    forms = [*COLUMNS.items(), *(ARRAYS.items() if form == "npz" else ())]
+    for kind, names in forms:
+        if set(names) <= set(columns):
+            return kind, names
+    lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
+    lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
+    allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"
+    raise ValueError(f"has {', '.join(sorted(columns)) or 'nothing'}{lacks}; allowed are {allowed}")
+
+
+def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
+    """Raise a ValueError if arrays are not of these dimensions and one length, or have entries that are no finite numbers."""
+    for name, dimensions in names.items():
+        if np.ndim(columns[name]) != dimensions:
+            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed are {dimensions} dimensions")
+    lengths = {name: len(columns[name]) for name in names}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"lengths differ: {', '.join(f'{name} has {size}' for name, size in lengths.items())}")
+    if not all(lengths.values()):
+        raise ValueError("no measurements")
+    for name in names:
+        if name != "pauli":
+            _check_numbers(name, np.asarray(columns[name]))
+
+
+def _check_numbers(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind not in "biufc":
+        raise ValueError(f"{name} is not of numbers")
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{name} has missing or infinite numbers in {len(bad)} of {len(values)} measurements, the first in number "
+            f"{bad[0] + 1}; leave those out"
+        )

@@ -16,8 +16,8 @@ def noise_headline(reference):
     own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
     last = own[own["time"] == own["time"].max()]
     return (
-        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes within {number(geometric_mean(last['closest']))} of the "
-        f"rank-r fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
+        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes as near to the rank-r fit as "
+        f"{number(geometric_mean(last['closest']))} of that fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
         "times the smallest"
     )
 

@@ -16,13 +16,15 @@ typedef real loose __attribute__((vector_size(64), aligned(sizeof(real)), may_al
 
 /* How many rows, runs and vectors the innermost loops hold in registers; the numbers do not show in any result. */
 #ifdef __AVX512F__
-enum { DOT_ROWS = 8, DOT_RUNS = 2, ADD_VECTORS = 4, ADD_RUNS = 4, PRODUCT_ROWS = 6, PRODUCT_VECTORS = 4 };
+enum { DOT_ROWS = 8, DOT_RUNS = 3, ADD_VECTORS = 4, ADD_RUNS = 4, PRODUCT_ROWS = 6, PRODUCT_VECTORS = 4 };
 #else
 enum { DOT_ROWS = 2, DOT_RUNS = 2, ADD_VECTORS = 2, ADD_RUNS = 2, PRODUCT_ROWS = 2, PRODUCT_VECTORS = 2 };
 #endif
 
 enum {
     BLOCK_ROWS = 16,
+    /* Rows that are multiplied with all runs before the next ones are; there is room for their sums. */
+    DOT_BLOCK = 32,
     /* Measurements that are added to each other before they are added to a total: a long sum keeps more of its digits that way. */
     UNIT = 8,
 };
@@ -56,14 +58,15 @@ TILE real total_of(vector v) {
 
 /* ---- dot products ---- */
 
-/* Add to sums[i][k], a vector, the products of row i's numbers with those of run k. */
-TILE void dot_tile(const int height, const int width, const real *rows, const real *x, vector *sums, whole row_stride,
-                   whole x_stride, whole n, whole runs) {
-    vector s[DOT_ROWS][DOT_RUNS + 1];
+/* Add to sums[i][k], a vector, the products of row i's numbers with those of run k; ask for a later row. */
+TILE void dot_tile(const int height, const int width, const real *rows, const real *x, vector *sums, const real *later,
+                   whole row_stride, whole x_stride, whole n, whole runs) {
+    vector s[DOT_ROWS][DOT_RUNS];
     UNROLLED for (int i = 0; i < height; i++)
         UNROLLED for (int k = 0; k < width; k++) s[i][k] = load((real *)(sums + i * runs + k));
     for (whole j = 0; j < n; j += LANES) {
-        vector a[DOT_ROWS], b[DOT_RUNS + 1];
+        vector a[DOT_ROWS], b[DOT_RUNS];
+        fetch(later + j);
         UNROLLED for (int i = 0; i < height; i++) a[i] = load(rows + i * row_stride + j);
         UNROLLED for (int k = 0; k < width; k++) b[k] = load(x + k * x_stride + j);
         UNROLLED for (int i = 0; i < height; i++)
@@ -73,27 +76,39 @@ TILE void dot_tile(const int height, const int width, const real *rows, const re
         UNROLLED for (int k = 0; k < width; k++) store(s[i][k], (real *)(sums + i * runs + k));
 }
 
-/* The same for all runs: in pairs; of an odd number the last three together, where there are registers for them. */
-TILE void dot_rows(const int height, const real *rows, const real *x, vector *sums, whole row_stride, whole x_stride, whole n,
-                   whole runs) {
-    whole k = 0, paired = runs - runs % DOT_RUNS;
-    if (DOT_ROWS == 8 && runs % 2 && runs > 1) paired -= DOT_RUNS;
-    for (; k < paired; k += DOT_RUNS) dot_tile(height, DOT_RUNS, rows, x + k * x_stride, sums + k, row_stride, x_stride, n, runs);
-    if (DOT_ROWS == 8 && runs - k == 3) dot_tile(height, 3, rows, x + k * x_stride, sums + k, row_stride, x_stride, n, runs);
-    else for (; k < runs; k++) dot_tile(height, 1, rows, x + k * x_stride, sums + k, row_stride, x_stride, n, runs);
+/* How many tiles that takes; each asks for one of as many later rows, as far as there are some. */
+TILE whole dot_tiles(whole runs) { return (runs + DOT_RUNS - 1) / DOT_RUNS; }
+
+/* The same for all runs. One that would be left alone takes two tiles of two together with the last ones. */
+TILE void dot_rows(const int height, const real *rows, const real *x, vector *sums, const real *later, whole row_stride,
+                   whole x_stride, whole n, whole runs) {
+    whole k = 0, tile = 0, wide = runs - runs % DOT_RUNS;
+    if (DOT_RUNS == 3 && runs % DOT_RUNS == 1 && runs > 1) wide -= DOT_RUNS;
+#define DOT(WIDTH)                                                                                              \
+    do {                                                                                                        \
+        const real *asked = later + least(tile++, height - 1) * row_stride;                                     \
+        dot_tile(height, WIDTH, rows, x + k * x_stride, sums + k, asked, row_stride, x_stride, n, runs);        \
+        k += WIDTH;                                                                                             \
+    } while (0)
+    while (k < wide) DOT(DOT_RUNS);
+    while (DOT_RUNS > 2 && k + 2 <= runs) DOT(2);
+    while (k < runs) DOT(1);
+#undef DOT
 }
 
-/* Write the products of `height` rows with every run to out[k][i]. */
-PART void dots(const real *rows, const real *x, real *out, real *room, whole row_stride, whole height, whole n, whole x_stride,
-               whole runs, whole out_stride) {
+/* Write the products of `height` rows with every run to out[k][i]; ask for `later` rows. */
+PART void dots(const real *rows, const real *x, real *out, real *room, const real *later, whole row_stride, whole height,
+               whole n, whole x_stride, whole runs, whole out_stride) {
     vector *sums = (vector *)room;
     for (whole cell = 0; cell < height * runs; cell++) store((vector){0}, (real *)(sums + cell));
     for (whole j = 0; j < n; j += CHUNK) {
         whole i = 0, width = least(CHUNK, n - j);
-        for (; i + DOT_ROWS <= height; i += DOT_ROWS)
-            dot_rows(DOT_ROWS, rows + i * row_stride + j, x + j, sums + i * runs, row_stride, x_stride, width, runs);
-        for (; i < height; i++)
-            dot_rows(1, rows + i * row_stride + j, x + j, sums + i * runs, row_stride, x_stride, width, runs);
+        for (; i < height; i += i + DOT_ROWS <= height ? DOT_ROWS : 1) {
+            const real *from = rows + i * row_stride + j, *ahead = later + i * row_stride + j;
+            if (i + DOT_ROWS <= height)
+                dot_rows(DOT_ROWS, from, x + j, sums + i * runs, ahead, row_stride, x_stride, width, runs);
+            else dot_rows(1, from, x + j, sums + i * runs, ahead, row_stride, x_stride, width, runs);
+        }
     }
     for (whole i = 0; i < height; i++)
         for (whole k = 0; k < runs; k++) out[k * out_stride + i] = total_of(load((real *)(sums + i * runs + k)));
@@ -103,13 +118,15 @@ PART void dots(const real *rows, const real *x, real *out, real *room, whole row
 void measure(const real *rows, const real *x, real *out, real *sums, whole count, whole row_stride, whole n, whole x_stride,
              whole runs, whole out_stride) {
     for (whole i = 0; i < count; i += BLOCK_ROWS)
-        dots(rows + i * row_stride, x, out + i, sums, row_stride, least(BLOCK_ROWS, count - i), n, x_stride, runs, out_stride);
+        dots(rows + i * row_stride, x, out + i, sums, rows + (i + BLOCK_ROWS) * row_stride, row_stride,
+             least(BLOCK_ROWS, count - i), n, x_stride, runs, out_stride);
 }
 
 /* ---- weighted sums ---- */
 
-/* Add to total[k], for some columns, the rows times their weights for run k; ask for the same columns of later rows. */
-TILE void add_tile(const int width, const int vectors, const int fetching, const real *rows, const real *weights, real *total,
+/* Add to total[k], for some columns, the rows times their weights for run k; ask for the same columns of later rows, but for the
+   first `asked` of each unit. */
+TILE void add_tile(const int width, const int vectors, const whole asked, const real *rows, const real *weights, real *total,
                    const real *later, whole row_stride, whole height, whole weights_stride, whole total_stride) {
     for (whole first = 0; first < height; first += UNIT) {
         vector s[ADD_RUNS][ADD_VECTORS];
@@ -118,7 +135,7 @@ TILE void add_tile(const int width, const int vectors, const int fetching, const
         for (whole i = first, end = least(first + UNIT, height); i < end; i++) {
             vector a[ADD_VECTORS];
             UNROLLED for (int q = 0; q < vectors; q++) a[q] = load(rows + i * row_stride + q * LANES);
-            if (fetching) UNROLLED for (int q = 0; q < vectors; q++) fetch(later + i * row_stride + q * LANES);
+            if (i - first >= asked) UNROLLED for (int q = 0; q < vectors; q++) fetch(later + i * row_stride + q * LANES);
             UNROLLED for (int k = 0; k < width; k++) {
                 real weight = weights[k * weights_stride + i];
                 UNROLLED for (int q = 0; q < vectors; q++) s[k][q] = a[q] * weight + s[k][q];
@@ -133,14 +150,14 @@ TILE void add_tile(const int width, const int vectors, const int fetching, const
 }
 
 /* One width of tiles for all runs. Only the first runs' ask for later rows, and not those of the few columns that are left. */
-TILE void add_runs(const int vectors, const real *rows, const real *weights, real *total, const real *later, whole row_stride,
-                   whole height, whole weights_stride, whole runs, whole total_stride) {
+TILE void add_runs(const int vectors, whole asked, const real *rows, const real *weights, real *total, const real *later,
+                   whole row_stride, whole height, whole weights_stride, whole runs, whole total_stride) {
 #define ADD(WIDTH)                                                                                                            \
     do {                                                                                                                      \
         const real *w = weights + k * weights_stride;                                                                         \
         real *t = total + k * total_stride;                                                                                   \
-        if (vectors > 1 && k == 0) add_tile(WIDTH, vectors, 1, rows, w, t, later, row_stride, height, weights_stride, total_stride); \
-        else add_tile(WIDTH, vectors, 0, rows, w, t, later, row_stride, height, weights_stride, total_stride);                \
+        if (vectors > 1 && k == 0) add_tile(WIDTH, vectors, asked, rows, w, t, later, row_stride, height, weights_stride, total_stride); \
+        else add_tile(WIDTH, vectors, UNIT, rows, w, t, later, row_stride, height, weights_stride, total_stride);             \
         k += WIDTH;                                                                                                           \
     } while (0)
     whole k = 0, wide = runs - runs % ADD_RUNS;
@@ -153,21 +170,21 @@ TILE void add_runs(const int vectors, const real *rows, const real *weights, rea
 #undef ADD
 }
 
-/* Add the weighted rows of a block to every run's total, in `n` columns; ask for `later` rows. */
-PART void add(const real *rows, const real *weights, real *total, const real *later, whole row_stride, whole height,
-              whole weights_stride, whole runs, whole n, whole total_stride) {
+/* Add the weighted rows of a block to every run's total, in `n` columns; ask for `later` rows, but for the first `asked` of 8. */
+PART void add(whole asked, const real *rows, const real *weights, real *total, const real *later, whole row_stride,
+              whole height, whole weights_stride, whole runs, whole n, whole total_stride) {
     whole j = 0;
     for (; j + ADD_VECTORS * LANES <= n; j += ADD_VECTORS * LANES)
-        add_runs(ADD_VECTORS, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
+        add_runs(ADD_VECTORS, asked, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
     for (; j < n; j += LANES)
-        add_runs(1, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
+        add_runs(1, asked, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
 }
 
 /* Add sum_i w_ki row i to total[k]. */
 void adjoint(const real *rows, const real *weights, real *total, whole count, whole row_stride, whole n, whole weights_stride,
              whole runs, whole total_stride) {
     for (whole i = 0; i < count; i += BLOCK_ROWS)
-        add(rows + i * row_stride, weights + i, total, rows + (i + BLOCK_ROWS) * row_stride, row_stride,
+        add(0, rows + i * row_stride, weights + i, total, rows + (i + BLOCK_ROWS) * row_stride, row_stride,
             least(BLOCK_ROWS, count - i), weights_stride, runs, n, total_stride);
 }
 
@@ -182,7 +199,11 @@ void residuals(const real *rows, const real *x, const real *labels, const whole 
             /* Past the segment's end those rows are asked for with which the next one begins. */
             whole following = i + block_rows < stop ? i + block_rows : segment[3];
             const real *block = rows + i * row_stride, *later = rows + following * row_stride;
-            dots(block, x, weights, sums, row_stride, height, n, x_stride, runs, block_rows);
+            /* A tall block does not stay in the second-level cache: its own rows are asked for a second time. */
+            whole tall = height > DOT_BLOCK;
+            for (whole row = 0; row < height; row += DOT_BLOCK)
+                dots(block + row * row_stride, x, weights + row, sums, tall ? block + (row + DOT_BLOCK) * row_stride : later,
+                     row_stride, least(DOT_BLOCK, height - row), n, x_stride, runs, block_rows);
             for (whole k = 0; k < runs; k++)
                 for (whole row = 0; row < height; row++) {
                     real *weight = weights + k * block_rows + row;
@@ -192,8 +213,9 @@ void residuals(const real *rows, const real *x, const real *labels, const whole 
             for (whole j = 0; j < n; j += ADD_CHUNK)
                 for (whole row = 0; row < height; row += ADD_ROWS) {
                     whole offset = row * row_stride + j;
-                    add(block + offset, weights + row, total + j, later + offset, row_stride, least(ADD_ROWS, height - row),
-                        block_rows, runs, least(ADD_CHUNK, n - j), total_stride);
+                    const real *ahead = tall ? block + offset + ADD_ROWS * row_stride : later + offset;
+                    add(tall ? 0 : dot_tiles(runs), block + offset, weights + row, total + j, ahead, row_stride,
+                        least(ADD_ROWS, height - row), block_rows, runs, least(ADD_CHUNK, n - j), total_stride);
                 }
         }
     }

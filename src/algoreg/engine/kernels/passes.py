@@ -13,8 +13,10 @@ ensemble has those of the shorter ensemble (with several threads if both are lar
 
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
+from math import inf
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -32,9 +34,13 @@ LANE_ROWS = 64
 # Measurements that are added to each other before they are added to a total; also in kernels.c.
 UNIT = 8
 # Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
-# points and totals are read once per block, and where those are more than the caches hold, more rows at a time cost less.
-FEW_RUNS, LARGE_TOTALS = 8, 4_000_000
-LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 64
+# points and totals are read once per block, and where those do not stay there either, more rows at a time cost less.
+FEW_RUNS, SMALL_TOTALS = 8, 500_000
+LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 256
+# Of those, how many are multiplied with all runs before the next ones are; also in kernels.c.
+DOT_BLOCK = 32
+# Passes that are timed with each number of rows where caches decide which is the faster.
+TRIALS = 3
 
 
 def padded(length):
@@ -112,11 +118,29 @@ def lanes_for(numbers):
     return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
 
 
-def block_rows(runs, n, itemsize):
-    """Return how many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result."""
-    if runs * n * itemsize > LARGE_TOTALS and runs > FEW_RUNS:
-        return MOST_BLOCK_ROWS
-    return LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
+class RowsAtOnce:
+    """How many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result.
+
+    Where it depends on caches, of which machines say little that is true, the first passes are timed with few rows and with many.
+    """
+
+    def __init__(self, runs, n, itemsize):
+        few = LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
+        unclear = runs > FEW_RUNS and runs * n * itemsize > SMALL_TOTALS
+        self.trials = [few, MOST_BLOCK_ROWS] * TRIALS if unclear else []
+        self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
+
+    def call(self, work, count=1):
+        """Call ``work(rows)``, which takes a time in proportion to ``count``, with the number of rows whose turn it is."""
+        if not self.trials:
+            return work(min(self._times, key=self._times.get))
+        rows, start = self.trials.pop(), perf_counter()
+        work(rows)
+        self._times[rows] = min(self._times[rows], (perf_counter() - start) / count)
+
+
+# One for all passes of a process with as many runs.
+rows_at_once = lru_cache(RowsAtOnce)
 
 
 def tables(counts, height, lanes):
@@ -187,7 +211,7 @@ def measure(rows, x, out):
 
 def partial_sums(runs, lanes, dtype):
     """Return room for the vectors of a block's dot products."""
-    return torch.empty(lanes, MOST_BLOCK_ROWS * runs * PAD, dtype=dtype)
+    return torch.empty(lanes, DOT_BLOCK * runs * PAD, dtype=dtype)
 
 
 def adjoint(rows, weights, total=None):
@@ -279,11 +303,21 @@ class Pass:
 
     def over(self, x, blocks):
         """Return the sums over some blocks only, which have tables for as many lanes; see :meth:`__call__`."""
-        kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
-        require("points", x, totals.shape[1:], labels.dtype)
+        require("points", x, self._totals.shape[1:], self.labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
-        numbers = totals.numpy()
+        numbers = self._totals.numpy()
         numbers.fill(0)
+        height = rows_at_once(len(self.labels), self._n, self.labels.element_size())
+        height.call(partial(self._add, x, blocks), sum(stop - start for start, stop, _ in blocks))
+        # Overflow of a diverging run is no warning: the engine looks for it and records it.
+        with np.errstate(all="ignore"):
+            for other in numbers[1:]:
+                numbers[0] += other
+        return self._totals[0]
+
+    def _add(self, x, blocks, height):
+        """Add up some blocks, so many rows at a time."""
+        kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
         for start, stop, lanes in blocks:
             rows = self._read(start, stop)
             require_rows(rows, self._length, labels.dtype)
@@ -295,12 +329,7 @@ class Pass:
                 kernel.residuals(
                     address, x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
                     self._sums[lane].data_ptr(), self._weights[lane].data_ptr(),
-                    len(table) // 3, block_rows(len(labels), self._n, labels.element_size()), rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
+                    len(table) // 3, height, rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
                 )  # fmt: skip
 
             together(self._lanes, part)
-        # Overflow of a diverging run is no warning: the engine looks for it and records it.
-        with np.errstate(all="ignore"):
-            for other in numbers[1:]:
-                numbers[0] += other
-        return totals[0]

@@ -3,17 +3,19 @@
 Sums have the order that :mod:`algoreg.engine.kernels.passes` describes.
 """
 
+from functools import partial
+
 import torch
 
 from algoreg.engine.kernels.library import compiled
 from algoreg.engine.kernels.passes import (
     MOST_BLOCK_ROWS,
-    block_rows,
     padded,
     partial_sums,
     require,
     require_rows,
     room,
+    rows_at_once,
     square_room,
     together,
 )
@@ -160,10 +162,17 @@ class Steps:
             return
         weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         arrays = (rows, labels, counts, table, *given, weights, *spare)
-        height = block_rows(len(labels), self._n, labels.element_size())
-        kernel.descend(
-            *(array.data_ptr() for array in arrays), count, len(table) // 3, height, rows.stride(0), self._n, *sizes
-        )
+
+        def take(steps, height):
+            kernel.descend(
+                *(array.data_ptr() for array in arrays), steps, len(table) // 3, height, rows.stride(0), self._n, *sizes
+            )
+
+        height = rows_at_once(len(labels), self._n, labels.element_size())
+        while height.trials and count:
+            height.call(partial(take, 1), int(counts.max()))
+            count -= 1
+        height.call(partial(take, count))
 
     def copy_to(self, factors):
         """Write the factors over others, and return those."""

@@ -67,7 +67,7 @@ FITTING = 40
 def measure(options, context):
     """Return one row per width, α, s, target and ensemble.
 
-    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [JLLDL23]. The distance is
+    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [jin2023]. The distance is
     the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
     """
     yield from context.by_ensemble(_rows, options)

@@ -66,7 +66,7 @@ def measure(options, context):
     """Return one row per noise, width, target and ensemble.
 
     Descent knows the first 1 − ``hold_out`` of the measurements. At every fourth iteration the error on the others is looked at,
-    and X* to judge [DQJZZ25]. Starts are the first columns of one Gaussian matrix.
+    and X* to judge [ding2025]. Starts are the first columns of one Gaussian matrix.
     """
     yield from context.by_ensemble(_rows, options)
 

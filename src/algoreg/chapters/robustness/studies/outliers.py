@@ -61,7 +61,7 @@ VALUES = {
 def measure(options, context):
     """Return one row per loss, share of outliers, target and ensemble.
 
-    An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI [MF23].
+    An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI [ma2023].
     """
     for number, loss in product(context.ensembles, ("squared", "absolute")):
         yield from context.part(f"ensemble {number}, {loss}", _rows, options, context, number, loss)

@@ -1,4 +1,4 @@
-"""Linear convolutional networks on separable data: the Fourier margin that they end at [gunasekar2018]."""
+"""Linear convolutional networks on separable data: the Fourier margin that they end at [gunasekar2018b]."""
 
 from typing import Literal
 

@@ -62,7 +62,7 @@ EXACT = 1e-12
 
 
 def measure(options, context):
-    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [SS21].
+    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
 
     The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
     the fall to the floor, after which the error rises.

@@ -1,0 +1,38 @@
+"""What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that stopped."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from algoreg.spec.chapters import load_chapters
+
+pytestmark = pytest.mark.any_kernels
+
+
+def shown(folder, *arguments):
+    """Return what is printed of the results below a folder."""
+    command = [sys.executable, str(ROOT / "tools" / "show_verdicts.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_tiers_that_judge_are_named_where_nothing_is_judged(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    from show_verdicts import judging
+
+    (chapter,) = load_chapters(["simulations"])
+    entry = chapter.claims[0]
+    none = [{"id": entry["id"], "verdict": "not-judged"}]
+    assert (
+        judging(none) == f"None is judged in this tier. What judges: {', '.join(f'TIER={t}' for t in entry['tiers'])}."
+    )
+    assert judging([*none, {"id": "fig4-published", "verdict": "supported"}]) == ""
+
+
+def test_a_run_that_stopped_says_what_to_do(tmp_path):
+    assert shown(tmp_path, "smoke") == "no verdicts in results/smoke yet\n"
+    text = shown(tmp_path, "smoke", "--status", "1")
+    assert "The same command continues" in text
+    assert "docs/guide.md, When something goes wrong" in text
+    assert "## When something goes wrong" in (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
