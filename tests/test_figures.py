@@ -17,6 +17,7 @@ from algoreg.spec.chapters import load_chapters
 from algoreg.tell import captions, figures
 from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.style import plt
+from algoreg.tell.charts.text import raised
 
 pytestmark = pytest.mark.any_kernels
 
@@ -221,11 +222,13 @@ def test_files_carry_the_conclusions_and_the_caption_of_their_figure(tmp_path, k
     said = "α = 1 & d < 3"
     for caption in ("", said):
         figure, (axes,) = panels()
-        axes.set_title("a grows as\nb^2")
+        axes.set_title("a grows as\n" + raised("b", "−0.5"))
         figures.save(finish(figure, caption=caption), tmp_path / f"figure.{kind}", kind)
         content = (tmp_path / f"figure.{kind}").read_bytes()
         if kind == "svg":
-            assert captions.read(content.decode()) == (("a grows as b^2", said) if caption else ("", ""))
+            assert captions.read(content.decode()) == (
+                ("a grows as b to the power −0.5", said) if caption else ("", "")
+            )
         key = {"svg": b"dc:description", "png": b"Description", "pdf": b"/Subject"}[kind]
         assert (key in content) == bool(caption)
 

@@ -29,6 +29,13 @@ class Fault:
 
 FAULTS = (
     Fault(
+        "completion's nuclear norm is a Frobenius norm",
+        "chapters/completion/studies/completion.py",
+        "(norms.sum(1) / of_goals).tolist()",
+        "(norms.square().sum(1).sqrt() / of_goals).tolist()",
+        "test_completion.py::test_factors_are_those_of_a_plain_loop",
+    ),
+    Fault(
         "the examples that a large start needs are counted without the rotations",
         "numerics/theory.py",
         "return d * (rank + 1) - rank * (rank + 1) // 2",

@@ -13,9 +13,9 @@ from algoreg.tell.figures import drawing
 
 UNIT = "in units of ‖X̂_r − X*‖_F"
 FITS = {
-    "closest": ("to X̂_r", TEST, "o"),
-    "closest_above": ("to X̂_{r+1}", TRAIN, "s"),
-    "closest_below": ("to X̂_{r−1}", THIRD, "^"),
+    "closest": ("to X̂$_{r}$", TEST, "o"),
+    "closest_above": ("to X̂$_{r+1}$", TRAIN, "s"),
+    "closest_below": ("to X̂$_{r−1}$", THIRD, "^"),
 }
 KINDS = {"gaussian": "Gaussian measurements", "rank_one": "rank-one measurements"}
 COUNTS = {"over_freedom": ("m − dim", TEST), "over_naive": ("m − dk", TRAIN)}
@@ -55,7 +55,7 @@ def _slope(table):
 def _leaving(axes, table, claim):
     """Draw when every run left the fit over both predictions, and the slope that the margin allows."""
     for against, marker, colour, label in (
-        ("predicted", "o", TEST, "against both rates, 1/ν_r + (1 − ν_{r+1}/ν_r)/λ"),
+        ("predicted", "o", TEST, "against both rates, 1/ν$_r$ + (1 − ν$_{r+1}$/ν$_r$)/λ"),
         ("predicted_by_rate", "x", TRAIN, "against the noise's rate alone, 1/λ"),
     ):
         axes.plot(table[against], table["left"], marker, color=colour, markersize=3.5, alpha=0.7, label=label)

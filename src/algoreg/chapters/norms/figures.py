@@ -1,4 +1,4 @@
-"""The figure about norms: how |W_11| grows as the loss falls, for flow and descent, by depth and sign of det."""
+"""The figure about norms: how |W₁₁| grows as the loss falls, for flow and descent, by depth and sign of det."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import exponent, margin_slope
 from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import caption, draws, number, rounded, signed
+from algoreg.tell.charts.text import caption, draws, number, raised, rounded, signed
 from algoreg.tell.figures import drawing
 
 DASHES = {"positive": "-", "negative": "--"}
@@ -18,7 +18,7 @@ def _law(axes, accuracies):
 
 
 def _flow(axes, table, claim):
-    """Draw |W_11| of gradient flow, a colour for each depth and a dash for each sign of det."""
+    """Draw |W₁₁| of gradient flow, a colour for each depth and a dash for each sign of det."""
     means, judged, slopes = None, min(claim["estimand"]["where"]["accuracy"]), []
     for depth, colour in zip(sorted(table["depth"].unique()), COLOURS, strict=False):
         for det, dash in DASHES.items():
@@ -33,22 +33,22 @@ def _flow(axes, table, claim):
     margin_slope(axes, means[means.index >= judged], claim)
     _law(axes, means.index.to_numpy(dtype=float))
     least = signed(min((slope for slope in slopes if slope is not None), default=np.nan))
-    title = f"gradient flow, det positive: |W_11| grows\nas (1/loss)^{least} or faster"
-    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title=title)
+    title = f"gradient flow, det positive: |W₁₁| grows\nas {raised('(1/loss)', least)} or faster"
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W₁₁|", title=title)
 
 
 def _descent(axes, table, claim):
-    """Draw |W_11| of gradient descent at depth 2, and how far the margin lets it stay below the law."""
+    """Draw |W₁₁| of gradient descent at depth 2, and how far the margin lets it stay below the law."""
     own = course(axes, table, "accuracy", "norm", COLOURS[2], "depth 2, det positive at the start", marker="s")
     accuracies = own.index.to_numpy(dtype=float)
     _law(axes, accuracies)
     last = float(claim["estimand"]["where"]["accuracy"])
-    label = f"margin: the law over |W_11| below {claim['margin']:g} at 1/loss = {number(last)}"
+    label = f"margin: the law over |W₁₁| below {claim['margin']:g} at 1/loss = {number(last)}"
     axes.plot(last, (last / 2) ** 0.5 / claim["margin"], "v", color="black", markersize=6, label=label)
     end = accuracies[-1]
     said = f"{rounded(own['mean'].iloc[-1])} by descent, {rounded((end / 2) ** 0.5)} by the law"
-    title = f"depth 2, 1/loss = {number(end)}: |W_11| is\n{said}"
-    describe(axes, "xy", xlabel="1/loss", ylabel="|W_11|", title=title)
+    title = f"depth 2, 1/loss = {number(end)}: |W₁₁| is\n{said}"
+    describe(axes, "xy", xlabel="1/loss", ylabel="|W₁₁|", title=title)
 
 
 def _signs(axes, table, claim):
@@ -68,11 +68,11 @@ def _signs(axes, table, claim):
 
 @drawing
 def norm_growth(tables, claims):
-    """Draw |W_11| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
+    """Draw |W₁₁| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
     figure, (first, second, third) = two_and_one()
     _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
     _descent(second, tables["norm_descent_end"], claims["razin-depth-2-published"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
-    asked = "2 × 2, W_12 = W_21 = 1 and W_22 = 0 asked for, W_11 free"
+    asked = "2 × 2, W₁₂ = W₂₁ = 1 and W₂₂ = 0 asked for, W₁₁ free"
     said = caption(asked, f"balanced starts: {draws(tables['norm_flow'])}")
     return finish(figure, "lines: geometric means over starts; bands: smallest to largest", caption=said)

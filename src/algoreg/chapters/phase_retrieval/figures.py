@@ -10,7 +10,7 @@ from algoreg.tell.charts.course import bars, points
 from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
+from algoreg.tell.charts.text import caption, number, raised, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
 D = "dimension d"
@@ -94,7 +94,8 @@ def _stages(axes, tables, claims):
     margin_slope(axes, firsts["phase_n", "stage_one"], claims["ccfm-log-n"], "first stage, exponent")
     margin_slope(axes, firsts["phase_n", "stage_two"], claims["ccfm-stage-two"], "second stage, exponent", line="--")
     slopes = [exponent(own.index, own) for key, own in firsts.items() if key[0] == "phase_n"]
-    title = f"η = {step:g}: iterations to error 0.1 go as d^{signed(slopes[0])}, from there on as d^{signed(slopes[1])}"
+    first, second = (raised("d", signed(slope)) for slope in slopes)
+    title = f"η = {step:g}: iterations to error 0.1 go as {first}, from there on as {second}"
     ticks = tables["phase_n"]["d"].unique()
     describe(axes, "xy", ticks, xlabel=D, ylabel="median of the iterations", title=title)
 

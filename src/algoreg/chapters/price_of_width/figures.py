@@ -8,7 +8,7 @@ from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import grows, law, through
 from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, signed, sizes
+from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, raised, signed, sizes
 from algoreg.tell.figures import drawing
 
 WIDTHS = {"r": COLOURS[1], "2r": COLOURS[0], "d": COLOURS[2]}
@@ -46,9 +46,7 @@ def _errors(axes, table, claims):
     slope = _last(table, claims["xiong-one-over-t"]["estimand"])["slope"].mean()
     axes.set_ylim(bottom=1e-13)
     judged = claims["xiong-one-over-t"]["estimand"]["where"]
-    title = (
-        f"width {judged['width']}, α = {judged['alpha']:g}: over the last decade\nthe error goes as t^{signed(slope)}"
-    )
+    title = f"width {judged['width']}, α = {judged['alpha']:g}: over the last decade\nthe error goes as {raised('t', signed(slope))}"
     describe(axes, "xy", xlabel="iteration", ylabel="relative error", title=title)
 
 

@@ -246,7 +246,7 @@ def _signal_and_error(axes, runs, kappa):
             axes.plot(time, run[value], line, **options)
     first = run.iloc[0]
     signal, error = theorem_42_bounds(run["iteration"].to_numpy(), first["step"], kappa, first["alpha"])
-    label = "signal's bound: (1+η/8κ)^t α, at most 1/(2√κ)"
+    label = "signal's bound: (1+η/8κ)ᵗα, at most 1/(2√κ)"
     axes.plot(time, signal, ":", color=COLOURS[0], label=label)
     axes.axhline(error, color=COLOURS[1], linestyle=":", label=f"error's bound {error / first['alpha']:g}‖E_0‖")
     end = theorem_11_window(first["d"], kappa, first["alpha"], 1.0)[0]

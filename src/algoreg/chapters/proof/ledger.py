@@ -206,14 +206,14 @@ def proof_angle(reference):
 
 @passage("rank_r_dynamics")
 def proof_error_law(reference):
-    """Return the law ‖E‖ ~ α^(1−c): c by m and over √(dr/m), as Markdown."""
+    """Return the law ‖E‖ ~ α¹⁻ᶜ: c by m and over √(dr/m), as Markdown."""
     table = frame_of(reference["tables"]["rank_r_dynamics"])
     rows = []
     for (m, kappa), part in table[table["split"] == "planted"].groupby(["m", "kappa"]):
         lost = 1 - _exponent(part, "alpha", "largest_error")
         scale = part["m_over_dr"].iloc[0] ** -0.5
         rows.append([f"{m:g}", number(part["m_over_dr"].iloc[0]), f"{kappa:g}", number(lost), number(lost / scale)])
-    return markdown(["m", "m/dr", "κ", "c in max ‖E_t‖ ~ α^(1−c)", "c/√(dr/m)"], rows)
+    return markdown(["m", "m/dr", "κ", "c in max ‖E_t‖ ~ α¹⁻ᶜ", "c/√(dr/m)"], rows)
 
 
 @passage("rank_r_dynamics", "isometry_lemmas")

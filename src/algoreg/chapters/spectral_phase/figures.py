@@ -4,7 +4,7 @@ from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import grows, law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, number, rounded, signed, sizes
+from algoreg.tell.charts.text import SPREAD, caption, number, raised, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
 WIDTHS = {"r": (COLOURS[0], "o"), "2r": (COLOURS[1], "s"), "d": (COLOURS[2], "D")}
@@ -51,7 +51,10 @@ def _errors(axes, table, claims, margin):
         means = law(axes, own, "alpha", "smallest_error", colour, f"width {width}", marker)
         if width == "d":
             power = float(own["predicted"].mean())
-            said = [grows(f"m = {ratio}·dr, width d: the error goes", "α", means), f"by the gap as α^{signed(power)}"]
+            said = [
+                grows(f"m = {ratio}·dr, width d: the error goes", "α", means),
+                f"by the gap as {raised('α', signed(power))}",
+            ]
             label = f"gap: exponent {signed(power)}"
             through(axes, means.sort_index(ascending=False), lambda x, p=power: x**p, label)
             margin_slope(axes, means.sort_index(ascending=False), claims[margin])

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.text import margin_text, signed
+from algoreg.tell.charts.text import margin_text, raised, signed
 
 
 def exponent(x, means):
@@ -15,7 +15,7 @@ def exponent(x, means):
 def grows(label, letter, means):
     """Return a title that says as which power of a size means grow; the label alone where that is not known."""
     slope = exponent(means.index, means)
-    return label if slope is None else f"{label} as {letter}^{signed(slope)}"
+    return label if slope is None else f"{label} as {raised(letter, signed(slope))}"
 
 
 def with_exponent(label, means):

@@ -32,6 +32,14 @@ def signed(value):
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
+def raised(base, exponent):
+    """Return a base with an exponent, both as text, that a figure typesets (mathtext).
+
+    :mod:`algoreg.tell.captions` says it in words.
+    """
+    return f"{base}$^{{{exponent}}}$"
+
+
 def rounded(value, digits=2):
     """Return a number with so many significant digits, as :func:`number` writes it."""
     return number(float(f"{value:.{digits}g}"))

@@ -7,7 +7,20 @@ from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import BAND, SPREAD, caption, fold, isometry, lines, margin_text, number, rounded, sizes
+from algoreg.tell.charts.text import (
+    BAND,
+    SPREAD,
+    caption,
+    fold,
+    isometry,
+    lines,
+    margin_text,
+    number,
+    raised,
+    rounded,
+    signed,
+    sizes,
+)
 from algoreg.tell.figures import drawing
 
 SIZES = ("d", "rank", "m_over_dr")
@@ -155,7 +168,9 @@ def _errors_in_alpha(axes, frame, slope, bound):
     axes.plot([], [], "o", **hollow, label="T after the window (constants 1)")
     known = [fall for fall in falls if fall is not None]
     kind = "certified δ: " if frame["delta_up"].notna().all() else ""
-    axes.set_title(f"{kind}the error falls as α^{min(known):.2f} or faster" if known else f"{kind}the error at T")
+    axes.set_title(
+        f"{kind}the error falls as {raised('α', signed(min(known)))} or faster" if known else f"{kind}the error at T"
+    )
     return f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {isometry(frame)}, {sizes(frame, *SIZES)}"
 
 
@@ -178,7 +193,7 @@ def error_at_time(tables, claims):
             means = law(grid[1], runs, "alpha", "squared_error", COLOURS[place], label, **options)
             falls.append(exponent(means.index, means))
     known = [fall for fall in falls if fall is not None]
-    span = f" as α^{min(known):.2f} to α^{max(known):.2f}".replace("-", "−") if known else ""
+    span = f" as {raised('α', signed(min(known)))} to {raised('α', signed(max(known)))}" if known else ""
     grid[1].set_title(f"fewer measurements, other times:\nthe error falls{span}")
     said.append(f"right: κ = {kappa:g}, at multiples of κ log(d/α)/η")
     legend_below(grid[1], ncols=2)

@@ -11,7 +11,7 @@ from algoreg.tell.charts.heat import colour_bar, edges, heat, threshold
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import caption, draws, margin_text
+from algoreg.tell.charts.text import caption, draws, margin_text, raised
 from algoreg.tell.figures import drawing
 
 SPECTRA = {"flat": "equal eigenvalues", "columns": "the paper's columns"}
@@ -39,7 +39,7 @@ def _growth(found, spectrum):
     """Return as which power of the size the judged thresholds of a spectrum grow, in words."""
     judged = next((each for each in found if (each.kind, each.spectrum) == ("judged", spectrum)), None)
     value = None if judged is None else judged.exponent.value
-    return "m* lies off the grid" if value is None else f"m* grows as {LETTERS[judged.along]}^{value:.2f}"
+    return "m* lies off the grid" if value is None else f"m* grows as {raised(LETTERS[judged.along], f'{value:.2f}')}"
 
 
 def _thresholds(axes, frame, along, tolerance, growth):
