@@ -201,7 +201,11 @@ def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
     for alpha, label in ((1e-2, "α = 0.01"), (1e-4, "α = 10⁻⁴")):
         same(curve(along, label), geometric(where(noisy, alpha=alpha), "time", "to_fit"))
     last = where(noisy, time=100.0)
-    for column, label in (("closest", "to X̂$_{r}$:"), ("closest_above", "to X̂$_{r+1}$"), ("closest_below", "to X̂$_{r−1}$")):
+    for column, label in (
+        ("closest", "to X̂$_{r}$:"),
+        ("closest_above", "to X̂$_{r+1}$"),
+        ("closest_below", "to X̂$_{r−1}$"),
+    ):
         same(curve(nearest, label), geometric(last, "alpha", column))
     largest = geometric(last, "alpha", "closest")[1e-2]
     drawn_law(nearest, "margin: exponent", (1e-2, largest), margin("noisy-descent-is-rank-r-fit"))
