@@ -46,7 +46,12 @@ export ALGOREG_CHAPTER_PATH=$CHAPTER_PATH
 if [ -n "$ID" ]; then
     registry=("${chapters[@]/%//claims.yaml}")
     [[ $ID =~ ^[A-Za-z0-9-]+$ ]] && grep -qxF -e "- id: $ID" -- "${registry[@]}" ||
-        refuse ID "$ID" "allowed are $(sed -n 's/^- id: //p' -- "${registry[@]}" | paste -sd' ')"
+        {
+            ids=$(sed -n 's/^- id: //p' -- "${registry[@]}")
+            # Those that begin alike, or all.
+            near=$(grep -F -e "${ID%%-*}" <<<"$ids") || near=$ids
+            refuse ID "$ID" "allowed are the ids of docs/claims.md: ${near//$'\n'/ }"
+        }
 fi
 
 known_chapter() {

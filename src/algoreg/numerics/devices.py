@@ -26,7 +26,7 @@ def resolve_device(name):
         if not torch.cuda.is_available():
             raise RuntimeError(
                 "device = cuda: torch sees no CUDA device here. Use device=cpu or device=auto, "
-                "or install a CUDA build of torch (README, section GPU)."
+                "or install a CUDA build of torch (docs/guide.md, section GPU)."
             )
         return torch.device("cuda")
     if name == "auto":

@@ -58,7 +58,7 @@ def frank_wolfe_trace(tables, claims):
     )
     describe(axes, "y", xlabel="θ over the trace of X*", ylabel="relative error at the end")
     ratio = own.get(factor, np.nan) / kept["mean"].iloc[0]
-    axes.set_title(f"told {factor:g} of the trace, Frank–Wolfe's error\nis {rounded(ratio)} times descent's")
+    axes.set_title(f"told {factor:g} times the trace, Frank–Wolfe's error\nis {rounded(ratio)} times descent's")
     return finish(figure, GEOMETRIC_BAND, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 

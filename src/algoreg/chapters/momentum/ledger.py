@@ -18,7 +18,7 @@ def momentum_is_a_step(reference):
     return (
         f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
         f"{_estimate(reference, 'momentum-is-a-step')}. The published speed-ups are these. A momentum as small as theory asks "
-        f"for changes nothing: {_estimate(reference, 'momentum-of-the-theorem')} times as fast."
+        f"for gains a factor of {_estimate(reference, 'momentum-of-the-theorem')}."
     )
 
 

@@ -41,7 +41,7 @@ class Options(StudyOptions):
 KEYS = {
     "kind": "`rank_one`: A = xxᵀ, a quadratic network; `gaussian`: A with iid N(0, 1) entries",
     "rank": None,
-    "m_over_nc": ("m/N", "m over N = d(r + 1) − r(r + 1)/2, the paper's n_c, rounded to whole m"),
+    "m_over_nc": ("m/N", "m over N = d(r + 1) − r(r + 1)/2, the paper's n_c as we read it, rounded to whole m"),
     "target": "number of X* and of the start",
     "ensemble": None,
 }
