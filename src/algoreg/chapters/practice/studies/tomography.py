@@ -137,7 +137,9 @@ class Fidelities(Observer):
 
 def observed(exact, shots, generator):
     """Return expectations as so many shots of each string see them, shape of ``exact``."""
-    return 2 * generator.binomial(shots, np.clip((1 + exact) / 2, 0, 1)) / shots - 1
+    # A probability of one half is drawn otherwise than one that rounding has put above it.
+    probabilities = np.round((1 + exact) / 2, 12)
+    return 2 * generator.binomial(shots, np.clip(probabilities, 0, 1)) / shots - 1
 
 
 def _cases(options, context, number, ensemble, size):
