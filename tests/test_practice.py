@@ -107,6 +107,16 @@ def test_more_strings_see_the_same_shots_first():
     assert torch.equal(few.cells, many.cells[: few.m])
 
 
+def test_rounding_of_an_expectation_draws_no_other_shots():
+    exact = np.array([0.0, 1.0, -1.0, 0.25, -0.5] * 40)
+    drawn = [tomography.observed(exact + rounding, 500, np.random.default_rng(1)) for rounding in (0.0, 3e-16, -3e-16)]
+    assert len(np.unique(drawn[0])) > 20
+    assert (drawn[0][1::5] == 1).all()
+    assert (drawn[0][2::5] == -1).all()
+    for other in drawn[1:]:
+        np.testing.assert_array_equal(other, drawn[0])
+
+
 def test_means_of_rows_and_columns_against_a_plain_loop():
     rng = np.random.default_rng(0)
     picture, known = rng.random((4, 5)), rng.random((4, 5)) < 0.6
