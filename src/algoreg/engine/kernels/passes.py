@@ -1,7 +1,8 @@
 """The CPU's inner loops, compiled for the machine at hand: passes over an ensemble, and whole factored steps.
 
 A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they are still in
-the core's own cache: the ensemble is read once. Calls of a matrix library cannot be cut that finely, and its products with a few
+the core's own cache: the ensemble is read once. Where all runs' points and totals outgrow that cache, many measurements at a time
+may be faster, although they are read twice (:class:`RowsAtOnce`). Calls of a matrix library cannot be cut that finely, and its products with a few
 runs reach a third of what they reach with many. So the loops are written in C (``kernels.c``), on vectors of 64 bytes.
 
 **Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
