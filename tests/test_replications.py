@@ -120,6 +120,13 @@ def test_nine_tenths_of_the_seeds_are_enough(seeds, said):
     assert fresh_seeds.steady(found) == f"1 of 1 claims keep their verdict {said}"
 
 
+def test_a_claim_that_fewer_seeds_judged_is_not_said_to_be_judged_by_all():
+    both, one = replications.kept([judged("one"), judged("two")]), replications.kept([judged("one")])
+    found = replications.outcomes({"1": both, "2": one, "3": one}, [judged("one"), judged("two")])
+    said = "2 of 2 claims keep their verdict on nine tenths of the 1 to 3 fresh seeds that judged them"
+    assert fresh_seeds.steady(found) == said
+
+
 def test_documents_count_fresh_seeds_where_there_are_any(replicated):
     entry = registered_claims()[0]
     outcomes = {"quick": {entry["id"]: replicated["quick"]["turns"]}}
