@@ -71,7 +71,9 @@ def test_verdicts_are_the_committed_ones_where_a_tier_judges_none(results):
 
 def test_the_same_verdicts_are_the_same_page(results):
     tier = judged(results)
-    assert tier.verdicts(CHAPTER).to_html() == tier.verdicts(CHAPTER).to_html()
+    first, second = tier.verdicts(CHAPTER), tier.verdicts(CHAPTER)
+    assert first.to_html() == second.to_html()
+    assert repr(first) == repr(second) == first.caption
 
 
 @pytest.mark.parametrize(("inches", "wide"), [(2, round(2 * 160 * notebooks.SHOWN)), (12, notebooks.WIDEST)])

@@ -7,6 +7,7 @@ import pandas as pd
 import threadpoolctl
 import torch
 from IPython.display import Image
+from pandas.io.formats.style import Styler
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.engine import study
@@ -19,6 +20,13 @@ from algoreg.tell import report, wording
 # A figure's file has 160 dots per inch. So wide, its letters are those of the page.
 SHOWN, WIDEST = 0.62, 980
 LEFT = {"text-align": "left", "vertical-align": "top", "white-space": "normal"}
+
+
+class Verdicts(Styler):
+    """A table for a notebook to show; as text it is its caption, where pandas' own would be an address in memory."""
+
+    def __repr__(self):
+        return self.caption
 
 
 class Tier:
@@ -57,7 +65,7 @@ class Tier:
 
         Returns
         -------
-        pandas.io.formats.style.Styler
+        Verdicts
         """
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
@@ -75,7 +83,7 @@ class Tier:
             numbers = [said.estimate, said.interval, said.needed, said.controls()]
             rows.append([claim["id"], entry["statement"], said.words(), *numbers])
         header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
-        styled = pd.DataFrame(rows, columns=header).style.set_uuid("verdicts").hide(axis="index")
+        styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}
         return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")
 
