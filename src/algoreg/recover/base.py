@@ -115,7 +115,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self.eigenvalues_, roots = values, np.sqrt(values)
             self.factors_ = (left * roots, right.T * roots)
             # Both signs of every singular value are in the lift.
-            self.path_["eigenvalues"] = self.path_["eigenvalues"][:, ::2]
+            self.path_["eigenvalues"] = np.abs(self.path_["eigenvalues"][:, ::2])
             self.path_["effective_rank"] = self.path_["effective_rank"] / 2
         else:
             values, vectors = np.linalg.eigh(matrix)

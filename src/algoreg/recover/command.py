@@ -54,7 +54,7 @@ def recover(
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
     max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Of what is held out.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of what is held out.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
@@ -65,7 +65,10 @@ def recover(
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
         checkpoint = _checkpoint(place, data, name, options)
-        found = _fits(name, options, methods, checkpoint, X, y, more)
+        try:
+            found = _fits(name, options, methods, checkpoint, X, y, more)
+        except ValueError as error:
+            raise ValueError(f"{data}: {error}") from error
         _write(place, found, data, X, y)
     except (ValueError, RuntimeError, OSError) as error:
         typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)

@@ -89,15 +89,11 @@ def _methods(fits):
 
 
 def spectrum(estimator):
-    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their name.
-
-    A rectangular matrix has singular values: what the path keeps of it are eigenvalues of its symmetric lift, of either sign.
-    """
+    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their name."""
     # Of large matrices they are not kept at every look.
     seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)
-    values, what = estimator.path_["eigenvalues"][seen], "Eigenvalues"
-    if estimator.get_params().get("kind") == "rectangular":
-        values, what = np.abs(values), "Singular values"
+    values = estimator.path_["eigenvalues"][seen]
+    what = "Singular values" if estimator.get_params().get("kind") == "rectangular" else "Eigenvalues"
     # In the path's order, by size, two of opposite signs would change places where their sizes cross.
     return estimator.path_["iteration"][seen], np.sort(values, axis=1)[:, ::-1], what
 

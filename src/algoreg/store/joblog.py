@@ -2,6 +2,7 @@
 
 import io
 import sys
+from types import TracebackType
 
 
 class _Log(io.TextIOBase):
@@ -27,6 +28,15 @@ class _Log(io.TextIOBase):
         return self._file.fileno()
 
 
+def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print why the job ends: a traceback, unless somebody stopped it."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 def write_to(path: str) -> None:
     """Send what this process prints, tracebacks included, to a log file, as it comes."""
     sys.stdout = sys.stderr = _Log(path)
+    sys.excepthook = _say

@@ -1,5 +1,6 @@
 """Reads files of one's own measurements: matrices, entries, a table, or Pauli expectations; refuses what is none of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Meas
     if target is not None:
         return _table(columns, target)
     kind, names = _kind(columns, form)
+    if kind == "matrices":
+        columns = {**columns, "A": _squared(columns["A"])}
     shots = ("shots",) if kind == "pauli" and "shots" in columns else ()
     dimensions = dict.fromkeys((*names, *shots), 1) | {"matrices": {"A": 3}, "table": {"X": 2}}.get(kind, {})
     _check(columns, dimensions)
@@ -110,6 +113,12 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Meas
         how_often = np.asarray(columns["shots"], float) if shots else None
         return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often)
     return Measured(kind, columns[names[0]], columns[names[1]])
+
+
+def _squared(matrices: np.ndarray) -> np.ndarray:
+    """Return matrices that may be given as rows of d·d numbers, as (m, d, d)."""
+    size = math.isqrt(matrices.shape[1]) if matrices.ndim == 2 else 0
+    return matrices.reshape(-1, size, size) if size and size**2 == matrices.shape[1] else matrices
 
 
 def _table(columns: Mapping[str, Any], target: str) -> Measured:
@@ -141,7 +150,8 @@ def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
     """Raise a ValueError if arrays are not of these dimensions and one length, or have entries that are no finite numbers."""
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
-            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed are {dimensions} dimensions")
+            flat = ", or 2 with d·d columns" if name == "A" else ""
+            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed are {dimensions} dimensions{flat}")
     lengths = {name: len(columns[name]) for name in names}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"lengths differ: {', '.join(f'{name} has {size}' for name, size in lengths.items())}")
