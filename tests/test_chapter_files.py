@@ -170,8 +170,8 @@ def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
 
 
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
-    lines = refused(chapters=["prof"])
-    assert set(lines) == {f"chapters = prof: allowed are {', '.join(sorted(sources.chapters()))}"}
+    said = f"chapters = prof: allowed are {', '.join(sorted(sources.chapters()))}"
+    assert refused(chapters=["prof"]) == [f"tier.yaml: {said}", said]
 
 
 def test_a_claim_in_two_chapters_and_one_without_a_size_are_refused(own_chapter):

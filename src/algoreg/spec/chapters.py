@@ -161,8 +161,14 @@ def load_chapter(name, folder):
     return Chapter(name, folder, **about, experiments=experiments, claims=claims)
 
 
-def load_chapters(names=None):
+def load_chapters(names=None, file=None):
     """Return the chapters of these names, or all, in their order.
+
+    Parameters
+    ----------
+    names : list of str, optional
+    file : str, optional
+        The tier file that names them, for the message.
 
     Raises
     ------
@@ -178,7 +184,7 @@ def load_chapters(names=None):
             )
     for name in names or ():
         if name not in folders:
-            found.append(f"chapters = {name}: allowed are {', '.join(folders)}")
+            found.append(f"{f'{shown(file)}: ' if file else ''}chapters = {name}: allowed are {', '.join(folders)}")
     for name, folder in folders.items():
         if names is None or name in names:
             try:

@@ -54,7 +54,7 @@ def complete_tier(content, file):
     found = lines(non_finite(content) or problems(Tier, content), in_file(shown(file)))
     if found:
         raise SettingsError(found)
-    chapters = chosen_chapters(content)
+    chapters = chosen_chapters(content, file)
     if found := [*_twice(), *clashes(chapters)]:
         raise SettingsError(found)
     return check_tier(compose(content, chapters), places(content, shown(file), chapters))
@@ -75,10 +75,10 @@ def _twice():
     return found
 
 
-def chosen_chapters(tier):
-    """Return the chapters of a tier."""
+def chosen_chapters(tier, file=None):
+    """Return the chapters of a tier; ``file`` is its own, for the message where it names one that is not there."""
     names = tier.get("chapters", "all")
-    return load_chapters(None if names == "all" else names)
+    return load_chapters(None if names == "all" else names, file)
 
 
 def load_tier(path):
