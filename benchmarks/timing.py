@@ -3,7 +3,6 @@
 import ctypes
 import os
 import platform
-import re
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -190,5 +189,4 @@ def describe(device="cpu"):
 def fill_block(document, name, text):
     """Write one generated block of a document, and keep the others."""
     content = document.read_text(encoding="utf-8")
-    kept = dict(re.findall(r"<!-- begin: ([\w-]+) -->\n(.*?)\n?<!-- end: \1 -->", content, re.DOTALL))
-    write_text(document, report.fill(content, kept | {name: text}))
+    write_text(document, report.fill(content, report.filled(content) | {name: text}))

@@ -27,6 +27,12 @@ def test_generated_documents_are_up_to_date():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run make docs"
 
 
+def test_every_generated_part_of_a_document_has_its_place():
+    places = [name for file in documents.FILLED for name in report.filled((ROOT / file).read_text(encoding="utf-8"))]
+    # Those of benchmarks are written where they are measured.
+    assert sorted(places) == sorted(["found", "chapters", "costs", "chapter-costs", "bench", "bench-cuda", "estimate"])
+
+
 def test_every_claim_table_and_study_is_described():
     found = generated()
     for entry in registered_claims():

@@ -350,3 +350,17 @@ def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):
     costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
     assert "| `quick` | 0.7 min | 0.3 min | 100 MiB |" in costs
     assert "| `standard` | – | – | 2 MiB |" in costs
+
+
+def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
+    benchmark = "s\tcpu_time\tmax_rss\n0.4\tNA\t9\n"
+    jobs = ("descend/gaussian-0", "descend/gaussian-1", "measure/min_trace", "draw_figure/min_trace", "notebooks/01")
+    for job in jobs:
+        path = tmp_path / f"{job}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(benchmark)
+    (tmp_path / "measure" / "min_trace.tsv").write_text("s\tcpu_time\tmax_rss\n3\t7\t9\n")
+    found = references.chapter_costs(tmp_path, load_chapters())
+    assert found == {"simulations": 1, "remarks": 7}
+    shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})
+    assert shown.index("| `remarks` | – | 7 |") < shown.index("| `simulations` | – | 1 |")

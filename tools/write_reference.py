@@ -67,6 +67,15 @@ def require_current(tier, results, wanted):
         )
 
 
+def keep_costs(tier, folder, chapters, whole):
+    """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole, what all of it did."""
+    costs = references.read(references.COSTS)
+    known = costs.get(tier, {})
+    by_chapter = {**known.get("chapters", {}), **references.chapter_costs(folder, chapters)}
+    costs[tier] = {**(references.cost_of(folder) if whole else known), "chapters": dict(sorted(by_chapter.items()))}
+    records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
+
+
 def main():
     """Write the chapters' references of the tier, reference/runs/<tier>/<chapter>.json; for standard also docs/figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,13 +102,16 @@ def main():
     tier, results = options.tier, options.results or ROOT / "results" / options.tier
     blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
     chapters = load_chapters(options.chapter and [options.chapter])
+    in_parts = options.partial
     if options.chapter:
+        # Else make verify would ask for the whole of a tier of which only some chapters have a reference.
+        in_parts = bool((references.read_tier(tier) or {}).get("partial"))
         wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
         require_current(tier, results, wanted)
     elif not options.rejudge:
         require_current(tier, results, made_files(blocks, results, options.partial))
-        costs = {**references.read(references.COSTS), tier: references.cost_of(results / "benchmarks")}
-        records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
+    if not options.rejudge:
+        keep_costs(tier, results / "benchmarks", chapters, whole=not options.chapter)
     for chapter in chapters:
         path = references.path_of(chapter, tier)
         if options.rejudge and not path.exists():
@@ -107,7 +119,7 @@ def main():
         if options.rejudge:
             content = rejudge.rejudged(references.read(path), blocks, settings.load_claims([chapter.name]))
         else:
-            content = snapshots.snapshot(results, blocks, chapter, options.partial)
+            content = snapshots.snapshot(results, blocks, chapter, in_parts)
         if content["tables"] or content["comparisons"]:
             records.write_text(path, snapshots.dumps(content))
             print(f"wrote {path}")

@@ -72,6 +72,8 @@ def check_device():
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
 onstart:
     check_device()
+    if said := references.duration(TIER):
+        logger.info(said)
 
 
 CLAIMS = checked_settings()

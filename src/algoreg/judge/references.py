@@ -6,10 +6,11 @@ it, in ``reference/<tier>.json`` of its folder.
 
 import csv
 import json
+import re
 from pathlib import Path
 
 from algoreg import sources
-from algoreg.spec.chapters import load_chapters
+from algoreg.spec.chapters import SECTIONS, load_chapters
 
 RUNS = Path(__file__).resolve().parents[3] / "reference" / "runs"
 COSTS = RUNS.parent / "cost.json"
@@ -63,14 +64,46 @@ def read_tier(tier):
 
 def cost_of(folder):
     """Return what Snakemake's benchmark files say: CPU seconds summed over jobs, and the largest job's memory in MiB."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        with open(path, encoding="utf-8") as handle:
-            rows += list(csv.DictReader(handle, delimiter="\t"))
+    rows = [row for path in folder.rglob("*.tsv") for row in _benchmarked(path)]
     if not rows:
         return None
     memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("NA", "-")]
     return {"cpu_seconds": round(sum(map(cpu_seconds, rows))), "peak_mib": round(max(memory, default=0))}
+
+
+def chapter_costs(folder, chapters):
+    """Return the CPU seconds of the jobs that made each chapter's problems, runs and tables, figures aside, by chapter."""
+    measured = [section for section in SECTIONS if section != "figures"]
+    owner = {
+        name: chapter.name
+        for chapter in chapters
+        for section in measured
+        for name in chapter.experiments.get(section, ())
+    }
+    seconds = dict.fromkeys(owner.values(), 0.0)
+    for path in folder.rglob("*.tsv"):
+        # A job on one ensemble has its number behind the name.
+        name = re.sub(r"-\d+$", "", path.stem)
+        if name in owner and path.parent.name != "draw_figure":
+            seconds[owner[name]] += sum(map(cpu_seconds, _benchmarked(path)))
+    return {name: round(number) for name, number in seconds.items() if number}
+
+
+def duration(tier):
+    """Return how long a tier takes, as a sentence; None where nobody has measured it."""
+    cost = read(COSTS).get(tier)
+    if cost is None:
+        return None
+    if "cpu_seconds" not in cost:
+        return f"All of tier {tier} takes hours: make estimate TIER={tier} says how many here."
+    minutes = cost["cpu_seconds"] / 60
+    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, {minutes / 2:.0f} on two idle cores."
+
+
+def _benchmarked(path):
+    """Return the rows of one of Snakemake's benchmark files."""
+    with open(path, encoding="utf-8") as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
 
 
 def cpu_seconds(row):

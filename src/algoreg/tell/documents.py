@@ -20,7 +20,7 @@ from algoreg.tell.report import literal
 TIERS = ("smoke", "quick", "standard", "full")
 REFERENCES = ("smoke", "quick", "standard", "full")
 # Documents with marked blocks that are filled from the committed references.
-FILLED = ("README.md", "docs/guide.md")
+FILLED = ("README.md", "docs/guide.md", "docs/scaling.md")
 # What columns mean in comparisons alone.
 COMPARISON_COLUMNS = {
     "error": "which error: `train_error` or `test_error`",
@@ -204,8 +204,10 @@ def generated(root):
             "found": claim_documents.summary(Ledgers(committed, registry), replications.of_tiers(committed)),
             "chapters": claim_documents.overview_table(committed["standard"], registry),
             "costs": report.costs(committed),
+            "chapter-costs": report.chapter_costs(committed),
         }
         for name in FILLED:
-            documents[name] = report.fill((root / name).read_text(encoding="utf-8"), blocks)
+            content = (root / name).read_text(encoding="utf-8")
+            documents[name] = report.fill(content, report.filled(content) | blocks)
         documents |= badges.generated(root, committed["standard"]["claims"])
     return documents

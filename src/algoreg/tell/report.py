@@ -8,8 +8,16 @@ from algoreg.tell.wording import say, verdicts_of
 # The order in which verdicts are counted.
 VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
 
+# A generated part of a document: its name, its text.
+BLOCK = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)\n?<!-- end: \1 -->", re.DOTALL)
+
 # Of a passage: the largest tier that has all its tables.
 BEST = ("standard", "full", "quick", "smoke")
+
+
+def filled(text):
+    """Return what stands in a document between ``<!-- begin: name -->`` and ``<!-- end: name -->``, by name."""
+    return dict(BLOCK.findall(text))
 
 
 def fill(text, blocks):
@@ -25,7 +33,7 @@ def fill(text, blocks):
         name = match.group(1)
         return f"<!-- begin: {name} -->\n{blocks[name]}\n<!-- end: {name} -->"
 
-    return re.sub(r"<!-- begin: ([\w-]+) -->\n.*?<!-- end: \1 -->", replacement, text, flags=re.DOTALL)
+    return BLOCK.sub(replacement, text)
 
 
 def passage(*tables, tiers=("standard",)):
@@ -128,3 +136,12 @@ def costs(references):
         times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
         rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
     return markdown(["tier", "CPU time of all jobs", "so on two idle cores", "largest job"], rows)
+
+
+def chapter_costs(references):
+    """Return the CPU seconds of each chapter's tables in the two larger tiers, the dearest first, as Markdown."""
+    tiers = ("standard", "quick")
+    known = [references.get(tier, {}).get("cost", {}).get("chapters", {}) for tier in tiers]
+    dearest = sorted(set().union(*known), key=lambda name: (-known[0].get(name, 0), name))
+    rows = [[f"`{name}`", *(str(seconds.get(name, "–")) for seconds in known)] for name in dearest]
+    return markdown(["chapter", *tiers], rows)
