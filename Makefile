@@ -106,10 +106,10 @@ recover: options .venv/ready  ## a chapter of your own measurements, made and ru
 	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET") && \
 	export NAME && $(MAKE) --no-print-directory chapter
 
-verify: options .venv/ready  ## bring a tier up to date and compare it with its committed reference
+verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
-	@$(OPTIONS); rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
-	@$(SNAKEMAKE) verify $(ARGS) "$${config[@]}"; status=$$?; \
+	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
+	@$(SNAKEMAKE) verify $${NAME:+--config "chapters=[$$NAME]"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier"; echo; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; exit $$status
 
