@@ -64,7 +64,7 @@ VALUES = {
     "error_times_d": "d times the largest ‖E_t‖",
     "largest_error": "largest ‖E_t‖, spectral norm",
     "dominance": ("the least σ_min(U*ᵀZ_t)/‖E_t‖", "least σ_min(U*ᵀZ_t)/‖E_t‖"),
-    "signal_over_bound": "least σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)}",
+    "signal_over_bound": "least σ_min(U*ᵀZ_t)/min{(1 + η/8κ)ᵗ σ_min(U*ᵀZ_0), 1/(2√κ)}",
     "signal_norm": "largest ‖Z_t‖",
     "rate_over_bound": (
         "the squared error's rate of fall over the bound's",
@@ -305,7 +305,7 @@ def measure(options, context):
     Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. δ is the bracket's of rank 4r;
     ρ = √r·δ/(κ log(d/α)) with its lower end. ``angle_constant``: C in sin∠ ≤ Cηρt; ``angle_plain``: the same with √r·δ for ρ;
     ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
-    σ_min(U*ᵀZ_t)/min{(1 + η/8κ)^t σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
+    σ_min(U*ᵀZ_t)/min{(1 + η/8κ)ᵗ σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
     factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1, ``least_rate_over_bound``, ``early_rate_over_bound``: of :func:`least_rates` to it [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
     in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
     ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
