@@ -112,7 +112,7 @@ def rows_of(tier, names, variations):
         other = result.result()
         for table, old in base.items():
             new = other[table]
-            same = new["keys"] == old["keys"] and new["status"] == old["status"]
+            same = comparison.same_rows(new, old, table, tolerances)
             for column, (ratio, row) in comparison.spread(new, old, table, tolerances).items():
                 a, b = new[column][row], old[column][row]
                 rows.append(

@@ -364,3 +364,16 @@ def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
     assert found == {"simulations": 1, "remarks": 7}
     shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})
     assert shown.index("| `remarks` | – | 7 |") < shown.index("| `simulations` | – | 1 |")
+
+
+def test_the_spread_of_a_column_leaves_out_what_may_lie_further_off():
+    tolerances = Tolerances.load()
+    old = {"keys": {"n": list(range(100))}, "status": ["ended"] * 100, "error": [1.0] * 100}
+    new = {**old, "status": ["diverged", *["ended"] * 99], "error": [3.0, 2.0, *[1.0] * 97, 1.001]}
+    assert comparison.spread(new, old, "chaotic", tolerances)["error"][1] == 0
+    assert not comparison.same_rows(new, old, "chaotic", tolerances)
+    tolerances.tables["chaotic"] = {"error": {**tolerances.default, "share": 0.02}, "status": {"share": 0.01}}
+    ratio, row = comparison.spread(new, old, "chaotic", tolerances)["error"]
+    assert row == 99
+    assert ratio == pytest.approx(0.001 / tolerances.default["relative"])
+    assert comparison.same_rows(new, old, "chaotic", tolerances)

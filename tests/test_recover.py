@@ -142,7 +142,10 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
     [
         ({"A": np.ones((3, 2, 2))}, "has A, and lacks y; allowed are A and y"),
         ({"A": np.ones((3, 2, 2)), "y": np.ones(2)}, "lengths differ: A has 3, y has 2"),
-        ({"A": np.ones((3, 5)), "y": np.ones(3)}, "A has shape (3, 5); allowed are 3 dimensions, or 2 with d·d columns"),
+        (
+            {"A": np.ones((3, 5)), "y": np.ones(3)},
+            "A has shape (3, 5); allowed are 3 dimensions, or 2 with d·d columns",
+        ),
         ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
         ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),

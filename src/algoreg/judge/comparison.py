@@ -34,9 +34,27 @@ def ratios(new, old, table, tolerances):
 
 
 def spread(new, old, table, tolerances):
-    """Return the largest of :func:`ratios` in each column, and its row: ``{column: (ratio, row)}``."""
-    found = ratios(new, old, table, tolerances)
-    return {column: (float(ratio.max()), int(ratio.argmax())) for column, ratio in found.items()}
+    """Return the largest of :func:`ratios` in each column, and its row: ``{column: (ratio, row)}``.
+
+    Left out are as many as may lie further off there.
+    """
+    found = {}
+    for column, ratio in ratios(new, old, table, tolerances).items():
+        falling = np.argsort(-ratio, kind="stable")
+        row = falling[min(tolerances.allowed_over(table, column, len(ratio)), len(ratio) - 1)]
+        found[column] = (float(ratio[row]), int(row))
+    return found
+
+
+def same_rows(new, old, table, tolerances):
+    """Return whether two tables have the same rows, and no more of them ended otherwise than may."""
+    return new["keys"] == old["keys"] and len(_ended_otherwise(new, old)) <= tolerances.allowed_over(
+        table, "status", len(old["status"])
+    )
+
+
+def _ended_otherwise(new, old):
+    return [row for row in range(len(old["status"])) if new["status"][row] != old["status"][row]]
 
 
 def _compare_table(new, old, table, tolerances):
@@ -48,7 +66,7 @@ def _compare_table(new, old, table, tolerances):
     if new == old:
         return IDENTICAL, ""
     rows = len(old["status"])
-    moved = [row for row in range(rows) if new["status"][row] != old["status"][row]]
+    moved = _ended_otherwise(new, old)
     if len(moved) > tolerances.allowed_over(table, "status", rows):
         return DIFFERENT, _moved(new, old, moved)
     found = ratios(new, old, table, tolerances)
