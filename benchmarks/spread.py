@@ -97,11 +97,29 @@ def claim_rows(name, new, old, tolerances):
     return rows
 
 
-def rows_of(tier, names, variations):
-    """Return one row per variation, table and column: the largest difference, and what part of the tolerance it is.
+def table_rows(name, new, old, tolerances):
+    """Return one row per table and column: the cell that differs most of those that count, in parts of the tolerance."""
+    rows = []
+    for table, kept in old.items():
+        same = comparison.same_rows(new[table], kept, table, tolerances)
+        for column, (ratio, row) in comparison.spread(new[table], kept, table, tolerances).items():
+            rows.append(
+                {
+                    "table": table,
+                    "column": column,
+                    "variation": name,
+                    "same_rows": same,
+                    "row": row,
+                    "this": new[table][column][row],
+                    "other": kept[column][row],
+                    "of_tolerance": float(f"{ratio:.2g}"),
+                }
+            )
+    return rows
 
-    And one per variation and claim, see :func:`claim_rows`.
-    """
+
+def rows_of(tier, names, variations):
+    """Return the rows of :func:`table_rows` and :func:`claim_rows` of every variation, beside the tier as it stands."""
     tolerances = Tolerances.load()
     with ThreadPoolExecutor(max((os.cpu_count() or 1) // tier["threads"], 1)) as pool:
         first = pool.submit(measure, tier, names, {}, None)
@@ -109,27 +127,14 @@ def rows_of(tier, names, variations):
     base, rows = first.result(), []
     verdicts = judged(tier, base)
     for name, result in others.items():
-        other = result.result()
-        for table, old in base.items():
-            new = other[table]
-            same = comparison.same_rows(new, old, table, tolerances)
-            for column, (ratio, row) in comparison.spread(new, old, table, tolerances).items():
-                a, b = new[column][row], old[column][row]
-                rows.append(
-                    {
-                        "table": table,
-                        "column": column,
-                        "variation": name,
-                        "same_rows": same,
-                        "row": row,
-                        "this": a,
-                        "other": b,
-                        "of_tolerance": float(f"{ratio:.2g}"),
-                    }
-                )
-        rows += claim_rows(name, judged(tier, other), verdicts, tolerances)
-        worst = max(row["of_tolerance"] for row in rows if row["variation"] == name)
-        print(f"{name}: at most {worst:.2g} of the tolerance", file=sys.stderr, flush=True)
+        new = result.result()
+        found = table_rows(name, new, base, tolerances) + claim_rows(name, judged(tier, new), verdicts, tolerances)
+        print(
+            f"{name}: at most {max(row['of_tolerance'] for row in found):.2g} of the tolerance",
+            file=sys.stderr,
+            flush=True,
+        )
+        rows += found
     return rows
 
 
@@ -141,6 +146,19 @@ def by_chapter(rows):
         tables = {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
         found[chapter.name] = [row for row in rows if row.get("claim") in claims or row.get("table") in tables]
     return {name: own for name, own in found.items() if own}
+
+
+def write(rows, folder, more):
+    """Write rows by chapter into a folder that has the tier's name, below what they are of."""
+    # The libraries that computed it; the machine's name is nobody's business.
+    made = {key: value for key, value in records.machine().items() if key in ("processor", "python", "numpy", "torch")}
+    head = {"tier": folder.name, "machine": made, **more}
+    above = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
+    for chapter, own in by_chapter(rows).items():
+        path = folder / f"{chapter}.json"
+        lines = ",\n".join("    " + json.dumps(row) for row in own)
+        records.write_text(path, f'{{\n{above}  "rows": [\n{lines}\n  ]\n}}\n')
+        print(f"wrote {path}")
 
 
 def main():
@@ -165,15 +183,7 @@ def main():
         return
     usual = known if arguments.tier == "smoke" else VARIATIONS
     rows = rows_of(tier, names, {name: known[name] for name in arguments.variations or usual})
-    # The libraries that computed it; the machine's name is nobody's business.
-    made = {key: value for key, value in records.machine().items() if key in ("processor", "python", "numpy", "torch")}
-    head = {"tier": arguments.tier, "machine": made, **({"tables": names} if arguments.tables else {})}
-    above = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
-    for chapter, own in by_chapter(rows).items():
-        path = arguments.output / arguments.tier / f"{chapter}.json"
-        lines = ",\n".join("    " + json.dumps(row) for row in own)
-        records.write_text(path, f'{{\n{above}  "rows": [\n{lines}\n  ]\n}}\n')
-        print(f"wrote {path}")
+    write(rows, arguments.output / arguments.tier, {"tables": names} if arguments.tables else {})
 
 
 if __name__ == "__main__":
