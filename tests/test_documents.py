@@ -33,6 +33,10 @@ def test_every_generated_part_of_a_document_has_its_place():
     assert sorted(places) == sorted(["found", "chapters", "costs", "chapter-costs", "bench", "bench-cuda", "estimate"])
 
 
+def test_a_chapters_papers_are_one_sentence():
+    assert not [name for name, text in generated().items() if ".;" in text.partition("## What was found")[0]]
+
+
 def test_every_claim_table_and_study_is_described():
     found = generated()
     for entry in registered_claims():
