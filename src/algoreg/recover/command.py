@@ -21,7 +21,7 @@ Examples:
 
 \b
 What a file holds:
-  npz           A and y (matrices and labels)
+  npz           A and y (matrices, m × d × d or m × d·d, and labels)
                 rows, columns and values (entries)
                 X and y (a table)
   csv, parquet  row, column and value
