@@ -1,13 +1,17 @@
 """What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
 
+import ast
 import json
 import re
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, measured, registered_claims
+from pydantic import TypeAdapter, ValidationError
 
+from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
 from algoreg.tell import notebooks
@@ -136,3 +140,25 @@ def test_the_guide_lists_every_notebook_and_every_chapter_that_has_one():
         shown = [text for kind, text, _ in cells(path) if kind == "code" and "tier.verdicts(" in text]
         judged = set(re.findall(r'"(\w+)"', " ".join(shown)))
         assert not judged or judged == said[path.stem]
+
+
+def takes(study, name, value):
+    """Return whether a study has such an option and allows the value."""
+    field = options.of_study(study).model_fields.get(name)
+    try:
+        return field is not None and TypeAdapter(Annotated[field.annotation, field]).validate_python(value) is not None
+    except ValidationError:
+        return False
+
+
+def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
+    tried = 0
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        studies = set(re.findall(r'measure\(\s*"(\w+)"', "\n".join(cells)))
+        for text in re.findall(r"`(\w+=[^`]+)`", cells[-1]) if studies else ():
+            for option in ast.parse(f"f({text})").body[0].value.keywords:
+                value = ast.literal_eval(option.value)
+                assert any(takes(study, option.arg, value) for study in studies), f"{path.name}: {text}"
+                tried += 1
+    assert tried > 20
