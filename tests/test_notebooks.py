@@ -1,6 +1,7 @@
 """What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
 
 import ast
+import contextlib
 import json
 import re
 from typing import Annotated
@@ -142,23 +143,43 @@ def test_the_guide_lists_every_notebook_and_every_chapter_that_has_one():
         assert not judged or judged == said[path.stem]
 
 
-def takes(study, name, value):
-    """Return whether a study has such an option and allows the value."""
-    field = options.of_study(study).model_fields.get(name)
+def literal(call):
+    """Return the options of a call of ``measure`` that are written out, and whether all are."""
+    found = {}
+    for option in call.keywords:
+        with contextlib.suppress(ValueError):
+            found[option.arg] = ast.literal_eval(option.value)
+    return {name: value for name, value in found.items() if name != "ensembles"}, len(found) == len(call.keywords)
+
+
+def takes(call, tried):
+    """Return whether a study that is measured so takes these options in place of its own."""
+    model, (own, whole) = options.of_study(call.args[0].value), literal(call)
+    if not tried.keys() <= model.model_fields.keys():
+        return False
+    fields = [(model.model_fields[name], value) for name, value in tried.items()]
     try:
-        return field is not None and TypeAdapter(Annotated[field.annotation, field]).validate_python(value) is not None
+        if whole:
+            model(**own | tried)
+        for field, value in fields:
+            TypeAdapter(Annotated[field.annotation, field]).validate_python(value)
     except ValidationError:
         return False
+    return True
 
 
 def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
-    tried = 0
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
-        studies = set(re.findall(r'measure\(\s*"(\w+)"', "\n".join(cells)))
-        for text in re.findall(r"`(\w+=[^`]+)`", cells[-1]) if studies else ():
-            for option in ast.parse(f"f({text})").body[0].value.keywords:
-                value = ast.literal_eval(option.value)
-                assert any(takes(study, option.arg, value) for study in studies), f"{path.name}: {text}"
-                tried += 1
-    assert tried > 20
+    count = 0
+    for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        if "from algoreg.tell.notebooks import" not in code:
+            continue
+        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+        calls = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "measure"]
+        for text in re.findall(r"`(\w+=[^`]+)`", "".join(cells[-1]["source"])):
+            given = ast.parse(f"f({text})").body[0].value
+            tried = {option.arg: ast.literal_eval(option.value) for option in given.keywords}
+            assert any(takes(call, tried) for call in calls), f"{path.name}: {text}"
+            count += 1
+    assert count > 20
