@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER_ORIGIN := $(firstword $(origin TIER))
+NAME_ORIGIN := $(firstword $(origin NAME))
 TIER ?= standard
 CORES ?= 2
 # A hashed requirements file: builds for the CPU alone, or requirements-torch.txt, what PyPI has (on Linux for CUDA).
@@ -106,8 +107,12 @@ recover: options .venv/ready  ## a chapter of your own measurements, made and ru
 	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET") && \
 	export NAME && $(MAKE) --no-print-directory chapter
 
+# Windows' subsystem for Linux has the machine's name in NAME: where NAME may be left out, only the command line counts.
+verify reference: NAME := $(if $(filter command,$(NAME_ORIGIN)),$(NAME))
 verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
+	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config -C,$(ARGS))" ] || \
+	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
 	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $${NAME:+--config "chapters=[$$NAME]"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier"; echo; \

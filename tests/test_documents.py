@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import sources
+from algoreg.chapters.race.methods import METHODS
 from algoreg.judge import claims
 from algoreg.spec import columns
 from algoreg.tell import claim_documents, documents, report
@@ -31,6 +32,10 @@ def test_every_generated_part_of_a_document_has_its_place():
     places = [name for file in documents.FILLED for name in report.filled((ROOT / file).read_text(encoding="utf-8"))]
     # Those of benchmarks are written where they are measured.
     assert sorted(places) == sorted(["found", "chapters", "costs", "chapter-costs", "bench", "bench-cuda", "estimate"])
+
+
+def test_a_chapters_papers_are_one_sentence():
+    assert not [name for name, text in generated().items() if ".;" in text.partition("## What was found")[0]]
 
 
 def test_every_claim_table_and_study_is_described():
@@ -88,6 +93,18 @@ def bad_emphasis(text):
         if not words or re.match(r"[\w‖∠)ᵀ]", before) or re.match(r"[\w‖∠(ᵀ]", after):
             bad.append(match.group(0))
     return bad
+
+
+def test_methods_that_documents_compare_are_methods():
+    known = {*METHODS, *sources.module_names("algorithms")}
+    asked = {
+        name: re.findall(r"[\w-]+(?=\(|,|$)", re.sub(r"\(.*?\)", "", given))
+        for name, text in _texts().items()
+        for given in re.findall(r"METHODS='?([\w.,()=/-]+)", text)
+    }
+    assert len(asked) > 3
+    # A file of the reader's own, or the algorithm that it becomes.
+    assert {name: left for name, given in asked.items() if (left := {*given} - known - {"mine", "py"})} == {}
 
 
 def test_every_row_of_every_table_has_its_headers_cells():

@@ -171,6 +171,25 @@ def test_what_is_allowed_arrives(folder, tmp_path):
     assert "<python><tools/replicate.py><11><12><--tier><quick><--cores><2>" in done.stdout, done.stderr
 
 
+def test_a_chapter_is_verified_where_the_command_line_names_one(folder):
+    done = make(folder, "verify", "TIER=smoke", "NAME=theorem")
+    assert (
+        "<snakemake><--cores><2><verify><--config><chapters=[theorem]><--configfile><config/smoke.yaml>" in done.stdout
+    )
+    for target in ("verify", "reference"):
+        # Windows' subsystem for Linux has the machine's name in NAME.
+        done = make(folder, target, "TIER=smoke", NAME="DESKTOP-1")
+        assert "DESKTOP-1" not in done.stdout + done.stderr
+        done = make(folder, target, "TIER=smoke", "NAME=DESKTOP-1")
+        assert done.returncode == 2
+        assert "NAME = DESKTOP-1: allowed are" in done.stderr
+    # Snakemake would forget the chapter, and verify the whole tier.
+    done = make(folder, "verify", "TIER=smoke", "NAME=theorem", "ARGS=-n --config device=cpu")
+    assert done.returncode == 2
+    assert "leave out NAME=theorem and add chapters=[theorem] to it" in done.stderr
+    assert "snakemake>" not in done.stdout
+
+
 @pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])
 def test_a_file_without_a_tiers_name_is_refused(folder, tmp_path, content):
     own = tmp_path / "own.yaml"

@@ -1,13 +1,18 @@
 """What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
 
+import ast
+import contextlib
 import json
 import re
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, measured, registered_claims
+from pydantic import TypeAdapter, ValidationError
 
+from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
 from algoreg.tell import notebooks
@@ -136,3 +141,45 @@ def test_the_guide_lists_every_notebook_and_every_chapter_that_has_one():
         shown = [text for kind, text, _ in cells(path) if kind == "code" and "tier.verdicts(" in text]
         judged = set(re.findall(r'"(\w+)"', " ".join(shown)))
         assert not judged or judged == said[path.stem]
+
+
+def literal(call):
+    """Return the options of a call of ``measure`` that are written out, and whether all are."""
+    found = {}
+    for option in call.keywords:
+        with contextlib.suppress(ValueError):
+            found[option.arg] = ast.literal_eval(option.value)
+    return {name: value for name, value in found.items() if name != "ensembles"}, len(found) == len(call.keywords)
+
+
+def takes(call, tried):
+    """Return whether a study that is measured so takes these options in place of its own."""
+    model, (own, whole) = options.of_study(call.args[0].value), literal(call)
+    if not tried.keys() <= model.model_fields.keys():
+        return False
+    fields = [(model.model_fields[name], value) for name, value in tried.items()]
+    try:
+        if whole:
+            model(**own | tried)
+        for field, value in fields:
+            TypeAdapter(Annotated[field.annotation, field]).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
+    count = 0
+    for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        if "from algoreg.tell.notebooks import" not in code:
+            continue
+        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+        calls = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "measure"]
+        for text in re.findall(r"`(\w+=[^`]+)`", "".join(cells[-1]["source"])):
+            given = ast.parse(f"f({text})").body[0].value
+            tried = {option.arg: ast.literal_eval(option.value) for option in given.keywords}
+            assert any(takes(call, tried) for call in calls), f"{path.name}: {text}"
+            count += 1
+    assert count > 20

@@ -352,6 +352,16 @@ def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):
     assert "| `standard` | – | – | 2 MiB |" in costs
 
 
+def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
+    monkeypatch.setattr(references, "read", lambda path: {"quick": {"cpu_seconds": 600}, "full": {"job_seconds": 9}})
+    assert "took 10 minutes of CPU time where its reference was made, 5 on two idle cores" in references.duration(
+        "quick"
+    )
+    # Not of all of it: `make estimate` measures no studies.
+    assert references.duration("full").endswith("make estimate TIER=full says how long its descents take here.")
+    assert references.duration("mine") is None
+
+
 def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
     benchmark = "s\tcpu_time\tmax_rss\n0.4\tNA\t9\n"
     jobs = ("descend/gaussian-0", "descend/gaussian-1", "measure/min_trace", "draw_figure/min_trace", "notebooks/01")

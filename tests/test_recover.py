@@ -258,6 +258,8 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
+    kind = CliRunner().invoke(app, [*asked[:2], "--out", "x", "--kind", "psd"])
+    assert (kind.exit_code, "kind = psd: a state has none" in kind.output) == (2, True)
 
 
 def test_a_path_of_a_rectangular_fit_has_singular_values():
@@ -293,7 +295,7 @@ def test_parquet_is_read_where_pyarrow_is_and_asked_for_where_it_is_not(tmp_path
         raise ImportError("pyarrow")
 
     monkeypatch.setattr(pd, "read_parquet", without)
-    with pytest.raises(ValueError, match=r"algoreg\[parquet\]"):
+    with pytest.raises(ValueError, match="pip install pyarrow"):
         measurement_files.read(place)
     monkeypatch.setattr(pd, "read_parquet", lambda path: frame)
     assert measurement_files.read(place).kind == "entries"

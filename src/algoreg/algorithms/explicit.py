@@ -1,4 +1,4 @@
-"""Factored gradient descent U_{t+1} = U_t − ηM_tU_t that goes through M_t and keeps it: for what is proved of a single step.
+"""Factored gradient descent that keeps its M_t: U_{t+1} = U_t − ηM_tU_t, for what is proved of a single step.
 
 The same descent as ``factored``, up to rounding: that takes whole steps in compiled loops, and is the faster one.
 """

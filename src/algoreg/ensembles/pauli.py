@@ -1,4 +1,4 @@
-"""Pauli observables on n qubits, no one twice, d = 2ⁿ: the real ones, a basis of the symmetric d × d matrices [gross2010].
+"""Real Pauli observables on n qubits, no one twice, d = 2ⁿ: a basis of the symmetric d × d matrices [gross2010].
 
 A string of letters I, X, Y, Z is two n-bit numbers x and z, P = i^{|x∧z|} X^x Z^z, and real where it has an even number of Y; there
 are D = d(d+1)/2 of these, orthogonal, of squared norm d. A_i = √(D/d)·P_i, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean. P permutes

@@ -21,7 +21,7 @@ Examples:
 
 \b
 What a file holds:
-  npz           A and y (matrices and labels)
+  npz           A and y (matrices, m × d × d or m × d·d, and labels)
                 rows, columns and values (entries)
                 X and y (a table)
   csv, parquet  row, column and value
@@ -39,22 +39,28 @@ def algoreg() -> None:
     """Low-rank matrices from few measurements, without choosing a rank."""
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=EXAMPLES, short_help="Recover a matrix from a file of measurements.")
 def recover(
     data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
-    out: Annotated[Path, typer.Option(help="A new folder below this one.")],
+    out: Annotated[Path, typer.Option(help="A new folder, below the working folder.")],
     target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
-    kind: Annotated[str | None, typer.Option(help="psd, symmetric or rectangular.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="psd (default for A), symmetric (for a table) or rectangular (for entries).")
+    ] = None,
     methods: Annotated[
         str,
-        typer.Option("--methods", "--method", help="Algorithms of the package, with commas, or all that need no hint."),
+        typer.Option(
+            "--methods", "--method", help="auto, algorithms separated by commas, or all: those that are told nothing."
+        ),
     ] = "auto",
-    stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget.")] = "auto",
+    stop: Annotated[
+        str, typer.Option(help="Which iterate is kept, by auto, hold-out, folds, noise or budget.")
+    ] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
     max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Of what is held out.", min=0, max=2**32 - 1)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the random choice of what is held out.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
@@ -114,6 +120,8 @@ def _fits(name, options, methods, checkpoint, X, y, more):
     from algoreg.recover import fitting
     from algoreg.recover.report import Fit
 
+    if "kind" in options and "kind" not in getattr(estimators, name)().get_params():
+        raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
     if kind not in fitting.DEFAULT_METHODS:

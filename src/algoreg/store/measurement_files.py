@@ -85,7 +85,7 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     try:
         table = pd.read_csv(path) if form == "csv" else pd.read_parquet(path)
     except ImportError:
-        raise ValueError("Parquet needs pyarrow: pip install 'algoreg[parquet]', or write a CSV") from None
+        raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
     except Exception as error:
         raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
     if table.empty:

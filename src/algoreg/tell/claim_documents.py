@@ -81,7 +81,7 @@ def chapter_document(chapter, references, entries, ledgers):
     ids = {entry["id"] for entry in own}
     count = report.counted([claim for claim in standard["claims"] if claim["id"] in ids]) or "not run yet"
     about = (
-        f"Claims of {'; '.join(paper(key).full() for key in chapter.papers)} Standard tier: {count}. "
+        f"Claims of {'; '.join(paper(key).full().rstrip('.') for key in chapter.papers)}. Standard tier: {count}. "
         "Numbers are those of the committed references."
     )
     parts = [
