@@ -87,7 +87,7 @@ def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
     width : float
         Of :func:`width`.
     starts, rounds : int
-        Of :func:`algoreg.numerics.diagnostics.isometry_attack`.
+        Of :func:`algoreg.numerics.isometry.isometry_attack`.
 
     Returns
     -------
