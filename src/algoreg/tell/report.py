@@ -78,6 +78,15 @@ def number(value):
     return "–" if value is None else f"{value:.3g}"
 
 
+def estimate_of(reference, identity):
+    """Return a claim's committed estimate as a text.
+
+    For passages: in a ledger without its references they say so, where a number of the template would stop the document.
+    """
+    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
+    return number(claim["estimate"])
+
+
 def said_of(claim, entry, verdicts=None, digits=3):
     """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
     own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
