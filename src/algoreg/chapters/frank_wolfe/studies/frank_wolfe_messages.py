@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from algoreg.chapters.frank_wolfe import master, worker
-from algoreg.chapters.frank_wolfe.runs import targets
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, choices, real, whole, wholes
 
 
@@ -97,5 +97,5 @@ def _row(options, context, number, protocol, d):
 def _write(folder, options, context, number, d):
     """Write the problem that all workers read: nothing of it goes over the lines."""
     ensemble = Ensemble.draw(d, round(options["m_over_d"] * d), context.seed, number)
-    planted = targets(context, d, 1, 1).to(ensemble.device, ensemble.dtype)
+    planted = draw_targets(spectrum_target(1, 1), d, 1, context, 1).to(ensemble.device, ensemble.dtype)
     worker.write_data(folder, ensemble.rows.numpy(), ensemble.label(planted)[0].numpy())
