@@ -87,10 +87,10 @@ def estimate_of(reference, identity):
     return number(claim["estimate"])
 
 
-def said_of(claim, entry, verdicts=None, digits=3):
+def said_of(claim, entry, verdicts=None):
     """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
     own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
-    return say({**own, **claim}, verdicts, digits)
+    return say({**own, **claim}, verdicts)
 
 
 def counted(claims):

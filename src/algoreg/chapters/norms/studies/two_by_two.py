@@ -165,13 +165,13 @@ def _rows(options, context, number, depth):
     else:
         found = descent(starts, levels, options["step"], options["most"])
     return [
-        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen, level)
+        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen)
         for (det, target), course in zip(runs, found, strict=True)
         for level, seen in zip(levels, course, strict=True)
     ]
 
 
-def _values(seen, level):
+def _values(seen):
     """Return what is measured when a run reaches a loss, or that it does not."""
     if seen is None:
         return {"time": None, "norm": None, "law_over_norm": None, "flipped": None, "status": "budget"}

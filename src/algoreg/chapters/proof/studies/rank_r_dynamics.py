@@ -212,14 +212,14 @@ def least_rates(course, kappa):
     return tuple(float(part.min()) if len(part) else math.nan for part in parts)
 
 
-def rate(course, kappa, step):
+def rate(course, kappa):
     """Return Proposition 4.3's mean rate and floor on one run's course.
 
     Parameters
     ----------
     course : mapping
         Of :meth:`Split.course`.
-    kappa, step : float
+    kappa : float
 
     Returns
     -------
@@ -262,7 +262,7 @@ def summary(course, options, kappa, alpha, delta):
 
 def _rates(course, kappa, step):
     """Return Proposition 4.3's rates over its bounds, and the floor."""
-    speed, floor = rate(course, kappa, step)
+    speed, floor = rate(course, kappa)
     least, early = least_rates(course, kappa)
     bound = -math.log1p(-step / (8 * kappa))
     return {
