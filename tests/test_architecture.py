@@ -39,7 +39,8 @@ NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}
 
 LONGEST_MODULE = 400
 LONG_MODULES: set = set()
-LONGEST_FUNCTION = 60
+# Without its docstring: what is said of a function costs it no line.
+LONGEST_FUNCTION = 45
 LONG_FUNCTIONS: set = set()
 
 
@@ -148,7 +149,7 @@ def test_functions_are_short(folder):
     else:
         files = {f"{folder}.{path.stem}": path for path in (ROOT / folder).rglob("*.py")}
     found = {
-        f"{module}.{node.name}": node.end_lineno - node.lineno + 1
+        f"{module}.{node.name}": node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
         for module, path in files.items()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
