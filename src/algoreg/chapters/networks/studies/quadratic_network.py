@@ -104,11 +104,8 @@ REACHED_BELOW = 0.5
 def measure(options, context):
     """Return one row per run and recorded iteration.
 
-    Targets have eigenvalues from 1 to 1/κ, in geometric progression. ``test_error`` is relative, ``parameter_error``
-    ‖UUᵀ − X*‖_F², ``generalisation_error`` the mean squared error of a fresh example, ``error_of_zero`` that of the prediction 0; ``bound`` is the O(dκα) of
-    [LMZ18, Theorem 1.2] with constant 1 and ``window`` the ratio of the ends of its window of T (empty below 1). A run that
-    diverges has ``ended`` at the first iteration looked at by which it had, and no errors from there on; ``reached`` is the
-    first one looked at with a test error below ``REACHED_BELOW``. ``over_window`` is the iteration over the window's lower end.
+    Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of [LMZ18, Theorem 1.2].
+    A run that diverges has no errors from ``ended`` on.
     """
     axes = (context.ensembles, options["alpha"], options["width"] or [options["d"]])
     for number, alpha, width in product(*axes):
