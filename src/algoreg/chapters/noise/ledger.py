@@ -17,8 +17,8 @@ def noise_headline(reference):
     last = own[own["time"] == own["time"].max()]
     return (
         f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes as near to the rank-r fit as "
-        f"{number(geometric_mean(last['closest']))} of that fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
-        "times the smallest"
+        f"{number(geometric_mean(last['closest']))} of that fit's own error, and leaves it again: its test error ends at "
+        f"{last['error_over_smallest'].mean():.2f} times the smallest"
     )
 
 

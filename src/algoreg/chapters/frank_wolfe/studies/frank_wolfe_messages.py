@@ -41,13 +41,18 @@ VALUES = {
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
     "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
-    "per_slow_step": "iterations of the master for every step of the last worker, or all where it took none; of the clock: shown, not verified",
+    "per_slow_step": (
+        "iterations of the master for every step of the last worker, or all where it took none; of the clock: "
+        "shown, not verified"
+    ),
     "mean_delay": "mean number of steps by which a direction was late; of the clock: shown, not verified",
 }
 
 
 def measure(options, context):
-    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status ``budget``; without sockets all do."""
+    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status
+    ``budget``; without sockets all do.
+    """
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")

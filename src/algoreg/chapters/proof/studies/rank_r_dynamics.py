@@ -84,7 +84,10 @@ VALUES = {
     ),
     "floor": "least ‖UUᵀ − X*‖_F from where Prop. 4.3's conditions first hold (empty where they fail)",
     "error_constant": "largest (‖E_{t+1}‖/‖E_t‖ − 1)/(η(√r·δ + sin∠)) while ‖E_t‖ ≤ 1/d (Prop. D.2; empty if never)",
-    "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. D.2's second form)",
+    "late_error_constant": (
+        "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. "
+        "D.2's second form)"
+    ),
     "angle_step": "largest rise of sin∠ in one step / (η√r·δ)",
     "signal_step": "least relative growth of σ_min(U*ᵀZ_t) a step while below 1/(2√κ), / (η/8κ) (empty if never)",
 }
@@ -111,7 +114,8 @@ def planted_factors(options, rank, kappa, context):
 class Split(Observer):
     """What one split U_t = Z_t + E_t along S_t says of every run, step by step.
 
-    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a run's end.
+    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a
+    run's end.
 
     Parameters
     ----------
@@ -303,8 +307,8 @@ def measure(options, context):
     """Return a row per split, κ, α, m, target and ensemble, each value the worst over steps 1 to T₁ = κ log(d/α)/η.
 
     Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. The columns
-    (``VALUES``) are the constants of [LMZ18, Theorem 4.2, Propositions 4.3 and D.2]; the rates are those of :func:`rate`
-    and :func:`least_rates`. A value is empty where a run diverged or has no step that counts.
+    (``VALUES``) are the constants of [LMZ18, Theorem 4.2, Propositions 4.3 and D.2]; the rates are those of
+    :func:`rate` and :func:`least_rates`. A value is empty where a run diverged or has no step that counts.
     """
     order = min(4 * options["rank"], options["d"])
     breadth = width(options["d"], order, context.seed)
