@@ -18,7 +18,6 @@ from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import literal
 
 TIERS = ("smoke", "quick", "standard", "full")
-REFERENCES = ("smoke", "quick", "standard", "full")
 # Documents with marked blocks that are filled from the committed references.
 FILLED = ("README.md", "docs/guide.md", "docs/scaling.md")
 # What columns mean in comparisons alone.
@@ -202,7 +201,7 @@ def generated(root):
     """
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
-    found = {tier: references.read_tier(tier) for tier in REFERENCES}
+    found = {tier: references.read_tier(tier) for tier in TIERS}
     committed = {tier: content for tier, content in found.items() if content}
     documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
     documents |= claim_documents.documents(committed, registry)
