@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.tell.wording import say, verdicts_of
 
 # The order in which verdicts are counted.
@@ -76,6 +77,11 @@ def markdown(header, rows):
 def number(value):
     """Return a number for a Markdown table."""
     return "–" if value is None else f"{value:.3g}"
+
+
+def geometric(values):
+    """Return the geometric mean of numbers of at least 0 for a Markdown table."""
+    return number(geometric_mean(values))
 
 
 def estimate_of(reference, identity):

@@ -6,7 +6,7 @@ from algoreg.analysis.censoring import ABOVE
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import estimate_of, markdown, number, passage
+from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 
 # The error that the claim fw-networks asks for.
 NEAR = 0.1
@@ -68,7 +68,7 @@ def late_gradients(reference):
     rows = []
     for lag, own in last.groupby("lag"):
         ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
-        rows.append([f"{lag - 1:g}", number(geometric_mean(own["test_error"])), *map(number, ratios)])
+        rows.append([f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios)])
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0"], rows)
 
 
@@ -81,7 +81,7 @@ def floors(reference):
     rows = [
         [
             f"{batch:g}" if batch else "all",
-            *(number(geometric_mean(own.loc[own["lag"] == lag, "test_error"])) for lag in lags),
+            *(geometric(own.loc[own["lag"] == lag, "test_error"]) for lag in lags),
         ]
         for batch, own in last.groupby("batch")
     ]

@@ -3,7 +3,7 @@
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import estimate_of, markdown, number, passage
+from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 
 
 @passage("momentum_steps", "momentum_kappa")
@@ -56,7 +56,7 @@ def speed_ups(reference):
     goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
     rows = []
     for momentum, own in frame.groupby("momentum"):
-        ours = [number(geometric_mean(own.loc[own["step"] == step, "speed_up"])) for step in steps]
+        ours = [geometric(own.loc[own["step"] == step, "speed_up"]) for step in steps]
         published = min(goals, key=lambda other: abs(other - momentum))
         rows.append([number(momentum), number(1 / (1 - momentum)), *ours, number(goals[published])])
     return markdown(["μ", "1/(1 − μ)", *(f"ours at η = {step:g}" for step in steps), "published"], rows)
