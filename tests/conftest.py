@@ -7,7 +7,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import plain
 import pytest
 import torch
 import yaml
@@ -15,7 +17,9 @@ from hypothesis import settings
 
 from algoreg.analysis import intervals
 from algoreg.engine import study
+from algoreg.ensembles.gaussian import packed_rows
 from algoreg.judge import references, snapshots
+from algoreg.numerics.problems import draw_factor
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
@@ -121,6 +125,19 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     complete = study_options({"study": name, "options": options})
     context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
     return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+
+
+def gaussian_matrices(d, m, seed, ensemble=0):
+    """Return the Gaussian measurement matrices of a study, drawn by the name of their stream, shape (m, d, d)."""
+    return plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)
+
+
+def gaussian_problem(d, eigenvalues, m, seed, target, ensemble=0):
+    """Return the Gaussian measurement matrices, labels and X* of a study, X* with these eigenvalues."""
+    matrices = gaussian_matrices(d, m, seed, ensemble)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": eigenvalues}, d, len(eigenvalues), seed, target)
+    x = factor @ factor.T
+    return matrices, plain.measure(matrices, x), x
 
 
 # The chapters of scratch repositories: with all of them each run of a tier there would take minutes.

@@ -4,6 +4,7 @@ What still breaks a rule is listed beside it. The lists only get shorter.
 """
 
 import ast
+import importlib
 import re
 from functools import cache
 
@@ -38,7 +39,8 @@ NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}
 
 LONGEST_MODULE = 400
 LONG_MODULES: set = set()
-LONGEST_FUNCTION = 60
+# Without its docstring: what is said of a function costs it no line.
+LONGEST_FUNCTION = 45
 LONG_FUNCTIONS: set = set()
 
 
@@ -147,10 +149,27 @@ def test_functions_are_short(folder):
     else:
         files = {f"{folder}.{path.stem}": path for path in (ROOT / folder).rglob("*.py")}
     found = {
-        f"{module}.{node.name}": node.end_lineno - node.lineno + 1
+        f"{module}.{node.name}": node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
         for module, path in files.items()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     long = {name: lines for name, lines in found.items() if lines > LONGEST_FUNCTION and name not in LONG_FUNCTIONS}
     assert not long, long
+
+
+def is_there(name):
+    """Return whether a dotted name is a module of the package, or something in one."""
+    module = name
+    while module not in modules():
+        module = module.rpartition(".")[0]
+    found = importlib.import_module(module)
+    for part in name.removeprefix(module).split(".")[1:]:
+        found = getattr(found, part, None)
+    return found is not None
+
+
+def test_what_texts_refer_to_by_its_full_name_is_there():
+    for path in [*modules().values(), *(ROOT / "tools").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        named = re.findall(r":(?:func|class|meth|mod|attr|data):`~?(algoreg\.[\w.]+)`", path.read_text())
+        assert not [name for name in named if not is_there(name)], path

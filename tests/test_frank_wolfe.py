@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
 from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
-from algoreg.ensembles import gaussian
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.judge import claims
 from algoreg.numerics.problems import draw_factor
@@ -26,10 +25,7 @@ SEED = 5
 
 def problem(d, rank, m, target=1):
     """Return matrices, labels and X* of a judged problem."""
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, target)
-    x = factor @ factor.T
-    return matrices, plain.measure(matrices, x), x
+    return gaussian_problem(d, [1.0] * rank, m, SEED, target)
 
 
 def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=False):

@@ -3,11 +3,10 @@
 import numpy as np
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_matrices, measured, option_problems
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.chapters.incremental.studies.incremental import FITTING
-from algoreg.ensembles import gaussian
 from algoreg.numerics.problems import draw_factor
 
 D, VALUES, M, SEED, TARGET, ALPHA, STEP = 12, [1.0, 0.5], 72, 5, 1, 1e-4, 0.4
@@ -16,7 +15,7 @@ OPTIONS = {"d": D, "eigenvalues": VALUES, "m_over_dr": 3}
 
 def drawn():
     """Return the matrices, the labels and the target's factor, drawn by the names of their streams."""
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    matrices = gaussian_matrices(D, M, SEED)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": VALUES}, D, 2, SEED, TARGET)
     return matrices, plain.measure(matrices, factor @ factor.T), factor
 

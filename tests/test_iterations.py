@@ -8,7 +8,7 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import ROOT, registered_claims, setting_problems, tier_settings
+from conftest import ROOT, gaussian_matrices, registered_claims, setting_problems, tier_settings
 
 from algoreg import sources
 from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
@@ -85,8 +85,7 @@ class Dense:
     """A problem as the studies draw it, on full matrices, and plain descents on it."""
 
     def __init__(self, d, rank, kappa, m, target, ensemble, noise=0.0):
-        packed = np.concatenate(list(gaussian.packed_rows(d, m, 5, ensemble)))
-        self.matrices = plain.unpack(packed, d)
+        self.matrices = gaussian_matrices(d, m, 5, ensemble)
         spectrum = [kappa ** (-k / max(rank - 1, 1)) for k in range(rank)]
         self.factor = draw_factor({"kind": "spectrum", "eigenvalues": spectrum}, d, rank, 5, target)
         self.goal = self.factor @ self.factor.T

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_matrices, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.landscape import estimands, minima
 from algoreg.chapters.networks import estimands as of_networks
-from algoreg.ensembles import gaussian
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
@@ -136,17 +135,13 @@ def planted(rank, target, d=D):
     return draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, target)
 
 
-def gaussian_matrices(d, m):
-    return plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
-
-
 @pytest.mark.parametrize("kind", LARGE["kind"])
 def test_large_starts_end_where_plain_descent_does(kind):
     table = measured("large_starts", LARGE, seed=SEED)
     # n_c = 2d − 1 = 9 at rank 1: m = 6 and, rounded to even, 22.
     assert set(table["m"]) == {6, 22}
     vectors = drawn(22)
-    matrices = np.einsum("ni,nj->nij", vectors, vectors) if kind == "rank_one" else gaussian_matrices(D, 22)
+    matrices = np.einsum("ni,nj->nij", vectors, vectors) if kind == "rank_one" else gaussian_matrices(D, 22, SEED)
     factor = planted(1, 1)
     labels = plain.measure(matrices, factor @ factor.T)
     u = stream("large start", d=D, seed=SEED, target=1).standard_normal((D, D))
@@ -161,7 +156,7 @@ def test_large_starts_end_where_plain_descent_does(kind):
 
 
 def test_a_minimum_of_general_measurements_is_one():
-    matrices = gaussian_matrices(D, 30)
+    matrices = gaussian_matrices(D, 30, SEED)
     labels = np.random.default_rng(0).normal(size=30)
     u = minima.minimised_sensing(np.eye(D), matrices, labels, 4000, lambda u: False)
     m = plain.gradient(matrices, u @ u.T, labels)
@@ -193,7 +188,7 @@ def test_a_centred_output_descends_as_a_plain_loop_and_ends_at_least_squares():
     factor = planted(1, 1)
     goal = factor @ factor.T
     for m, alpha in ((6, 0.1), (9, 30.0)):
-        matrices = gaussian_matrices(D, 9)[:m]
+        matrices = gaussian_matrices(D, 9, SEED)[:m]
         rows = matrices.reshape(m, -1)
         labels, start = plain.measure(matrices, goal), alpha**2 * np.eye(D)
         step = 0.5 / (np.linalg.norm(rows, 2) ** 2 / m * max(4 * alpha**2, 2))

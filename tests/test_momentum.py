@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, margin, same, where
 
 from algoreg.chapters.momentum import estimands
-from algoreg.ensembles import gaussian
-from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.theory import geometric_spectrum
 from algoreg.tell.figures import draw
 
@@ -20,10 +18,7 @@ SEED = 5
 
 def problem(d, rank, m, kappa, target=1):
     """Return matrices, labels and X* of a judged problem."""
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(d, m, SEED, 0))), d)
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}, d, rank, SEED, target)
-    x = factor @ factor.T
-    return matrices, plain.measure(matrices, x), x
+    return gaussian_problem(d, geometric_spectrum(rank, kappa), m, SEED, target)
 
 
 def accelerated_iterates(u, slope, step, momentum, frozen=False):

@@ -102,8 +102,8 @@ FAULTS = (
     Fault(
         "Lemma 2.2 is held against δ of rank 4r",
         "chapters/proof/studies/isometry_lemmas.py",
-        '("inner_products", rank, 2 * rank)',
-        '("inner_products", rank, 4 * rank)',
+        '"inner_products": (rank, 2 * rank)',
+        '"inner_products": (rank, 4 * rank)',
         "test_plain_studies.py::test_lemma_22_is_held_against_the_constant_of_twice_the_rank_and_lemma_23_of_one_more",
     ),
     Fault(
@@ -116,8 +116,8 @@ FAULTS = (
     Fault(
         "of adversarial directions the best counts",
         "chapters/networks/studies/truncation_lemma.py",
-        "max(deviation(vectors, u, level) for u in directions)",
-        "min(deviation(vectors, u, level) for u in directions)",
+        "max(deviation(vectors, u, level) for u in directions[kind])",
+        "min(deviation(vectors, u, level) for u in directions[kind])",
         "test_plain_studies.py::test_of_adversarial_directions_the_worst_counts",
     ),
     Fault(

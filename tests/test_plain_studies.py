@@ -7,14 +7,13 @@ import numpy as np
 import plain
 import pytest
 import torch
-from conftest import measured
+from conftest import gaussian_problem, measured
 from scipy.optimize import minimize
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.chapters import li2018
 from algoreg.chapters.proof.studies import rank_r_dynamics
 from algoreg.ensembles import rank_one, wishart
-from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 
@@ -193,10 +192,7 @@ def test_the_change_of_a_start_is_its_largest_so_far():
     d, rank, m_over_dr, alpha, step = 5, 2, 3, 0.1, 0.2
     options = {"d": d, "rank": rank, "kappa": 1.5, "alpha": alpha, "m_over_dr": m_over_dr, "step": step}
     table = measured("starts", options | {"time": 6, "points": 12, "targets": 2}, seed=SEED)
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1, 1 / 1.5]}, d, rank, SEED, 0)
-    planted, m = factor @ factor.T, m_over_dr * d * rank
-    matrices = plain.unpack(np.concatenate(list(packed_rows(d, m, SEED, 0))), d)
-    labels = plain.measure(matrices, planted)
+    matrices, labels, planted = gaussian_problem(d, [1, 1 / 1.5], m_over_dr * d * rank, SEED, 0)
     run = table[(table["start"] == "gaussian") & (table["target"] == 0)].sort_values("iteration")
     both, iteration, apart = [alpha * np.eye(d), alpha * start_matrix("gaussian", d, SEED, 0).numpy()], 0, []
     for look in run["iteration"]:

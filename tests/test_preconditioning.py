@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.asymmetric import start_factor
@@ -13,8 +13,8 @@ from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.preconditioning import estimands
 from algoreg.chapters.preconditioning.methods import METHODS, STEP
 from algoreg.chapters.preconditioning.words import NAMES
-from algoreg.ensembles import gaussian, gaussian_rectangular
-from algoreg.numerics.problems import draw_factor, draw_rectangular
+from algoreg.ensembles import gaussian_rectangular
+from algoreg.numerics.problems import draw_rectangular
 from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
@@ -41,11 +41,7 @@ DAMPINGS = {
 
 def plain_errors(method, count, alpha=ALPHA):
     """Return the errors of a method by a loop on full matrices, one for each iteration."""
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
-    kind = {"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}
-    factor = draw_factor(kind, D, RANK, SEED, TARGET)
-    goal = factor @ factor.T
-    labels = plain.measure(matrices, goal)
+    matrices, labels, goal = gaussian_problem(D, [1.0, 1 / KAPPA], M, SEED, TARGET)
     width = {"r": RANK, "2r": 2 * RANK, "d": D}[METHODS[method].width]
     if METHODS[method].start == "spectral":
         u = plain.spectral_start(matrices, labels, width)

@@ -5,13 +5,13 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, geometric, mean, where
 
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
-from algoreg.ensembles import gaussian, gaussian_rectangular
-from algoreg.numerics.problems import draw_factor, draw_rectangular
+from algoreg.ensembles import gaussian_rectangular
+from algoreg.numerics.problems import draw_rectangular
 from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
@@ -67,10 +67,7 @@ def test_slopes_are_those_of_a_plain_loop(width, columns):
     options = {"d": D, "rank": RANK, "width": [width], "alpha": [1.0, 0.1], "iterations": 300, "targets": 2}
     table = measured("one_over_t", options, seed=SEED)
     m = 5 * D * (D + 1) // 2
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, m, SEED, 0))), D)
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}, D, RANK, SEED, TARGET)
-    goal = factor @ factor.T
-    labels = plain.measure(matrices, goal)
+    matrices, labels, goal = gaussian_problem(D, [1.0, 1 / KAPPA], m, SEED, TARGET)
     for alpha in options["alpha"]:
         u, errors = alpha * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns], []
         for _ in range(301):

@@ -191,16 +191,16 @@ def course_of(squared, least=1.0):
 
 def test_the_rate_is_read_over_the_first_hundredfold_fall():
     falling = [math.exp(-0.1 * k) for k in range(80)]
-    value, floor = rank_r_dynamics.rate(course_of(falling), 1.0, 0.2)
+    value, floor = rank_r_dynamics.rate(course_of(falling), 1.0)
     assert value == pytest.approx(0.1)
     assert floor == pytest.approx(falling[-1] ** 0.5)
     levelled = falling[:60] + [falling[60]] * 100
-    assert rank_r_dynamics.rate(course_of(levelled), 1.0, 0.2)[0] == pytest.approx(0.1)
+    assert rank_r_dynamics.rate(course_of(levelled), 1.0)[0] == pytest.approx(0.1)
     for course in (course_of(falling[:30]), course_of(falling, least=0.4)):
-        assert all(map(math.isnan, rank_r_dynamics.rate(course, 1.0, 0.2)))
+        assert all(map(math.isnan, rank_r_dynamics.rate(course, 1.0)))
     leaving = course_of(falling)
     leaving["sine"] = torch.where(torch.arange(80) == 20, 0.5, 0.0)
-    assert all(map(math.isnan, rank_r_dynamics.rate(leaving, 1.0, 0.2)))
+    assert all(map(math.isnan, rank_r_dynamics.rate(leaving, 1.0)))
 
 
 def test_a_diverged_run_has_a_status_and_no_values(monkeypatch):
@@ -284,7 +284,7 @@ def test_the_slowest_step_counts_over_the_fall_and_before_the_conditions_hold():
     course["signal_least"] = torch.where(torch.arange(61) < 10, 0.1, 1.0)
     least, early = rank_r_dynamics.least_rates(course, 1.0)
     assert (least, early) == pytest.approx((0.1, 0.01))
-    assert rank_r_dynamics.rate(course, 1.0, 0.2)[0] == pytest.approx(0.2, rel=0.05)
+    assert rank_r_dynamics.rate(course, 1.0)[0] == pytest.approx(0.2, rel=0.05)
     whole = rank_r_dynamics.least_rates(course_of(np.exp(logs).tolist()), 1.0)
     assert whole[0] == pytest.approx(0.01)
     assert math.isnan(whole[1])

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from algoreg.algorithms import quadratic
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters import li2018
-from algoreg.chapters.networks import estimands as estimands
+from algoreg.chapters.networks import estimands
 from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
 from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
 from algoreg.engine.recording import recorded, recorded_batch

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.race import estimands, runs
@@ -15,7 +15,6 @@ from algoreg.chapters.race.studies import race
 from algoreg.chapters.race.words import NAMES, TOLD
 from algoreg.ensembles import gaussian
 from algoreg.numerics import problems
-from algoreg.numerics.problems import draw_factor
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -34,11 +33,8 @@ class Plain:
 
     def __init__(self, kappa, target=TARGET, ensemble=ENSEMBLE):
         self.d, self.rank, m = 12, 2, 72
-        self.matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(self.d, m, SEED, ensemble))), self.d)
-        eigenvalues = [1.0, 1.0 / kappa]
-        factor = draw_factor({"kind": "spectrum", "eigenvalues": eigenvalues}, self.d, self.rank, SEED, target)
-        self.x = factor @ factor.T
-        self.labels = plain.measure(self.matrices, self.x)
+        drawn = gaussian_problem(self.d, [1.0, 1.0 / kappa], m, SEED, target, ensemble)
+        self.matrices, self.labels, self.x = drawn
 
     def estimates(self, method, step):
         """Yield X_0, X_1, … of a method."""

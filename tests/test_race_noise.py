@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_problem, measured, option_problems
 
 from algoreg.chapters.race.words import NAMES
 from algoreg.engine.observers import looks
-from algoreg.ensembles import gaussian
-from algoreg.numerics.problems import draw_factor, spoil
+from algoreg.numerics.problems import spoil
 from algoreg.tell import figures
 
 pytestmark = pytest.mark.replicates(200)
@@ -30,12 +29,9 @@ OPTIONS = {
 
 def plain_errors(step, count, target, ensemble):
     """Return the test and the hold-out errors of a plain run on noisy labels, one for each look."""
-    packed = np.concatenate(list(gaussian.packed_rows(D, KNOWN + HELD_OUT, SEED, ensemble)))
-    matrices = plain.unpack(packed, D)
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 0.5]}, D, RANK, SEED, target)
-    x = factor @ factor.T
+    matrices, clean, x = gaussian_problem(D, [1.0, 0.5], KNOWN + HELD_OUT, SEED, target, ensemble)
     problem = {"d": D, "rank": RANK, "label_noise": 0.2}
-    (labels,) = spoil(plain.measure(matrices, x)[None], problem, SEED, ensemble, [target])
+    (labels,) = spoil(clean[None], problem, SEED, ensemble, [target])
     slope = plain.sensing(matrices[:KNOWN], labels[:KNOWN])
     iterates = plain.factored_iterates(1e-8 * np.eye(D), slope, step)
     seen = looks(count)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import measured, option_problems
+from conftest import gaussian_matrices, measured, option_problems
 from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.factored import start_matrix
@@ -23,7 +23,7 @@ D, RANK, KAPPA, M, SEED, TARGET = 12, 2, 2.0, 72, 5, 1
 
 def drawn(**spoiling):
     """Return the matrices, spoilt labels and the target, drawn by the names of their streams."""
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    matrices = gaussian_matrices(D, M, SEED)
     factors = [
         draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1 / KAPPA]}, D, RANK, SEED, number) for number in range(2)
     ]

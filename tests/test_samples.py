@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import option_problems
+from conftest import gaussian_matrices, option_problems
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -13,7 +13,6 @@ from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.chapters.theorem.estimands import samples
 from algoreg.chapters.theorem.ledger import samples as passages
 from algoreg.chapters.theorem.studies import threshold
-from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.tell.figures import draw
@@ -40,7 +39,7 @@ def measured(ensembles=(0,), seed=11, **changes):
 def plain_error(row, seed, iterations, projected=False):
     """Return the relative error after plain descent with full measurement matrices."""
     d, m, rank, target, ensemble = (int(row[key]) for key in ("d", "m", "rank", "target", "ensemble"))
-    matrices = plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)
+    matrices = gaussian_matrices(d, m, seed, ensemble)
     kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank} if row["spectrum"] == "flat" else {"kind": "columns"}
     factor = draw_factor(kind, d, rank, seed, target)
     planted = factor @ factor.T

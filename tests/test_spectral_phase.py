@@ -5,13 +5,12 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import measured, option_problems
+from conftest import gaussian_matrices, measured, option_problems
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.spectral_phase import estimands
 from algoreg.chapters.spectral_phase.studies import spectral_phase
-from algoreg.ensembles import gaussian
 from algoreg.numerics.problems import draw_factor
 
 pytestmark = pytest.mark.replicates(200)
@@ -29,7 +28,7 @@ def test_a_run_is_that_of_a_plain_loop(width, columns):
     options = {"d": D, "rank": RANK, "m_over_dr": 3, "width": [width], "alpha": [ALPHA], "targets": 2}
     table = measured("spectral_phase", options, seed=SEED)
     (row,) = table[table["target"] == TARGET].to_dict("records")
-    matrices = plain.unpack(np.concatenate(list(gaussian.packed_rows(D, M, SEED, 0))), D)
+    matrices = gaussian_matrices(D, M, SEED)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 1.0]}, D, RANK, SEED, TARGET)
     labels = plain.measure(matrices, factor @ factor.T)
     u = ALPHA * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :columns]

@@ -76,8 +76,8 @@ def keep_costs(tier, folder, chapters, whole):
     records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
 
 
-def main():
-    """Write the chapters' references of the tier, reference/runs/<tier>/<chapter>.json; for standard also docs/figures."""
+def read_options():
+    """Return what was asked for on the command line, or stop where it does not fit together."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", choices=TIERS)
     parser.add_argument(
@@ -99,37 +99,63 @@ def main():
         parser.error("--chapter: not with --partial or --rejudge")
     if options.rejudge and options.tier != "full":
         parser.error("--rejudge: only for the reference of a part of tier full, whose runs are dear")
-    tier, results = options.tier, options.results or ROOT / "results" / options.tier
-    blocks = settings.load_tier(ROOT / "config" / f"{tier}.yaml")
-    chapters = load_chapters(options.chapter and [options.chapter])
-    in_parts = options.partial
-    if options.chapter:
-        # Else make verify would ask for the whole of a tier of which only some chapters have a reference.
-        in_parts = bool((references.read_tier(tier) or {}).get("partial"))
-        wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
-        require_current(tier, results, wanted)
-    elif not options.rejudge:
-        require_current(tier, results, made_files(blocks, results, options.partial))
-    if not options.rejudge:
-        keep_costs(tier, results / "benchmarks", chapters, whole=not options.chapter)
+    options.results = options.results or ROOT / "results" / options.tier
+    return options
+
+
+def keep(chapter, tier, content):
+    """Write a chapter's reference, reference/runs/<tier>/<chapter>.json, if there is something in it."""
+    if content["tables"] or content["comparisons"]:
+        path = references.path_of(chapter, tier)
+        records.write_text(path, snapshots.dumps(content))
+        print(f"wrote {path}")
+
+
+def rejudge_references(blocks, chapters, tier):
+    """Write the references that are there anew, from their own tables."""
     for chapter in chapters:
         path = references.path_of(chapter, tier)
-        if options.rejudge and not path.exists():
-            continue
-        if options.rejudge:
-            content = rejudge.rejudged(references.read(path), blocks, settings.load_claims([chapter.name]))
-        else:
-            content = snapshots.snapshot(results, blocks, chapter, in_parts)
-        if content["tables"] or content["comparisons"]:
-            records.write_text(path, snapshots.dumps(content))
-            print(f"wrote {path}")
-    if tier == "standard" and not options.rejudge:
-        (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-        own = [name for chapter in chapters for name in chapter.experiments.get("figures", {})]
-        for figure in (results / "figures" / f"{name}.svg" for name in own if name in blocks["figures"]):
-            with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
-                shutil.copyfile(records.check(figure), temporary)
-            print(f"wrote docs/figures/{figure.name}")
+        if path.exists():
+            entries = settings.load_claims([chapter.name])
+            keep(chapter, tier, rejudge.rejudged(references.read(path), blocks, entries))
+
+
+def write_references(blocks, chapters, options):
+    """Write what the chapters' jobs took, and the chapters' references, from results that are current."""
+    tier, results, partial = options.tier, options.results, options.partial
+    if options.chapter:
+        # Else make verify would ask for the whole of a tier of which only some chapters have a reference.
+        partial = bool((references.read_tier(tier) or {}).get("partial"))
+        wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
+    else:
+        wanted = made_files(blocks, results, partial)
+    require_current(tier, results, wanted)
+    keep_costs(tier, results / "benchmarks", chapters, whole=not options.chapter)
+    for chapter in chapters:
+        keep(chapter, tier, snapshots.snapshot(results, blocks, chapter, partial))
+
+
+def copy_figures(blocks, chapters, results):
+    """Copy the figures of the chapters to docs/figures."""
+    (ROOT / "docs" / "figures").mkdir(exist_ok=True)
+    own = [name for chapter in chapters for name in chapter.experiments.get("figures", {})]
+    for figure in (results / "figures" / f"{name}.svg" for name in own if name in blocks["figures"]):
+        with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
+            shutil.copyfile(records.check(figure), temporary)
+        print(f"wrote docs/figures/{figure.name}")
+
+
+def main():
+    """Write the chapters' references of the tier, and all documents that are made of them; for standard also docs/figures."""
+    options = read_options()
+    blocks = settings.load_tier(ROOT / "config" / f"{options.tier}.yaml")
+    chapters = load_chapters(options.chapter and [options.chapter])
+    if options.rejudge:
+        rejudge_references(blocks, chapters, options.tier)
+    else:
+        write_references(blocks, chapters, options)
+        if options.tier == "standard":
+            copy_figures(blocks, chapters, options.results)
     refresh_documents()
 
 

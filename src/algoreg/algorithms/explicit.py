@@ -19,7 +19,10 @@ class Options(RunOptions):
 
 
 class Algorithm(factored.Algorithm):
-    """A batch of factored descents. State: ``factor``, U_t, and of the last step ``gradient``, M_{t−1}, and ``pull``, M_{t−1}U_{t−1}."""
+    """A batch of factored descents.
+
+    State: ``factor``, U_t, and of the last step ``gradient``, M_{t−1}, and ``pull``, M_{t−1}U_{t−1}.
+    """
 
     requires = frozenset({"gradient"})
     told = ()

@@ -1,9 +1,9 @@
 """Iterative hard thresholding: X_{t+1} = P_r(Z_t − η_tM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0.
 
-P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): singular value projection
-[jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²) with H = P_T(M), the part of M
-in the tangent space at X_t of the matrices of rank r: normalised thresholding, after [tanner2013], at η = 1. Momentum is that
-of [khanna2018].
+P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): singular value
+projection [jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²) with H =
+P_T(M), the part of M in the tangent space at X_t of the matrices of rank r: normalised thresholding, after
+[tanner2013], at η = 1. Momentum is that of [khanna2018].
 """
 
 from typing import ClassVar, Literal
@@ -28,7 +28,8 @@ class Algorithm(base.Algorithm):
     """A batch of descents with thresholding; see :class:`algoreg.algorithms.base.Algorithm`.
 
     A step is a pass and a decomposition in float64, and with the adaptive rule half a pass more, the measurements of H.
-    State: ``estimate``, X; ``ahead``, Z; ``basis``, the eigenvectors that span X, in a run's first columns: of M(0) before the first step.
+    State: ``estimate``, X; ``ahead``, Z; ``basis``, the eigenvectors that span X, in a run's first columns: of M(0)
+    before the first step.
     """
 
     requires = frozenset({"gradient"})

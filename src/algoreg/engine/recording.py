@@ -23,7 +23,8 @@ class Recording(Observer):
     Parameters
     ----------
     record : mapping
-        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`; every run's end is recorded, too.
+        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`; every run's end is
+        recorded, too.
     stop : float or None
         A run whose training error is below this at a look is done.
     held_out : int
@@ -78,8 +79,10 @@ class Recording(Observer):
         return np.column_stack([look.active[keep], np.full(int(keep.sum()), look.iteration), *columns])
 
     def save(self):
-        """Return ``errors`` (n, 4): run, iteration, training and test error, and as a fifth the held-out labels'; and ``spectra`` (k, 3 + leading): run, iteration,
-        effective rank, leading eigenvalues; float64, in the order recorded.
+        """Return the rows recorded, float64, in their order.
+
+        ``errors`` (n, 4): run, iteration, training and test error, and as a fifth the held-out labels'; ``spectra``
+        (k, 3 + leading): run, iteration, effective rank, leading eigenvalues.
         """
         return {"errors": np.concatenate(self._errors), "spectra": np.concatenate(self._spectra)}
 

@@ -1,7 +1,8 @@
 """What every ensemble is: linear measurements of matrices, and what descents read of them.
 
-A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the settings' checks
-read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures (:mod:`algoreg.numerics.spaces`).
+A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the
+settings' checks read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures
+(:mod:`algoreg.numerics.spaces`).
 """
 
 import copy
@@ -21,10 +22,11 @@ class Ensemble(ABC):
     Attributes
     ----------
     provides : frozenset of str
-        ``gradient`` and ``descend``, the methods here; ``prefixes``: runs may know the first measurements only (``shared_by``);
-        ``single measurements``: ``select``, ``measure``, ``adjoint``, and labels by measurement; ``unpacked``: the method of this name;
-        ``rectangular gradient``: a ``gradient`` at any d × columns matrix, not symmetric, in place of ``gradient``;
-        ``truncation``: a ``factored_gradient`` with levels; ``isometry``: ``isometry_deviation``.
+        ``gradient`` and ``descend``, the methods here; ``prefixes``: runs may know the first measurements only
+        (``shared_by``); ``single measurements``: ``select``, ``measure``, ``adjoint``, and labels by measurement;
+        ``unpacked``: the method of this name; ``rectangular gradient``: a ``gradient`` at any d × columns matrix, not
+        symmetric, in place of ``gradient``; ``truncation``: a ``factored_gradient`` with levels; ``isometry``:
+        ``isometry_deviation``.
     acts_on : str
         The kind of :attr:`space`.
     d, m : int

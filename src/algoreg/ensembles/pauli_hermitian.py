@@ -1,9 +1,9 @@
 """Pauli observables of states with complex entries on n qubits, no one twice, held as real matrices of twice the size: d = 2ⁿ⁺¹.
 
-A Hermitian H is held as R(H) = [[Re H, −Im H], [Im H, Re H]], symmetric, with ⟨R(G), R(H)⟩ = 2 tr GH. A string P is held as a real string of a
-qubit more: I⊗P with an even number of Y, −Y⊗P with an odd one. M has this form at every X, and so a descent that starts at a
-multiple of the identity stays in it; of another X only the part in it is seen. UUᵀ with a real d×2k U is the state of a complex factor
-of k columns: u and Ju with J = [[0, −I], [I, 0]] are one column's.
+A Hermitian H is held as R(H) = [[Re H, −Im H], [Im H, Re H]], symmetric, with ⟨R(G), R(H)⟩ = 2 tr GH. A string P is
+held as a real string of a qubit more: I⊗P with an even number of Y, −Y⊗P with an odd one. M has this form at every X,
+and so a descent that starts at a multiple of the identity stays in it; of another X only the part in it is seen. UUᵀ
+with a real d×2k U is the state of a complex factor of k columns: u and Ju with J = [[0, −I], [I, 0]] are one column's.
 """
 
 import numpy as np

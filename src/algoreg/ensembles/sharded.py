@@ -1,9 +1,10 @@
 """The Gaussian ensemble spread over processes by rows, each of which holds its share: same draw, same digest.
 
-The measurements are cut into pieces, 64 or fewer, whatever the number of processes, and the pieces' sums are added by one binary tree. A
-process adds up the subtrees that are its own; what is left goes to all processes in slices, each finishes the tree for its
-slice, and all slices go to all. So every number of processes has the same bits, on CPUs and of any number of threads; from
-``gaussian``, which adds one measurement after the other, they differ by rounding. docs/scaling.md says what it costs.
+The measurements are cut into pieces, 64 or fewer, whatever the number of processes, and the pieces' sums are added by
+one binary tree. A process adds up the subtrees that are its own; what is left goes to all processes in slices, each
+finishes the tree for its slice, and all slices go to all. So every number of processes has the same bits, on CPUs and
+of any number of threads; from ``gaussian``, which adds one measurement after the other, they differ by rounding.
+docs/scaling.md says what it costs.
 """
 
 import hashlib

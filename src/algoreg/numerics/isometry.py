@@ -168,7 +168,7 @@ def isometry_upper_bound(width, m):
     Parameters
     ----------
     width : float
-        Gaussian width w_r of these matrices, see :func:`algoreg.numerics.diagnostics.gaussian_width`.
+        Gaussian width w_r of these matrices, see :func:`gaussian_width`.
     m : int
         Number of measurements.
 

@@ -23,10 +23,10 @@ def draw_factor(target, d, rank, seed, number):
     Parameters
     ----------
     target : mapping
-        ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the
-        spectral norm of X* is near 1 and its condition number varies by draw. ``{"kind": "unknown"}``: 0, which stands for a
-        target that nobody knows.
-        ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar eigenvectors.
+        ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the spectral norm
+        of X* is near 1 and its condition number varies by draw. ``{"kind": "unknown"}``: 0, which stands for a target
+        that nobody knows. ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar
+        eigenvectors.
     d, rank : int
     seed, number : int
         Root seed and the target's number.
@@ -120,8 +120,8 @@ def spoil(labels, problem, seed, ensemble, numbers):
     ----------
     labels : numpy.ndarray, shape (T, m)
     problem : mapping
-        With ``label_noise`` σ, if there is noise: every label has N(0, σ²) times the mean square of its target's added; with
-        ``outliers``, ``share`` p and ``size`` s: N(0, s²) times the same is added to each with probability p.
+        With ``label_noise`` σ, if there is noise: every label has N(0, σ²) times the mean square of its target's added;
+        with ``outliers``, ``share`` p and ``size`` s: N(0, s²) times the same is added to each with probability p.
     seed, ensemble : int
     numbers : sequence of int
         The targets' numbers.
@@ -150,16 +150,16 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        The settings block: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a file's; with ``own_targets`` the one target is not number 0
-        but the ensemble's number. Noise and outliers: :func:`spoil`.
+        The settings block: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a file's; with
+        ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers: :func:`spoil`.
     seed, ensemble : int
 
     Returns
     -------
     dict of numpy.ndarray
         ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
-        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``. Both digests are of what numpy draws, not of
-        what a linear-algebra library makes of it: another processor has the same.
+        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``. Both digests are of what numpy draws,
+        not of what a linear-algebra library makes of it: another processor has the same.
     """
     d, rank = problem["d"], problem["rank"]
     numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])

@@ -9,8 +9,9 @@ import warnings
 
 import numpy as np
 
-# Clarabel, an interior-point method, gives the solution; SCS, of first order, checks it. Where X* is the only PSD matrix that fits there
-# is no interior, and at its default of 1e-8 Clarabel often stops short; SCS's default leaves errors of 1e-3.
+# Clarabel, an interior-point method, gives the solution; SCS, of first order, checks it. Where X* is the only PSD
+# matrix that fits there is no interior, and at its default of 1e-8 Clarabel often stops short; SCS's default leaves
+# errors of 1e-3.
 SOLVERS = {
     "clarabel": {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
     "scs": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 50_000},

@@ -2,7 +2,7 @@
 
 A module of an algorithm, a study or an ensemble says what may be asked of it in one class (``Options`` or ``Limits``), which is
 read without the rest of its module, and so without torch: **it may use only what this module has**
-(:func:`algoreg.sources.declared`).
+(:func:`algoreg.sources.class_alone`).
 """
 
 import difflib

@@ -18,7 +18,6 @@ from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import literal
 
 TIERS = ("smoke", "quick", "standard", "full")
-REFERENCES = ("smoke", "quick", "standard", "full")
 # Documents with marked blocks that are filled from the committed references.
 FILLED = ("README.md", "docs/guide.md", "docs/scaling.md")
 # What columns mean in comparisons alone.
@@ -117,7 +116,7 @@ def _named(tiers):
     return runs, compared, scanned, studies
 
 
-def _study_lines(study, names):
+def _lines_of_study(study, names):
     """Return what the data dictionary says of a study: what it measures, its tables, columns and options."""
     keys, values = (list(sources.module_literal("studies", study, part)) for part in ("KEYS", "VALUES"))
     lines = ["", f"#### {study}", "", f"{sources.module_title('studies', study)}."]
@@ -151,39 +150,46 @@ def tables_document(tiers):
         "A data dictionary of `results/<tier>/tables/*.csv` and of `claims.json`. Tables are tidy: one row per run,\n"
         "or per run and iteration. Empty cells are values that are not defined (a run that diverged or had ended).\n"
         "Numbers have nine digits. In brackets: the tiers that have the table.",
-        "",
-        "## Runs",
-        "",
-        "Recorded descents in the paper's units, one table per experiment.",
-    ]
-    for columns, names in runs.items():
-        lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
-    every = list(dict.fromkeys(name for columns in runs for name in columns))
-    lines += ["", _columns(every), "", "## Comparisons with the published curves", ""]
-    lines += [
-        f"One row per published point, named by the axes that its curve has. {_listed(compared)}.",
-        "",
-        _columns(COMPARED, COMPARISON_COLUMNS),
-    ]
-    for name, found in scanned.items():
-        lines += ["", f"`{name}` ({', '.join(found)}): one row per published curve, α of ours and stretch of time."]
-        lines += ["", _columns(SCANNED, COMPARISON_COLUMNS)]
-    lines += ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
-    modules = sources.modules("studies")
-    for chapter in load_chapters():
-        own = sorted(study for study in studies if sources.chapter_of(modules[study]) == chapter.name)
-        lines += ["", f"### {chapter.title}"] if own else []
-        for study in own:
-            lines += _study_lines(study, studies[study])
-    lines += [
+        *_lines_of_runs(runs),
+        *_lines_of_comparisons(compared, scanned),
+        *_lines_of_studies(studies),
         "",
         "## claims.json",
         "",
         "An array in the order of chapters; a field is null where it does not apply.",
         "",
+        report.markdown(["field", "meaning"], [[f"`{name}`", text] for name, text in FIELDS.items()]),
     ]
-    lines += [report.markdown(["field", "meaning"], [[f"`{name}`", text] for name, text in FIELDS.items()])]
     return "\n".join(lines) + "\n"
+
+
+def _lines_of_runs(runs):
+    lines = ["", "## Runs", "", "Recorded descents in the paper's units, one table per experiment."]
+    for columns, names in runs.items():
+        lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
+    every = dict.fromkeys(name for columns in runs for name in columns)
+    return [*lines, "", _columns(every)]
+
+
+def _lines_of_comparisons(compared, scanned):
+    lines = ["", "## Comparisons with the published curves", ""]
+    lines += [f"One row per published point, named by the axes that its curve has. {_listed(compared)}.", ""]
+    lines += [_columns(COMPARED, COMPARISON_COLUMNS)]
+    for name, found in scanned.items():
+        lines += ["", f"`{name}` ({', '.join(found)}): one row per published curve, α of ours and stretch of time."]
+        lines += ["", _columns(SCANNED, COMPARISON_COLUMNS)]
+    return lines
+
+
+def _lines_of_studies(studies):
+    lines = ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
+    modules = sources.modules("studies")
+    for chapter in load_chapters():
+        own = sorted(study for study in studies if sources.chapter_of(modules[study]) == chapter.name)
+        lines += ["", f"### {chapter.title}"] if own else []
+        for study in own:
+            lines += _lines_of_study(study, studies[study])
+    return lines
 
 
 def generated(root):
@@ -195,7 +201,7 @@ def generated(root):
     """
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
-    found = {tier: references.read_tier(tier) for tier in REFERENCES}
+    found = {tier: references.read_tier(tier) for tier in TIERS}
     committed = {tier: content for tier, content in found.items() if content}
     documents = {**schemas.generated(), "docs/tables.md": tables_document(tiers)}
     documents |= claim_documents.documents(committed, registry)

@@ -20,7 +20,8 @@ def draw(name, tables, claims=None):
     name : str
     tables : mapping of str to pandas.DataFrame
     claims : mapping of str to mapping, optional
-        Registry entries, those of :func:`algoreg.tell.charts.claims.claims_of` without: margins, directions and exponents that are drawn come from them.
+        Registry entries, those of :func:`algoreg.tell.charts.claims.claims_of` without: margins, directions and
+        exponents that are drawn come from them.
 
     Returns
     -------

@@ -62,7 +62,10 @@ def steady(found):
     fewest = min(one["seeds"] for one in found.values())
     if fewest < seeds:
         # Draws of some claims were changed after other seeds had run.
-        return f"{kept} of {len(found)} claims keep their verdict on nine tenths of the {fewest} to {seeds} fresh seeds that judged them"
+        return (
+            f"{kept} of {len(found)} claims keep their verdict on nine tenths of the {fewest} to {seeds} fresh seeds "
+            "that judged them"
+        )
     on = (
         f"on at least {enough(seeds)} of {seeds} fresh seeds"
         if enough(seeds) < seeds

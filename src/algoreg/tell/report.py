@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from algoreg.analysis.means import geometric_mean
 from algoreg.tell.wording import say, verdicts_of
 
 # The order in which verdicts are counted.
@@ -78,10 +79,24 @@ def number(value):
     return "–" if value is None else f"{value:.3g}"
 
 
-def said_of(claim, entry, verdicts=None, digits=3):
+def geometric(values):
+    """Return the geometric mean of numbers of at least 0 for a Markdown table."""
+    return number(geometric_mean(values))
+
+
+def estimate_of(reference, identity):
+    """Return a claim's committed estimate as a text.
+
+    For passages: in a ledger without its references they say so, where a number of the template would stop the document.
+    """
+    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
+    return number(claim["estimate"])
+
+
+def said_of(claim, entry, verdicts=None):
     """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
     own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
-    return say({**own, **claim}, verdicts, digits)
+    return say({**own, **claim}, verdicts)
 
 
 def counted(claims):

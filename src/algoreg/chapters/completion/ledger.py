@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.text import number as plain
-from algoreg.tell.report import markdown, number, passage
-
-
-def _mean(values):
-    # The convex programme leaves a training error of 0.
-    return number(geometric_mean(values))
+from algoreg.tell.report import geometric, markdown, passage
 
 
 @passage("completion", "graph_completion")
@@ -39,7 +33,7 @@ def completion_of_methods(reference):
     for ratio, part in frame.groupby("m_over_dof"):
         for method in (name for name in METHODS if name in set(part["method"])):
             own = part[part["method"] == method]
-            means = [_mean(own[column]) for column in ("mse", "nuclear_norm", "effective_rank", "train_error")]
+            means = [geometric(own[column]) for column in ("mse", "nuclear_norm", "effective_rank", "train_error")]
             means[-1] = means[-1] if method != "nuclear" else "0"
             fitted = f"{(own['status'] == 'converged').mean():.0%}"
             rows.append([f"{ratio:g}", METHODS[method], *means, fitted])
@@ -60,5 +54,5 @@ def completion_of_graphs(reference):
     shares, rows = sorted(frame["share"].unique()), []
     for (method, graph), label in GRAPHS.items():
         own = frame[(frame["method"] == method) & (frame["graph"] == graph)]
-        rows.append([label, *(_mean(own.loc[own["share"] == share, "unseen_error"]) for share in shares)])
+        rows.append([label, *(geometric(own.loc[own["share"] == share, "unseen_error"]) for share in shares)])
     return markdown(["method", *(f"{share:.0%} known" for share in shares)], rows)

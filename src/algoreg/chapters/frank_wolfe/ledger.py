@@ -6,24 +6,18 @@ from algoreg.analysis.censoring import ABOVE
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 
 # The error that the claim fw-networks asks for.
 NEAR = 0.1
 
 
-def _estimate(reference, identity):
-    """Return a claim's estimate; texts of numbers are passages here, so that a ledger without its references says so."""
-    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
-    return number(claim["estimate"])
-
-
 @passage("frank_wolfe_messages", "frank_wolfe_trace")
 def little_sent(reference):
     """Return the headline: the exponent of the bytes, and what a wrong trace costs."""
-    decades = _estimate(reference, "fw-needs-trace")
+    decades = estimate_of(reference, "fw-needs-trace")
     return (
-        f"Bytes per iteration have the exponent {_estimate(reference, 'sfw-asyn-bytes')} in d. Told "
+        f"Bytes per iteration have the exponent {estimate_of(reference, 'sfw-asyn-bytes')} in d. Told "
         f"1.05 times the trace it ends {decades} decades farther from X\\* than descent told nothing."
     )
 
@@ -31,7 +25,9 @@ def little_sent(reference):
 @passage("frank_wolfe_course")
 def open_loop_rate(reference):
     """Return the exponent of the loss in open loop."""
-    return f"In open loop the loss falls with the exponent {_estimate(reference, 'fw-rate')}, where the theorem has −1."
+    return (
+        f"In open loop the loss falls with the exponent {estimate_of(reference, 'fw-rate')}, where the theorem has −1."
+    )
 
 
 @passage("frank_wolfe_trace")
@@ -72,7 +68,7 @@ def late_gradients(reference):
     rows = []
     for lag, own in last.groupby("lag"):
         ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
-        rows.append([f"{lag - 1:g}", number(geometric_mean(own["test_error"])), *map(number, ratios)])
+        rows.append([f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios)])
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0"], rows)
 
 
@@ -85,7 +81,7 @@ def floors(reference):
     rows = [
         [
             f"{batch:g}" if batch else "all",
-            *(number(geometric_mean(own.loc[own["lag"] == lag, "test_error"])) for lag in lags),
+            *(geometric(own.loc[own["lag"] == lag, "test_error"]) for lag in lags),
         ]
         for batch, own in last.groupby("batch")
     ]

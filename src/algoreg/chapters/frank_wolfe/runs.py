@@ -1,10 +1,8 @@
-"""What the studies of Frank–Wolfe share: targets, and the errors of runs at some iterations."""
+"""What the studies of Frank–Wolfe share: the errors of runs at some iterations."""
 
 import numpy as np
-import torch
 
 from algoreg.engine.observers import Observer
-from algoreg.numerics.problems import draw_factor, spectrum_target
 
 
 class At(Observer):
@@ -30,9 +28,3 @@ class At(Observer):
             place = self.iterations.index(look.iteration)
             self.memory["test"][look.active, place] = look.test_error
             self.memory["train"][look.active, place] = look.train_error
-
-
-def targets(context, d, rank, count):
-    """Return X* of targets 0 to ``count`` − 1 with r eigenvalues 1, shape (T, d, d)."""
-    factors = [draw_factor(spectrum_target(rank, 1), d, rank, context.seed, number) for number in range(count)]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)

@@ -4,7 +4,7 @@ from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import number as power
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 # Distances below this are called there.
 THERE = 0.05
@@ -15,7 +15,7 @@ def _ends(frame):
     rows = []
     for (method, alpha), own in frame[frame["method"] != "greedy"].groupby(["method", "alpha"]):
         greedy, trace = own["distance_to_greedy"], own["distance_to_min_trace"]
-        means = [number(geometric_mean(greedy)), number(geometric_mean(trace))]
+        means = [geometric(greedy), geometric(trace)]
         counts = [f"{(greedy < THERE).sum()}/{len(own)}", f"{(greedy < trace).sum()}/{len(own)}"]
         rows.append([method, power(alpha), *means, *counts, str((own["status"] != "converged").sum())])
     return rows
@@ -38,7 +38,7 @@ def greedy_of_columns(reference):
     one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
     return (
         f"It takes one column in {one} of {len(own)} draws, at most {int(own['columns'].max())}, and ends at X\\* in {there}. The least "
-        f"trace lies {number(geometric_mean(own['distance_to_min_trace']))} from its end (geometric mean)."
+        f"trace lies {geometric(own['distance_to_min_trace'])} from its end (geometric mean)."
     )
 
 

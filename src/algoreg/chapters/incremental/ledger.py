@@ -3,7 +3,7 @@
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 
 def _power(frame, column):
@@ -19,7 +19,7 @@ def incremental_distances(reference):
     rows = []
     for (width, s), own in frame.groupby(["width", "s"]):
         least = own[own["alpha"] == own["alpha"].min()]
-        cells = [number(geometric_mean(least[name])) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        cells = [geometric(least[name]) for name in ("nearest_to_fit", "nearest_to_truncation")]
         powers = [number(_power(own, name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
         rows.append([width, str(s), cells[0], powers[0], cells[1], powers[1], number(own["apart"].mean())])
     header = ["width", "s", "to the fit", "power of α", "to the truncation", "power of α", "fit to truncation"]

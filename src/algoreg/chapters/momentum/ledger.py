@@ -3,13 +3,7 @@
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
-
-
-def _estimate(reference, identity):
-    """Return a claim's estimate; texts of numbers are passages here, so that a ledger without its references says so."""
-    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
-    return number(claim["estimate"])
+from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 
 
 @passage("momentum_steps", "momentum_kappa")
@@ -17,21 +11,21 @@ def momentum_is_a_step(reference):
     """Return the headline: by what factor momentum is a longer step, and what a momentum of theory's size gains."""
     return (
         f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
-        f"{_estimate(reference, 'momentum-is-a-step')}. The published speed-ups are these. A momentum as small as theory asks "
-        f"for gains a factor of {_estimate(reference, 'momentum-of-the-theorem')}."
+        f"{estimate_of(reference, 'momentum-is-a-step')}. The published speed-ups are these. A momentum as small as theory asks "
+        f"for gains a factor of {estimate_of(reference, 'momentum-of-the-theorem')}."
     )
 
 
 @passage("momentum_kappa")
 def acceleration(reference):
     """Return the exponent in κ of the iterations with the best momentum."""
-    return f"The exponent of the iterations is {_estimate(reference, 'momentum-kappa')} in place of 1."
+    return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of 1."
 
 
 @passage("momentum_bias")
 def what_momentum_costs(reference):
     """Return the ratio of test errors at one training error."""
-    ratio = _estimate(reference, "momentum-implicit-regularisation")
+    ratio = estimate_of(reference, "momentum-implicit-regularisation")
     return f"From one small start the test error at one training error is {ratio} times that of descent."
 
 
@@ -62,7 +56,7 @@ def speed_ups(reference):
     goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
     rows = []
     for momentum, own in frame.groupby("momentum"):
-        ours = [number(geometric_mean(own.loc[own["step"] == step, "speed_up"])) for step in steps]
+        ours = [geometric(own.loc[own["step"] == step, "speed_up"]) for step in steps]
         published = min(goals, key=lambda other: abs(other - momentum))
         rows.append([number(momentum), number(1 / (1 - momentum)), *ours, number(goals[published])])
     return markdown(["μ", "1/(1 − μ)", *(f"ours at η = {step:g}" for step in steps), "published"], rows)

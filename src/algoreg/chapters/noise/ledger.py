@@ -3,10 +3,9 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("noisy_descent")
@@ -17,8 +16,8 @@ def noise_headline(reference):
     last = own[own["time"] == own["time"].max()]
     return (
         f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes as near to the rank-r fit as "
-        f"{number(geometric_mean(last['closest']))} of that fit's own error, and leaves it again: its test error ends at {last['error_over_smallest'].mean():.2f} "
-        "times the smallest"
+        f"{geometric(last['closest'])} of that fit's own error, and leaves it again: its test error ends at "
+        f"{last['error_over_smallest'].mean():.2f} times the smallest"
     )
 
 
@@ -31,7 +30,7 @@ def nearest_points(reference):
     rows = [
         [
             f"{alpha:g}",
-            *(number(geometric_mean(part[name])) for name in ("closest", "closest_above", "closest_below")),
+            *(geometric(part[name]) for name in ("closest", "closest_above", "closest_below")),
             number(part["error_over_smallest"].mean()),
         ]
         for alpha, part in sorted(last.groupby("alpha"), reverse=True)

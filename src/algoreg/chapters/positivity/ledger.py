@@ -7,13 +7,7 @@ from algoreg.chapters.positivity.estimands import uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.report import markdown, number, passage
-
-
-def _estimate(reference, identity):
-    """Return a claim's estimate; texts of numbers are passages here, so that a ledger without its references says so."""
-    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
-    return number(claim["estimate"])
+from algoreg.tell.report import estimate_of, markdown, number, passage
 
 
 @passage("positivity")
@@ -23,7 +17,7 @@ def what_positivity_decides(reference):
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
         f"With one Gaussian measurement replaced by the trace the far point ends "
-        f"{_estimate(reference, 'unique-with-one-trace')} away from X\\*. Without the trace another fit "
+        f"{estimate_of(reference, 'unique-with-one-trace')} away from X\\*. Without the trace another fit "
         f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 
@@ -31,7 +25,7 @@ def what_positivity_decides(reference):
 @passage("unique_samples", "unique_samples_gaussian")
 def how_many_measurements(reference):
     """Return the exponent of the number of measurements from which on X* is the only one."""
-    return f"The exponent in d is {_estimate(reference, 'unique-wishart-samples-in-d')}."
+    return f"The exponent in d is {estimate_of(reference, 'unique-wishart-samples-in-d')}."
 
 
 @passage("geyer_pauli")

@@ -51,7 +51,10 @@ def tomography(tables, claims):
             rounded(_over(table[table["shots"] == shots], claims[name]["estimand"], shares[-1]))
             for name in ("tomography-full-width", "tomography-needs-a-stop")
         )
-        title = "{} shots, share {:g}: stopped, full width has {} times\nwidth 1's infidelity; at the end, {} times its own at the stop"
+        title = (
+            "{} shots, share {:g}: stopped, full width has {} times\n"
+            "width 1's infidelity; at the end, {} times its own at the stop"
+        )
         title = title.format(shots, shares[-1], *times)
         describe(axes, "y", shares, xlabel="share of the Pauli strings", title=title)
     grid = np.ravel(grid)

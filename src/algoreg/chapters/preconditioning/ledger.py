@@ -8,7 +8,7 @@ from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, told
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 TOLERANCE = 0.01
 # Of two factors.
@@ -53,7 +53,7 @@ def conditioning_thresholds(reference):
         ratios = np.exp(found.logs) / scale
         most = own[np.isclose(own["tolerance"], TOLERANCE) & (own["m"] == own["m"].max())]
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
-        mean = number(geometric_mean(ratios))
+        mean = geometric(ratios)
         rows.append([NAMES[name], told(METHODS[name]), mean, ends, _mean(most["passes"])])
     return markdown(["method", "told", "m*/dr", "range of runs", "iterations at the largest m"], rows)
 

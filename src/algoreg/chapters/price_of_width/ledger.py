@@ -2,12 +2,7 @@
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
-
-
-def _mean(values):
-    """Return a geometric mean as text."""
-    return number(geometric_mean(values))
+from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("one_over_t")
@@ -30,7 +25,7 @@ def width_rates(reference):
     frame = frame_of(reference["tables"]["asymmetric_rates"])
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = [
-        [width, *(_mean(own.loc[own["alpha"] == alpha, "rate"]) for alpha in alphas)]
+        [width, *(geometric(own.loc[own["alpha"] == alpha, "rate"]) for alpha in alphas)]
         for width, own in frame.groupby("width", sort=False)
     ]
     return markdown(["width", *(f"rate, α = {alpha:g}" for alpha in alphas)], rows)

@@ -159,20 +159,27 @@ def proof_rank_r(reference):
         means = part.groupby("alpha").mean(numeric_only=True)
         growth, dominance = means["error_growth"].max(), means["dominance"].min()
         least, rate = (means[column].min(skipna=False) for column in ("least_rate_over_bound", "rate_over_bound"))
-        rows.append(
-            [
-                f"{m:g}", number(part["m_over_dr"].iloc[0]), _bracket(part), f"{kappa:g}", number(growth), f"{dominance:.3f}",
-                f"{means['signal_over_bound'].min():.3f}", *("conditions fail" if np.isnan(value) else number(value) for value in (least, rate)),
-                number(means["sine_over_delta"].max()), number(means["error_constant"].max()), number(means["late_error_constant"].max()),
-                number(means["angle_step"].max()), number(means["signal_step"].min()),
-                _outcome(part["regime"].iloc[0], bool(growth < 4 and dominance > 1)),
-            ]
-        )  # fmt: skip
-    header = [
-        "m", "m/dr", "δ of rank 4r", "κ", "max ‖E‖/‖E_0‖ (≤ 4)", "min σ_min/‖E‖ (≥ 1)", "signal over its bound (≥ 1)", "slowest step's rate/(η/8κ) (≥ 1)", "mean rate/(η/8κ)",
-        "sin∠/(√r·δ)", "D.2, constant", "D.2, second form", "a step's rise of sin∠/(η√r·δ)", "a step's growth of σ_min/(η/8κ)", "Theorem 4.2's bounds on error and signal",
-    ]  # fmt: skip
-    return markdown(header, rows)
+        columns = {
+            "m": f"{m:g}",
+            "m/dr": number(part["m_over_dr"].iloc[0]),
+            "δ of rank 4r": _bracket(part),
+            "κ": f"{kappa:g}",
+            "max ‖E‖/‖E_0‖ (≤ 4)": number(growth),
+            "min σ_min/‖E‖ (≥ 1)": f"{dominance:.3f}",
+            "signal over its bound (≥ 1)": f"{means['signal_over_bound'].min():.3f}",
+            "slowest step's rate/(η/8κ) (≥ 1)": "conditions fail" if np.isnan(least) else number(least),
+            "mean rate/(η/8κ)": "conditions fail" if np.isnan(rate) else number(rate),
+            "sin∠/(√r·δ)": number(means["sine_over_delta"].max()),
+            "D.2, constant": number(means["error_constant"].max()),
+            "D.2, second form": number(means["late_error_constant"].max()),
+            "a step's rise of sin∠/(η√r·δ)": number(means["angle_step"].max()),
+            "a step's growth of σ_min/(η/8κ)": number(means["signal_step"].min()),
+            "Theorem 4.2's bounds on error and signal": _outcome(
+                part["regime"].iloc[0], bool(growth < 4 and dominance > 1)
+            ),
+        }
+        rows.append(columns)
+    return markdown(list(rows[0]), [row.values() for row in rows])
 
 
 @passage("rank_r_dynamics")

@@ -8,7 +8,7 @@ from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import BEST, markdown, number, passage
+from algoreg.tell.report import BEST, geometric, markdown, number, passage
 
 SHOWN = (1e-2, 1e-4, 1e-6)
 
@@ -128,7 +128,7 @@ def race_noise(reference):
     rows = []
     for method in (name for name in NAMES if name in set(frame["method"])):
         own = frame[frame["method"] == method]
-        means = [number(geometric_mean(own[value])) for value in values]
+        means = [geometric(own[value]) for value in values]
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
     header = ["method", "told", "smallest error", "at the stop", "at T", "stop / smallest", "T / smallest"]
     said = f"κ = {frame['kappa'].iloc[0]:g}, noise {frame['label_noise'].iloc[0]:g} of the labels' root mean square."

@@ -20,34 +20,28 @@ def min_trace_ends(reference):
     """Return who finds X* at each m, and how far descent's end lies from the least nuclear norm, as Markdown."""
     frame = frame_of(reference["tables"]["min_trace"])
     smallest = frame.loc[frame["method"] == "descent", "alpha"].min()
+    within = f"Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}."
+    sentences = (within, _nearest_on_the_way(frame), _unfinished(frame, smallest), _solvers(frame))
+    return "\n".join([_ends_by_m(frame, smallest), "", *(f"- {sentence}" for sentence in sentences)])
+
+
+def _ends_by_m(frame, smallest):
+    """Return the table of ends by m; descents are those from the smallest α."""
     rows = []
     for ratio, part in frame.groupby("m_over_dr"):
         ends, least = chosen(part, {"method": "descent", "alpha": smallest}), part[part["method"] == "clarabel"]
+        apart = ends["distance_to_min_trace"]
         rows.append(
             [
                 f"{ratio:g}",
                 _share(least["distance_to_target"]),
                 _share(ends["distance_to_target"]),
-                _share(ends["distance_to_min_trace"]),
-                f"{number(ends['distance_to_min_trace'].median())} ({number(ends['distance_to_min_trace'].max())})",
-                f"{number(least['trace'].mean())}",
-                f"{number(ends['trace'].mean())}",
+                _share(apart),
+                f"{number(apart.median())} ({number(apart.max())})",
+                number(least["trace"].mean()),
+                number(ends["trace"].mean()),
             ]
         )
-    few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
-    path = nearest_then_away(few)
-    paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace").dropna(
-        axis=1
-    )
-    left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
-    ends = chosen(frame, {"method": "descent", "alpha": smallest})
-    unfinished = int((ends["status"] != "converged").sum())
-    below = chosen(ends, {"m_over_dr": frame["m_over_dr"].min()})
-    fitted = int((below["status"] == "converged").sum())
-    solvers = frame[frame["method"].isin(["clarabel", "scs"])]
-    inexact = int((solvers["status"] == "budget").sum())
-    failed = int((solvers["status"] == "diverged").sum())
-    apart = frame.loc[frame["method"] == "scs", "distance_to_min_trace"].max()
     header = [
         "m/dr",
         "least nuclear norm is X*",
@@ -57,15 +51,43 @@ def min_trace_ends(reference):
         "mean trace of the least, over X*'s",
         "of descent's end",
     ]
+    return markdown(header, rows)
+
+
+def _nearest_on_the_way(frame):
+    """Return in a sentence how near descent comes to the least nuclear norm as α falls, and how far from it it ends."""
+    few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
+    path = nearest_then_away(few)
+    paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace")
+    paths = paths.dropna(axis=1)
+    left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     return (
-        f"{markdown(header, rows)}\n\n"
-        f"- Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}.\n"
-        f"- At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
-        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} runs "
-        f"end more than twice as far away as they were at some larger α.\n"
-        f"- {unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
-        f"m = {below['m_over_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these.\n"
-        f"- Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
+        f"At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
+        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} "
+        "runs end more than twice as far away as they were at some larger α."
+    )
+
+
+def _unfinished(frame, smallest):
+    """Return in a sentence how many descents from the smallest α do not fit the labels yet."""
+    ends = chosen(frame, {"method": "descent", "alpha": smallest})
+    unfinished = int((ends["status"] != "converged").sum())
+    below = chosen(ends, {"m_over_dr": frame["m_over_dr"].min()})
+    fitted = int((below["status"] == "converged").sum())
+    return (
+        f"{unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
+        f"m = {below['m_over_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these."
+    )
+
+
+def _solvers(frame):
+    """Return in a sentence how far two solvers of the convex programme agree."""
+    solvers = frame[frame["method"].isin(["clarabel", "scs"])]
+    inexact = int((solvers["status"] == "budget").sum())
+    failed = int((solvers["status"] == "diverged").sum())
+    apart = frame.loc[frame["method"] == "scs", "distance_to_min_trace"].max()
+    return (
+        f"Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
         f"asked for and {failed} failed."
     )
 

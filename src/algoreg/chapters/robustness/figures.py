@@ -81,7 +81,8 @@ def outliers(tables, claims):
             near = [share - 0.03, share + 0.03]
             text = f"{margin_text(claim)} times the squared loss, at a share of {number(share)}"
             axes.plot(near, [height] * 2, "k--", linewidth=0.9, label=text)
-    title = f"{share:.0%} outliers: the absolute loss ends\nat {rounded(ends['absolute'] / ends['squared'])} of the squared loss's error"
+    ratio = rounded(ends["absolute"] / ends["squared"])
+    title = f"{share:.0%} outliers: the absolute loss ends\nat {ratio} of the squared loss's error"
     shares = table["share"].unique()
     describe(axes, "y", shares, xlabel="share of outliers", ylabel="relative error at the end", title=title)
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))

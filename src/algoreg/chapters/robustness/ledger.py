@@ -2,17 +2,12 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 # The relative error below which a programme has found X*.
 FOUND = 0.01
-
-
-def _mean(values):
-    return number(geometric_mean(values))
 
 
 @passage("early_stopping")
@@ -21,7 +16,7 @@ def stopping_errors(reference):
     frame = frame_of(reference["tables"]["early_stopping"])
     rows = []
     for (noise, width), own in frame.groupby(["noise", "width"]):
-        means = [_mean(own[column]) for column in ("best_error", "stopped_over_best", "end_over_best")]
+        means = [geometric(own[column]) for column in ("best_error", "stopped_over_best", "end_over_best")]
         rows.append([f"{noise:g}", width, *means, number(own["stopped_over_best"].max())])
     header = ["noise σ", "width", "best error", "hold-out's stop / best", "end / best", "worst stop / best"]
     return markdown(header, rows)
@@ -33,7 +28,7 @@ def outlier_errors(reference):
     frame = frame_of(reference["tables"]["outliers"])
     rows = []
     for share, own in frame.groupby("share"):
-        means = [_mean(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
+        means = [geometric(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
         rows.append([f"{share:g}", *means])
     return markdown(["share of outliers", "squared loss", "absolute loss"], rows)
 
@@ -46,5 +41,5 @@ def flat_thresholds(reference):
     for name, own in frame.groupby("programme"):
         ratios = np.exp(find_thresholds(own, "rank", FOUND).logs) / scale
         ends = f"{number(float(ratios.min()))} to {number(float(ratios.max()))}"
-        rows.append([name, number(geometric_mean(ratios)), ends])
+        rows.append([name, geometric(ratios), ends])
     return markdown(["least ⟨W, X⟩", "m*/(dr)", "range of draws"], rows)

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, passage
 
 
 @passage("spectral_network", "convolution")
@@ -30,7 +30,7 @@ def errors_of_networks(reference):
     ratios, rows = sorted(frame["m_over_dof"].unique()), []
     for name, label in NETWORKS.items():
         for start, own in frame[frame["network"] == name].groupby("start"):
-            means = [number(geometric_mean(own.loc[own["m_over_dof"] == ratio, "test_error"])) for ratio in ratios]
+            means = [geometric(own.loc[own["m_over_dof"] == ratio, "test_error"]) for ratio in ratios]
             fitted = f"{(own['status'] == 'converged').mean():.0%}"
             rows.append([label, f"{start:g}" if start else "–", *means, fitted])
     header = ["network", "start", *(f"m = {ratio:g} times the degrees of freedom" for ratio in ratios), "fitted"]
@@ -43,7 +43,7 @@ def distances_of_networks(reference):
     frame = frame_of(reference["tables"]["spectral_commuting"])
     starts, rows = sorted(frame["start"].unique(), reverse=True), []
     for size, own in frame.groupby("size"):
-        means = [number(geometric_mean(own.loc[own["start"] == start, "distance"])) for start in starts]
+        means = [geometric(own.loc[own["start"] == start, "distance"]) for start in starts]
         fitted = f"{(own['status'] == 'converged').mean():.0%}"
         rows.append([f"{size:g}", *means, f"{own['largest_shaped'].mean():.3f}", fitted])
     return markdown(["singular values", *(f"u₀ = {start:g}" for start in starts), "largest tanh", "fitted"], rows)

@@ -1,15 +1,18 @@
 """The CPU's inner loops, compiled for the machine at hand: passes over an ensemble, and whole factored steps.
 
-A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they are still in
-the core's own cache: the ensemble is read once. Where all runs' points and totals outgrow that cache, many measurements at a time
-may be faster, although they are read twice (:class:`RowsAtOnce`). Calls of a matrix library cannot be cut that finely, and its products with a few
-runs reach a third of what they reach with many. So the loops are written in C (``kernels.c``), on vectors of 64 bytes.
+A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they
+are still in the core's own cache: the ensemble is read once. Where all runs' points and totals outgrow that cache, many
+measurements at a time may be faster, although they are read twice (:class:`RowsAtOnce`). Calls of a matrix library
+cannot be cut that finely, and its products with a few runs reach a third of what they reach with many. So the loops are
+written in C (``kernels.c``), on vectors of 64 bytes.
 
-**Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then halves are
-added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in eights, and those by their number; products of d × d matrices column by column. With
-T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the machine's vector instructions, as
-long as they multiply and add in one rounding. So a run has the same bits alone and in a batch, and one that knows a prefix of an
-ensemble has those of the shorter ensemble (with several threads if both are large enough to be shared by them).
+**Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then
+halves are added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in
+eights, and those by their number; products of d × d matrices column by column. With T threads, thread t adds up every
+T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the
+machine's vector instructions, as long as they multiply and add in one rounding. So a run has the same bits alone and in
+a batch, and one that knows a prefix of an ensemble has those of the shorter ensemble (with several threads if both are
+large enough to be shared by them).
 """
 
 from bisect import bisect_left
@@ -26,7 +29,8 @@ from algoreg.engine.kernels.library import compiled
 from algoreg.numerics.svec import packed_length
 
 VECTOR_BYTES = 64
-# Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind it.
+# Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind
+# it.
 PAD = 16
 # Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
 LEAST_FOR_THREADS = 2_500_000
@@ -34,8 +38,9 @@ LEAST_FOR_THREADS = 2_500_000
 LANE_ROWS = 64
 # Measurements that are added to each other before they are added to a total; also in kernels.c.
 UNIT = 8
-# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then. But all runs'
-# points and totals are read once per block, and where those do not stay there either, more rows at a time cost less.
+# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then.
+# But all runs' points and totals are read once per block, and where those do not stay there either, more rows at a time
+# cost less.
 FEW_RUNS, SMALL_TOTALS = 8, 500_000
 LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 256
 # Of those, how many are multiplied with all runs before the next ones are; also in kernels.c.
@@ -122,7 +127,8 @@ def lanes_for(numbers):
 class RowsAtOnce:
     """How many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result.
 
-    Where it depends on caches, of which machines say little that is true, the first passes are timed with few rows and with many.
+    Where it depends on caches, of which machines say little that is true, the first passes are timed with few rows and
+    with many.
     """
 
     def __init__(self, runs, n, itemsize):

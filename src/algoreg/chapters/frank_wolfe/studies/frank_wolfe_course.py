@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 
 from algoreg.algorithms import frank_wolfe
-from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -67,7 +68,7 @@ def _rows(options, context, number):
         {**own, "rule": rule, "trace_factor": factor, "target": target}
         for rule, factor, target in product(options["rule"], options["trace_factor"], range(count))
     ]
-    planted = targets(context, d, rank, count).repeat(len(runs) // count, 1, 1)
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(runs) // count, 1, 1)
     seen = At(points)
     batch = Batch(ensemble, frank_wolfe.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed)
     context.descend(batch)

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from algoreg.chapters.frank_wolfe import master, worker
-from algoreg.chapters.frank_wolfe.runs import targets
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, choices, real, whole, wholes
 
 
@@ -41,13 +41,18 @@ VALUES = {
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
     "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
-    "per_slow_step": "iterations of the master for every step of the last worker, or all where it took none; of the clock: shown, not verified",
+    "per_slow_step": (
+        "iterations of the master for every step of the last worker, or all where it took none; of the clock: "
+        "shown, not verified"
+    ),
     "mean_delay": "mean number of steps by which a direction was late; of the clock: shown, not verified",
 }
 
 
 def measure(options, context):
-    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status ``budget``; without sockets all do."""
+    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the status
+    ``budget``; without sockets all do.
+    """
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
@@ -97,5 +102,5 @@ def _row(options, context, number, protocol, d):
 def _write(folder, options, context, number, d):
     """Write the problem that all workers read: nothing of it goes over the lines."""
     ensemble = Ensemble.draw(d, round(options["m_over_d"] * d), context.seed, number)
-    planted = targets(context, d, 1, 1).to(ensemble.device, ensemble.dtype)
+    planted = draw_targets(spectrum_target(1, 1), d, 1, context, 1).to(ensemble.device, ensemble.dtype)
     worker.write_data(folder, ensemble.rows.numpy(), ensemble.label(planted)[0].numpy())

@@ -4,9 +4,10 @@ import math
 from itertools import product
 
 from algoreg.algorithms import frank_wolfe, quadratic
-from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.rank_one import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, reals, whole
 
 
@@ -63,7 +64,7 @@ def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     counts = sorted((round(ratio * d * rank) for ratio in options["m_over_dr"]), reverse=True)
     ensemble = Ensemble.draw(d, counts[0], context.seed, number, context.device, context.dtype)
-    planted = targets(context, d, rank, options["targets"])
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     names = list(product(counts, options["trace_factor"], range(options["targets"])))
     goals = planted[[target for *_, target in names]]
     rows = []

@@ -3,9 +3,10 @@
 import math
 
 from algoreg.algorithms import factored, frank_wolfe
-from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -62,7 +63,7 @@ def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
-    planted = targets(context, d, rank, options["targets"])
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     own = {"rule": "rank-k", "theta": None, "keep": options["keep"], "weight": 0.5, "step": TOLD_STEP, "rank": rank}
     own |= {"iterations": options["iterations"]}
     settings = [{**own, "trace_factor": factor} for factor in options["trace_factor"]]

@@ -1,9 +1,10 @@
 """Frank–Wolfe with the gradients of batches and of earlier iterates: errors by batch, delay and iteration."""
 
 from algoreg.chapters.frank_wolfe import stochastic
-from algoreg.chapters.frank_wolfe.runs import At, targets
+from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, whole, wholes
 
 
@@ -51,7 +52,8 @@ def _rows(options, context, number, batch):
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
     own |= {"longest": max(options["delays"])}
     runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]
-    planted, seen = targets(context, d, rank, count).repeat(len(options["delays"]), 1, 1), At(options["at"])
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["delays"]), 1, 1)
+    seen = At(options["at"])
     context.descend(Batch(ensemble, stochastic.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed))
     return [
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}

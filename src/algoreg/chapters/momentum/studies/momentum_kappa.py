@@ -34,7 +34,8 @@ VALUES = {
     "momentum": ("μ", "momentum μ"),
     "passes": (
         "the iterations to the tolerance",
-        "iterations until the relative error is first below the tolerance, interpolated; each is one pass over the data (empty: not by T, or diverged)",
+        "iterations until the relative error is first below the tolerance, interpolated; each is one pass over "
+        "the data (empty: not by T, or diverged)",
     ),
 }
 # Theory asks for a small constant over r and κ. This one is ours.

@@ -71,8 +71,8 @@ def measure(options, context):
 def descents(options, curvature):
     """Return (method, algorithm, run) of both descents.
 
-    Projected descent is accelerated. Factored descent goes from αI until η·t = ``time``, at a step that is stable from there, and through M,
-    for both ensembles alike.
+    Projected descent is accelerated. Factored descent goes from αI until η·t = ``time``, at a step that is stable from
+    there, and through M, for both ensembles alike.
 
     Parameters
     ----------

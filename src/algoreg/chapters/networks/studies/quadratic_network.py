@@ -59,7 +59,10 @@ class Options(StudyOptions):
     look: int = whole(
         0,
         ge=0,
-        said="a whole number: how many iterations lie between two looks at whether a run has diverged or found half of X*, beside the recorded ones; 0 for these alone",
+        said=(
+            "a whole number: how many iterations lie between two looks at whether a run has diverged or found "
+            "half of X*, beside the recorded ones; 0 for these alone"
+        ),
     )
 
     def wrong(self):
@@ -104,11 +107,8 @@ REACHED_BELOW = 0.5
 def measure(options, context):
     """Return one row per run and recorded iteration.
 
-    Targets have eigenvalues from 1 to 1/κ, in geometric progression. ``test_error`` is relative, ``parameter_error``
-    ‖UUᵀ − X*‖_F², ``generalisation_error`` the mean squared error of a fresh example, ``error_of_zero`` that of the prediction 0; ``bound`` is the O(dκα) of
-    [LMZ18, Theorem 1.2] with constant 1 and ``window`` the ratio of the ends of its window of T (empty below 1). A run that
-    diverges has ``ended`` at the first iteration looked at by which it had, and no errors from there on; ``reached`` is the
-    first one looked at with a test error below ``REACHED_BELOW``. ``over_window`` is the iteration over the window's lower end.
+    Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of [LMZ18, Theorem
+    1.2]. A run that diverges has no errors from ``ended`` on.
     """
     axes = (context.ensembles, options["alpha"], options["width"] or [options["d"]])
     for number, alpha, width in product(*axes):
@@ -119,8 +119,9 @@ def measure(options, context):
 class Course(Observer):
     """The errors of every run at the recorded iterations, and when it had found half of X*.
 
-    Memory: ``relative``, ``general`` and ``squared`` (K, B): the relative test error, a fresh example's squared error and ‖X − X*‖_F²,
-    NaN where a run has diverged; ``reached`` (B,), the first iteration looked at with a small error, NaN without one.
+    Memory: ``relative``, ``general`` and ``squared`` (K, B): the relative test error, a fresh example's squared error
+    and ‖X − X*‖_F², NaN where a run has diverged; ``reached`` (B,), the first iteration looked at with a small error,
+    NaN without one.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18, Lemma A.1]."""
 
 import math
+from itertools import product
 from typing import Literal
 
 import torch
@@ -75,35 +76,34 @@ def measure(options, context):
     """
     for number in context.ensembles:
         for d in options["d"]:
-            whole = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype).vectors
+            drawn = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype).vectors
             for m in options["m"]:
-                vectors = whole[:m]
-                longest = vectors.norm(dim=1).topk(options["directions"]).indices
-                bases = {
-                    "fixed": [torch.eye(d, device=vectors.device, dtype=vectors.dtype)[0]],
-                    "adversarial": [vectors[i] / vectors[i].norm() for i in longest],
-                }
-                # Untruncated sums do not depend on δ, and a level may serve several of them.
-                known = {}
-                for delta in options["delta"]:
-                    for truncation in options["truncations"]:
-                        level = truncation_levels(delta)[truncation]
-                        for kind, directions in bases.items():
-                            if (kind, level) not in known:
-                                known[kind, level] = max(deviation(vectors, u, level) for u in directions)
-                            mean = truncated_deviation(level)
-                            yield {
-                                "d": d,
-                                "m": m,
-                                "delta": delta,
-                                "truncation": truncation,
-                                "direction": kind,
-                                "ensemble": number,
-                                "level": level if math.isfinite(level) else math.nan,
-                                "deviation": known[kind, level],
-                                "ratio": known[kind, level] / delta,
-                                "mean_deviation": mean,
-                                "mean_ratio": mean / delta,
-                                "status": "budget",
-                            }
+                for row in _rows(drawn[:m], options):
+                    yield {"d": d, "m": m, "ensemble": number, **row, "status": "budget"}
         context.say(f"ensemble {number} done")
+
+
+def _rows(vectors, options):
+    """Yield the rows of one sum, without what it is a sum of: of every δ, truncation and kind of direction."""
+    longest = vectors.norm(dim=1).topk(options["directions"]).indices
+    directions = {
+        "fixed": [torch.eye(vectors.shape[1], device=vectors.device, dtype=vectors.dtype)[0]],
+        "adversarial": [vectors[i] / vectors[i].norm() for i in longest],
+    }
+    # Untruncated sums do not depend on δ, and a level may serve several of them.
+    worst = {}
+    for delta, truncation, kind in product(options["delta"], options["truncations"], directions):
+        level = truncation_levels(delta)[truncation]
+        if (kind, level) not in worst:
+            worst[kind, level] = max(deviation(vectors, u, level) for u in directions[kind])
+        mean = truncated_deviation(level)
+        yield {
+            "delta": delta,
+            "truncation": truncation,
+            "direction": kind,
+            "level": level if math.isfinite(level) else math.nan,
+            "deviation": worst[kind, level],
+            "ratio": worst[kind, level] / delta,
+            "mean_deviation": mean,
+            "mean_ratio": mean / delta,
+        }

@@ -54,9 +54,10 @@ EVERY = 50
 def measure(options, context):
     """Return one row per depth, sign of det W(0), loss, target and ensemble: |W_11| when the loss falls below that.
 
-    Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the N-th roots
-    of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow`` integrates the factors' gradient flow, ``descent`` has
-    steps of η = ``step`` on each factor. A row is ``converged`` if the loss was reached before η·t = ``most``.
+    Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
+    N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
+    integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
+    if the loss was reached before η·t = ``most``.
     """
     for number in context.ensembles:
         for depth in options["depth"]:
@@ -165,13 +166,13 @@ def _rows(options, context, number, depth):
     else:
         found = descent(starts, levels, options["step"], options["most"])
     return [
-        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen, level)
+        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen)
         for (det, target), course in zip(runs, found, strict=True)
         for level, seen in zip(levels, course, strict=True)
     ]
 
 
-def _values(seen, level):
+def _values(seen):
     """Return what is measured when a run reaches a loss, or that it does not."""
     if seen is None:
         return {"time": None, "norm": None, "law_over_norm": None, "flipped": None, "status": "budget"}

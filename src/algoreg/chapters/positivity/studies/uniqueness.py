@@ -48,13 +48,20 @@ class Options(StudyOptions):
 
 
 KEYS = {
-    "kind": "the measurements: `gaussian`; `trace_row`, one of them the trace; `rank_one`, xxᵀ; `wishart` with d + 2 degrees of freedom; `pauli_effects`, (I ± P)/2, and `hermitian`, Gaussian ones, of Hermitian matrices",
+    "kind": (
+        "the measurements: `gaussian`; `trace_row`, one of them the trace; `rank_one`, xxᵀ; `wishart` with d + "
+        "2 degrees of freedom; `pauli_effects`, (I ± P)/2, and `hermitian`, Gaussian ones, of Hermitian "
+        "matrices"
+    ),
     "d": (
         "d",
         "dimension: X is d × d; Hermitian matrices of half the size are held as real ones",
     ),
     "m": None,
-    "method": "`far`: the feasible point nearest to one far off; `least_frobenius`, `least_trace`: the feasible points of these; `descent`: UUᵀ from α = 10⁻³",
+    "method": (
+        "`far`: the feasible point nearest to one far off; `least_frobenius`, `least_trace`: the feasible "
+        "points of these; `descent`: UUᵀ from α = 10⁻³"
+    ),
     "target": None,
     "ensemble": None,
 }
@@ -71,12 +78,14 @@ VALUES = {
 }
 # A run this near to X*, relatively, has it.
 LANDED = 1e-6
-# A PSD matrix whose misfit is less than this share of its distance is another solution. On the way to X* the share falls to some
-# hundredths and stays there: by how much the misfit is smaller than the distance is the measurements' conditioning.
+# A PSD matrix whose misfit is less than this share of its distance is another solution. On the way to X* the share
+# falls to some hundredths and stays there: by how much the misfit is smaller than the distance is the measurements'
+# conditioning.
 ANOTHER = 1e-3
 # How far off the far point is, in ‖X*‖_F.
 FAR = 5.0
-# The splittings' γ for the far and for the near points: with a larger one the far point's last steps are slower by decades.
+# The splittings' γ for the far and for the near points: with a larger one the far point's last steps are slower by
+# decades.
 GAMMA = {"far": 0.01, "least_frobenius": 0.1, "least_trace": 0.3}
 # The α and η of descent: xxᵀ has up to three times the curvature of Gaussian measurements.
 ALPHA = 1e-3
@@ -87,9 +96,10 @@ LOOK = 25
 def measure(options, context):
     """Return one row per kind, d, m, method, target and ensemble: how far from X* a matrix lies that fits the labels.
 
-    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that of the
-    least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*}, every method but descent ends at
-    X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is undecided.
+    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that
+    of the least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*},
+    every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
+    undecided.
     """
     for number, kind, d in product(context.ensembles, options["kind"], options["d"]):
         label = f"ensemble {number}, {kind}, d = {d}"

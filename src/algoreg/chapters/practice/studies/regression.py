@@ -23,7 +23,10 @@ class Options(StudyOptions):
 
 
 KEYS = {
-    "data": "`diabetes` and `wine` (proline from the other columns), which scikit-learn carries, or `planted`: (aᵀx)² − (bᵀx)² and noise",
+    "data": (
+        "`diabetes` and `wine` (proline from the other columns), which scikit-learn carries, or `planted`: "
+        "(aᵀx)² − (bᵀx)² and noise"
+    ),
     "method": "`factored` network, `matrix` (the same model without factors), `ridge` on all products of columns, or `linear` ridge",
     "ensemble": "number of the split in rows to fit and to test",
 }

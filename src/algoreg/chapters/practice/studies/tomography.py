@@ -39,7 +39,10 @@ KEYS = {
     "share": "share of the 4ⁿ Pauli strings that is measured, the identity among them",
     "shots": "how often each string is measured; also the size of noise at which `stopped` stops",
     "labels": "`shots`, expectations with shot noise, or `exact` ones",
-    "method": "`full`, α = 10⁻⁶ and told nothing; `width 1` and `momentum` of width 1, told the rank; `least trace`; `linear inversion`",
+    "method": (
+        "`full`, α = 10⁻⁶ and told nothing; `width 1` and `momentum` of width 1, told the rank; `least trace`; "
+        "`linear inversion`"
+    ),
     "target": None,
     "ensemble": None,
 }
@@ -67,8 +70,8 @@ ON_EXACT = ("full",)
 def measure(options, context):
     """Return one row per state, share, shots, kind of labels, method, target and ensemble: infidelities where it stopped and at the end.
 
-    An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs take
-    η = ``step`` until η·t = ``time``.
+    An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
+    take η = ``step`` until η·t = ``time``.
     """
     for number in context.ensembles:
         for share in options["shares"]:

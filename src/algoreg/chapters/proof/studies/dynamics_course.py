@@ -101,9 +101,7 @@ class Spectra(Observer):
 def measure(options, context):
     """Return a row per rank, m, kept iteration, target and ensemble.
 
-    ``signal`` is σ_min(U*ᵀZ_t) for an orthonormal U*, ``error`` and ``error_frobenius`` ‖E_t‖ and ‖E_t‖_F, by the moving split U_t = Z_t + E_t along S_t; ``sine`` that of
-    the angle between S_t and span(U*); ``sigma_k`` the seven largest singular values of U_t. δ's bracket is that of rank 4r.
-    Empty where a run diverged.
+    The split U_t = Z_t + E_t is along S_t, which moves with the run. Values are empty where a run diverged.
     """
     for rank in options["rank"]:
         order = min(4 * rank, options["d"])

@@ -61,56 +61,59 @@ def with_trace(ensemble, weight):
     return type(ensemble)(changed, ensemble.d, ensemble.m, number=ensemble.number)
 
 
+def needed_by(rank):
+    """Return the lemmas about an X of rank r, by name: the rank of their Y, and the rank of which they need δ."""
+    return {"inner_products": (rank, 2 * rank), "operator": (1, rank + 1)}
+
+
 def measure(options, context):
     """Return a row per lemma, m, rank and ensemble, for G and for G with a trace term (``trace_weight`` c > 0).
 
-    ``needed`` is the attacked deviation of the lemma, so a lower bound on the δ that it needs; ``delta_*`` is the bracket of δ of
-    rank 2r (``inner_products``, Lemma 2.2) or r + 1 (``operator``, Lemma 2.3), ``printed_*`` that of rank r. For c > 0 the upper ends are raised by the
-    trace term's largest deviation, c·max(rank − 1, 1) from rank two on.
+    ``needed`` is the attacked deviation of the lemma, so a lower bound on the δ that it needs; ``delta_*`` is the bracket
+    of δ of rank 2r (``inner_products``, Lemma 2.2) or r + 1 (``operator``, Lemma 2.3), ``printed_*`` that of rank r. For
+    c > 0 the upper ends are raised by the trace term's largest deviation, c·max(rank − 1, 1) from rank two on.
     """
-    d = options["d"]
-    widths = {}
-
-    def ends(ensemble, rank, weight):
-        if rank not in widths:
-            widths[rank] = width(d, rank, context.seed)
-        low, up = bracket(ensemble, rank, context.seed, widths[rank], options["starts"], options["rounds"])
-        return low, up + (weight * max(rank - 1, 1) if rank > 1 else 0.0)
-
+    d, ranks = options["d"], set(options["rank"])
+    ranks |= {of_delta for rank in options["rank"] for _, of_delta in needed_by(rank).values()}
+    widths = {rank: width(d, rank, context.seed) for rank in sorted(ranks)}
     for number in context.ensembles:
-        for regime in ("practical", "certified"):
-            for m in options[regime]:
-                plain = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-                for weight in (0.0, options["trace_weight"]):
-                    ensemble = with_trace(plain, weight) if weight else plain
-                    deltas = {}
-                    for rank in options["rank"]:
-                        for lemma, other, wanted in (("inner_products", rank, 2 * rank), ("operator", 1, rank + 1)):
-                            for order in (rank, wanted):
-                                if order not in deltas:
-                                    deltas[order] = ends(ensemble, order, weight)
-                            generator = stream("lemma", lemma=lemma, rank=rank, m=m, seed=context.seed, ensemble=number)
-                            needed = isometry.bilinear_attack(
-                                ensemble.gram, d, (rank, other), options["starts"], options["rounds"], generator
-                            )
-                            (printed_low, printed_up), (low, up) = deltas[rank], deltas[wanted]
-                            yield {
-                                "lemma": lemma,
-                                "regime": regime,
-                                "trace_weight": weight,
-                                "rank": rank,
-                                "m": m,
-                                "ensemble": number,
-                                "m_over_dr": m / d / rank,
-                                "needed": needed,
-                                "delta_low": low,
-                                "delta_up": up,
-                                "printed_low": printed_low,
-                                "printed_up": printed_up,
-                                "over_low": needed / low,
-                                "over_up": needed / up,
-                                "over_printed_low": needed / printed_low,
-                                "over_printed_up": needed / printed_up,
-                                "status": "budget",
-                            }
+        for m, regime in [(m, name) for name in ("practical", "certified") for m in options[name]]:
+            plain = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+            for weight in (0.0, options["trace_weight"]):
+                ensemble = with_trace(plain, weight) if weight else plain
+                yield from _rows(ensemble, regime, weight, widths, options, context.seed)
         context.say(f"ensemble {number}: all m done")
+
+
+def _rows(ensemble, regime, weight, widths, options, seed):
+    """Yield the rows of one G: of every rank and lemma."""
+    d, m, attack = ensemble.d, ensemble.m, (options["starts"], options["rounds"])
+    deltas = {}
+    for rank, own_width in widths.items():
+        low, up = bracket(ensemble, rank, seed, own_width, *attack)
+        deltas[rank] = low, up + (weight * max(rank - 1, 1) if rank > 1 else 0.0)
+    for rank in options["rank"]:
+        printed_low, printed_up = deltas[rank]
+        for lemma, (rank_of_y, of_delta) in needed_by(rank).items():
+            low, up = deltas[of_delta]
+            generator = stream("lemma", lemma=lemma, rank=rank, m=m, seed=seed, ensemble=ensemble.number)
+            needed = isometry.bilinear_attack(ensemble.gram, d, (rank, rank_of_y), *attack, generator)
+            yield {
+                "lemma": lemma,
+                "regime": regime,
+                "trace_weight": weight,
+                "rank": rank,
+                "m": m,
+                "ensemble": ensemble.number,
+                "m_over_dr": m / d / rank,
+                "needed": needed,
+                "delta_low": low,
+                "delta_up": up,
+                "printed_low": printed_low,
+                "printed_up": printed_up,
+                "over_low": needed / low,
+                "over_up": needed / up,
+                "over_printed_low": needed / printed_low,
+                "over_printed_up": needed / printed_up,
+                "status": "budget",
+            }

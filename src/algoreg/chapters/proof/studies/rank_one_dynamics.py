@@ -173,10 +173,10 @@ class Needs(Observer):
 def measure(options, context):
     """Return a row per inequality, m, target and ensemble: the δ that its worst step needs, over both ends of δ₄'s bracket.
 
-    Starts: ``scaled``, Theorem 3.1's α = δ√(log(1/δ)/d) at the upper end of the width's bracket (cut at 1/e), and ``one``, α = 1. Splits: by the
-    ``planted`` direction u*, and by a ``random`` one. Steps count while ‖E_t‖_F ≤ 1/2 and ‖r_t‖² ≤ 3/2 for Prop. 3.2; all steps
-    for Prop. 3.3. ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has no δ (``needed`` empty): its two
-    ratios are 1 + η/3 over the smallest factor by which ‖r_t‖ grows there, at most 1 as stated. ``final_error`` is ‖UUᵀ − X*‖_F at T, its ratios to δ·max(log 1/δ, 1).
+    The ``scaled`` start has its δ from the upper end of the width's bracket, cut at 1/e. Splits are by the direction u*
+    and by a random one. Steps count while ‖E_t‖_F ≤ 1/2 and ‖r_t‖² ≤ 3/2 for Prop. 3.2; all steps for Prop. 3.3.
+    ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has none: its ratios are at most
+    1 as stated.
     """
     breadth = width(options["d"], ISOMETRY_RANK, context.seed)
     for number, regime in product(context.ensembles, ("practical", "certified")):

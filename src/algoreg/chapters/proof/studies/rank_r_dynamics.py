@@ -84,7 +84,10 @@ VALUES = {
     ),
     "floor": "least ‖UUᵀ − X*‖_F from where Prop. 4.3's conditions first hold (empty where they fail)",
     "error_constant": "largest (‖E_{t+1}‖/‖E_t‖ − 1)/(η(√r·δ + sin∠)) while ‖E_t‖ ≤ 1/d (Prop. D.2; empty if never)",
-    "late_error_constant": "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. D.2's second form)",
+    "late_error_constant": (
+        "the same over η(‖UUᵀ − X*‖_F + √r‖E_t‖), where rounding moves it by no more than about 10⁻⁵ (Prop. "
+        "D.2's second form)"
+    ),
     "angle_step": "largest rise of sin∠ in one step / (η√r·δ)",
     "signal_step": "least relative growth of σ_min(U*ᵀZ_t) a step while below 1/(2√κ), / (η/8κ) (empty if never)",
 }
@@ -111,7 +114,8 @@ def planted_factors(options, rank, kappa, context):
 class Split(Observer):
     """What one split U_t = Z_t + E_t along S_t says of every run, step by step.
 
-    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a run's end.
+    Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a
+    run's end.
 
     Parameters
     ----------
@@ -212,14 +216,14 @@ def least_rates(course, kappa):
     return tuple(float(part.min()) if len(part) else math.nan for part in parts)
 
 
-def rate(course, kappa, step):
+def rate(course, kappa):
     """Return Proposition 4.3's mean rate and floor on one run's course.
 
     Parameters
     ----------
     course : mapping
         Of :meth:`Split.course`.
-    kappa, step : float
+    kappa : float
 
     Returns
     -------
@@ -262,7 +266,7 @@ def summary(course, options, kappa, alpha, delta):
 
 def _rates(course, kappa, step):
     """Return Proposition 4.3's rates over its bounds, and the floor."""
-    speed, floor = rate(course, kappa, step)
+    speed, floor = rate(course, kappa)
     least, early = least_rates(course, kappa)
     bound = -math.log1p(-step / (8 * kappa))
     return {
@@ -302,13 +306,9 @@ def _signal_step(across, kappa, step):
 def measure(options, context):
     """Return a row per split, κ, α, m, target and ensemble, each value the worst over steps 1 to T₁ = κ log(d/α)/η.
 
-    Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. δ is the bracket's of rank 4r;
-    ρ = √r·δ/(κ log(d/α)) with its lower end. ``angle_constant``: C in sin∠ ≤ Cηρt; ``angle_plain``: the same with √r·δ for ρ;
-    ``sine_over_delta``: sin∠/(√r·δ); ``error_growth``: ‖E_t‖/‖E_0‖; ``dominance``: least σ_min(U*ᵀZ_t)/‖E_t‖; ``signal_over_bound``: least
-    σ_min(U*ᵀZ_t)/min{(1 + η/8κ)ᵗ σ_min(U*ᵀZ_0), 1/(2√κ)} [LMZ18, Theorem 4.2]; ``rate_over_bound``: of :func:`rate` to that of the
-    factor 1 − η/8κ, ``rate_over_unit_bound``: to that with κ = 1, ``least_rate_over_bound``, ``early_rate_over_bound``: of :func:`least_rates` to it [Proposition 4.3]; ``error_constant``, ``late_error_constant``: the constants
-    in O(·) of Proposition D.2's two forms, over steps with ‖E_t‖ ≤ 1/d, the second where rounding moves it by no more than about 10⁻⁵; ``angle_step``: the largest rise of sin∠ in one step over η√r·δ;
-    ``signal_step``: the least growth of σ_min(U*ᵀZ_t) in one step below 1/(2√κ), over η/8κ. Empty where a run diverged or has no step that counts.
+    Splits: ``planted``, S_0 = span(U*), and at the largest certified m also ``random``, a random S_0. The columns
+    (``VALUES``) are the constants of [LMZ18, Theorem 4.2, Propositions 4.3 and D.2]; the rates are those of
+    :func:`rate` and :func:`least_rates`. A value is empty where a run diverged or has no step that counts.
     """
     order = min(4 * options["rank"], options["d"])
     breadth = width(options["d"], order, context.seed)

@@ -9,7 +9,7 @@ from algoreg.numerics import isometry
 from algoreg.numerics.draws import normal_blocks
 from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.svec import packed_length, svec
+from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, whole, wholes
 
@@ -87,7 +87,7 @@ def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
     width : float
         Of :func:`width`.
     starts, rounds : int
-        Of :func:`algoreg.numerics.diagnostics.isometry_attack`.
+        Of :func:`algoreg.numerics.isometry.isometry_attack`.
 
     Returns
     -------
@@ -108,27 +108,19 @@ def measure(options, context):
     are further m. ``certificate`` is ‖G − I‖, which bounds δ of every rank; ``upper_root`` is √(1 + δ₊) − 1 and
     ``lower_root`` 1 − √(1 − δ₋), in which the law ∝ √(dr/m) holds beyond small δ.
     """
-    base = {axis: options[axis][0] for axis in ("d", "rank", "m")}
-    star = {(*{**base, axis: value}.values(), "large") for axis in base for value in options[axis]}
-    star |= {(base["d"], base["rank"], m, "practical") for m in options["practical"]}
-    draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
-    known = {}
+    widths = {}
     for number in context.ensembles:
-        for d, m in sorted({(d, m) for d, _, m, _ in star}):
+        for (d, m), points in _points(options).items():
+            draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
             ensemble = draw(d, m, context.seed, number, context.device, context.dtype)
             certificate = ensemble.isometry_deviation()
-            for rank, regime in sorted((r, regime) for d_, r, m_, regime in star if (d_, m_) == (d, m)):
-                if (d, rank) not in known:
-                    known[d, rank] = width(d, rank, context.seed)
+            for rank, regime in points:
+                if (d, rank) not in widths:
+                    widths[d, rank] = width(d, rank, context.seed)
+                # The width's bound is one for Gaussian measurements only.
+                bound = isometry_upper_bound(widths[d, rank], m) if draw is gram_matrix else certificate
                 for attack in ("adversarial", "random"):
-                    hard = attack == "adversarial"
-                    generator = stream(attack, d=d, rank=rank, m=m, seed=context.seed, ensemble=number)
-                    count = options["starts"] if hard else RANDOM_MATRICES
-                    rounds = options["rounds"] if hard else 0
-                    plus, minus = isometry.isometry_attack(ensemble.gram, d, rank, count, rounds, generator)
-                    # The width's bound is one for Gaussian measurements only.
-                    bound = isometry_upper_bound(known[d, rank], m)
-                    gaussian = options["measurements"] == "gaussian"
+                    plus, minus = _attacked(ensemble, rank, attack, options, context.seed)
                     yield {
                         "attack": attack,
                         "regime": regime,
@@ -140,10 +132,29 @@ def measure(options, context):
                         "delta_plus": plus,
                         "delta_minus": minus,
                         "delta_low": max(plus, minus),
-                        "delta_up": min(bound, certificate) if gaussian else certificate,
+                        "delta_up": min(bound, certificate),
                         "certificate": certificate,
                         "upper_root": (1 + plus) ** 0.5 - 1,
                         "lower_root": 1 - max(1 - minus, 0.0) ** 0.5,
                         "status": "budget",
                     }
-        context.say(f"ensemble {number}: D up to {packed_length(max(options['d']))} done")
+        context.say(f"ensemble {number}: D up to {symmetric_dimension(max(options['d']))} done")
+
+
+def _points(options):
+    """Return the ranks, each with its regime, at which G is measured: by (d, m), all in rising order."""
+    base = {axis: options[axis][0] for axis in ("d", "rank", "m")}
+    star = {(*{**base, axis: value}.values(), "large") for axis in base for value in options[axis]}
+    star |= {(base["d"], base["rank"], m, "practical") for m in options["practical"]}
+    found = {}
+    for d, m, rank, regime in sorted((d, m, rank, regime) for d, rank, m, regime in star):
+        found.setdefault((d, m), []).append((rank, regime))
+    return found
+
+
+def _attacked(ensemble, rank, attack, options, seed):
+    """Return δ₊ and δ₋ as an attack finds them; ``random`` is the power method's starts alone, without a round of it."""
+    d, m = ensemble.d, ensemble.m
+    generator = stream(attack, d=d, rank=rank, m=m, seed=seed, ensemble=ensemble.number)
+    starts, rounds = (RANDOM_MATRICES, 0) if attack == "random" else (options["starts"], options["rounds"])
+    return isometry.isometry_attack(ensemble.gram, d, rank, starts, rounds, generator)

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from algoreg import own, registry, sources
-from algoreg.chapters.race.methods import METHODS, RANK, SMALLEST_EIGENVALUE, TWICE_THE_RANK, Method
+from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
 from algoreg.spec import options as declared
 from algoreg.spec.files import SettingsError
@@ -20,8 +20,6 @@ STEPS = (0.1, 0.2, 0.32, 0.4, 0.5)
 ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
 TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "told", "options"))
-# In place of a number: what follows from the target.
-FROM_THE_TARGET = (RANK, TWICE_THE_RANK, SMALLEST_EIGENVALUE)
 FORM = "name, name(option=value, steps=0.1|0.2) or a file (mine.py), separated by commas"
 
 

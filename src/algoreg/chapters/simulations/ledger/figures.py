@@ -173,7 +173,7 @@ def published_fits(standard, full):
     return markdown(header, rows)
 
 
-@passage()
-def cone_sizes(reference, *sizes):
+@passage(tiers=())
+def cone_sizes(*sizes):
     """Return how many Gaussian measurements positivity alone asks for, at pairs (d, r), as a list in words."""
     return ", ".join(f"{psd_statistical_dimension(d, r):g} (d = {d}, r = {r})" for d, r in sizes)

@@ -28,8 +28,9 @@ def families_of(frame, along, tolerance):
 def threshold_exponent(tables, published, rng, *, table, along, tolerance, where=None):
     """Return the exponent of thresholds in d or rank, the largest over the table's spectra; see ``find_thresholds``.
 
-    Thresholds off the grid enter as bounds; ``where`` picks rows (column: value or list). The interval goes from the largest lower end to
-    the largest upper end: it lies below a margin only where every spectrum's does, and above one where some spectrum's does.
+    Thresholds off the grid enter as bounds; ``where`` picks rows (column: value or list). The interval goes from the
+    largest lower end to the largest upper end: it lies below a margin only where every spectrum's does, and above one
+    where some spectrum's does.
     """
     families = families_of(chosen(tables[table], where), along, tolerance).values()
     found = [exponent_of(each, rng) for each in families]
@@ -42,8 +43,8 @@ def threshold_exponent(tables, published, rng, *, table, along, tolerance, where
 class Reading:
     """A sweep's thresholds read at one tolerance.
 
-    ``kind`` says what for: claims and other tolerances on their runs (``judged``), how much they depend on settings (``settings``,
-    ``precision``), a control. ``name`` says what differs from the reading that judges.
+    ``kind`` says what for: claims and other tolerances on their runs (``judged``), how much they depend on settings
+    (``settings``, ``precision``), a control. ``name`` says what differs from the reading that judges.
     """
 
     kind: str
@@ -65,8 +66,8 @@ _CONTROLS = {"rank": "samples_square", "d": "samples_projected"}
 def readings(tables, along):
     """Yield the :class:`Reading` of every spectrum of the sweeps along ``along``, as far as there are tables.
 
-    The tables of ``SWEEPS`` at four tolerances; every time and step of ``samples_settings_*`` and ``samples_precision_*`` at 0.1, and other
-    starts at 0.01 too; the controls. A sweep needs at least three sizes.
+    The tables of ``SWEEPS`` at four tolerances; every time and step of ``samples_settings_*`` and
+    ``samples_precision_*`` at 0.1, and other starts at 0.01 too; the controls. A sweep needs at least three sizes.
 
     Parameters
     ----------
