@@ -1,4 +1,5 @@
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from algoreg.judge.published import compare, load_sizes
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import captions, figures
-from algoreg.tell.charts.panels import finish, panels
+from algoreg.tell.charts.law import grows
+from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import plt
 from algoreg.tell.charts.text import raised
 
@@ -76,7 +78,56 @@ def test_flow_equivalence_shows_changes_in_percent():
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2.0, -50.0])
 
 
+@pytest.mark.parametrize("limits", [(0.98, 1.26), (1.0, 1.9), (60, 360), (0.6, 4.5), (1.4, 7), (1e-4, 1.0)])
+def test_a_log_axis_shows_where_its_values_lie(limits):
+    figure, (axes,) = panels()
+    axes.plot(limits, limits)
+    describe(axes, "xy")
+    axes.set_xlim(limits)
+    finish(figure)
+    ticks = [tick for tick in axes.get_xticks() if limits[0] <= tick <= limits[1]]
+    assert 3 <= len(ticks) <= 9
+
+
+def test_a_title_leaves_a_growth_open_that_too_few_points_tell():
+    assert grows("m* grows", "d", pd.Series([2.0], index=[10])) == "m* grows as d$^{?}$"
+    assert grows("m* grows", "d", pd.Series([2.0, 4.0], index=[10, 20])) == "m* grows as d$^{1.00}$"
+
+
+def test_published_values_are_spoken_of_only_where_there_are_any():
+    table = rows("factored", 20, [5], [0.1], alpha=0.1, iteration=100, m=100)
+    table = pd.concat([table, table.assign(alpha=1.0)], ignore_index=True)
+    figure = figures.draw("figure_1", {"figure_1": table})
+    assert "published" not in figure._supxlabel.get_text()
+
+
+def test_what_half_of_a_comparison_did_not_reach_is_said():
+    title = drawn_committed("race", "smoke").axes[0].get_title()
+    assert "for the best told r" in title
+    assert "not in all runs for descent told nothing" in title
+
+
+def test_runs_after_the_window_are_hollow_and_no_constant_is_said_to_cover_none():
+    axes = drawn_committed("error_at_time", "smoke").axes[0]
+    (hollow,) = (line for line in axes.lines if line.get_color() == "white" and len(line.get_xdata()))
+    assert len(hollow.get_xdata()) == 3
+    assert any("no run in the window" in text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_a_legend_names_only_what_is_drawn():
+    figure = drawn_committed("geyer_pauli", "smoke")
+    assert not any("published" in text.get_text() for text in figure.axes[0].get_legend().get_texts())
+    ticks = drawn_committed("noise_ranks", "smoke").axes[2].get_yticks()
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
 TIER = tier_settings("smoke")
+
+
+def drawn_committed(name, tier):
+    """Return a figure of a tier's committed tables."""
+    tables = references.read_tier(tier)["tables"]
+    return figures.draw(name, {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]})
 
 
 def table_of(smoke, name):
@@ -156,8 +207,7 @@ CONCLUDING = [
 def committed(name):
     """Return a figure of a tier's committed tables: standard, or quick where every exponent has an interval of many draws."""
     tier = "quick" if name.startswith("samples_") else "standard"
-    tables = references.read_tier(tier)["tables"]
-    figure = figures.draw(name, {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]})
+    figure = drawn_committed(name, tier)
     # Many stay open here: pyplot, which keeps count, has to let it go, with its canvas.
     plt.close(figure)
     FigureCanvasAgg(figure)
@@ -208,6 +258,10 @@ def test_the_initialisation_scale_grows_to_the_right_in_every_figure():
     for path in sorted((ROOT / "src" / "algoreg").rglob("*.py")):
         assert "invert_xaxis" not in path.read_text(encoding="utf-8"), path
     assert "reversed" not in (ROOT / "workflow" / "report" / "page" / "page.js").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            text = "".join(cell["source"])
+            assert "initialisation scale" not in text or "invert_xaxis" not in text, (path, text)
     seen = 0
     for name in CONCLUDING:
         for axes in committed(name).axes:

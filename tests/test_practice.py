@@ -318,4 +318,4 @@ def test_magnitudes_shows_the_error_by_method_and_conclude_with_its_numbers():
     said = " ".join(bottom.get_title().split())
     assert f"comes within {error} of pictures" in said
     assert f"it recovers {full['recovered'].sum()} of 6" in said
-    assert said.endswith(f"size {one['recovered'].sum()}")
+    assert said.endswith(f"size, {one['recovered'].sum()} of 6")

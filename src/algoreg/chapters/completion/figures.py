@@ -98,12 +98,12 @@ def _bases(axes, table, claim):
     largest = np.nan
     for place, (weight, own) in enumerate(table.groupby("weight")):
         label = f"energy's weight {weight:g}" if weight else "no energy"
-        kept = points(axes, own, "depth", "difference", COLOURS[2 * (1 - place)], label, "o", linestyle="none")
+        kept = points(axes, own, "depth", "difference", COLOURS[1 - place], label, "o", linestyle="none")
         largest = largest if weight else kept["mean"].max()
     margin_level(axes, claim)
     describe(axes, "y", table["depth"].unique(), xlabel="factors", ylabel="distance to plain factors, over ‖X*‖_F")
     axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
-    axes.set_title(f"without energy the graph's eigenvectors\nchange {rounded(largest, 1)}·‖X*‖_F or less")
+    axes.set_title(f"without energy the graph's eigenvectors\nchange {rounded(largest, 1)}·‖X*‖_F or less, on average")
 
 
 @drawing

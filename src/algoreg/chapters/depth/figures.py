@@ -148,9 +148,9 @@ def depth_stages(tables, claims):
     for axes, depth in zip(grid, depths, strict=False):
         _growth(axes, grown, depth)
     near, rank = grid[-2:]
-    said, ylabel = "X passes X*_s at most this far away:", "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"
+    said, ylabel = "X passes X*_s on average at most this far away:", "smallest ‖X − X*_s‖/‖X*_s‖ (Frobenius)"
     _by_depth(near, table, "nearest", claims["stages-at-practical-start"], "y", said, ylabel=ylabel)
-    said, ylabel = "largest ratio of effective ranks:", "effective rank over X*_s's,\nwhen eigenvalue s is learned"
+    said, ylabel = "largest mean ratio of effective ranks:", "effective rank over X*_s's,\nwhen eigenvalue s is learned"
     _by_depth(rank, table, "rank_excess", claims["depth-effective-rank"], "", said, ylabel=ylabel)
     start = number(float(table["alpha"].iloc[0]) ** 2)
     note = f"X*_s: X* with its s largest eigenvalues; learned: above {LEARNED:g} of X*'s; bars: smallest to largest run"
@@ -170,10 +170,10 @@ def depth_start(tables, claims):
         logs = law(right, own, "closeness", "log_smallness", colour, label)
         name = margins.get(int(own["depth"].iloc[0]))
         if name:
-            margin_slope(left, means, claims[name], label, color=colour)
+            margin_slope(left, means, claims[name], f"{label}, exponent", color=colour)
             titles.append(grows(f"{label}: 1/s₀ goes", CLOSE, means))
     if shallow is not None:
-        margin_slope(right, logs, claims["depth-2-start-threshold"], "2 factors")
+        margin_slope(right, logs, claims["depth-2-start-threshold"], "2 factors, exponent")
     ticks = deep["closeness"].unique()
     # Of the fewest factors, which come last.
     title = grows(f"{label}: ln(1/s₀) goes", CLOSE, logs)

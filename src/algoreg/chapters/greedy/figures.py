@@ -43,7 +43,7 @@ def _mirror(axes, table, claim):
         means = law(axes, table, "log_smallness", name, colour, label, linestyle="none")
         if name == "distance_to_min_trace":
             expected = number(claim["estimand"]["expected"])
-            label = f"margin: exponent {expected} ± {claim['margin']:g}, exactly it drawn"
+            label = f"margin: exponent {expected} ± {claim['margin']:g}; drawn: {expected}"
             through(axes, means, lambda x: 1 / x, label, line=":")
             title = grows("mirror descent's distance to the least trace goes", "[ln(1/s₀)]", means)
     ticks = [float(f"{tick:.3g}") for tick in table["log_smallness"].unique()]

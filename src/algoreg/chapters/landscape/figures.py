@@ -157,7 +157,7 @@ def _decay(axes, table, claim):
     axes.plot(
         own["where"]["m_over_d"], 10 ** (ends[0] - claim["margin"]), "_", color="black", markersize=16, label=label
     )
-    title = f"both signs, m = {own['where']['m_over_d']:g}d:\ndecay divides the test error by {rounded(10 ** (ends[0] - ends[1]))}"
+    title = f"both signs, m = {own['where']['m_over_d']:g}d:\nwith decay the test error is {rounded(10 ** (ends[1] - ends[0]))} times that without"
     ratios = table["m_over_d"].unique()
     describe(
         axes, "y", ratios, xlabel="measurements per dimension, m/d", ylabel="test error where L-BFGS ends", title=title

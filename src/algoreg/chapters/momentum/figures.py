@@ -84,7 +84,7 @@ def momentum_ends(tables, claims):
         label = "labels without noise" if noise == 0 else f"noise of {100 * noise:g} %"
         own = table[table["label_noise"] == noise]
         ends = points(axes, own, "momentum", "end_error", colour, label, marker)["mean"]
-        said.append(f"{label}: every μ ends at {rounded(ends.max())} or less")
+        said.append(f"{label}: every μ ends at {rounded(ends.max())} or less, on average")
     margin_level(axes, claims["momentum-end"])
     describe(axes, "y", xlabel="momentum μ", ylabel="relative error at the end")
     axes.set_title("\n".join(said))
@@ -100,7 +100,7 @@ def momentum_bias(tables, claims):
     momentum, train = table["momentum"].iloc[0], table["train_error"].iloc[0]
     kept = course(axes, table, "step", "ratio", COLOURS[0], f"μ = {momentum:g} over μ = 0", marker="o")["mean"]
     margin_level(axes, claims["momentum-implicit-regularisation"], "at η = 0.2")
-    axes.axhline(1, color="black", linewidth=0.6)
+    axes.axhline(1, color="black", linewidth=0.6, label="no difference")
     describe(
         axes,
         "x",

@@ -1,6 +1,7 @@
 """The figures about noise: descent passing by the least-squares fit of rank r, and how a rank is tested."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.numerics.theory import degrees_of_freedom
@@ -26,7 +27,7 @@ def _along_the_run(axes, noisy):
     for alpha, colour in zip(sorted(noisy["alpha"].unique(), reverse=True), COLOURS, strict=False):
         own, label = noisy[noisy["alpha"] == alpha], f"α = {number(alpha)}"
         means = course(axes, own, "time", "to_fit", colour, label, linewidth=1.3)["mean"]
-    axes.axhline(1, color="black", linewidth=0.7)
+    axes.axhline(1, color="black", linewidth=0.7, label="as far from it as X*")
     # Of the smallest α, which comes last.
     title = f"from {label} descent comes to {rounded(means.min())}\nfrom the rank-r fit, and ends at {rounded(means.iloc[-1])}"
     describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂_r {UNIT}", title=title)
@@ -181,6 +182,7 @@ def _used(axes, table, claim):
     axes.axvspan(1 - claim["margin"], 1 + claim["margin"], color="0.85", zorder=0, label=label)
     title = f"descent, told no rank, uses {', '.join(said)}"
     axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title=title)
+    axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
 
 @drawing

@@ -132,7 +132,7 @@ def geyer_pauli(tables, claims):
             kept = points(axes, own[own["method"] == method], "n", "distance", colour, name, marker)
             farthest = max([farthest, *kept["mean"]])
             rows = published[(published["method"] == method) & published["d"].isin(own["n"])]
-            if kind == "pauli_effects":
+            if kind == "pauli_effects" and len(rows):
                 label = f"{name}, published"
                 axes.plot(rows["d"], rows["value"], "x", color=colour, markersize=6, label=label)
         title = f"{NAMES[kind]}:\nfits lie {rounded(farthest)}·‖X*‖ from X* or less, on average"

@@ -164,7 +164,7 @@ def _conclusion(table, ratio):
     error = rounded(geometric_mean(full["error"]))
     return lines(
         f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes within {error} of pictures;",
-        f"it recovers {full['recovered'].sum():g} of {len(full)}, width 1 from the picture's size {one['recovered'].sum():g}",
+        f"it recovers {full['recovered'].sum():g} of {len(full)}; width 1, started at the picture's size, {one['recovered'].sum():g} of {len(one)}",
     )
 
 

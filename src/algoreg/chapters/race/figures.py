@@ -66,10 +66,9 @@ def _said(table, kappa, estimand):
     for side, said in (("first", "the best told r"), ("second", "descent told nothing")):
         names = [name for name in estimand[side] if name in set(table["method"])]
         means = log_passes(table, names, last)[kappa].mean(axis=(1, 2)) if names else np.array([np.nan])
-        if np.isfinite(means).any():
-            found.append(f"{np.exp(np.nanmin(means)):.0f} for {said}")
-    passes = f", passes to {number(last)}:\n{', '.join(found)}" if found else ""
-    return f"κ = {number(kappa)}{passes}"
+        there = np.isfinite(means).any()
+        found.append(f"{np.exp(np.nanmin(means)):.0f} for {said}" if there else f"not in all runs for {said}")
+    return f"κ = {number(kappa)}, passes to {number(last)}:\n{', '.join(found)}"
 
 
 @drawing
@@ -176,7 +175,7 @@ def race_noise(tables, claims):
     first = table.iloc[0]
     worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
     axes.set_title(
-        f"stopped by held-out labels, every method ends\nat {rounded(worst, 3)} times its smallest error or less"
+        f"stopped by held-out labels, every method ends on average\nat {rounded(worst, 3)} times its smallest error or less"
     )
     noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
     held = f"held out: {first['held_out'] / first['d'] / first['rank']:.2g}·dr more"

@@ -38,10 +38,10 @@ def _ratios(axes, sgd, small, claim):
         kept = course(axes, frame, "batch", "ratio", colour, f"{label}, {_usual(factor)}", **options)
         largest = max(largest, kept["mean"].max())
     margin_level(axes, claim)
-    axes.axhline(1, color="black", linewidth=0.7)
+    axes.axhline(1, color="black", linewidth=0.7, label="no difference")
     axes.set(
         ylabel="test error of SGD / of gradient descent",
-        title=f"from α = {small:g} SGD's error is {largest:.3g} times\ngradient descent's at most, from the same labels",
+        title=f"from α = {small:g} SGD's error is on average {largest:.3g} times\ngradient descent's at most, from the same labels",
     )
     axes.set_ylim(bottom=0)
 

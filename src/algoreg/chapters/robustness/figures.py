@@ -52,8 +52,8 @@ def _stops(axes, table, claims):
     describe(
         axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="error over the best one"
     )
-    said = "\n".join(f"{label}: {rounded(value, 3)} times the best error or less" for label, value in worst.items())
-    axes.set_title(said)
+    said = ", ".join(f"{label} {rounded(value, 3)}" for label, value in worst.items())
+    axes.set_title(f"error over the best one, on average at most:\n{said}")
 
 
 @drawing

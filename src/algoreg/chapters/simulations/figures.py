@@ -14,7 +14,6 @@ from algoreg.tell.charts.text import BAND, ITERATION, caption, fold, lines, marg
 from algoreg.tell.figures import drawing
 
 ERRORS = {"test_error": (TEST, "test error"), "train_error": (TRAIN, "training error")}
-NOTE = f"{BAND}\n{FACTOR}"
 
 
 def _published(tables, name):
@@ -30,6 +29,11 @@ def _of(rows, **point):
         if column in rows:
             rows = rows[rows[column] == value]
     return rows if len(rows) else None
+
+
+def _note(published, more="", margin_of=""):
+    """Return what lines and bands are; what marks of published values are only where there are any."""
+    return lines(BAND, "; ".join(filter(None, [f"{FACTOR}{margin_of}", more])) if len(published) else "")
 
 
 def _judging(claims, name):
@@ -58,7 +62,7 @@ def figure_1(tables, claims):
         describe(axes, "xy", xlabel="initialisation scale α", title=title)
     grid[0].set_ylabel(f"relative error at iteration {iteration}")
     said = caption(f"After {iteration} iterations: {sizes(table, 'd', 'rank', 'm_over_dr')}")
-    return finish(figure, f"{NOTE}; {INTERVAL}", caption=said)
+    return finish(figure, _note(published, INTERVAL), caption=said)
 
 
 @drawing
@@ -77,7 +81,7 @@ def figure_2(tables, claims):
         thousands(axes)
     grid[0].set_ylabel("relative error")
     said = caption(sizes(table, "d", "rank", "m_over_dr"))
-    return finish(figure, f"{NOTE} of their geometric mean; one in eight published points", caption=said)
+    return finish(figure, _note(published, "one in eight published points", " of their geometric mean"), caption=said)
 
 
 @drawing
@@ -100,7 +104,7 @@ def figure_3(tables, claims):
     describe(axes, "y", xlabel=ITERATION, ylabel="relative test error", title=title)
     thousands(axes)
     said = caption(f"From α = {table['alpha'].iloc[0]:g}: {sizes(table, 'd', 'rank', 'm_over_dr')}")
-    return finish(figure, f"{NOTE}; {INTERVAL}", caption=said)
+    return finish(figure, _note(published, INTERVAL), caption=said)
 
 
 METHODS = {"projected": (TEST, "projected, on X", "o"), "factored": (TRAIN, "factored, on UUᵀ", "s")}
@@ -185,7 +189,7 @@ def figure_4(tables, claims):
         said = caption(
             said, f"thresholds: {sizes(tables[_OWN], 'd', 'rank')}, bars from the smallest to the largest run"
         )
-    return finish(figure, f"{NOTE}; {INTERVAL}", caption=said)
+    return finish(figure, _note(published, INTERVAL), caption=said)
 
 
 def _run_from_a_large_start(tables, name, claims, run, unit):
@@ -206,7 +210,7 @@ def _run_from_a_large_start(tables, name, claims, run, unit):
     thousands(axes)
     thin = "thin: each target, mean over ensembles (the paper draws one target)"
     said = caption(f"{run} from α = {table['alpha'].iloc[0]:g}: {sizes(table, 'd', 'rank', 'm_over_dr')}")
-    return finish(figure, f"{NOTE} of their geometric mean\n{thin}", caption=said)
+    return finish(figure, f"{_note(published, margin_of=' of their geometric mean')}\n{thin}", caption=said)
 
 
 @drawing

@@ -13,9 +13,9 @@ def exponent(x, means):
 
 
 def grows(label, letter, means):
-    """Return a title that says as which power of a size means grow; the label alone where that is not known."""
+    """Return a title that says as which power of a size means grow, or that too few points leave it open."""
     slope = exponent(means.index, means)
-    return label if slope is None else f"{label} as {raised(letter, signed(slope))}"
+    return f"{label} as {raised(letter, '?' if slope is None else signed(slope))}"
 
 
 def with_exponent(label, means):

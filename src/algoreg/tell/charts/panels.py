@@ -13,6 +13,8 @@ from algoreg.tell.charts.text import number
 BELOW_AXIS = 36
 # A log axis over fewer decades has plain numbers between the powers of ten too.
 FEW_DECADES = 1.8
+# Two ticks of a log axis do not show where the values between them lie.
+FEWEST_TICKS = 3
 # Of a note that is as wide as its figure.
 LETTERS_PER_INCH = 19
 # A page's 838 pixels at their usual size, in inches.
@@ -67,8 +69,20 @@ def _tick_plainly(axis, limits):
     decades = np.log10(limits[1] / limits[0]) if min(limits) > 0 else np.inf
     axis.set_minor_locator(NullLocator())
     if abs(decades) < FEW_DECADES:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if abs(decades) > 0.7 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)))
+        coarse, fine = LogLocator(subs=(1, 2, 5)), LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
+        # Over a fraction of a decade even the fine ones may leave a tick or two.
+        even = MaxNLocator(5, steps=[1, 2, 5, 10])
+        axis.set_major_locator(_with_ticks([coarse, fine] if abs(decades) > 0.7 else [fine], limits) or even)
         axis.set_major_formatter(PLAIN)
+
+
+def _with_ticks(locators, limits):
+    """Return the first locator that puts enough ticks between limits; None without any."""
+    for locator in locators:
+        ticks = locator.tick_values(*limits)
+        if np.sum((ticks >= limits[0]) & (ticks <= limits[1])) >= FEWEST_TICKS:
+            return locator
+    return None
 
 
 def legend_below(axes, **options):

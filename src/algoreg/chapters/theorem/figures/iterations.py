@@ -154,7 +154,7 @@ def _errors_in_alpha(axes, frame, slope, bound):
         last, colour = inside["alpha"].max(), COLOURS[place]
         options = {"marker": "osD^v"[place], "fitted": lambda alpha, last=last: alpha <= last}
         means = law(axes, part, "alpha", "squared_error", colour, f"κ = {kappa:g}", **options)
-        axes.plot(means[means.index > last], "o", color="white", markersize=2.2, zorder=4)
+        axes.plot(means[~(means.index <= last)], "o", color="white", markersize=2.2, zorder=4)
         ends = np.array([part["alpha"].min(), part["alpha"].max()])
         axes.plot(ends, margin * theorem_11_error(part["d"].iloc[0], kappa, ends), "--", color=colour, linewidth=0.9)
         covering.append(inside["over_bound"].max())
@@ -162,7 +162,9 @@ def _errors_in_alpha(axes, frame, slope, bound):
         if place == 0:
             margin_slope(axes, means[means.index <= last], slope)
     text = f", {margin_text(bound)}" if bound else ""
-    label = f"α√d/κ²{text} (constant that covers: {rounded(max(covering), 1)})"
+    covers = max((most for most in covering if np.isfinite(most)), default=None)
+    covered = "no run in the window" if covers is None else f"constant that covers: {rounded(covers, 1)}"
+    label = f"α√d/κ²{text} ({covered})"
     axes.plot([], [], "--", color="black", linewidth=0.9, label=label)
     hollow = {"color": "black", "markerfacecolor": "white", "markersize": 4, "linestyle": "none"}
     axes.plot([], [], "o", **hollow, label="T after the window (constants 1)")

@@ -75,7 +75,8 @@ def _exponents(axes, tables, along, claims, found):
             if value is None:
                 inside = int((reading.thresholds.sides == INSIDE).sum())
                 text = f"{spectrum}: {inside} of {reading.thresholds.sides.size} m* on the grid"
-                axes.text(lowest, place, text, color=colour, fontsize=7, va="center")
+                clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+                axes.text(lowest, place, text, color=colour, fontsize=7, va="center", bbox=clear)
                 continue
             spread = [[value - reading.exponent.low], [reading.exponent.high - value]]
             axes.errorbar(value, place, xerr=spread, fmt=marker, color=colour, markersize=3.5, capsize=2, linewidth=1)
