@@ -210,6 +210,7 @@ def test_a_state_is_found_from_pauli_expectations():
     assert found.stop_ == "noise"
     assert (psi.conj() @ found.matrix_ @ psi).real > 0.95
     assert np.trace(found.matrix_) == pytest.approx(1)
+    assert found.trace_ == pytest.approx(1, abs=0.05)
     plain = [np.trace(reduce(np.kron, [ONE[a] for a in text]) @ found.matrix_).real for text in strings]
     assert np.allclose(found.predict(strings), plain)
     left, right = found.factors_
@@ -226,11 +227,19 @@ def test_a_state_is_found_from_pauli_expectations():
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
         (["XX", "II"], [0.1, 0.2], None, "has expectation 1"),
         (["XX"], [0.1, 0.2], None, "inconsistent"),
+        (["XX", "ZZ"], [0.1, 0.2], [10, 10, 10], r"shots has shape (3,): allowed are one number, or one per"),
     ],
 )
 def test_bad_expectations_are_refused(strings, seen, shots, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         StateRegressor().fit(strings, seen, shots)
+
+
+def test_a_stabiliser_state_is_found_from_expectations_that_are_all_one():
+    strings = np.array(["ZI", "IZ", "ZZ"], dtype=np.dtypes.StringDType())
+    found = StateRegressor(max_iter=800).fit(strings, np.ones(3))
+    assert np.allclose(found.matrix_, np.diag([1, 0, 0, 0]), atol=1e-3)
+    assert found.trace_ == pytest.approx(1, abs=1e-3)
 
 
 def test_a_method_is_told_what_it_must_be_told_or_refused():

@@ -31,6 +31,11 @@ def unit_labels(y: np.ndarray) -> float:
     """
     if np.ptp(y) == 0:
         raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; there is nothing to fit")
+    return root_mean_square(y)
+
+
+def root_mean_square(y: np.ndarray) -> float:
+    """Return √((1/m) Σ y_i²) of numbers that are not all 0, without overflow."""
     largest = np.abs(y).max()
     return float(largest * np.sqrt(np.mean(np.square(y / largest))))
 
