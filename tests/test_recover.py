@@ -118,6 +118,30 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
+def test_the_command_refuses_a_kind_of_a_state(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "state.csv").write_text("pauli,expectation\nZZ,1\nXX,0.5\n")
+    done = CliRunner().invoke(app, ["recover", "state.csv", "--out", "x", "--kind", "psd"])
+    assert done.exit_code == 2
+    assert done.stderr.strip() == "algoreg recover: --kind psd: a state from Pauli expectations has none"
+
+
+def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).standard_normal((40, 3))
+    pd.DataFrame(rows, columns=["a", "b", "c"]).to_csv("table.csv", index=False)
+    fingerprints = []
+
+    def killed(self, batch, name):
+        fingerprints.append(self.plan.checkpoint.fingerprint)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("algoreg.recover.fitting.Descending._descend", killed)
+    for target in ("a", "b"):
+        CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", target])
+    assert len(set(fingerprints)) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "target", "said"),
     [
