@@ -151,6 +151,11 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
         ("A,X\n", "X", "no measurements"),
+        (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
+        ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
+        ("row,column,value\n0,1,1\n0.5,1,1\n", None, "row is 0.5 in measurement 2; allowed are whole numbers of at least 0"),
+        ("row,column,value\n0,-1,1\n", None, "column is -1 in measurement 1"),
+        ("row,column,value\n0,1e300,1\n", None, "column is 1e+300 in measurement 1"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, said):
@@ -161,14 +166,27 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
     assert str(refused.value).startswith(f"{path}: ")
 
 
+def test_spaces_beside_commas_do_not_count(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("pauli, expectation , shots\r\nXX, 0.5, 10\r\n ZZ,0.1,20\r\n", encoding="utf-8-sig")
+    found = measurement_files.read(path)
+    assert found.kind == "pauli"
+    assert found.X.tolist() == ["XX", "ZZ"]
+    assert found.shots.tolist() == [10, 20]
+
+
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
         ({"A": np.ones((3, 2, 2))}, "has A, and lacks y; allowed are A and y"),
         ({"A": np.ones((3, 2, 2)), "y": np.ones(2)}, "lengths differ: A has 3, y has 2"),
-        ({"A": np.ones((3, 5)), "y": np.ones(3)}, "A has shape (3, 5); allowed are 3 dimensions, or 2 with d·d columns"),
+        (
+            {"A": np.ones((3, 5)), "y": np.ones(3)},
+            "A has shape (3, 5); allowed are 3 dimensions, or 2 with d·d columns",
+        ),
         ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
         ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
+        ({"X": np.ones((3, 2)), "y": np.ones(3) + 1j}, "y has complex numbers; allowed are real ones"),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
     ],
 )
