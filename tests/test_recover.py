@@ -87,6 +87,57 @@ def test_bad_measurements_are_refused(change, said):
         LowRankMatrixRegressor().fit(*change(matrices, labels))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"alpha": None}, "alpha = None: allowed are auto and numbers above 0, at most 1"),
+        ({"alpha": np.array([0.1])}, "alpha = [0.1]: allowed are auto"),
+        ({"tol": "a"}, "tol = a: allowed is a number of at least 0"),
+        ({"tol": np.nan}, "tol = nan: allowed is a number of at least 0"),
+        ({"max_iter": None}, "max_iter = None: allowed is a whole number of at least 1"),
+        ({"max_iter": 10.5}, "max_iter = 10.5: allowed is a whole number of at least 1"),
+        ({"folds": 2.5}, "folds = 2.5: allowed is a whole number of at least 2"),
+        ({"hold_out": "a"}, "hold_out = a: allowed is a number between 0 and 1"),
+        ({"noise": "a"}, "noise = a: allowed is a number above 0"),
+        ({"noise": np.inf}, "noise = inf: allowed is a number above 0"),
+        ({"step": -1}, "step = -1: allowed is a number above 0"),
+        ({"method_options": "a"}, "method_options = a: allowed is a mapping"),
+        ({"shape": 5}, "shape = 5: allowed are two whole numbers of at least 1"),
+        ({"shape": (8, 8, 1)}, "shape = (8, 8, 1): allowed are two whole numbers"),
+        ({"shape": (-8, -8)}, "shape = (-8, -8): allowed are two whole numbers"),
+        ({"shape": (8.0, 8.0)}, "shape = (8.0, 8.0): allowed are two whole numbers"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_a_sentence(given, said):
+    _, matrices, labels = planted()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LowRankMatrixRegressor(**given).fit(matrices.reshape(M, -1), labels)
+
+
+def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, capsys):
+    monkeypatch.setattr(watching, "SAYS_EVERY", 0.0)
+    _, matrices, labels = planted()
+    given = {"max_iter": np.int64(20), "folds": np.int32(2), "stop": "folds", "alpha": np.float32(0.5)}
+    shaped = {"shape": np.array([D, D]), "hold_out": np.float64(0.1)}
+    found = LowRankMatrixRegressor(**given, **shaped, verbose=1).fit(matrices.reshape(M, -1), labels)
+    plain = LowRankMatrixRegressor(max_iter=20, folds=2, stop="folds", alpha=0.5).fit(matrices, labels)
+    assert np.array_equal(found.matrix_, plain.matrix_)
+    assert "iteration" in capsys.readouterr().out
+
+
+def test_matrices_of_another_shape_than_the_fitted_one_are_refused():
+    matrices = np.random.default_rng(0).standard_normal((30, 2, 3))
+    found = LowRankMatrixRegressor("rectangular", max_iter=20).fit(matrices, matrices[:, 0, 0])
+    with pytest.raises(ValueError, match=re.escape("X has matrices of shape (3, 2): that of M is (2, 3)")):
+        found.predict(matrices.transpose(0, 2, 1))
+
+
+def test_a_place_outside_the_matrix_is_named():
+    found = MatrixCompleter(max_iter=20).fit([[0, 0], [1, 0], [1, 1]], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=re.escape("X: place (0, 2) is outside the (2, 2) matrix")):
+        found.predict([[1, 1], [0, 2]])
+
+
 def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
