@@ -138,6 +138,25 @@ def test_a_place_outside_the_matrix_is_named():
         found.predict([[1, 1], [0, 2]])
 
 
+def test_labels_that_say_nothing_are_refused_and_zeros_may_be_held_out():
+    _, matrices, labels = planted()
+    lonely = np.where(np.arange(M) == 7, labels, 0)
+    with pytest.raises(ValueError, match="stop = folds: without what is held out all labels are 0"):
+        LowRankMatrixRegressor(stop="folds", max_iter=20).fit(matrices, lonely)
+    # Mean-free labels say nothing through columns that do not vary.
+    for dtype in ("float32", "float64"):
+        with pytest.raises(ValueError, match="say nothing about a matrix"):
+            QuadraticRegressor(dtype=dtype, max_iter=20).fit(np.ones((M, 2)), labels)
+    seen = {}
+    for dtype in ("float32", "float64"):
+        found = LowRankMatrixRegressor("symmetric", dtype=dtype, max_iter=100).fit(matrices, lonely)
+        assert 7 not in found.held_out_
+        assert (found.path_["holdout_error"] < 100).all()
+        seen[dtype] = found.matrix_
+    assert np.abs(seen["float32"]).max() > 0
+    assert np.allclose(seen["float32"], seen["float64"], rtol=1e-3, atol=1e-6)
+
+
 def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])

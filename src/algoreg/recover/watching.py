@@ -33,9 +33,9 @@ class Held:
     labels: torch.Tensor
 
     def error(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,)."""
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), or the root of the numerator where all labels are 0."""
         residual = self.ensemble.measure(estimates) - self.labels
-        size = torch.linalg.vector_norm(self.labels).clamp(min=torch.finfo(residual.dtype).tiny)
+        size = torch.linalg.vector_norm(self.labels) if self.labels.any() else 1.0
         return (torch.linalg.vector_norm(residual, dim=1) / size).cpu().double().numpy()
 
 
