@@ -54,6 +54,23 @@ def test_the_residual_tells_the_rank_where_the_noise_is_known():
     assert found.rank_test_["accepted"] == 1
 
 
+def test_the_rank_test_of_a_symmetric_matrix_fits_symmetric_ones_alone():
+    target, matrices, labels = planted()
+    other = np.outer(np.arange(D), np.arange(D)) / 20
+    noise = 0.1 * np.random.default_rng(1).standard_normal(M)
+    labels = labels + np.einsum("mij,ij->m", matrices, other) + noise
+    places = np.argwhere(np.triu(np.ones((D, D))))
+    whole = target + other + 0.1 * np.random.default_rng(1).standard_normal((D, D))
+    kinds = {"noise": 0.1, "max_iter": 800}
+    for found, count in (
+        (LowRankMatrixRegressor("symmetric", **kinds).fit(matrices, labels), M),
+        (MatrixCompleter("symmetric", **kinds, center=False).fit(places, whole[tuple(places.T)]), len(places)),
+    ):
+        ranks = found.rank_test_["rank"]
+        assert found.rank_test_["degrees_of_freedom"].tolist() == [count - r * (r + 1) // 2 for r in ranks]
+        assert found.rank_test_["accepted"] == 2
+
+
 def test_a_quadratic_function_is_found_in_the_units_of_the_table():
     rng = np.random.default_rng(0)
     table = 3 + 10 * rng.standard_normal((300, 3))

@@ -170,16 +170,18 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         for line in self.warnings_:
             warnings.warn(line, ConvergenceWarning if line.startswith("not converged") else UserWarning, stacklevel=3)
 
-    def _test_ranks(self, design: Any, y: np.ndarray, noise: float | None) -> None:
+    def _test_ranks(self, design: Any, y: np.ndarray, noise: float | None, symmetric: bool) -> None:
         """Set ``rank_test_``: χ² of the best fit within the leading r directions, r = 1, 2, …; None without a noise.
 
         Parameters
         ----------
         design : callable
-            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r²).
+            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r, r).
         y : numpy.ndarray, shape (m,)
         noise : float or None
             Standard deviation of the labels.
+        symmetric : bool
+            Whether only symmetric matrices are fitted, of r(r + 1)/2 numbers.
         """
         self.rank_test_ = None
         if noise is None:
@@ -188,7 +190,10 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         most = min(LARGEST_RANK, int((values > SMALL_SHARE * values[0]).sum()))
         found: dict[str, list] = {"rank": [], "chi2": [], "degrees_of_freedom": [], "p_value": []}
         for rank in range(1, most + 1):
-            columns = design(left[:, :rank], right.T[:, :rank])
+            columns = design(left[:, :rank], (left if symmetric else right.T)[:, :rank])
+            if symmetric:
+                columns = (columns + columns.transpose(0, 2, 1))[:, *np.triu_indices(rank)]
+            columns = columns.reshape(len(y), -1)
             solution, _, numbers, _ = np.linalg.lstsq(columns, y, rcond=None)
             free = len(y) - int(numbers)
             if free < 1:

@@ -81,8 +81,9 @@ class MatrixCompleter(MatrixEstimator):
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * weight * size, weight * size)
         first, second = places.T
+        symmetric = self.kind != "rectangular"
         self._test_ranks(
-            lambda u, v: (u[first][:, :, None] * v[second][:, None, :]).reshape(len(y), -1), y - self.mean_, self.noise
+            lambda u, v: u[first][:, :, None] * v[second][:, None, :], y - self.mean_, self.noise, symmetric
         )
         self._warn(self.kind, len(y))
         self.matrix_ = self.matrix_ + self.mean_

@@ -128,7 +128,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
         self._note_asymmetry(matrices)
-        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v).reshape(len(y), -1), y, self.noise)
+        symmetric = self.kind != "rectangular"
+        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v), y, self.noise, symmetric)
         self._warn(self.kind, len(y))
         return self
 
