@@ -379,6 +379,16 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
 
 
+@pytest.mark.parametrize("method", ["accelerated", "accelerated_projected"])
+def test_ripples_of_momentum_do_not_shorten_the_step(method):
+    target, matrices, labels = planted()
+    found = LowRankMatrixRegressor(method=method, max_iter=300).fit(matrices, labels)
+    assert found.step_ == LowRankMatrixRegressor(method="projected", max_iter=300).fit(matrices, labels).step_
+    assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
+    with pytest.raises(ValueError, match="training error rises"):
+        LowRankMatrixRegressor(method=method, step=20 * found.step_, max_iter=300).fit(matrices, labels)
+
+
 def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, strings, seen = expectations(shots=500)

@@ -29,6 +29,8 @@ SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its errors rise and fall, and its step is the trace's weight.
 SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
+# With momentum errors fall in ripples.
+WITH_MOMENTUM = ("accelerated", "accelerated_projected")
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -274,7 +276,7 @@ class Descending:
         growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
-        watch.may_rise = self.name in SPLITTINGS
+        watch.may_rise, watch.may_ripple = self.name in SPLITTINGS, self.name in WITH_MOMENTUM
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)

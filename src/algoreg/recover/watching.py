@@ -77,6 +77,8 @@ class Watch(Observer):
     reads_train_error = True
     # Whether an error may rise without the step being too long.
     may_rise = False
+    # Whether it may rise in ripples, as with momentum: the step is too long only where it rises above its beginning.
+    may_ripple = False
 
     def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -112,8 +114,9 @@ class Watch(Observer):
         train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
+        least = memory["train"][0, runs] if self.may_ripple else memory["least_train"][runs]
         memory["unstable"][runs] |= look.diverged | (
-            (not self.may_rise) & (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
+            (not self.may_rise) & (train > RISES_BY * least) & (train > self._rounding)
         )
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
