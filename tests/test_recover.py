@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from typer.testing import CliRunner
 
 from algoreg.engine.checkpoint import Checkpoint
@@ -69,6 +70,28 @@ def test_the_rank_test_of_a_symmetric_matrix_fits_symmetric_ones_alone():
         ranks = found.rank_test_["rank"]
         assert found.rank_test_["degrees_of_freedom"].tolist() == [count - r * (r + 1) // 2 for r in ranks]
         assert found.rank_test_["accepted"] == 2
+
+
+def test_labels_that_are_nothing_but_noise_are_said_to_be():
+    _, matrices, labels = planted()
+    found = LowRankMatrixRegressor(noise=2 * np.abs(labels).max(), max_iter=20).fit(matrices, labels)
+    assert "the labels are no larger than their noise: what was kept is the start" in found.warnings_
+
+
+@pytest.mark.parametrize(
+    ("estimator", "measurements"),
+    [
+        (LowRankMatrixRegressor(), np.ones((6, 4))),
+        (QuadraticRegressor(), np.ones((6, 4))),
+        (MatrixCompleter(), [[i, 0] for i in range(6)]),
+        (StateRegressor(), ["X", "Y", "Z"] * 2),
+    ],
+)
+def test_a_fit_that_was_refused_leaves_nothing_fitted(estimator, measurements):
+    with pytest.raises(ValueError, match=r"nothing to fit|stands 2 times"):
+        estimator.fit(measurements, np.ones(6))
+    with pytest.raises(NotFittedError):
+        estimator.predict(measurements)
 
 
 def test_a_quadratic_function_is_found_in_the_units_of_the_table():

@@ -107,7 +107,7 @@ class MatrixCompleter(MatrixEstimator):
         ValueError
             If a place is outside the matrix.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         places = _places(X)
         if (places.max(axis=0) >= self.matrix_.shape).any():
             outside = places[(places >= self.matrix_.shape).any(axis=1)][0]

@@ -384,6 +384,8 @@ def _path(watch, run, fit):
 
 def _unfinished(fit, watch, run, iteration):
     """Return what is to be said of a run that was cut off by its budget."""
+    if fit.stop == "noise" and iteration == 0:
+        return ["the labels are no larger than their noise: what was kept is the start"]
     if watch.memory["reached"][run]:
         return []
     if fit.stop == "noise":

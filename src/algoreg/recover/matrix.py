@@ -162,7 +162,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ValueError
             If the matrices are not of the shape of M.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         X, shape = self._table(X)
         if shape not in (None, self.matrix_.shape):
             raise ValueError(f"X has matrices of shape {shape}: that of M is {self.matrix_.shape}")

@@ -107,7 +107,7 @@ class QuadraticRegressor(MatrixEstimator):
 
     def predict(self, X):
         """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = np.empty(len(X))
         # In standardised columns: the terms of M, w and c may cancel.

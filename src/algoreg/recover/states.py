@@ -90,7 +90,7 @@ class StateRegressor(MatrixEstimator):
 
     def predict(self, X):
         """Return tr Pρ of strings, shape (m,)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         strings = _strings(X, alone=False)
         if 2 ** len(strings[0]) != len(self.matrix_):
             raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
