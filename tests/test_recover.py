@@ -402,6 +402,16 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
 
 
+def test_rounding_of_a_gram_matrix_does_not_shorten_the_step():
+    rng = np.random.default_rng(1)
+    matrices, target = rng.standard_normal((400, 5, 5)), np.diag([1, 0.9, 0.8, 0.5, 0.3])
+    labels = np.einsum("mij,ij->m", matrices, target)
+    found = LowRankMatrixRegressor(alpha=0.1, tol=0, stop="hold-out", max_iter=2000).fit(matrices, labels)
+    loose = LowRankMatrixRegressor(alpha=0.1, stop="hold-out", max_iter=2000).fit(matrices, labels)
+    assert found.step_ == loose.step_
+    assert np.allclose(found.matrix_, target, atol=1e-12)
+
+
 @pytest.mark.parametrize("method", ["accelerated", "accelerated_projected"])
 def test_ripples_of_momentum_do_not_shorten_the_step(method):
     target, matrices, labels = planted()

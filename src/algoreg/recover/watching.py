@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from algoreg.engine.observers import Observer
+from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
 # Eigenvalues that are kept of every look, those of largest size.
@@ -18,6 +19,8 @@ GROWTH = 1.05
 RISES_BY = 1.2
 # Below this the labels are met to rounding, and rises are rounding's.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+# So is it in a Gram matrix, in which no smaller errors can be told from 0.
+GRAM_ROUNDING = 1e-7
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
 SAYS_EVERY = 5.0
@@ -102,7 +105,8 @@ class Watch(Observer):
             "estimates": torch.zeros_like(batch.targets),
         }
         self._started = self._said = time.monotonic()
-        self._rounding = ROUNDING[batch.targets.dtype]
+        small = ROUNDING[batch.targets.dtype]
+        self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
     def moments(self, last):
         """Return the iterations at which it looks."""
