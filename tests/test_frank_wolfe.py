@@ -7,6 +7,7 @@ import pytest
 from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
+from algoreg.analysis.intervals import Estimate
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
 from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
@@ -158,6 +159,18 @@ def test_a_worker_that_gets_lost_is_no_endless_wait(tmp_path, monkeypatch):
 def _entry(name):
     (entry,) = (entry for chapter in load_chapters(["frank_wolfe"]) for entry in chapter.claims if entry["id"] == name)
     return entry
+
+
+def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged(monkeypatch):
+    def estimand(tables, published, rng, *, where, **others):
+        if where["protocol"] == "synchronous":
+            raise claims.NotMeasured("no sockets")
+        return Estimate(1.0, 0.9, 1.1)
+
+    monkeypatch.setattr(claims.registry, "estimand", lambda name: estimand)
+    judged = claims.judge(_entry("sfw-asyn-bytes"), {}, {}, SEED)
+    assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, "no sockets")
+    assert judged["estimate"] is None
 
 
 def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):

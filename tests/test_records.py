@@ -183,6 +183,27 @@ def test_a_comparison_counts_what_is_over_tolerance():
     assert "the status of 2 of 4 rows differs; first: status at m=2: diverged, reference budget" in line
 
 
+def test_infinite_and_empty_cells_and_columns_in_another_order_are_compared():
+    rows = {"keys": {"m": [1, 2]}, "status": ["budget"] * 2}
+    known = Tolerances.load()
+    some = {"share": 0.5, "reason": "chaotic"}
+    tolerances = Tolerances(known.default, known.derived, {"t": {"status": some}})
+
+    def passes(new, old):
+        one, other = ({**snapshot(), "tables": {"t": {**rows, **side}}} for side in (new, old))
+        return comparison.compare(one, other, tolerances)[1]
+
+    infinite = {"a": [1.0, np.inf]}
+    assert passes(infinite, {"a": [1.0 + 1e-9, np.inf]})
+    for other in ({"a": [1.0, 2.0]}, {"a": [1.0, -np.inf]}, {"a": [1.0, None]}):
+        assert not passes(infinite, other)
+        assert not passes(other, infinite)
+    nothing = {"a": [None, None]}
+    assert passes({**nothing, "status": ["budget", "diverged"]}, nothing)
+    one, other = ({**snapshot(), "comparisons": {"c": [row]}} for row in ({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.001}))
+    assert comparison.compare(one, other)[1]
+
+
 def test_a_share_of_cells_and_statuses_may_lie_further_off_but_no_more():
     some = {"share": 0.25, "reason": "chaotic"}
     known = Tolerances.load()

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from typer.testing import CliRunner
 
 from algoreg.engine.checkpoint import Checkpoint
@@ -54,6 +55,45 @@ def test_the_residual_tells_the_rank_where_the_noise_is_known():
     assert found.rank_test_["accepted"] == 1
 
 
+def test_the_rank_test_of_a_symmetric_matrix_fits_symmetric_ones_alone():
+    target, matrices, labels = planted()
+    other = np.outer(np.arange(D), np.arange(D)) / 20
+    noise = 0.1 * np.random.default_rng(1).standard_normal(M)
+    labels = labels + np.einsum("mij,ij->m", matrices, other) + noise
+    places = np.argwhere(np.triu(np.ones((D, D))))
+    whole = target + other + 0.1 * np.random.default_rng(1).standard_normal((D, D))
+    kinds = {"noise": 0.1, "max_iter": 800}
+    for found, count in (
+        (LowRankMatrixRegressor("symmetric", **kinds).fit(matrices, labels), M),
+        (MatrixCompleter("symmetric", **kinds, center=False).fit(places, whole[tuple(places.T)]), len(places)),
+    ):
+        ranks = found.rank_test_["rank"]
+        assert found.rank_test_["degrees_of_freedom"].tolist() == [count - r * (r + 1) // 2 for r in ranks]
+        assert found.rank_test_["accepted"] == 2
+
+
+def test_labels_that_are_nothing_but_noise_are_said_to_be():
+    _, matrices, labels = planted()
+    found = LowRankMatrixRegressor(noise=2 * np.abs(labels).max(), max_iter=20).fit(matrices, labels)
+    assert "the labels are no larger than their noise: what was kept is the start" in found.warnings_
+
+
+@pytest.mark.parametrize(
+    ("estimator", "measurements"),
+    [
+        (LowRankMatrixRegressor(), np.ones((6, 4))),
+        (QuadraticRegressor(), np.ones((6, 4))),
+        (MatrixCompleter(), [[i, 0] for i in range(6)]),
+        (StateRegressor(), ["X", "Y", "Z"] * 2),
+    ],
+)
+def test_a_fit_that_was_refused_leaves_nothing_fitted(estimator, measurements):
+    with pytest.raises(ValueError, match=r"nothing to fit|stands 2 times"):
+        estimator.fit(measurements, np.ones(6))
+    with pytest.raises(NotFittedError):
+        estimator.predict(measurements)
+
+
 def test_a_quadratic_function_is_found_in_the_units_of_the_table():
     rng = np.random.default_rng(0)
     table = 3 + 10 * rng.standard_normal((300, 3))
@@ -87,6 +127,76 @@ def test_bad_measurements_are_refused(change, said):
         LowRankMatrixRegressor().fit(*change(matrices, labels))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"alpha": None}, "alpha = None: allowed are auto and numbers above 0, at most 1"),
+        ({"alpha": np.array([0.1])}, "alpha = [0.1]: allowed are auto"),
+        ({"tol": "a"}, "tol = a: allowed is a number of at least 0"),
+        ({"tol": np.nan}, "tol = nan: allowed is a number of at least 0"),
+        ({"max_iter": None}, "max_iter = None: allowed is a whole number of at least 1"),
+        ({"max_iter": 10.5}, "max_iter = 10.5: allowed is a whole number of at least 1"),
+        ({"folds": 2.5}, "folds = 2.5: allowed is a whole number of at least 2"),
+        ({"hold_out": "a"}, "hold_out = a: allowed is a number between 0 and 1"),
+        ({"noise": "a"}, "noise = a: allowed is a number above 0"),
+        ({"noise": np.inf}, "noise = inf: allowed is a number above 0"),
+        ({"step": -1}, "step = -1: allowed is a number above 0"),
+        ({"method_options": "a"}, "method_options = a: allowed is a mapping"),
+        ({"shape": 5}, "shape = 5: allowed are two whole numbers of at least 1"),
+        ({"shape": (8, 8, 1)}, "shape = (8, 8, 1): allowed are two whole numbers"),
+        ({"shape": (-8, -8)}, "shape = (-8, -8): allowed are two whole numbers"),
+        ({"shape": (8.0, 8.0)}, "shape = (8.0, 8.0): allowed are two whole numbers"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_a_sentence(given, said):
+    _, matrices, labels = planted()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LowRankMatrixRegressor(**given).fit(matrices.reshape(M, -1), labels)
+
+
+def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, capsys):
+    monkeypatch.setattr(watching, "SAYS_EVERY", 0.0)
+    _, matrices, labels = planted()
+    given = {"max_iter": np.int64(20), "folds": np.int32(2), "stop": "folds", "alpha": np.float32(0.5)}
+    shaped = {"shape": np.array([D, D]), "hold_out": np.float64(0.1)}
+    found = LowRankMatrixRegressor(**given, **shaped, verbose=1).fit(matrices.reshape(M, -1), labels)
+    plain = LowRankMatrixRegressor(max_iter=20, folds=2, stop="folds", alpha=0.5).fit(matrices, labels)
+    assert np.array_equal(found.matrix_, plain.matrix_)
+    assert "iteration" in capsys.readouterr().out
+
+
+def test_matrices_of_another_shape_than_the_fitted_one_are_refused():
+    matrices = np.random.default_rng(0).standard_normal((30, 2, 3))
+    found = LowRankMatrixRegressor("rectangular", max_iter=20).fit(matrices, matrices[:, 0, 0])
+    with pytest.raises(ValueError, match=re.escape("X has matrices of shape (3, 2): that of M is (2, 3)")):
+        found.predict(matrices.transpose(0, 2, 1))
+
+
+def test_a_place_outside_the_matrix_is_named():
+    found = MatrixCompleter(max_iter=20).fit([[0, 0], [1, 0], [1, 1]], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=re.escape("X: place (0, 2) is outside the (2, 2) matrix")):
+        found.predict([[1, 1], [0, 2]])
+
+
+def test_labels_that_say_nothing_are_refused_and_zeros_may_be_held_out():
+    _, matrices, labels = planted()
+    lonely = np.where(np.arange(M) == 7, labels, 0)
+    with pytest.raises(ValueError, match="stop = folds: without what is held out all labels are 0"):
+        LowRankMatrixRegressor(stop="folds", max_iter=20).fit(matrices, lonely)
+    # Mean-free labels say nothing through columns that do not vary.
+    for dtype in ("float32", "float64"):
+        with pytest.raises(ValueError, match="say nothing about a matrix"):
+            QuadraticRegressor(dtype=dtype, max_iter=20).fit(np.ones((M, 2)), labels)
+    seen = {}
+    for dtype in ("float32", "float64"):
+        found = LowRankMatrixRegressor("symmetric", dtype=dtype, max_iter=100).fit(matrices, lonely)
+        assert 7 not in found.held_out_
+        assert (found.path_["holdout_error"] < 100).all()
+        seen[dtype] = found.matrix_
+    assert np.abs(seen["float32"]).max() > 0
+    assert np.allclose(seen["float32"], seen["float64"], rtol=1e-3, atol=1e-6)
+
+
 def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
@@ -118,6 +228,30 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
+def test_the_command_refuses_a_kind_of_a_state(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "state.csv").write_text("pauli,expectation\nZZ,1\nXX,0.5\n")
+    done = CliRunner().invoke(app, ["recover", "state.csv", "--out", "x", "--kind", "psd"])
+    assert done.exit_code == 2
+    assert done.stderr.strip() == "algoreg recover: --kind psd: a state from Pauli expectations has none"
+
+
+def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).standard_normal((40, 3))
+    pd.DataFrame(rows, columns=["a", "b", "c"]).to_csv("table.csv", index=False)
+    fingerprints = []
+
+    def killed(self, batch, name):
+        fingerprints.append(self.plan.checkpoint.fingerprint)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("algoreg.recover.fitting.Descending._descend", killed)
+    for target in ("a", "b"):
+        CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", target])
+    assert len(set(fingerprints)) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "target", "said"),
     [
@@ -127,6 +261,11 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
         ("A,X\n", "X", "no measurements"),
+        (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
+        ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
+        ("row,column,value\n0,1,1\n0.5,1,1\n", None, "row is 0.5 in measurement 2; allowed are whole numbers of at least 0"),
+        ("row,column,value\n0,-1,1\n", None, "column is -1 in measurement 1"),
+        ("row,column,value\n0,1e300,1\n", None, "column is 1e+300 in measurement 1"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, said):
@@ -135,6 +274,15 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
     with pytest.raises(ValueError, match=re.escape(said)) as refused:
         measurement_files.read(path, target)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_spaces_beside_commas_do_not_count(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("pauli, expectation , shots\r\nXX, 0.5, 10\r\n ZZ,0.1,20\r\n", encoding="utf-8-sig")
+    found = measurement_files.read(path)
+    assert found.kind == "pauli"
+    assert found.X.tolist() == ["XX", "ZZ"]
+    assert found.shots.tolist() == [10, 20]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +296,7 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
         ),
         ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
         ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
+        ({"X": np.ones((3, 2)), "y": np.ones(3) + 1j}, "y has complex numbers; allowed are real ones"),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
     ],
 )
@@ -213,6 +362,7 @@ def test_a_state_is_found_from_pauli_expectations():
     assert found.stop_ == "noise"
     assert (psi.conj() @ found.matrix_ @ psi).real > 0.95
     assert np.trace(found.matrix_) == pytest.approx(1)
+    assert found.trace_ == pytest.approx(1, abs=0.05)
     plain = [np.trace(reduce(np.kron, [ONE[a] for a in text]) @ found.matrix_).real for text in strings]
     assert np.allclose(found.predict(strings), plain)
     left, right = found.factors_
@@ -229,11 +379,19 @@ def test_a_state_is_found_from_pauli_expectations():
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
         (["XX", "II"], [0.1, 0.2], None, "has expectation 1"),
         (["XX"], [0.1, 0.2], None, "inconsistent"),
+        (["XX", "ZZ"], [0.1, 0.2], [10, 10, 10], r"shots has shape (3,): allowed are one number, or one per"),
     ],
 )
 def test_bad_expectations_are_refused(strings, seen, shots, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         StateRegressor().fit(strings, seen, shots)
+
+
+def test_a_stabiliser_state_is_found_from_expectations_that_are_all_one():
+    strings = np.array(["ZI", "IZ", "ZZ"], dtype=np.dtypes.StringDType())
+    found = StateRegressor(max_iter=800).fit(strings, np.ones(3))
+    assert np.allclose(found.matrix_, np.diag([1, 0, 0, 0]), atol=1e-3)
+    assert found.trace_ == pytest.approx(1, abs=1e-3)
 
 
 def test_a_method_is_told_what_it_must_be_told_or_refused():
@@ -242,6 +400,26 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
         LowRankMatrixRegressor(method="hard_thresholding").fit(matrices, labels)
     told = LowRankMatrixRegressor(method="hard_thresholding", method_options={"rank": 1}, max_iter=300)
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
+
+
+def test_rounding_of_a_gram_matrix_does_not_shorten_the_step():
+    rng = np.random.default_rng(1)
+    matrices, target = rng.standard_normal((400, 5, 5)), np.diag([1, 0.9, 0.8, 0.5, 0.3])
+    labels = np.einsum("mij,ij->m", matrices, target)
+    found = LowRankMatrixRegressor(alpha=0.1, tol=0, stop="hold-out", max_iter=2000).fit(matrices, labels)
+    loose = LowRankMatrixRegressor(alpha=0.1, stop="hold-out", max_iter=2000).fit(matrices, labels)
+    assert found.step_ == loose.step_
+    assert np.allclose(found.matrix_, target, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["accelerated", "accelerated_projected"])
+def test_ripples_of_momentum_do_not_shorten_the_step(method):
+    target, matrices, labels = planted()
+    found = LowRankMatrixRegressor(method=method, max_iter=300).fit(matrices, labels)
+    assert found.step_ == LowRankMatrixRegressor(method="projected", max_iter=300).fit(matrices, labels).step_
+    assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
+    with pytest.raises(ValueError, match="training error rises"):
+        LowRankMatrixRegressor(method=method, step=20 * found.step_, max_iter=300).fit(matrices, labels)
 
 
 def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, monkeypatch):

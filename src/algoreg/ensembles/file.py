@@ -141,10 +141,11 @@ LIFT = (_of_matrices, _of_entries)
 
 
 def standardised(table):
-    """Return (1, x) of every row, columns of x at mean 0 and variance 1, shape (m, p + 1)."""
+    """Return (1, x) of every row, columns of x at mean 0 and variance 1, or 0 where they are constant, shape (m, p + 1)."""
     table = np.asarray(table, np.float64)
-    size = table.std(axis=0)
-    return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > 0, size, 1)])
+    # What rounding leaves of a constant column's deviations is not 0.
+    size, least = table.std(axis=0), 1e-10 * np.abs(table).max(axis=0)
+    return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > least, size, 1)])
 
 
 def _of_rows(rows, d):

@@ -124,19 +124,18 @@ def judge(entry, tables, published, seed):
     result = _unjudged(entry)
     if tables is None:
         return result
+    others = [part for part in ("control", "positive_control") if part in entry]
     try:
-        own = _estimate(entry, "estimand", tables, published, seed)
+        own, *found = (_estimate(entry, part, tables, published, seed) for part in ("estimand", *others))
     except NotMeasured as missing:
         return {**result, "not_judged": str(missing)}
     result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)
     result["verdict"] = verdict(own, entry["direction"], entry["margin"])
     result["table"] = f"tables/{entry['table']}.csv"
     result["figure"] = f"figures/{entry['figure']}" if entry["figure"] else None
-    for part in ("control", "positive_control"):
-        if part in entry:
-            other = _estimate(entry, part, tables, published, seed)
-            result[f"{part}_estimate"] = other.value
-            result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
+    for part, other in zip(others, found, strict=True):
+        result[f"{part}_estimate"] = other.value
+        result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
     if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (
         REFUTED,
         INCONCLUSIVE,

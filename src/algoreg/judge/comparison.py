@@ -16,18 +16,18 @@ IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 def ratios(new, old, table, tolerances):
     """Return how far each cell lies from another table's of the same rows, over what is allowed there: ``{column: (n,)}``.
 
-    Infinite where a value is missing on one side only, −1 where it is on both. Columns without any value are left out.
+    Infinite where a value is missing or infinite on one side only, −1 where both are missing. Columns without any value are left out.
     """
     found = {}
     for column in (name for name in old if name not in ("keys", "status")):
         a, b = (np.array([np.nan if x is None else x for x in side[column]], dtype=float) for side in (new, old))
-        one_sided = np.isnan(a) != np.isnan(b)
+        one_sided = (np.isnan(a) != np.isnan(b)) | ((np.isinf(a) | np.isinf(b)) & (a != b))
         if len(a) == 0 or (np.isnan(a) & np.isnan(b)).all():
             continue
+        allowed = tolerances.allowed(table, column, b, old["status"], old["keys"])
         # An empty cell is no row to name, not even where nothing differs.
-        ratio = np.nan_to_num(
-            np.abs(a - b) / tolerances.allowed(table, column, b, old["status"], old["keys"]), nan=-1.0
-        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.nan_to_num(np.abs(a - b) / allowed, nan=-1.0)
         ratio[one_sided] = np.inf
         found[column] = ratio
     return found
@@ -70,6 +70,8 @@ def _compare_table(new, old, table, tolerances):
     if len(moved) > tolerances.allowed_over(table, "status", rows):
         return DIFFERENT, _moved(new, old, moved)
     found = ratios(new, old, table, tolerances)
+    if not found:
+        return WITHIN, ""
     over, worst = np.stack(list(found.values())) > 1, _worst(new, old, found)
     counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {rows} rows; "
     allowed = [tolerances.allowed_over(table, column, rows) for column in found]
@@ -199,7 +201,7 @@ def _compare_rows(new, old, tolerances):
     for row, other in zip(new, old, strict=True):
         if row.keys() != other.keys():
             return DIFFERENT
-        for a, b in zip(row.values(), other.values(), strict=True):
+        for a, b in ((row[column], other[column]) for column in other):
             numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
             if not (tolerances.close(a, b) if numbers else a == b):
                 return DIFFERENT

@@ -1,7 +1,10 @@
 """What the estimators have in common: parameters, checks of the labels, and the attributes that a fit leaves."""
 
+import operator
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,34 @@ SMALL_SHARE = 1e-3
 LARGEST_RANK = 10
 SIGNIFICANCE = 0.05
 
+# What the parameters may be that are numbers, and how it is said.
+NUMBERS = {
+    "alpha": (Real, lambda x: 0 < x <= 1, "are auto and numbers above 0, at most 1"),
+    "noise": (Real, lambda x: 0 < x < np.inf, "is a number above 0"),
+    "hold_out": (Real, lambda x: 0 < x < 1, "is a number between 0 and 1"),
+    "folds": (Integral, lambda x: x >= 2, "is a whole number of at least 2"),
+    "max_iter": (Integral, lambda x: x >= 1, "is a whole number of at least 1"),
+    "tol": (Real, lambda x: x >= 0, "is a number of at least 0"),
+    "step": (Real, lambda x: 0 < x < np.inf, "is a number above 0"),
+}
+
+
+def two_sizes(shape: Any) -> tuple[int, int]:
+    """Return the parameter ``shape`` as two whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    try:
+        rows, columns = map(operator.index, shape)
+    except (TypeError, ValueError):
+        rows = columns = 0
+    if min(rows, columns) < 1:
+        raise ValueError(f"shape = {shape}: allowed are two whole numbers of at least 1")
+    return rows, columns
+
 
 def unit_labels(y: np.ndarray) -> float:
     """Return the labels' root mean square, without overflow.
@@ -31,6 +62,11 @@ def unit_labels(y: np.ndarray) -> float:
     """
     if np.ptp(y) == 0:
         raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; there is nothing to fit")
+    return root_mean_square(y)
+
+
+def root_mean_square(y: np.ndarray) -> float:
+    """Return √((1/m) Σ y_i²) of numbers that are not all 0, without overflow."""
     largest = np.abs(y).max()
     return float(largest * np.sqrt(np.mean(np.square(y / largest))))
 
@@ -69,39 +105,34 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         self._checkpoint = checkpoint
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
-        """Return where and in which numbers to compute, and the seed."""
+        """Check the parameters that all have; return where and in which numbers to compute, and the seed."""
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype = {self.dtype}: allowed are {', '.join(DTYPES)}")
+        self._numbers()
+        if not isinstance(self.method_options or {}, Mapping):
+            raise ValueError(f"method_options = {self.method_options}: allowed is a mapping of options to values")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return resolve_device(self.device), DTYPES[self.dtype], seed
 
     def _plan(self, kind: str, seed: int, noise: float | None, **more: Any) -> Plan:
-        numbers = {"max_iter": (self.max_iter, 1), "tol": (self.tol, 0), "folds": (self.folds, 2)}
-        for name, (value, least) in numbers.items():
-            if value < least:
-                raise ValueError(f"{name} = {value}: allowed is a number of at least {least}")
-        number = not isinstance(self.alpha, str) and np.isreal(self.alpha) and 0 < self.alpha <= 1
-        if self.alpha != "auto" and not number:
-            raise ValueError(f"alpha = {self.alpha}: allowed are auto and numbers above 0, at most 1")
-        if self.noise is not None and not self.noise > 0:
-            raise ValueError(f"noise = {self.noise}: allowed is a number above 0")
-        return Plan(
-            kind,
-            self.method,
-            self.method_options or {},
-            self.alpha,
-            self.stop,
-            noise,
-            self.hold_out,
-            self.folds,
-            self.max_iter,
-            self.tol,
-            self.step,
-            seed,
-            checkpoint=getattr(self, "_checkpoint", None),
-            say=print if self.verbose is True else self.verbose or (lambda line: None),
-            **more,
-        )
+        given = {**self._numbers(), "noise": noise, **more}
+        say = self.verbose if callable(self.verbose) else print if self.verbose else lambda line: None
+        options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", None)
+        return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, say=say, **given)
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return the parameters that are numbers, checked, as Python's own: those of a search over a grid are numpy's."""
+        found: dict[str, Any] = {}
+        for name, (kind, fits, allowed) in NUMBERS.items():
+            value = getattr(self, name)
+            if name == "alpha":
+                left = isinstance(value, str) and value == "auto"
+            else:
+                left = value is None and name in ("noise", "step")
+            if not left and not (isinstance(value, kind) and not isinstance(value, bool) and fits(value)):
+                raise ValueError(f"{name} = {value}: allowed {allowed}")
+            found[name] = value if left else int(value) if kind is Integral else float(value)
+        return found
 
     def _keep(self, fitted: Fitted, kind: str, matrix: np.ndarray, unit: float) -> None:
         """Set the attributes; ``unit`` is that of the fit's eigenvalues in those of the matrix."""
@@ -139,16 +170,18 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         for line in self.warnings_:
             warnings.warn(line, ConvergenceWarning if line.startswith("not converged") else UserWarning, stacklevel=3)
 
-    def _test_ranks(self, design: Any, y: np.ndarray, noise: float | None) -> None:
+    def _test_ranks(self, design: Any, y: np.ndarray, noise: float | None, symmetric: bool) -> None:
         """Set ``rank_test_``: χ² of the best fit within the leading r directions, r = 1, 2, …; None without a noise.
 
         Parameters
         ----------
         design : callable
-            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r²).
+            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r, r).
         y : numpy.ndarray, shape (m,)
         noise : float or None
             Standard deviation of the labels.
+        symmetric : bool
+            Whether only symmetric matrices are fitted, of r(r + 1)/2 numbers.
         """
         self.rank_test_ = None
         if noise is None:
@@ -157,7 +190,10 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         most = min(LARGEST_RANK, int((values > SMALL_SHARE * values[0]).sum()))
         found: dict[str, list] = {"rank": [], "chi2": [], "degrees_of_freedom": [], "p_value": []}
         for rank in range(1, most + 1):
-            columns = design(left[:, :rank], right.T[:, :rank])
+            columns = design(left[:, :rank], (left if symmetric else right.T)[:, :rank])
+            if symmetric:
+                columns = (columns + columns.transpose(0, 2, 1))[:, *np.triu_indices(rank)]
+            columns = columns.reshape(len(y), -1)
             solution, _, numbers, _ = np.linalg.lstsq(columns, y, rcond=None)
             free = len(y) - int(numbers)
             if free < 1:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.base import MatrixEstimator, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
 
@@ -81,8 +81,9 @@ class MatrixCompleter(MatrixEstimator):
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * weight * size, weight * size)
         first, second = places.T
+        symmetric = self.kind != "rectangular"
         self._test_ranks(
-            lambda u, v: (u[first][:, :, None] * v[second][:, None, :]).reshape(len(y), -1), y - self.mean_, self.noise
+            lambda u, v: u[first][:, :, None] * v[second][:, None, :], y - self.mean_, self.noise, symmetric
         )
         self._warn(self.kind, len(y))
         self.matrix_ = self.matrix_ + self.mean_
@@ -90,8 +91,9 @@ class MatrixCompleter(MatrixEstimator):
 
     def _shape(self, places):
         seen = tuple(int(most) + 1 for most in places.max(axis=0))
-        shape = tuple(self.shape or (seen if self.kind == "rectangular" else (max(seen),) * 2))
-        if len(shape) != 2 or any(most > size for most, size in zip(seen, shape, strict=True)):
+        least = seen if self.kind == "rectangular" else (max(seen),) * 2
+        shape = least if self.shape is None else two_sizes(self.shape)
+        if any(most > size for most, size in zip(seen, shape, strict=True)):
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
@@ -105,10 +107,11 @@ class MatrixCompleter(MatrixEstimator):
         ValueError
             If a place is outside the matrix.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         places = _places(X)
         if (places.max(axis=0) >= self.matrix_.shape).any():
-            raise ValueError(f"X: place {tuple(places.max(axis=0))} is outside the {self.matrix_.shape} matrix")
+            outside = places[(places >= self.matrix_.shape).any(axis=1)][0]
+            raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {self.matrix_.shape} matrix")
         return self.matrix_[places[:, 0], places[:, 1]]
 
 

@@ -25,8 +25,12 @@ DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "fac
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
 SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
+# A label matrix below so many units of rounding of what labels of one sign would make is 0.
+ROUNDINGS = 64
 # Least trace is a splitting, no descent: its errors rise and fall, and its step is the trace's weight.
 SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
+# With momentum errors fall in ripples.
+WITH_MOMENTUM = ("accelerated", "accelerated_projected")
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -198,7 +202,7 @@ class Descending:
     Raises
     ------
     ValueError
-        If the plan does not fit the measurements, or Σ y_i A_i = 0.
+        If the plan does not fit the measurements, Σ y_i A_i = 0, or the labels that a descent sees are all 0.
     """
 
     def __init__(self, measurements: Measurements, labels: np.ndarray, plan: Plan):
@@ -207,7 +211,8 @@ class Descending:
         self.stop, self.warnings = chosen_stop(plan, measurements.m)
         rows = torch.from_numpy(labels).to(measurements.device, measurements.dtype)
         self.scale = label_matrix_size(measurements, rows[None])
-        if not self.scale > 0:
+        nothing = ROUNDINGS * torch.finfo(rows.dtype).eps * label_matrix_size(measurements, rows.abs()[None])
+        if not self.scale > nothing:
             raise ValueError("the labels say nothing about a matrix: Σ y_i A_i = 0")
         self.labels = rows / self.scale
         self.noise = None
@@ -216,6 +221,8 @@ class Descending:
         auto = ALPHAS if self.stop in ("hold-out", "folds") else (SMALL_ALPHA,)
         self.alphas = auto if plan.alpha == "auto" else (float(plan.alpha),)
         self.parts = self._split()
+        if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
+            raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
         self._first = self._some(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
         own = SPLITTING_STEP if self.name in SPLITTINGS else STEP_SHARE / self.curvature
@@ -269,7 +276,7 @@ class Descending:
         growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
-        watch.may_rise = self.name in SPLITTINGS
+        watch.may_rise, watch.may_ripple = self.name in SPLITTINGS, self.name in WITH_MOMENTUM
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
@@ -377,6 +384,8 @@ def _path(watch, run, fit):
 
 def _unfinished(fit, watch, run, iteration):
     """Return what is to be said of a run that was cut off by its budget."""
+    if fit.stop == "noise" and iteration == 0:
+        return ["the labels are no larger than their noise: what was kept is the start"]
     if watch.memory["reached"][run]:
         return []
     if fit.stop == "noise":

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.base import MatrixEstimator, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import dense
 
@@ -128,21 +128,22 @@ class LowRankMatrixRegressor(MatrixEstimator):
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
         self._note_asymmetry(matrices)
-        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v).reshape(len(y), -1), y, self.noise)
+        symmetric = self.kind != "rectangular"
+        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v), y, self.noise, symmetric)
         self._warn(self.kind, len(y))
         return self
 
     def _shape(self, given, features):
         """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of features."""
-        shape = given or self.shape or most_square(features)
-        if len(shape) != 2 or shape[0] * shape[1] != features:
-            raise ValueError(f"shape = {tuple(shape)}: X has {features} numbers per measurement, not {np.prod(shape)}")
+        shape = given or (most_square(features) if self.shape is None else two_sizes(self.shape))
+        if shape[0] * shape[1] != features:
+            raise ValueError(f"shape = {shape}: X has {features} numbers per measurement, not {shape[0] * shape[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(
                 f"kind = {self.kind}: X has {features} features, {shape[0]} × {shape[1]}; a {self.kind} matrix has d·d. "
                 "Give the shape and kind = rectangular"
             )
-        return tuple(shape)
+        return shape
 
     def _note_asymmetry(self, matrices):
         if self.kind == "rectangular":
@@ -154,8 +155,16 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
 
     def predict(self, X):
-        """Return ⟨A, M⟩ of new measurements, shape (m,)."""
-        check_is_fitted(self)
-        X, _ = self._table(X)
+        """Return ⟨A, M⟩ of new measurements, shape (m,).
+
+        Raises
+        ------
+        ValueError
+            If the matrices are not of the shape of M.
+        """
+        check_is_fitted(self, "matrix_")
+        X, shape = self._table(X)
+        if shape not in (None, self.matrix_.shape):
+            raise ValueError(f"X has matrices of shape {shape}: that of M is {self.matrix_.shape}")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         return X @ self.matrix_.ravel()

@@ -82,7 +82,7 @@ class QuadraticRegressor(MatrixEstimator):
         self._keep(fitted, self.kind, fitted.matrix, 1.0)
         self.network_ = self.matrix_
         labels = (y - offset) / size
-        self._test_ranks(lambda u, v: _products(self._augmented(X), u), labels, noise)
+        self._test_ranks(lambda u, v: _products(self._augmented(X), u, v), labels, noise, symmetric=True)
         self._warn(self.kind, len(y))
         self._in_units_of_data(offset, size)
         return self
@@ -107,7 +107,7 @@ class QuadraticRegressor(MatrixEstimator):
 
     def predict(self, X):
         """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = np.empty(len(X))
         # In standardised columns: the terms of M, w and c may cancel.
@@ -128,8 +128,6 @@ def _mean_and_size(X, standardize):
     return mean, np.where(size > 1e-10 * largest, size, 1.0)
 
 
-def _products(x, vectors):
-    """Return the different products of projections on some vectors, shape (n, r(r + 1)/2)."""
-    seen = x @ vectors
-    first, second = np.triu_indices(vectors.shape[1])
-    return seen[:, first] * seen[:, second]
+def _products(x, left, right):
+    """Return the products of projections on some vectors (p + 1, r), shape (n, r, r)."""
+    return (x @ left)[:, :, None] * (x @ right)[:, None, :]

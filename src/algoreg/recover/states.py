@@ -5,7 +5,7 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.ensembles import pauli, pauli_hermitian
-from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.base import MatrixEstimator, root_mean_square
 from algoreg.recover.fitting import recover
 
 MOST_QUBITS = 9
@@ -69,14 +69,17 @@ class StateRegressor(MatrixEstimator):
         self.n_features_in_ = 1
         device, dtype, seed = self._prepare()
         ensemble, size = measured(strings, device, dtype)
-        unit = unit_labels(y)
+        # Labels may all be 1: those of a stabiliser state are.
+        unit = root_mean_square(y)
         noise = None if self.noise_ is None else self.noise_ / unit
         fitted = recover(ensemble, y / unit, self._plan("psd", seed, noise))
         found = pauli_hermitian.as_complex(torch.from_numpy(fitted.matrix)).numpy() * size * unit
-        self.trace_ = float(np.trace(found).real)
-        if not self.trace_ > 0:
+        trace = float(np.trace(found).real)
+        if not trace > 0:
             raise ValueError("nothing was found: the estimate's trace is 0; more max_iter, or a larger alpha")
-        self._keep(fitted, "psd", found / self.trace_, size * unit / self.trace_)
+        # tr Pρ is size·⟨A, R(ρ)⟩, so that ρ is the fit's matrix over size, and what was found size² times ρ.
+        self.trace_ = trace / size**2
+        self._keep(fitted, "psd", found / trace, size * unit / trace)
         # Every eigenvalue of a Hermitian matrix stands twice in its real one.
         self.path_["eigenvalues"] = self.path_["eigenvalues"][:, ::2]
         self.path_["effective_rank"] = self.path_["effective_rank"] / 2
@@ -87,7 +90,7 @@ class StateRegressor(MatrixEstimator):
 
     def predict(self, X):
         """Return tr Pρ of strings, shape (m,)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "matrix_")
         strings = _strings(X, alone=False)
         if 2 ** len(strings[0]) != len(self.matrix_):
             raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
@@ -117,7 +120,7 @@ def _strings(X, alone=True):
     """Return strings of one length, checked."""
     given = np.asarray(X)
     given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
-    if given.ndim != 1 or given.dtype.kind not in "UO" or not len(given):
+    if given.ndim != 1 or given.dtype.kind not in "UOT" or not len(given):
         raise ValueError(f"X: a string of I, X, Y, Z per measurement is needed, not an array of shape {given.shape}")
     strings = [str(text) for text in given]
     for text in strings:
@@ -136,7 +139,9 @@ def _noise_of(y, shots):
     """Return the root mean square of the shot noise of expectations; None without shots, or where there is none."""
     if shots is None:
         return None
-    shots = np.broadcast_to(np.asarray(shots, np.float64), y.shape)
+    shots = np.asarray(shots, np.float64)
+    if shots.shape not in ((), y.shape):
+        raise ValueError(f"shots has shape {shots.shape}: allowed are one number, or one per measurement, {y.shape}")
     if not (np.isfinite(shots).all() and (shots > 0).all()):
         raise ValueError(f"shots: allowed are numbers above 0, not {shots.min():.6g}")
     return float(np.sqrt(np.mean((1 - y**2) / shots))) or None

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from algoreg.engine.observers import Observer
+from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
 # Eigenvalues that are kept of every look, those of largest size.
@@ -18,6 +19,8 @@ GROWTH = 1.05
 RISES_BY = 1.2
 # Below this the labels are met to rounding, and rises are rounding's.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+# So is it in a Gram matrix, in which no smaller errors can be told from 0.
+GRAM_ROUNDING = 1e-7
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
 SAYS_EVERY = 5.0
@@ -33,9 +36,9 @@ class Held:
     labels: torch.Tensor
 
     def error(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,)."""
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), or the root of the numerator where all labels are 0."""
         residual = self.ensemble.measure(estimates) - self.labels
-        size = torch.linalg.vector_norm(self.labels).clamp(min=torch.finfo(residual.dtype).tiny)
+        size = torch.linalg.vector_norm(self.labels) if self.labels.any() else 1.0
         return (torch.linalg.vector_norm(residual, dim=1) / size).cpu().double().numpy()
 
 
@@ -77,6 +80,8 @@ class Watch(Observer):
     reads_train_error = True
     # Whether an error may rise without the step being too long.
     may_rise = False
+    # Whether it may rise in ripples, as with momentum: the step is too long only where it rises above its beginning.
+    may_ripple = False
 
     def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -100,7 +105,8 @@ class Watch(Observer):
             "estimates": torch.zeros_like(batch.targets),
         }
         self._started = self._said = time.monotonic()
-        self._rounding = ROUNDING[batch.targets.dtype]
+        small = ROUNDING[batch.targets.dtype]
+        self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
     def moments(self, last):
         """Return the iterations at which it looks."""
@@ -112,8 +118,9 @@ class Watch(Observer):
         train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
+        least = memory["train"][0, runs] if self.may_ripple else memory["least_train"][runs]
         memory["unstable"][runs] |= look.diverged | (
-            (not self.may_rise) & (train > RISES_BY * memory["least_train"][runs]) & (train > self._rounding)
+            (not self.may_rise) & (train > RISES_BY * least) & (train > self._rounding)
         )
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]

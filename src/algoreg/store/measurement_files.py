@@ -14,6 +14,8 @@ FORMATS = ("npz", "csv", "parquet")
 # Names that a file may hold together, by kind; the last of each are the labels.
 ARRAYS = {"matrices": ("A", "y"), "entries": ("rows", "columns", "values"), "table": ("X", "y")}
 COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
+# What pandas calls a first column without a name, such as the index that it writes itself.
+UNNAMED = "Unnamed: 0"
 ALLOWED_ARRAYS = "A and y (matrices and labels); rows, columns and values (entries); or X and y (a table)"
 ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
 
@@ -83,19 +85,22 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path) if form == "csv" else pd.read_parquet(path)
+        table = pd.read_csv(path, skipinitialspace=True) if form == "csv" else pd.read_parquet(path)
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
     except Exception as error:
         raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
     if table.empty:
         raise ValueError("no measurements")
+    table.columns = [str(name).strip() for name in table]
+    if not table.columns.is_unique:
+        raise ValueError(f"two columns are named {table.columns[table.columns.duplicated()][0]}")
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
     if form == "csv" and table.shape[1] == 1 and ";" in str(table.columns[0]):
         raise ValueError("columns are separated by semicolons; allowed are commas")
     if strange:
         raise ValueError(f"column {strange[0]} is not of numbers")
-    return {str(name): table[name].to_numpy() for name in table}
+    return {name: table[name].to_numpy() for name in table}
 
 
 def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Measured:
@@ -108,7 +113,8 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Meas
     dimensions = dict.fromkeys((*names, *shots), 1) | {"matrices": {"A": 3}, "table": {"X": 2}}.get(kind, {})
     _check(columns, dimensions)
     if kind == "entries":
-        return Measured(kind, np.stack([columns[names[0]], columns[names[1]]], axis=1), columns[names[2]])
+        places = [_whole(name, columns[name]) for name in names[:2]]
+        return Measured(kind, np.stack(places, axis=1), columns[names[2]])
     if kind == "pauli":
         how_often = np.asarray(columns["shots"], float) if shots else None
         return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often)
@@ -121,6 +127,18 @@ def _squared(matrices: np.ndarray) -> np.ndarray:
     return matrices.reshape(-1, size, size) if size and size**2 == matrices.shape[1] else matrices
 
 
+def _whole(name: str, values: np.ndarray) -> np.ndarray:
+    """Return numbers of rows or columns as integers."""
+    with np.errstate(invalid="ignore"):
+        whole = np.asarray(values).astype(np.int64)
+    bad = np.flatnonzero((whole != values) | (whole < 0))
+    if len(bad):
+        raise ValueError(
+            f"{name} is {values[bad[0]]:.6g} in measurement {bad[0] + 1}; allowed are whole numbers of at least 0"
+        )
+    return whole
+
+
 def _table(columns: Mapping[str, Any], target: str) -> Measured:
     """Return a table, of which one column is the target and all others explain it."""
     if target not in columns:
@@ -128,6 +146,8 @@ def _table(columns: Mapping[str, Any], target: str) -> Measured:
     names = [name for name in columns if name != target]
     if not names:
         raise ValueError(f"no column but {target}")
+    if UNNAMED in names:
+        raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
     _check(columns, dict.fromkeys([*names, target], 1))
     others = [np.asarray(columns[name], float) for name in names]
     return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))
@@ -163,7 +183,9 @@ def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
 
 
 def _check_numbers(name: str, values: np.ndarray) -> None:
-    if values.dtype.kind not in "biufc":
+    if values.dtype.kind == "c":
+        raise ValueError(f"{name} has complex numbers; allowed are real ones")
+    if values.dtype.kind not in "biuf":
         raise ValueError(f"{name} is not of numbers")
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(bad):
