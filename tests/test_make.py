@@ -104,7 +104,6 @@ def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_
         ("claim", "ID", "allowed are "),
         ("claim", "CORES", "allowed is a whole number"),
         ("chapter", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
-        ("verify", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
         ("replicate", "SEED", "allowed are whole numbers other than the tier's seed"),
     ):
@@ -151,8 +150,6 @@ def test_what_is_allowed_arrives(folder, tmp_path):
     assert claim == ["<snakemake><--cores><2><claim_lemA1_as_printed><-n><--quiet><--configfile><config/quick.yaml>"]
     chapter = called("chapter", "NAME=theorem", "TIER=smoke")
     assert chapter == ["<snakemake><--cores><2><chapter_theorem><--configfile><config/smoke.yaml>"]
-    part = called("verify", "NAME=practice", "TIER=full")
-    assert part == ["<snakemake><--cores><2><verify><--config><chapters=[practice]><--configfile><config/full.yaml>"]
     place = tmp_path / "my chapters"
     (place / "mine").mkdir(parents=True)
     (place / "mine" / "chapter.yaml").touch()

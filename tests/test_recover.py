@@ -228,14 +228,6 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
-def test_the_command_refuses_a_kind_of_a_state(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "state.csv").write_text("pauli,expectation\nZZ,1\nXX,0.5\n")
-    done = CliRunner().invoke(app, ["recover", "state.csv", "--out", "x", "--kind", "psd"])
-    assert done.exit_code == 2
-    assert done.stderr.strip() == "algoreg recover: --kind psd: a state from Pauli expectations has none"
-
-
 def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).standard_normal((40, 3))

@@ -68,8 +68,6 @@ def recover(
         from algoreg.recover import files
 
         name, X, y, more = files.read(data, target)
-        if name == "StateRegressor" and kind is not None:
-            raise ValueError(f"--kind {kind}: a state from Pauli expectations has none")
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
         checkpoint = _checkpoint(place, data, name, {"target": target, **options})
