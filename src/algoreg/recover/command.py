@@ -54,7 +54,7 @@ def recover(
         ),
     ] = "auto",
     stop: Annotated[
-        str, typer.Option(help="Which iterate is kept, by auto, hold-out, folds, noise or budget.")
+        str, typer.Option(help="By what an iterate is kept: auto, hold-out, folds, noise, budget.")
     ] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
