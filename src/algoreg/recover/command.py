@@ -53,9 +53,7 @@ def recover(
             "--methods", "--method", help="auto, algorithms separated by commas, or all: those that are told nothing."
         ),
     ] = "auto",
-    stop: Annotated[
-        str, typer.Option(help="By what an iterate is kept: auto, hold-out, folds, noise, budget.")
-    ] = "auto",
+    stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget: when to stop.")] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
     max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
