@@ -20,6 +20,7 @@ from algoreg.recover import (
     MatrixCompleter,
     QuadraticRegressor,
     StateRegressor,
+    files,
     report,
     watching,
 )
@@ -430,6 +431,17 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
     kind = CliRunner().invoke(app, [*asked[:2], "--out", "x", "--kind", "psd"])
     assert (kind.exit_code, "kind = psd: a state has none" in kind.output) == (2, True)
+
+
+def test_the_command_says_in_a_line_that_memory_is_short(tmp_path, monkeypatch):
+    def read(path, target):
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "read", read)
+    done = CliRunner().invoke(app, ["recover", "state.csv", "--out", "x"])
+    assert done.exit_code == 2
+    assert done.stderr.strip() == "algoreg recover: Unable to allocate 7 TiB"
 
 
 def test_a_path_of_a_rectangular_fit_has_singular_values():

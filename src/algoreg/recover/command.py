@@ -74,7 +74,7 @@ def recover(
         except ValueError as error:
             raise ValueError(f"{data}: {error}") from error
         _write(place, found, data, X, y)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
         typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
