@@ -25,7 +25,13 @@ notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
     # A kernel that has said all has nothing to tidy up: it need not be waited for.
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", record_timing=False, shutdown_kernel="immediate"
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        record_timing=False,
+        # How much of a text comes in one message depends on what else the machine does.
+        coalesce_streams=True,
+        shutdown_kernel="immediate",
     )
     client.km = client.create_kernel_manager()
     client.km.connection_file = str(Path(folder) / "kernel.json")

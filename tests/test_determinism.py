@@ -1,5 +1,6 @@
 """Another folder, other cores, another order of jobs, another environment, a cache: the same bytes."""
 
+import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -67,3 +68,10 @@ def test_the_list_of_what_is_unstable_has_reasons_and_no_dead_entry(smoke):
     for pattern, reason in UNSTABLE.items():
         assert len(reason) > 10
         assert any(fnmatchcase(name, pattern) for name in names), pattern
+
+
+def test_what_a_cell_prints_is_one_text_whenever_it_comes(smoke):
+    for path in (smoke / "results" / "smoke" / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            names = [output["name"] for output in cell.get("outputs", ()) if output["output_type"] == "stream"]
+            assert len(names) == len(set(names)), (path.name, cell["source"])
