@@ -79,7 +79,8 @@ def claim_rows(name, new, old, tolerances):
     for claim, base in old.items():
         fields = [field for field in comparison.NUMBERS if None not in (base[field], new[claim][field])]
         scale = comparison.claim_scale(base)
-        allowed = tolerances.derived["relative"] * max(scale, tolerances.derived["floor"])
+        part = {**tolerances.derived, **tolerances.claims.get(claim, {})}
+        allowed = part["relative"] * max(scale, part["floor"])
         worst = max(fields, key=lambda field: abs(new[claim][field] - base[field]), default=None)
         if worst:
             a, b = new[claim][worst], base[worst]

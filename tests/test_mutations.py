@@ -194,7 +194,7 @@ def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist
             allowed = tolerances.allowed(row["table"], row["column"], column, status, keys)[row["row"]]
             assert row["same_rows"], row
             assert abs(row["this"] - row["other"]) <= allowed / 2, row
-    assert measured == set(REFERENCES["smoke"]["tables"])
+    assert measured >= set(REFERENCES["smoke"]["tables"])
     names = {name for old in REFERENCES.values() for name in [*old["tables"], *old["comparisons"]]}
     for pattern in tolerances.tables:
         assert any(Path(name).match(pattern) for name in names), pattern

@@ -84,7 +84,7 @@ def chosen(table, where):
     ----------
     table : pandas.DataFrame
     where : mapping of str to a value or a list of values, or None
-        Numbers are compared to nine digits, as tables are written.
+        Numbers are compared to six digits, as committed tables have them.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def chosen(table, where):
     for column, wanted in (where or {}).items():
         wanted = wanted if isinstance(wanted, list) else [wanted]
         if pd.api.types.is_numeric_dtype(kept[column]):
-            near = np.isclose(kept[column].to_numpy(float)[:, None], np.array(wanted, float)[None], rtol=1e-8, atol=0)
+            near = np.isclose(kept[column].to_numpy(float)[:, None], np.array(wanted, float)[None], rtol=5e-6, atol=0)
             kept = kept[near.any(axis=1)]
         else:
             kept = kept[kept[column].isin(wanted)]
