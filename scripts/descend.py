@@ -1,5 +1,9 @@
 """Run one descent on one ensemble, all its runs and targets, with checkpoints."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("torch", "pandas")
+
 from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems

@@ -1,5 +1,16 @@
 """Draw one figure from its tables, as SVG, PDF and PNG."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over(
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_pdf",
+    "matplotlib.backends.backend_svg",
+    "pandas",
+    "pydantic.main",
+    "yaml",
+)
+
 from pathlib import Path
 
 from algoreg.store import joblog, records

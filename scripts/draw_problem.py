@@ -1,5 +1,9 @@
 """Draw the targets of a problem and their labels under one ensemble."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("torch")
+
 from algoreg.numerics import devices, problems
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job

@@ -1,5 +1,9 @@
 """Execute a notebook on this tier's results; write the executed copy and a page."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("nbformat", "nbclient", "nbconvert")
+
 import os
 import tempfile
 from pathlib import Path

@@ -1,5 +1,9 @@
 """Judge one claim of the registry, with its controls."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pandas", "pydantic.main", "yaml")
+
 from pathlib import Path
 
 from algoreg.judge import claims, published

@@ -1,5 +1,9 @@
 """Measure some ensembles of a study, with checkpoints."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("torch", "pandas")
+
 import pandas as pd
 
 from algoreg.engine import study

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import set_yaml, snakemake
 
-from algoreg.store import joblog, records
+from algoreg.store import forkserver, joblog, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -82,18 +82,27 @@ def wait_for(condition, what):
         time.sleep(0.02)
 
 
-def jobs(folder, script):
-    """Return the process ids of the jobs in a folder that run a script."""
+def processes(folder, belongs):
+    """Return the process ids of the interpreters in a folder whose command line belongs to what is looked for."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            # The interpreter itself, not the shell that started it.
-            if words[-2].decode().endswith(f".{script}") and b"python" in words[0]:
+            words = (entry / "cmdline").read_text().split("\0")[:-1]
+            if "python" in words[0] and belongs(words):
                 found += [int(entry.name)] if (entry / "cwd").readlink() == folder else []
-        except (OSError, ValueError, IndexError, UnicodeDecodeError):
+        except (OSError, ValueError, IndexError):
             continue
     return found
+
+
+def jobs(folder, script):
+    """Return the process ids of the jobs in a folder that run a script."""
+    return processes(folder, lambda words: words[-1].endswith(f".{script}"))
+
+
+def forks(folder):
+    """Return the process ids of the server of a folder and of its forks."""
+    return processes(folder, lambda words: forkserver.__name__ in words)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds jobs by /proc")
@@ -128,8 +137,10 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tin
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout + second.stderr
     (job,) = jobs(tiny, "descend.py")
+    assert len(forks(tiny)) == 2 or sys.platform != "linux"
     os.kill(job, signal.SIGKILL)
     output, _ = process.communicate(timeout=PATIENCE)
+    wait_for(lambda: not forks(tiny), "end of the server and of the job's fork")
     assert process.returncode != 0
     assert "Error in rule descend" in output
     assert LOG in output

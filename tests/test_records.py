@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -354,22 +356,39 @@ def test_what_the_larger_step_explains_of_figure_3():
     assert text.endswith("the published point lies inside the prediction interval.")
 
 
-def test_costs_are_cpu_seconds_whatever_else_the_machine_does(tmp_path):
-    def row(wall, cpu):
-        return {"s": str(wall), "cpu_time": str(cpu), "max_rss": "100.0"}
+def sidecars(folder, **seconds):
+    """Write sidecars with these CPU seconds; two underscores part folders."""
+    for name, used in seconds.items():
+        path = folder / f"{name.replace('__', '/')}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"cpu_seconds": used, "peak_mib": round(10 * used)}))
 
-    # Looks at 0.5, 1, … 15.5 s, then every 30 s: the last of each job is the one before its end.
-    for wall, cpu, expected in ((10.2, 5.0, 5.1), (40.0, 15.5, 40.0), (80.0, 37.75, 40.0), (200.0, 19.55, 20.0)):
-        assert references.cpu_seconds(row(wall, cpu)) == pytest.approx(expected, rel=1e-9)
-    # Too short to have been looked at.
-    for cpu in ("NA", "-", "0", "0.0"):
-        assert references.cpu_seconds(row(0.4, cpu)) == 0.4
-    for number, one in enumerate((row(400.0, 36.55), row(0.3, "NA"))):
-        (tmp_path / f"{number}.tsv").write_text("\t".join(one) + "\n" + "\t".join(one.values()) + "\n")
+
+def test_the_results_of_a_process_add_up_to_what_it_used(tmp_path):
+    script = (
+        "import json, resource, subprocess, sys\n"
+        "from algoreg.store import records\n"
+        "for name in 'ab':\n"
+        "    subprocess.run([sys.executable, '-c', 'sum(range(4_000_000)); held = bytes(300 << 20)'])\n"
+        "    records.write_json(f'results/tiny/{name}.json', {}, {})\n"
+        "used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]\n"
+        "print(sum(one.ru_utime + one.ru_stime for one in used))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = [records.read_provenance(tmp_path / "results" / "tiny" / f"{name}.json") for name in "ab"]
+    assert sum(one["cpu_seconds"] for one in found) == pytest.approx(float(done.stdout), abs=0.05)
+    assert all(one["cpu_seconds"] > 0.02 and 300 <= one["peak_mib"] < 3000 for one in found)
+
+
+def test_costs_are_the_sums_of_the_sidecars(tmp_path):
+    assert references.cost_of(tmp_path) is None
+    sidecars(tmp_path, figures__a_svg=37.25, tables__b_csv=2.5)
+    # Of an older version, without the number.
+    (tmp_path / "tables" / "c.csv.json").write_text("{}")
     found = references.cost_of(tmp_path)
-    assert found == {"cpu_seconds": round(36.55 * 400 / 375.5 + 0.3), "peak_mib": 100}
+    assert found == {"cpu_seconds": 40, "peak_mib": 372}
     costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
-    assert "| `quick` | 0.7 min | 0.3 min | 100 MiB |" in costs
+    assert "| `quick` | 0.7 min | 0.3 min | 372 MiB |" in costs
     assert "| `standard` | – | – | 2 MiB |" in costs
 
 
@@ -384,13 +403,10 @@ def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
 
 
 def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
-    benchmark = "s\tcpu_time\tmax_rss\n0.4\tNA\t9\n"
-    jobs = ("descend/gaussian-0", "descend/gaussian-1", "measure/min_trace", "draw_figure/min_trace", "notebooks/01")
-    for job in jobs:
-        path = tmp_path / f"{job}.tsv"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(benchmark)
-    (tmp_path / "measure" / "min_trace.tsv").write_text("s\tcpu_time\tmax_rss\n3\t7\t9\n")
+    sidecars(
+        tmp_path, descents__gaussian__0=0.25, descents__gaussian__1=0.5, tables__min_trace=7, problems__gaussian__0=0.5
+    )
+    sidecars(tmp_path, figures__min_trace=9, notebooks__01=9)
     found = references.chapter_costs(tmp_path, load_chapters())
     assert found == {"simulations": 1, "remarks": 7}
     shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})

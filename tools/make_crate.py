@@ -40,7 +40,7 @@ MADE = {
     "controls": ("That every control came out as it must", "controls.json"),
 }
 # Below the tier's folder: what only the next run of the same machine would read.
-LEFT_OUT = ("logs", "benchmarks", "checkpoints", "crate.zip", "verify.txt")
+LEFT_OUT = ("logs", "checkpoints", "crate.zip", "verify.txt")
 TYPES = {
     ".json": "application/json",
     ".csv": "text/csv",

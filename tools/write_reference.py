@@ -130,7 +130,7 @@ def write_references(blocks, chapters, options):
     else:
         wanted = made_files(blocks, results, partial)
     require_current(tier, results, wanted)
-    keep_costs(tier, results / "benchmarks", chapters, whole=not options.chapter)
+    keep_costs(tier, results / "provenance", chapters, whole=not options.chapter)
     for chapter in chapters:
         keep(chapter, tier, snapshots.snapshot(results, blocks, chapter, partial))
 

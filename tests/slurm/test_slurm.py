@@ -101,7 +101,7 @@ def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster,
     for path in [*compared, Path("claims.json"), Path("controls.json")]:
         assert (here / path).read_bytes() == (there / path).read_bytes(), path
     # Descents with their problems, studies by fours, everything after them, the check of the controls.
-    studies = sum(1 for _ in (here / "benchmarks" / "measure").glob("*.tsv"))
+    studies = sum(1 for _ in (here / "logs" / "measure").glob("*.log"))
     assert studies > 15
     assert output.count("has been submitted with SLURM jobid") <= 3 + -(-studies // 4)
 

@@ -13,9 +13,7 @@ def check_cache():
 
 if workflow.enable_cache:
     check_cache()
-    # A directive in the rules would print a line per rule in every run without --cache, and Snakemake caches no rule that
-    # has a benchmark: what was fetched took no time. The costs in the documents come from runs without a cache.
+    # A directive in the rules would print a line per rule in every run without --cache.
     for name in ("draw_problem", "descend", "measure", "measure_part"):
         cached = workflow.get_rule(name)
         cached.cache = RuleCache.from_rule(cached, True)
-        cached._benchmark = None

@@ -17,8 +17,6 @@ for entry in JUDGED:
             sidecar=sidecar(VERDICTS[entry["id"]]),
         log:
             log_path(f"claims/{entry['id']}"),
-        benchmark:
-            benchmark_path(f"claims/{entry['id']}")
         group:
             "results"
         conda:
@@ -43,8 +41,6 @@ if SET_ASIDE:
             sidecars=[sidecar(VERDICTS[entry["id"]]) for entry in SET_ASIDE],
         log:
             log_path("set_claims_aside"),
-        benchmark:
-            benchmark_path("set_claims_aside")
         group:
             "results"
         conda:
@@ -82,8 +78,6 @@ rule collect_claims:
         sidecar=sidecar(result("claims.json")),
     log:
         log_path("collect_claims"),
-    benchmark:
-        benchmark_path("collect_claims")
     group:
         "results"
     conda:
@@ -104,8 +98,6 @@ rule check_controls:
         sidecar=sidecar(result("controls.json")),
     log:
         log_path("check_controls"),
-    benchmark:
-        benchmark_path("check_controls")
     conda:
         "../../environment.yml"
     params:

@@ -35,6 +35,7 @@ try:
 
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
     from algoreg.store import chain as result_chain
+    from algoreg.store import forkserver
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
     from algoreg.tell.charts.claims import claims_of
@@ -69,9 +70,18 @@ def check_device():
         )
 
 
+def start_forkserver():
+    """Let the jobs of this machine start with their libraries loaded, where they run in this process's own environment."""
+    deployed = workflow.deployment_settings.deployment_method
+    if sys.platform == "linux" and workflow.local_exec and not deployed and not gpus_per_job():
+        # Kept: it ends with its last reference.
+        globals()["server"] = forkserver.start()
+
+
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
 onstart:
     check_device()
+    start_forkserver()
     if said := references.duration(TIER):
         logger.info(said)
 
@@ -125,11 +135,6 @@ def table_path(name):
 def log_path(name):
     """Return a log's path."""
     return result(f"logs/{name}.log")
-
-
-def benchmark_path(name):
-    """Return a benchmark's path."""
-    return result(f"benchmarks/{name}.tsv")
 
 
 def sidecar(path):

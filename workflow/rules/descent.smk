@@ -10,8 +10,6 @@ rule descend:
         sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
     log:
         log_path("descend/{descent}-{ensemble}"),
-    benchmark:
-        benchmark_path("descend/{descent}-{ensemble}")
     # The longest jobs first: the short ones then fill what is left of the cores.
     priority: 10
     group:

@@ -17,8 +17,6 @@ rule draw_figure:
         sidecars=[sidecar(result(f"figures/{{figure}}.{kind}")) for kind in jobs.KINDS],
     log:
         log_path("draw_figure/{figure}"),
-    benchmark:
-        benchmark_path("draw_figure/{figure}")
     group:
         "results"
     conda:

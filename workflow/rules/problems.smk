@@ -7,8 +7,6 @@ rule draw_problem:
         sidecar=sidecar(result("problems/{problem}/ensemble-{ensemble}.npz")),
     log:
         log_path("draw_problem/{problem}-{ensemble}"),
-    benchmark:
-        benchmark_path("draw_problem/{problem}-{ensemble}")
     # What descents wait for comes first.
     priority: 20
     group:

@@ -17,8 +17,6 @@ rule tabulate_verdicts:
         sidecar=sidecar(result("report/verdicts.html")),
     log:
         log_path("tabulate_verdicts"),
-    benchmark:
-        benchmark_path("tabulate_verdicts")
     group:
         "results"
     conda:
@@ -54,8 +52,6 @@ rule build_page:
         sidecar=sidecar(result("report/index.html")),
     log:
         log_path("build_page"),
-    benchmark:
-        benchmark_path("build_page")
     group:
         "results"
     conda:
@@ -89,8 +85,6 @@ rule build_explorer:
         sidecar=sidecar(result("explorer.html")),
     log:
         log_path("build_explorer"),
-    benchmark:
-        benchmark_path("build_explorer")
     group:
         "results"
     conda:
@@ -126,8 +120,6 @@ rule execute_notebook:
         ],
     log:
         log_path("execute_notebook/{notebook}"),
-    benchmark:
-        benchmark_path("execute_notebook/{notebook}")
     group:
         "results"
     conda:
@@ -156,8 +148,6 @@ rule compare_with_reference:
         report=result("verify.txt"),
     log:
         log_path("compare_with_reference"),
-    benchmark:
-        benchmark_path("compare_with_reference")
     # In no group, as it needs check_controls, which is in none: what may fail by intent shall not take others with it.
     conda:
         "../../environment.yml"

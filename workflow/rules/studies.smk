@@ -8,8 +8,6 @@ rule measure:
         sidecar=sidecar(table_path("{study}")),
     log:
         log_path("measure/{study}"),
-    benchmark:
-        benchmark_path("measure/{study}")
     wildcard_constraints:
         study="|".join(MEASURED_AT_ONCE or ["0"]),
     # After descents, which take longer.
@@ -53,8 +51,6 @@ use rule measure as measure_part with:
         sidecar=sidecar(result("studies/{study}/part-{part}.csv")),
     log:
         log_path("measure/{study}-{part}"),
-    benchmark:
-        benchmark_path("measure/{study}-{part}")
     wildcard_constraints:
         study="|".join(MEASURED_IN_PARTS or ["0"]),
     params:
@@ -73,8 +69,6 @@ rule tabulate_study:
         sidecar=sidecar(table_path("{study}")),
     log:
         log_path("tabulate_study/{study}"),
-    benchmark:
-        benchmark_path("tabulate_study/{study}")
     wildcard_constraints:
         study="|".join(MEASURED_IN_PARTS or ["0"]),
     group:

@@ -12,8 +12,6 @@ rule tabulate:
         sidecar=sidecar(table_path("{experiment}")),
     log:
         log_path("tabulate/{experiment}"),
-    benchmark:
-        benchmark_path("tabulate/{experiment}")
     wildcard_constraints:
         experiment="|".join(MEASURED or ["0"]),
     group:
@@ -43,8 +41,6 @@ rule compare_published:
         sidecar=sidecar(table_path("{experiment}")),
     log:
         log_path("compare_published/{experiment}"),
-    benchmark:
-        benchmark_path("compare_published/{experiment}")
     wildcard_constraints:
         experiment="|".join(COMPARED or ["0"]),
     group:

@@ -4,9 +4,7 @@ Those of the project's chapters are ``reference/runs/<tier>/<chapter>.json``. A 
 it, in ``reference/<tier>.json`` of its folder.
 """
 
-import csv
 import json
-import re
 from pathlib import Path
 
 from algoreg import sources
@@ -63,16 +61,18 @@ def read_tier(tier):
 
 
 def cost_of(folder):
-    """Return what Snakemake's benchmark files say: CPU seconds summed over jobs, and the largest job's memory in MiB."""
-    rows = [row for path in folder.rglob("*.tsv") for row in _benchmarked(path)]
-    if not rows:
+    """Return what the sidecars in a folder say: CPU seconds summed over results, and the largest job's memory in MiB."""
+    found = [one for one in map(read, folder.rglob("*.json")) if "cpu_seconds" in one]
+    if not found:
         return None
-    memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("NA", "-")]
-    return {"cpu_seconds": round(sum(map(cpu_seconds, rows))), "peak_mib": round(max(memory, default=0))}
+    return {
+        "cpu_seconds": round(sum(one["cpu_seconds"] for one in found)),
+        "peak_mib": max(one["peak_mib"] for one in found),
+    }
 
 
 def chapter_costs(folder, chapters):
-    """Return the CPU seconds of the jobs that made each chapter's problems, runs and tables, figures aside, by chapter."""
+    """Return the CPU seconds that each chapter's problems, runs and tables took, figures aside, by chapter: from their sidecars."""
     measured = [section for section in SECTIONS if section != "figures"]
     owner = {
         name: chapter.name
@@ -81,11 +81,12 @@ def chapter_costs(folder, chapters):
         for name in chapter.experiments.get(section, ())
     }
     seconds = dict.fromkeys(owner.values(), 0.0)
-    for path in folder.rglob("*.tsv"):
-        # A job on one ensemble has its number behind the name.
-        name = re.sub(r"-\d+$", "", path.stem)
-        if name in owner and path.parent.name != "draw_figure":
-            seconds[owner[name]] += sum(map(cpu_seconds, _benchmarked(path)))
+    for kind in ("problems", "descents", "studies", "tables"):
+        for path in (folder / kind).rglob("*.json"):
+            # A file of one ensemble or part lies in a folder of its name.
+            name = path.relative_to(folder / kind).parts[0].partition(".")[0]
+            if name in owner:
+                seconds[owner[name]] += read(path).get("cpu_seconds", 0)
     return {name: round(number) for name, number in seconds.items() if number}
 
 
@@ -98,29 +99,3 @@ def duration(tier):
         return f"All of tier {tier} takes hours: make estimate TIER={tier} says how long its descents take here."
     minutes = cost["cpu_seconds"] / 60
     return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, {minutes / 2:.0f} on two idle cores."
-
-
-def _benchmarked(path):
-    """Return the rows of one of Snakemake's benchmark files."""
-    with open(path, encoding="utf-8") as handle:
-        return list(csv.DictReader(handle, delimiter="\t"))
-
-
-def cpu_seconds(row):
-    """Return the CPU seconds of a job, of itself and its children, from its row of Snakemake's benchmark file.
-
-    Seconds on a clock would grow with what else the machine does. Snakemake looks at a job's ``cpu_time`` every half second for a
-    quarter of a minute, then every half minute, and never at its end: what came after the last look is taken to have
-    used the processor as what came before. A job that ended before the first look has none (NA, - or 0): its
-    seconds on the clock are taken, at most about one.
-
-    Parameters
-    ----------
-    row : mapping of str to str
-    """
-    wall = float(row["s"])
-    seen = 0.0 if row["cpu_time"] in ("NA", "-") else float(row["cpu_time"])
-    short, steps, long = 0.5, 31, 30.0
-    after = wall - short * steps
-    last = short * (wall // short) if after < 0 else short * steps + long * (after // long)
-    return seen * wall / last if seen and last else wall

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import platform
+import resource
 import sys
 import time
 import zipfile
@@ -214,6 +215,25 @@ class Stopwatch:
         return round((time.perf_counter() - self._start) / self._results, 3)
 
 
+class Usage:
+    """What a process and its children used of the machine, so that the results of a job add up to all of it."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def next_share(self) -> dict[str, float]:
+        """Return the CPU seconds since this was last asked, from the start of the process on, and the peak of memory so far."""
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        seconds = sum(used.ru_utime + used.ru_stime for used in (own, children))
+        share, self._told = seconds - self._told, seconds
+        # Linux counts in KiB, macOS in bytes.
+        unit = 1 << (20 if sys.platform == "darwin" else 10)
+        return {"cpu_seconds": round(share, 3), "peak_mib": round(max(own.ru_maxrss, children.ru_maxrss) / unit)}
+
+
+usage = Usage()
+
+
 def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write the sidecar of a finished result: its SHA-256 and where it came from.
 
@@ -234,6 +254,7 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
         "result": name_in_tier(path),
         "sha256": sha256(path),
         **(provenance or {}),
+        **usage.next_share(),
         "machine": machine(),
     }
     if "code" in record:

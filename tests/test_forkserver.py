@@ -1,0 +1,164 @@
+"""Scripts in a fork of the server behave as in a process of their own, and nothing is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from algoreg.store import forkserver
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux alone")
+
+# A library that takes long to load, and says by whom it was loaded.
+LIBRARY = "import os\nloaded_by = os.getpid()\n"
+
+SCRIPT = """\
+import atexit, json, os, sys, time
+from pathlib import Path
+from algoreg.store import forkserver
+forkserver.hand_over("large")
+import large
+atexit.register(print, "the end")
+print(json.dumps({
+    "parent": os.getppid(), "loaded_here": large.loaded_by == os.getpid(), "arguments": sys.argv, "folder": os.getcwd(),
+    "told": os.environ.get("TOLD"), "name": __name__, "file": __file__, "input": sys.stdin.read(),
+}), flush=True)
+Path("started").touch()
+"""
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Start a server whose jobs find the library, and return it."""
+    (tmp_path / "large.py").write_text(LIBRARY)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(forkserver.__file__).parents[2]}")
+    monkeypatch.setenv(forkserver.PLACE, "")
+    process = forkserver.start()
+    yield process
+    process.stdin.close()
+    process.wait(20)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs the script with an ending and returns what it said, its exit status and its errors."""
+
+    def run(ending="", **variables):
+        (tmp_path / "script.py").write_text(SCRIPT + ending)
+        # Elsewhere than where the server was started.
+        (tmp_path / "below").mkdir(exist_ok=True)
+        command = [sys.executable, tmp_path / "script.py", "a word"]
+        environment = {**os.environ, **variables}
+        done = subprocess.run(
+            command, cwd=tmp_path / "below", env=environment, input="given", capture_output=True, text=True, timeout=60
+        )
+        first, *rest = done.stdout.splitlines()
+        return json.loads(first), rest, done.returncode, done.stderr
+
+    return run
+
+
+def started(tmp_path, server, ending):
+    """Start the script with an ending; return its first process and its fork, once that is running."""
+    (tmp_path / "script.py").write_text(SCRIPT + ending)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    wait_for((tmp_path / "started").exists)
+    return process, int(children(server.pid)[0])
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_fork_is_told_all_that_a_process_of_its_own_is(server, run, tmp_path):
+    for _ in range(2):
+        said, rest, status, errors = run(TOLD="something")
+        assert said.pop("parent") == server.pid
+        assert not said.pop("loaded_here")
+        script = str(tmp_path / "script.py")
+        assert said == {
+            "arguments": [script, "a word"], "folder": str(tmp_path / "below"), "told": "something",
+            "name": "__main__", "file": script, "input": "given",
+        }  # fmt: skip
+        assert (rest, status, errors) == (["the end"], 0, "")
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "message"),
+    [
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit('no such table')", 1, "no such table\n"),
+        ("raise ValueError('wrong')", 1, "ValueError: wrong\n"),
+        ("import nothing", 1, "ModuleNotFoundError: No module named 'nothing'\n"),
+        ("os.kill(os.getpid(), 9)", 137, ""),
+    ],
+)
+def test_the_exit_status_and_the_last_words_are_those_of_the_script(server, run, ending, status, message):
+    said, _, code, errors = run(ending)
+    assert said["parent"] == server.pid
+    assert code == status
+    assert errors.endswith(message)
+    assert bool(errors) == bool(message)
+
+
+def test_a_script_runs_where_it_is_if_the_server_is_not_what_it_asks_for(server, run):
+    assert run()[0]["parent"] == server.pid
+    # A library may have read a variable; the server's libraries have started no threads; the place of a server that is gone.
+    for variables in ({"TOLD": "else"}, {"OMP_NUM_THREADS": "2"}, {forkserver.PLACE: "/nowhere/socket"}):
+        said, rest, status, _ = run(**variables)
+        assert said["parent"] == os.getpid()
+        assert said["loaded_here"]
+        assert (rest, status) == (["the end"], 0)
+
+
+def test_an_edit_of_a_library_of_this_package_counts_for_the_next_script():
+    """A job's sidecar holds the digests of its own modules; the server must have loaded none of another's."""
+    for path in (Path(__file__).parents[1] / "scripts").glob("*.py"):
+        handed = [line for line in path.read_text().splitlines() if "hand_over(" in line]
+        assert not any("algoreg" in line.partition("hand_over(")[2] for line in handed), path
+
+
+def test_a_fork_ends_with_the_first_process_of_its_script(server, tmp_path):
+    process, fork = started(tmp_path, server, "time.sleep(600)\n")
+    process.kill()
+    process.wait()
+    wait_for(lambda: not Path(f"/proc/{fork}").exists())
+    assert server.poll() is None
+
+
+def test_an_interrupt_ends_the_fork_and_not_the_server(server, tmp_path):
+    process, fork = started(tmp_path, server, "time.sleep(600)\n")
+    os.kill(server.pid, signal.SIGINT)
+    os.kill(fork, signal.SIGINT)
+    assert process.wait(60) == 1
+    assert server.poll() is None
+
+
+def test_the_server_ends_with_the_process_that_started_it(tmp_path):
+    script = (
+        "import os, time\nfrom algoreg.store import forkserver\nserver = forkserver.start()\n"
+        "while not os.path.exists(os.environ[forkserver.PLACE]): time.sleep(0.01)\n"
+        "print(server.pid, os.environ[forkserver.PLACE], flush=True)\ntime.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    pid, place = process.stdout.readline().split()
+    assert Path(place).parent.stat().st_mode & 0o077 == 0
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not Path(place).parent.exists() and not Path(f"/proc/{pid}").exists())
