@@ -6,7 +6,7 @@ import pytest
 from conftest import registered_claims
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval, log_spread
+from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.predictions import prediction_interval, variance_components
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
@@ -151,6 +151,18 @@ def test_each_tail_of_the_prediction_interval(kind, spreads, targets, ensembles,
 # Estimands that take plain means over runs of a column, and the parameters that name the column.
 PLAIN_MEANS = {"largest_mean": ("value",), "smallest_mean": ("value",), "bracketed_need": ("low", "up")}
 PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need": np.argmax}
+
+
+def log_spread(values):
+    """Return the largest standard deviation, over points, of the natural logs of cells (points, T, E); NaN counts as no run.
+
+    0 where a point has a value that is not positive: what changes sign does not spread over decades.
+    """
+    spreads = []
+    for point in values.reshape(len(values), -1):
+        seen = point[np.isfinite(point)]
+        spreads.append(np.std(np.log(seen), ddof=1) if len(seen) > 1 and (seen > 0).all() else 0.0)
+    return float(max(spreads))
 
 
 def test_no_claim_takes_plain_means_of_values_over_decades():

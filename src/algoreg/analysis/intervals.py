@@ -98,18 +98,6 @@ def interval_of(statistic, values, rng):
     return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
 
 
-def log_spread(values):
-    """Return the largest standard deviation, over points, of the natural logs of cells (points, T, E); NaN counts as no run.
-
-    0 where a point has a value that is not positive: what changes sign does not spread over decades.
-    """
-    spreads = []
-    for point in values.reshape(len(values), -1):
-        seen = point[np.isfinite(point)]
-        spreads.append(np.std(np.log(seen), ddof=1) if len(seen) > 1 and (seen > 0).all() else 0.0)
-    return float(max(spreads))
-
-
 def _replicates(statistic, units, rng):
     """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
     drawn = [tuple(sorted(rng.integers(units, size=units).tolist())) for _ in range(REPLICATES)]

@@ -8,6 +8,9 @@ from algoreg.numerics.svec import smat, svec
 # value, and without a shift the power method finds only the side whose eigenvalues are larger.
 SHIFT = 0.2
 
+# Of the power method for the size of G − I.
+SCALE_ROUNDS = 12
+
 
 def isometry_excess(ensemble, rank, start, iterations=40):
     """Return a lower bound of the restricted isometry constant of a rank: the largest ⟨X, 𝒢X⟩ − 1 found, ‖X‖_F = 1.
@@ -72,9 +75,9 @@ def _deviation(gram, vectors):
     return vectors @ gram - vectors
 
 
-def _largest_deviation(gram, vectors, rounds=12):
+def _largest_deviation(gram, vectors):
     """Return about the operator norm of G − I, by the power method from a few vectors: a scale, not a bound."""
-    for _ in range(rounds):
+    for _ in range(SCALE_ROUNDS):
         vectors = _deviation(gram, _unit(vectors))
     return torch.linalg.vector_norm(vectors, dim=1).max()
 
