@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -39,6 +41,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(forkserver.__file__).parents[2]}")
     monkeypatch.setenv(forkserver.PLACE, "")
+    (tmp_path / "workflow").mkdir()
+    monkeypatch.chdir(tmp_path / "workflow")
     process = forkserver.start()
     yield process
     process.stdin.close()
@@ -103,6 +107,9 @@ def test_a_fork_is_told_all_that_a_process_of_its_own_is(server, run, tmp_path):
     [
         ("sys.exit(3)", 3, ""),
         ("sys.exit()", 0, ""),
+        ("sys.exit(False)", 0, ""),
+        ("sys.exit(['why'])", 1, "['why']\n"),
+        ("atexit.unregister(print)\nsys.stdout.close()", 0, ""),
         ("sys.exit('no such table')", 1, "no such table\n"),
         ("raise ValueError('wrong')", 1, "ValueError: wrong\n"),
         ("import nothing", 1, "ModuleNotFoundError: No module named 'nothing'\n"),
@@ -127,6 +134,53 @@ def test_a_script_runs_where_it_is_if_the_server_is_not_what_it_asks_for(server,
         assert (rest, status) == (["the end"], 0)
 
 
+def test_threads_end_before_a_fork_does(server, run):
+    said, rest, _, _ = run("import threading\nthreading.Timer(0.3, print, ['a thread']).start()\n")
+    assert said["parent"] == server.pid
+    assert rest == ["a thread", "the end"]
+
+
+def test_a_file_of_the_servers_directory_replaces_no_library(server, run):
+    Path("large.py").write_text("raise SystemExit('the wrong one')")
+    assert run()[0]["parent"] == server.pid
+
+
+@pytest.mark.parametrize("said", [b"", b"half of", b"no json\n"])
+def test_the_server_outlives_scripts_that_are_killed_while_they_speak(server, run, said):
+    for streams in ([], [0, 1, 2]):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(os.environ[forkserver.PLACE])
+            socket.send_fds(client, [b"\n"], streams)
+            client.sendall(said)
+    assert run()[0]["parent"] == server.pid
+
+
+def test_a_script_that_is_killed_while_it_waits_for_the_server_never_runs(server, tmp_path):
+    (tmp_path / "large.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(1)\n" + LIBRARY)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = subprocess.Popen([sys.executable, tmp_path / "script.py"], cwd=tmp_path, stdin=subprocess.DEVNULL)
+    # It writes in the server's directory.
+    wait_for(Path("loading").exists)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not children(server.pid))
+    time.sleep(1.5)
+    wait_for(lambda: not children(server.pid))
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_run_goes_on_where_there_can_be_no_server(tmp_path, monkeypatch):
+    folder = tmp_path / ("a" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.delenv(forkserver.PLACE, raising=False)
+    assert forkserver.start() is None
+    assert forkserver.PLACE not in os.environ
+    assert not list(folder.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert forkserver.start() is None
+
+
 def test_an_edit_of_a_library_of_this_package_counts_for_the_next_script():
     """A job's sidecar holds the digests of its own modules; the server must have loaded none of another's."""
     for path in (Path(__file__).parents[1] / "scripts").glob("*.py"):
@@ -142,11 +196,14 @@ def test_a_fork_ends_with_the_first_process_of_its_script(server, tmp_path):
     assert server.poll() is None
 
 
-def test_an_interrupt_ends_the_fork_and_not_the_server(server, tmp_path):
-    process, fork = started(tmp_path, server, "time.sleep(600)\n")
-    os.kill(server.pid, signal.SIGINT)
-    os.kill(fork, signal.SIGINT)
-    assert process.wait(60) == 1
+def test_an_interrupt_lets_the_fork_tidy_up_and_does_not_end_the_server(server, tmp_path):
+    tidying = "try:\n    time.sleep(600)\nfinally:\n    Path('tidied').touch()\n"
+    process, fork = started(tmp_path, server, tidying)
+    # The terminal tells all three.
+    for one in (server.pid, process.pid, fork):
+        os.kill(one, signal.SIGINT)
+    assert process.wait(60) == 128 + signal.SIGINT
+    assert (tmp_path / "tidied").exists()
     assert server.poll() is None
 
 

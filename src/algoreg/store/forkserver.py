@@ -15,11 +15,13 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +34,8 @@ IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL"}
 # What Snakemake puts before every script needs them.
 PREAMBLE = ("snakemake.script", "snakemake.logging")
 
-REFUSED = "refused"
+# What a fork says before it runs the script: from then on the script is its own.
+STARTED = b"started\n"
 
 # Seconds that a script has to say what it is.
 PATIENCE = 60
@@ -46,22 +49,31 @@ class Job(NamedTuple):
     connection: socket.socket
 
 
-def start() -> "subprocess.Popen[bytes]":
+def start() -> "subprocess.Popen[bytes] | None":
     """Start a server that ends with this process, and let the scripts that this process starts find it.
 
     Returns
     -------
-    subprocess.Popen
-        The server. It ends when the last reference to this is gone.
+    subprocess.Popen or None
+        The server, which ends when the last reference to it is gone. None where there can be none: the temporary folder cannot be
+        written to, or its path is too long for a socket.
     """
-    place = str(Path(tempfile.mkdtemp(prefix="forkserver-"), "socket"))
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(place)
-        listener.listen(64)
-        number = listener.fileno()
-        # Nothing is written to the pipe. It ends when this process does, in whatever way.
-        command = [sys.executable, "-m", __name__, str(number)]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number])
+    with contextlib.ExitStack() as undone:
+        try:
+            folder = tempfile.mkdtemp(prefix="forkserver-")
+            undone.callback(shutil.rmtree, folder)
+            listener = undone.enter_context(socket.socket(socket.AF_UNIX))
+            place = str(Path(folder, "socket"))
+            listener.bind(place)
+            listener.listen(64)
+            # -P: it takes no library from the working directory, where scripts take none either.
+            command = [sys.executable, "-P", "-m", __name__, str(listener.fileno())]
+            # Nothing is written to the pipe. It ends when this process does, in whatever way.
+            server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+        except OSError:
+            return None
+        undone.pop_all()
+    listener.close()
     os.environ[PLACE] = place
     return server
 
@@ -72,7 +84,7 @@ def hand_over(*libraries: str) -> None:
     Parameters
     ----------
     *libraries
-        What the script needs that takes long to load. Not this package: its modules are those of the day, and a job has only its own.
+        What the script needs that takes long to load. No modules of this package: a job's sidecar names those that it loaded itself.
     """
     place = os.environ.pop(PLACE, None)
     # A fork has none of the threads that its libraries started when they were loaded.
@@ -89,37 +101,42 @@ def hand_over(*libraries: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         try:
             server.connect(place)
+            socket.send_fds(server, [b"\n"], [0, 1, 2])
+            server.sendall(json.dumps(told).encode() + b"\n")
+            answer = server.makefile("rb")
+            started = answer.readline() == STARTED
         except OSError:
-            return
-        # With one byte of their own: the next message is read without its streams.
-        socket.send_fds(server, [b"\n"], [0, 1, 2])
-        server.sendall(json.dumps(told).encode() + b"\n")
-        answer = server.makefile().read()
-    if answer != REFUSED:
-        # Without an answer the fork was killed: by the system for memory, perhaps.
-        os._exit(int(answer or 128 + signal.SIGKILL))
+            started = False
+        if started:
+            # The terminal interrupts the fork as well: it tidies up, and then says how it ended.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Without an answer the fork was killed: by the system for memory, perhaps.
+            os._exit(int(answer.readline() or 128 + signal.SIGKILL) & 0xFF)
 
 
 def serve(listener: socket.socket) -> Job | None:
     """Fork for every script that connects, until standard input ends; return a script's job in its fork."""
     # An interrupt is for the jobs: each ends, and the workflow then ends this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     known = None
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-        job = _accepted(listener)
+        try:
+            job = _accepted(listener)
+        except (OSError, ValueError):
+            # A script that was killed while it spoke.
+            continue
         # The first script's environment is the server's: libraries read theirs when they are loaded.
         if known is None:
             known = _lasting(job.told["environment"])
+            os.environ.clear()
             os.environ.update(known)
-        if _lasting(job.told["environment"]) != known or job.told["program"] != sys.executable:
-            job.connection.sendall(REFUSED.encode())
-        elif _forked(job.told["libraries"]):
+        same = _lasting(job.told["environment"]) == known and job.told["program"] == sys.executable
+        if same and _forked(job.told["libraries"]):
             listener.close()
+            signal.signal(signal.SIGINT, interrupt)
             return job
-        for stream in job.streams:
-            os.close(stream)
-        job.connection.close()
+        _close(job.connection, job.streams)
     place = Path(listener.getsockname())
     place.unlink()
     place.parent.rmdir()
@@ -129,12 +146,25 @@ def serve(listener: socket.socket) -> Job | None:
 def _accepted(listener: socket.socket) -> Job:
     """Return the job of the next script that connects."""
     connection, _ = listener.accept()
-    connection.settimeout(PATIENCE)
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    told = b""
-    while not told.endswith(b"\n"):
-        told += connection.recv(1 << 16)
-    return Job(json.loads(told), streams, connection)
+    streams: list[int] = []
+    try:
+        connection.settimeout(PATIENCE)
+        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+        with connection.makefile("rb") as message:
+            told = json.loads(message.readline())
+        if len(streams) != 3:
+            raise ValueError("not the three standard streams")
+    except (OSError, ValueError):
+        _close(connection, streams)
+        raise
+    return Job(told, streams, connection)
+
+
+def _close(connection: socket.socket, streams: list[int]) -> None:
+    """Leave a script to itself, or to its fork."""
+    connection.close()
+    for stream in streams:
+        os.close(stream)
 
 
 def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
@@ -146,18 +176,38 @@ def _forked(libraries: list[str]) -> bool:
     """Load libraries and fork; return whether this is the fork."""
     for library in (*PREAMBLE, *libraries):
         # The script will say that it has none.
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(library)
     # What the forks share is not looked through by their collectors, which would copy it.
     gc.freeze()
-    return os.fork() == 0
+    try:
+        return os.fork() == 0
+    except OSError:
+        # No room for another process.
+        return False
 
 
 def run(job: Job) -> int:
     """Be a script's process: run it and send its exit status, which is returned."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _become(job)
+    # Fails if the first process has ended since it asked.
+    job.connection.sendall(STARTED)
+    status = _status_of(sys.argv[0])
+    # As the interpreter ends: threads first.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for output in (sys.stdout, sys.stderr, sys.__stdout__):
+        # One that the script has closed.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            output.flush()  # type: ignore[union-attr]
+    job.connection.sendall(str(status).encode() + b"\n")
+    return status
+
+
+def _become(job: Job) -> None:
+    """Take on what a script's first process had, and end when that ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # When the script's first process ends, killed by the workflow or a user, SIGIO ends this one.
+    # When the first process ends, killed by the workflow or a user, SIGIO ends this one.
     fcntl.fcntl(job.connection, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(job.connection, fcntl.F_SETFL, fcntl.fcntl(job.connection, fcntl.F_GETFL) | os.O_ASYNC)
     for number, stream in enumerate(job.streams):
@@ -167,12 +217,11 @@ def run(job: Job) -> int:
     os.environ.clear()
     os.environ.update(job.told["environment"])
     sys.argv, sys.path = job.told["arguments"], job.told["path"]
-    status = _status_of(sys.argv[0])
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    job.connection.sendall(str(status).encode())
-    return status
+    # Where the user's home cannot be written to, matplotlib has a folder of the server's, for all forks.
+    atexit.unregister(shutil.rmtree)
+    # Otherwise the forks of a run would draw the same from numpy's global stream.
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
 
 
 def _status_of(script: str) -> int:
@@ -180,9 +229,13 @@ def _status_of(script: str) -> int:
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is None or isinstance(end.code, int):
+            return int(end.code or 0)
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        return 128 + signal.SIGINT
     except BaseException:
         sys.excepthook(*sys.exc_info())
         return 1
@@ -193,4 +246,8 @@ if __name__ == "__main__":
     job = serve(socket.socket(fileno=int(sys.argv[1])))
     if job:
         # As forks of multiprocessing end: to free the libraries one by one would take longer than many a job.
-        os._exit(run(job))
+        status = 1
+        try:
+            status = run(job)
+        finally:
+            os._exit(status)

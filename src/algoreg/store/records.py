@@ -216,7 +216,11 @@ class Stopwatch:
 
 
 class Usage:
-    """What a process and its children used of the machine, so that the results of a job add up to all of it."""
+    """What a process and its children used of the machine, told in shares: those of a job's results add up to all of it.
+
+    Of a job that runs in a fork (see :mod:`algoreg.store.forkserver`) it counts the fork. Its memory has then what the server loaded
+    for other jobs, too.
+    """
 
     def __init__(self) -> None:
         self._told = 0.0
