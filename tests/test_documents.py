@@ -192,8 +192,8 @@ def test_the_documents_show_controls_remedies_and_slack():
     ):
         assert text in table
         assert text in document
-    assert table.splitlines()[-1].endswith("| 0.09 | deterministic to 10⁻⁵ | > 0.0901 | refuted, -2.5 |")
-    assert ": refuted, -2.5 |" in document
+    assert table.splitlines()[-1].endswith("| 0.09 | deterministic to 10⁻⁵ | > 0.0901 | refuted, −2.5 |")
+    assert ": refuted, −2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
     assert entry["reason"] in claim_documents.claims_document([entry])

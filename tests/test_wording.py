@@ -58,7 +58,7 @@ def test_few_digits_where_few_are_enough():
         (0.9496694, 0.949679, 0.9496886, "deterministic to 10⁻⁴"),
         (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶"),
         (3.975, 3.98, 3.985, "3.975 … 3.985"),
-        (-1e-9, 0.0, 1e-9, "-1e-09 … 1e-09"),
+        (-1e-9, 0.0, 1e-9, "−1e−09 … 1e−09"),
     ],
 )
 def test_an_interval_of_no_sampling_says_so(low, estimate, high, said):

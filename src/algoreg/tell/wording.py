@@ -1,6 +1,7 @@
 """How a verdict and its numbers are said: one place for the terminal, the documents and the page."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from algoreg.judge.claims import SIGNS, exact
@@ -12,6 +13,11 @@ DETERMINISTIC_WIDTH = 0.1
 # A verdict hangs on the margin where an end of its interval lies within this part of it.
 AT_THE_MARGIN = 0.02
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def minus(text):
+    """Return text with minus signs before its numbers in the place of hyphens."""
+    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
 
 
 def _side(value, margin):
@@ -162,11 +168,11 @@ def say(claim, verdicts=None, digits=3):
         remedy=remedy,
         remedy_verdict=(verdicts or {}).get(remedy),
         edge=edge,
-        estimate=estimate,
-        interval=interval,
-        needed=f"{SIGNS[claim['direction']]} {exact(margin)}",
-        control=_control(claim, "control", "inconclusive", digits),
-        positive_control=_control(claim, "positive_control", None, digits),
+        estimate=minus(estimate),
+        interval=minus(interval),
+        needed=minus(f"{SIGNS[claim['direction']]} {exact(margin)}"),
+        control=minus(_control(claim, "control", "inconclusive", digits)),
+        positive_control=minus(_control(claim, "positive_control", None, digits)),
     )
 
 

@@ -1,7 +1,7 @@
 """What the page says of fresh seeds: beside each claim, and in its overview."""
 
 from algoreg.tell import fresh_seeds
-from algoreg.tell.page.verdicts import minus
+from algoreg.tell.wording import minus
 
 
 def said(claim, fresh):

@@ -1,10 +1,9 @@
 """Verdicts as the page shows them: words, signs, counts, and where an interval lies against its margin."""
 
 import math
-import re
 
 from algoreg.judge.claims import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
-from algoreg.tell.wording import Said, apart, say
+from algoreg.tell.wording import apart, minus, say
 
 # In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
 VERDICTS = {
@@ -28,14 +27,7 @@ def show(value):
 
 def texts(claim, verdicts=None):
     """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers, four digits and more."""
-    plain = vars(say(claim, verdicts, digits=4))
-    numbers = ("estimate", "interval", "needed", "control", "positive_control")
-    return Said(**{key: minus(text) if key in numbers else text for key, text in plain.items()})
-
-
-def minus(text):
-    """Return text with minus signs before its numbers in the place of hyphens."""
-    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
+    return say(claim, verdicts, digits=4)
 
 
 def headline(claims, missing=()):
