@@ -96,7 +96,7 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     assert list(replicated) == ["quick"]
     found = replicated["quick"]
     assert fresh_seeds.of_claim("turns", replicated) == (
-        "tier quick: 6 of 10 fresh seeds as committed (supported), else 3 invalid, 1 refuted; estimates -0.2 … -0.11, "
+        "tier quick: 6 of 10 fresh seeds as committed (supported), else 3 invalid, 1 refuted; estimates −0.2 … −0.11, "
         "10 of 10 within the joint 95 % interval"
     )
     assert "9 of 10 fresh seeds as committed (supported), else 1 inconclusive; estimates 1, 10" in fresh_seeds.of_claim(

@@ -4,7 +4,7 @@ from algoreg.judge.replications import enough
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import report
 from algoreg.tell.ledger import wrapped
-from algoreg.tell.wording import apart
+from algoreg.tell.wording import apart, minus
 
 MEANING = (
     "A verdict that turns with the seed is not settled by so many draws. Such a claim needs more of them, or a wider statement; "
@@ -47,7 +47,7 @@ def estimates(one):
     """Return the smallest and the largest estimate of the fresh seeds; a dash where no seed has any."""
     if one["estimates"] is None:
         return "–"
-    return " … ".join(dict.fromkeys(apart(list(one["estimates"]), one["committed"]["margin"])))
+    return minus(" … ".join(dict.fromkeys(apart(list(one["estimates"]), one["committed"]["margin"]))))
 
 
 def near(one):

@@ -1,7 +1,6 @@
 """What the page says of fresh seeds: beside each claim, and in its overview."""
 
 from algoreg.tell import fresh_seeds
-from algoreg.tell.wording import minus
 
 
 def said(claim, fresh):
@@ -14,7 +13,7 @@ def said(claim, fresh):
     fresh : mapping
         See :func:`algoreg.judge.replications.of_tiers`.
     """
-    words = minus(fresh_seeds.of_claim(claim["id"], fresh))
+    words = fresh_seeds.of_claim(claim["id"], fresh)
     return words[:1].upper() + words[1:]
 
 
@@ -50,7 +49,7 @@ def _turned(found):
             "verdict": one["committed"]["verdict"],
             "counted": f"{one['same']} of {one['seeds']}",
             "others": fresh_seeds.others(one),
-            "estimates": minus(fresh_seeds.estimates(one)),
+            "estimates": fresh_seeds.estimates(one),
         }
         for name, one in fresh_seeds.turned(found).items()
     ]
