@@ -34,6 +34,14 @@ Path("started").touch()
 """
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let what the tests start hear an interrupt: it would not where a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """Start a server whose jobs find the library, and return it."""

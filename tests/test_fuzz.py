@@ -363,3 +363,11 @@ def test_the_unharmed_little_tier_runs():
     assert not refusal(algoreg_settings.check_tier, copy.deepcopy(LITTLE), "tier.yaml")
     block = LITTLE["experiments"]["figure_1"]
     assert own_iteration(paper_iterations(block)[0], {"step_factor": 10}) == 200
+
+
+@pytest.mark.parametrize("figure", [[], {}, "figure_9", 1, True])
+def test_a_figure_that_is_no_published_one_is_named(figure):
+    entry = copy.deepcopy(next(one for one in REGISTRY if one["id"] == "fig1-published"))
+    entry["estimand"]["figure"] = figure
+    line, *_ = registry_lines([entry])
+    assert line.startswith(f"claims.yaml: fig1-published.estimand.figure = {json.dumps(figure)}: unknown curve"), line
