@@ -73,7 +73,12 @@ def check_device():
 def start_forkserver():
     """Let the jobs of this machine start with their libraries loaded, where they run in this process's own environment."""
     deployed = workflow.deployment_settings.deployment_method
-    if sys.platform == "linux" and workflow.local_exec and not deployed and not gpus_per_job():
+    if (
+        sys.platform == "linux"
+        and workflow.local_exec
+        and not deployed
+        and not gpus_per_job()
+    ):
         # Kept: it ends with its last reference.
         globals()["server"] = forkserver.start()
 
