@@ -57,6 +57,17 @@ def test_a_prediction_allows_for_what_neither_target_nor_ensemble_explains():
     assert math.log(high) == pytest.approx(half)
 
 
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_a_prediction_of_one_target_or_one_ensemble_takes_single_runs(shape):
+    logs = np.array([0.0, 1.0, 5.0]).reshape(shape)
+    # The variance of a single run is 7; 4.302653 is Student's quantile with two degrees of freedom.
+    half = 4.302653 * math.sqrt(7 * (1 + 1 / 3))
+    low, high = prediction_interval(np.exp(logs), 4)
+    assert math.log(low) == pytest.approx(2 - half)
+    assert math.log(high) == pytest.approx(2 + half)
+    assert np.isnan(prediction_interval(np.exp(logs[:1, :1]), 4)).all()
+
+
 @pytest.mark.replicates(50)
 @pytest.mark.parametrize(("published", "factor"), [(5.0, 1.0), (10.0, 2.0), (2.5, 2.0)])
 def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor):

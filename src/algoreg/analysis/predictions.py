@@ -32,7 +32,7 @@ def prediction_interval(values, ensembles):
     Parameters
     ----------
     values : numpy.ndarray, shape (T, E)
-        Errors; NaN gives an undefined interval (NaN, NaN).
+        Errors; NaN, or a single run, gives an undefined interval (NaN, NaN).
     ensembles : int
         How many new ensembles the new value averages over.
 
@@ -44,11 +44,8 @@ def prediction_interval(values, ensembles):
         return np.nan, np.nan
     logs = np.log(values)
     count_targets, count_ensembles = logs.shape
-    if count_targets == 1:
-        # Targets and ensembles vary together: the mean over new ensembles is taken to vary like a single run, as if all of
-        # the variance were the target's.
-        half = t_quantile(count_ensembles - 1) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / count_ensembles)
-        return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
+    if min(logs.shape) == 1:
+        return _interval_of_single(logs.ravel())
     target, ensemble, rest = variance_components(logs)
     parts = np.array(
         [
@@ -62,4 +59,15 @@ def prediction_interval(values, ensembles):
     if total == 0:
         return float(np.exp(logs.mean())), float(np.exp(logs.mean()))
     half = t_quantile(total**2 / np.sum(parts**2 / degrees)) * np.sqrt(total)
+    return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
+
+
+def _interval_of_single(logs):
+    """Return the prediction interval where targets and ensembles cannot be told apart: one target, one ensemble, or pairs.
+
+    The new value is taken to vary like a single run, as if all of the variance were the target's.
+    """
+    if len(logs) == 1:
+        return np.nan, np.nan
+    half = t_quantile(len(logs) - 1) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / len(logs))
     return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
