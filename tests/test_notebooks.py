@@ -4,6 +4,8 @@ import ast
 import contextlib
 import json
 import re
+import subprocess
+import sys
 from typing import Annotated
 
 import numpy as np
@@ -72,6 +74,35 @@ def test_verdicts_are_the_committed_ones_where_a_tier_judges_none(results):
     assert shown.caption == "Verdicts of the committed tier standard, as smoke judges none"
     assert not shown.data["verdict"].str.contains("not-judged").any()
     assert (shown.data["estimate"] != "–").all()
+
+
+def test_some_verdicts_of_a_chapter_are_the_tiers_own_or_the_committed_ones(results):
+    outcome = {"verdict": "supported", "estimate": 1.61, "ci_low": 1.5, "ci_high": 1.7, "control_verdict": "refuted"}
+    tier = judged(results, depth_samples=outcome)
+    assert tier.verdicts(CHAPTER, claims=["depth-samples"]).data["claim"].tolist() == ["depth-samples"]
+    # The tier judges this chapter, but not this claim of it.
+    other = next(
+        entry["id"] for entry in registered_claims() if entry["chapter"] == CHAPTER and entry["id"] != "depth-samples"
+    )
+    shown = tier.verdicts(CHAPTER, claims=[other])
+    assert shown.data["claim"].tolist() == [other]
+    assert "committed tier standard" in shown.caption
+
+
+def test_tables_of_the_tier_are_read_by_name_and_checked(results):
+    tier = judged(results)
+    records.write_table(results / "tables" / "runs.csv", ["a"], [{"a": 1.5}], {})
+    assert tier.table("runs")["a"].tolist() == [1.5]
+    (results / "tables" / "runs.csv").write_text("a\n2.5\n")
+    with pytest.raises(records.DamagedResult):
+        tier.table("runs")
+    with pytest.raises(FileNotFoundError, match=r"config/smoke\.yaml"):
+        tier.table("none")
+
+
+def test_who_reads_a_tier_does_not_wait_for_torch():
+    code = "import sys; from algoreg.tell import notebooks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_same_verdicts_are_the_same_page(results):

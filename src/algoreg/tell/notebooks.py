@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import threadpoolctl
-import torch
 from IPython.display import Image
 from pandas.io.formats.style import Styler
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.engine import study
 from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.plan import study_options
@@ -52,16 +50,26 @@ class Tier:
             raise FileNotFoundError(f"{path} is not there: run `{command}` first")
         return path
 
+    def table(self, name):
+        """Return a table of the tier."""
+        return records.read_table(self._file(f"tables/{name}.csv"))
+
     def figure(self, name):
         """Return a figure of the tier as a picture that a notebook shows."""
         picture = Image(self._file(f"figures/{name}.png"))
         wide = int.from_bytes(picture.data[16:20])
         return Image(picture.data, width=min(round(SHOWN * wide), WIDEST))
 
-    def verdicts(self, *chapters):
+    def verdicts(self, *chapters, claims=None):
         """Return the verdicts of chapters' claims for a notebook to show.
 
         Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says whose.
+
+        Parameters
+        ----------
+        *chapters : str
+        claims : list of str, optional
+            These of their claims alone.
 
         Returns
         -------
@@ -69,15 +77,16 @@ class Tier:
         """
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
-        claims = [claim for claim in records.read_json(self._file("claims.json")) if claim["id"] in entries]
+        shown = entries if claims is None else claims
+        judged = [claim for claim in records.read_json(self._file("claims.json")) if claim["id"] in entries]
         whose = f"this tier, {self.name}"
-        if all(claim["verdict"] == "not-judged" for claim in claims):
+        if all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
             paths = [references.path_of(chapter, "standard") for chapter in known]
-            claims = [claim for path in paths for claim in references.read(path)["claims"]]
+            judged = [claim for path in paths for claim in references.read(path)["claims"]]
             whose = f"the committed tier standard, as {self.name} judges none"
-        outcomes = wording.verdicts_of(claims)
+        outcomes = wording.verdicts_of(judged)
         rows = []
-        for claim in claims:
+        for claim in (claim for claim in judged if claim["id"] in shown):
             entry = entries[claim["id"]]
             said = report.said_of(claim, entry, outcomes)
             numbers = [said.estimate, said.interval, said.needed, said.controls()]
@@ -107,6 +116,11 @@ def measure(name, *, seed=2018, ensembles=1, **options):
     pandas.DataFrame
         A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
     """
+    # Loaded here: who reads tables and verdicts need not wait for it.
+    import torch
+
+    from algoreg.engine import study
+
     complete = study_options({"study": name, "options": options})
     context = study.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     # Sums depend on threads, and so would the last digits of a page.
