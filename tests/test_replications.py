@@ -131,7 +131,7 @@ def test_documents_count_fresh_seeds_where_there_are_any(replicated):
     entry = registered_claims()[0]
     outcomes = {"quick": {entry["id"]: replicated["quick"]["turns"]}}
     text = fresh_seeds.document(outcomes, [entry])
-    row = f"| [`{entry['id']}`](claims.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | -0.2 |"
+    row = f"| [`{entry['id']}`](claims.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
     assert text.count(row) == 2, "among those that turned, and in its chapter"
     assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_document([entry], fresh=outcomes)
     assert "No seed is kept yet." in fresh_seeds.document({}, [entry])

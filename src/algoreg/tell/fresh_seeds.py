@@ -109,7 +109,7 @@ def _rows(found):
             one["committed"]["verdict"],
             f"{one['same']} of {one['seeds']}",
             others(one) or "–",
-            report.number(one["committed"]["estimate"]),
+            minus(report.number(one["committed"]["estimate"])),
             estimates(one),
             near(one),
         ]
