@@ -239,7 +239,7 @@ usage = Usage()
 
 
 def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write the sidecar of a finished result: its SHA-256 and where it came from.
+    """Write the sidecar of a finished result: its SHA-256, where it came from, and what it used of the machine (:class:`Usage`).
 
     Parameters
     ----------
