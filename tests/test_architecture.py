@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from conftest import ROOT
 
-from algoreg import sources
+from algoreg import digests, sources
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.any_kernels
 FLOORS = (
     "own",
     "sources",
+    "digests",
     "registry",
     "spec",
     "store",
@@ -63,7 +64,7 @@ def room(module):
 
 def imports(module):
     """Return the modules of the package that a module imports; a package's own folder counts only where it has code."""
-    return [name for name in sources.imported_modules(modules()[module]) if modules()[name].read_text()]
+    return [name for name in digests.imported_modules(modules()[module]) if modules()[name].read_text()]
 
 
 def test_every_module_is_in_a_room_and_empty_where_it_only_marks_a_folder():

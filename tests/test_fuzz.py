@@ -16,7 +16,7 @@ from conftest import ROOT, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg import sources
+from algoreg import digests, sources
 from algoreg.engine import recording, study
 from algoreg.engine.loop import Descent
 from algoreg.judge import claims
@@ -142,13 +142,13 @@ def plan(tier):
     made = []
     for name, block in tier["problems"].items():
         made += [f"problems/{name}/ensemble-{n}.npz" for n in range(min(block["ensembles"], 3))]
-        sources.code_digests(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
+        digests.code_digests(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
     for name, block in tier["descents"].items():
         assert planned.expand_runs(tier, name)
         assert planned.own_record(tier, name)["errors"]
         assert planned.descent_ensembles(tier, name)
         made.append(f"descents/{name}/ensemble-0.npz")
-        sources.code_digests(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
+        digests.code_digests(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
     for name, block in tier["experiments"].items():
         made.append(f"tables/{name}.csv")
         if "compare" not in block:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT, copy_repository, load_yaml, setting_problems, snakemake, tier_settings
 
-from algoreg import own, registry, sources
+from algoreg import digests, own, registry, sources
 from algoreg.spec import options
 from algoreg.store import records
 
@@ -34,8 +34,8 @@ ENTRY = "[algoreg.algorithms]\nmine = {value}\n"
 
 def forget():
     """Forget what was found before."""
-    cached = (own.files, own.folders, own.packages, sources.modules, sources.imported_modules, sources.closure)
-    for function in (*cached, sources.code_digest, sources.code_digests, sources._parse, options._declared):
+    cached = (own.files, own.folders, own.packages, sources.modules, digests.imported_modules, digests.closure)
+    for function in (*cached, digests._read, digests.code_digests, sources._parse, options._declared):
         function.cache_clear()
 
 
@@ -74,8 +74,8 @@ def test_an_installed_package_brings_its_algorithms_with_digests_of_all_that_the
     # Nothing of it was imported to say so.
     assert not any(name.startswith("halves") for name in sys.modules)
     named = tuple(registry.modules_of_descent({"algorithm": "halved"}, {"ensemble": "gaussian"}))
-    digests = sources.code_digests(ROOT / "scripts" / "descend.py", named)
-    own_modules = {name for name in digests if name.startswith("halves")}
+    found = digests.code_digests(ROOT / "scripts" / "descend.py", named)
+    own_modules = {name for name in found if name.startswith("halves")}
     assert own_modules == {
         "halves",
         "halves.inner.algorithms",
@@ -83,10 +83,10 @@ def test_an_installed_package_brings_its_algorithms_with_digests_of_all_that_the
         "halves.inner.algorithms.halved",
         "halves.inner.shared",
     }
-    before = digests["halves.inner.shared"]
+    before = found["halves.inner.shared"]
     (folder.parent / "shared.py").write_text("SHARE = 0.25\n")
     forget()
-    assert sources.code_digests(ROOT / "scripts" / "descend.py", named)["halves.inner.shared"] != before
+    assert digests.code_digests(ROOT / "scripts" / "descend.py", named)["halves.inner.shared"] != before
 
 
 def test_a_job_that_loaded_code_of_the_package_without_a_digest_stops(clean, tmp_path):
@@ -108,7 +108,7 @@ def test_a_file_of_ones_own_is_found_by_its_path(clean, tmp_path):
     kind = registry.algorithm("quartered")
     assert kind is registry.algorithm("quartered")
     assert kind.estimates == "psd"
-    assert "algoreg.own.quartered" in sources.code_digests(ROOT / "scripts" / "measure.py", ("algoreg.own.quartered",))
+    assert "algoreg.own.quartered" in digests.code_digests(ROOT / "scripts" / "measure.py", ("algoreg.own.quartered",))
     clean.delitem(sys.modules, "algoreg.own.quartered")
 
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, registered_claims, tier_settings
 from traced import loaded
 
-from algoreg import registry, sources
+from algoreg import digests, registry, sources
 from algoreg.spec import options as declared
 from algoreg.spec import plan
 
@@ -52,7 +52,7 @@ recording.recorded(batch)
 
 def require_same(seen, script, named):
     """Compare what a job loaded with what its rule's digests hold."""
-    digested = sources.closure(ROOT / "scripts" / script, tuple(named))
+    digested = digests.closure(ROOT / "scripts" / script, tuple(named))
     assert seen <= digested, f"loaded without a digest: {sorted(seen - digested)}"
     assert digested - seen <= set(NOT_REACHED), f"digested, never loaded: {sorted(digested - seen)}"
 

@@ -5,44 +5,7 @@ import pytest
 from conftest import ROOT
 from rattler import MatchSpec, PackageName
 
-from algoreg import sources
-
 pytestmark = pytest.mark.any_kernels
-
-
-def test_comments_and_docstrings_do_not_change_a_digest(tmp_path):
-    path = tmp_path / "a.py"
-
-    def digest(text):
-        path.write_text(text)
-        sources._parse.cache_clear()
-        sources.code_digest.cache_clear()
-        return sources.code_digest(path)
-
-    base = digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 1\n')
-    assert base == digest('"""Other."""\n# comment\ndef f(x):\n    """Other."""\n\n    return x + 1  # why\n')
-    assert base != digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 2\n')
-
-
-def test_c_code_beside_a_module_is_part_of_its_digest(tmp_path):
-    (tmp_path / "a.py").write_text("x = 1\n")
-
-    def digest(text):
-        (tmp_path / "a.c").write_text(text)
-        sources.code_digest.cache_clear()
-        return sources.code_digest(tmp_path / "a.py")
-
-    base = digest("/* Twice. */\nint f(int x) { return 2 * x; }\n")
-    assert base == digest("int f(int x) {\n    /* Double\n       it. */\n    return 2 * x;\n}\n")
-    assert base != digest("/* Twice. */\nint f(int x) { return 3 * x; }\n")
-
-
-def test_closure_follows_imports_and_named_modules():
-    names = sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.gaussian",))
-    assert {"algoreg.numerics.seeds", "algoreg.numerics.svec", "algoreg.numerics.problems"} <= names
-    assert "algoreg.tell.figures" not in names
-    with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
-        sources.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
 
 
 def test_environment_and_pyproject_ask_for_the_same():

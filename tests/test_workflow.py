@@ -19,7 +19,7 @@ from conftest import (
     tiny_repository,
 )
 
-from algoreg import sources
+from algoreg import digests, sources
 from algoreg.judge import snapshots
 from algoreg.store import records
 
@@ -80,7 +80,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         script = name.split(".", 1)[1]
         seen.add(script)
         named = extra if script == "descend.py" else extra[:1] if script == "draw_problem.py" else named_modules(script)
-        assert set(modules) <= sources.closure(smoke / "scripts" / script, named), script
+        assert set(modules) <= digests.closure(smoke / "scripts" / script, named), script
     expected = {
         "draw_problem.py",
         "descend.py",

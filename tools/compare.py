@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from algoreg import sources
+from algoreg import digests, sources
 from algoreg.chapters.race.compare import contenders, measuring, page
 from algoreg.engine import study
 from algoreg.numerics import devices
@@ -63,7 +63,7 @@ class Kept:
             self.sizes,
             self.tier["seed"],
             torch.__version__,
-            sources.code_digests(script, modules),
+            digests.code_digests(script, modules),
         ]
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return self.folder / "tables" / f"{contender.algorithm}-{kind}-{digest}.csv"

@@ -24,10 +24,7 @@ def _module(kind: str, name: str) -> str:
 
 def _function(kind: str, decorator: str, name: str) -> Callable:
     """Return a decorated function of a kind of modules."""
-    found = sources.decorated(kind, decorator)
-    if name not in found:
-        raise ValueError(f"{decorator} {name}: allowed are {', '.join(sorted(found))}")
-    return getattr(import_module(found[name].module), name)
+    return getattr(import_module(sources.find(kind, decorator, name).module), name)
 
 
 def algorithm(name: str) -> type:

@@ -1,16 +1,11 @@
-"""Which modules a script imports, and a digest of each that ignores comments and docstrings.
-
-Snakemake does not see imported modules. Rules carry these digests as a parameter, so that editing a function
-reruns exactly what depends on it and editing a comment reruns nothing.
-"""
+"""What modules have that is found by name, read from their text: nothing is imported, so that settings are checked without torch."""
 
 import ast
-import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -138,16 +133,34 @@ def decorated(kind: str, decorator: str) -> dict[str, Found]:
     """
     found: dict[str, Found] = {}
     for module in chapter_modules(kind):
-        for node in _parse(module_path(module)).body:
-            if isinstance(node, ast.FunctionDef):
-                names = [getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list]
-                if decorator in names:
-                    if node.name in found:
-                        raise ValueError(
-                            f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another"
-                        )
-                    found[node.name] = Found(module, node)
+        for node in _decorated_in(module, decorator):
+            if node.name in found:
+                raise ValueError(f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another")
+            found[node.name] = Found(module, node)
     return found
+
+
+@cache
+def find(kind: str, decorator: str, name: str) -> Found:
+    """Return one of :func:`decorated`: a job needs no more, and only files that have the name are parsed.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for module in chapter_modules(kind):
+        if f"def {name}(" in Path(str(module_path(module))).read_text(encoding="utf-8"):
+            for node in _decorated_in(module, decorator):
+                if node.name == name:
+                    return Found(module, node)
+    raise ValueError(f"{decorator} {name}: allowed are {', '.join(sorted(decorated(kind, decorator)))}")
+
+
+def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
+    for node in (one for one in _parse(module_path(module)).body if isinstance(one, ast.FunctionDef)):
+        if decorator in (getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list):
+            yield node
 
 
 def _tree(kind: str, name: str) -> ast.Module:
@@ -253,93 +266,3 @@ def figure_title(name: str) -> str:
     text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
     text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]
-
-
-@cache
-def imported_modules(path: str | Path) -> frozenset[str]:
-    """Return the names of this package's modules, and the user's own, that the file imports itself, at any depth of its code."""
-    found: set[str] = set()
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (module := _imported_from(node, Path(path))):
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found.update(name for name in names if module_path(name))
-    return frozenset(found)
-
-
-def _imported_from(node: ast.ImportFrom, path: Path) -> str | None:
-    """Return the dotted name that is imported from; a relative one only where a package of the user's own has it."""
-    if not node.level:
-        return node.module
-    package = own.package_of(path)
-    if package is None:
-        return None
-    parts = package.split(".")
-    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
-
-
-@cache
-def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of all modules of this package that a script loads, directly or not.
-
-    Parameters
-    ----------
-    path : path
-        The script.
-    extra : tuple of str
-        Modules that the script finds by name (the algorithm and the ensemble named in the settings).
-    """
-    seen = set()
-    todo = [*imported_modules(path), *extra]
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        file = module_path(name)
-        if file is None:
-            raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
-        seen.add(name)
-        todo.extend(imported_modules(file))
-        # A folder of a chapter may have no __init__.py: there is no code in it then.
-        parents = accumulate(name.split(".")[:-1], "{}.{}".format)
-        todo.extend(parent for parent in parents if parent not in seen and module_path(parent))
-    return frozenset(seen)
-
-
-def _is_docstring(node: Any) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _said(node: Any) -> str:
-    """Return a syntax tree as a text, without the docstrings; a third of the time of :func:`ast.dump`."""
-    if isinstance(node, list):
-        return f"[{' '.join(map(_said, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = [getattr(node, name, None) for name in node._fields]
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        parts = [part[1:] if part is node.body and part and _is_docstring(part[0]) else part for part in parts]
-    return f"{type(node).__name__}({' '.join(map(_said, parts))})"
-
-
-@cache
-def code_digest(path: str | Path) -> str:
-    """Return 16 hex digits that change when the code of a file changes, not when its comments or docstrings do."""
-    return hashlib.sha256((_said(_parse(path)) + _c_code(Path(path).parent)).encode()).hexdigest()[:16]
-
-
-def _c_code(folder: Path) -> str:
-    """Return the C code that lies beside modules, which load it: without comments, its white space made one."""
-    files = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.c"))]
-    return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
-
-
-@cache
-def code_digests(script: str | Path, extra: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
-    digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
-    return dict(sorted(digests.items()))

@@ -27,7 +27,7 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import jobs, registry, sources
+    from algoreg import digests, jobs, registry, sources
     from algoreg.judge import references, replications
     from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
@@ -213,4 +213,4 @@ def parts_of(wildcards):
 
 def code(script, found=()):
     """Return the digests of a rule's script, of every module that it loads and of those that it finds by name."""
-    return sources.code_digests(str(ROOT / "scripts" / script), tuple(found))
+    return digests.code_digests(str(ROOT / "scripts" / script), tuple(found))

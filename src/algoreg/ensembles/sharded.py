@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from algoreg import sources
+from algoreg import digests
 from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.base import Measurements
@@ -111,7 +111,7 @@ class Shard:
 
     def facts(self):
         """Return what every process says of itself: its digest, its code, numpy's version, its node."""
-        code = sources.code_digests(__file__)
+        code = digests.code_digests(__file__)
         own = {
             "digest": self.digest,
             "code": hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:16],

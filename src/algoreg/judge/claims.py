@@ -29,7 +29,7 @@ def exact(value):
 def criterion(entry):
     """Return the criterion in words, from estimand, direction and margin."""
     # Read, not imported: a claim that a tier does not judge needs no pandas.
-    decorator = sources.decorated("estimands", "estimand")[entry["estimand"]["name"]].node.decorator_list[0]
+    decorator = sources.find("estimands", "estimand", entry["estimand"]["name"]).node.decorator_list[0]
     label = ast.literal_eval(decorator.args[0]).format(**readable(entry["estimand"]))
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 

@@ -18,6 +18,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def load_arrays(path: str | Path) -> dict[str, Any]:
         return {name: archive[name] for name in archive.files}
 
 
+@cache
 def machine() -> dict[str, Any]:
     """Return what is known of the machine and the libraries at hand."""
     return {
