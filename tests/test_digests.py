@@ -33,7 +33,9 @@ def parsed(monkeypatch):
 
 def test_comments_and_docstrings_do_not_change_a_digest(path):
     base = fresh(path)
-    path.write_text('"""Other."""\n# comment\nimport algoreg.own\ndef f(x):\n    """Other."""\n\n    return x + 1  # why\n')
+    path.write_text(
+        '"""Other."""\n# comment\nimport algoreg.own\ndef f(x):\n    """Other."""\n\n    return x + 1  # why\n'
+    )
     assert fresh(path) == base
     path.write_text(CODE.replace("x + 1", "x + 2"))
     assert fresh(path) != base

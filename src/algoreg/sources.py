@@ -135,7 +135,9 @@ def decorated(kind: str, decorator: str) -> dict[str, Found]:
     for module in chapter_modules(kind):
         for node in _decorated_in(module, decorator):
             if node.name in found:
-                raise ValueError(f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another")
+                raise ValueError(
+                    f"{module}: {node.name}: {found[node.name].module} has one of this name; choose another"
+                )
             found[node.name] = Found(module, node)
     return found
 
