@@ -7,7 +7,9 @@ forkserver.hand_over(
     "matplotlib.backends.backend_pdf",
     "matplotlib.backends.backend_svg",
     "pandas",
+    "PIL.PngImagePlugin",
     "pydantic.main",
+    "scipy.optimize",
     "yaml",
 )
 

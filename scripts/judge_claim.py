@@ -2,7 +2,7 @@
 
 from algoreg.store import forkserver
 
-forkserver.hand_over("pandas", "pydantic.main", "yaml")
+forkserver.hand_over("pandas", "pydantic.main", "scipy.special", "yaml")
 
 from pathlib import Path
 

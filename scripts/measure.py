@@ -2,7 +2,7 @@
 
 from algoreg.store import forkserver
 
-forkserver.hand_over("torch", "pandas")
+forkserver.hand_over("torch", "pandas", "pydantic.main", "scipy.optimize")
 
 import pandas as pd
 

@@ -74,7 +74,7 @@ def test_every_loop_against_plain_sums(always_shared, seed, d, m, runs, columns,
     for k, count in enumerate(counts):
         residual[k, count:] = 0
     expected = smat(residual @ rows / torch.tensor(counts)[:, None], d)
-    passed = passes.Pass(known._rows, passes.tables(counts, m, lanes), torch.tensor(counts), y, d)
+    passed = passes.Pass(known._rows, passes.tables(tuple(counts), m, lanes), torch.tensor(counts), y, d)
     close(passes.unpack(passed(passes.pack(x, d)), torch.tensor(counts).to(dtype), d), expected, dtype)
     steps = torch.linspace(0.01, 0.1, runs, dtype=dtype)
     close(known.descend(u.clone(), steps, y, 3), plain_steps(rows, d, u, steps, y, counts, 3), dtype, 1 / d)
@@ -180,6 +180,25 @@ def test_steps_one_by_one_and_without_coming_back_have_the_same_bits():
         one_by_one = ensemble.descend(one_by_one, steps, y, 1)
     assert torch.equal(one_by_one, ensemble.descend(u.clone(), steps, y, 7))
     torch.testing.assert_close(one_by_one, base.Ensemble.descend(ensemble, u.clone(), steps, y, 7))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["whole", "prefixes", "gram"])
+def test_accelerated_steps_without_coming_back_have_the_bits_of_single_steps(kind, dtype, always_shared):
+    """Also with threads, where factors have columns of padding, with no momentum, and of a run that diverges."""
+    ensemble, _, y, u = draw(9, 12, 90, 3, 5, dtype=dtype)
+    ensemble = ensemble.shared_by([90, 60, 33]) if kind == "prefixes" else ensemble
+    ensemble, labels = (gram.Ensemble.of(ensemble), gram.label_rows(ensemble, y)) if kind == "gram" else (ensemble, y)
+    steps, momentum = torch.tensor([0.05, 0.1, 9.0], dtype=dtype), torch.tensor([0.0, 0.75, 0.9], dtype=dtype)
+    for lanes in (1, 2):
+        torch.set_num_threads(lanes)
+        found = ensemble.accelerate(u.clone(), u.clone(), steps, momentum, labels, 40)
+        single = base.Ensemble.accelerate(ensemble, u.clone(), u.clone(), steps, momentum, labels, 40)
+        for these, those in zip(found, single, strict=True):
+            assert torch.equal(these.isfinite(), those.isfinite())
+            assert torch.equal(these.nan_to_num(), those.nan_to_num())
+        assert not found[0][2].isfinite().all()
+        assert (found[1][1] - found[0][1]).abs().max() > 0
 
 
 def samples(seed, d, m, runs, count, columns=None, dtype=torch.float64):

@@ -36,11 +36,9 @@ class Algorithm(factored.Algorithm):
         return {"factor": factor, "ahead": factor.clone()}
 
     def advance(self, state, iteration, count):
-        """Return the state after ``count`` further steps; a step is one pass."""
-        factor, ahead, steps = state["factor"], state["ahead"], self.steps.view(-1)
-        momentum = self.numbers("momentum")
-        for _ in range(count):
-            following = self.ensemble.descend(ahead.clone(), steps, self.labels, 1)
-            ahead = following + momentum * (following - factor)
-            factor = following
+        """Return the state after ``count`` further steps, a pass each; may overwrite it."""
+        momentum = self.numbers("momentum").view(-1)
+        factor, ahead = self.ensemble.accelerate(
+            state["factor"], state["ahead"], self.steps.view(-1), momentum, self.labels, count
+        )
         return {"factor": factor, "ahead": ahead}

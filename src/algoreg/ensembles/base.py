@@ -130,6 +130,37 @@ class Ensemble(ABC):
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
         return factors
 
+    def accelerate(
+        self,
+        factors: torch.Tensor,
+        ahead: torch.Tensor,
+        steps: torch.Tensor,
+        momentum: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take ``count`` steps U_{t+1} = Z_t − ηM(Z_t)Z_t, Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t); may overwrite U and Z.
+
+        Parameters
+        ----------
+        factors, ahead : torch.Tensor, shape (B, d, k)
+            U_t and Z_t.
+        steps, momentum : torch.Tensor, shape (B,)
+            η and μ of every run.
+        labels : torch.Tensor, a row per run
+        count : int
+
+        Returns
+        -------
+        tuple of torch.Tensor, shape (B, d, k) each
+            U and Z after the last step.
+        """
+        for _ in range(count):
+            following = self.descend(ahead.clone(), steps, labels, 1)
+            ahead = following + momentum[:, None, None] * (following - factors)
+            factors = following
+        return factors, ahead
+
 
 class Measurements(Ensemble):
     """An ensemble that keeps its measurements one by one, so that runs may know only the first of them.

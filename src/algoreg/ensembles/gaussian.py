@@ -66,10 +66,21 @@ class Packed(Measurements):
         """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
+        return self._moved(factors, steps, labels, count).copy_to(factors)
+
+    def accelerate(self, factors, ahead, steps, momentum, labels, count):
+        """Take ``count`` accelerated steps; see :class:`algoreg.ensembles.base.Ensemble`."""
+        if self.device.type != "cpu":
+            return super().accelerate(factors, ahead, steps, momentum, labels, count)
+        moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
+        return factors, moved.copy_to(ahead, factors)
+
+    def _moved(self, factors, steps, labels, count, momentum=None):
+        """Return the kernels' own factors after ``count`` steps."""
         counts = self._known(len(factors))
         blocks = self._tables(counts)
         (_, stop, tables), *more = blocks
-        moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables))
+        moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables), momentum)
         if len(tables) == 1 and not more:
             moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:
@@ -77,7 +88,7 @@ class Packed(Measurements):
             for _ in range(count):
                 moving.outer()
                 moving.step(sums(moving.x))
-        return moving.copy_to(factors)
+        return moving
 
 
 class Ensemble(Packed):
@@ -111,7 +122,7 @@ class Ensemble(Packed):
 
     def _tables(self, counts):
         # All rows are one block.
-        return passes.tables(counts.tolist(), self.m, passes.lanes_for(self.m * packed_length(self.d)))
+        return passes.tables(tuple(counts.tolist()), self.m, passes.lanes_for(self.m * packed_length(self.d)))
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""

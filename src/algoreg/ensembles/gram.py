@@ -166,11 +166,22 @@ class Ensemble(base.Ensemble):
         """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
+        return self._moved(factors, steps, labels, count).copy_to(factors)
+
+    def accelerate(self, factors, ahead, steps, momentum, labels, count):
+        """Take ``count`` accelerated steps; see :class:`algoreg.ensembles.base.Ensemble`."""
+        if self.device.type != "cpu":
+            return super().accelerate(factors, ahead, steps, momentum, labels, count)
+        moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
+        return factors, moved.copy_to(ahead, factors)
+
+    def _moved(self, factors, steps, labels, count, momentum=None):
+        """Return the kernels' own factors after ``count`` steps."""
         lanes = passes.lanes_for(self.gram.numel())
-        moving = whole_steps.Steps(factors, self.d, steps, torch.ones_like(steps), lanes)
+        moving = whole_steps.Steps(factors, self.d, steps, torch.ones_like(steps), lanes, momentum)
         if lanes == 1:
             moving.descend(self.gram, labels, count)
-            return moving.copy_to(factors)
+            return moving
         total, length = torch.zeros_like(moving.x), len(self.gram)
         for _ in range(count):
             moving.outer()
@@ -178,7 +189,7 @@ class Ensemble(base.Ensemble):
             # numpy's, for the reason in ``passes.Pass``.
             total.numpy()[:, :length] -= labels.numpy()[:, :length]
             moving.step(total)
-        return moving.copy_to(factors)
+        return moving
 
     def isometry_deviation(self):
         """Return the operator norm of G − I, in float64.

@@ -168,7 +168,7 @@ class Shard:
         known = counts.tolist()
         first, last = pieces_of(self.rank, self.count, self._pieces)
         blocks = {start: _blocks(known, start, stop) for start, stop in pairwise(self._edges[first : last + 1])}
-        sums = passes.Pass(self._own, passes.tables(known, self.m, 1), counts, labels, self.d)
+        sums = passes.Pass(self._own, passes.tables(tuple(known), self.m, 1), counts, labels, self.d)
         return lambda x: self._sum(lambda start, stop: sums.over(x, blocks[start]).clone())
 
     def gradient(self, matrices, labels, counts):
@@ -235,7 +235,7 @@ def _blocks(counts, start, stop):
     known = [min(max(count - start, 0), stop - start) for count in counts]
     if not known[0]:
         return []
-    ((_, last, (table,)),) = passes.tables(known, stop - start, 1)
+    ((_, last, (table,)),) = passes.tables(tuple(known), stop - start, 1)
     table[0::3] += start
     table[1::3] += start
     return [(start, start + last, [table])]

@@ -106,7 +106,7 @@ class Ensemble(gaussian.Packed):
         return block.to(self.device)[:, : packed_length(self.d)]
 
     def _tables(self, counts):
-        return passes.tables(counts.tolist(), BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
+        return passes.tables(tuple(counts.tolist()), BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
 
     def _blocks(self):
         """Yield (start, stop, rows); each block of rows is gone when the next one comes."""

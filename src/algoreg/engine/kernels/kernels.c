@@ -364,25 +364,40 @@ void single_samples(const real *matrices, const whole *order, const real *labels
     }
 }
 
+/* Nesterov's momentum, where there is any: `before` moves to where the step has led, `factors` further by a share of the way. */
+static void look_ahead(const real *momentum, real *factors, real *before, whole size, whole runs) {
+    if (!momentum) return;
+    for (whole k = 0; k < runs; k++)
+        for (whole j = k * size; j < (k + 1) * size; j++) {
+            real moved = factors[j], way = moved - before[j];
+            /* A statement of its own is rounded by itself, as in the tensor library. */
+            real share = momentum[k] * way;
+            factors[j] = moved + share;
+            before[j] = moved;
+        }
+}
+
 /* Take `step_count` steps of every run on an ensemble's rows. */
 void descend(const real *rows, const real *labels, const whole *counts, const whole *segments, const real *divisors,
-             const real *steps, real *factors, real *x, real *total, real *sums, real *weights, real *transposed, real *square,
-             real *change, whole step_count, whole segment_count, whole block_rows, whole row_stride, whole n,
-             whole labels_stride, whole d, whole columns, whole factor_stride, whole square_stride, whole x_stride, whole runs) {
+             const real *steps, real *factors, const real *momentum, real *before, real *x, real *total, real *sums,
+             real *weights, real *transposed, real *square, real *change, whole step_count, whole segment_count,
+             whole block_rows, whole row_stride, whole n, whole labels_stride, whole d, whole columns, whole factor_stride,
+             whole square_stride, whole x_stride, whole runs) {
     for (; step_count > 0; step_count--) {
         outer(factors, x, transposed, square, d, columns, factor_stride, square_stride, n, x_stride, runs);
         for (whole j = 0; j < runs * x_stride; j++) total[j] = 0;
         residuals(rows, x, labels, counts, total, segments, sums, weights, segment_count, block_rows, row_stride, n, x_stride,
                   labels_stride, x_stride);
         step(total, divisors, steps, factors, square, change, d, columns, factor_stride, square_stride, x_stride, runs);
+        look_ahead(momentum, factors, before, d * factor_stride, runs);
     }
 }
 
 /* The same on the Gram matrix of an ensemble, whose rows are those of the packed matrices. */
-void descend_gram(const real *rows, const real *labels, const real *divisors, const real *steps, real *factors, real *x,
-                  real *total, real *sums, real *transposed, real *square, real *change, whole step_count, whole row_stride,
-                  whole n, whole labels_stride, whole d, whole columns, whole factor_stride, whole square_stride, whole x_stride,
-                  whole runs) {
+void descend_gram(const real *rows, const real *labels, const real *divisors, const real *steps, real *factors,
+                  const real *momentum, real *before, real *x, real *total, real *sums, real *transposed, real *square,
+                  real *change, whole step_count, whole row_stride, whole n, whole labels_stride, whole d, whole columns,
+                  whole factor_stride, whole square_stride, whole x_stride, whole runs) {
     whole length = packed_start(d, d);
     for (; step_count > 0; step_count--) {
         outer(factors, x, transposed, square, d, columns, factor_stride, square_stride, n, x_stride, runs);
@@ -390,5 +405,6 @@ void descend_gram(const real *rows, const real *labels, const real *divisors, co
         for (whole k = 0; k < runs; k++)
             for (whole j = 0; j < length; j++) total[k * x_stride + j] -= labels[k * labels_stride + j];
         step(total, divisors, steps, factors, square, change, d, columns, factor_stride, square_stride, x_stride, runs);
+        look_ahead(momentum, factors, before, d * factor_stride, runs);
     }
 }

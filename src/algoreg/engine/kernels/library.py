@@ -20,8 +20,8 @@ FUNCTIONS = {
     "outer": (4, 7),
     "step": (6, 6),
     "single_samples": (6, 6),
-    "descend": (14, 12),
-    "descend_gram": (11, 10),
+    "descend": (16, 12),
+    "descend_gram": (13, 10),
 }
 
 

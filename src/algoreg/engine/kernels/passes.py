@@ -150,12 +150,14 @@ class RowsAtOnce:
 rows_at_once = lru_cache(RowsAtOnce)
 
 
+# Algorithms whose steps are passes ask for the same ones at every step.
+@lru_cache(maxsize=64)
 def tables(counts, height, lanes):
-    """Cut a pass into blocks of rows, and each block into one table of segments for every lane.
+    """Cut a pass into blocks of rows, and each block into one table of segments for every lane; not to be changed.
 
     Parameters
     ----------
-    counts : sequence of int
+    counts : tuple of int
         How many measurements each run knows, falling.
     height : int
         How many rows a block has, a multiple of 64 or all.

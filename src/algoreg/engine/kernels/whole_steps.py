@@ -4,7 +4,9 @@ Sums have the order that :mod:`algoreg.engine.kernels.passes` describes.
 """
 
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from algoreg.engine.kernels.library import compiled
@@ -81,6 +83,15 @@ def single_samples(matrices, order, factors, labels, steps):
     return ends[:, :, :columns]
 
 
+class Momentum(NamedTuple):
+    """That of Nesterov: U_{t+1} = Z_t − ηM(Z_t)Z_t and Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t), where Z_t are the factors that advance."""
+
+    # U_t, shape (B, d, k).
+    before: torch.Tensor
+    # μ, shape (B,).
+    share: torch.Tensor
+
+
 class Steps:
     """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
 
@@ -91,15 +102,21 @@ class Steps:
     steps, divisors : torch.Tensor, shape (B,)
         η; and what the sum of a pass is divided by: M = smat(sum / divisor).
     lanes : int
+    momentum : Momentum, optional
     """
 
-    def __init__(self, factors, d, steps, divisors, lanes=1):
+    def __init__(self, factors, d, steps, divisors, lanes=1, momentum=None):
         self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
         require("factors", factors, (runs, d, self._columns), dtype, copied=True)
         self._factors = _padded_factors(factors)
         self._steps, self._divisors = steps.contiguous(), divisors.contiguous()
         require("steps", self._steps, (runs,), dtype)
         require("divisors", self._divisors, (runs,), dtype)
+        self._before = self._momentum = None
+        if momentum:
+            require("factors before", momentum.before, factors.shape, dtype, copied=True)
+            require("momentum", momentum.share, (runs,), dtype, copied=True)
+            self._before, self._momentum = _padded_factors(momentum.before), momentum.share.contiguous()
         self._lanes = min(lanes, runs)
         self.x, self._square = room(runs, self._d, dtype), square_room(self._lanes, self._d, dtype)
         self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
@@ -137,6 +154,11 @@ class Steps:
             )  # fmt: skip
 
         together(self._lanes, part)
+        if self._momentum is not None:
+            # numpy's, for the reason in ``Pass``.
+            ahead, before, share = self._factors.numpy(), self._before.numpy(), self._momentum.numpy()[:, None, None]
+            with np.errstate(all="ignore"):
+                ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
     def descend(self, rows, labels, count, table=None, counts=None):
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
@@ -151,22 +173,20 @@ class Steps:
             torch.zeros_like(self.x),
             partial_sums(len(labels), 1, labels.dtype),
         )
-        given = (self._divisors, self._steps, self._factors, self.x, total, sums)
+        given = (self._divisors, self._steps, self._factors, self._momentum, self._before, self.x, total, sums)
         spare = (self._transposed, self._square, self._change)
         sizes = (
             labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
         )  # fmt: skip
         if table is None:
             arrays = (rows, labels, *given, *spare)
-            kernel.descend_gram(*(array.data_ptr() for array in arrays), count, rows.stride(0), self._n, *sizes)
+            kernel.descend_gram(*map(_address, arrays), count, rows.stride(0), self._n, *sizes)
             return
         weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         arrays = (rows, labels, counts, table, *given, weights, *spare)
 
         def take(steps, height):
-            kernel.descend(
-                *(array.data_ptr() for array in arrays), steps, len(table) // 3, height, rows.stride(0), self._n, *sizes
-            )
+            kernel.descend(*map(_address, arrays), steps, len(table) // 3, height, rows.stride(0), self._n, *sizes)
 
         height = rows_at_once(len(labels), self._n, labels.element_size())
         while height.trials and count:
@@ -174,8 +194,15 @@ class Steps:
             count -= 1
         height.call(partial(take, count))
 
-    def copy_to(self, factors):
-        """Write the factors over others, and return those."""
+    def copy_to(self, factors, before=None):
+        """Write the factors over others, and with momentum those before over ``before``; return the first."""
         # numpy's copy, for the reason in ``Pass``.
         factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
+        if before is not None:
+            before.numpy()[...] = self._before.numpy()[:, :, : self._columns]
         return factors
+
+
+def _address(array):
+    """Return where a tensor's numbers begin, None without one."""
+    return None if array is None else array.data_ptr()

@@ -90,15 +90,16 @@ def sign_of_det(factors):
 
 def gradients(factors):
     """Return the loss's gradient in every factor, shape (…, N, 2, 2)."""
-    depth = factors.shape[-3]
-    below = [np.broadcast_to(np.eye(2), (*factors.shape[:-3], 2, 2))]
-    for number in range(depth):
-        below.append(factors[..., number, :, :] @ below[-1])
-    above, found = (below[-1] - ASKED) * SEEN, [None] * depth
-    for number in range(depth - 1, -1, -1):
-        found[number] = above @ np.swapaxes(below[number], -1, -2)
-        above = np.swapaxes(factors[..., number, :, :], -1, -2) @ above
-    return np.stack(found, axis=-3)
+    each = [factors[..., number, :, :] for number in range(factors.shape[-3])]
+    below = [each[0]]
+    for factor in each[1:]:
+        below.append(factor @ below[-1])
+    above, found = (below.pop() - ASKED) * SEEN, np.empty_like(factors)
+    for number in range(len(below), 0, -1):
+        np.matmul(above, below[number - 1].swapaxes(-1, -2), out=found[..., number, :, :])
+        above = each[number].swapaxes(-1, -2) @ above
+    found[..., 0, :, :] = above
+    return found
 
 
 def loss(whole_product):
