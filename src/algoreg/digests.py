@@ -100,15 +100,20 @@ def closure(path: str | Path, extra: tuple[str, ...] = ()) -> frozenset[str]:
         name = todo.pop()
         if name in seen:
             continue
-        file = module_path(name)
-        if file is None:
-            raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
+        todo.extend(imported_modules(_file(name)))
         seen.add(name)
-        todo.extend(imported_modules(file))
         # A folder of a chapter may have no __init__.py: there is no code in it then.
         parents = accumulate(name.split(".")[:-1], "{}.{}".format)
         todo.extend(parent for parent in parents if parent not in seen and module_path(parent))
     return frozenset(seen)
+
+
+def _file(name: str) -> Path:
+    """Return a module's file."""
+    found = module_path(name)
+    if found is None:
+        raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
+    return found
 
 
 def _is_docstring(node: Any) -> bool:
@@ -143,5 +148,5 @@ def code_digest(path: str | Path) -> str:
 def code_digests(script: str | Path, extra: tuple[str, ...] = ()) -> dict[str, str]:
     """Return ``{name: digest}`` for a script and for every module of this package in its closure, sorted by name."""
     digests = {f"scripts/{Path(script).name}": code_digest(script)}
-    digests.update({name: code_digest(module_path(name)) for name in closure(script, extra)})
+    digests.update({name: code_digest(_file(name)) for name in closure(script, extra)})
     return dict(sorted(digests.items()))
