@@ -50,9 +50,7 @@ class Packed(Measurements):
     def gradient(self, matrices, labels):
         """Return M of every run, reading every row once; see :class:`algoreg.ensembles.base.Ensemble`."""
         if self.device.type == "cpu":
-            counts = self._known(len(matrices))
-            sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d)
-            return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d)
+            return self._passed(matrices, labels)[0]
         x = svec(matrices)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
@@ -61,6 +59,19 @@ class Packed(Measurements):
             residual -= labels[:runs, start:stop]
             total[:runs].addmm_(residual, block)
         return smat(total.div_(self._divisor), self.d)
+
+    def gradient_and_residual(self, matrices, labels):
+        """Return M and the root mean square of what the labels leave, reading every row once; see :meth:`Measurements.gradient`."""
+        if self.device.type != "cpu":
+            return super().gradient_and_residual(matrices, labels)
+        gradient, residuals = self._passed(matrices, labels, keep=True)
+        return gradient, self.label_size(residuals)
+
+    def _passed(self, matrices, labels, keep=False):
+        """Return M and, if they are kept, the residuals of every run, after one pass of the compiled loops."""
+        counts = self._known(len(matrices))
+        sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d, keep)
+        return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d), sums.residuals
 
     def descend(self, factors, steps, labels, count):
         """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""

@@ -236,6 +236,7 @@ def _blocks(counts, start, stop):
     if not known[0]:
         return []
     ((_, last, (table,)),) = passes.tables(tuple(known), stop - start, 1)
+    table = table.clone()
     table[0::3] += start
     table[1::3] += start
     return [(start, start + last, [table])]

@@ -188,9 +188,10 @@ void adjoint(const real *rows, const real *weights, real *total, whole count, wh
             least(BLOCK_ROWS, count - i), weights_stride, runs, n, total_stride);
 }
 
-/* Add sum_i (<row i, x_k> - y_ki) row i to total[k] over the segments (start, stop, runs that know some of it). */
+/* Add sum_i (<row i, x_k> - y_ki) row i to total[k] over the segments (start, stop, runs that know some of it), and write what is
+   in brackets to `kept`, as labels lie, where that is given. */
 void residuals(const real *rows, const real *x, const real *labels, const whole *counts, real *total, const whole *segments,
-               real *sums, real *weights, whole segment_count, whole block_rows, whole row_stride, whole n, whole x_stride,
+               real *sums, real *weights, real *kept, whole segment_count, whole block_rows, whole row_stride, whole n, whole x_stride,
                whole labels_stride, whole total_stride) {
     for (const whole *segment = segments; segment < segments + 3 * segment_count; segment += 3) {
         whole stop = segment[1], runs = segment[2];
@@ -209,6 +210,7 @@ void residuals(const real *rows, const real *x, const real *labels, const whole 
                     real *weight = weights + k * block_rows + row;
                     /* What a run does not know has no weight; so it has the sums of the ensemble that ends there. */
                     *weight = i + row < counts[k] ? *weight - labels[k * labels_stride + i + row] : 0;
+                    if (kept) kept[k * labels_stride + i + row] = *weight;
                 }
             for (whole j = 0; j < n; j += ADD_CHUNK)
                 for (whole row = 0; row < height; row += ADD_ROWS) {
@@ -386,7 +388,7 @@ void descend(const real *rows, const real *labels, const whole *counts, const wh
     for (; step_count > 0; step_count--) {
         outer(factors, x, transposed, square, d, columns, factor_stride, square_stride, n, x_stride, runs);
         for (whole j = 0; j < runs * x_stride; j++) total[j] = 0;
-        residuals(rows, x, labels, counts, total, segments, sums, weights, segment_count, block_rows, row_stride, n, x_stride,
+        residuals(rows, x, labels, counts, total, segments, sums, weights, 0, segment_count, block_rows, row_stride, n, x_stride,
                   labels_stride, x_stride);
         step(total, divisors, steps, factors, square, change, d, columns, factor_stride, square_stride, x_stride, runs);
         look_ahead(momentum, factors, before, d * factor_stride, runs);

@@ -14,7 +14,7 @@ REALS = {torch.float32: "float", torch.float64: "double"}
 FUNCTIONS = {
     "measure": (4, 6),
     "adjoint": (3, 6),
-    "residuals": (8, 7),
+    "residuals": (9, 7),
     "pack": (2, 6),
     "unpack": (3, 5),
     "outer": (4, 7),

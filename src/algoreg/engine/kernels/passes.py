@@ -292,9 +292,11 @@ class Pass:
         How many measurements each run knows.
     labels : torch.Tensor, shape (B, m)
     d : int
+    keep : bool
+        Whether ``residuals`` holds ⟨row i, x_k⟩ − y_ki after each pass, shape (B, m), 0 where a run does not know y_ki.
     """
 
-    def __init__(self, read, blocks, counts, labels, d):
+    def __init__(self, read, blocks, counts, labels, d, keep=False):
         if labels.shape[1] < blocks[-1][1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
         self.labels, self._counts, self._length = labels.contiguous(), counts, packed_length(d)
@@ -305,6 +307,7 @@ class Pass:
         self._sums = partial_sums(len(labels), self._lanes, labels.dtype)
         self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         self._n = padded(self._length)
+        self.residuals = torch.zeros_like(self.labels) if keep else None
 
     def __call__(self, x):
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
@@ -327,6 +330,7 @@ class Pass:
     def _add(self, x, blocks, height):
         """Add up some blocks, so many rows at a time."""
         kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
+        kept = None if self.residuals is None else self.residuals.data_ptr()
         for start, stop, lanes in blocks:
             rows = self._read(start, stop)
             require_rows(rows, self._length, labels.dtype)
@@ -337,7 +341,7 @@ class Pass:
                 table = lanes[lane]
                 kernel.residuals(
                     address, x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
-                    self._sums[lane].data_ptr(), self._weights[lane].data_ptr(),
+                    self._sums[lane].data_ptr(), self._weights[lane].data_ptr(), kept,
                     len(table) // 3, height, rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
                 )  # fmt: skip
 
