@@ -123,7 +123,7 @@ def test_nine_tenths_of_the_seeds_are_enough(seeds, said):
 def test_a_claim_that_fewer_seeds_judged_is_not_said_to_be_judged_by_all():
     both, one = replications.kept([judged("one"), judged("two")]), replications.kept([judged("one")])
     found = replications.outcomes({"1": both, "2": one, "3": one}, [judged("one"), judged("two")])
-    said = "2 of 2 claims keep their verdict on nine tenths of the 1 to 3 fresh seeds that judged them"
+    said = "2 of 2 claims keep their verdict on each of the 1 to 3 fresh seeds that judged them"
     assert fresh_seeds.steady(found) == said
 
 
