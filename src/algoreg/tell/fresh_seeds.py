@@ -64,7 +64,9 @@ def steady(found):
         # Draws of some claims were changed after other seeds had run.
         share = "each" if enough(seeds) == seeds else "nine tenths"
         among = f"{fewest} {'or' if seeds == fewest + 1 else 'to'} {seeds}"
-        return f"{kept} of {len(found)} claims keep their verdict on {share} of the {among} fresh seeds that judged them"
+        return (
+            f"{kept} of {len(found)} claims keep their verdict on {share} of the {among} fresh seeds that judged them"
+        )
     on = (
         f"on at least {enough(seeds)} of {seeds} fresh seeds"
         if enough(seeds) < seeds
