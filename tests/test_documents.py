@@ -187,7 +187,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     table = report.verdicts(reference, [entry])
     document = claim_documents.claims_document([entry], reference["claims"])
     for text in (
-        "**refuted** as printed; true instead: `other`, at the margin (slack 0.11 %)",
+        "**refuted**; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
     ):
         assert text in table

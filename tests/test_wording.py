@@ -92,10 +92,10 @@ def test_a_verdict_shows_its_controls_and_its_remedy():
         3.0, 4.0, 5.0, verdict="refuted", remedy="b", control_verdict="inconclusive", control_estimate=0.2000001
     )
     said = wording.say(one, {"b": "supported"})
-    assert said.words() == "refuted as printed; true instead: b"
-    assert said.words("**{}**", "`{}`") == "**refuted** as printed; true instead: `b`"
-    assert wording.say(one, {"b": "inconclusive"}).words() == "refuted as printed; amended: b (inconclusive)"
-    assert wording.say(one).words() == "refuted as printed; amended: b (not judged here)"
+    assert said.words() == "refuted; true instead: b"
+    assert said.words("**{}**", "`{}`") == "**refuted**; true instead: `b`"
+    assert wording.say(one, {"b": "inconclusive"}).words() == "refuted; amended: b (inconclusive)"
+    assert wording.say(one).words() == "refuted; amended: b (not judged here)"
     assert said.controls() == "inconclusive (weak), 0.2000001"
     positive = {"positive_control_verdict": "supported", "positive_control_estimate": 0.15}
     assert wording.say({**one, **positive}).controls().endswith("; positive control: supported, 0.15")
@@ -117,4 +117,4 @@ def test_the_terminal_shows_what_the_documents_show():
         "refuted, 0.5",
     ):
         assert text in lines[3]
-    assert lines[-1] == "c: refuted as printed; true instead: a"
+    assert lines[-1] == "c: refuted; true instead: a"

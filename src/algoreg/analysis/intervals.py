@@ -98,6 +98,19 @@ def interval_of(statistic, values, rng):
     return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
 
 
+def share_interval(statistic, values, rng):
+    """Return :func:`interval_of` of a share, from values that are 0 or 1, and an exact interval where all runs came out alike.
+
+    Resampling shows no spread there, but a run that comes out otherwise may be as rare as one in so many. The exact interval is that of
+    Clopper and Pearson. It takes the runs of a point as independent: nothing in them says otherwise.
+    """
+    found = interval_of(statistic, values, rng)
+    if found.value not in (0, 1) or found.low != found.high:
+        return found
+    least = ((1 - LEVEL) / 2) ** (1 / values[0].size)
+    return Estimate(1.0, least, 1.0) if found.value else Estimate(0.0, 0.0, 1 - least)
+
+
 def _replicates(statistic, units, rng):
     """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
     drawn = [tuple(sorted(rng.integers(units, size=units).tolist())) for _ in range(REPLICATES)]

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, positive
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
 
 
 def estimand(label):
@@ -35,7 +35,8 @@ def _extreme(pick, tables, rng, table, value, by, where):
     _, values = cells(frame, by, value)
     if not np.isfinite(values).all():
         return UNDEFINED
-    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
+    shares = np.isin(values, (0, 1)).all()
+    return (share_interval if shares else interval_of)(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
 
 @estimand("mean over runs of {value}, the largest over {by}")
@@ -54,6 +55,16 @@ def smallest_mean(tables, published, rng, *, table, value, by, where=None):
     Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
     """
     return _extreme(np.min, tables, rng, table, value, by, where)
+
+
+@estimand("share of the runs with {value} below {limit}, the smallest over {by}")
+def smallest_share_below(tables, published, rng, *, table, value, limit, by, where=None):
+    """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
+
+    For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not below.
+    """
+    _, values = cells(chosen(tables[table], where), by, value)
+    return share_interval(lambda part: part.mean(axis=(1, 2)).min(), (values < limit).astype(float), rng)
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")

@@ -19,7 +19,7 @@ make replicate SEED="11 12 13" TIER=quick
 
 What each claim came out as is kept in `reference/replications/<tier>.json`. Margins and sizes stay as they are.
 A control that fails on a fresh seed makes its claim `invalid` there, and is counted like any verdict. Two estimates agree if they
-differ by no more than their 95 % intervals allow together; for equal laws 95 of 100 do.
+differ by no more than their 95 % intervals allow together; for equal laws at least 95 of 100 do, and 98 or 99 where units are few.
 
 Where a ledger says that the widths of intervals on fresh seeds called for more draws, those are the seeds kept here, judged again
 since: of such a claim other seeds tell more."""

@@ -112,8 +112,8 @@ class Said:
     def remedied(self):
         """Return the words before and after the name of the remedy."""
         if self.remedy_verdict == "supported":
-            return " as printed; true instead: ", ""
-        return " as printed; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
+            return "; true instead: ", ""
+        return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
 
     def words(self, bold="{}", code="{}"):
         """Return the verdict with its remedy and its slack; ``bold`` and ``code`` wrap the verdict and the remedy's name."""

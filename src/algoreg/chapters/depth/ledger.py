@@ -10,6 +10,9 @@ from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import markdown, number, passage
 
+# Of powers of a start.
+NAMES = {2: "square", 3: "cube", 4: "fourth power"}
+
 
 def _means(frame):
     """Return the geometric mean of m*/(dr) over runs at every (α, T)."""
@@ -30,6 +33,22 @@ def depth_of_thresholds(reference):
             *half, last = (value for (size, _), value in sorted(means.items()) if size == alpha)
             rows.append([LABELS[name], power(alpha**2), number(last), number(half[0]) if half else "–"])
     return markdown(["factors", "s₀", "m*/(dr)", "at half of T"], rows)
+
+
+@passage("depth_2", "depth_3")
+def depth_powers(reference):
+    """Return over what two factors need what three do, from powers of the larger starts of three factors, in words."""
+    two, three = (_means(frame_of(reference["tables"][name])) for name in ("depth_2", "depth_3"))
+    longest = {alpha: max(time for other, time in two if other == alpha) for alpha, _ in two}
+    said = []
+    for alpha, time in three:
+        powers = {round(np.log(own) / np.log(alpha), 2): two[own, longest[own]] / three[alpha, time] for own in longest}
+        ratios = [f"{number(powers[degree])} ({name})" for degree, name in NAMES.items() if degree in powers]
+        if ratios and time == max(each for other, each in three if other == alpha):
+            said.append(
+                f"from a power of {power(alpha**2)}, three factors' start, they need {', '.join(ratios)} times as many"
+            )
+    return "; ".join(said)
 
 
 @passage("depth_2")

@@ -63,7 +63,7 @@ def greedy_headline(reference):
     own = own[own["alpha"] == own["alpha"].min()]
     greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
     return (
-        f"from α = {power(own['alpha'].iloc[0])} descent ends {number(greedy)} from greedy low-rank learning's end and "
+        f"from α = {power(own['alpha'].iloc[0])} descent ends {number(greedy)} from greedy low-rank learning's end, X* at rank 1, and "
         f"{number(trace)} from the least trace (geometric means)"
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, paired_logs
 from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of
+from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
 from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import least_examples, symmetric_dimension
@@ -60,7 +60,7 @@ def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
     least = np.sqrt(2 * frame["m"].iloc[0])
     kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == 1]
     _, optimal = cells(kept, ["positive"], "optimal")
-    return interval_of(np.mean, optimal, rng)
+    return share_interval(np.mean, optimal, rng)
 
 
 @estimand("mean over runs of log10 of {value}, at the first over that at the second of {by} = {pair}")

@@ -18,7 +18,7 @@ def spectral_headline(reference):
     means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
-        f"A function on singular values does not help: plain factors have {means['plain'] / means['spectral']:.2f} times "
+        f"A function on singular values does not help a single block: two plain factors have {means['plain'] / means['spectral']:.2f} times "
         f"the error from an equal start. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
     )
 
