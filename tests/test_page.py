@@ -209,9 +209,9 @@ def test_the_page_says_remedies_controls_slack_and_what_is_no_sampling(tmp_path)
     ]
     html = rendered(tmp_path, claims)
     _, text = read(html)
-    assert "as printed; true instead: claim-1" in text
+    assert "; true instead: claim-1" in text
     assert html.count('<a href="#claim-1"><code>claim-1</code></a>') == 3
-    assert "as printed; amended: claim-5 (inconclusive)" in text
+    assert "; amended: claim-5 (inconclusive)" in text
     assert "refuted, −0.25" in text
     assert "deterministic to 10⁻⁵" in text
     assert "<dt>Why deterministic</dt><dd>a recursion</dd>" in html

@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from algoreg.analysis import thresholds
-from algoreg.analysis.intervals import crossed_interval
+from algoreg.analysis.intervals import crossed_interval, interval_of, share_interval
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.simulations import estimands as simulations
+from algoreg.judge.estimands import smallest_mean, smallest_share_below
 
 
 def half_width(variances, freedoms):
@@ -18,6 +20,50 @@ def half_width(variances, freedoms):
     total = sum(variances)
     freedom = total**2 / sum(v**2 / n for v, n in zip(variances, freedoms, strict=True))
     return student.ppf(0.975, freedom) * math.sqrt(total)
+
+
+@pytest.mark.parametrize(("targets", "ensembles"), [(1, 2), (4, 5), (5, 16)])
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_a_share_without_an_exception_has_the_exact_interval(outcome, targets, ensembles):
+    runs = targets * ensembles
+    found = share_interval(np.mean, np.full((1, targets, ensembles), float(outcome)), np.random.default_rng(0))
+    exact = binomtest(outcome * runs, runs).proportion_ci(0.95, method="exact")
+    assert (found.value, found.low, found.high) == pytest.approx((outcome, exact.low, exact.high))
+
+
+def test_a_share_with_exceptions_has_the_crossed_interval():
+    values = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]])
+    found, crossed = (each(np.mean, values, np.random.default_rng(0)) for each in (share_interval, interval_of))
+    assert found == crossed
+    assert found.low < found.value < found.high
+
+
+def test_shares_are_of_the_runs_of_each_point():
+    """One run in eight is far at d = 2, and one has no number; a mean of logs would hardly see them."""
+    frame = pd.DataFrame(
+        [(d, target, ensemble, 1e-6) for d in (1, 2) for target in range(4) for ensemble in range(4)],
+        columns=["d", "target", "ensemble", "distance"],
+    )
+    frame.loc[(frame["d"] == 2) & (frame["target"] == frame["ensemble"]) & (frame["target"] < 2), "distance"] = [
+        2.0,
+        np.nan,
+    ]
+    said = {"table": "far", "value": "distance", "limit": 0.01, "by": ["d"]}
+    found = smallest_share_below({"far": frame}, {}, np.random.default_rng(0), **said)
+    assert found.value == 14 / 16
+    near = smallest_share_below({"far": frame[frame["d"] == 1]}, {}, np.random.default_rng(0), **said)
+    assert (near.value, near.low) == pytest.approx((1, binomtest(16, 16).proportion_ci(0.95, method="exact").low))
+
+
+def test_means_of_what_is_0_or_1_are_shares_and_others_are_not():
+    frame = pd.DataFrame({"d": 1, "target": [0, 0, 1, 1], "ensemble": [0, 1, 0, 1], "arrived": 1, "error": 0.5})
+    said = {"table": "runs", "by": ["d"]}
+    arrived, error = (
+        smallest_mean({"runs": frame}, {}, np.random.default_rng(0), value=value, **said)
+        for value in ("arrived", "error")
+    )
+    assert arrived.low == pytest.approx(0.025 ** (1 / 4))
+    assert error.low == error.high == 0.5
 
 
 @pytest.mark.replicates(40_000)

@@ -162,12 +162,16 @@ def test_positivity_shows_the_distance_of_what_fits_by_kind():
     methods |= {"least_trace": "least trace", "descent": "descent from α = 10⁻³"}
     table = crossed(("distance",), kind=["gaussian", "trace_row"], method=list(methods), d=[10, 20], **RUNS)
     table = table.assign(rank=1, m=5 * table["d"], psd_dimension=table["d"] ** 2 / 4)
-    grid = draw("positivity", {"positivity": table}).axes
+    more = crossed(("distance",), kind=["gaussian", "trace_row"], method=["far"], d=[10], **RUNS)
+    more["distance"] = np.where(more["target"] == 0, 1e-6, 2.0)
+    grid = draw("positivity", {"positivity": table, "unique_far": more}).axes
     for axes, kind in zip(grid, ("gaussian", "trace_row"), strict=True):
         for method, label in methods.items():
             same(curve(axes, label), geometric(where(table, kind=kind, method=method), "d", "distance"))
         assert any(line.get_label().endswith("over m: 0.5, 1") for line in axes.lines)
-    assert level(grid[1], "margin: far point") == margin("unique-with-one-trace")
+    count = len(more[more["kind"] == "trace_row"])
+    found = (more[more["kind"] == "trace_row"]["distance"] < 0.01).sum()
+    assert level(grid[1], f"counts as X*: far points of {found} in {count} more draws") == 0.01
 
 
 def test_unique_samples_shows_the_thresholds_and_both_dimensions():

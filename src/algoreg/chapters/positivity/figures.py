@@ -46,7 +46,10 @@ def positivity(tables, claims):
             f"{x:.3g}" for x in own.groupby("d")["psd_dimension"].first() / own.groupby("d")["m"].first()
         )
         axes.plot([], [], " ", label=f"positivity's dimension over m: {needed}")
-    margin_level(grid[kinds.index("trace_row")], claims["unique-with-one-trace"], "far point")
+    limit = claims["unique-with-one-trace"]["estimand"]["limit"]
+    more = tables["unique_far"].query("kind == 'trace_row'")["distance"]
+    label = f"counts as X*: far points of {(more < limit).sum()} in {len(more)} more draws"
+    grid[kinds.index("trace_row")].axhline(limit, color="black", linewidth=0.9, linestyle="--", label=label)
     for axes in grid[::2]:
         axes.set_ylabel("distance to X*, over ‖X*‖")
     return finish(figure, f"{SPREAD}; {LANDED}", caption=sizes(table, "rank", "m_over_dr"))

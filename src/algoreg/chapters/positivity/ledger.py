@@ -10,14 +10,15 @@ from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical
 from algoreg.tell.report import estimate_of, markdown, number, passage
 
 
-@passage("positivity")
+@passage("positivity", "unique_far")
 def what_positivity_decides(reference):
-    """Return the headline: how far a far point lies with one trace among the measurements, and without."""
-    frame = frame_of(reference["tables"]["positivity"])
+    """Return the headline: how often a far point ends at X* with one trace among the measurements, how far it lies without."""
+    frame, more = (frame_of(reference["tables"][name]) for name in ("positivity", "unique_far"))
+    draws = (more["kind"] == "trace_row").sum()
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
-        f"With one Gaussian measurement replaced by the trace the far point ends "
-        f"{estimate_of(reference, 'unique-with-one-trace')} away from X\\*. Without the trace another fit "
+        f"With one Gaussian measurement replaced by the trace the far point ends at X\\* in a share of "
+        f"{estimate_of(reference, 'unique-with-one-trace')} of the draws ({draws}). Without the trace another fit "
         f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 
