@@ -32,10 +32,16 @@ class Observer:
         Whether looks show the state before the last step (``Look.before``).
     reads_train_error : bool
         Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
+    stride : int
+        Iterations between two looks, of which the first is at the start.
+    iterations : iterable of int
+        Those at which it looks, where it has no stride.
     """
 
     sees_steps = False
     reads_train_error = False
+    stride = 0
+    iterations: Iterable[int] = ()
 
     def prepare(self, batch) -> None:
         """Make ``memory`` for a batch at its start."""
@@ -43,7 +49,7 @@ class Observer:
 
     def moments(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
-        return ()
+        return range(0, last + 1, self.stride) if self.stride else self.iterations
 
     def look(self, look) -> np.ndarray | None:
         """Take in an :class:`algoreg.engine.loop.Look`.

@@ -67,28 +67,24 @@ class Beside(Observer):
     ----------
     fitted : list of Fitted
         Of every run.
-    stride : int
+    every : int
         Iterations between two looks.
     """
 
     reads_train_error = True
 
-    def __init__(self, fitted, stride):
-        self.fitted, self.stride = fitted, stride
+    def __init__(self, fitted, every):
+        self.fitted, self.every = fitted, every
 
     def prepare(self, batch):
         """Begin without values: runs that have diverged keep none."""
-        self.iterations = list(range(self.stride, int(batch.budgets.max()) + 1, self.stride))
+        self.iterations = list(range(self.every, int(batch.budgets.max()) + 1, self.every))
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {
             "distances": np.full((*shape, len(self.fitted[0].fits)), np.nan),
             "residuals": np.full(shape, np.nan),
             "errors": np.full(shape, np.nan),
         }
-
-    def moments(self, last):
-        """Return every ``stride`` iterations."""
-        return self.iterations
 
     def look(self, look):
         """Take in what every run is near to."""

@@ -88,6 +88,8 @@ class Stages(Observer):
         X*'s eigenvalues, falling.
     """
 
+    stride = 1
+
     def __init__(self, goals, values):
         self.goals, self.norms, self.values = goals, torch.linalg.matrix_norm(goals), values
 
@@ -96,10 +98,6 @@ class Stages(Observer):
         shape = self.norms.shape
         self.memory = {name: np.full(shape, np.nan) for name in ("passed", "reached", "ranks")}
         self.memory["nearest"] = np.full(shape, np.inf)
-
-    def moments(self, last):
-        """Return every iteration: a pass is short."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in distances and what is learned for the first time."""

@@ -74,16 +74,14 @@ class Second(Observer):
     levels : numpy.ndarray, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, levels):
         self.levels = levels
 
     def prepare(self, batch):
         """Begin with nothing learned."""
         self.memory = {"behind": np.full(len(batch.runs), np.nan), "last": np.ones((len(batch.runs), 2))}
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in two eigenvalues; between looks the log of the second is linear in the first."""

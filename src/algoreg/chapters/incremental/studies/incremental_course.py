@@ -66,10 +66,6 @@ class Course(Observer):
         shape = (len(self.iterations), *self.goals.shape[:2])
         self.memory = {"eigenvalues": np.full(shape, np.nan), "distances": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in eigenvalues and distances."""
         k, rank, goals = self.iterations.index(look.iteration), self.goals.shape[1], self.goals[look.active]

@@ -84,6 +84,8 @@ class Rows(Observer):
     bounds : torch.Tensor, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, bounds):
         self.bounds = bounds
 
@@ -91,10 +93,6 @@ class Rows(Observer):
         """Begin before the first step."""
         self.memory = {name: np.zeros(len(batch.runs)) for name in ("over", "steps", "first", "longest")}
         self.memory["end"] = np.full(len(batch.runs), np.nan)
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the rows; runs that have arrived leave."""

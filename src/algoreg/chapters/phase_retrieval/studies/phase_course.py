@@ -70,10 +70,6 @@ class Course(Observer):
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {"errors": np.full(shape, np.nan), "signals": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in all runs that are here."""
         k = self.iterations.index(look.iteration)

@@ -117,6 +117,7 @@ class Fidelities(Observer):
     """
 
     reads_train_error = True
+    stride = LOOK
 
     def __init__(self, psi, levels):
         self.psi, self.levels = psi, levels
@@ -124,10 +125,6 @@ class Fidelities(Observer):
     def prepare(self, batch):
         """Begin without values."""
         self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("stopped", "at", "smallest", "end")}
-
-    def moments(self, last):
-        """Return every fifth iteration."""
-        return range(0, last + 1, LOOK)
 
     def look(self, look):
         """Take in the infidelities."""

@@ -70,14 +70,12 @@ def measure(options, context):
 class Imbalance(Observer):
     """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
 
+    stride = 1
+
     def prepare(self, batch):
         """Begin without any."""
         count = len(batch.runs)
         self.memory = {"first": np.full(count, np.nan), "largest": np.zeros(count), "last": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the imbalance."""

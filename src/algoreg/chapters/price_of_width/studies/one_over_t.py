@@ -102,10 +102,6 @@ class Falls(Observer):
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {"errors": np.full(shape, np.nan), "slopes": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in the errors; of a run that leaves they hold at all later looks."""
         k, runs, errors = self.iterations.index(look.iteration), look.active, look.test_error

@@ -130,6 +130,7 @@ class Needs(Observer):
     """
 
     sees_steps = True
+    stride = 1
 
     def __init__(self, directions, step):
         self.directions, self.step = directions, step
@@ -138,10 +139,6 @@ class Needs(Observer):
         """Begin with no step that counts."""
         none = torch.full((len(INEQUALITIES), len(self.directions["planted"])), -math.inf).to(batch.targets)
         self.memory = {split: none.clone() for split in self.directions}
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the step that led here, of the runs that have not diverged."""

@@ -126,6 +126,8 @@ class Split(Observer):
     step : float
     """
 
+    stride = 1
+
     def __init__(self, basis, frames, step):
         self.basis, self.frames, self.step = basis, frames, step
 
@@ -134,10 +136,6 @@ class Split(Observer):
         shape = (int(batch.budgets.max()) + 1, len(QUANTITIES), len(batch.runs))
         self.memory = {"courses": torch.full(shape, math.nan, dtype=batch.targets.dtype)}
         self.memory["basis"] = SignalSubspace(self.basis).basis
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Take the subspace a step on and record the split, of the runs that have not diverged."""

@@ -82,6 +82,8 @@ class HeldOut(Observer):
         So many measurements are known; the others are held out.
     """
 
+    stride = STRIDE
+
     def __init__(self, known):
         self.known = known
 
@@ -90,10 +92,6 @@ class HeldOut(Observer):
         count = len(batch.runs)
         self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
         self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return every ``STRIDE`` iterations."""
-        return range(0, last + 1, STRIDE)
 
     def look(self, look):
         """Take in the errors."""

@@ -81,6 +81,8 @@ class Phase(Observer):
         Orthonormal: the labels' eigenvectors, and those of X*.
     """
 
+    stride = 1
+
     def __init__(self, bases):
         self.bases = bases
 
@@ -89,10 +91,6 @@ class Phase(Observer):
         count = len(batch.runs)
         self.memory = {"early": np.full(count, np.nan), "angles": np.full((count, 2), np.nan)}
         self.memory["smallest"] = np.full(count, np.inf)
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in errors, and angles where they are due."""

@@ -136,6 +136,8 @@ class Crossings(Observer):
     scales : torch.Tensor, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, scales):
         self.scales = scales
 
@@ -143,10 +145,6 @@ class Crossings(Observer):
         """Begin without times."""
         count = len(batch.runs)
         self.memory = {"times": np.full(count, np.nan), "before": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Let the runs go whose error is below their scale."""

@@ -90,10 +90,6 @@ class Changes(Observer):
         shape = (len(self.iterations), count)
         self.memory = {"errors": np.full(shape, np.nan), "changes": np.full(shape, np.nan), "largest": np.zeros(count)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in errors and changes."""
         k, largest = self.iterations.index(look.iteration), self.memory["largest"]
