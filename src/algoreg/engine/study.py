@@ -82,6 +82,14 @@ class Context:
         for number in self.ensembles:
             yield from self.part(f"ensemble {number}", rows, options, self, number)
 
+    def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
+        """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
+
+        Labels are those of the targets where none are given; ``options`` are ``start`` and ``diverges_above``.
+        """
+        given = ensemble.label(targets) if labels is None else labels
+        return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
+
     def descend(self, batch: Batch) -> Descent:
         """Run a batch to its end, from where the same job left it if it was killed.
 

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import accelerated
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer, looks
 from algoreg.ensembles.gaussian import Ensemble
 
@@ -68,6 +67,4 @@ def descend(context, ensemble, settings, planted, observers, labels=None):
     goals = torch.stack(
         [(planted if torch.is_tensor(planted) else planted[run["kappa"]])[run["target"]] for run in runs]
     )
-    given = ensemble.label(goals) if labels is None else labels
-    batch = Batch(ensemble, accelerated.Algorithm, runs, goals, given, observers, context.seed)
-    return runs, context.descend(batch).status
+    return runs, context.run(ensemble, accelerated.Algorithm, runs, goals, observers, labels).status

@@ -7,7 +7,6 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors
@@ -125,13 +124,6 @@ def descended(options, context, ensemble, fitted):
     factors = torch.stack([torch.from_numpy(one.problem.factor) for one in of_runs])
     labels = torch.stack([torch.from_numpy(one.problem.labels) for one in of_runs])
     seen = Beside(of_runs, stride)
-    batch = Batch(
-        ensemble=ensemble,
-        algorithm=factored.Algorithm,
-        runs=[{**timed, "alpha": alpha, "target": target} for alpha, target in runs],
-        targets=factors @ factors.mT,
-        labels=labels,
-        observers=[seen],
-        seed=context.seed,
-    )
-    return runs, seen, context.descend(batch).status
+    complete = [{**timed, "alpha": alpha, "target": target} for alpha, target in runs]
+    descent = context.run(ensemble, factored.Algorithm, complete, factors @ factors.mT, [seen], labels)
+    return runs, seen, descent.status

@@ -6,7 +6,6 @@ import torch
 
 from algoreg.chapters.completion.convex import least_nuclear_norm
 from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -105,8 +104,7 @@ def _factored(options, context, ensemble, method, places, planted):
         for m, start, target in places
     ]
     seen = Fitted(options["tolerance"])
-    batch = Batch(ensemble, Factors, runs, planted, ensemble.label(planted), [seen], context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Factors, runs, planted, [seen]).status
     memory = seen.memory
     return memory["estimates"], list(zip(memory["errors"].tolist(), memory["ended"].tolist(), status, strict=True))
 

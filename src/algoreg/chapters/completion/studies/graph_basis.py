@@ -7,7 +7,6 @@ import torch
 
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -70,8 +69,7 @@ def _rows(options, context, number, depth):
         runs = [{"weight": weight, "target": target, "basis": basis, **shared} for weight, target in places]
         planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
         seen = Fitted(0.0, stride=options["iterations"])
-        batch = Batch(ensemble, GraphFactors, runs, planted, ensemble.label(planted), [seen], context.seed)
-        status = context.descend(batch).status
+        status = context.run(ensemble, GraphFactors, runs, planted, [seen]).status
         return seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status
 
     plain = descended(False, [(0.0, target) for target in range(count)])[0]

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.deep import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
@@ -142,7 +141,7 @@ def descend(options, context, number, observer):
     own = [run["target"] for run in runs]
     goals = torch.bmm(factors, factors.mT)
     labels, seen = ensemble.label(goals), observer(truncations(factors)[own])
-    context.descend(Batch(ensemble, Algorithm, runs, goals[own], labels[own], [seen], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals[own], [seen], labels=labels[own])
     return runs, seen
 
 

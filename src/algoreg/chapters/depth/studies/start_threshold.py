@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.deep import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.problems import draw_factor
@@ -128,7 +127,7 @@ def _rows(options, context, number):
         )
     goals = torch.stack(planted).to(context.device, context.dtype)
     seen = Second(np.array([run["level"] for run in runs]))
-    context.descend(Batch(ensemble, Algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals, [seen])
     behind = seen.memory["behind"].reshape(len(cells), len(starts))
     return [
         {"depth": depth, "closeness": closeness, "target": target, "ensemble": number, "d": d, "m": m}

@@ -2,7 +2,6 @@
 
 from algoreg.chapters.frank_wolfe import stochastic
 from algoreg.chapters.frank_wolfe.runs import At
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, whole, wholes
@@ -54,7 +53,7 @@ def _rows(options, context, number, batch):
     runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["delays"]), 1, 1)
     seen = At(options["at"])
-    context.descend(Batch(ensemble, stochastic.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed))
+    context.run(ensemble, stochastic.Algorithm, runs, planted, [seen])
     return [
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}
         | {"lag": run["delay"] + 1, "target": run["target"]}

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends, Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors
@@ -113,7 +112,7 @@ def best_fits(ensemble, labels, goals, rank, options, context):
     ]
     places = [run["target"] for run in runs]
     ends = Ends()
-    context.descend(Batch(ensemble, Algorithm, runs, goals[places], labels[places], [ends], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals[places], [ends], labels=labels[places])
     return ends.memory["estimates"].reshape(count, rank, *goals.shape[1:])
 
 
@@ -148,9 +147,7 @@ def _rows(options, context, number):
     ]
     own = [run["target"] for run in runs]
     seen = Nearest(torch.cat([fits[own], cut[own]], dim=1))
-    status = context.descend(
-        Batch(ensemble, Algorithm, runs, goals[own], labels[own], [seen], seed=context.seed)
-    ).status
+    status = context.run(ensemble, Algorithm, runs, goals[own], [seen], labels=labels[own]).status
     apart = torch.linalg.matrix_norm(fits - cut) / torch.linalg.matrix_norm(fits)
     rows = []
     for place, (width, alpha, target) in enumerate(places):

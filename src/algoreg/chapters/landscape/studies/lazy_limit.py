@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
@@ -85,8 +84,7 @@ def _rows(options, context, number):
     ]
     shifts = torch.stack([run["alpha"] ** 2 * torch.eye(d).to(planted) for run in runs])
     goals, ends = planted[[run["target"] for run in runs]] + shifts, Ends()
-    batch = Batch(ensemble, factored.Algorithm, runs, goals, ensemble.label(goals), [ends], context.seed)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, goals, [ends]).status
     errors = torch.linalg.matrix_norm(ends.memory["estimates"] - goals).tolist()
     rows = []
     for (ratio, alpha, target), run, error, status in zip(names, runs, errors, statuses, strict=True):

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_targets
@@ -77,9 +76,7 @@ def _rows(options, context, number):
     ]
     seen = ErrorsByTime([last], max(round(LOOK / step), 1), LEAVES)
     targets = torch.stack([planted[run["target"]] for run in runs])
-    labels = ensemble.label(targets)
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen]).status
     rows = []
     for (ratio, width, alpha, target), error, status in zip(
         names, seen.memory["errors"][:, 0].tolist(), statuses, strict=True

@@ -6,7 +6,6 @@ from itertools import product
 import torch
 
 from algoreg.algorithms import accelerated_projected, explicit
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
@@ -99,7 +98,7 @@ def _rows(options, context, number, name, ratio):
     shared["psd_dimension"] = psd_statistical_dimension(d, rank)
     for method, algorithm, run in descents(options, largest_curvature(ensemble)):
         ends, runs = Ends(), [{**run, "m": m, "target": target} for target in range(len(planted))]
-        context.descend(Batch(ensemble, algorithm, runs, planted, labels, [ends], context.seed))
+        context.run(ensemble, algorithm, runs, planted, [ends], labels=labels)
         estimates = ends.memory["estimates"]
         train, test = ensemble.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
         for target, errors in enumerate(zip(train, test, strict=True)):

@@ -9,7 +9,6 @@ import numpy as np
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
 from algoreg.chapters.networks.variants import moments, run_of, seen_labels
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error
@@ -175,10 +174,7 @@ def _rows(options, context, number, alpha, width):
     ]
     labels = seen_labels(ensemble, planted, [(m, variant, target) for m, variant, _, target in points], context)
     goals = planted[[target for *_, target in points]]
-    observers, bound = [seen], DIVERGED_ABOVE
-    descent = context.descend(
-        Batch(ensemble, Algorithm, runs, goals, labels, observers, context.seed, diverges_above=bound)
-    )
+    descent = context.run(ensemble, Algorithm, runs, goals, [seen], labels=labels, diverges_above=DIVERGED_ABOVE)
     shared = {"d": d, "rank": rank, "alpha": alpha, "width": width, "ensemble": number, "window": upper / lower}
     shared |= {"error_of_zero": error_of_zero(rank, kappa), "bound": quadratic_network_bound(d, kappa, alpha)}
     return [

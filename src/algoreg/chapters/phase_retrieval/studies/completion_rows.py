@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries import Ensemble
 from algoreg.numerics.problems import draw_factors
@@ -127,8 +126,7 @@ def _rows(options, context, number, d, share):
             row = state["factor"][place, 0]
             row *= options["spike"] / torch.linalg.vector_norm(row)
     seen = Rows(options["bound"] * torch.linalg.vector_norm(factors, dim=2).amax(dim=1))
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed, start=state)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels, start=state).status
     own = {"d": d, "rank": rank, "share": share, "ensemble": number, "m": ensemble.m}
     return [
         own | {"start": start, "target": target, **_values(seen.memory, place, status), "status": status}

@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
 
@@ -99,8 +98,7 @@ def _rows(options, context, number, d):
         seen = Course(stars, iterations)
         targets = stars[:, :, None] * stars[:, None, :]
         labels = (stars @ ensemble.vectors.mT).square()
-        batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
-        statuses = context.descend(batch).status
+        statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels).status
         courses[width] = (seen.memory, statuses)
     shared = {"d": d, "m_over_d": options["m_over_d"], "alpha": options["alpha"], "ensemble": number}
     return [

@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import GROWTH, SPECTRAL_SCALE, Stages, Vectors, planted, starts_of
-from algoreg.engine.loop import Batch
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -107,8 +106,7 @@ def _rows(options, context, number, d):
     state = _started(options, context, ensemble, runs, labels, stars)
     seen = Stages(stars, options["incoherence"])
     targets = stars[:, :, None] * stars[:, None, :]
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed, start=state)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels, start=state).status
     rows = []
     for place, ((ratio, start, rule, target), run, status) in enumerate(zip(names, runs, statuses, strict=True)):
         own = {"d": d, "m_ratio": ratio, "start": start, "rule": rule, "target": target, "ensemble": number}

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import accelerated, factored, least_trace
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.pauli_hermitian import Ensemble, as_complex, as_real
 from algoreg.numerics.seeds import stream
@@ -197,7 +196,7 @@ def _rows(options, context, number, share):
         names, psi, planted, labels, levels = _some(cases, ("shots", "exact") if method in ON_EXACT else ("shots",))
         runs = [{**own, **name, "m": ensemble.m, "step": step, "iterations": last} for name in names]
         seen = Fidelities(psi, levels)
-        context.descend(Batch(ensemble, module.Algorithm, runs, planted, labels, [seen], context.seed))
+        context.run(ensemble, module.Algorithm, runs, planted, [seen], labels=labels)
         for name, stopped, at, smallest, end in zip(names, *seen.memory.values(), strict=True):
             there = math.isfinite(stopped)
             yield {

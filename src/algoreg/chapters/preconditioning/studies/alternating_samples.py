@@ -6,7 +6,6 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangular
@@ -87,8 +86,7 @@ def _rows(options, context, number, method):
     places = list(product(options["widths"], counts, range(count)))
     runs = [{"width": width * rank, "m": m, "target": target, **shared} for width, m, target in places]
     own, seen = goals[[target for *_, target in places]], ErrorsByTime([shared["iterations"]], STRIDE, RECOVERED)
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"method": method, "d": d, "rank": rank, "kappa": options["kappa"], "alpha": alpha, "step": step}
     return [
         {**sizes, "k": run["width"], "m": run["m"], "target": run["target"], "ensemble": number, "status": ended}

@@ -7,7 +7,6 @@ from itertools import product
 import torch
 
 from algoreg.chapters.preconditioning.methods import METHODS
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target
@@ -98,8 +97,7 @@ def _rows(options, context, number, names):
     factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
     goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
     seen = FirstBelow(sorted(options["tolerance"], reverse=True))
-    batch = Batch(ensemble, METHODS[names[0]].algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, METHODS[names[0]].algorithm, runs, goals, [seen]).status
     kept = zip(runs, status, *(seen.memory[key].tolist() for key in ("times", "smallest", "last")), strict=True)
     return [row | {"d": d, "ensemble": number} for each in kept for row in _row(rank, seen.tolerances, *each)]
 

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangular
@@ -85,8 +84,7 @@ def _rows(options, context, number):
     ]
     own = goals[[target for *_, target in places]]
     seen = FirstBelow(sorted(options["tolerance"], reverse=True))
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     logs = math.log(seen.tolerances[0] / seen.tolerances[-1])
     rates = logs / (step * (seen.memory["times"][:, -1] - seen.memory["times"][:, 0]))
     sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number, "balance": options["balance"]}

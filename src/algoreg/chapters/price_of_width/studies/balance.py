@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangular
@@ -102,8 +101,7 @@ def _rows(options, context, number):
         for alpha, step, target in places
     ]
     own, seen = goals[[target for *_, target in places]], Imbalance()
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"d": d, "columns": columns, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
     memory = (seen.memory[key].tolist() for key in ("first", "largest", "last"))
     return [

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gram import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
@@ -125,8 +124,7 @@ def _rows(options, context, number):
     runs = [{"width": widths[width], "alpha": alpha, "target": target, **shared} for width, alpha, target in places]
     own, looks = goals[[target for *_, target in places]], looks_of(options["iterations"])
     seen = Falls(looks)
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
     errors, slopes = (seen.memory[key].tolist() for key in ("errors", "slopes"))
     return [

@@ -9,7 +9,6 @@ import torch
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.proof.studies.rank_r_dynamics import Split, planted_factors
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
@@ -118,8 +117,7 @@ def _rows(options, context, number, rank, ratio, order, breadth):
     timed = {"m": m, "step": step, "alpha": options["alpha"], "start": "identity", "iterations": last}
     runs = [{**timed, "target": target} for target in range(options["targets"])]
     split, kept = Split(factors, frames, step), Spectra(options["every"])
-    labels = ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, [split, kept], context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, [split, kept])
     shared = {"rank": rank, "m_over_dr": ratio, "ensemble": number, "m": m, "delta_low": low, "delta_up": up}
     shared |= {name: options[name] for name in ("d", "kappa", "alpha", "step")}
     return [

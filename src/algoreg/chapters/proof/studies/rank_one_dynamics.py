@@ -9,7 +9,6 @@ from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
 from algoreg.chapters.proof.decompositions import rank_one_split
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends, Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.isometry import isometry_upper_bound
@@ -204,8 +203,7 @@ def _rows(options, context, number, regime, m, breadth):
     directions = torch.cat([planted, planted])
     targets = directions @ directions.mT
     seen, ends = Needs({"planted": planted, "random": random_directions(d, context.seed, planted)}, step), Ends()
-    observers, labels = [seen, ends], ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, [seen, ends])
     errors = torch.linalg.matrix_norm(ends.memory["estimates"] - targets).tolist()
     shared = {"regime": regime, "m": m, "ensemble": number, "m_over_dr": m / d, "iterations": timed["iterations"]}
     shared |= {"delta_low": low, "delta_up": up}

@@ -9,7 +9,6 @@ from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import angle_rate, signal_time
 from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.problems import draw_factors
@@ -346,8 +345,7 @@ def _rows(options, context, number, regime, m, order, breadth):
     splits = {"planted": Split(factors, frames, step)}
     if m == max(options["certified"]):
         splits["random"] = Split(random_subspaces(options, runs, context), frames, step)
-    observers, labels = list(splits.values()), ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, list(splits.values()))
     rows, shared = [], {"regime": regime, "m": m, "ensemble": number}
     for (name, split), (i, run) in product(splits.items(), enumerate(runs)):
         kappa, alpha, status = run["kappa"], run["alpha"], descent.status[i]

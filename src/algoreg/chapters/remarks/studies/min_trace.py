@@ -6,7 +6,6 @@ from itertools import product
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -111,7 +110,7 @@ def descend(context, known, algorithm, planted, labels, options):
     timed = {"start": "identity", "step": options["step"], "iterations": options["iterations"], "m": known.m}
     runs = [{**timed, "alpha": alpha, "target": target} for alpha in alphas for target in range(targets)]
     goals, together = planted.repeat(len(alphas), 1, 1), labels.repeat(len(alphas), 1)
-    context.descend(Batch(known, algorithm, runs, goals, together, [ends], context.seed))
+    context.run(known, algorithm, runs, goals, [ends], labels=together)
     return list(zip(alphas, ends.memory["estimates"].unflatten(0, (len(alphas), targets)), strict=True))
 
 

@@ -6,7 +6,6 @@ from itertools import product
 import torch
 
 from algoreg.algorithms.unprojected import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -54,7 +53,7 @@ def _rows(options, context, number, m):
     labels, ends = known.label(planted), Ends()
     step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
     runs = [{"m": m, "step": step, "target": target, "iterations": options["iterations"]} for target in targets]
-    context.descend(Batch(known, Algorithm, runs, planted, labels, [ends]))
+    context.run(known, Algorithm, runs, planted, [ends], labels=labels)
     estimates = ends.memory["estimates"]
     train, test = known.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
     share = m / symmetric_dimension(d)

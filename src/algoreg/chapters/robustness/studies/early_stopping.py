@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
@@ -124,7 +123,7 @@ def _rows(options, context, number):
     runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]
     labels = torch.from_numpy(np.stack([noisy[noise][target] for noise, _, target in places])).to(goals)
     own, seen = goals[[target for _, _, target in places]], HeldOut(known)
-    status = context.descend(Batch(ensemble, Algorithm, runs, own, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen], labels=labels).status
     kept = zip(places, status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)
     return [
         {"d": d, "rank": rank, "m": m, "ensemble": number, "noise": noise, "width": width, "target": target}

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored, subgradient
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
@@ -93,7 +92,7 @@ def _rows(options, context, number, loss):
     }
     labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
     seen, planted = LastErrors(), goals[[target for _, target in places]]
-    status = context.descend(Batch(ensemble, algorithm, runs, planted, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, algorithm, runs, planted, [seen], labels=labels).status
     return [
         {"d": d, "rank": rank, "m": m, "ensemble": number, "loss": loss, "share": share, "target": target}
         | {"end_error": error, "status": ended}

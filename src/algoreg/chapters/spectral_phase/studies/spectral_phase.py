@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
@@ -136,7 +135,7 @@ def _rows(options, context, number):
     values, vectors = leading(pulled, [rank + 1] * len(runs))
     predicted = 2 * (1 - values[:, rank] / values[:, :rank].mean(dim=1))
     seen = Phase((vectors[:, :, :rank], chosen))
-    status = context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, Algorithm, runs, goals, [seen], labels=labels).status
     shared = {"d": d, "rank": rank, "m": m, "ensemble": number}
     memory = [seen.memory[key].tolist() for key in ("early", "angles", "smallest")]
     return [

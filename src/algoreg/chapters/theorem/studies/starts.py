@@ -8,7 +8,6 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -117,10 +116,7 @@ def _rows(options, context, number):
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
     timed = [{**run, "alpha": alpha, "iterations": last} for run in runs]
     seen, start = Changes(looks, targets), initial_factors(timed, planted, context.seed)
-    batch = Batch(
-        ensemble, Algorithm, timed, goals, ensemble.label(goals), [seen], start=start, diverges_above=math.inf
-    )
-    context.descend(batch)
+    context.run(ensemble, Algorithm, timed, goals, [seen], start=start, diverges_above=math.inf)
     rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
     for look, errors, changes in zip(
         looks, *(seen.memory[name].tolist() for name in ("errors", "changes")), strict=True

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 
 from algoreg import registry
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
@@ -118,20 +117,9 @@ def _sweep(options, context, ensemble, runs, planted, step):
     times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
     seen = ErrorsByTime(ends, max(round(LOOK / step), 1), RECOVERED)
-    algorithm, labels = registry.algorithm(options["algorithm"]), ensemble.label(planted)
+    algorithm = registry.algorithm(options["algorithm"])
     runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
-    context.descend(
-        Batch(
-            algorithm=algorithm,
-            ensemble=ensemble,
-            runs=runs,
-            targets=planted,
-            labels=labels,
-            observers=[seen],
-            seed=context.seed,
-            diverges_above=math.inf,
-        )
-    )
+    context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     rows = []
     for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):

@@ -9,7 +9,6 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -133,7 +132,7 @@ def _rows(options, context, number):
     seen = Smallest(recorded(last, options["points"]))
     timed = [{**run, "alpha": alpha, "start": "identity", "iterations": last} for run in runs]
     labels, start = noisy_labels(ensemble, goals, runs, context), initial_factors(timed, planted, context.seed)
-    context.descend(Batch(ensemble, Algorithm, timed, goals, labels, [seen], start=start, diverges_above=math.inf))
+    context.run(ensemble, Algorithm, timed, goals, [seen], labels=labels, start=start, diverges_above=math.inf)
     rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
     columns = [seen.memory[name].tolist() for name in ("errors", "smallest", "where")]
     for iteration, *values in zip(seen.iterations, *columns, strict=True):
