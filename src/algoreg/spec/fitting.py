@@ -43,40 +43,50 @@ def unfit(tier, published):
 
 def _problems(tier):
     for name, problem in tier["problems"].items():
-        path, d, m, kind = ("problems", name), problem["d"], problem["m"], problem["ensemble"]
+        path = ("problems", name)
         for key in ("ensembles",) if problem.get("own_targets") else ("targets", "ensembles"):
             if problem[key] < 2 and size_of(tier) in JUDGING:
                 yield (*path, key), wrong(problem[key], "at least 2 where claims are judged")
-        if kind not in module_names("ensembles"):
-            yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
-            continue
-        if options.reads_data(kind) != bool(problem.get("data")):
-            yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
-            continue
-        if problem.get("data") and not Path(problem["data"]["path"]).is_file():
-            yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
-        asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
-        needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
-        if asked and not needed <= options.provides(kind):
-            lacking = ", ".join(sorted(needed - options.provides(kind)))
-            yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
-        yield from (((*path, key), said) for key, said in options.unfit_processes(problem))
-        limits = options.limits(kind)
-        if m < limits.least_m(d):
-            yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
-        if limits.refused_d(d):
-            yield (*path, "d"), wrong(d, f"{limits.refused_d(d)} with ensemble: {kind}")
-            continue
-        most = limits.most_m(d)
-        if most is not None and m > most:
-            yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
-        need = 8 * limits.stored(d, m) / (problem.get("processes") or 1)
-        if need > MEMORY_LIMIT_BYTES:
-            key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
-            yield (
-                (*path, key),
-                f" = {problem[key]}: the ensemble would take {_gib(need)}; allowed is {_gib(MEMORY_LIMIT_BYTES)}",
-            )
+        yield from _ensemble(problem, path)
+
+
+def _ensemble(problem, path):
+    """Yield what a problem's ensemble does not have, or does not provide."""
+    kind = problem["ensemble"]
+    if kind not in module_names("ensembles"):
+        yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
+        return
+    if options.reads_data(kind) != bool(problem.get("data")):
+        yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
+        return
+    if problem.get("data") and not Path(problem["data"]["path"]).is_file():
+        yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
+    asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
+    needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
+    if asked and not needed <= options.provides(kind):
+        lacking = ", ".join(sorted(needed - options.provides(kind)))
+        yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
+    yield from (((*path, key), said) for key, said in options.unfit_processes(problem))
+    yield from _extent(problem, path)
+
+
+def _extent(problem, path):
+    """Yield the d and m of a problem that its ensemble cannot have, or that would not fit in memory."""
+    d, m, kind = problem["d"], problem["m"], problem["ensemble"]
+    limits = options.limits(kind)
+    if m < limits.least_m(d):
+        yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
+    if limits.refused_d(d):
+        yield (*path, "d"), wrong(d, f"{limits.refused_d(d)} with ensemble: {kind}")
+        return
+    most = limits.most_m(d)
+    if most is not None and m > most:
+        yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
+    need = 8 * limits.stored(d, m) / (problem.get("processes") or 1)
+    if need > MEMORY_LIMIT_BYTES:
+        key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
+        text = f" = {problem[key]}: the ensemble would take {_gib(need)}; allowed is {_gib(MEMORY_LIMIT_BYTES)}"
+        yield (*path, key), text
 
 
 def _gib(count):
