@@ -82,6 +82,10 @@ class Context:
         for number in self.ensembles:
             yield from self.part(f"ensemble {number}", rows, options, self, number)
 
+    def draw(self, ensemble, d, m, number):
+        """Return ensemble ``number`` of a class, of m measurements of d × d matrices, with this study's seed, device and type."""
+        return ensemble.draw(d, m, self.seed, number, self.device, self.dtype)
+
     def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
         """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
 

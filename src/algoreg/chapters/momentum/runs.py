@@ -1,4 +1,4 @@
-"""What the studies of momentum share: draws, batches of accelerated descents, and when runs fall below an error."""
+"""What the studies of momentum share: batches of accelerated descents, and when runs fall below an error."""
 
 import math
 from itertools import product
@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms import accelerated
 from algoreg.engine.observers import Observer, looks
-from algoreg.ensembles.gaussian import Ensemble
 
 
 class Falls(Observer):
@@ -34,11 +33,6 @@ class Falls(Observer):
             self.memory["times"][run] = look.iteration - (look.iteration - (start if share else 0)) * share
         self.memory["last"][look.active], self.memory["at"][look.active] = errors, look.iteration
         return done
-
-
-def draw(context, d, m, number):
-    """Return Gaussian ensemble ``number``."""
-    return Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
 
 
 def descend(context, ensemble, settings, planted, observers, labels=None):

@@ -9,7 +9,7 @@ from algoreg.algorithms import factored
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 
 # Ranks of the fits that a descent is compared with, less that of X*.
 EXCESS = (0, 1, -1)
@@ -42,9 +42,8 @@ def drawn(options, context, number, label_noise, excess=EXCESS):
     All eigenvalues of X* are 1. Fits start from the spectrum of (1/m) Σ y_iA_i, told nothing but the rank.
     """
     d, rank = options["d"], options["rank"]
-    ensemble = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
-    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(kind, d, rank, context, options["targets"])
+    ensemble = context.draw(Ensemble, d, options["m"], number)
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, options["targets"])
     problems = noisy_problems(ensemble, factors, label_noise, context.seed)
     return ensemble, [Fitted(problem, _fits(problem, rank, excess) if label_noise else {}) for problem in problems]
 

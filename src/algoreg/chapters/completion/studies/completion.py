@@ -70,7 +70,7 @@ def _rows(options, context, number, method):
     """Return the rows of one method on one choice of known entries."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     sizes = {round(ratio * rank * (2 * d - rank)): ratio for ratio in options["m_over_dof"]}
-    ensemble = Ensemble.draw(d, max(sizes), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(sizes), number)
     drawn = [torch.from_numpy(draw_target(d, rank, context.seed, target)) for target in range(count)]
     goals = torch.stack(drawn).to(context.device, context.dtype)
     starts = [0.0] if method == "nuclear" else options["start"]

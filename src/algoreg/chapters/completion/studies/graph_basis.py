@@ -59,7 +59,7 @@ def measure(options, context):
 def _rows(options, context, number, depth):
     """Return the rows of one depth on one choice of known entries."""
     d, count = options["d"], options["targets"]
-    ensemble = Ensemble.draw(d, round(options["share"] * d * d), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, round(options["share"] * d * d), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     shared = {key: options[key] for key in ("step", "iterations")}
     shared |= {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "graph": "path"}

@@ -74,7 +74,7 @@ def _rows(options, context, number, method, graph):
     """Return the rows of a method and a graph on one choice of known entries."""
     d, count = options["d"], options["targets"]
     sizes = {round(share * d * d): share for share in options["share"]}
-    ensemble = Ensemble.draw(d, max(sizes), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(sizes), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     solve = _convex if method == "convex" else _factored
     rows = []

@@ -132,7 +132,7 @@ def descend(options, context, number, observer):
     d, values, count = (options[key] for key in ("d", "eigenvalues", "targets"))
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, len(values), context, count)
     m = round(options["m_over_dr"] * d * len(values))
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     runs = [
         {"depth": depth, "form": "product", "rule": "fixed", "alpha": options["alpha"], "target": target, "m": m}
         | {"step": options["step"], "iterations": round(options["time"] / options["step"])}

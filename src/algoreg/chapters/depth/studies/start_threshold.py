@@ -114,7 +114,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, count, starts = options["d"], options["targets"], sorted(options["start"])
     m = round(options["m_over_dr"] * d * 2)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     cells = list(product(options["depth"], options["closeness"], range(count)))
     runs, planted = [], []
     for (depth, closeness, target), start in product(cells, starts):

@@ -58,9 +58,7 @@ def measure(options, context):
 
 def _rows(options, context, number):
     d, rank, count = options["d"], options["rank"], options["targets"]
-    ensemble = Ensemble.draw(
-        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
-    )
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     points = np.unique(np.geomspace(options["first"], options["last"], POINTS).round().astype(int)).tolist()
     own = {"step": 1.0, "m": ensemble.m, "iterations": points[-1], "theta": None, "keep": None, "weight": 0.5}
     runs = [

@@ -62,7 +62,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     counts = sorted((round(ratio * d * rank) for ratio in options["m_over_dr"]), reverse=True)
-    ensemble = Ensemble.draw(d, counts[0], context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, counts[0], number)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     names = list(product(counts, options["trace_factor"], range(options["targets"])))
     goals = planted[[target for *_, target in names]]

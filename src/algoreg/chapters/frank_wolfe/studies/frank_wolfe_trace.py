@@ -58,7 +58,7 @@ def _run(context, ensemble, algorithm, settings, planted):
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     own = {"rule": "rank-k", "theta": None, "keep": options["keep"], "weight": 0.5, "step": TOLD_STEP, "rank": rank}
     own |= {"iterations": options["iterations"]}

@@ -45,9 +45,7 @@ def measure(options, context):
 
 def _rows(options, context, number, batch):
     d, rank, count = options["d"], options["rank"], options["targets"]
-    ensemble = Ensemble.draw(
-        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
-    )
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
     own |= {"longest": max(options["delays"])}
     runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]

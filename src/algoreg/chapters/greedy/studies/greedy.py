@@ -214,7 +214,7 @@ def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     labels, norms = ensemble.label(planted), torch.linalg.matrix_norm(planted)
     end, columns, ended = greedy(context, ensemble, planted, labels, options["step"], options["greedy_iterations"])
     least = least_traces(ensemble, labels, planted)

@@ -123,7 +123,7 @@ def drawn(options, context, number):
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, rank, context, count)
     goals = torch.bmm(factors, factors.mT)
     m = round(options["m_over_dr"] * d * rank)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     labels = ensemble.label(goals)
     return ensemble, factors, goals, labels, best_fits(ensemble, labels, goals, rank, options, context)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from algoreg.chapters.landscape.minima import minimised_sensing
 from algoreg.ensembles import gaussian, rank_one
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat
 from algoreg.numerics.theory import least_examples
@@ -84,7 +84,7 @@ def _rows(options, context, number, kind, rank):
     matrices = _matrices(kind, d, max(counts), seed, number)
     rows = []
     for target in range(options["targets"]):
-        factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, seed, target)
+        factor = draw_factor(spectrum_target(rank, 1), d, rank, seed, target)
         x = factor @ factor.T
         labels = np.einsum("nij,ij->n", matrices, x)
         start = options["size"] * stream("large start", d=d, seed=seed, target=target).standard_normal((d, d))

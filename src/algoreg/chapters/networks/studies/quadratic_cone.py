@@ -92,7 +92,7 @@ def _rows(options, context, number, name, ratio):
     d, rank = options["d"], options["rank"]
     m = max(round(ratio * d), 1)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
-    ensemble = ENSEMBLES[name].draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(ENSEMBLES[name], d, m, number)
     labels, rows = ensemble.label(planted), []
     shared = {"measurements": name, "d": d, "rank": rank, "m": m, "ensemble": number}
     shared["psd_dimension"] = psd_statistical_dimension(d, rank)

@@ -163,7 +163,7 @@ def _rows(options, context, number, alpha, width):
     planted = draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     targets, changes = range(len(planted)), product(options["m"], options["variants"], options["tau_error"])
     points = [(*change, target) for change in changes for target in targets]
-    ensemble = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(options["m"]), number)
     lower, upper = theorem_11_window(d, kappa, alpha, step)
     end = math.ceil(options["time"] * (lower if options["until"] == "window" else 1 / step))
     seen = Course(_shown(options, lower, end), options["look"])

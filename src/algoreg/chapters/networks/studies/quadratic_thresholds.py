@@ -97,7 +97,7 @@ def _rows(options, context, number, d, rank):
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     exact = d in options["least_squares"]
     own = sorted({max(round(part * symmetric_dimension(d)), 1) for part in LEAST_SQUARES_GRID}) if exact else []
-    ensemble = Ensemble.draw(d, max(counts[0], *own, 1), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(counts[0], *own, 1), number)
     found = _descend(options, context, ensemble, planted, counts, rank)
     if exact:
         errors = least_squares_errors(ensemble, planted, own).tolist()

@@ -4,7 +4,7 @@ from typing import Literal
 
 from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
 from algoreg.ensembles import gaussian, rank_one
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.spec.base import StudyOptions, between, choices, real, whole
 
@@ -66,8 +66,7 @@ def _rows(options, context, number, kind):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     ensemble = DRAWN[kind].draw(d, options["m"], context.seed, number, "cpu", context.dtype)
-    target = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(target, d, rank, context, options["targets"]).cpu()
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, options["targets"]).cpu()
     shared = {"measurements": kind, "ensemble": number, **{key: options[key] for key in ("d", "rank", "m")}}
     rows = []
     for target, problem in enumerate(noisy_problems(ensemble, factors, options["label_noise"], context.seed)):

@@ -9,7 +9,7 @@ import torch
 from algoreg.algorithms import factored
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries import Ensemble
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, at, choices, real, reals, whole, wholes
 
 
@@ -112,9 +112,9 @@ class Rows(Observer):
 def _rows(options, context, number, d, share):
     """Return the rows of one ensemble and d."""
     rank, count = options["rank"], options["targets"]
-    ensemble = Ensemble.draw(d, round(share * d * (d + 1) / 2), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, round(share * d * (d + 1) / 2), number)
     names = list(product(options["start"], range(count)))
-    planted = draw_factors({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, count)
+    planted = draw_factors(spectrum_target(rank, 1), d, rank, context, count)
     factors = planted[[target for _, target in names]]
     targets = factors @ factors.mT
     labels = ensemble.label(targets)

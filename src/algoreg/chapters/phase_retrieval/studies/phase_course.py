@@ -86,7 +86,7 @@ def _rows(options, context, number, d):
     """Return the rows of one ensemble and d."""
     m, count, stride = round(options["m_over_d"] * d), options["targets"], round(options["look"] / options["step"])
     iterations = list(range(0, round(options["time"] / options["step"]) + 1, stride))
-    ensemble = Vectors.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Vectors, d, m, number)
     names = list(product(options["width"], range(count)))
     stars = planted(d, context, count)
     timed = {"m": m, "step": options["step"], "alpha": options["alpha"], "iterations": iterations[-1]}

@@ -100,7 +100,7 @@ def _rows(options, context, number, d):
     """Return the rows of one ensemble and d."""
     names = list(product(options["m_ratio"], options["start"], options["rule"], range(options["targets"])))
     runs = [_run(options, name, d) for name in names]
-    ensemble = Vectors.draw(d, max(run["m"] for run in runs), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Vectors, d, max(run["m"] for run in runs), number)
     stars = planted(d, context, options["targets"])[[run["target"] for run in runs]]
     labels = (stars @ ensemble.vectors.mT).square()
     state = _started(options, context, ensemble, runs, labels, stars)

@@ -111,7 +111,7 @@ def estimates_of(options, context, number):
     # The largest m first: a run knows a prefix of the ensemble.
     names = [(ratio, target) for ratio in sorted(options["m_over_n"], reverse=True) for target in range(len(stars))]
     counts = [round(ratio * n) for ratio, _ in names]
-    ensemble = Ensemble.draw(n, counts[0], context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, n, counts[0], number)
     planted = stars[[target for _, target in names]].to(context.dtype)
     labels = (planted @ ensemble.vectors.mT).square()
     for method in options["methods"]:

@@ -79,7 +79,7 @@ def _rows(options, context, number, method):
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
     goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
-    ensemble = Ensemble.draw(d, max(counts), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(counts), number)
     alpha, step, time = (options[f"{method}_{key}"] for key in ("alpha", "step", "time"))
     shared = {"alpha": alpha, "step": step, "iterations": round(time / step), "balance": 1.0, "damping": 0.0}
     shared["rule"] = "alternating" if method == "alternating" else "simultaneous"

@@ -92,7 +92,7 @@ def _rows(options, context, number, names):
     """Return the rows of methods of one algorithm on one ensemble."""
     d, rank, runs = options["d"], options["rank"], _runs(options, names)
     most = max(run["m"] for run in runs)
-    ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, most, number)
     kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappa"]}
     factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
     goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)

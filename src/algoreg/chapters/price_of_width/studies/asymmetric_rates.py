@@ -73,7 +73,7 @@ def _rows(options, context, number):
     m = round(options["m_over_dimension"] * d * d)
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
     goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank}
     places = list(product(options["width"], options["alpha"], range(count)))
     shared = {"m": m, "step": step, "balance": options["balance"], "rule": "simultaneous", "damping": 0.0}

@@ -117,7 +117,7 @@ def _rows(options, context, number):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dimension"] * symmetric_dimension(d))
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank, "d": d}
     places = list(product(options["width"], options["alpha"], range(count)))
     shared = {"m": m, "step": options["step"], "start": "gaussian", "iterations": options["iterations"]}

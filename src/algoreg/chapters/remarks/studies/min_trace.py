@@ -152,7 +152,7 @@ def _rows(options, context, number, ratio):
     d, rank = options["d"], options["rank"]
     m = round(ratio * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, m, number)
     solve = partial(minimum_trace, known.rows.double().cpu().numpy(), d)
     rows = compared_on(context, known, factored.Algorithm, solve, planted, options)
     return [{"d": d, "rank": rank, "m": m, "m_over_dr": ratio, "ensemble": number, **row} for row in rows]

@@ -117,7 +117,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    known = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, options["m"], number)
     clean, runs = known.label(planted), planned(options)
     labels = {noise: noisy(clean, noise, context.seed, number) for noise in options["label_noise"]}
     ends = _ends(context, known, planted, labels, runs, options)

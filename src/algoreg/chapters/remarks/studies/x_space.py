@@ -49,7 +49,7 @@ def _rows(options, context, number, m):
     """Return the rows of the first m measurements of one ensemble."""
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
     planted = draw_targets({"kind": "columns"}, d, rank, context, len(targets))
-    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, m, number)
     labels, ends = known.label(planted), Ends()
     step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
     runs = [{"m": m, "step": step, "target": target, "iterations": options["iterations"]} for target in targets]

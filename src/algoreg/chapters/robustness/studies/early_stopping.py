@@ -110,7 +110,7 @@ def _rows(options, context, number):
     m = round(options["m_over_dr"] * d * rank)
     known = m - round(options["hold_out"] * m)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     clean = ensemble.label(goals).cpu().numpy()
     noisy = {
         noise: spoil(clean, {"d": d, "rank": rank, "label_noise": noise}, context.seed, number, range(count))

@@ -71,7 +71,7 @@ def _rows(options, context, number, loss):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dr"] * d * rank)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     clean = ensemble.label(goals).cpu().numpy()
     own = {"step": options["step"]}
     algorithm = factored.Algorithm

@@ -11,7 +11,7 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -118,9 +118,8 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank, step, count = (options[key] for key in ("d", "rank", "step", "targets"))
     m = round(options["m_over_dr"] * d * rank)
-    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(kind, d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, count)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank, "d": d}
     places = list(product(options["width"], options["alpha"], range(count)))
     runs = [

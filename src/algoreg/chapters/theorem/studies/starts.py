@@ -113,7 +113,7 @@ def _rows(options, context, number):
     runs = [{"start": start, "target": target, "m": m, "step": step} for start in STARTS for target in range(targets)]
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     timed = [{**run, "alpha": alpha, "iterations": last} for run in runs]
     seen, start = Changes(looks, targets), initial_factors(timed, planted, context.seed)
     context.run(ensemble, Algorithm, timed, goals, [seen], start=start, diverges_above=math.inf)

@@ -128,7 +128,7 @@ def _rows(options, context, number):
     factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     seen = Smallest(recorded(last, options["points"]))
     timed = [{**run, "alpha": alpha, "start": "identity", "iterations": last} for run in runs]
     labels, start = noisy_labels(ensemble, goals, runs, context), initial_factors(timed, planted, context.seed)
