@@ -61,9 +61,7 @@ def measure(options, context):
     ``converged`` if its relative training error comes below ``tolerance``; the splitting of the convex programme if X
     and Y are 10⁻⁷ apart.
     """
-    for number in context.ensembles:
-        for method in options["method"]:
-            yield from context.part(f"ensemble {number}, {method}", _rows, options, context, number, method)
+    yield from context.by_ensemble(_rows, options, "{}", options["method"])
 
 
 def _rows(options, context, number, method):

@@ -51,9 +51,7 @@ def measure(options, context):
     Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number
     of steps.
     """
-    for number in context.ensembles:
-        for depth in options["depth"]:
-            yield from context.part(f"ensemble {number}, depth {depth}", _rows, options, context, number, depth)
+    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
 
 
 def _rows(options, context, number, depth):

@@ -38,9 +38,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
-    for number in context.ensembles:
-        for batch in options["batch"]:
-            yield from context.part(f"ensemble {number}, batch {batch}", _rows, options, context, number, batch)
+    yield from context.by_ensemble(_rows, options, "batch {}", options["batch"])
 
 
 def _rows(options, context, number, batch):

@@ -1,6 +1,5 @@
 """From how many measurements on a large start of full width finds X*, by kind of measurement: L-BFGS, taken to its end."""
 
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -62,11 +61,7 @@ def measure(options, context):
 
     U is d × d, with iid N(0, ``size``²) entries at the start; X* has r eigenvalues 1.
     """
-    for number in context.ensembles:
-        for kind, rank in product(options["kind"], options["rank"]):
-            yield from context.part(
-                f"ensemble {number}, {kind}, rank {rank}", _rows, options, context, number, kind, rank
-            )
+    yield from context.by_ensemble(_rows, options, "{}, rank {}", options["kind"], options["rank"])
 
 
 def _matrices(kind, d, m, seed, number):

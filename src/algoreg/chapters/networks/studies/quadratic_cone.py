@@ -1,7 +1,6 @@
 """What positivity alone identifies: projected descent from 0, and factored descent from a large start, by measurement ensemble."""
 
 import math
-from itertools import product
 
 import torch
 
@@ -61,10 +60,7 @@ def measure(options, context):
 
     ``psd_dimension`` is the number of Gaussian measurements from which positivity alone identifies X*.
     """
-    for number, name, ratio in product(context.ensembles, ENSEMBLES, options["m_over_d"]):
-        yield from context.part(
-            f"ensemble {number}, {name}, m = {ratio} d", _rows, options, context, number, name, ratio
-        )
+    yield from context.by_ensemble(_rows, options, "{}, m = {} d", ENSEMBLES, options["m_over_d"])
 
 
 def descents(options, curvature):

@@ -109,10 +109,8 @@ def measure(options, context):
     Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of [LMZ18, Theorem
     1.2]. A run that diverges has no errors from ``ended`` on.
     """
-    axes = (context.ensembles, options["alpha"], options["width"] or [options["d"]])
-    for number, alpha, width in product(*axes):
-        name = f"ensemble {number}, alpha = {alpha:g}, width = {width}"
-        yield from context.part(name, _rows, options, context, number, alpha, width)
+    axes = options["alpha"], options["width"] or [options["d"]]
+    yield from context.by_ensemble(_rows, options, "alpha = {:g}, width = {}", *axes)
 
 
 class Course(Observer):

@@ -57,9 +57,7 @@ DRAWN = {"gaussian": gaussian.Ensemble, "rank_one": rank_one.Ensemble}
 
 def measure(options, context):
     """Return one row per kind of measurements, fitted rank 1 to r + 1, start, target and ensemble; noise is drawn for each pair."""
-    for number in context.ensembles:
-        for kind in options["measurements"]:
-            yield from context.part(f"ensemble {number}, {kind}", _rows, options, context, number, kind)
+    yield from context.by_ensemble(_rows, options, "{}", options["measurements"])
 
 
 def _rows(options, context, number, kind):

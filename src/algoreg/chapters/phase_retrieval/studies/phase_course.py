@@ -47,9 +47,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
-    for number in context.ensembles:
-        for d in options["d"]:
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 class Course(Observer):

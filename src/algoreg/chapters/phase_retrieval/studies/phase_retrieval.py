@@ -68,9 +68,7 @@ def measure(options, context):
 
     Descents are the product's, of width 1: their gradient is the paper's, (1/m) Σ ((aᵢᵀx)² − yᵢ)(aᵢᵀx)aᵢ = Mx.
     """
-    for number in context.ensembles:
-        for d in options["d"]:
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 def _count(options, ratio, d):

@@ -100,9 +100,7 @@ def measure(options, context):
     every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
     undecided.
     """
-    for number, kind, d in product(context.ensembles, options["kind"], options["d"]):
-        label = f"ensemble {number}, {kind}, d = {d}"
-        yield from context.part(label, _rows, options, context, number, kind, d)
+    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["kind"], options["d"])
 
 
 def dimensions(kind, d, rank):

@@ -72,9 +72,7 @@ def measure(options, context):
     An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
     take η = ``step`` until η·t = ``time``.
     """
-    for number in context.ensembles:
-        for share in options["shares"]:
-            yield from context.part(f"ensemble {number}, share {share:g}", _rows, options, context, number, share)
+    yield from context.by_ensemble(_rows, options, "share {:g}", options["shares"])
 
 
 def pure_state(kind, qubits, seed, target):

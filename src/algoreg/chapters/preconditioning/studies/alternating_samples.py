@@ -69,8 +69,7 @@ def measure(options, context):
     Both methods see the same targets and measurements, of which a run knows the first m. Starts are the first columns of one
     pair of Gaussian matrices.
     """
-    for number, method in product(context.ensembles, options["method"]):
-        yield from context.part(f"ensemble {number}, {method}", _rows, options, context, number, method)
+    yield from context.by_ensemble(_rows, options, "{}", options["method"])
 
 
 def _rows(options, context, number, method):

@@ -1,7 +1,6 @@
 """Where factored descent from ever smaller starts ends, beside the PSD matrix of least trace that fits the same labels."""
 
 from functools import partial
-from itertools import product
 
 import torch
 
@@ -143,8 +142,7 @@ def measure(options, context):
     The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
     solvers agree. Measurements are Gaussian, m = m_over_dr·d·r of them, nested.
     """
-    for number, ratio in product(context.ensembles, options["m_over_dr"]):
-        yield from context.part(f"ensemble {number}, m = {ratio} dr", _rows, options, context, number, ratio)
+    yield from context.by_ensemble(_rows, options, "m = {} dr", options["m_over_dr"])
 
 
 def _rows(options, context, number, ratio):

@@ -1,7 +1,6 @@
 """Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say."""
 
 import math
-from itertools import product
 
 import torch
 
@@ -41,8 +40,7 @@ def measure(options, context):
     The step is 1/λ_max of AᵀA/m. The limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.
     """
-    for number, m in product(context.ensembles, options["m"]):
-        yield from context.part(f"ensemble {number}, m = {m}", _rows, options, context, number, m)
+    yield from context.by_ensemble(_rows, options, "m = {}", options["m"])
 
 
 def _rows(options, context, number, m):

@@ -62,8 +62,7 @@ def measure(options, context):
 
     An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI [ma2023].
     """
-    for number, loss in product(context.ensembles, ("squared", "absolute")):
-        yield from context.part(f"ensemble {number}, {loss}", _rows, options, context, number, loss)
+    yield from context.by_ensemble(_rows, options, "{}", ("squared", "absolute"))
 
 
 def _rows(options, context, number, loss):

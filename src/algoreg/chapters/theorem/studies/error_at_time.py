@@ -74,8 +74,7 @@ def measure(options, context):
     1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
     α√d/κ². For the last three columns see the study ``iterations``.
     """
-    for number, d in product(context.ensembles, options["d"]):
-        yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 class SquaredErrors(Observer):
