@@ -3,7 +3,7 @@
 An observer's memory is named arrays, so that a killed batch continues with what had been seen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -34,14 +34,14 @@ class Observer:
         Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
     stride : int
         Iterations between two looks, of which the first is at the start.
-    iterations : iterable of int
+    iterations : sequence of int
         Those at which it looks, where it has no stride.
     """
 
     sees_steps = False
     reads_train_error = False
     stride = 0
-    iterations: Iterable[int] = ()
+    iterations: Sequence[int] = ()
 
     def prepare(self, batch) -> None:
         """Make ``memory`` for a batch at its start."""
@@ -137,6 +137,38 @@ class ErrorsByTime(Observer):
         done = look.test_error < self.recovered
         self.memory["ended"][look.active[done | look.diverged]] = look.iteration
         return done
+
+
+class HeldOut(Observer):
+    """The smallest test error of every run, the one at its smallest held-out error, and the last.
+
+    Memory: ``best``, ``held``, ``stopped`` and ``last`` (B,).
+
+    Parameters
+    ----------
+    known : int
+        So many measurements are known; the others are held out.
+    """
+
+    def __init__(self, known):
+        self.known = known
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
+        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
+
+    def look(self, look):
+        """Take in the errors."""
+        memory, runs, errors = self.memory, look.active, look.test_error
+        labels = look.batch.labels[torch.from_numpy(runs)]
+        residual = (look.batch.ensemble.measure(look.estimate) - labels)[:, self.known :]
+        held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
+        memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
+        memory["held"][runs] = np.fmin(held, memory["held"][runs])
+        memory["best"][runs] = np.fmin(errors, memory["best"][runs])
+        memory["last"][runs] = errors
 
 
 class FirstBelow(Observer):

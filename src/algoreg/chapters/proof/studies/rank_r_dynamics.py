@@ -11,7 +11,7 @@ from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -99,14 +99,9 @@ FALL = 100
 ROUNDING = 1e-5
 
 
-def spectrum(kappa, rank):
-    """Return ``rank`` eigenvalues from 1 to 1/κ, evenly spaced on a log scale."""
-    return [kappa ** (-place / max(rank - 1, 1)) for place in range(rank)]
-
-
 def planted_factors(options, rank, kappa, context):
-    """Return the factors of all targets of one condition number, shape (T, d, r)."""
-    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, rank)}
+    """Return the factors of all targets of one condition number, which is 1 at rank 1, shape (T, d, r)."""
+    target = spectrum_target(rank, kappa if rank > 1 else 1)
     return draw_factors(target, options["d"], rank, context, options["targets"])
 
 
