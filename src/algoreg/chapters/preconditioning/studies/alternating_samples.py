@@ -3,12 +3,10 @@
 from itertools import product
 from typing import Literal
 
-import torch
-
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -77,7 +75,7 @@ def _rows(options, context, number, method):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    goals = stacked(drawn, context)
     ensemble = context.draw(Ensemble, d, max(counts), number)
     alpha, step, time = (options[f"{method}_{key}"] for key in ("alpha", "step", "time"))
     shared = {"alpha": alpha, "step": step, "iterations": round(time / step), "balance": 1.0, "damping": 0.0}

@@ -4,12 +4,10 @@ import math
 from collections import defaultdict
 from itertools import product
 
-import torch
-
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
+from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -95,7 +93,7 @@ def _rows(options, context, number, names):
     ensemble = context.draw(Ensemble, d, most, number)
     kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappa"]}
     factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
-    goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    goals = stacked((u @ u.T for u in factors), context)
     seen = FirstBelow(sorted(options["tolerance"], reverse=True))
     status = context.run(ensemble, METHODS[names[0]].algorithm, runs, goals, [seen]).status
     kept = zip(runs, status, *(seen.memory[key].tolist() for key in ("times", "smallest", "last")), strict=True)

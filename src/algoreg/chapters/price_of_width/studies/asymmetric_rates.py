@@ -4,12 +4,10 @@ import math
 from itertools import product
 from typing import Literal
 
-import torch
-
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -72,7 +70,7 @@ def _rows(options, context, number):
     d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
     m = round(options["m_over_dimension"] * d * d)
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    goals = stacked(drawn, context)
     ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank}
     places = list(product(options["width"], options["alpha"], range(count)))

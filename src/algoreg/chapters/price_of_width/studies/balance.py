@@ -8,7 +8,7 @@ import torch
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -92,7 +92,7 @@ def _rows(options, context, number):
     d, columns, rank, count = (options[key] for key in ("d", "columns", "rank", "targets"))
     m = round(options["m_over_freedom"] * rank * (d + columns))
     drawn = [draw_rectangular(d, columns, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    goals = stacked(drawn, context)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype, columns)
     places = list(product(options["alpha"], options["step"], range(count)))
     shared = {"m": m, "width": 2 * rank, "balance": 1.0, "rule": "simultaneous", "damping": 0.0}
