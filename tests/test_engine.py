@@ -136,12 +136,10 @@ class Norms(Observer):
     """Remembers ‖X‖ at every third iteration, and how far every step went."""
 
     sees_steps = True
+    stride = 1
 
     def prepare(self, batch):
         self.memory = {"norms": np.full((40, len(batch.runs)), np.nan), "moved": torch.zeros(40, len(batch.runs))}
-
-    def moments(self, last):
-        return range(last + 1)
 
     def look(self, look):
         if look.iteration % 3 == 0:
@@ -176,8 +174,7 @@ def test_named_tensors_and_memory_survive_a_checkpoint(tmp_path, cut):
 
 def test_runs_leave_as_what_they_are():
     class Small(Observer):
-        def moments(self, last):
-            return range(0, last + 1, 5)
+        stride = 5
 
         def look(self, look):
             return look.test_error < 0.9

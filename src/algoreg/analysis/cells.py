@@ -57,6 +57,12 @@ def positive(values):
     return bool(np.isfinite(values).all() and (values > 0).all())
 
 
+def known_cells(table, keys, value):
+    """Return the points of a table and its cells, or None for those where some run has no value."""
+    names, values = cells(table, keys, value)
+    return names, values if np.isfinite(values).all() else None
+
+
 def log_cells(table, keys, error):
     """Return the points of a table and log10 of its cells, or None for those where some run has no positive value."""
     names, values = cells(table, keys, error)

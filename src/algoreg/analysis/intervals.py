@@ -91,10 +91,12 @@ def interval_of(statistic, values, rng):
     ----------
     statistic : callable
         Maps cells of shape (points, T', E') to a float.
-    values : numpy.ndarray, shape (points, T, E)
-        From :func:`cells`.
+    values : numpy.ndarray, shape (points, T, E), or None
+        From :func:`cells`; the estimate is undefined where a run has no value, and so there are none.
     rng : numpy.random.Generator
     """
+    if values is None:
+        return UNDEFINED
     return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
 
 
@@ -118,21 +120,30 @@ def _replicates(statistic, units, rng):
     return [values[resample] for resample in drawn]
 
 
+def _changed(estimate, change):
+    """Return an estimate with its value and both ends changed; an undefined one stays undefined."""
+    if estimate == UNDEFINED:
+        return UNDEFINED
+    return Estimate(*(float(change(x)) for x in (estimate.value, estimate.low, estimate.high)))
+
+
 def exp_of(estimate):
     """Return the estimate of a quantity from that of its logarithm."""
-    return Estimate(*(float(np.exp(x)) for x in (estimate.value, estimate.low, estimate.high)))
+    return _changed(estimate, np.exp)
 
 
 def as_factor(estimate):
     """Return the estimate of a factor from that of the size of its logarithm, which is not negative."""
-    return Estimate(*(float(np.exp(max(x, 0.0))) for x in (estimate.value, estimate.low, estimate.high)))
+    return _changed(estimate, lambda x: np.exp(max(x, 0.0)))
 
 
 def distance_from(estimate, expected):
-    """Return the distance of an estimate from a value.
+    """Return the distance of an estimate from a value; an undefined one stays undefined.
 
     The interval is the image of the estimate's own: from 0 where that holds the value, to its farther end.
     """
+    if estimate == UNDEFINED:
+        return UNDEFINED
     ends = sorted(abs(end - expected) for end in (estimate.low, estimate.high))
     low = 0.0 if estimate.low <= expected <= estimate.high else ends[0]
     return Estimate(abs(estimate.value - expected), low, ends[1])

@@ -76,6 +76,11 @@ class Thresholds:
     logs: np.ndarray
     sides: np.ndarray
 
+    @property
+    def on_grid(self):
+        """Whether at least half of them lie on the grid; what is made of others would be one of the grid."""
+        return np.mean(self.sides == INSIDE) >= LEAST_INSIDE
+
     def taken(self, targets, ensembles):
         """Return the same of these targets and ensembles."""
         return Thresholds(self.sizes, self.logs[:, targets][:, :, ensembles], self.sides[:, targets][:, :, ensembles])
@@ -140,7 +145,7 @@ def exponent_of(found, rng):
     Estimate
         Undefined where fewer than half of the thresholds lie on the grid.
     """
-    if np.mean(found.sides == INSIDE) < LEAST_INSIDE:
+    if not found.on_grid:
         return UNDEFINED
     if (found.sides == INSIDE).all():
         # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
@@ -155,6 +160,14 @@ def exponent_of(found, rng):
 
     estimate = crossed_interval(slope, *found.logs.shape[1:], rng)
     return estimate if np.isfinite([estimate.value, estimate.low, estimate.high]).all() else UNDEFINED
+
+
+def log_ratios(own, other):
+    """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
+
+    A threshold off the grid counts as the end of the grid beyond which it lies. None where fewer than half of either lie on it.
+    """
+    return own.logs - other.logs if own.on_grid and other.on_grid else None
 
 
 def thresholds(frame):

@@ -3,7 +3,7 @@
 An observer's memory is named arrays, so that a killed batch continues with what had been seen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -32,10 +32,16 @@ class Observer:
         Whether looks show the state before the last step (``Look.before``).
     reads_train_error : bool
         Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
+    stride : int
+        Iterations between two looks, of which the first is at the start.
+    iterations : sequence of int
+        Those at which it looks, where it has no stride.
     """
 
     sees_steps = False
     reads_train_error = False
+    stride = 0
+    iterations: Sequence[int] = ()
 
     def prepare(self, batch) -> None:
         """Make ``memory`` for a batch at its start."""
@@ -43,7 +49,7 @@ class Observer:
 
     def moments(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
-        return ()
+        return range(0, last + 1, self.stride) if self.stride else self.iterations
 
     def look(self, look) -> np.ndarray | None:
         """Take in an :class:`algoreg.engine.loop.Look`.
@@ -131,6 +137,38 @@ class ErrorsByTime(Observer):
         done = look.test_error < self.recovered
         self.memory["ended"][look.active[done | look.diverged]] = look.iteration
         return done
+
+
+class HeldOut(Observer):
+    """The smallest test error of every run, the one at its smallest held-out error, and the last.
+
+    Memory: ``best``, ``held``, ``stopped`` and ``last`` (B,).
+
+    Parameters
+    ----------
+    known : int
+        So many measurements are known; the others are held out.
+    """
+
+    def __init__(self, known):
+        self.known = known
+
+    def prepare(self, batch):
+        """Begin without errors."""
+        count = len(batch.runs)
+        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
+        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
+
+    def look(self, look):
+        """Take in the errors."""
+        memory, runs, errors = self.memory, look.active, look.test_error
+        labels = look.batch.labels[torch.from_numpy(runs)]
+        residual = (look.batch.ensemble.measure(look.estimate) - labels)[:, self.known :]
+        held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
+        memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
+        memory["held"][runs] = np.fmin(held, memory["held"][runs])
+        memory["best"][runs] = np.fmin(errors, memory["best"][runs])
+        memory["last"][runs] = errors
 
 
 class FirstBelow(Observer):

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
@@ -77,10 +78,26 @@ class Context:
         self.say(f"{name}: {len(found)} rows done")
         return found
 
-    def by_ensemble(self, rows, options):
-        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the number."""
-        for number in self.ensembles:
-            yield from self.part(f"ensemble {number}", rows, options, self, number)
+    def by_ensemble(self, rows, options, name="", *axes):
+        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the number.
+
+        With axes every combination of their values is a part: ``rows`` is called with them, too, and they fill in its ``name``.
+        """
+        for number, *values in product(self.ensembles, *axes):
+            label = ", ".join(filter(None, [f"ensemble {number}", name.format(*values)]))
+            yield from self.part(label, rows, options, self, number, *values)
+
+    def draw(self, ensemble, d, m, number):
+        """Return ensemble ``number`` of a class, of m measurements of d × d matrices, with this study's seed, device and type."""
+        return ensemble.draw(d, m, self.seed, number, self.device, self.dtype)
+
+    def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
+        """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
+
+        Labels are those of the targets where none are given; ``options`` are ``start`` and ``diverges_above``.
+        """
+        given = ensemble.label(targets) if labels is None else labels
+        return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
 
     def descend(self, batch: Batch) -> Descent:
         """Run a batch to its end, from where the same job left it if it was killed.

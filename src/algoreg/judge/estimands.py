@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.cells import cells, chosen, known_cells, positive
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
 
@@ -25,17 +25,12 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
     needs an estimand that knows its censoring.
     """
     weights, logs = log_law(chosen(tables[table], where), along, value, table)
-    if logs is None:
-        return UNDEFINED
     return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng)
 
 
 def _extreme(pick, tables, rng, table, value, by, where):
-    frame = chosen(tables[table], where)
-    _, values = cells(frame, by, value)
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    shares = np.isin(values, (0, 1)).all()
+    _, values = known_cells(chosen(tables[table], where), by, value)
+    shares = values is not None and np.isin(values, (0, 1)).all()
     return (share_interval if shares else interval_of)(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
 
@@ -73,9 +68,7 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by, where=No
 
     For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
     """
-    frame = chosen(tables[table], where)
-    _, values = cells(frame, by, value)
+    _, values = cells(chosen(tables[table], where), by, value)
     if not positive(values):
         return UNDEFINED
-    logs = interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng)
-    return exp_of(logs)
+    return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng))

@@ -57,6 +57,11 @@ def draw_factor(target, d, rank, seed, number):
     raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
 
 
+def stacked(drawn, context):
+    """Return what is drawn in float64 as one tensor on the context's ``device``, cast to its ``dtype``."""
+    return torch.stack([torch.from_numpy(one) for one in drawn]).to(context.device, context.dtype)
+
+
 def draw_factors(target, d, rank, context, count):
     """Return the factors of targets 0 to ``count`` − 1, shape (T, d, r); see :func:`draw_factor`.
 
@@ -68,8 +73,7 @@ def draw_factors(target, d, rank, context, count):
         Their ``seed``, ``device`` and ``dtype``.
     count : int
     """
-    factors = [torch.from_numpy(draw_factor(target, d, rank, context.seed, number)) for number in range(count)]
-    return torch.stack(factors).to(context.device, context.dtype)
+    return stacked((draw_factor(target, d, rank, context.seed, number) for number in range(count)), context)
 
 
 def draw_targets(target, d, rank, context, count, first=0):
@@ -78,7 +82,7 @@ def draw_targets(target, d, rank, context, count, first=0):
     See :func:`draw_factors`.
     """
     factors = [draw_factor(target, d, rank, context.seed, first + number) for number in range(count)]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    return stacked((u @ u.T for u in factors), context)
 
 
 def draw_rectangular(rows, columns, rank, kappa, seed, number):

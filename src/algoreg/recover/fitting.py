@@ -165,8 +165,6 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
         raise ValueError("stop = noise needs the labels' standard deviation as noise")
     if plan.stop == "folds" and not 2 <= plan.folds <= m:
         raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
-    if not 0 < plan.hold_out < 1:
-        raise ValueError(f"hold_out = {plan.hold_out}: allowed is a number between 0 and 1")
     held = round(plan.hold_out * m)
     if plan.stop in ("auto", "hold-out") and (plan.stop == "hold-out" or plan.noise is None):
         if held < LEAST_HOLD_OUT or held >= m:
@@ -353,14 +351,14 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
     elif fit.stop == "folds":
         curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in watches], axis=0))
         place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
-        alpha, iteration = fit.alphas[run], max(1, watch.at[place])
+        alpha, iteration = fit.alphas[run], max(1, watch.iterations[place])
         watch, judged = fit.run((None, None), step, alphas=(alpha,), iterations=iteration), curves[:, run]
         run = 0
     else:
         alpha, iteration = fit.alphas[0], int(watch.memory["best_at"][0])
     path = _path(watch, run, fit)
     if fit.stop == "folds":
-        at = dict(zip(watches[0].at, judged, strict=True))
+        at = dict(zip(watches[0].iterations, judged, strict=True))
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
     said = fit.warnings + _unfinished(fit, watch, run, iteration)
@@ -372,7 +370,7 @@ def _path(watch, run, fit):
     """Return errors and eigenvalues of a run by look, the eigenvalues in units of the labels."""
     seen = np.isfinite(watch.memory["train"][:, run])
     path = {
-        "iteration": np.array(watch.at)[seen],
+        "iteration": np.array(watch.iterations)[seen],
         "train_error": watch.memory["train"][seen, run],
         "eigenvalues": watch.memory["values"][seen, run] * fit.scale,
         "effective_rank": np.exp(watch.memory["entropy"][seen, run]),

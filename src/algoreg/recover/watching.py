@@ -90,8 +90,8 @@ class Watch(Observer):
     def prepare(self, batch):
         """Make room for all looks."""
         runs, d = len(batch.runs), batch.targets.shape[1]
-        self.at = moments(int(batch.budgets.max()))
-        looks, kept = len(self.at), min(KEPT_VALUES, d)
+        self.iterations = moments(int(batch.budgets.max()))
+        looks, kept = len(self.iterations), min(KEPT_VALUES, d)
         self.memory = {
             "train": np.full((looks, runs), np.nan),
             "held": np.full((looks, runs), np.nan),
@@ -108,13 +108,9 @@ class Watch(Observer):
         small = ROUNDING[batch.targets.dtype]
         self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
-    def moments(self, last):
-        """Return the iterations at which it looks."""
-        return moments(last)
-
     def look(self, look):
         """Keep errors and eigenvalues; see the class for who leaves."""
-        memory, place, runs = self.memory, self.at.index(look.iteration), look.active
+        memory, place, runs = self.memory, self.iterations.index(look.iteration), look.active
         train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
@@ -150,6 +146,8 @@ class Watch(Observer):
         if now - self._said < SAYS_EVERY:
             return
         self._said = now
-        left = (now - self._started) * (self.at[-1] - look.iteration) / max(look.iteration, 1)
+        left = (now - self._started) * (self.iterations[-1] - look.iteration) / max(look.iteration, 1)
         name = "training error" if self.held is None else "hold-out error"
-        self.say(f"iteration {look.iteration} of {self.at[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left")
+        self.say(
+            f"iteration {look.iteration} of {self.iterations[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left"
+        )

@@ -16,7 +16,6 @@ from algoreg.spec.messages import problems, unknown, wrong
 from algoreg.spec.plan import recorded_by, selected_runs, step_factor, study_options
 from algoreg.spec.tier import JUDGING, size_of
 
-MEMORY_LIMIT_BYTES = 64 * 2**30
 # Of one run in a recording grid, or of the paper's in one table: more is a slip of the pen.
 MOST_POINTS = 100_000
 # Of one descent, without its targets.
@@ -43,44 +42,31 @@ def unfit(tier, published):
 
 def _problems(tier):
     for name, problem in tier["problems"].items():
-        path, d, m, kind = ("problems", name), problem["d"], problem["m"], problem["ensemble"]
+        path = ("problems", name)
         for key in ("ensembles",) if problem.get("own_targets") else ("targets", "ensembles"):
             if problem[key] < 2 and size_of(tier) in JUDGING:
                 yield (*path, key), wrong(problem[key], "at least 2 where claims are judged")
-        if kind not in module_names("ensembles"):
-            yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
-            continue
-        if options.reads_data(kind) != bool(problem.get("data")):
-            yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
-            continue
-        if problem.get("data") and not Path(problem["data"]["path"]).is_file():
-            yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
-        asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
-        needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
-        if asked and not needed <= options.provides(kind):
-            lacking = ", ".join(sorted(needed - options.provides(kind)))
-            yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
-        yield from (((*path, key), said) for key, said in options.unfit_processes(problem))
-        limits = options.limits(kind)
-        if m < limits.least_m(d):
-            yield (*path, "m"), wrong(m, f"at least {limits.least_m(d)} with ensemble: {kind} at d = {d}")
-        if limits.refused_d(d):
-            yield (*path, "d"), wrong(d, f"{limits.refused_d(d)} with ensemble: {kind}")
-            continue
-        most = limits.most_m(d)
-        if most is not None and m > most:
-            yield (*path, "m"), wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
-        need = 8 * limits.stored(d, m) / (problem.get("processes") or 1)
-        if need > MEMORY_LIMIT_BYTES:
-            key = "d" if limits.stored(d, 2 * m) == limits.stored(d, m) else "m"
-            yield (
-                (*path, key),
-                f" = {problem[key]}: the ensemble would take {_gib(need)}; allowed is {_gib(MEMORY_LIMIT_BYTES)}",
-            )
+        yield from _ensemble(problem, path)
 
 
-def _gib(count):
-    return f"{count / 2**30:.0f} GiB"
+def _ensemble(problem, path):
+    """Yield what a problem's ensemble does not have, or does not provide."""
+    kind = problem["ensemble"]
+    if kind not in module_names("ensembles"):
+        yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
+        return
+    if options.reads_data(kind) != bool(problem.get("data")):
+        yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
+        return
+    if problem.get("data") and not Path(problem["data"]["path"]).is_file():
+        yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
+    asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
+    needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
+    if asked and not needed <= options.provides(kind):
+        lacking = ", ".join(sorted(needed - options.provides(kind)))
+        yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
+    unfit = [*options.unfit_processes(problem), *options.unfit_extent(problem)]
+    yield from (((*path, key), said) for key, said in unfit)
 
 
 def _descents(tier):
@@ -176,11 +162,11 @@ def _sizes(tier, descent, path):
     """Yield a batch whose iterates and targets, in float64, would not fit in memory, and ensembles that are not there."""
     problem, runs = tier["problems"][descent["problem"]], _count_runs(descent)
     need = 8 * 2 * runs * problem["targets"] * problem["d"] ** 2
-    if need > MEMORY_LIMIT_BYTES:
+    if need > options.MEMORY_LIMIT_BYTES:
         yield (
             (*path, "runs"),
-            f": {runs} runs × {problem['targets']} targets of d = {problem['d']} would take {_gib(need)}; "
-            f"allowed is {_gib(MEMORY_LIMIT_BYTES)}",
+            f": {runs} runs × {problem['targets']} targets of d = {problem['d']} would take {options.gib(need)}; "
+            f"allowed is {options.gib(options.MEMORY_LIMIT_BYTES)}",
         )
     count = problem["ensembles"]
     for number in descent.get("ensembles", ()):

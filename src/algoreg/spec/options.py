@@ -13,6 +13,9 @@ from algoreg.spec.messages import wrong
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
 
+# Of an ensemble, and of a batch with its targets.
+MEMORY_LIMIT_BYTES = 64 * 2**30
+
 # The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
 WITHIN = {
     "psd": ("psd", "symmetric", "rectangular"),
@@ -50,6 +53,29 @@ def unfit_processes(problem):
         yield "ensemble", f" = {kind}: processes and an ensemble that is spread over them go together"
     elif most is not None and processes > most:
         yield "processes", wrong(processes, f"at most {most} with ensemble: {kind} of m = {m} measurements")
+
+
+def unfit_extent(problem):
+    """Yield (key, what stands after it) where a problem's ensemble cannot have its d or m, or would not fit in memory."""
+    d, m, kind = problem["d"], problem["m"], problem["ensemble"]
+    own = limits(kind)
+    if m < own.least_m(d):
+        yield "m", wrong(m, f"at least {own.least_m(d)} with ensemble: {kind} at d = {d}")
+    if own.refused_d(d):
+        yield "d", wrong(d, f"{own.refused_d(d)} with ensemble: {kind}")
+        return
+    most = own.most_m(d)
+    if most is not None and m > most:
+        yield "m", wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
+    need = 8 * own.stored(d, m) / (problem.get("processes") or 1)
+    if need > MEMORY_LIMIT_BYTES:
+        key = "d" if own.stored(d, 2 * m) == own.stored(d, m) else "m"
+        yield key, f" = {problem[key]}: the ensemble would take {gib(need)}; allowed is {gib(MEMORY_LIMIT_BYTES)}"
+
+
+def gib(count):
+    """Return a number of bytes in words."""
+    return f"{count / 2**30:.0f} GiB"
 
 
 def requires(algorithm):

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.completion.words import GRAPHS, METHODS
-from algoreg.tell.charts.course import points
+from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
@@ -16,16 +16,11 @@ from algoreg.tell.figures import drawing
 APART = 1.035
 
 
-def _beside(frame, column, place, count):
-    """Return a table whose values along x are moved, so that marks of methods do not cover one another."""
-    return frame.assign(**{column: frame[column] * APART ** (place - (count - 1) / 2)})
-
-
 def _methods(axes, table, value):
     """Draw a value over m, a colour for each method; return the means by method."""
     present, means = [name for name in METHODS if name in set(table["method"])], {}
     for place, name in enumerate(present):
-        own = _beside(table[table["method"] == name], "m_over_dof", place, len(present))
+        own = beside(table[table["method"] == name], "m_over_dof", place, len(present), APART)
         marker = "s" if name == "nuclear" else "o"
         kept = points(axes, own, "m_over_dof", value, COLOURS[place], METHODS[name], marker, linestyle="-")
         means[name] = kept["mean"]
@@ -83,7 +78,7 @@ def _graphs(axes, table, claim):
         own = table[(table["method"] == method) & (table["graph"] == graph)]
         colour = COLOURS[("path", "none", "shuffled").index(graph)]
         style = {"linestyle": "-"} if method == "factors" else {"linestyle": "--", "markerfacecolor": "white"}
-        moved = _beside(own, "share", place, len(GRAPHS))
+        moved = beside(own, "share", place, len(GRAPHS), APART)
         points(axes, moved, "share", "unseen_error", colour, label, "o" if method == "factors" else "s", **style)
     _margin(axes, table, claim, "share", 1, "factors and energy over energy alone", "^")
     describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")

@@ -3,9 +3,8 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen, paired_logs
-from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.claims import NotMeasured
 from algoreg.judge.estimands import estimand, exponent
 
@@ -17,8 +16,7 @@ def error_ratio(tables, published, rng, *, table, method, against, trace_factor)
     """Return the mean over runs of log10(test error of ``method`` / that of ``against``) at one θ, on the same draws."""
     frame = chosen(tables[table], {"trace_factor": trace_factor})
     parts = [chosen(frame, {"method": name}) for name in (method, against)]
-    logs = paired_logs(parts, ["trace_factor"], "test_error")
-    return UNDEFINED if logs is None else interval_of(lambda part: part.mean(), logs, rng)
+    return interval_of(np.mean, paired_logs(parts, ["trace_factor"], "test_error"), rng)
 
 
 @estimand("examples needed of {method}, told {trace_factor:g} times the trace, over those of {against}, geometric mean")
@@ -33,7 +31,7 @@ def ratio_of_examples(tables, published, rng, *, table, method, against, trace_f
         for name, told in ((method, trace_factor), (against, 1))
     ]
     first, second = (find_thresholds(part, "d", tolerance) for part in parts)
-    if np.mean(second.sides == INSIDE) < LEAST_INSIDE:
+    if not second.on_grid:
         return UNDEFINED
     return exp_of(interval_of(np.mean, first.logs - second.logs, rng))
 

@@ -18,10 +18,6 @@ class At(Observer):
         shape = (len(batch.runs), len(self.iterations))
         self.memory = {"test": np.full(shape, np.nan), "train": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return {iteration for iteration in self.iterations if iteration <= last}
-
     def look(self, look):
         """Take in the errors."""
         if look.iteration in self.iterations:

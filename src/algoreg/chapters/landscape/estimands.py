@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, paired_logs
+from algoreg.analysis.cells import cells, chosen, known_cells, paired_logs
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
 from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
@@ -67,8 +67,7 @@ def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
 def decades_gained(tables, published, rng, *, table, value, by, pair, where=None):
     """Return the mean over runs of log10(``value`` at the first of a pair / that at the second), run by run."""
     frame = chosen(tables[table], where)
-    logs = paired_logs([chosen(frame, {by: end}) for end in pair], ["m"], value)
-    return UNDEFINED if logs is None else interval_of(np.mean, logs, rng)
+    return interval_of(np.mean, paired_logs([chosen(frame, {by: end}) for end in pair], ["m"], value), rng)
 
 
 def start_thresholds(frame, tolerance):
@@ -106,9 +105,7 @@ def factor_to_kernel(tables, published, rng, *, table, value, where=None):
     That is the law of least squares: of ‖X*‖_F² the rows' span has the part m/D in the mean over Gaussian measurements.
     """
     frame = chosen(tables[table], where)
-    names, values = cells(frame, ["m"], value)
-    if not np.isfinite(values).all():
-        return UNDEFINED
+    names, values = known_cells(frame, ["m"], value)
     expected = 1 - np.array([m for (m,) in names]) / symmetric_dimension(int(frame["d"].iloc[0]))
 
     def statistic(part):

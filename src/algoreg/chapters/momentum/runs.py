@@ -1,4 +1,4 @@
-"""What the studies of momentum share: draws, batches of accelerated descents, and when runs fall below an error."""
+"""What the studies of momentum share: batches of accelerated descents, and when runs fall below an error."""
 
 import math
 from itertools import product
@@ -7,9 +7,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import accelerated
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer, looks
-from algoreg.ensembles.gaussian import Ensemble
 
 
 class Falls(Observer):
@@ -35,11 +33,6 @@ class Falls(Observer):
             self.memory["times"][run] = look.iteration - (look.iteration - (start if share else 0)) * share
         self.memory["last"][look.active], self.memory["at"][look.active] = errors, look.iteration
         return done
-
-
-def draw(context, d, m, number):
-    """Return Gaussian ensemble ``number``."""
-    return Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
 
 
 def descend(context, ensemble, settings, planted, observers, labels=None):
@@ -68,6 +61,4 @@ def descend(context, ensemble, settings, planted, observers, labels=None):
     goals = torch.stack(
         [(planted if torch.is_tensor(planted) else planted[run["kappa"]])[run["target"]] for run in runs]
     )
-    given = ensemble.label(goals) if labels is None else labels
-    batch = Batch(ensemble, accelerated.Algorithm, runs, goals, given, observers, context.seed)
-    return runs, context.descend(batch).status
+    return runs, context.run(ensemble, accelerated.Algorithm, runs, goals, observers, labels).status

@@ -8,7 +8,7 @@ from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.charts.course import bars, course, mark_lost, points, summary
 from algoreg.tell.charts.law import grows, margin_levels, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_abreast, two_and_one
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import GEOMETRIC_BAND, LETTERS, caption, fold, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
@@ -329,14 +329,12 @@ def quadratic_width(tables, claims):
     table["test_error"] = np.maximum(table["test_error"], 1e-12)
     d = int(table["d"].iloc[0])
     count = table["m"].nunique()
-    figure, grid = panels(min(count, 2), -(-count // 2), height=3.7, sharey=True)
-    for axes in grid[count:]:
-        axes.remove()
-    for axes, (m, part) in zip(grid, table.groupby("m"), strict=False):
+    figure, grid = two_abreast(count, height=3.7, sharey=True)
+    for axes, (m, part) in zip(grid, table.groupby("m"), strict=True):
         kept = _variants(axes, part, ("algorithm-1", "plain"), "width", "test_error", 0.95, marker="o")
         axes.axvline(d, color="black", linewidth=0.8, linestyle=":", label="d")
         title = f"m = {m / d:g}d, widest: {_ends(kept, {'algorithm-1': 'Algorithm 1 ends at', 'plain': 'plain at'})}"
         describe(axes, "xy", table["width"].unique(), xlabel="hidden units k", title=title)
-    for axes in grid[:count:2]:
+    for axes in grid[::2]:
         axes.set_ylabel(f"{ERROR} (at least 10⁻¹²)")
     return finish(figure, GEOMETRIC_BAND, caption=_setting(table, "d", "rank"))

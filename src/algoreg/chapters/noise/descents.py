@@ -7,10 +7,9 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 
 # Ranks of the fits that a descent is compared with, less that of X*.
 EXCESS = (0, 1, -1)
@@ -43,9 +42,8 @@ def drawn(options, context, number, label_noise, excess=EXCESS):
     All eigenvalues of X* are 1. Fits start from the spectrum of (1/m) Σ y_iA_i, told nothing but the rank.
     """
     d, rank = options["d"], options["rank"]
-    ensemble = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
-    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(kind, d, rank, context, options["targets"])
+    ensemble = context.draw(Ensemble, d, options["m"], number)
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, options["targets"])
     problems = noisy_problems(ensemble, factors, label_noise, context.seed)
     return ensemble, [Fitted(problem, _fits(problem, rank, excess) if label_noise else {}) for problem in problems]
 
@@ -67,28 +65,24 @@ class Beside(Observer):
     ----------
     fitted : list of Fitted
         Of every run.
-    stride : int
+    every : int
         Iterations between two looks.
     """
 
     reads_train_error = True
 
-    def __init__(self, fitted, stride):
-        self.fitted, self.stride = fitted, stride
+    def __init__(self, fitted, every):
+        self.fitted, self.every = fitted, every
 
     def prepare(self, batch):
         """Begin without values: runs that have diverged keep none."""
-        self.iterations = list(range(self.stride, int(batch.budgets.max()) + 1, self.stride))
+        self.iterations = list(range(self.every, int(batch.budgets.max()) + 1, self.every))
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {
             "distances": np.full((*shape, len(self.fitted[0].fits)), np.nan),
             "residuals": np.full(shape, np.nan),
             "errors": np.full(shape, np.nan),
         }
-
-    def moments(self, last):
-        """Return every ``stride`` iterations."""
-        return self.iterations
 
     def look(self, look):
         """Take in what every run is near to."""
@@ -129,13 +123,6 @@ def descended(options, context, ensemble, fitted):
     factors = torch.stack([torch.from_numpy(one.problem.factor) for one in of_runs])
     labels = torch.stack([torch.from_numpy(one.problem.labels) for one in of_runs])
     seen = Beside(of_runs, stride)
-    batch = Batch(
-        ensemble=ensemble,
-        algorithm=factored.Algorithm,
-        runs=[{**timed, "alpha": alpha, "target": target} for alpha, target in runs],
-        targets=factors @ factors.mT,
-        labels=labels,
-        observers=[seen],
-        seed=context.seed,
-    )
-    return runs, seen, context.descend(batch).status
+    complete = [{**timed, "alpha": alpha, "target": target} for alpha, target in runs]
+    descent = context.run(ensemble, factored.Algorithm, complete, factors @ factors.mT, [seen], labels)
+    return runs, seen, descent.status

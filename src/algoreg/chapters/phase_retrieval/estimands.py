@@ -15,6 +15,12 @@ def medians(values):
     return np.quantile(counted, 0.5, axis=1, method="higher")
 
 
+def medians_by(frame, x, value):
+    """Return the :func:`medians` of a table's runs by a column."""
+    names, values = cells(frame, [x], value)
+    return dict(zip([name for (name,) in names], medians(values), strict=True))
+
+
 @estimand("exponent in {along} of the median over runs of {value}")
 def median_exponent(tables, published, rng, *, table, value, along, where=None):
     """Return the slope of the log median of ``value`` over runs against log ``along``; at least three points.

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import interval_of
-from algoreg.chapters.phase_retrieval.estimands import medians
+from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.course import bars, points
 from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
@@ -20,14 +20,8 @@ STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spec
 FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
 
 
-def _median(frame, x, y):
-    """Return the medians over runs by ``x``; a run without a value is above all others."""
-    names, values = cells(frame, [x], y)
-    return dict(zip([name for (name,) in names], medians(values), strict=True))
-
-
 def _line(axes, frame, value, label, **style):
-    kept = _median(frame, "time", value)
+    kept = medians_by(frame, "time", value)
     axes.plot(list(kept), list(kept.values()), label=label, **{"linewidth": 1.4, **style})
 
 
@@ -48,7 +42,7 @@ def _courses(axes, table, small, value):
 
 def _signal_law(axes, table, step):
     """Draw the growth by 1 + 2η a step that the population has, through the first median of the largest d."""
-    kept = _median(chosen(table, {"d": table["d"].max()}), "time", "signal")
+    kept = medians_by(chosen(table, {"d": table["d"].max()}), "time", "signal")
     times = np.linspace(0, 0.4 * max(kept), 20)
     curve = kept[min(kept)] * (1 + 2 * step) ** (times / step)
     axes.plot(times, curve, color="0.6", linewidth=0.9, label="growth by 1 + 2η a step")
@@ -56,8 +50,8 @@ def _signal_law(axes, table, step):
 
 def _medians(axes, frame, value, colour, label, marker):
     """Draw medians over runs by d, their range over ensembles as bars, and the exponent in the label; return the medians."""
-    by_ensemble = {e: _median(part, "d", value) for e, part in frame.groupby("ensemble")}
-    kept = _median(frame, "d", value)
+    by_ensemble = {e: medians_by(part, "d", value) for e, part in frame.groupby("ensemble")}
+    kept = medians_by(frame, "d", value)
     ranges = np.array([[own[d] for d in kept] for own in by_ensemble.values()])
     own = frame.groupby("d")[value].median().reindex(list(kept))
     own[:] = list(kept.values())
@@ -70,7 +64,7 @@ def _signal_leads(table):
     """Return when the median signal first passes the rest, over d: a title."""
     times = [
         min(
-            (time for time, signal in _median(chosen(table, {"d": d}), "time", "signal").items() if signal > 1),
+            (time for time, signal in medians_by(chosen(table, {"d": d}), "time", "signal").items() if signal > 1),
             default=np.nan,
         )
         for d in table["d"].unique()
@@ -111,7 +105,7 @@ def phase_stages(tables, claims):
     _signal_law(second, table, step)
     last = table[table["time"] == table["time"].max()]
     ratio = number(float(table["m_over_d"].iloc[0]))
-    worst = max(_median(last, "d", "test_error").values())
+    worst = max(medians_by(last, "d", "test_error").values())
     title = f"vectors of size 1, every d: at η·t = {last['time'].iloc[0]:g}\nthe median error is {rounded(worst, 1)} or less"
     describe(first, "y", xlabel="η·t", ylabel="median of ‖X − X*‖_F / ‖X*‖_F", title=title)
     ylabel = "median of the signal over the rest"

@@ -4,16 +4,10 @@ import numpy as np
 
 from algoreg.analysis.cells import cells
 from algoreg.analysis.intervals import interval_of
-from algoreg.chapters.phase_retrieval.estimands import medians
+from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.tell.report import markdown, number, passage
-
-
-def _medians(frame, value):
-    """Return the medians over runs by d; a run without a value is above all others."""
-    names, values = cells(frame, ["d"], value)
-    return dict(zip([d for (d,) in names], medians(values), strict=True))
 
 
 @passage("phase_n", "phase_n_falling")
@@ -22,7 +16,7 @@ def stage_times(reference):
     header, rows = ["d", "η", "to 0.1", "from 0.1 to 10⁻⁵", "runs", "not at 10⁻⁵"], []
     for name in ("phase_n", "phase_n_falling"):
         frame = frame_of(reference["tables"][name])
-        stages = [_medians(frame, value) for value in ("stage_one", "stage_two")]
+        stages = [medians_by(frame, "d", value) for value in ("stage_one", "stage_two")]
         for d, part in frame.groupby("d"):
             lost = int((part["arrived"] == 0).sum())
             times = [f"{own[d]:.0f}" if np.isfinite(own[d]) else "–" for own in stages]

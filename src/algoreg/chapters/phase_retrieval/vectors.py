@@ -68,6 +68,8 @@ class Stages(Observer):
         Whether to look at it: a pass through the vectors at every step.
     """
 
+    stride = 1
+
     def __init__(self, stars, incoherence):
         self.stars, self.incoherence = stars, incoherence
 
@@ -75,10 +77,6 @@ class Stages(Observer):
         """Begin without values."""
         names = ("first", "last", "before", "after", "incoherence", "largest")
         self.memory = {name: np.full(len(batch.runs), np.nan) for name in names}
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in a step; runs at ``STAGE_TWO`` leave."""

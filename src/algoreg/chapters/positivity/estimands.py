@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import chosen, paired_logs
 from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, interval_of
+from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
 from algoreg.analysis.thresholds import LEAST_INSIDE, Thresholds, exponent_of, find_thresholds, last_fall
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
@@ -57,8 +57,7 @@ def smallest_log_ratio(tables, published, rng, *, table, value, method, against,
     """Return the smallest mean over runs of log10(value of ``method`` / value of ``against``) among the points named by ``by``."""
     frame = chosen(tables[table], where)
     parts = [chosen(frame, {"method": name}) for name in (method, against)]
-    logs = paired_logs(parts, by, value)
-    return UNDEFINED if logs is None else interval_of(lambda part: part.mean(axis=(1, 2)).min(), logs, rng)
+    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), paired_logs(parts, by, value), rng)
 
 
 @estimand("factor between m* and the statistical dimension of {dimension}, the largest over d and r")
@@ -75,9 +74,4 @@ def factor_to_dimension(tables, published, rng, *, table, dimension, tolerance):
             return UNDEFINED
         predicted = [DIMENSIONS[dimension](int(d), int(rank)) for d in found.sizes]
         logs.append(found.logs - np.log(predicted)[:, None, None])
-    away = np.concatenate(logs)
-
-    def statistic(targets, ensembles):
-        return np.abs(away[:, targets][:, :, ensembles].mean(axis=(1, 2))).max()
-
-    return as_factor(crossed_interval(statistic, *away.shape[1:], rng))
+    return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), np.concatenate(logs), rng))

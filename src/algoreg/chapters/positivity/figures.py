@@ -1,7 +1,6 @@
 """The figures of positivity: what fits beside X*, from how many measurements on nothing does, the published table."""
 
 import numpy as np
-import pandas as pd
 
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.thresholds import find_thresholds
@@ -9,7 +8,7 @@ from algoreg.chapters.positivity.estimands import DIMENSIONS, uniqueness_thresho
 from algoreg.chapters.positivity.words import NAMES
 from algoreg.judge.published import load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.charts.course import points
+from algoreg.tell.charts.course import bars, points, spread_of
 from algoreg.tell.charts.law import grows, margin_level, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
@@ -65,12 +64,10 @@ def unique_samples(tables, claims):
         (("unique_samples_gaussian", "gaussian"), ("unique_samples", "trace_row"), ("unique_samples", "wishart"))
     ):
         found = uniqueness_thresholds(chosen(tables[table], {"kind": kind}))
-        means = np.exp(found.logs.mean(axis=(1, 2)))
-        low, high = np.exp(found.logs.min(axis=(1, 2))), np.exp(found.logs.max(axis=(1, 2)))
-        every[kind] = pd.Series(means, index=found.sizes)
-        label = with_exponent(NAMES[kind], every[kind])
-        style = {"marker": MARKERS[place], "color": COLOURS[place], "capsize": 2, "markersize": 5, "linewidth": 1}
-        axes.errorbar(found.sizes, means, np.maximum([means - low, high - means], 0), label=label, **style)
+        kept = spread_of(found.logs, found.sizes)
+        every[kind] = kept["mean"]
+        label = with_exponent(NAMES[kind], kept["mean"])
+        bars(axes, kept.index, kept, COLOURS[place], label, MARKERS[place], markersize=5)
     grid = np.unique(np.geomspace(found.sizes[0], found.sizes[-1], 30).round().astype(int))
     axes.plot(
         grid, [psd_statistical_dimension(int(d), 1) for d in grid], "-", color="black", label="dimension: positivity"
@@ -104,13 +101,10 @@ def least_trace_samples(tables, claims):
     for rank, colour, marker in zip(ranks, COLOURS, MARKERS, strict=False):
         found = find_thresholds(table[table["rank"] == rank], "d", tolerance)
         predicted = np.array([DIMENSIONS["least trace"](int(d), int(rank)) for d in found.sizes])
-        means = np.exp(found.logs.mean(axis=(1, 2))) / predicted
-        low, high = (np.exp(edge(found.logs, axis=(1, 2))) / predicted for edge in (np.min, np.max))
-        worst = max(worst, means.max(), 1 / means.min())
+        kept = spread_of(found.logs, found.sizes, predicted)
+        worst = max(worst, kept["mean"].max(), 1 / kept["mean"].min())
         shift = 1 + 0.012 * (ranks.index(rank) - (len(ranks) - 1) / 2)
-        spread = np.maximum([means - low, high - means], 0)
-        style = {"marker": marker, "color": colour, "capsize": 2, "markersize": 5, "linewidth": 1}
-        axes.errorbar(found.sizes * shift, means, spread, label=f"r = {rank}", **style)
+        bars(axes, kept.index * shift, kept, colour, f"r = {rank}", marker, markersize=5)
     margin = float(claim["margin"])
     axes.axhspan(1 / margin, margin, color="grey", alpha=0.15, label=f"margin: a factor of {margin:g}")
     axes.axhline(1, color="black", linewidth=0.9, label="statistical dimension")

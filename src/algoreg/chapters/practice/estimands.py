@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -22,12 +22,7 @@ def ratio_of_methods(tables, published, rng, *, table, method, value, over_metho
     own, other = _side(frame, method, value, by), _side(frame, over_method, over_value, by)
     if not ((own > 0).all() and (other > 0).all()):
         return UNDEFINED
-    logs = np.log(own) - np.log(other)
-
-    def statistic(targets, ensembles):
-        return logs[:, targets][:, :, ensembles].mean()
-
-    return exp_of(crossed_interval(statistic, *logs.shape[1:], rng))
+    return exp_of(interval_of(np.mean, np.log(own) - np.log(other), rng))
 
 
 @estimand("{value} of {method} less that of {over_method}, mean over runs and {by}")
@@ -37,4 +32,4 @@ def lead_of_method(tables, published, rng, *, table, method, value, over_method,
     lead = _side(frame, method, value, by) - _side(frame, over_method, value, by)
     if not np.isfinite(lead).all():
         return UNDEFINED
-    return crossed_interval(lambda targets, ensembles: lead[:, targets][:, :, ensembles].mean(), *lead.shape[1:], rng)
+    return interval_of(np.mean, lead, rng)

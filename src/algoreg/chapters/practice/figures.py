@@ -4,20 +4,15 @@ import numpy as np
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
-from algoreg.tell.charts.course import points
+from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level
-from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, two_abreast
+from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, share_legend, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
 
 # Points of one share lie beside one another by this factor.
 APART = 1.03
-
-
-def _beside(frame, place, count, column="share"):
-    """Return a table whose shares are moved, so that marks of methods do not cover one another."""
-    return frame.assign(**{column: frame[column] * APART ** (place - (count - 1) / 2)})
 
 
 def _over(table, estimand, share):
@@ -44,7 +39,7 @@ def tomography(tables, claims):
         for place, (method, value, label, style) in enumerate(lines):
             part = table[(table["method"] == method) & (table["shots"] == shots)]
             colour = COLOURS[max(0, place - 1)]
-            moved = _beside(part, place, len(lines))
+            moved = beside(part, "share", place, len(lines), APART)
             points(axes, moved, "share", value, colour, label, marker="o" if style == "-" else "s", linestyle=style)
         shares = sorted(table["share"].unique())
         times = (
@@ -59,11 +54,7 @@ def tomography(tables, claims):
         describe(axes, "y", shares, xlabel="share of the Pauli strings", title=title)
     grid = np.ravel(grid)
     grid[0].set_ylabel("infidelity 1 − ⟨ψ|ρ|ψ⟩/tr ρ")
-    handles, labels = grid[0].get_legend_handles_labels()
-    half = (len(labels) + 1) // 2
-    parts = (slice(None, half), slice(half, None)) if len(grid) > 1 else (slice(None),)
-    for axes, part in zip(grid, parts, strict=False):
-        legend_below(axes, handles=handles[part], labels=labels[part])
+    share_legend(grid[:2])
     return finish(figure, f"{SPREAD}; GHZ, W and random states together", caption=sizes(table, "qubits"))
 
 
@@ -94,7 +85,8 @@ def photograph(tables, claims):
         title = f"{title}, {share:.0%} known: descent has {means} times\nthe means' error, {least} times least nuclear norm's"
         for place, (method, label) in enumerate(PHOTOGRAPH.items()):
             part = table[(table["picture"] == picture) & (table["method"] == method)]
-            points(axes, _beside(part, place, len(PHOTOGRAPH)), "share", "error", COLOURS[place], label)
+            moved = beside(part, "share", place, len(PHOTOGRAPH), APART)
+            points(axes, moved, "share", "error", COLOURS[place], label)
         axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="mean of the known pixels")
         if picture == "photograph":
             _photograph_margins(axes, own, claims)
@@ -184,7 +176,7 @@ def magnitudes(tables, claims):
     for place, (method, label) in enumerate(MAGNITUDES.items()):
         part = table[table["method"] == method]
         if len(part):
-            moved = _beside(part, place, len(MAGNITUDES), "m_over_n")
+            moved = beside(part, "m_over_n", place, len(MAGNITUDES), APART)
             style = "--" if method.endswith("large start") else "-"
             points(bottom, moved, "m_over_n", "error", COLOURS[place], label, linestyle=style)
     claim = claims["magnitudes-full-width"]

@@ -3,9 +3,8 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, exponent_of, find_thresholds
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.thresholds import exponent_of, find_thresholds, log_ratios
 from algoreg.judge.estimands import estimand
 
 
@@ -38,13 +37,10 @@ def thresholds_of(frame, method, tolerance):
 def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolerance):
     """Return the geometric mean over runs of one method's m* over another's, on the same targets and ensembles.
 
-    A threshold off the grid counts as the end of the grid beyond which it lies. Undefined where fewer than half lie on it.
+    See :func:`algoreg.analysis.thresholds.log_ratios`.
     """
     own, other = (thresholds_of(tables[table], name, tolerance) for name in (method, beside))
-    if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
-        return UNDEFINED
-    logs = own.logs - other.logs
-    return exp_of(crossed_interval(lambda t, e: logs[:, t][:, :, e].mean(), *logs.shape[1:], rng))
+    return exp_of(interval_of(np.mean, log_ratios(own, other), rng))
 
 
 @estimand("exponent of m* in {along} of {method}, m* where the test error falls through {tolerance:g}")

@@ -1,14 +1,13 @@
 """The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small start."""
 
 import numpy as np
-import pandas as pd
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES
-from algoreg.tell.charts.course import bars, summary
+from algoreg.tell.charts.course import bars, spread_of, summary
 from algoreg.tell.charts.law import grows, law, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
 from algoreg.tell.charts.style import COLOURS
@@ -198,11 +197,9 @@ def alternating_samples(tables, claims):
     said = []
     for name, (label, colour, marker) in ALTERNATING.items():
         own = find_thresholds(table[table["method"] == name], "k", tolerance)
-        logs = own.logs.reshape(len(own.sizes), -1)
-        ends = {"mean": logs.mean(axis=1), "low": logs.min(axis=1), "high": logs.max(axis=1)}
-        kept = {key: np.exp(value) / scale for key, value in ends.items()}
-        means = pd.Series(kept["mean"], own.sizes)
-        bars(axes, own.sizes, kept, colour, with_exponent(label, means), marker)
+        kept = spread_of(own.logs, own.sizes, scale)
+        means = kept["mean"]
+        bars(axes, kept.index, kept, colour, with_exponent(label, means), marker)
         said.append(grows(f"{label}: m* grows", "k", means))
         if name == judged:
             margin_slope(axes, means, claim, "exponent")

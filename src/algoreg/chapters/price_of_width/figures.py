@@ -50,18 +50,24 @@ def _errors(axes, table, claims):
     describe(axes, "xy", xlabel="iteration", ylabel="relative error", title=title)
 
 
+def _margin_powers(axes, means, claim):
+    """Draw the powers at a claim's margins about the exponent that it expects, through the first mean."""
+    expected = claim["estimand"]["expected"]
+    for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
+        power = expected + sign * claim["margin"]
+        through(axes, means, lambda x, power=power: x**power, label, line=":")
+
+
 def _rates(axes, table, claims):
     """Draw the rates over α, and the powers at the claim's margins."""
     claim = claims["xiong-imbalance"]
-    (judged,), expected = claim["estimand"]["where"]["width"], claim["estimand"]["expected"]
+    (judged,) = claim["estimand"]["where"]["width"]
     for width in ("r", "2r"):
         own = table[table["width"] == width]
         means = law(axes, own, "alpha", "rate", WIDTHS[width], f"width {width}", "o" if width == judged else "s")
         if width == judged:
             title = grows(f"width {width}, two factors:\nthe rate goes", "α", means)
-            for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
-                power = expected + sign * claim["margin"]
-                through(axes, means, lambda x, power=power: x**power, label, line=":")
+            _margin_powers(axes, means, claim)
     xlabel, ylabel = "initialisation scale α, β = 1/3", "rate of log error per η·t"
     describe(axes, "xy", table["alpha"].unique(), xlabel=xlabel, ylabel=ylabel, title=title)
 
@@ -69,14 +75,12 @@ def _rates(axes, table, claims):
 def _imbalance(axes, table, claims):
     """Draw the largest imbalance over the step, by the start, and the powers at the claim's margins."""
     claim = claims["balance-is-the-step"]
-    expected, title = claim["estimand"]["expected"], ""
+    title = ""
     for place, (alpha, own) in enumerate(table.groupby("alpha")):
         means = law(axes, own, "step", "imbalance", COLOURS[place], f"α = {number(alpha)}", "os"[place % 2])
         if np.isclose(alpha, claim["estimand"]["where"]["alpha"]):
             title = grows(f"from α = {number(alpha)} the largest imbalance goes", "η", means)
-            for sign, label in ((1, margin_text(claim, f"|exponent − {expected:g}|")), (-1, None)):
-                power = expected + sign * claim["margin"]
-                through(axes, means, lambda x, power=power: x**power, label, line=":")
+            _margin_powers(axes, means, claim)
     ylabel = "largest ‖LᵀL − RᵀR‖ of the run"
     describe(axes, "xy", table["step"].unique(), xlabel="step η", ylabel=ylabel, title=title)
 

@@ -3,10 +3,9 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
+from algoreg.analysis.thresholds import find_thresholds, log_ratios
 from algoreg.judge.estimands import estimand
 
 
@@ -75,8 +74,7 @@ def growth_with_kappa(tables, published, rng, *, table, methods, tolerance, wher
 @estimand("distance from {expected:g} of the exponent in κ of the passes to {tolerance:g} of the best of {methods}")
 def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, expected, where=None):
     """Return how far that exponent is from an expected one; see :func:`growth_with_kappa`."""
-    found = _growth(tables, rng, table, methods, tolerance, where)
-    return found if found == UNDEFINED else distance_from(found, expected)
+    return distance_from(_growth(tables, rng, table, methods, tolerance, where), expected)
 
 
 @estimand(
@@ -85,16 +83,8 @@ def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, 
 def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
     """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and ensembles.
 
-    ``where`` and ``over_where`` pick rows of either table. A threshold off the grid counts as the end of the grid beyond
-    which it lies. Undefined where fewer than half lie on it.
+    ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.analysis.thresholds.log_ratios`.
     """
     sides = ((table, where), (over, over_where))
     own, other = (find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides)
-    if any(np.mean(found.sides == INSIDE) < LEAST_INSIDE for found in (own, other)):
-        return UNDEFINED
-    logs = own.logs - other.logs
-
-    def statistic(targets, ensembles):
-        return logs[:, targets][:, :, ensembles].mean()
-
-    return exp_of(crossed_interval(statistic, *logs.shape[1:], rng))
+    return exp_of(interval_of(np.mean, log_ratios(own, other), rng))

@@ -9,7 +9,7 @@ from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.heat import median_of_bounds
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels
+from algoreg.tell.charts.panels import describe, finish, panels, share_legend
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.tell.figures import drawing
@@ -80,10 +80,7 @@ def race(tables, claims):
     for axes, kappa in zip(grid, ends, strict=True):
         _performance(axes, table, kappa, colours)
         axes.set_title(_said(table, kappa, claims["race-told-the-rank"]["estimand"]))
-    handles, labels = grid[0].get_legend_handles_labels()
-    half = (len(labels) + 1) // 2
-    for axes, part in zip(grid, (slice(None, half), slice(half, None)), strict=True):
-        legend_below(axes, handles=handles[part], labels=labels[part])
+    share_legend(grid)
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
         "cross: median of the smallest errors, where half of the runs or more are not below the next one by T; "

@@ -51,7 +51,7 @@ def batch_of(options, context, number, algorithm, runs, observers, held_out=0):
     Every run knows the first m_over_dr·dr of them. X* has r eigenvalues from 1 to 1/κ in equal ratios.
     """
     d, rank, m = options["d"], options["rank"], known_measurements(options)
-    ensemble = Ensemble.draw(d, m + held_out, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m + held_out, number)
     kinds = [spectrum_target(rank, run["kappa"]) for run in runs]
     own = [draw_targets(kind, d, rank, context, 1, run["target"]) for kind, run in zip(kinds, runs, strict=True)]
     planted, complete = torch.cat(own), [{**run, "m": m} for run in runs]

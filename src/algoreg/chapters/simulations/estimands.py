@@ -75,9 +75,7 @@ def _factor(pick, goal, values, rng):
     """Return exp of what ``pick`` makes of the points' |log(our mean / published)|."""
     if not np.isfinite(values).all():
         return UNDEFINED
-
-    logs = interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), values, rng)
-    return as_factor(logs)
+    return as_factor(interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), values, rng))
 
 
 @estimand("largest factor between our mean and the published value, over the points of the curve")
@@ -190,10 +188,7 @@ def smallest_gap(tables, published, rng, *, table, method, against, m_over_d, d,
         if set(part["m_over_d"]) != set(m_over_d):
             raise ValueError(f"table {source} does not have all of m/d = {m_over_d} for {name} descent at d = {d}")
         parts.append(part)
-    gaps = paired_logs(parts, ["m_over_d"], "test_error")
-    if gaps is None:
-        return UNDEFINED
-    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), gaps, rng)
+    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), paired_logs(parts, ["m_over_d"], "test_error"), rng)
 
 
 @estimand(

@@ -3,7 +3,7 @@
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
-from algoreg.tell.charts.course import points
+from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
@@ -29,7 +29,7 @@ def _errors(axes, table, claims):
     ]
     for place, (name, start) in enumerate(groups):
         own = table[(table["network"] == name) & (table["start"] == start)]
-        moved = own.assign(m_over_dof=own["m_over_dof"] * APART ** (place - (len(groups) - 1) / 2))
+        moved = beside(own, "m_over_dof", place, len(groups), APART)
         label = NETWORKS[name] + (f", start {start:g}" if start else "")
         style = {"linestyle": "-"} if start in (0, small) else {"linestyle": "--", "markerfacecolor": "white"}
         points(axes, moved, "m_over_dof", "test_error", COLOURS[list(NETWORKS).index(name)], label, **style)

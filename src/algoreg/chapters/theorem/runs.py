@@ -36,10 +36,10 @@ def ensembles_of(d, counts, context, number):
     falling = sorted(set(counts), reverse=True)
     few = [m for m in falling if m < symmetric_dimension(d)]
     if few:
-        drawn = gaussian.Ensemble.draw(d, few[0], context.seed, number, context.device, context.dtype)
+        drawn = context.draw(gaussian.Ensemble, d, few[0], number)
         yield drawn, few
     for m in falling[: len(falling) - len(few)]:
-        yield wishart.Ensemble.draw(d, m, context.seed, number, context.device, context.dtype), [m]
+        yield context.draw(wishart.Ensemble, d, m, number), [m]
 
 
 def initial_factor(kind, alpha, planted, seed, target):

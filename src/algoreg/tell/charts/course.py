@@ -1,6 +1,7 @@
 """A quantity along a run or a grid: mean and range of runs, each run, where runs were lost."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.analysis.means import geometric_mean
 
@@ -59,6 +60,24 @@ def bars(axes, x, kept, colour, label, marker="o", **style):
     spread = np.maximum([kept["mean"] - kept["low"], kept["high"] - kept["mean"]], 0)
     options = {"linewidth": 1, "markersize": 4.5, "capsize": 2, **style}
     axes.errorbar(x, kept["mean"], spread, marker=marker, color=colour, label=label, **options)
+
+
+def beside(frame, x, place, count, apart):
+    """Return a table whose values along ``x`` are moved by factors, so that marks of ``count`` methods do not cover one another."""
+    return frame.assign(**{x: frame[x] * apart ** (place - (count - 1) / 2)})
+
+
+def spread_of(logs, index, unit=1.0):
+    """Return the :func:`summary` of what is known by its logarithms, over ``unit``.
+
+    Parameters
+    ----------
+    logs : numpy.ndarray, shape (P, T, E)
+    index : sequence, length P
+    unit : float or numpy.ndarray, shape (P,)
+    """
+    ends = {"mean": logs.mean(axis=(1, 2)), "low": logs.min(axis=(1, 2)), "high": logs.max(axis=(1, 2))}
+    return pd.DataFrame({name: np.exp(values) / unit for name, values in ends.items()}, index=index)
 
 
 def mark_lost(axes, frame, x, colour, height):

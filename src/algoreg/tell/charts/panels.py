@@ -92,6 +92,13 @@ def legend_below(axes, **options):
     legend.takes_room = True
 
 
+def share_legend(grid):
+    """Share the first panel's legend out among panels, below each a part of it."""
+    handles, labels = grid[0].get_legend_handles_labels()
+    for axes, part in zip(grid, np.array_split(np.arange(len(labels)), len(grid)), strict=True):
+        legend_below(axes, handles=[handles[k] for k in part], labels=[labels[k] for k in part])
+
+
 def finish(figure, note="", columns=1, caption=""):
     """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them.
 

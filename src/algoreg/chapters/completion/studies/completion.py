@@ -6,7 +6,6 @@ import torch
 
 from algoreg.chapters.completion.convex import least_nuclear_norm
 from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -62,16 +61,14 @@ def measure(options, context):
     ``converged`` if its relative training error comes below ``tolerance``; the splitting of the convex programme if X
     and Y are 10⁻⁷ apart.
     """
-    for number in context.ensembles:
-        for method in options["method"]:
-            yield from context.part(f"ensemble {number}, {method}", _rows, options, context, number, method)
+    yield from context.by_ensemble(_rows, options, "{}", options["method"])
 
 
 def _rows(options, context, number, method):
     """Return the rows of one method on one choice of known entries."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     sizes = {round(ratio * rank * (2 * d - rank)): ratio for ratio in options["m_over_dof"]}
-    ensemble = Ensemble.draw(d, max(sizes), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(sizes), number)
     drawn = [torch.from_numpy(draw_target(d, rank, context.seed, target)) for target in range(count)]
     goals = torch.stack(drawn).to(context.device, context.dtype)
     starts = [0.0] if method == "nuclear" else options["start"]
@@ -105,8 +102,7 @@ def _factored(options, context, ensemble, method, places, planted):
         for m, start, target in places
     ]
     seen = Fitted(options["tolerance"])
-    batch = Batch(ensemble, Factors, runs, planted, ensemble.label(planted), [seen], context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Factors, runs, planted, [seen]).status
     memory = seen.memory
     return memory["estimates"], list(zip(memory["errors"].tolist(), memory["ended"].tolist(), status, strict=True))
 

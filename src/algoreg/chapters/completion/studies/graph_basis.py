@@ -7,7 +7,6 @@ import torch
 
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -52,15 +51,13 @@ def measure(options, context):
     Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number
     of steps.
     """
-    for number in context.ensembles:
-        for depth in options["depth"]:
-            yield from context.part(f"ensemble {number}, depth {depth}", _rows, options, context, number, depth)
+    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
 
 
 def _rows(options, context, number, depth):
     """Return the rows of one depth on one choice of known entries."""
     d, count = options["d"], options["targets"]
-    ensemble = Ensemble.draw(d, round(options["share"] * d * d), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, round(options["share"] * d * d), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     shared = {key: options[key] for key in ("step", "iterations")}
     shared |= {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "graph": "path"}
@@ -70,8 +67,7 @@ def _rows(options, context, number, depth):
         runs = [{"weight": weight, "target": target, "basis": basis, **shared} for weight, target in places]
         planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
         seen = Fitted(0.0, stride=options["iterations"])
-        batch = Batch(ensemble, GraphFactors, runs, planted, ensemble.label(planted), [seen], context.seed)
-        status = context.descend(batch).status
+        status = context.run(ensemble, GraphFactors, runs, planted, [seen]).status
         return seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status
 
     plain = descended(False, [(0.0, target) for target in range(count)])[0]

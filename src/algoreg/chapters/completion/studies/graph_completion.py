@@ -8,7 +8,6 @@ import torch
 
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target, laplacians, smoothest_fit
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
@@ -75,7 +74,7 @@ def _rows(options, context, number, method, graph):
     """Return the rows of a method and a graph on one choice of known entries."""
     d, count = options["d"], options["targets"]
     sizes = {round(share * d * d): share for share in options["share"]}
-    ensemble = Ensemble.draw(d, max(sizes), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(sizes), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     solve = _convex if method == "convex" else _factored
     rows = []
@@ -102,8 +101,7 @@ def _factored(options, context, ensemble, sizes, graph, goals):
     runs = [{"m": m, "target": target, **shared} for m, target in places]
     planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
     seen = Fitted(options["tolerance"])
-    batch = Batch(ensemble, GraphFactors, runs, planted, ensemble.label(planted), [seen], context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, GraphFactors, runs, planted, [seen]).status
     return zip(seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status, strict=True)
 
 

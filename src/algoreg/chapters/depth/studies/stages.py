@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.deep import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
@@ -88,6 +87,8 @@ class Stages(Observer):
         X*'s eigenvalues, falling.
     """
 
+    stride = 1
+
     def __init__(self, goals, values):
         self.goals, self.norms, self.values = goals, torch.linalg.matrix_norm(goals), values
 
@@ -96,10 +97,6 @@ class Stages(Observer):
         shape = self.norms.shape
         self.memory = {name: np.full(shape, np.nan) for name in ("passed", "reached", "ranks")}
         self.memory["nearest"] = np.full(shape, np.inf)
-
-    def moments(self, last):
-        """Return every iteration: a pass is short."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in distances and what is learned for the first time."""
@@ -135,7 +132,7 @@ def descend(options, context, number, observer):
     d, values, count = (options[key] for key in ("d", "eigenvalues", "targets"))
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, len(values), context, count)
     m = round(options["m_over_dr"] * d * len(values))
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     runs = [
         {"depth": depth, "form": "product", "rule": "fixed", "alpha": options["alpha"], "target": target, "m": m}
         | {"step": options["step"], "iterations": round(options["time"] / options["step"])}
@@ -144,7 +141,7 @@ def descend(options, context, number, observer):
     own = [run["target"] for run in runs]
     goals = torch.bmm(factors, factors.mT)
     labels, seen = ensemble.label(goals), observer(truncations(factors)[own])
-    context.descend(Batch(ensemble, Algorithm, runs, goals[own], labels[own], [seen], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals[own], [seen], labels=labels[own])
     return runs, seen
 
 

@@ -49,10 +49,6 @@ class Course(Observer):
         """Make room."""
         self.memory = {"eigenvalues": np.full((len(self.iterations), len(batch.runs), self.rank), np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in the eigenvalues."""
         if look.iteration in self.iterations:

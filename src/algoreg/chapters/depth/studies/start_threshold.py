@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.deep import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.problems import draw_factor
@@ -74,16 +73,14 @@ class Second(Observer):
     levels : numpy.ndarray, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, levels):
         self.levels = levels
 
     def prepare(self, batch):
         """Begin with nothing learned."""
         self.memory = {"behind": np.full(len(batch.runs), np.nan), "last": np.ones((len(batch.runs), 2))}
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in two eigenvalues; between looks the log of the second is linear in the first."""
@@ -117,7 +114,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, count, starts = options["d"], options["targets"], sorted(options["start"])
     m = round(options["m_over_dr"] * d * 2)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     cells = list(product(options["depth"], options["closeness"], range(count)))
     runs, planted = [], []
     for (depth, closeness, target), start in product(cells, starts):
@@ -130,7 +127,7 @@ def _rows(options, context, number):
         )
     goals = torch.stack(planted).to(context.device, context.dtype)
     seen = Second(np.array([run["level"] for run in runs]))
-    context.descend(Batch(ensemble, Algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals, [seen])
     behind = seen.memory["behind"].reshape(len(cells), len(starts))
     return [
         {"depth": depth, "closeness": closeness, "target": target, "ensemble": number, "d": d, "m": m}

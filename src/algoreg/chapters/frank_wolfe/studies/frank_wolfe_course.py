@@ -7,7 +7,6 @@ import numpy as np
 
 from algoreg.algorithms import frank_wolfe
 from algoreg.chapters.frank_wolfe.runs import At
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -59,9 +58,7 @@ def measure(options, context):
 
 def _rows(options, context, number):
     d, rank, count = options["d"], options["rank"], options["targets"]
-    ensemble = Ensemble.draw(
-        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
-    )
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     points = np.unique(np.geomspace(options["first"], options["last"], POINTS).round().astype(int)).tolist()
     own = {"step": 1.0, "m": ensemble.m, "iterations": points[-1], "theta": None, "keep": None, "weight": 0.5}
     runs = [
@@ -70,8 +67,7 @@ def _rows(options, context, number):
     ]
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(runs) // count, 1, 1)
     seen = At(points)
-    batch = Batch(ensemble, frank_wolfe.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed)
-    context.descend(batch)
+    context.run(ensemble, frank_wolfe.Algorithm, runs, planted, [seen])
     return [
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "status": "budget"}
         | {key: run[key] for key in ("rule", "trace_factor", "target")}

@@ -5,7 +5,6 @@ from itertools import product
 
 from algoreg.algorithms import frank_wolfe, quadratic
 from algoreg.chapters.frank_wolfe.runs import At
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, reals, whole
@@ -63,7 +62,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     counts = sorted((round(ratio * d * rank) for ratio in options["m_over_dr"]), reverse=True)
-    ensemble = Ensemble.draw(d, counts[0], context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, counts[0], number)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     names = list(product(counts, options["trace_factor"], range(options["targets"])))
     goals = planted[[target for *_, target in names]]
@@ -73,11 +72,7 @@ def _rows(options, context, number):
         told = [{"trace_factor": factor, "tau_error": factor - 1} for _, factor, _ in names]
         runs = [{**shared, **own, "m": m, "target": target} for own, (m, _, target) in zip(told, names, strict=True)]
         ends = At({shared["iterations"]})
-        context.descend(
-            Batch(
-                ensemble, algorithm, runs, goals, ensemble.label(goals), [ends], context.seed, diverges_above=math.inf
-            )
-        )
+        context.run(ensemble, algorithm, runs, goals, [ends], diverges_above=math.inf)
         for (m, factor, target), error in zip(names, ends.memory["test"][:, 0].tolist(), strict=True):
             finite = math.isfinite(error)
             own = {"method": method, "trace_factor": factor, "m": m, "target": target, "ensemble": number}

@@ -4,7 +4,6 @@ import math
 
 from algoreg.algorithms import factored, frank_wolfe
 from algoreg.chapters.frank_wolfe.runs import At
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -52,17 +51,14 @@ def measure(options, context):
 def _run(context, ensemble, algorithm, settings, planted):
     runs = [{**setting, "m": ensemble.m, "target": target} for setting in settings for target in range(len(planted))]
     goals, ends = planted.repeat(len(settings), 1, 1), At({settings[0]["iterations"]})
-    batch = Batch(
-        ensemble, algorithm, runs, goals, ensemble.label(goals), [ends], context.seed, diverges_above=math.inf
-    )
-    context.descend(batch)
+    context.run(ensemble, algorithm, runs, goals, [ends], diverges_above=math.inf)
     return zip(runs, ends.memory["test"][:, 0].tolist(), ends.memory["train"][:, 0].tolist(), strict=True)
 
 
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     own = {"rule": "rank-k", "theta": None, "keep": options["keep"], "weight": 0.5, "step": TOLD_STEP, "rank": rank}
     own |= {"iterations": options["iterations"]}

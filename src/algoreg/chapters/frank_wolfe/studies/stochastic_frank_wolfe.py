@@ -2,7 +2,6 @@
 
 from algoreg.chapters.frank_wolfe import stochastic
 from algoreg.chapters.frank_wolfe.runs import At
-from algoreg.engine.loop import Batch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, whole, wholes
@@ -39,22 +38,18 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
-    for number in context.ensembles:
-        for batch in options["batch"]:
-            yield from context.part(f"ensemble {number}, batch {batch}", _rows, options, context, number, batch)
+    yield from context.by_ensemble(_rows, options, "batch {}", options["batch"])
 
 
 def _rows(options, context, number, batch):
     d, rank, count = options["d"], options["rank"], options["targets"]
-    ensemble = Ensemble.draw(
-        d, round(options["m_over_dr"] * d * rank), context.seed, number, context.device, context.dtype
-    )
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
     own |= {"longest": max(options["delays"])}
     runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["delays"]), 1, 1)
     seen = At(options["at"])
-    context.descend(Batch(ensemble, stochastic.Algorithm, runs, planted, ensemble.label(planted), [seen], context.seed))
+    context.run(ensemble, stochastic.Algorithm, runs, planted, [seen])
     return [
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}
         | {"lag": run["delay"] + 1, "target": run["target"]}

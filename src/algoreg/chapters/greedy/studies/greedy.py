@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored, mirror
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
@@ -172,8 +171,8 @@ def greedy(context, ensemble, planted, labels, step, most):
         run = {"m": ensemble.m, "step": step, "iterations": most, "alpha": NEW, "start": "identity"}
         runs = [run | {"target": target, "width": width} for target in places.tolist()]
         seen, start = Settled(width), {"factor": factor[places].clone()}
-        own = (planted[places], labels[places], [seen], context.seed)
-        context.descend(Batch(ensemble, factored.Algorithm, runs, *own, start=start))
+        own = {"labels": labels[places], "start": start}
+        context.run(ensemble, factored.Algorithm, runs, planted[places], [seen], **own)
         factor[places] = seen.memory["factors"]
         columns[goes_on] = width
         ended[goes_on] = seen.memory["settled"]
@@ -190,7 +189,7 @@ def run_method(context, ensemble, method, planted, labels, options):
     ]
     seen = Fitted()
     goals, together = planted.repeat(len(alphas), 1, 1), labels.repeat(len(alphas), 1)
-    context.descend(Batch(ensemble, ALGORITHMS[method], runs, goals, together, [seen], context.seed))
+    context.run(ensemble, ALGORITHMS[method], runs, goals, [seen], labels=together)
     shape = (len(alphas), count)
     return seen.memory["estimates"].unflatten(0, shape), seen.memory["errors"].reshape(shape)
 
@@ -215,7 +214,7 @@ def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     labels, norms = ensemble.label(planted), torch.linalg.matrix_norm(planted)
     end, columns, ended = greedy(context, ensemble, planted, labels, options["step"], options["greedy_iterations"])
     least = least_traces(ensemble, labels, planted)

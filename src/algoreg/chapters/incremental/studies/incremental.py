@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends, Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors
@@ -83,16 +82,14 @@ class Nearest(Observer):
     goals : torch.Tensor, shape (B, K, d, d)
     """
 
+    stride = 1
+
     def __init__(self, goals):
         self.goals, self.norms = goals, torch.linalg.matrix_norm(goals)
 
     def prepare(self, batch):
         """Begin far away."""
         self.memory = {"nearest": np.full(self.norms.shape, np.inf), "when": np.zeros(self.norms.shape)}
-
-    def moments(self, last):
-        """Return every iteration: a pass is short."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the distances."""
@@ -115,7 +112,7 @@ def best_fits(ensemble, labels, goals, rank, options, context):
     ]
     places = [run["target"] for run in runs]
     ends = Ends()
-    context.descend(Batch(ensemble, Algorithm, runs, goals[places], labels[places], [ends], seed=context.seed))
+    context.run(ensemble, Algorithm, runs, goals[places], [ends], labels=labels[places])
     return ends.memory["estimates"].reshape(count, rank, *goals.shape[1:])
 
 
@@ -126,7 +123,7 @@ def drawn(options, context, number):
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, rank, context, count)
     goals = torch.bmm(factors, factors.mT)
     m = round(options["m_over_dr"] * d * rank)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     labels = ensemble.label(goals)
     return ensemble, factors, goals, labels, best_fits(ensemble, labels, goals, rank, options, context)
 
@@ -150,9 +147,7 @@ def _rows(options, context, number):
     ]
     own = [run["target"] for run in runs]
     seen = Nearest(torch.cat([fits[own], cut[own]], dim=1))
-    status = context.descend(
-        Batch(ensemble, Algorithm, runs, goals[own], labels[own], [seen], seed=context.seed)
-    ).status
+    status = context.run(ensemble, Algorithm, runs, goals[own], [seen], labels=labels[own]).status
     apart = torch.linalg.matrix_norm(fits - cut) / torch.linalg.matrix_norm(fits)
     rows = []
     for place, (width, alpha, target) in enumerate(places):

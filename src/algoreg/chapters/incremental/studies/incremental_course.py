@@ -7,7 +7,6 @@ import torch
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.incremental.studies.incremental import drawn, iterations_of
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.eigen import leading
 from algoreg.spec.base import StudyOptions, real, reals, whole
@@ -66,10 +65,6 @@ class Course(Observer):
         shape = (len(self.iterations), *self.goals.shape[:2])
         self.memory = {"eigenvalues": np.full(shape, np.nan), "distances": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in eigenvalues and distances."""
         k, rank, goals = self.iterations.index(look.iteration), self.goals.shape[1], self.goals[look.active]
@@ -91,7 +86,7 @@ def _rows(options, context, number):
         for target in range(count)
     ]
     seen = Course(looks, fits)
-    status = context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, Algorithm, runs, goals, [seen], labels=labels).status
     shared = {"d": ensemble.d, "rank": rank, "m": ensemble.m, "alpha": alpha, "ensemble": number}
     rows = []
     for (k, look), target, s in product(enumerate(looks), range(count), range(rank)):

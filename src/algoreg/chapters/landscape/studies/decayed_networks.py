@@ -7,7 +7,7 @@ import numpy as np
 
 from algoreg.chapters.landscape.minima import minimised
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, choices, real, reals, whole
 
@@ -41,7 +41,7 @@ def measure(options, context):
 def _planted(network, d, seed, target):
     """Return X* and the units' signs."""
     rank = 2 if network == "signed" else 1
-    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, seed, target)
+    factor = draw_factor(spectrum_target(rank, 1), d, rank, seed, target)
     signs = np.repeat([1.0, -1.0], [d, d if network == "signed" else 0])
     return (factor * [1.0, -1.0][:rank]) @ factor.T, signs
 

@@ -1,13 +1,12 @@
 """From how many measurements on a large start of full width finds X*, by kind of measurement: L-BFGS, taken to its end."""
 
-from itertools import product
 from typing import Literal
 
 import numpy as np
 
 from algoreg.chapters.landscape.minima import minimised_sensing
 from algoreg.ensembles import gaussian, rank_one
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat
 from algoreg.numerics.theory import least_examples
@@ -62,11 +61,7 @@ def measure(options, context):
 
     U is d × d, with iid N(0, ``size``²) entries at the start; X* has r eigenvalues 1.
     """
-    for number in context.ensembles:
-        for kind, rank in product(options["kind"], options["rank"]):
-            yield from context.part(
-                f"ensemble {number}, {kind}, rank {rank}", _rows, options, context, number, kind, rank
-            )
+    yield from context.by_ensemble(_rows, options, "{}, rank {}", options["kind"], options["rank"])
 
 
 def _matrices(kind, d, m, seed, number):
@@ -84,7 +79,7 @@ def _rows(options, context, number, kind, rank):
     matrices = _matrices(kind, d, max(counts), seed, number)
     rows = []
     for target in range(options["targets"]):
-        factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, seed, target)
+        factor = draw_factor(spectrum_target(rank, 1), d, rank, seed, target)
         x = factor @ factor.T
         labels = np.einsum("nij,ij->n", matrices, x)
         start = options["size"] * stream("large start", d=d, seed=seed, target=target).standard_normal((d, d))

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_targets
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import StudyOptions, between, reals, whole
@@ -73,8 +72,8 @@ def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     dimension = symmetric_dimension(d)
     counts = {ratio: round(ratio * dimension) for ratio in options["m_over_dimension"]}
-    planted = draw_targets({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, options["targets"])
-    ensemble = Ensemble.draw(d, max(counts.values()), context.seed, number, context.device, context.dtype)
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
+    ensemble = context.draw(Ensemble, d, max(counts.values()), number)
     largest = {m: float(torch.linalg.matrix_norm(ensemble.rows[:m], 2)) ** 2 / m for m in counts.values()}
     missed = {m: _least_squares(ensemble, m, planted) for m in counts.values()}
     names = list(product(counts, options["alpha"], range(options["targets"])))
@@ -85,8 +84,7 @@ def _rows(options, context, number):
     ]
     shifts = torch.stack([run["alpha"] ** 2 * torch.eye(d).to(planted) for run in runs])
     goals, ends = planted[[run["target"] for run in runs]] + shifts, Ends()
-    batch = Batch(ensemble, factored.Algorithm, runs, goals, ensemble.label(goals), [ends], context.seed)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, goals, [ends]).status
     errors = torch.linalg.matrix_norm(ends.memory["estimates"] - goals).tolist()
     rows = []
     for (ratio, alpha, target), run, error, status in zip(names, runs, errors, statuses, strict=True):

@@ -13,7 +13,7 @@ from algoreg.chapters.landscape.minima import (
     smallest_curvature,
 )
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
@@ -71,8 +71,7 @@ def _labels(options, context, vectors, number, target):
     """Return the labels of a target's run and X* (None where labels have none)."""
     d, kind = options["d"], options["labels"]
     if kind == "planted":
-        spectrum = {"kind": "spectrum", "eigenvalues": [1.0] * options["rank"]}
-        factor = draw_factor(spectrum, d, options["rank"], context.seed, target)
+        factor = draw_factor(spectrum_target(options["rank"], 1), d, options["rank"], context.seed, target)
         return np.sum((vectors @ factor) ** 2, axis=1), factor @ factor.T
     drawn = stream("labels", kind=kind, d=d, seed=context.seed, ensemble=number).standard_normal(len(vectors))
     return (drawn**2 if kind == "positive" else drawn), None

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.numerics.problems import draw_targets
+from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
 
@@ -67,8 +66,8 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank, step = options["d"], options["rank"], options["step"]
     last = round(options["time"] / step)
-    planted = draw_targets({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, options["targets"])
-    ensemble = Ensemble.draw(d, max(options["m_over_d"]) * d, context.seed, number, context.device, context.dtype)
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
+    ensemble = context.draw(Ensemble, d, max(options["m_over_d"]) * d, number)
     names = list(product(options["m_over_d"], options["width"], options["alpha"], range(options["targets"])))
     runs = [
         {"m": ratio * d, "width": width, "alpha": alpha, "target": target, "start": "gaussian"}
@@ -77,9 +76,7 @@ def _rows(options, context, number):
     ]
     seen = ErrorsByTime([last], max(round(LOOK / step), 1), LEAVES)
     targets = torch.stack([planted[run["target"]] for run in runs])
-    labels = ensemble.label(targets)
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen]).status
     rows = []
     for (ratio, width, alpha, target), error, status in zip(
         names, seen.memory["errors"][:, 0].tolist(), statuses, strict=True

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from algoreg.chapters.momentum.runs import descend, draw
+from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import Observer, looks
+from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
@@ -76,7 +77,7 @@ def measure(options, context):
 
 def _rows(options, context, number):
     d = options["d"]
-    ensemble = draw(context, d, round(options["m_over_d"] * d), number)
+    ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
     own = {"alpha": options["alpha"], "start": "identity", "width": None}
     settings = [
         {**own, "step": step, "momentum": momentum, "iterations": round(options["time"] / step)}

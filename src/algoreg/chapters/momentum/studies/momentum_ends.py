@@ -2,8 +2,9 @@
 
 import torch
 
-from algoreg.chapters.momentum.runs import descend, draw
+from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import LastErrors
+from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
@@ -50,7 +51,7 @@ def measure(options, context):
 
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
-    ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     planted = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, options["targets"])
     clean = ensemble.label(planted).cpu().numpy()
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}

@@ -1,6 +1,7 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
-from algoreg.chapters.momentum.runs import Falls, descend, draw
+from algoreg.chapters.momentum.runs import Falls, descend
+from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
@@ -58,7 +59,7 @@ def methods(options, kappa):
 
 def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
-    ensemble = draw(context, d, round(options["m_over_dr"] * d * rank), number)
+    ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     planted = {
         kappa: draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
         for kappa in options["kappa"]

@@ -2,7 +2,8 @@
 
 import math
 
-from algoreg.chapters.momentum.runs import Falls, descend, draw
+from algoreg.chapters.momentum.runs import Falls, descend
+from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
@@ -66,7 +67,7 @@ def _settings(options):
 
 def _rows(options, context, number):
     d = options["d"]
-    ensemble = draw(context, d, round(options["m_over_d"] * d), number)
+    ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
     seen = Falls(options["tolerance"])
     settings = _settings(options)
     planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])

@@ -1,12 +1,10 @@
 """What positivity alone identifies: projected descent from 0, and factored descent from a large start, by measurement ensemble."""
 
 import math
-from itertools import product
 
 import torch
 
 from algoreg.algorithms import accelerated_projected, explicit
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
@@ -62,10 +60,7 @@ def measure(options, context):
 
     ``psd_dimension`` is the number of Gaussian measurements from which positivity alone identifies X*.
     """
-    for number, name, ratio in product(context.ensembles, ENSEMBLES, options["m_over_d"]):
-        yield from context.part(
-            f"ensemble {number}, {name}, m = {ratio} d", _rows, options, context, number, name, ratio
-        )
+    yield from context.by_ensemble(_rows, options, "{}, m = {} d", ENSEMBLES, options["m_over_d"])
 
 
 def descents(options, curvature):
@@ -93,13 +88,13 @@ def _rows(options, context, number, name, ratio):
     d, rank = options["d"], options["rank"]
     m = max(round(ratio * d), 1)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
-    ensemble = ENSEMBLES[name].draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(ENSEMBLES[name], d, m, number)
     labels, rows = ensemble.label(planted), []
     shared = {"measurements": name, "d": d, "rank": rank, "m": m, "ensemble": number}
     shared["psd_dimension"] = psd_statistical_dimension(d, rank)
     for method, algorithm, run in descents(options, largest_curvature(ensemble)):
         ends, runs = Ends(), [{**run, "m": m, "target": target} for target in range(len(planted))]
-        context.descend(Batch(ensemble, algorithm, runs, planted, labels, [ends], context.seed))
+        context.run(ensemble, algorithm, runs, planted, [ends], labels=labels)
         estimates = ends.memory["estimates"]
         train, test = ensemble.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
         for target, errors in enumerate(zip(train, test, strict=True)):

@@ -9,7 +9,6 @@ import numpy as np
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
 from algoreg.chapters.networks.variants import moments, run_of, seen_labels
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error
@@ -110,10 +109,8 @@ def measure(options, context):
     Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of [LMZ18, Theorem
     1.2]. A run that diverges has no errors from ``ended`` on.
     """
-    axes = (context.ensembles, options["alpha"], options["width"] or [options["d"]])
-    for number, alpha, width in product(*axes):
-        name = f"ensemble {number}, alpha = {alpha:g}, width = {width}"
-        yield from context.part(name, _rows, options, context, number, alpha, width)
+    axes = options["alpha"], options["width"] or [options["d"]]
+    yield from context.by_ensemble(_rows, options, "alpha = {:g}, width = {}", *axes)
 
 
 class Course(Observer):
@@ -164,7 +161,7 @@ def _rows(options, context, number, alpha, width):
     planted = draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     targets, changes = range(len(planted)), product(options["m"], options["variants"], options["tau_error"])
     points = [(*change, target) for change in changes for target in targets]
-    ensemble = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(options["m"]), number)
     lower, upper = theorem_11_window(d, kappa, alpha, step)
     end = math.ceil(options["time"] * (lower if options["until"] == "window" else 1 / step))
     seen = Course(_shown(options, lower, end), options["look"])
@@ -175,10 +172,7 @@ def _rows(options, context, number, alpha, width):
     ]
     labels = seen_labels(ensemble, planted, [(m, variant, target) for m, variant, _, target in points], context)
     goals = planted[[target for *_, target in points]]
-    observers, bound = [seen], DIVERGED_ABOVE
-    descent = context.descend(
-        Batch(ensemble, Algorithm, runs, goals, labels, observers, context.seed, diverges_above=bound)
-    )
+    descent = context.run(ensemble, Algorithm, runs, goals, [seen], labels=labels, diverges_above=DIVERGED_ABOVE)
     shared = {"d": d, "rank": rank, "alpha": alpha, "width": width, "ensemble": number, "window": upper / lower}
     shared |= {"error_of_zero": error_of_zero(rank, kappa), "bound": quadratic_network_bound(d, kappa, alpha)}
     return [

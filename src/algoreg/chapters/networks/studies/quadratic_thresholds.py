@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.networks.variants import run_of, seen_labels
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -98,7 +97,7 @@ def _rows(options, context, number, d, rank):
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     exact = d in options["least_squares"]
     own = sorted({max(round(part * symmetric_dimension(d)), 1) for part in LEAST_SQUARES_GRID}) if exact else []
-    ensemble = Ensemble.draw(d, max(counts[0], *own, 1), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, max(counts[0], *own, 1), number)
     found = _descend(options, context, ensemble, planted, counts, rank)
     if exact:
         errors = least_squares_errors(ensemble, planted, own).tolist()
@@ -118,7 +117,7 @@ def _descend(options, context, ensemble, planted, counts, rank):
     runs = [run_of(variant, float(rank), options["alpha"], step, m, target) for m, variant, target in points]
     runs = [run | {"iterations": math.ceil(options["time"] / step)} for run in runs]
     labels, goals, ends = seen_labels(ensemble, planted, points, context), planted[[t for *_, t in points]], Ends()
-    context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [ends], context.seed))
+    context.run(ensemble, Algorithm, runs, goals, [ends], labels=labels)
     errors = test_error(ends.memory["estimates"], goals).tolist()
     return [
         (*point, error if math.isfinite(error) else math.nan, "budget" if math.isfinite(error) else "diverged")

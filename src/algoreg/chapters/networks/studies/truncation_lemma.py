@@ -76,7 +76,7 @@ def measure(options, context):
     """
     for number in context.ensembles:
         for d in options["d"]:
-            drawn = Ensemble.draw(d, max(options["m"]), context.seed, number, context.device, context.dtype).vectors
+            drawn = context.draw(Ensemble, d, max(options["m"]), number).vectors
             for m in options["m"]:
                 for row in _rows(drawn[:m], options):
                     yield {"d": d, "m": m, "ensemble": number, **row, "status": "budget"}

@@ -62,10 +62,7 @@ CLOSEST = ("closest", "closest_above", "closest_below")
 
 def measure(options, context):
     """Return one row per label noise, α, recorded time, target and ensemble; recorded times are spaced by their logarithm."""
-    for number in context.ensembles:
-        for label_noise in options["label_noise"]:
-            name = f"ensemble {number}, label noise {label_noise:g}"
-            yield from context.part(name, _rows, options, context, number, label_noise)
+    yield from context.by_ensemble(_rows, options, "label noise {:g}", options["label_noise"])
 
 
 def _rows(options, context, number, label_noise):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
 from algoreg.ensembles import gaussian, rank_one
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.spec.base import StudyOptions, between, choices, real, whole
 
@@ -57,17 +57,14 @@ DRAWN = {"gaussian": gaussian.Ensemble, "rank_one": rank_one.Ensemble}
 
 def measure(options, context):
     """Return one row per kind of measurements, fitted rank 1 to r + 1, start, target and ensemble; noise is drawn for each pair."""
-    for number in context.ensembles:
-        for kind in options["measurements"]:
-            yield from context.part(f"ensemble {number}, {kind}", _rows, options, context, number, kind)
+    yield from context.by_ensemble(_rows, options, "{}", options["measurements"])
 
 
 def _rows(options, context, number, kind):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     ensemble = DRAWN[kind].draw(d, options["m"], context.seed, number, "cpu", context.dtype)
-    target = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(target, d, rank, context, options["targets"]).cpu()
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, options["targets"]).cpu()
     shared = {"measurements": kind, "ensemble": number, **{key: options[key] for key in ("d", "rank", "m")}}
     rows = []
     for target, problem in enumerate(noisy_problems(ensemble, factors, options["label_noise"], context.seed)):

@@ -59,9 +59,7 @@ def measure(options, context):
     integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
     if the loss was reached before η·t = ``most``.
     """
-    for number in context.ensembles:
-        for depth in options["depth"]:
-            yield from context.part(f"ensemble {number}, depth {depth}", _rows, options, context, number, depth)
+    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
 
 
 def balanced_start(depth, scale, det, rng):

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries import Ensemble
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, at, choices, real, reals, whole, wholes
 
 
@@ -84,6 +83,8 @@ class Rows(Observer):
     bounds : torch.Tensor, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, bounds):
         self.bounds = bounds
 
@@ -91,10 +92,6 @@ class Rows(Observer):
         """Begin before the first step."""
         self.memory = {name: np.zeros(len(batch.runs)) for name in ("over", "steps", "first", "longest")}
         self.memory["end"] = np.full(len(batch.runs), np.nan)
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the rows; runs that have arrived leave."""
@@ -115,9 +112,9 @@ class Rows(Observer):
 def _rows(options, context, number, d, share):
     """Return the rows of one ensemble and d."""
     rank, count = options["rank"], options["targets"]
-    ensemble = Ensemble.draw(d, round(share * d * (d + 1) / 2), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, round(share * d * (d + 1) / 2), number)
     names = list(product(options["start"], range(count)))
-    planted = draw_factors({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, context, count)
+    planted = draw_factors(spectrum_target(rank, 1), d, rank, context, count)
     factors = planted[[target for _, target in names]]
     targets = factors @ factors.mT
     labels = ensemble.label(targets)
@@ -129,8 +126,7 @@ def _rows(options, context, number, d, share):
             row = state["factor"][place, 0]
             row *= options["spike"] / torch.linalg.vector_norm(row)
     seen = Rows(options["bound"] * torch.linalg.vector_norm(factors, dim=2).amax(dim=1))
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed, start=state)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels, start=state).status
     own = {"d": d, "rank": rank, "share": share, "ensemble": number, "m": ensemble.m}
     return [
         own | {"start": start, "target": target, **_values(seen.memory, place, status), "status": status}

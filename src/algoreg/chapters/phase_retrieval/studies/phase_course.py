@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
 
@@ -48,9 +47,7 @@ VALUES = {
 
 def measure(options, context):
     """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
-    for number in context.ensembles:
-        for d in options["d"]:
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 class Course(Observer):
@@ -70,10 +67,6 @@ class Course(Observer):
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {"errors": np.full(shape, np.nan), "signals": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in all runs that are here."""
         k = self.iterations.index(look.iteration)
@@ -91,7 +84,7 @@ def _rows(options, context, number, d):
     """Return the rows of one ensemble and d."""
     m, count, stride = round(options["m_over_d"] * d), options["targets"], round(options["look"] / options["step"])
     iterations = list(range(0, round(options["time"] / options["step"]) + 1, stride))
-    ensemble = Vectors.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Vectors, d, m, number)
     names = list(product(options["width"], range(count)))
     stars = planted(d, context, count)
     timed = {"m": m, "step": options["step"], "alpha": options["alpha"], "iterations": iterations[-1]}
@@ -103,8 +96,7 @@ def _rows(options, context, number, d):
         seen = Course(stars, iterations)
         targets = stars[:, :, None] * stars[:, None, :]
         labels = (stars @ ensemble.vectors.mT).square()
-        batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed)
-        statuses = context.descend(batch).status
+        statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels).status
         courses[width] = (seen.memory, statuses)
     shared = {"d": d, "m_over_d": options["m_over_d"], "alpha": options["alpha"], "ensemble": number}
     return [

@@ -8,7 +8,6 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import GROWTH, SPECTRAL_SCALE, Stages, Vectors, planted, starts_of
-from algoreg.engine.loop import Batch
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -69,9 +68,7 @@ def measure(options, context):
 
     Descents are the product's, of width 1: their gradient is the paper's, (1/m) Σ ((aᵢᵀx)² − yᵢ)(aᵢᵀx)aᵢ = Mx.
     """
-    for number in context.ensembles:
-        for d in options["d"]:
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 def _count(options, ratio, d):
@@ -101,14 +98,13 @@ def _rows(options, context, number, d):
     """Return the rows of one ensemble and d."""
     names = list(product(options["m_ratio"], options["start"], options["rule"], range(options["targets"])))
     runs = [_run(options, name, d) for name in names]
-    ensemble = Vectors.draw(d, max(run["m"] for run in runs), context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Vectors, d, max(run["m"] for run in runs), number)
     stars = planted(d, context, options["targets"])[[run["target"] for run in runs]]
     labels = (stars @ ensemble.vectors.mT).square()
     state = _started(options, context, ensemble, runs, labels, stars)
     seen = Stages(stars, options["incoherence"])
     targets = stars[:, :, None] * stars[:, None, :]
-    batch = Batch(ensemble, factored.Algorithm, runs, targets, labels, [seen], context.seed, start=state)
-    statuses = context.descend(batch).status
+    statuses = context.run(ensemble, factored.Algorithm, runs, targets, [seen], labels=labels, start=state).status
     rows = []
     for place, ((ratio, start, rule, target), run, status) in enumerate(zip(names, runs, statuses, strict=True)):
         own = {"d": d, "m_ratio": ratio, "start": start, "rule": rule, "target": target, "ensemble": number}

@@ -9,7 +9,6 @@ import torch
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.chapters.positivity import measurements, splitting
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.pauli_hermitian import as_real
 from algoreg.numerics.seeds import stream
@@ -101,9 +100,7 @@ def measure(options, context):
     every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
     undecided.
     """
-    for number, kind, d in product(context.ensembles, options["kind"], options["d"]):
-        label = f"ensemble {number}, {kind}, d = {d}"
-        yield from context.part(label, _rows, options, context, number, kind, d)
+    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["kind"], options["d"])
 
 
 def dimensions(kind, d, rank):
@@ -194,8 +191,7 @@ def _run(options, context, ensemble, kind, method, sizes, targets):
         for m, target in product(sizes, range(len(targets)))
     ]
     planted, seen = targets.repeat(len(sizes), 1, 1), Landing(method != "descent")
-    labels = ensemble.label(planted)
-    context.descend(Batch(ensemble, algorithm, runs, planted, labels, [seen], context.seed, diverges_above=math.inf))
+    context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     kept = zip(runs, *(seen.memory[name].tolist() for name in ("distance", "misfit", "ended")), strict=True)
     return [_row(method, *each) for each in kept]
 

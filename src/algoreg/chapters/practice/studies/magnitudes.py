@@ -7,7 +7,6 @@ import torch
 from sklearn.datasets import load_digits
 
 from algoreg.algorithms import factored, least_trace
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.seeds import stream
@@ -112,7 +111,7 @@ def estimates_of(options, context, number):
     # The largest m first: a run knows a prefix of the ensemble.
     names = [(ratio, target) for ratio in sorted(options["m_over_n"], reverse=True) for target in range(len(stars))]
     counts = [round(ratio * n) for ratio, _ in names]
-    ensemble = Ensemble.draw(n, counts[0], context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, n, counts[0], number)
     planted = stars[[target for _, target in names]].to(context.dtype)
     labels = (planted @ ensemble.vectors.mT).square()
     for method in options["methods"]:
@@ -123,7 +122,7 @@ def estimates_of(options, context, number):
         runs = [{**own, "m": m, "target": target} for m, (_, target) in zip(counts, names, strict=True)]
         seen = Ends()
         targets = planted[:, :, None] * planted[:, None, :]
-        descent = context.descend(Batch(ensemble, module.Algorithm, runs, targets, labels, [seen], context.seed))
+        descent = context.run(ensemble, module.Algorithm, runs, targets, [seen], labels=labels)
         yield method, names, seen.memory["estimates"], descent.status
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import accelerated, factored, least_trace
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.pauli_hermitian import Ensemble, as_complex, as_real
 from algoreg.numerics.seeds import stream
@@ -73,9 +72,7 @@ def measure(options, context):
     An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
     take η = ``step`` until η·t = ``time``.
     """
-    for number in context.ensembles:
-        for share in options["shares"]:
-            yield from context.part(f"ensemble {number}, share {share:g}", _rows, options, context, number, share)
+    yield from context.by_ensemble(_rows, options, "share {:g}", options["shares"])
 
 
 def pure_state(kind, qubits, seed, target):
@@ -117,6 +114,7 @@ class Fidelities(Observer):
     """
 
     reads_train_error = True
+    stride = LOOK
 
     def __init__(self, psi, levels):
         self.psi, self.levels = psi, levels
@@ -124,10 +122,6 @@ class Fidelities(Observer):
     def prepare(self, batch):
         """Begin without values."""
         self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("stopped", "at", "smallest", "end")}
-
-    def moments(self, last):
-        """Return every fifth iteration."""
-        return range(0, last + 1, LOOK)
 
     def look(self, look):
         """Take in the infidelities."""
@@ -200,7 +194,7 @@ def _rows(options, context, number, share):
         names, psi, planted, labels, levels = _some(cases, ("shots", "exact") if method in ON_EXACT else ("shots",))
         runs = [{**own, **name, "m": ensemble.m, "step": step, "iterations": last} for name in names]
         seen = Fidelities(psi, levels)
-        context.descend(Batch(ensemble, module.Algorithm, runs, planted, labels, [seen], context.seed))
+        context.run(ensemble, module.Algorithm, runs, planted, [seen], labels=labels)
         for name, stopped, at, smallest, end in zip(names, *seen.memory.values(), strict=True):
             there = math.isfinite(stopped)
             yield {

@@ -3,13 +3,10 @@
 from itertools import product
 from typing import Literal
 
-import torch
-
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -70,8 +67,7 @@ def measure(options, context):
     Both methods see the same targets and measurements, of which a run knows the first m. Starts are the first columns of one
     pair of Gaussian matrices.
     """
-    for number, method in product(context.ensembles, options["method"]):
-        yield from context.part(f"ensemble {number}, {method}", _rows, options, context, number, method)
+    yield from context.by_ensemble(_rows, options, "{}", options["method"])
 
 
 def _rows(options, context, number, method):
@@ -79,16 +75,15 @@ def _rows(options, context, number, method):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
-    ensemble = Ensemble.draw(d, max(counts), context.seed, number, context.device, context.dtype)
+    goals = stacked(drawn, context)
+    ensemble = context.draw(Ensemble, d, max(counts), number)
     alpha, step, time = (options[f"{method}_{key}"] for key in ("alpha", "step", "time"))
     shared = {"alpha": alpha, "step": step, "iterations": round(time / step), "balance": 1.0, "damping": 0.0}
     shared["rule"] = "alternating" if method == "alternating" else "simultaneous"
     places = list(product(options["widths"], counts, range(count)))
     runs = [{"width": width * rank, "m": m, "target": target, **shared} for width, m, target in places]
     own, seen = goals[[target for *_, target in places]], ErrorsByTime([shared["iterations"]], STRIDE, RECOVERED)
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"method": method, "d": d, "rank": rank, "kappa": options["kappa"], "alpha": alpha, "step": step}
     return [
         {**sizes, "k": run["width"], "m": run["m"], "target": run["target"], "ensemble": number, "status": ended}

@@ -4,13 +4,10 @@ import math
 from collections import defaultdict
 from itertools import product
 
-import torch
-
 from algoreg.chapters.preconditioning.methods import METHODS
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
+from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -93,13 +90,12 @@ def _rows(options, context, number, names):
     """Return the rows of methods of one algorithm on one ensemble."""
     d, rank, runs = options["d"], options["rank"], _runs(options, names)
     most = max(run["m"] for run in runs)
-    ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, most, number)
     kinds = {kappa: spectrum_target(rank, kappa) for kappa in options["kappa"]}
     factors = [draw_factor(kinds[run["kappa"]], d, rank, context.seed, run["target"]) for run in runs]
-    goals = torch.stack([torch.from_numpy(u @ u.T) for u in factors]).to(context.device, context.dtype)
+    goals = stacked((u @ u.T for u in factors), context)
     seen = FirstBelow(sorted(options["tolerance"], reverse=True))
-    batch = Batch(ensemble, METHODS[names[0]].algorithm, runs, goals, ensemble.label(goals), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, METHODS[names[0]].algorithm, runs, goals, [seen]).status
     kept = zip(runs, status, *(seen.memory[key].tolist() for key in ("times", "smallest", "last")), strict=True)
     return [row | {"d": d, "ensemble": number} for each in kept for row in _row(rank, seen.tolerances, *each)]
 

@@ -4,13 +4,10 @@ import math
 from itertools import product
 from typing import Literal
 
-import torch
-
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -73,8 +70,8 @@ def _rows(options, context, number):
     d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
     m = round(options["m_over_dimension"] * d * d)
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    goals = stacked(drawn, context)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank}
     places = list(product(options["width"], options["alpha"], range(count)))
     shared = {"m": m, "step": step, "balance": options["balance"], "rule": "simultaneous", "damping": 0.0}
@@ -85,8 +82,7 @@ def _rows(options, context, number):
     ]
     own = goals[[target for *_, target in places]]
     seen = FirstBelow(sorted(options["tolerance"], reverse=True))
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     logs = math.log(seen.tolerances[0] / seen.tolerances[-1])
     rates = logs / (step * (seen.memory["times"][:, -1] - seen.memory["times"][:, 0]))
     sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number, "balance": options["balance"]}

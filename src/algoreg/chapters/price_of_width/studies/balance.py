@@ -6,10 +6,9 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular
+from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -70,14 +69,12 @@ def measure(options, context):
 class Imbalance(Observer):
     """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
 
+    stride = 1
+
     def prepare(self, batch):
         """Begin without any."""
         count = len(batch.runs)
         self.memory = {"first": np.full(count, np.nan), "largest": np.zeros(count), "last": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the imbalance."""
@@ -95,7 +92,7 @@ def _rows(options, context, number):
     d, columns, rank, count = (options[key] for key in ("d", "columns", "rank", "targets"))
     m = round(options["m_over_freedom"] * rank * (d + columns))
     drawn = [draw_rectangular(d, columns, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = torch.stack([torch.from_numpy(x) for x in drawn]).to(context.device, context.dtype)
+    goals = stacked(drawn, context)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype, columns)
     places = list(product(options["alpha"], options["step"], range(count)))
     shared = {"m": m, "width": 2 * rank, "balance": 1.0, "rule": "simultaneous", "damping": 0.0}
@@ -104,8 +101,7 @@ def _rows(options, context, number):
         for alpha, step, target in places
     ]
     own, seen = goals[[target for *_, target in places]], Imbalance()
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"d": d, "columns": columns, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
     memory = (seen.memory[key].tolist() for key in ("first", "largest", "last"))
     return [

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gram import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
@@ -102,10 +101,6 @@ class Falls(Observer):
         shape = (len(self.iterations), len(batch.runs))
         self.memory = {"errors": np.full(shape, np.nan), "slopes": np.full(shape, np.nan)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in the errors; of a run that leaves they hold at all later looks."""
         k, runs, errors = self.iterations.index(look.iteration), look.active, look.test_error
@@ -122,15 +117,14 @@ def _rows(options, context, number):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dimension"] * symmetric_dimension(d))
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank, "d": d}
     places = list(product(options["width"], options["alpha"], range(count)))
     shared = {"m": m, "step": options["step"], "start": "gaussian", "iterations": options["iterations"]}
     runs = [{"width": widths[width], "alpha": alpha, "target": target, **shared} for width, alpha, target in places]
     own, looks = goals[[target for *_, target in places]], looks_of(options["iterations"])
     seen = Falls(looks)
-    batch = Batch(ensemble, Algorithm, runs, own, ensemble.label(own), [seen], seed=context.seed)
-    status = context.descend(batch).status
+    status = context.run(ensemble, Algorithm, runs, own, [seen]).status
     sizes = {"d": d, "rank": rank, "kappa": options["kappa"], "m": m, "ensemble": number}
     errors, slopes = (seen.memory[key].tolist() for key in ("errors", "slopes"))
     return [

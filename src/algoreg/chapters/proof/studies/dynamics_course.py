@@ -9,7 +9,6 @@ import torch
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.proof.studies.rank_r_dynamics import Split, planted_factors
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
@@ -69,29 +68,25 @@ class Spectra(Observer):
 
     Parameters
     ----------
-    every : int
+    stride : int
     """
 
-    def __init__(self, every):
-        self.every = every
+    def __init__(self, stride):
+        self.stride = stride
 
     def prepare(self, batch):
         """Begin without spectra."""
         count, d = batch.targets.shape[:2]
-        shape = (int(batch.budgets.max()) // self.every + 1, count)
+        shape = (int(batch.budgets.max()) // self.stride + 1, count)
         self.memory = {name: np.full(shape, np.nan) for name in ("effective", "errors")}
         self.memory["singular"] = np.full((*shape, d), np.nan)
-
-    def moments(self, last):
-        """Return every so many iterations."""
-        return range(0, last + 1, self.every)
 
     def look(self, look):
         """Record the runs that have not diverged, if it is their turn."""
         good = ~look.diverged
-        if look.iteration % self.every or not good.any():
+        if look.iteration % self.stride or not good.any():
             return
-        k, runs = look.iteration // self.every, look.active[good]
+        k, runs = look.iteration // self.stride, look.active[good]
         values = torch.linalg.svdvals(look.state["factor"][look.rows(good)])
         self.memory["singular"][k, runs] = values.cpu().numpy()
         self.memory["effective"][k, runs] = effective_rank(values.square()).cpu().numpy()
@@ -122,8 +117,7 @@ def _rows(options, context, number, rank, ratio, order, breadth):
     timed = {"m": m, "step": step, "alpha": options["alpha"], "start": "identity", "iterations": last}
     runs = [{**timed, "target": target} for target in range(options["targets"])]
     split, kept = Split(factors, frames, step), Spectra(options["every"])
-    labels = ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, [split, kept], context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, [split, kept])
     shared = {"rank": rank, "m_over_dr": ratio, "ensemble": number, "m": m, "delta_low": low, "delta_up": up}
     shared |= {name: options[name] for name in ("d", "kappa", "alpha", "step")}
     return [
@@ -137,7 +131,7 @@ def _rows(options, context, number, rank, ratio, order, breadth):
 
 def _measured(split, kept, iteration, target, lost):
     """Return what is measured of a run at a kept iteration; NaN where it diverged."""
-    k, course = iteration // kept.every, split.course(target, iteration)
+    k, course = iteration // kept.stride, split.course(target, iteration)
     names = {"signal": "across_least", "error": "error", "error_frobenius": "error_frobenius", "sine": "sine"}
     measured = {
         "test_error": float(kept.memory["errors"][k, target]),

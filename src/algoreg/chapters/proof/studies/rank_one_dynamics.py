@@ -9,7 +9,6 @@ from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
 from algoreg.chapters.proof.decompositions import rank_one_split
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends, Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.isometry import isometry_upper_bound
@@ -130,6 +129,7 @@ class Needs(Observer):
     """
 
     sees_steps = True
+    stride = 1
 
     def __init__(self, directions, step):
         self.directions, self.step = directions, step
@@ -138,10 +138,6 @@ class Needs(Observer):
         """Begin with no step that counts."""
         none = torch.full((len(INEQUALITIES), len(self.directions["planted"])), -math.inf).to(batch.targets)
         self.memory = {split: none.clone() for split in self.directions}
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in the step that led here, of the runs that have not diverged."""
@@ -207,8 +203,7 @@ def _rows(options, context, number, regime, m, breadth):
     directions = torch.cat([planted, planted])
     targets = directions @ directions.mT
     seen, ends = Needs({"planted": planted, "random": random_directions(d, context.seed, planted)}, step), Ends()
-    observers, labels = [seen, ends], ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, [seen, ends])
     errors = torch.linalg.matrix_norm(ends.memory["estimates"] - targets).tolist()
     shared = {"regime": regime, "m": m, "ensemble": number, "m_over_dr": m / d, "iterations": timed["iterations"]}
     shared |= {"delta_low": low, "delta_up": up}

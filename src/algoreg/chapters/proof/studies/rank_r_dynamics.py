@@ -9,10 +9,9 @@ from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import angle_rate, signal_time
 from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -100,14 +99,9 @@ FALL = 100
 ROUNDING = 1e-5
 
 
-def spectrum(kappa, rank):
-    """Return ``rank`` eigenvalues from 1 to 1/κ, evenly spaced on a log scale."""
-    return [kappa ** (-place / max(rank - 1, 1)) for place in range(rank)]
-
-
 def planted_factors(options, rank, kappa, context):
-    """Return the factors of all targets of one condition number, shape (T, d, r)."""
-    target = {"kind": "spectrum", "eigenvalues": spectrum(kappa, rank)}
+    """Return the factors of all targets of one condition number, which is 1 at rank 1, shape (T, d, r)."""
+    target = spectrum_target(rank, kappa if rank > 1 else 1)
     return draw_factors(target, options["d"], rank, context, options["targets"])
 
 
@@ -126,6 +120,8 @@ class Split(Observer):
     step : float
     """
 
+    stride = 1
+
     def __init__(self, basis, frames, step):
         self.basis, self.frames, self.step = basis, frames, step
 
@@ -134,10 +130,6 @@ class Split(Observer):
         shape = (int(batch.budgets.max()) + 1, len(QUANTITIES), len(batch.runs))
         self.memory = {"courses": torch.full(shape, math.nan, dtype=batch.targets.dtype)}
         self.memory["basis"] = SignalSubspace(self.basis).basis
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Take the subspace a step on and record the split, of the runs that have not diverged."""
@@ -348,8 +340,7 @@ def _rows(options, context, number, regime, m, order, breadth):
     splits = {"planted": Split(factors, frames, step)}
     if m == max(options["certified"]):
         splits["random"] = Split(random_subspaces(options, runs, context), frames, step)
-    observers, labels = list(splits.values()), ensemble.label(targets)
-    descent = context.descend(Batch(ensemble, Algorithm, runs, targets, labels, observers, context.seed))
+    descent = context.run(ensemble, Algorithm, runs, targets, list(splits.values()))
     rows, shared = [], {"regime": regime, "m": m, "ensemble": number}
     for (name, split), (i, run) in product(splits.items(), enumerate(runs)):
         kappa, alpha, status = run["kappa"], run["alpha"], descent.status[i]

@@ -20,21 +20,17 @@ SECONDS, CHUNK = 0.3, 5
 
 
 class Course(Observer):
-    """The test error of every run at every look: memory ``errors`` (B, K), NaN after a run has left."""
+    """The test error of every run at the race's looks: memory ``errors`` (B, K), NaN after a run has left."""
 
     def prepare(self, batch):
         """Begin without errors."""
-        self.times = sorted(looks(max(run["iterations"] for run in batch.runs)))
-        self.memory = {"errors": np.full((len(batch.runs), len(self.times)), np.nan)}
-
-    def moments(self, last):
-        """Return the race's looks."""
-        return self.times
+        self.iterations = sorted(looks(max(run["iterations"] for run in batch.runs)))
+        self.memory = {"errors": np.full((len(batch.runs), len(self.iterations)), np.nan)}
 
     def look(self, look):
         """Let the runs go that have recovered."""
-        if look.iteration in self.times:
-            self.memory["errors"][look.active, self.times.index(look.iteration)] = look.test_error
+        if look.iteration in self.iterations:
+            self.memory["errors"][look.active, self.iterations.index(look.iteration)] = look.test_error
         return look.test_error < RECOVERED
 
 
@@ -54,7 +50,7 @@ def courses(method, sizes, context, best, kappas=None, **changes):
         for run, errors, status in zip(own, seen.memory["errors"], descent.status, strict=True):
             shared = {key: run[key] for key in ("kappa", "target", "step")} | {"ensemble": number, "status": status}
             shared["momentum"] = run.get("momentum", math.nan)
-            for moment, error in zip(seen.times, errors, strict=True):
+            for moment, error in zip(seen.iterations, errors, strict=True):
                 if not math.isnan(error):
                     passes = method.first_passes + method.passes * moment
                     rows.append(shared | {"iteration": moment, "passes": passes, "test_error": error})

@@ -8,7 +8,7 @@ import torch
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, known_measurements, raced
 from algoreg.chapters.race.studies import race
-from algoreg.engine.observers import Observer, looks
+from algoreg.engine.observers import HeldOut, looks
 from algoreg.numerics.problems import spoil
 from algoreg.spec.base import real
 
@@ -58,47 +58,23 @@ def measure(options, context):
     yield from raced(options, context, _rows)
 
 
-class Stops(Observer):
-    """The test errors of every run at its best look, at the look of least hold-out error and at its last.
-
-    Memory, each (B,): ``best``, ``stop``, ``last``, and ``seen``, the least hold-out error.
-
-    Parameters
-    ----------
-    held_out : int
-        How many of the last measurements no run knows.
-    """
-
-    def __init__(self, held_out):
-        self.held_out = held_out
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {name: np.full(count, np.inf) for name in ("best", "seen")}
-        self.memory |= {name: np.full(count, np.nan) for name in ("stop", "last")}
+class Stops(HeldOut):
+    """:class:`algoreg.engine.observers.HeldOut` where the race looks, too; a run that diverged has no last error."""
 
     def moments(self, last):
-        """Return where the race looks, too."""
+        """Return :func:`looks`."""
         return looks(last)
 
     def look(self, look):
         """Take in the errors."""
-        errors, active = look.test_error, look.active
-        labels = look.algorithm.labels[:, -self.held_out :]
-        rest = look.algorithm.ensemble.measure(look.estimate)[:, -self.held_out :] - labels
-        unseen = torch.linalg.vector_norm(rest, dim=1).cpu().double().numpy()
-        better = unseen < self.memory["seen"][active]
-        self.memory["seen"][active[better]] = unseen[better]
-        self.memory["stop"][active[better]] = errors[better]
-        self.memory["best"][active] = np.fmin(self.memory["best"][active], errors)
-        self.memory["last"][active] = np.where(look.diverged, np.nan, errors)
+        super().look(look)
+        self.memory["last"][look.active[look.diverged]] = np.nan
 
 
 def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
     held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
-    seen = Stops(held_out)
+    seen = Stops(known_measurements(options))
     batch = batch_of(options, context, number, algorithm, runs, [seen], held_out)
     # A target's noise is the same for all methods, and another at each κ.
     noise = [
@@ -107,7 +83,7 @@ def _rows(options, context, number, algorithm, runs):
     ]
     batch.labels = torch.from_numpy(np.stack(noise)).to(batch.labels)
     descent = context.descend(batch)
-    kept = zip(runs, descent.status, *(seen.memory[key].tolist() for key in ("best", "stop", "last")), strict=True)
+    kept = zip(runs, descent.status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)
     return [_row(options, held_out, *each) | {"ensemble": number} for each in kept]
 
 

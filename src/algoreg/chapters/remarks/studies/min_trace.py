@@ -1,12 +1,10 @@
 """Where factored descent from ever smaller starts ends, beside the PSD matrix of least trace that fits the same labels."""
 
 from functools import partial
-from itertools import product
 
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -111,7 +109,7 @@ def descend(context, known, algorithm, planted, labels, options):
     timed = {"start": "identity", "step": options["step"], "iterations": options["iterations"], "m": known.m}
     runs = [{**timed, "alpha": alpha, "target": target} for alpha in alphas for target in range(targets)]
     goals, together = planted.repeat(len(alphas), 1, 1), labels.repeat(len(alphas), 1)
-    context.descend(Batch(known, algorithm, runs, goals, together, [ends], context.seed))
+    context.run(known, algorithm, runs, goals, [ends], labels=together)
     return list(zip(alphas, ends.memory["estimates"].unflatten(0, (len(alphas), targets)), strict=True))
 
 
@@ -144,8 +142,7 @@ def measure(options, context):
     The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
     solvers agree. Measurements are Gaussian, m = m_over_dr·d·r of them, nested.
     """
-    for number, ratio in product(context.ensembles, options["m_over_dr"]):
-        yield from context.part(f"ensemble {number}, m = {ratio} dr", _rows, options, context, number, ratio)
+    yield from context.by_ensemble(_rows, options, "m = {} dr", options["m_over_dr"])
 
 
 def _rows(options, context, number, ratio):
@@ -153,7 +150,7 @@ def _rows(options, context, number, ratio):
     d, rank = options["d"], options["rank"]
     m = round(ratio * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, m, number)
     solve = partial(minimum_trace, known.rows.double().cpu().numpy(), d)
     rows = compared_on(context, known, factored.Algorithm, solve, planted, options)
     return [{"d": d, "rank": rank, "m": m, "m_over_dr": ratio, "ensemble": number, **row} for row in rows]

@@ -3,7 +3,6 @@
 import torch
 
 from algoreg.algorithms import factored, stochastic
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -104,7 +103,7 @@ def _ends(context, known, planted, labels, runs, options):
         ]
         together = torch.cat([labels[runs[i]["label_noise"]] for i in members])
         goals, last = planted.repeat(len(members), 1, 1), Ends()
-        context.descend(Batch(known, algorithm, each, goals, together, [last], context.seed))
+        context.run(known, algorithm, each, goals, [last], labels=together)
         ends.update(zip(members, last.memory["estimates"].unflatten(0, (len(members), len(planted))), strict=True))
     return [ends[i] for i in range(len(runs))]
 
@@ -118,7 +117,7 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
-    known = Ensemble.draw(d, options["m"], context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, options["m"], number)
     clean, runs = known.label(planted), planned(options)
     labels = {noise: noisy(clean, noise, context.seed, number) for noise in options["label_noise"]}
     ends = _ends(context, known, planted, labels, runs, options)

@@ -1,12 +1,10 @@
 """Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say."""
 
 import math
-from itertools import product
 
 import torch
 
 from algoreg.algorithms.unprojected import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -42,19 +40,18 @@ def measure(options, context):
     The step is 1/λ_max of AᵀA/m. The limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.
     """
-    for number, m in product(context.ensembles, options["m"]):
-        yield from context.part(f"ensemble {number}, m = {m}", _rows, options, context, number, m)
+    yield from context.by_ensemble(_rows, options, "m = {}", options["m"])
 
 
 def _rows(options, context, number, m):
     """Return the rows of the first m measurements of one ensemble."""
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
     planted = draw_targets({"kind": "columns"}, d, rank, context, len(targets))
-    known = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    known = context.draw(Ensemble, d, m, number)
     labels, ends = known.label(planted), Ends()
     step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
     runs = [{"m": m, "step": step, "target": target, "iterations": options["iterations"]} for target in targets]
-    context.descend(Batch(known, Algorithm, runs, planted, labels, [ends]))
+    context.run(known, Algorithm, runs, planted, [ends], labels=labels)
     estimates = ends.memory["estimates"]
     train, test = known.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
     share = m / symmetric_dimension(d)

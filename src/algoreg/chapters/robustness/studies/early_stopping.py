@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import HeldOut
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -71,40 +70,10 @@ def measure(options, context):
     yield from context.by_ensemble(_rows, options)
 
 
-class HeldOut(Observer):
-    """The best error of every run, the one at the smallest held-out error, and the last.
+class Stops(HeldOut):
+    """:class:`algoreg.engine.observers.HeldOut` at every ``STRIDE`` iterations."""
 
-    Memory: ``best``, ``held``, ``stopped`` and ``last`` (B,).
-
-    Parameters
-    ----------
-    known : int
-        So many measurements are known; the others are held out.
-    """
-
-    def __init__(self, known):
-        self.known = known
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
-        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return every ``STRIDE`` iterations."""
-        return range(0, last + 1, STRIDE)
-
-    def look(self, look):
-        """Take in the errors."""
-        memory, runs, errors = self.memory, look.active, look.test_error
-        labels = look.batch.labels[torch.from_numpy(runs)]
-        residual = (look.batch.ensemble.measure(look.estimate) - labels)[:, self.known :]
-        held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
-        memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
-        memory["held"][runs] = np.fmin(held, memory["held"][runs])
-        memory["best"][runs] = np.fmin(errors, memory["best"][runs])
-        memory["last"][runs] = errors
+    stride = STRIDE
 
 
 def _rows(options, context, number):
@@ -113,7 +82,7 @@ def _rows(options, context, number):
     m = round(options["m_over_dr"] * d * rank)
     known = m - round(options["hold_out"] * m)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     clean = ensemble.label(goals).cpu().numpy()
     noisy = {
         noise: spoil(clean, {"d": d, "rank": rank, "label_noise": noise}, context.seed, number, range(count))
@@ -125,8 +94,8 @@ def _rows(options, context, number):
     last = round(options["time"] / options["step"])
     runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]
     labels = torch.from_numpy(np.stack([noisy[noise][target] for noise, _, target in places])).to(goals)
-    own, seen = goals[[target for _, _, target in places]], HeldOut(known)
-    status = context.descend(Batch(ensemble, Algorithm, runs, own, labels, [seen], seed=context.seed)).status
+    own, seen = goals[[target for _, _, target in places]], Stops(known)
+    status = context.run(ensemble, Algorithm, runs, own, [seen], labels=labels).status
     kept = zip(places, status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)
     return [
         {"d": d, "rank": rank, "m": m, "ensemble": number, "noise": noise, "width": width, "target": target}

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored, subgradient
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
@@ -63,8 +62,7 @@ def measure(options, context):
 
     An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI [ma2023].
     """
-    for number, loss in product(context.ensembles, ("squared", "absolute")):
-        yield from context.part(f"ensemble {number}, {loss}", _rows, options, context, number, loss)
+    yield from context.by_ensemble(_rows, options, "{}", ("squared", "absolute"))
 
 
 def _rows(options, context, number, loss):
@@ -72,7 +70,7 @@ def _rows(options, context, number, loss):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dr"] * d * rank)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     clean = ensemble.label(goals).cpu().numpy()
     own = {"step": options["step"]}
     algorithm = factored.Algorithm
@@ -93,7 +91,7 @@ def _rows(options, context, number, loss):
     }
     labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
     seen, planted = LastErrors(), goals[[target for _, target in places]]
-    status = context.descend(Batch(ensemble, algorithm, runs, planted, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, algorithm, runs, planted, [seen], labels=labels).status
     return [
         {"d": d, "rank": rank, "m": m, "ensemble": number, "loss": loss, "share": share, "target": target}
         | {"end_error": error, "status": ended}

@@ -58,9 +58,7 @@ def measure(options, context):
     network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
     ``converged`` if all points are classified.
     """
-    for number in context.ensembles:
-        for network in options["network"]:
-            yield from context.part(f"ensemble {number}, {network}", _rows, options, context, number, network)
+    yield from context.by_ensemble(_rows, options, "{}", options["network"])
 
 
 def draw_points(options, seed, ensemble):

@@ -46,9 +46,7 @@ def measure(options, context):
     from the same U and V; spectral ones train their weights a_l, from 1 over their number, too. A run is
     ``converged`` if its relative training error is below ``tolerance`` at its end.
     """
-    for number in context.ensembles:
-        for ratio in options["m_over_dof"]:
-            yield from context.part(f"ensemble {number}, m {ratio:g}", _rows, options, context, number, ratio)
+    yield from context.by_ensemble(_rows, options, "m {:g}", options["m_over_dof"])
 
 
 def draw_target(d, rank, seed, number):

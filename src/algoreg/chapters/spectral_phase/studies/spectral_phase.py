@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -81,6 +80,8 @@ class Phase(Observer):
         Orthonormal: the labels' eigenvectors, and those of X*.
     """
 
+    stride = 1
+
     def __init__(self, bases):
         self.bases = bases
 
@@ -89,10 +90,6 @@ class Phase(Observer):
         count = len(batch.runs)
         self.memory = {"early": np.full(count, np.nan), "angles": np.full((count, 2), np.nan)}
         self.memory["smallest"] = np.full(count, np.inf)
-
-    def moments(self, last):
-        """Return every iteration."""
-        return range(last + 1)
 
     def look(self, look):
         """Take in errors, and angles where they are due."""
@@ -121,9 +118,8 @@ def _rows(options, context, number):
     """Return the rows of one ensemble."""
     d, rank, step, count = (options[key] for key in ("d", "rank", "step", "targets"))
     m = round(options["m_over_dr"] * d * rank)
-    kind = {"kind": "spectrum", "eigenvalues": [1.0] * rank}
-    factors = draw_factors(kind, d, rank, context, count)
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    factors = draw_factors(spectrum_target(rank, 1), d, rank, context, count)
+    ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank, "d": d}
     places = list(product(options["width"], options["alpha"], range(count)))
     runs = [
@@ -138,7 +134,7 @@ def _rows(options, context, number):
     values, vectors = leading(pulled, [rank + 1] * len(runs))
     predicted = 2 * (1 - values[:, rank] / values[:, :rank].mean(dim=1))
     seen = Phase((vectors[:, :, :rank], chosen))
-    status = context.descend(Batch(ensemble, Algorithm, runs, goals, labels, [seen], seed=context.seed)).status
+    status = context.run(ensemble, Algorithm, runs, goals, [seen], labels=labels).status
     shared = {"d": d, "rank": rank, "m": m, "ensemble": number}
     memory = [seen.memory[key].tolist() for key in ("early", "angles", "smallest")]
     return [

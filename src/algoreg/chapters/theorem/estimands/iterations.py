@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.cells import cells, chosen, known_cells, positive
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
 from algoreg.judge.estimands import estimand
@@ -46,8 +46,7 @@ def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
     ends = values[[0, -1]]
     if not positive(ends):
         return UNDEFINED
-    logs = interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng)
-    return exp_of(logs)
+    return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng))
 
 
 @estimand("larger of error(T₀)/({ratio:g} · smallest error before) and error(T₀)/{floor:g}")
@@ -59,7 +58,5 @@ def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
     frame = chosen(tables[table], where)
     frame = frame[frame["iteration"] == frame["iteration"].max()]
     worse = np.maximum(frame["test_error"] / (ratio * frame["smallest_error"]), frame["test_error"] / floor)
-    _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
-    if not np.isfinite(values).all():
-        return UNDEFINED
+    _, values = known_cells(frame.assign(worse=worse), ["iteration"], "worse")
     return interval_of(np.mean, values, rng)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import paired_logs
-from algoreg.analysis.intervals import crossed_interval
+from algoreg.analysis.intervals import interval_of
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.judge.snapshots import frame_of
@@ -166,7 +166,7 @@ def gaussian_start(reference):
         parts = [end[end["start"] == name] for name in (start, "identity")]
         logs = paired_logs(parts, ["iteration"], "test_error") * np.log(10)
         rng = stream("bootstrap", passage="gaussian_start", start=start)
-        ratio = crossed_interval(lambda t, e, logs=logs: logs[:, t][:, :, e].mean(), *logs.shape[1:], rng)
+        ratio = interval_of(np.mean, logs, rng)
         ends = [number(float(np.exp(x))) for x in (ratio.value, ratio.low, ratio.high)]
         near = np.mean(np.abs(np.exp(logs) - 1) <= 0.25)
         rows.append([start.replace("_", " "), ends[0], f"{ends[1]} … {ends[2]}", f"{100 * near:.0f} %"])

@@ -10,7 +10,6 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds
 from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
@@ -75,8 +74,7 @@ def measure(options, context):
     1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
     α√d/κ². For the last three columns see the study ``iterations``.
     """
-    for number, d in product(context.ensembles, options["d"]):
-        yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d)
+    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 class SquaredErrors(Observer):
@@ -156,10 +154,7 @@ def _follow(context, ensemble, runs, planted, options):
         {**run, "start": "identity", "step": step, "iterations": own[-1]} for run, own in zip(runs, looks, strict=True)
     ]
     start = initial_factors(timed, planted, context.seed)
-    batch = Batch(
-        ensemble, Algorithm, timed, goals, ensemble.label(goals), [seen], start=start, diverges_above=math.inf
-    )
-    context.descend(batch)
+    context.run(ensemble, Algorithm, timed, goals, [seen], start=start, diverges_above=math.inf)
     return [
         list(zip(times, own, values, strict=True))
         for own, values in zip(looks, seen.memory["squared"].tolist(), strict=True)

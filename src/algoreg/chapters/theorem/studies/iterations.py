@@ -11,7 +11,6 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds, largest_stable_step
 from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
@@ -136,6 +135,8 @@ class Crossings(Observer):
     scales : torch.Tensor, shape (B,)
     """
 
+    stride = 1
+
     def __init__(self, scales):
         self.scales = scales
 
@@ -143,10 +144,6 @@ class Crossings(Observer):
         """Begin without times."""
         count = len(batch.runs)
         self.memory = {"times": np.full(count, np.nan), "before": np.full(count, np.nan)}
-
-    def moments(self, last):
-        """Return all iterations."""
-        return range(last + 1)
 
     def look(self, look):
         """Let the runs go whose error is below their scale."""
@@ -231,6 +228,6 @@ def _follow(context, ensemble, runs, planted, options):
         scales = torch.linalg.matrix_norm(goals)
     seen = Crossings(options["tolerance"] * scales)
     budgeted = [{**run, "iterations": options["iterations"]} for run in runs]
-    labels, start = ensemble.label(goals), initial_factors(runs, planted, context.seed)
-    descent = context.descend(Batch(ensemble, Algorithm, budgeted, goals, labels, [seen], start=start))
+    start = initial_factors(runs, planted, context.seed)
+    descent = context.run(ensemble, Algorithm, budgeted, goals, [seen], start=start)
     return [None if np.isnan(time) else time for time in seen.memory["times"].tolist()], descent.status

@@ -8,7 +8,6 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -90,10 +89,6 @@ class Changes(Observer):
         shape = (len(self.iterations), count)
         self.memory = {"errors": np.full(shape, np.nan), "changes": np.full(shape, np.nan), "largest": np.zeros(count)}
 
-    def moments(self, last):
-        """Return the iterations."""
-        return self.iterations
-
     def look(self, look):
         """Take in errors and changes."""
         k, largest = self.iterations.index(look.iteration), self.memory["largest"]
@@ -118,13 +113,10 @@ def _rows(options, context, number):
     runs = [{"start": start, "target": target, "m": m, "step": step} for start in STARTS for target in range(targets)]
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     timed = [{**run, "alpha": alpha, "iterations": last} for run in runs]
     seen, start = Changes(looks, targets), initial_factors(timed, planted, context.seed)
-    batch = Batch(
-        ensemble, Algorithm, timed, goals, ensemble.label(goals), [seen], start=start, diverges_above=math.inf
-    )
-    context.descend(batch)
+    context.run(ensemble, Algorithm, timed, goals, [seen], start=start, diverges_above=math.inf)
     rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
     for look, errors, changes in zip(
         looks, *(seen.memory[name].tolist() for name in ("errors", "changes")), strict=True

@@ -7,10 +7,9 @@ from typing import Literal
 import torch
 
 from algoreg import registry
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.spec import options as declared
 from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
@@ -93,7 +92,7 @@ def _rows(options, context, number, d, ranks):
     """Return the rows of one ensemble of one size."""
     counts = {rank: measurement_counts(options["unit"], options["ratios"], d, rank) for rank in ranks}
     most = max(max(each) for each in counts.values())
-    ensemble = Ensemble.draw(d, most, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, most, number)
     runs, planted = _runs(options, context, d, counts)
     return [row for step in options["step"] for row in _sweep(options, context, ensemble, runs, planted, step)]
 
@@ -105,7 +104,7 @@ def _runs(options, context, d, counts):
     starts = options["alpha"] if "alpha" in known else [0.0]
     runs, planted = [], []
     for (rank, sizes), spectrum, target in product(counts.items(), options["spectrum"], range(options["targets"])):
-        kind = {"kind": "columns"} if spectrum == "columns" else {"kind": "spectrum", "eigenvalues": [1.0] * rank}
+        kind = {"kind": "columns"} if spectrum == "columns" else spectrum_target(rank, 1)
         factor = draw_factor(kind, d, rank, context.seed, target)
         names = {**own, "rank": rank, "spectrum": spectrum, "target": target}
         runs += [{**names, "m": m, "alpha": alpha} for m, alpha in product(sizes, starts)]
@@ -118,20 +117,9 @@ def _sweep(options, context, ensemble, runs, planted, step):
     times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
     seen = ErrorsByTime(ends, max(round(LOOK / step), 1), RECOVERED)
-    algorithm, labels = registry.algorithm(options["algorithm"]), ensemble.label(planted)
+    algorithm = registry.algorithm(options["algorithm"])
     runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
-    context.descend(
-        Batch(
-            algorithm=algorithm,
-            ensemble=ensemble,
-            runs=runs,
-            targets=planted,
-            labels=labels,
-            observers=[seen],
-            seed=context.seed,
-            diverges_above=math.inf,
-        )
-    )
+    context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     rows = []
     for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):

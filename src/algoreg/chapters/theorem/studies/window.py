@@ -9,7 +9,6 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -129,11 +128,11 @@ def _rows(options, context, number):
     factors = draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
     planted = [factors[run["target"]] for run in runs]
     goals = torch.stack([factor @ factor.T for factor in planted])
-    ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = context.draw(Ensemble, d, m, number)
     seen = Smallest(recorded(last, options["points"]))
     timed = [{**run, "alpha": alpha, "start": "identity", "iterations": last} for run in runs]
     labels, start = noisy_labels(ensemble, goals, runs, context), initial_factors(timed, planted, context.seed)
-    context.descend(Batch(ensemble, Algorithm, timed, goals, labels, [seen], start=start, diverges_above=math.inf))
+    context.run(ensemble, Algorithm, timed, goals, [seen], labels=labels, start=start, diverges_above=math.inf)
     rows, shared = [], {"d": d, "rank": rank, "kappa": kappa, "alpha": alpha, "ensemble": number}
     columns = [seen.memory[name].tolist() for name in ("errors", "smallest", "where")]
     for iteration, *values in zip(seen.iterations, *columns, strict=True):
