@@ -265,6 +265,9 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
+        ("a,price,c,price\n0,1,2,1\n", "price", "two columns are named price"),
+        ('\na," price",price \n0,1,2\n', "a", "two columns are named price"),
+        ("row,column,value\n1000000,0,1\n0,1,1\n", None, "the largest row is 1000000: a matrix of 1000001 × 2 needs 8e+03 GB"),
         ("row,column,value\n0,1,1\n0.5,1,1\n", None, "row is 0.5 in measurement 2; allowed are whole numbers of at least 0"),
         ("row,column,value\n0,-1,1\n", None, "column is -1 in measurement 1"),
         ("row,column,value\n0,1e300,1\n", None, "column is 1e+300 in measurement 1"),
@@ -299,6 +302,10 @@ def test_spaces_beside_commas_do_not_count(tmp_path):
         ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
         ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
         ({"X": np.ones((3, 2)), "y": np.ones(3) + 1j}, "y has complex numbers; allowed are real ones"),
+        (
+            {"rows": np.zeros(2, int), "columns": np.array([0, 2**62]), "values": np.ones(2)},
+            "the largest column is 4611686018427387904: a matrix of 1 × 4611686018427387905 needs 1.7e+29 GB",
+        ),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
     ],
 )
