@@ -206,3 +206,13 @@ def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_pa
     assert not (tmp_path / "own").exists()
     assert own_data(tmp_path, "square.npz", "own")[0] == 0
     assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
+
+
+def test_measurements_beyond_the_memory_are_refused_by_their_size(tmp_path):
+    (tmp_path / "far.csv").write_text("row,column,value\n20000,20000,1\n" + "0,0,1\n" * 2000)
+    status, said = own_data(tmp_path, "far.csv", "own")
+    assert status == 2
+    assert said.startswith("DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; there are ")
+    (tmp_path / "far.csv").write_text("row,column,value\n10000000,0,1\n0,0,1\n")
+    assert own_data(tmp_path, "far.csv", "own")[1].startswith("DATA = far.csv: the largest row is 10000000: ")
+    assert not (tmp_path / "own").exists()

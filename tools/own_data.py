@@ -15,6 +15,7 @@ import yaml
 
 from algoreg import registry, sources
 from algoreg.ensembles import file
+from algoreg.numerics.svec import packed_length
 from algoreg.recover import fitting
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapter, sized, tiers_of
@@ -36,6 +37,7 @@ def described(path, found, target):
     if found.kind == "entries":
         data["shape"] = list(file.lifted(found, None)[1])
     d, m = file.size_of(found), len(found.y)
+    refuse_beyond_memory(d, m)
     drawn = registry.ensemble("file").draw(d, m, 0, 0, data=data)
     largest = fitting.label_matrix_size(drawn, drawn.given[None])
     step = fitting.STEP_SHARE / (fitting.curvature(drawn, 0) * max(largest, 1e-12))
@@ -47,6 +49,13 @@ def described(path, found, target):
         "ALGORITHM": "signed" if found.kind == "table" else "factored",
         "STEP": f"{step:.2g}" if step >= 1e-4 else f"{step:.8f}",
     }
+
+
+def refuse_beyond_memory(d, m):
+    """Raise a ValueError if the packed measurements are larger than this machine's memory."""
+    needed, there = 8 * m * packed_length(d) / 1e9, measurement_files.memory()
+    if needed > there:
+        raise ValueError(f"{m} measurements of d = {d} need {needed:.3g} GB of memory; there are {there:.3g} GB")
 
 
 def make_checked(name, folder, facts):

@@ -125,6 +125,7 @@ def _refuse_repeated(names: list[str]) -> None:
 
 def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Measured:
     if target is not None:
+        _refuse_target_of_arrays(columns, target)
         return _table(columns, target)
     kind, names = _kind(columns, form)
     if kind == "matrices":
@@ -142,6 +143,11 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Meas
     return Measured(kind, columns[names[0]], columns[names[1]])
 
 
+def memory() -> float:
+    """Return the machine's memory in GB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
 def refuse_beyond_memory(rows: int, columns: int) -> None:
     """Raise a ValueError if what every method keeps of a matrix, a square one, is larger than this machine's memory.
 
@@ -151,7 +157,7 @@ def refuse_beyond_memory(rows: int, columns: int) -> None:
         Of the matrix of which entries are known.
     """
     side, what = max((rows, "row"), (columns, "column"))
-    needed, there = 8 * side**2 / 1e9, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    needed, there = 8 * side**2 / 1e9, memory()
     if needed > there:
         raise ValueError(
             f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs {needed:.3g} GB of memory, as a square "
@@ -175,6 +181,14 @@ def _whole(name: str, values: np.ndarray) -> np.ndarray:
             f"{name} is {values[bad[0]]:.6g} in measurement {bad[0] + 1}; allowed are whole numbers of at least 0"
         )
     return whole
+
+
+def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
+    for name, values in columns.items():
+        if np.ndim(values) > 1:
+            raise ValueError(
+                f"target = {target}: allowed for a table of columns; {name} has shape {np.shape(values)}. Leave it out"
+            )
 
 
 def _table(columns: Mapping[str, Any], target: str) -> Measured:
