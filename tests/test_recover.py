@@ -121,6 +121,10 @@ def test_a_matrix_is_completed():
         (lambda A, y: (A, y[:-1]), "inconsistent"),
         (lambda A, y: (np.where(A > 2, np.nan, A), y), "NaN"),
         (lambda A, y: (A, np.ones(M)), "nothing to fit"),
+        (
+            lambda A, y: (A, np.where(y == y.max(), -1e300, y)),
+            "y: a label has size 1e.300; allowed are sizes up to 1e.150",
+        ),
     ],
 )
 def test_bad_measurements_are_refused(change, said):
@@ -210,6 +214,12 @@ def test_the_error_of_held_out_zeros_is_the_size_of_the_residual(dtype):
 def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
+    for kind, places, said in (
+        ("psd", [[0, 2], [2, 0], [1, 1]], "X: (0, 2) and (2, 0) are one entry of a psd matrix; leave one out"),
+        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix; a 2 × 4 matrix is kind = rectangular"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            MatrixCompleter(kind).fit(places, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="negative"):
         QuadraticRegressor(kind="psd").fit(np.eye(3), [1.0, -1.0, 2.0])
 
@@ -315,6 +325,26 @@ def test_bad_arrays_are_refused_by_name(tmp_path, arrays, said):
         measurement_files.read(tmp_path / "data.npz")
 
 
+def test_a_target_is_for_tables_alone(tmp_path):
+    np.savez(tmp_path / "data.npz", A=np.ones((3, 2, 2)), y=np.ones(3))
+    with pytest.raises(ValueError, match=r"target = y: allowed for a table of columns; A has shape \(3, 2, 2\)"):
+        measurement_files.read(tmp_path / "data.npz", "y")
+    np.savez(tmp_path / "table.npz", a=np.arange(3), b=np.arange(3.0))
+    assert measurement_files.read(tmp_path / "table.npz", "b").kind == "table"
+
+
+def test_the_residuals_axis_has_room_for_its_numbers(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "_picture", lambda draw: drawn.append(draw) or "")
+    labels = 1e-4 * np.random.default_rng(0).standard_normal(300)
+    estimator = SimpleNamespace(path_={}, predict=lambda X: 0 * labels)
+    report._pictures(estimator, None, labels)
+    axes = report.style.plt.figure().gca()
+    drawn[-1](axes)
+    low, high = axes.get_xlim()
+    assert 2 <= sum(low <= place <= high for place in axes.get_xticks()) <= 5
+
+
 def test_matrices_may_be_given_as_rows_of_their_numbers(tmp_path):
     matrices = np.arange(12.0).reshape(3, 2, 2)
     np.savez(tmp_path / "data.npz", A=matrices.reshape(3, 4), y=np.ones(3))
@@ -405,7 +435,7 @@ def test_a_stabiliser_state_is_found_from_expectations_that_are_all_one():
 
 def test_a_method_is_told_what_it_must_be_told_or_refused():
     target, matrices, labels = planted()
-    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; method_options"):
+    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; in Python: method_options"):
         LowRankMatrixRegressor(method="hard_thresholding").fit(matrices, labels)
     told = LowRankMatrixRegressor(method="hard_thresholding", method_options={"rank": 1}, max_iter=300)
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
@@ -442,6 +472,8 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert "Methods side by side" in text
     assert "<td class=name>projected</td><td class=number>" in text
     assert "it must be told rank" in text
+    said = "note: hard_thresholding did not run: it must be told rank; in Python: method_options = {'rank': …}"
+    assert said in done.stderr.splitlines()
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
