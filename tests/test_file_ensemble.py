@@ -123,6 +123,16 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
     assert any("must be told trace" in line for line in setting_problems(content))
 
 
+def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
+    data, *_ = written(tmp_path, "entries")
+    content = tier_settings("smoke")
+    content["problems"]["mine"] = block_of({**data, "shape": [5, 5]}, 10)
+    assert setting_problems(content) == []
+    content["problems"]["mine"]["data"]["shape"] = [5]
+    (line,) = setting_problems(content)
+    assert "data.shape = [5]: allowed is a list of two whole numbers of at least 1" in line
+
+
 @pytest.mark.parametrize(("d", "m", "said"), [(D + 1, M, "have d = 4"), (D, M + 1, "the file has 12 measurements")])
 def test_sizes_that_are_not_the_files_are_named(tmp_path, d, m, said):
     data, *_ = written(tmp_path, "symmetric")
@@ -156,4 +166,53 @@ def test_a_file_that_is_none_makes_no_chapter(tmp_path):
     done = subprocess.run(made, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no such file" in done.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def own_data(folder, *arguments):
+    """Ask for a chapter of a file; return the exit status and what was said."""
+    command = [sys.executable, str(ROOT / "tools" / "own_data.py"), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_chapter_that_is_there_stands_for_one_file_and_target(tmp_path):
+    rows = np.random.default_rng(0).standard_normal((30, 3))
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    (tmp_path / "other").mkdir()
+    for place in ("data.csv", "other/data.csv"):
+        table.to_csv(tmp_path / place, index=False)
+    assert own_data(tmp_path, "data.csv", "own", "a")[0] == 0
+    assert own_data(tmp_path, str(tmp_path / "data.csv"), "own", "a") == (0, "data\n")
+    for path, target in (("other/data.csv", "a"), ("data.csv", "b")):
+        said = f"DATA = {path}: own/data is of data.csv, target a: rename the file or delete own/data\n"
+        assert own_data(tmp_path, path, "own", target) == (2, said)
+    table[:20].to_csv(tmp_path / "data.csv", index=False)
+    status, said = own_data(tmp_path, "data.csv", "own", "a")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "own/data/experiments.yaml: problems.data: m = 30: the file now has 20 measurements" in said
+    (tmp_path / "data.csv").unlink()
+    assert own_data(tmp_path, "data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
+
+
+def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_path):
+    place = np.random.default_rng(0).permutation(25)[:20]
+    square = {"rows": place // 5, "columns": place % 5, "values": np.arange(20.0)}
+    np.savez(tmp_path / "square.npz", **{name: np.append(values, 4) for name, values in square.items()})
+    np.savez(tmp_path / "few.npz", **{name: values[:1] + 1 for name, values in square.items()})
+    status, said = own_data(tmp_path, "few.npz", "own")
+    assert status == 2
+    assert "hold_out" in said
+    assert not (tmp_path / "own").exists()
+    assert own_data(tmp_path, "square.npz", "own")[0] == 0
+    assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
+
+
+def test_measurements_beyond_the_memory_are_refused_by_their_size(tmp_path):
+    (tmp_path / "far.csv").write_text("row,column,value\n20000,20000,1\n" + "0,0,1\n" * 2000)
+    status, said = own_data(tmp_path, "far.csv", "own")
+    assert status == 2
+    assert said.startswith("DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; there are ")
+    (tmp_path / "far.csv").write_text("row,column,value\n10000000,0,1\n0,0,1\n")
+    assert own_data(tmp_path, "far.csv", "own")[1].startswith("DATA = far.csv: the largest row is 10000000: ")
     assert not (tmp_path / "own").exists()

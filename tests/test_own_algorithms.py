@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, copy_repository, load_yaml, setting_problems, snakemake, tier_settings
 
 from algoreg import digests, own, registry, sources
-from algoreg.spec import options
+from algoreg.spec import options, settings, workflow
 from algoreg.store import records
 
 HALVED = '''"""Factored descent at half the step."""
@@ -145,6 +145,28 @@ def test_what_is_not_there_or_has_a_name_twice_is_named(clean, tmp_path):
     assert setting_problems(content) == []
 
 
+def test_places_without_chapters_or_algorithms_are_refused_as_settings_are(clean, tmp_path):
+    (tmp_path / "chapters" / "mine").mkdir(parents=True)
+    clean.setenv("HOME", str(tmp_path))
+
+    def said(paths):
+        return workflow.misplaced({"chapter_path": paths}, "config/smoke.yaml")
+
+    (line,) = said("~/chapters")
+    allowed = "allowed are folders that exist and have chapters, separated by :"
+    assert line == f"config/smoke.yaml: chapter_path = ~/chapters: {allowed}"
+    (tmp_path / "chapters" / "mine" / "chapter.yaml").touch()
+    assert said("~/chapters") == []
+    (line,) = said(f"{tmp_path / 'chapters'}:/nope")
+    assert "chapter_path = /nope: " in line
+    clean.setenv(own.ALGORITHM_PATH, "/nope.py")
+    forget()
+    with pytest.raises(
+        settings.SettingsError, match=r"config/smoke.yaml: algorithm_path = /nope.py: allowed are files"
+    ):
+        workflow.checked({}, ["config/smoke.yaml"], ROOT, True)
+
+
 @pytest.mark.workflow
 @pytest.mark.xdist_group("targets")
 def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
@@ -163,6 +185,11 @@ def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     code = load_yaml(repository / "results/smoke/provenance/tables/race_samples_full.csv.json")["code"]
     assert {"halves.inner.algorithms.halved", "halves.inner.shared"} <= set(code)
+    home = {**environment, "HOME": str(tmp_path)}
+    told = ("--config", "algorithm_path=~/quartered.py", 'chapters=["race"]')
+    done = snakemake(repository, goal, "-n", *told, environment=home)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     done = snakemake(repository, goal, "-n", "--config", "algorithm_path=nowhere.py", environment=environment)
     assert done.returncode != 0
-    assert "algorithm_path: nowhere.py: allowed are files that exist" in done.stdout + done.stderr
+    assert "algorithm_path = nowhere.py: allowed are files that exist" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -121,6 +121,10 @@ def test_a_matrix_is_completed():
         (lambda A, y: (A, y[:-1]), "inconsistent"),
         (lambda A, y: (np.where(A > 2, np.nan, A), y), "NaN"),
         (lambda A, y: (A, np.ones(M)), "nothing to fit"),
+        (
+            lambda A, y: (A, np.where(y == y.max(), -1e300, y)),
+            "y: a label has size 1e.300; allowed are sizes up to 1e.150",
+        ),
     ],
 )
 def test_bad_measurements_are_refused(change, said):
@@ -210,6 +214,12 @@ def test_the_error_of_held_out_zeros_is_the_size_of_the_residual(dtype):
 def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
+    for kind, places, said in (
+        ("psd", [[0, 2], [2, 0], [1, 1]], "X: (0, 2) and (2, 0) are one entry of a psd matrix; leave one out"),
+        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix; a 2 × 4 matrix is kind = rectangular"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            MatrixCompleter(kind).fit(places, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="negative"):
         QuadraticRegressor(kind="psd").fit(np.eye(3), [1.0, -1.0, 2.0])
 
@@ -265,6 +275,9 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
+        ("a,price,c,price\n0,1,2,1\n", "price", "two columns are named price"),
+        ('\na," price",price \n0,1,2\n', "a", "two columns are named price"),
+        ("row,column,value\n1000000,0,1\n0,1,1\n", None, "the largest row is 1000000: a matrix of 1000001 × 2 needs 8e+03 GB"),
         ("row,column,value\n0,1,1\n0.5,1,1\n", None, "row is 0.5 in measurement 2; allowed are whole numbers of at least 0"),
         ("row,column,value\n0,-1,1\n", None, "column is -1 in measurement 1"),
         ("row,column,value\n0,1e300,1\n", None, "column is 1e+300 in measurement 1"),
@@ -299,6 +312,10 @@ def test_spaces_beside_commas_do_not_count(tmp_path):
         ({"A": np.full((3, 2, 2), np.nan), "y": np.ones(3)}, "A has missing or infinite numbers in 3 of 3"),
         ({"X": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "y is not of numbers"),
         ({"X": np.ones((3, 2)), "y": np.ones(3) + 1j}, "y has complex numbers; allowed are real ones"),
+        (
+            {"rows": np.zeros(2, int), "columns": np.array([0, 2**62]), "values": np.ones(2)},
+            "the largest column is 4611686018427387904: a matrix of 1 × 4611686018427387905 needs 1.7e+29 GB",
+        ),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
     ],
 )
@@ -306,6 +323,26 @@ def test_bad_arrays_are_refused_by_name(tmp_path, arrays, said):
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(ValueError, match=re.escape(said)):
         measurement_files.read(tmp_path / "data.npz")
+
+
+def test_a_target_is_for_tables_alone(tmp_path):
+    np.savez(tmp_path / "data.npz", A=np.ones((3, 2, 2)), y=np.ones(3))
+    with pytest.raises(ValueError, match=r"target = y: allowed for a table of columns; A has shape \(3, 2, 2\)"):
+        measurement_files.read(tmp_path / "data.npz", "y")
+    np.savez(tmp_path / "table.npz", a=np.arange(3), b=np.arange(3.0))
+    assert measurement_files.read(tmp_path / "table.npz", "b").kind == "table"
+
+
+def test_the_residuals_axis_has_room_for_its_numbers(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "_picture", lambda draw: drawn.append(draw) or "")
+    labels = 1e-4 * np.random.default_rng(0).standard_normal(300)
+    estimator = SimpleNamespace(path_={}, predict=lambda X: 0 * labels)
+    report._pictures(estimator, None, labels)
+    axes = report.style.plt.figure().gca()
+    drawn[-1](axes)
+    low, high = axes.get_xlim()
+    assert 2 <= sum(low <= place <= high for place in axes.get_xticks()) <= 5
 
 
 def test_matrices_may_be_given_as_rows_of_their_numbers(tmp_path):
@@ -398,7 +435,7 @@ def test_a_stabiliser_state_is_found_from_expectations_that_are_all_one():
 
 def test_a_method_is_told_what_it_must_be_told_or_refused():
     target, matrices, labels = planted()
-    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; method_options"):
+    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; in Python: method_options"):
         LowRankMatrixRegressor(method="hard_thresholding").fit(matrices, labels)
     told = LowRankMatrixRegressor(method="hard_thresholding", method_options={"rank": 1}, max_iter=300)
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
@@ -435,6 +472,8 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert "Methods side by side" in text
     assert "<td class=name>projected</td><td class=number>" in text
     assert "it must be told rank" in text
+    said = "note: hard_thresholding did not run: it must be told rank; in Python: method_options = {'rank': …}"
+    assert said in done.stderr.splitlines()
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2

@@ -36,3 +36,20 @@ def test_a_run_that_stopped_says_what_to_do(tmp_path):
     assert "The same command continues" in text
     assert "docs/guide.md, When something goes wrong" in text
     assert "## When something goes wrong" in (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+
+
+def test_a_damaged_verdict_is_said_to_be_damaged(tmp_path):
+    path = tmp_path / "results" / "smoke" / "claims.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[]")
+    said = shown(tmp_path, "smoke")
+    assert "results/smoke/claims.json" in said
+    assert "no verdicts" not in said
+
+
+def test_verdicts_of_others_are_not_taken_for_none(tmp_path):
+    path = tmp_path / "results" / "smoke" / "claims" / "proof-some.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert shown(tmp_path, "smoke", "--chapter", "race") == "verdicts in results/smoke: none of chapter race yet\n"
+    assert shown(tmp_path, "smoke", "fig1-start") == "verdicts in results/smoke: none of claim fig1-start yet\n"

@@ -6,17 +6,21 @@ Prints the chapter's name. It runs by make chapter NAME=… CHAPTER_PATH=FOLDER,
 import argparse
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import torch
 import yaml
 
-from algoreg import registry
+from algoreg import registry, sources
 from algoreg.ensembles import file
+from algoreg.numerics.svec import packed_length
 from algoreg.recover import fitting
+from algoreg.spec import settings
+from algoreg.spec.chapters import load_chapter, sized, tiers_of
 from algoreg.store import measurement_files
-from new_chapter import make, refusal
+from new_chapter import ROOT, make, refusal
 
 TEMPLATE = Path(__file__).resolve().with_name("template_data")
 
@@ -27,13 +31,13 @@ def chapter_name(path):
     return text if text[:1].isalpha() else f"data_{text}".strip("_")
 
 
-def described(path, target):
+def described(path, found, target):
     """Return what stands in the template for the facts of a file: data, sizes, the algorithm and a stable step."""
-    found = measurement_files.read(path, target)
     data = {"path": os.path.relpath(path)} | ({"target": target} if target else {})
     if found.kind == "entries":
         data["shape"] = list(file.lifted(found, None)[1])
     d, m = file.size_of(found), len(found.y)
+    refuse_beyond_memory(d, m)
     drawn = registry.ensemble("file").draw(d, m, 0, 0, data=data)
     largest = fitting.label_matrix_size(drawn, drawn.given[None])
     step = fitting.STEP_SHARE / (fitting.curvature(drawn, 0) * max(largest, 1e-12))
@@ -47,6 +51,93 @@ def described(path, target):
     }
 
 
+def refuse_beyond_memory(d, m):
+    """Raise a ValueError if the packed measurements are larger than this machine's memory."""
+    needed, there = 8 * m * packed_length(d) / 1e9, measurement_files.memory()
+    if needed > there:
+        raise ValueError(f"{m} measurements of d = {d} need {needed:.3g} GB of memory; there are {there:.3g} GB")
+
+
+def make_checked(name, folder, facts):
+    """Make the chapter; remove it again if its settings are refused, as it would stop every other run.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong.
+    """
+    made = make(name, folder, TEMPLATE, facts)
+    try:
+        check(name, folder)
+    except BaseException:
+        shutil.rmtree(made)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+
+
+def check(name, folder):
+    """Raise a ValueError if a chapter's settings are refused in any tier."""
+    os.environ[sources.CHAPTER_PATH] = str(folder)
+    # They were found without it.
+    for look_up in vars(sources).values():
+        if hasattr(look_up, "cache_clear"):
+            look_up.cache_clear()
+    claims = settings.load_claims([name])
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        tier = settings.complete_tier({**settings.load_yaml(path), "chapters": [name]}, str(path))
+        problems = settings.unfit_claims(claims, tier, str(path))
+        if problems:
+            raise settings.SettingsError(problems)
+
+
+def refuse_another(place, path, target, found):
+    """Raise a ValueError if the chapter that is there is not of this file and target, or the file no longer has its sizes."""
+    entries = load_chapter(place.name, place).experiments.get("problems", {})
+    entries = {name: entry for name, entry in entries.items() if isinstance(entry.get("data"), dict)}
+    known = [(str(entry["data"].get("path")), entry["data"].get("target")) for entry in entries.values()]
+    if not known:
+        return
+    if not any((Path(other).resolve(), its) == (path.resolve(), target) for other, its in known):
+        other, its = known[0]
+        of = f"{other}{f', target {its}' if its else ''}"
+        raise ValueError(f"{place} is of {of}: rename the file or delete {place}")
+    for name, entry in entries.items():
+        if Path(entry["data"]["path"]).resolve() == path.resolve():
+            refuse_sizes(f"{place / 'experiments.yaml'}: problems.{name}", entry, found)
+
+
+def refuse_sizes(where, entry, found):
+    """Raise a ValueError if a problem has another d than the file's matrices, or more measurements than the file."""
+    d, m = file.size_of(found, entry["data"].get("shape")), len(found.y)
+    for tier in tiers_of(entry):
+        own = sized(entry, tier)
+        if own.get("d", d) != d:
+            raise ValueError(f"{where}: d = {own['d']}: the file now has d = {d}; change it, or delete the chapter")
+        if own.get("m", m) > m:
+            raise ValueError(f"{where}: m = {own['m']}: the file now has {m} measurements; change it")
+
+
+def prepare(path, folder, target):
+    """Make the chapter of a file, or check the one that is there; return its name.
+
+    Raises
+    ------
+    ValueError
+        If the file or its settings are refused, or the chapter is of something else.
+    """
+    found, name = measurement_files.read(path, target), chapter_name(path)
+    if (folder / name / "experiments.yaml").is_file():
+        refuse_another(folder / name, path, target, found)
+        return name
+    problem = refusal(name, folder)
+    if problem:
+        raise ValueError(problem)
+    make_checked(name, folder, described(path, found, target))
+    print(f"wrote {folder / name}: change it, and run again", file=sys.stderr)
+    return name
+
+
 def main():
     """Make the chapter, or say why not; print its name."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,19 +146,12 @@ def main():
     parser.add_argument("target", nargs="?", help="the column of a table that the others explain")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    path, folder = Path(options.data), Path(options.folder)
-    name = chapter_name(path)
+    path = Path(options.data)
     try:
-        if not (folder / name / "experiments.yaml").is_file():
-            problem = refusal(name, folder)
-            if problem:
-                raise ValueError(problem)
-            make(name, folder, TEMPLATE, described(path, options.target or None))
-            print(f"wrote {folder / name}: change it, and run again", file=sys.stderr)
-    except ValueError as error:
-        print(f"DATA = {options.data}: {error}", file=sys.stderr)
+        print(prepare(path, Path(options.folder), options.target or None))
+    except (ValueError, MemoryError, RuntimeError) as error:
+        print(f"DATA = {options.data}: {str(error).strip().removeprefix(f'{path}: ')}", file=sys.stderr)
         return 2
-    print(name)
     return 0
 
 

@@ -12,7 +12,8 @@ def finished(results, wanted):
     """Return the verdicts below ``results/<tier>``: of these claims, or of all, judged together or one by one."""
     folder = results / "claims"
     if wanted is not None:
-        return [records.read_json(folder / f"{name}.json") for name in wanted]
+        paths = [folder / f"{name}.json" for name in wanted]
+        return [records.read_json(path) for path in paths if path.exists()]
     if (results / "claims.json").exists():
         return records.read_json(results / "claims.json")
     return [records.read_json(path) for path in sorted(folder.glob("*.json"))]
@@ -51,10 +52,13 @@ def show(arguments):
         wanted = [entry["id"] for chapter in load_chapters([arguments.chapter]) for entry in chapter.claims]
     try:
         shown = finished(results, wanted)
-    except (records.DamagedResult, FileNotFoundError):
-        shown = []
+    except records.DamagedResult as error:
+        print(error)
+        return
     if not shown:
-        print(f"no verdicts in {results} yet")
+        others = wanted is not None and any([*results.glob("claims.json"), *results.glob("claims/*.json")])
+        what = f"claim {arguments.id}" if arguments.id else f"chapter {arguments.chapter}"
+        print(f"no verdicts in {results} yet" if not others else f"verdicts in {results}: none of {what} yet")
         return
     titles = {chapter.name: chapter.title for chapter in load_chapters()}
     print("\n" + verdict_table(shown, titles))

@@ -36,7 +36,7 @@ def files() -> dict[str, Path]:
     for path in map(Path, filter(None, os.environ.get(ALGORITHM_PATH, "").split(os.pathsep))):
         if not path.is_file() or path.suffix != ".py" or not re.fullmatch(NAME, path.stem):
             raise ValueError(
-                f"algorithm_path: {path}: allowed are files that exist, named by a-z, 0-9 and _ with .py, separated by {os.pathsep}"
+                f"algorithm_path = {path}: allowed are files that exist, named by a-z, 0-9 and _ with .py, separated by {os.pathsep}"
             )
         name = f"{PLACE}.{path.stem}"
         if name in found:

@@ -17,10 +17,12 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.modules.setdefault("rfc3987_syntax", None)
 
 # Also for what jobs start, here or on a cluster: each of them reads this file first.
-if "chapter_path" in config:
-    os.environ.update(ALGOREG_CHAPTER_PATH=str(config["chapter_path"]))
-if "algorithm_path" in config:
-    os.environ.update(ALGOREG_ALGORITHM_PATH=str(config["algorithm_path"]))
+for key in ("chapter_path", "algorithm_path"):
+    if key in config:
+        places = str(config[key]).split(os.pathsep)
+        os.environ[f"ALGOREG_{key.upper()}"] = os.pathsep.join(
+            map(os.path.expanduser, places)
+        )
 
 if set("{}") & set(str(ROOT)):
     raise WorkflowError(

@@ -21,6 +21,8 @@ from algoreg.recover.fitting import Fitted, Plan
 # Eigenvalues below this share of the largest are not counted by the rank test.
 SMALL_SHARE = 1e-3
 LARGEST_RANK = 10
+# Sums of squares, such as those in R², of larger ones overflow.
+LARGEST_LABEL = 1e150
 SIGNIFICANCE = 0.05
 
 # What the parameters may be that are numbers, and how it is said.
@@ -58,8 +60,12 @@ def unit_labels(y: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If they are all the same: then there is nothing to fit.
+        If they are all the same, so that there is nothing to fit, or so large that their squares overflow.
     """
+    if (largest := np.abs(y).max()) > LARGEST_LABEL:
+        raise ValueError(
+            f"y: a label has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}, scale them down"
+        )
     if np.ptp(y) == 0:
         raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; there is nothing to fit")
     return root_mean_square(y)

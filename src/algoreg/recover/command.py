@@ -28,8 +28,8 @@ What a file holds:
                 pauli, expectation and perhaps shots
                 a table, with --target
 
-Exit codes: 0 done, 2 bad input or options (one line says which), 130 interrupted. The same command again continues a run
-that was killed."""
+Exit codes: 0 done, 2 bad input (one line says what) or an option that is none, 130 interrupted. The same command again
+continues a run that was killed."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -71,7 +71,7 @@ def recover(
         checkpoint = _checkpoint(place, data, name, {"target": target, **options})
         try:
             found = _fits(name, options, methods, checkpoint, X, y, more)
-        except ValueError as error:
+        except (ValueError, RuntimeError, MemoryError) as error:
             raise ValueError(f"{data}: {error}") from error
         _write(place, found, data, X, y)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
@@ -83,7 +83,7 @@ def recover(
     checkpoint.remove()
     best = found[0].estimator
     typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
-    for line in best.warnings_:
+    for line in [*best.warnings_, *([] if methods == "all" else _not_run(found))]:
         typer.echo(f"note: {line}", err=True)
 
 
@@ -145,6 +145,12 @@ def _fits(name, options, methods, checkpoint, X, y, more):
             continue
         found.append(Fit(estimator.method_, estimator.set_params(verbose=False), time.monotonic() - started))
     return found
+
+
+def _not_run(fits):
+    """Return a line for each method that did not run, with the reason."""
+    failed = [fit for fit in fits if fit.estimator is None]
+    return [f"{fit.method} did not run: {fit.said.removeprefix(f'method = {fit.method}: ')}" for fit in failed]
 
 
 def _write(place, fits, data, X, y):

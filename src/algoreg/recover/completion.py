@@ -67,7 +67,9 @@ class MatrixCompleter(MatrixEstimator):
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
         self.n_features_in_, shape = 2, self._shape(places)
-        _refuse_duplicates(np.sort(places, axis=1) if self.kind != "rectangular" else places)
+        if self.kind != "rectangular":
+            _refuse_mirrored(places, self.kind)
+        _refuse_duplicates(places)
         device, dtype, seed = self._prepare()
         unit_labels(y)
         self.mean_ = float(y.mean()) if self.center and self.kind != "psd" else 0.0
@@ -128,3 +130,14 @@ def _refuse_duplicates(places):
     different, counts = np.unique(places, axis=0, return_counts=True)
     if len(different) < len(places):
         raise ValueError(f"X: entry {tuple(map(int, different[counts > 1][0]))} stands {counts.max()} times")
+
+
+def _refuse_mirrored(places, kind):
+    """Raise a ValueError if (i, j) and (j, i) both stand, which are one entry of a symmetric matrix."""
+    different = np.unique(places, axis=0)
+    pairs, counts = np.unique(np.sort(different, axis=1), axis=0, return_counts=True)
+    if len(pairs) < len(different):
+        i, j = map(int, pairs[counts > 1][0])
+        rows, columns = (int(most) + 1 for most in places.max(axis=0))
+        then = "leave one out" if rows == columns else f"a {rows} × {columns} matrix is kind = rectangular"
+        raise ValueError(f"X: ({i}, {j}) and ({j}, {i}) are one entry of a {kind} matrix; {then}")

@@ -106,8 +106,8 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     given = plan.method_options
     untold = [fact for fact in found.told if fact not in given and not (fact == "rank" and given.get("keep"))]
     if untold:
-        wanted = ", ".join(f"'{fact}': …" for fact in untold)
-        raise ValueError(f"method = {name}: it must be told {', '.join(untold)}; method_options = {{{wanted}}} says it")
+        facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
+        raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
     return name, found
 
 

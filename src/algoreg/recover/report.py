@@ -116,6 +116,8 @@ def _pictures(estimator, X, y):
 
     def residuals(axes):
         axes.hist(y - estimator.predict(X), bins=30)
+        # Five long numbers at most: more overlap.
+        axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel="label less prediction", ylabel="measurements", title="Residuals")
 
     path = estimator.path_

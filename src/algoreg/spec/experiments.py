@@ -26,6 +26,7 @@ from algoreg.spec.messages import non_finite, problems, wrong
 SECTIONS = ("problems", "descents", "studies", "experiments", "figures")
 COUNT = "a whole number of at least 1"
 Iteration = Annotated[int, Field(ge=0, le=10**9)]
+Size = Annotated[int, Field(ge=1)]
 
 
 class Target(Strict):
@@ -52,7 +53,8 @@ class Data(Strict):
     path: str = text()
     format: Literal["npz", "csv", "parquet"] = None
     target: str = text(None)
-    shape: list[int] = wholes(None, least=1, said="a list of two whole numbers of at least 1")
+    # Not wholes: of a square matrix both are the same.
+    shape: list[Size] = Field(None, min_length=2, max_length=2, description="a list of two whole numbers of at least 1")
 
 
 class Problem(Strict):

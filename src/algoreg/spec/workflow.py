@@ -1,7 +1,9 @@
 """Everything that a run of the workflow is set by, checked together: tier file, ``--config``, chapters and claims."""
 
+import os
 from pathlib import Path
 
+from algoreg import own
 from algoreg.spec import settings
 
 
@@ -28,6 +30,9 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
+    if found := misplaced(config, file):
+        # Nothing can be looked up there.
+        raise settings.SettingsError(found)
     for name in files:
         try:
             settings.load_yaml(name)
@@ -47,3 +52,25 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     if problems:
         raise settings.SettingsError(list(dict.fromkeys(problems)))
     return complete, claims
+
+
+def misplaced(config: dict, file: str) -> list[str]:
+    """Return lines for places of own chapters and algorithms, in ``--config`` or the tier file, that hold none.
+
+    Parameters
+    ----------
+    config : dict
+    file : str
+        The tier's, for the messages.
+    """
+    found, paths = [], config.get("chapter_path")
+    places = paths.split(os.pathsep) if isinstance(paths, str) else []
+    for place in filter(None, places):
+        if not any(Path(place).expanduser().glob("*/chapter.yaml")):
+            allowed = f"allowed are folders that exist and have chapters, separated by {os.pathsep}"
+            found.append(f"{settings.shown(file)}: chapter_path = {place}: {allowed}")
+    try:
+        own.files()
+    except ValueError as error:
+        found.append(f"{settings.shown(file)}: {error}")
+    return found

@@ -1,6 +1,8 @@
 """Reads files of one's own measurements: matrices, entries, a table, or Pauli expectations; refuses what is none of them."""
 
+import csv
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +86,8 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     """Return the columns of a CSV or Parquet file, each of numbers, but ``pauli``."""
     import pandas as pd
 
+    if form == "csv":
+        _refuse_repeated(_header(path))
     try:
         table = pd.read_csv(path, skipinitialspace=True) if form == "csv" else pd.read_parquet(path)
     except ImportError:
@@ -93,8 +97,7 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     if table.empty:
         raise ValueError("no measurements")
     table.columns = [str(name).strip() for name in table]
-    if not table.columns.is_unique:
-        raise ValueError(f"two columns are named {table.columns[table.columns.duplicated()][0]}")
+    _refuse_repeated(list(table.columns))
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
     if form == "csv" and table.shape[1] == 1 and ";" in str(table.columns[0]):
         raise ValueError("columns are separated by semicolons; allowed are commas")
@@ -103,8 +106,26 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     return {name: table[name].to_numpy() for name in table}
 
 
+def _header(path: Path) -> list[str]:
+    """Return the names in a CSV file's first line, as they stand: pandas renames those that repeat."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            filled = (row for row in csv.reader(lines, skipinitialspace=True) if row)
+            return [name.strip() for name in next(filled, [])]
+    except (ValueError, csv.Error):
+        # What is no CSV, pandas refuses.
+        return []
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"two columns are named {repeated[0]}")
+
+
 def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Measured:
     if target is not None:
+        _refuse_target_of_arrays(columns, target)
         return _table(columns, target)
     kind, names = _kind(columns, form)
     if kind == "matrices":
@@ -114,11 +135,34 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Meas
     _check(columns, dimensions)
     if kind == "entries":
         places = [_whole(name, columns[name]) for name in names[:2]]
+        refuse_beyond_memory(*(int(numbers.max()) + 1 for numbers in places))
         return Measured(kind, np.stack(places, axis=1), columns[names[2]])
     if kind == "pauli":
         how_often = np.asarray(columns["shots"], float) if shots else None
         return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often)
     return Measured(kind, columns[names[0]], columns[names[1]])
+
+
+def memory() -> float:
+    """Return the machine's memory in GB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def refuse_beyond_memory(rows: int, columns: int) -> None:
+    """Raise a ValueError if what every method keeps of a matrix, a square one, is larger than this machine's memory.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the matrix of which entries are known.
+    """
+    side, what = max((rows, "row"), (columns, "column"))
+    needed, there = 8 * side**2 / 1e9, memory()
+    if needed > there:
+        raise ValueError(
+            f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs {needed:.3g} GB of memory, as a square "
+            f"of {side} × {side}; there are {there:.3g} GB"
+        )
 
 
 def _squared(matrices: np.ndarray) -> np.ndarray:
@@ -137,6 +181,14 @@ def _whole(name: str, values: np.ndarray) -> np.ndarray:
             f"{name} is {values[bad[0]]:.6g} in measurement {bad[0] + 1}; allowed are whole numbers of at least 0"
         )
     return whole
+
+
+def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
+    for name, values in columns.items():
+        if np.ndim(values) > 1:
+            raise ValueError(
+                f"target = {target}: allowed for a table of columns; {name} has shape {np.shape(values)}. Leave it out"
+            )
 
 
 def _table(columns: Mapping[str, Any], target: str) -> Measured:
