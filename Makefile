@@ -124,9 +124,9 @@ reference: options .venv/ready  ## rewrite a tier's committed reference and the 
 	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
 	@$(BIN)/python tools/write_reference.py "$$TIER" $${NAME:+--chapter "$$NAME"}
 
-replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13"
+replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …')
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
-	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES"
+	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py

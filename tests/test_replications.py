@@ -191,12 +191,36 @@ def test_the_report_names_what_came_out_otherwise():
     assert lines[2:] == ["1 of 3 claims came out as committed."]
 
 
+def test_some_claims_are_judged_again_and_the_others_kept(tmp_path, monkeypatch):
+    import replicate
+
+    def run(file, cores, claims):
+        for name in claims:
+            records.write_json(file.parent / "claims" / f"{name}.json", judged(name, "refuted"), {})
+        return 0
+
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
+    monkeypatch.setattr(replicate, "ROOT", tmp_path)
+    monkeypatch.setattr(replicate, "run", run)
+    monkeypatch.setattr(replications, "FOLDER", tmp_path)
+    monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": [judged("one"), judged("two")]})
+    replicate.keep("quick", 11, replications.kept([judged("one"), judged("two")]))
+    monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two"])
+    replicate.main()
+    kept = replications.read("quick")["11"]
+    assert {name: one["verdict"] for name, one in kept.items()} == {"one": "supported", "two": "refuted"}
+    monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "tow"])
+    with pytest.raises(SystemExit, match="--claims tow: allowed are ids"):
+        replicate.main()
+
+
 def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(tmp_path, monkeypatch, capsys):
     import replicate
 
-    def run(file, cores):
+    def run(file, cores, claims):
         verdict = "invalid" if file.stem.endswith("12") else "supported"
-        assert cores == 3
+        assert (cores, claims) == (3, [])
         records.write_json(file.parent / "claims.json", [judged("one", verdict)], {})
         return 0
 

@@ -39,11 +39,19 @@ def fresh_tier(tier, seed):
     return path
 
 
-def run(file, cores):
-    """Judge the claims of a tier file with Snakemake, whatever their controls say; return its exit status."""
-    wanted = file.parent.relative_to(ROOT) / "claims.json"
-    command = [sys.executable, "-m", "snakemake", str(wanted), "--cores", str(cores), "--configfile", str(file)]
+def run(file, cores, claims=()):
+    """Judge claims of a tier file with Snakemake, all or some, whatever their controls say; return its exit status."""
+    folder = file.parent.relative_to(ROOT)
+    wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
+    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
     return subprocess.run(command, cwd=ROOT).returncode
+
+
+def judged(folder, claims):
+    """Return what is kept of a finished run: of all claims, or of some."""
+    if not claims:
+        return replications.kept(records.read_json(folder / "claims.json"))
+    return replications.kept([records.read_json(folder / "claims" / f"{name}.json") for name in claims])
 
 
 def report(new, committed):
@@ -64,9 +72,10 @@ def report(new, committed):
     return "\n".join([*lines, f"{same} of {same + len(lines)} claims came out as committed."])
 
 
-def keep(tier, seed, new):
-    """Add what a seed gave to the replications of a tier."""
-    known = {**replications.read(tier), str(seed): new}
+def keep(tier, seed, new, whole=True):
+    """Add what a seed gave to the replications of a tier, in place of what it gave before: of all claims, or of those alone."""
+    known = replications.read(tier)
+    known[str(seed)] = new if whole else {**known.get(str(seed), {}), **new}
     content = {seed: known[seed] for seed in sorted(known, key=int)}
     records.write_text(replications.path_of(tier), dumps(content))
 
@@ -77,14 +86,19 @@ def main():
     parser.add_argument("seeds", metavar="seed", nargs="+", type=int, help="a whole number other than the tier's")
     parser.add_argument("--tier", default="quick", choices=("quick", "standard"))
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument(
+        "--claims", metavar="ID", nargs="+", default=[], help="judge these alone, such as those with new draws"
+    )
     options = parser.parse_args()
     committed = references.read_tier(options.tier)["claims"]
+    if unknown := set(options.claims) - {claim["id"] for claim in committed}:
+        raise SystemExit(f"--claims {', '.join(sorted(unknown))}: allowed are ids of docs/claims.md")
     # Every seed is looked at before the first run.
     for seed, file in [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]:
-        if status := run(file, options.cores):
+        if status := run(file, options.cores, options.claims):
             raise SystemExit(status)
-        new = replications.kept(records.read_json(file.parent / "claims.json"))
-        keep(options.tier, seed, new)
+        new = judged(file.parent, options.claims)
+        keep(options.tier, seed, new, whole=not options.claims)
         print(f"seed {seed}:\n{report(new, committed)}")
 
 
