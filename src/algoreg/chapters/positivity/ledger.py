@@ -17,8 +17,8 @@ def what_positivity_decides(reference):
     draws = (more["kind"] == "trace_row").sum()
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
-        f"With one Gaussian measurement replaced by the trace the far point ends at X\\* in a share of "
-        f"{estimate_of(reference, 'unique-with-one-trace')} of the draws ({draws}). Without the trace another fit "
+        f"With one Gaussian measurement replaced by the trace the share of {draws} draws in which the far point ends at X\\* "
+        f"is {estimate_of(reference, 'unique-with-one-trace')}. Without the trace another fit "
         f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 
