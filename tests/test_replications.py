@@ -191,7 +191,23 @@ def test_the_report_names_what_came_out_otherwise():
     assert lines[2:] == ["1 of 3 claims came out as committed."]
 
 
-def test_some_claims_are_judged_again_and_the_others_kept(tmp_path, monkeypatch):
+@pytest.fixture
+def replicated_by(tmp_path, monkeypatch):
+    """Let tools/replicate.py run what it is given, beside committed claims, in a folder of the test."""
+    import replicate
+
+    def replace(run, committed):
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
+        monkeypatch.setattr(replicate, "ROOT", tmp_path)
+        monkeypatch.setattr(replicate, "run", run)
+        monkeypatch.setattr(replications, "FOLDER", tmp_path)
+        monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": committed})
+
+    return replace
+
+
+def test_some_claims_are_judged_again_and_the_others_kept(replicated_by, monkeypatch):
     import replicate
 
     def run(file, cores, claims):
@@ -199,12 +215,7 @@ def test_some_claims_are_judged_again_and_the_others_kept(tmp_path, monkeypatch)
             records.write_json(file.parent / "claims" / f"{name}.json", judged(name, "refuted"), {})
         return 0
 
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
-    monkeypatch.setattr(replicate, "ROOT", tmp_path)
-    monkeypatch.setattr(replicate, "run", run)
-    monkeypatch.setattr(replications, "FOLDER", tmp_path)
-    monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": [judged("one"), judged("two")]})
+    replicated_by(run, [judged("one"), judged("two")])
     replicate.keep("quick", 11, replications.kept([judged("one"), judged("two")]))
     monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two"])
     replicate.main()
@@ -215,7 +226,7 @@ def test_some_claims_are_judged_again_and_the_others_kept(tmp_path, monkeypatch)
         replicate.main()
 
 
-def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(tmp_path, monkeypatch, capsys):
+def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(replicated_by, monkeypatch, capsys):
     import replicate
 
     def run(file, cores, claims):
@@ -224,12 +235,7 @@ def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(tmp_path, mo
         records.write_json(file.parent / "claims.json", [judged("one", verdict)], {})
         return 0
 
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
-    monkeypatch.setattr(replicate, "ROOT", tmp_path)
-    monkeypatch.setattr(replicate, "run", run)
-    monkeypatch.setattr(replications, "FOLDER", tmp_path)
-    monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": [judged("one")]})
+    replicated_by(run, [judged("one")])
     monkeypatch.setattr(sys, "argv", ["replicate.py", "12", "11", "--cores", "3"])
     replicate.main()
     assert {seed: run["one"]["verdict"] for seed, run in replications.read("quick").items()} == {

@@ -13,6 +13,7 @@ from typing import Self
 
 import torch
 
+from algoreg.engine.kernels import whole_steps
 from algoreg.numerics.spaces import Space
 
 
@@ -160,6 +161,27 @@ class Ensemble(ABC):
             ahead = following + momentum[:, None, None] * (following - factors)
             factors = following
         return factors, ahead
+
+
+class CompiledSteps(Ensemble):
+    """An ensemble whose factored steps go on in compiled loops on a CPU, until they are asked for."""
+
+    def descend(self, factors, steps, labels, count):
+        """Take ``count`` steps of factored descents; see :class:`Ensemble`."""
+        if self.device.type != "cpu":
+            return super().descend(factors, steps, labels, count)
+        return self._moved(factors, steps, labels, count).copy_to(factors)
+
+    def accelerate(self, factors, ahead, steps, momentum, labels, count):
+        """Take ``count`` accelerated steps; see :class:`Ensemble`."""
+        if self.device.type != "cpu":
+            return super().accelerate(factors, ahead, steps, momentum, labels, count)
+        moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
+        return factors, moved.copy_to(ahead, factors)
+
+    @abstractmethod
+    def _moved(self, factors, steps, labels, count, momentum=None):
+        """Return the kernels' own factors, :class:`algoreg.engine.kernels.whole_steps.Steps`, after ``count`` steps."""
 
 
 class Measurements(Ensemble):

@@ -10,7 +10,7 @@ from abc import abstractmethod
 import torch
 
 from algoreg.engine.kernels import passes, whole_steps
-from algoreg.ensembles.base import Measurements
+from algoreg.ensembles.base import CompiledSteps, Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import packed_length, smat, svec
@@ -28,7 +28,7 @@ def packed_rows(d, m, seed, ensemble):
     return normal_blocks(generator, m, (packed_length(d),), BLOCK_ROWS)
 
 
-class Packed(Measurements):
+class Packed(CompiledSteps, Measurements):
     """Gaussian measurements whose packed rows are read block by block, wherever they are kept."""
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
@@ -72,19 +72,6 @@ class Packed(Measurements):
         counts = self._known(len(matrices))
         sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d, keep)
         return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d), sums.residuals
-
-    def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
-        if self.device.type != "cpu":
-            return super().descend(factors, steps, labels, count)
-        return self._moved(factors, steps, labels, count).copy_to(factors)
-
-    def accelerate(self, factors, ahead, steps, momentum, labels, count):
-        """Take ``count`` accelerated steps; see :class:`algoreg.ensembles.base.Ensemble`."""
-        if self.device.type != "cpu":
-            return super().accelerate(factors, ahead, steps, momentum, labels, count)
-        moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
-        return factors, moved.copy_to(ahead, factors)
 
     def _moved(self, factors, steps, labels, count, momentum=None):
         """Return the kernels' own factors after ``count`` steps."""

@@ -56,7 +56,7 @@ def label_rows(ensemble, labels):
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
 
-class Ensemble(base.Ensemble):
+class Ensemble(base.CompiledSteps):
     """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not kept.
 
     Attributes
@@ -161,19 +161,6 @@ class Ensemble(base.Ensemble):
         image = matrices.new_empty(len(matrices), len(self.gram))
         passes.measure(self.gram, passes.pack(matrices, self.d), image)
         return image
-
-    def descend(self, factors, steps, labels, count):
-        """Take ``count`` steps of factored descents; see :class:`algoreg.ensembles.base.Ensemble`."""
-        if self.device.type != "cpu":
-            return super().descend(factors, steps, labels, count)
-        return self._moved(factors, steps, labels, count).copy_to(factors)
-
-    def accelerate(self, factors, ahead, steps, momentum, labels, count):
-        """Take ``count`` accelerated steps; see :class:`algoreg.ensembles.base.Ensemble`."""
-        if self.device.type != "cpu":
-            return super().accelerate(factors, ahead, steps, momentum, labels, count)
-        moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
-        return factors, moved.copy_to(ahead, factors)
 
     def _moved(self, factors, steps, labels, count, momentum=None):
         """Return the kernels' own factors after ``count`` steps."""
