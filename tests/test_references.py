@@ -55,6 +55,20 @@ def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folde
     assert not tolerances.close(1.04, 1.0, claim="another")
 
 
+def test_a_part_that_was_run_later_adds_to_what_is_committed():
+    table = {"keys": {"d": [1]}, "status": ["budget"], "test_error": [0.25]}
+    later = {**PART, "tables": {"a": table, "e": table}, "comparisons": {}, "problems": {"q/ensemble-0": "11"},
+             "claims": [{"id": "f"}, {"id": "c", "verdict": "refuted"}]}  # fmt: skip
+    assert snapshots.completed(later, PART) == {
+        "partial": True,
+        "tables": {"a": table, "e": table},
+        "comparisons": PART["comparisons"],
+        "claims": [{"id": "c", "verdict": "refuted"}, {"id": "f"}],
+        "problems": {"p/ensemble-0": "00", "q/ensemble-0": "11"},
+    }
+    assert snapshots.completed(PART, later)["tables"]["a"] == PART["tables"]["a"]
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_is_compared_is_the_tier_unless_every_reference_is_of_a_part(tmp_path, whole):
     tier = tier_settings("smoke")

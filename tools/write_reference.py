@@ -83,7 +83,8 @@ def read_options():
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="of the tables and claims that are there, not of a whole tier: make verify then asks for that part",
+        help="of the tables and claims that are there, not of a whole tier: those committed before stay, and make verify "
+        "asks for these parts",
     )
     parser.add_argument(
         "--rejudge",
@@ -132,7 +133,10 @@ def write_references(blocks, chapters, options):
     require_current(tier, results, wanted)
     keep_costs(tier, results / "provenance", chapters, whole=not options.chapter)
     for chapter in chapters:
-        keep(chapter, tier, snapshots.snapshot(results, blocks, chapter, partial))
+        content, path = snapshots.snapshot(results, blocks, chapter, partial), references.path_of(chapter, tier)
+        if options.partial and path.exists():
+            content = snapshots.completed(content, references.read(path))
+        keep(chapter, tier, content)
 
 
 def copy_figures(blocks, chapters, results):

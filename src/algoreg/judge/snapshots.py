@@ -92,6 +92,13 @@ def snapshot(results, tier, chapter, partial=False):
     }
 
 
+def completed(content, earlier):
+    """Return the snapshot of a part of a tier with what only an earlier one has: a dear tier is run from part to part."""
+    claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
+    mappings = {key: {**earlier[key], **content[key]} for key in ("tables", "comparisons", "problems")}
+    return {**content, **mappings, "claims": list(claims.values())}
+
+
 def _of_chapter(tier, chapter, section):
     """Return the blocks of a tier's section that are the chapter's."""
     return {
