@@ -10,6 +10,7 @@ from algoreg.tell.charts.text import caption, draws, number, raised, rounded, si
 from algoreg.tell.figures import drawing
 
 DASHES = {"positive": "-", "negative": "--"}
+SIZES = (7, 4)
 
 
 def _law(axes, accuracies):
@@ -20,12 +21,12 @@ def _law(axes, accuracies):
 def _flow(axes, table, claim):
     """Draw |W₁₁| of gradient flow, a colour for each depth and a dash for each sign of det."""
     means, judged, slopes = None, min(claim["estimand"]["where"]["accuracy"]), []
-    for depth, colour in zip(sorted(table["depth"].unique()), COLOURS, strict=False):
+    for depth, colour, size in zip(sorted(table["depth"].unique()), COLOURS, SIZES, strict=False):
         for det, dash in DASHES.items():
             part = table[(table["depth"] == depth) & (table["det"] == det)]
-            own = course(
-                axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", linestyle=dash, marker="o"
-            )
+            # Where det stays positive all depths follow the law: wider lines below narrower ones show them all.
+            style = {"linestyle": dash, "marker": "o", "markersize": size, "linewidth": size / 2}
+            own = course(axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", **style)
             means = own["mean"] if means is None else means
             if det == "positive":
                 inner = own["mean"][own.index >= judged]

@@ -157,11 +157,10 @@ def phase_measurements(tables, claims):
         _share(right, part, "arrived", colour, f"{label} that arrive", marker, moved)
     spectral = table[table["start"] == "spectral"]
     _share(right, spectral, "lost", COLOURS[7], "spectral starts that diverge", "x", linestyle="--")
-    margin_level(
-        right, claims["ccfm-random-start"], f"m = {claims['ccfm-random-start']['estimand']['where']['m_ratio']}d,"
-    )
-    share = random.loc[random["m_ratio"] == own, "arrived"].mean()
-    title = f"m = {own:g}d: {share:.0%} of random starts arrive"
+    judged = claims["ccfm-random-start"]["estimand"]["where"]["m_ratio"]
+    margin_level(right, claims["ccfm-random-start"], f"m = {judged:g}d,")
+    share = random.loc[random["m_ratio"] == judged, "arrived"].mean()
+    title = f"m = {judged:g}d: {share:.0%} of random starts arrive"
     describe(
         right,
         "x",
@@ -194,8 +193,10 @@ def _steps(axes, table, claim):
     means = {}
     step = float(table["step"].max())
     for rule, (colour, marker, label) in RULES.items():
+        # At the smallest d both rules have the same step: the one's points are seen within the other's.
+        style = {"linestyle": "none", "markerfacecolor": "none", "markersize": 9 if rule == "falling" else 5}
         part = table[table["rule"] == rule]
-        means[rule] = law(axes, part, "d", "to_end", colour, label.format(step=step), marker, linestyle="none")
+        means[rule] = law(axes, part, "d", "to_end", colour, label.format(step=step), marker, **style)
     margin_slope(axes, means["constant"], claim)
     title = grows(f"η = {step:g}: iterations to 10⁻⁵ go", "d", means["constant"])
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="iterations from the spectral start", title=title)
