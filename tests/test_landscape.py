@@ -5,9 +5,9 @@ import pandas as pd
 import plain
 import pytest
 from conftest import gaussian_matrices, measured, option_problems
-from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where, whiskers
 
-from algoreg.analysis.intervals import UNDEFINED
+from algoreg.analysis.intervals import UNDEFINED, exact_shares
 from algoreg.chapters.landscape import estimands, minima
 from algoreg.chapters.networks import estimands as of_networks
 from algoreg.ensembles.rank_one import Ensemble
@@ -326,9 +326,15 @@ def test_landscape_widths_shows_widths_signs_and_complexities():
     widths["optimal"] = (widths["positive"] >= widths["ensemble"].map(needed)) * 1.0
     signed = shares(("optimal",), negative=[0, 5]).assign(d=5, m=12, positive=5)
     balls = crossed(("spectral", "frobenius"), d=[3, 4, 5], ensemble=[0, 1]).assign(m=lambda table: 2 * table["d"])
-    tables = {"widths": widths, "signed_units": signed, "balls": balls}
+    more = widths[(widths["target"] == 0) & (widths["positive"] == 4)]
+    tables = {"widths": widths, "root_widths": more, "signed_units": signed, "balls": balls}
     first, second, third = draw("landscape_widths", tables).axes
     same(curve(first, "share of starts at the optimum"), mean(widths, "positive", "optimal"))
+    same(curve(first, "one start of each"), mean(more, "positive", "optimal"))
+    exact = exact_shares(more["optimal"].mean(), more["ensemble"].nunique())
+    assert [float(end.iloc[0]) for end in whiskers(first, "one start of each")] == pytest.approx(
+        np.array(exact).tolist()
+    )
     assert list(curve(first, "width needed, each ensemble").index) == list(needed.values())
     assert set(curve(first, "√(2m)").index) == {6.0}
     assert set(curve(first, "margin: needed").index) == {6 * margin("dulee-width-needed")}

@@ -22,20 +22,33 @@ def half_width(variances, freedoms):
     return student.ppf(0.975, freedom) * math.sqrt(total)
 
 
-@pytest.mark.parametrize(("targets", "ensembles"), [(1, 2), (4, 5), (5, 16)])
+@pytest.mark.parametrize(("targets", "ensembles"), [(1, 2), (4, 5), (5, 16), (9, 3)])
 @pytest.mark.parametrize("outcome", [0, 1])
-def test_a_share_without_an_exception_has_the_exact_interval(outcome, targets, ensembles):
-    runs = targets * ensembles
-    found = share_interval(np.mean, np.full((1, targets, ensembles), float(outcome)), np.random.default_rng(0))
-    exact = binomtest(outcome * runs, runs).proportion_ci(0.95, method="exact")
+def test_a_share_without_an_exception_has_the_exact_interval_of_its_units(outcome, targets, ensembles):
+    units = ensembles if targets == 1 else min(targets, ensembles)
+    found = share_interval(np.min, np.full((1, targets, ensembles), float(outcome)), np.random.default_rng(0))
+    exact = binomtest(outcome * units, units).proportion_ci(0.95, method="exact")
     assert (found.value, found.low, found.high) == pytest.approx((outcome, exact.low, exact.high))
 
 
-def test_a_share_with_exceptions_has_the_crossed_interval():
+def test_shares_of_independent_runs_have_exact_intervals():
+    for count in range(13):
+        values = np.concatenate([np.ones(count), np.zeros(12 - count)]).reshape(1, 1, 12)
+        found = share_interval(np.max, values, np.random.default_rng(0))
+        exact = binomtest(count, 12).proportion_ci(0.95, method="exact")
+        assert (found.value, found.low, found.high) == pytest.approx((count / 12, exact.low, exact.high))
+    both = np.array([[[1.0] * 12], [[1.0] * 9 + [0.0] * 3]])
+    for pick, count in ((np.min, 9), (np.max, 12)):
+        found, exact = share_interval(pick, both, np.random.default_rng(0)), binomtest(count, 12).proportion_ci(0.95)
+        assert (found.value, found.low, found.high) == pytest.approx((count / 12, exact.low, exact.high))
+
+
+def test_a_crossed_share_with_exceptions_has_the_crossed_interval_up_to_1():
     values = np.array([[[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]])
-    found, crossed = (each(np.mean, values, np.random.default_rng(0)) for each in (share_interval, interval_of))
-    assert found == crossed
-    assert found.low < found.value < found.high
+    found = share_interval(np.min, values, np.random.default_rng(0))
+    crossed = interval_of(np.mean, values, np.random.default_rng(0))
+    assert (found.value, found.low, found.high) == (crossed.value, max(crossed.low, 0), min(crossed.high, 1))
+    assert crossed.low < found.value < found.high
 
 
 def test_shares_are_of_the_runs_of_each_point():
@@ -52,7 +65,7 @@ def test_shares_are_of_the_runs_of_each_point():
     found = smallest_share_below({"far": frame}, {}, np.random.default_rng(0), **said)
     assert found.value == 14 / 16
     near = smallest_share_below({"far": frame[frame["d"] == 1]}, {}, np.random.default_rng(0), **said)
-    assert (near.value, near.low) == pytest.approx((1, binomtest(16, 16).proportion_ci(0.95, method="exact").low))
+    assert (near.value, near.low) == pytest.approx((1, binomtest(4, 4).proportion_ci(0.95, method="exact").low))
 
 
 def test_means_of_what_is_0_or_1_are_shares_and_others_are_not():
@@ -62,7 +75,7 @@ def test_means_of_what_is_0_or_1_are_shares_and_others_are_not():
         smallest_mean({"runs": frame}, {}, np.random.default_rng(0), value=value, **said)
         for value in ("arrived", "error")
     )
-    assert arrived.low == pytest.approx(0.025 ** (1 / 4))
+    assert arrived.low == pytest.approx(0.025 ** (1 / 2))
     assert error.low == error.high == 0.5
 
 

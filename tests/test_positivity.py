@@ -40,7 +40,7 @@ def test_the_far_point_is_that_of_a_plain_splitting(kind):
     ensemble = measurements.draw(kind, 8, 20, SEED, 0)
     matrices = plain.unpack(ensemble.rows.numpy(), 8)
     context = type("", (), {"seed": SEED, "device": "cpu", "dtype": torch.float64})
-    x = uniqueness._targets({"rank": 1, "targets": 2}, context, kind, 8)[1].numpy()
+    x = uniqueness._targets({"rank": 1}, context, kind, 8, [1])[0].numpy()
     run = {"target": 1, "far": 5.0, "hermitian": False}
     far = far_points(ensemble, [run], SEED)[0].numpy()
     y = plain_far_point(matrices, plain.measure(matrices, x), far, 0.01, int(row["iterations"]))
@@ -229,3 +229,15 @@ def test_geyer_pauli_shows_distances_beside_the_published_table():
             if kind == "pauli_effects":
                 same(curve(axes, f"{label}, published").loc[[32, 64]], pd.Series(published[method], [32, 64]))
         assert level(axes, "margin") == margin("geyer-pauli")
+
+
+def test_targets_of_ensembles_own_are_those_of_their_numbers():
+    """Ensemble 1 alone has target 1, and its row is that of target 1 where all ensembles have both."""
+    options = {**OPTIONS, "kind": ["gaussian"]}
+    all_pairs = measured("uniqueness", options, seed=SEED, ensembles=(0, 1))
+    own = measured("uniqueness", {**options, "targets": 1, "own_targets": True}, seed=SEED, ensembles=(0, 1))
+    assert own[["target", "ensemble"]].to_numpy().tolist() == [[0, 0], [1, 1]]
+    same = all_pairs[all_pairs["target"] == all_pairs["ensemble"]]
+    np.testing.assert_allclose(own["distance"], same["distance"], rtol=1e-6)
+    (line,) = option_problems("unique_far", targets=2, own_targets=True)
+    assert "targets = 2: allowed is 1 with own_targets: true" in line

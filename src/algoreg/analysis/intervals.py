@@ -100,17 +100,40 @@ def interval_of(statistic, values, rng):
     return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
 
 
-def share_interval(statistic, values, rng):
-    """Return :func:`interval_of` of a share, from values that are 0 or 1, and an exact interval where all runs came out alike.
+def share_interval(pick, values, rng):
+    """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
-    Resampling shows no spread there, but a run that comes out otherwise may be as rare as one in so many. The exact interval is that of
-    Clopper and Pearson. It takes the runs of a point as independent: nothing in them says otherwise.
+    Where every ensemble has a target of its own, runs are independent, and the interval is the exact one of Clopper and Pearson. Where
+    targets and ensembles are crossed it is :func:`interval_of`'s, unless all runs came out alike: resampling shows no spread then, but a
+    unit that comes out otherwise may be as rare as one in so many. Runs that share a target or an ensemble may turn on it together, so
+    that the exact interval counts the targets or the ensembles, whichever are fewer.
+
+    Parameters
+    ----------
+    pick : callable
+        ``numpy.min`` or ``numpy.max``, of shape (points,).
+    values : numpy.ndarray, shape (points, T, E)
+    rng : numpy.random.Generator
     """
-    found = interval_of(statistic, values, rng)
-    if found.value not in (0, 1) or found.low != found.high:
-        return found
-    least = ((1 - LEVEL) / 2) ** (1 / values[0].size)
-    return Estimate(1.0, least, 1.0) if found.value else Estimate(0.0, 0.0, 1 - least)
+    _, targets, ensembles = values.shape
+    shares = values.mean(axis=(1, 2))
+    if targets == 1 or ((shares == shares[0]).all() and shares[0] in (0, 1)):
+        low, high = exact_shares(shares, ensembles if targets == 1 else min(targets, ensembles))
+        return Estimate(float(pick(shares)), float(pick(low)), float(pick(high)))
+    found = interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
+    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))
+
+
+def exact_shares(shares, units):
+    """Return the ends of Clopper and Pearson's 95 % intervals of shares of so many independent units, an array each."""
+    # Loaded here: pictures of tables need cells, not quantiles.
+    from scipy.special import betaincinv
+
+    counts, tail = np.rint(np.asarray(shares) * units), (1 - LEVEL) / 2
+    # A parameter of 0, where the end is 0 or 1 itself, is replaced by one that has a quantile.
+    low = np.where(counts == 0, 0.0, betaincinv(np.maximum(counts, 1), units - counts + 1, tail))
+    high = np.where(counts == units, 1.0, betaincinv(counts + 1, np.maximum(units - counts, 1), 1 - tail))
+    return low, high
 
 
 def _replicates(statistic, units, rng):

@@ -30,8 +30,9 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
 
 def _extreme(pick, tables, rng, table, value, by, where):
     _, values = known_cells(chosen(tables[table], where), by, value)
-    shares = values is not None and np.isin(values, (0, 1)).all()
-    return (share_interval if shares else interval_of)(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
+    if values is not None and np.isin(values, (0, 1)).all():
+        return share_interval(pick, values, rng)
+    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
 
 @estimand("mean over runs of {value}, the largest over {by}")
@@ -59,7 +60,7 @@ def smallest_share_below(tables, published, rng, *, table, value, limit, by, whe
     For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not below.
     """
     _, values = cells(chosen(tables[table], where), by, value)
-    return share_interval(lambda part: part.mean(axis=(1, 2)).min(), (values < limit).astype(float), rng)
+    return share_interval(np.min, (values < limit).astype(float), rng)
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")

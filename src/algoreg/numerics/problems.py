@@ -62,8 +62,13 @@ def stacked(drawn, context):
     return torch.stack([torch.from_numpy(one) for one in drawn]).to(context.device, context.dtype)
 
 
-def draw_factors(target, d, rank, context, count):
-    """Return the factors of targets 0 to ``count`` − 1, shape (T, d, r); see :func:`draw_factor`.
+def target_numbers(options, ensemble):
+    """Return the numbers of the targets of an ensemble, given its number; see :class:`algoreg.spec.base.DrawnTargets`."""
+    return [ensemble] if options["own_targets"] else list(range(options["targets"]))
+
+
+def draw_factors(target, d, rank, context, count, first=0):
+    """Return the factors of ``count`` targets from number ``first`` on, shape (T, d, r); see :func:`draw_factor`.
 
     Parameters
     ----------
@@ -71,9 +76,9 @@ def draw_factors(target, d, rank, context, count):
     d, rank : int
     context : algoreg.engine.study.Context
         Their ``seed``, ``device`` and ``dtype``.
-    count : int
+    count, first : int
     """
-    return stacked((draw_factor(target, d, rank, context.seed, number) for number in range(count)), context)
+    return stacked((draw_factor(target, d, rank, context.seed, first + number) for number in range(count)), context)
 
 
 def draw_targets(target, d, rank, context, count, first=0):

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 __all__ = [
     "Annotated",
     "ClassVar",
+    "DrawnTargets",
     "EnsembleLimits",
     "Literal",
     "Positive",
@@ -268,6 +269,21 @@ class StudyOptions(Strict):
             yield between("rank", "d", allowed="rank at most d")
         else:
             yield from self.wrong()
+
+
+class DrawnTargets(StudyOptions):
+    """The options of a study whose targets are the same in all ensembles, or, with ``own_targets``, one of each ensemble's own.
+
+    Runs that share neither are independent draws, as shares of runs ask for; see :func:`algoreg.analysis.intervals.share_interval`.
+    """
+
+    targets: int = whole()
+    own_targets: bool = False
+
+    def _all_wrong(self):
+        if self.own_targets and self.targets != 1:
+            yield at("targets", allowed="1 with own_targets: true")
+        yield from super()._all_wrong()
 
 
 class RunOptions(Strict):

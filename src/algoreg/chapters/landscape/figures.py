@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
+from algoreg.analysis.intervals import exact_shares
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.tell.charts.course import bars, course, points
@@ -12,13 +13,16 @@ from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
-SPREAD = "bars: smallest to largest share of an ensemble"
+SPREAD = "bars: smallest to largest share of an ensemble, 95 % intervals where each has one start"
 
 
 def _shares(axes, frame, x, value, colour, label, marker="o", **style):
-    """Draw the share of runs for which ``value`` is 1 along ``x``, with the range over ensembles as bars."""
+    """Draw the share of runs for which ``value`` is 1 along ``x``, and how far it goes; see ``SPREAD``."""
     by_ensemble = frame.groupby([x, "ensemble"])[value].mean().unstack()
-    kept = {"mean": by_ensemble.mean(axis=1), "low": by_ensemble.min(axis=1), "high": by_ensemble.max(axis=1)}
+    means, (low, high) = by_ensemble.mean(axis=1), (by_ensemble.min(axis=1), by_ensemble.max(axis=1))
+    if frame["target"].nunique() == 1:
+        low, high = exact_shares(means, by_ensemble.shape[1])
+    kept = {"mean": means, "low": low, "high": high}
     bars(axes, by_ensemble.index, kept, colour, label, marker, **style)
 
 
@@ -79,8 +83,8 @@ def landscape_starts(tables, claims):
     return finish(figure, f"points: mean over runs; {SPREAD}", caption=said)
 
 
-def _widths(axes, table, claims):
-    """Draw the share of starts at the optimum over the width, the ranks of the optima and √(2m)."""
+def _widths(axes, table, more, claims):
+    """Draw the share of starts at the optimum over the width, also of more draws at √(2m), the ranks of the optima and √(2m)."""
     _shares(axes, table, "positive", "optimal", TEST, "share of starts at the optimum")
     _, optimal = cells(table, ["positive"], "optimal")
     widths = np.array(sorted(table["positive"].unique()))
@@ -94,6 +98,7 @@ def _widths(axes, table, claims):
     axes.axvline(
         share * root, color="black", linewidth=0.9, linestyle=":", label=f"margin: needed above {share:g}·√(2m)"
     )
+    _shares(axes, more, "positive", "optimal", THIRD, "one start of each of more ensembles", "D", linestyle="none")
     margin_level(axes, claims["dulee-width"], "from √(2m) on,")
     title = (
         f"labels χ²: the width needed is\n{rounded(np.mean(needed / ranks), 3)} times the optimum's rank, on average"
@@ -124,7 +129,7 @@ def _balls(axes, table, claim):
 def landscape_widths(tables, claims):
     """Draw which widths and which signs are enough, and what a ball of networks can fit."""
     figure, (first, second, third) = two_and_one()
-    _widths(first, tables["widths"], claims)
+    _widths(first, tables["widths"], tables["root_widths"], claims)
     _signs(second, tables["signed_units"], claims["sjl-signed"])
     _balls(third, tables["balls"], claims["dulee-complexity"])
     balls = tables["balls"]

@@ -30,7 +30,7 @@ def share_of_right_rank(tables, published, rng, *, table, value, where=None):
     frame = chosen(tables[table], where)
     _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)
     right = rejected[:-1].all(axis=0, keepdims=True) & (rejected[-1:] == 0)
-    return share_interval(np.mean, right, rng)
+    return share_interval(np.min, right, rng)
 
 
 @estimand("distance from 1 of the slope of {value} in {against} as α falls, mean over runs")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import interval_of
+from algoreg.analysis.intervals import share_interval
 from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.course import bars, points
@@ -121,11 +121,11 @@ def phase_stages(tables, claims):
 
 
 def _share(axes, frame, value, colour, label, marker, moved=1.0, **style):
-    """Draw the share of runs for which ``value`` is 1 by m/d, times ``moved``, with 95 % intervals over starts and ensembles."""
+    """Draw the share of runs for which ``value`` is 1 by m/d, times ``moved``, with 95 % intervals."""
     names, values = cells(frame, ["m_ratio"], value)
     rng = stream("figure", of=value, label=label)
-    found = [interval_of(np.mean, values[k : k + 1], rng) for k in range(len(names))]
-    columns = np.array([[one.value, one.low, one.high] for one in found]).clip(0, 1).T
+    found = [share_interval(np.min, values[k : k + 1], rng) for k in range(len(names))]
+    columns = np.array([[one.value, one.low, one.high] for one in found]).T
     shown = dict(zip(("mean", "low", "high"), columns, strict=True))
     bars(axes, [name * moved for (name,) in names], shown, colour, label, marker, **style)
 
@@ -170,7 +170,7 @@ def phase_measurements(tables, claims):
         title=title,
         ylim=(-0.05, 1.05),
     )
-    note = "left: mean and smallest to largest run; right: 95 % intervals that resample starts and ensembles"
+    note = "left: mean and smallest to largest run; right: 95 % intervals of Clopper and Pearson"
     return finish(figure, note, caption=sizes(table, "step", "d"))
 
 

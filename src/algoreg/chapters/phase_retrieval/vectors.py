@@ -28,9 +28,9 @@ class Vectors(Ensemble):
     block_rows = 2048
 
 
-def planted(d, context, count):
-    """Return x* of targets 0 to ``count`` − 1, shape (T, d)."""
-    return draw_factors(PLANTED, d, 1, context, count)[:, :, 0]
+def planted(d, context, count, first=0):
+    """Return x* of ``count`` targets from number ``first`` on, shape (T, d)."""
+    return draw_factors(PLANTED, d, 1, context, count, first)[:, :, 0]
 
 
 def parts(x, stars):

@@ -31,8 +31,8 @@ KEYS = {
     "depth": "N, the number of factors",
     "det": "sign of det W at the start: `positive` or `negative`",
     "accuracy": ("1/loss", "1/loss at which the run is read"),
-    "target": "the draw of a start within an ensemble's",
-    "ensemble": "the number of the stream of starts",
+    "target": "number of the start",
+    "ensemble": "the same: every start is a draw of its own, and there are no measurements",
 }
 VALUES = {
     "time": "η·t by then (empty: not by the end)",
@@ -52,7 +52,7 @@ EVERY = 50
 
 
 def measure(options, context):
-    """Return one row per depth, sign of det W(0), loss, target and ensemble: |W_11| when the loss falls below that.
+    """Return one row per depth, sign of det W(0), loss and start: |W_11| when the loss falls below that.
 
     Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
     N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
@@ -164,11 +164,12 @@ def _rows(options, context, number, depth):
         found = [flow(start, levels, options["most"]) for start in starts]
     else:
         found = descent(starts, levels, options["step"], options["most"])
-    return [
-        {"depth": depth, "det": det, "accuracy": 1 / level, "target": target, "ensemble": number} | _values(seen)
-        for (det, target), course in zip(runs, found, strict=True)
-        for level, seen in zip(levels, course, strict=True)
-    ]
+    rows = []
+    for (det, target), course in zip(runs, found, strict=True):
+        start = number * options["targets"] + target
+        own = {"depth": depth, "det": det, "target": start, "ensemble": start}
+        rows += [{**own, "accuracy": 1 / level, **_values(seen)} for level, seen in zip(levels, course, strict=True)]
+    return rows
 
 
 def _values(seen):

@@ -9,11 +9,11 @@ import torch
 from algoreg.algorithms import factored
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries import Ensemble
-from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, at, choices, real, reals, whole, wholes
+from algoreg.numerics.problems import draw_factors, spectrum_target, target_numbers
+from algoreg.spec.base import DrawnTargets, at, choices, real, reals, whole, wholes
 
 
-class Options(StudyOptions):
+class Options(DrawnTargets):
     """What the study can be told."""
 
     d: list[int] = wholes(ge=3)
@@ -26,7 +26,6 @@ class Options(StudyOptions):
     bound: float = real(1.4142135623730951, gt=1)
     step: float = real(0.5, gt=0)
     iterations: int = whole()
-    targets: int = whole()
 
     def wrong(self):
         """Yield what does not fit together."""
@@ -111,11 +110,11 @@ class Rows(Observer):
 
 def _rows(options, context, number, d, share):
     """Return the rows of one ensemble and d."""
-    rank, count = options["rank"], options["targets"]
+    rank, numbers = options["rank"], target_numbers(options, number)
     ensemble = context.draw(Ensemble, d, round(share * d * (d + 1) / 2), number)
-    names = list(product(options["start"], range(count)))
-    planted = draw_factors(spectrum_target(rank, 1), d, rank, context, count)
-    factors = planted[[target for _, target in names]]
+    names = list(product(options["start"], numbers))
+    planted = draw_factors(spectrum_target(rank, 1), d, rank, context, len(numbers), numbers[0])
+    factors = planted[[target - numbers[0] for _, target in names]]
     targets = factors @ factors.mT
     labels = ensemble.label(targets)
     shared = {"m": ensemble.m, "step": options["step"], "iterations": options["iterations"]}

@@ -8,10 +8,11 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import GROWTH, SPECTRAL_SCALE, Stages, Vectors, planted, starts_of
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.numerics.problems import target_numbers
+from algoreg.spec.base import DrawnTargets, between, choices, real, reals, whole, wholes
 
 
-class Options(StudyOptions):
+class Options(DrawnTargets):
     """What the study can be told."""
 
     d: list[int] = wholes(ge=3)
@@ -25,12 +26,13 @@ class Options(StudyOptions):
     step: float = real(0.1, gt=0)
     iterations: int = whole()
     incoherence: bool = False
-    targets: int = whole()
 
     def wrong(self):
         """Yield what does not fit together."""
         if "coherent" in self.start and self.targets > min(self.m_ratio) * min(self.d):
             yield between("targets", "m_ratio", "d", allowed="targets of at most m: each has a measurement of its own")
+        if "coherent" in self.start and self.own_targets:
+            yield between("start", "own_targets", allowed="own_targets: true without coherent starts")
 
 
 KEYS = {
@@ -96,10 +98,11 @@ def _run(options, name, d):
 
 def _rows(options, context, number, d):
     """Return the rows of one ensemble and d."""
-    names = list(product(options["m_ratio"], options["start"], options["rule"], range(options["targets"])))
+    numbers = target_numbers(options, number)
+    names = list(product(options["m_ratio"], options["start"], options["rule"], numbers))
     runs = [_run(options, name, d) for name in names]
     ensemble = context.draw(Vectors, d, max(run["m"] for run in runs), number)
-    stars = planted(d, context, options["targets"])[[run["target"] for run in runs]]
+    stars = planted(d, context, len(numbers), numbers[0])[[run["target"] - numbers[0] for run in runs]]
     labels = (stars @ ensemble.vectors.mT).square()
     state = _started(options, context, ensemble, runs, labels, stars)
     seen = Stages(stars, options["incoherence"])

@@ -11,12 +11,13 @@ from algoreg.algorithms import factored, least_trace
 from algoreg.chapters.positivity import measurements, splitting
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.pauli_hermitian import as_real
+from algoreg.numerics.problems import target_numbers
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.spec.base import StudyOptions, at, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import DrawnTargets, at, between, choices, real, reals, whole, wholes
 
 
-class Options(StudyOptions):
+class Options(DrawnTargets):
     """What the study can be told."""
 
     kind: list[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]] = choices()
@@ -26,7 +27,6 @@ class Options(StudyOptions):
     unit: Literal["dr", "psd", "trace", "each"] = "dr"
     ratios: list[float] = reals(gt=0)
     method: list[Literal["far", "least_frobenius", "least_trace", "descent"]] = choices(["far"])
-    targets: int = whole(ge=2)
     iterations: int = whole()
     time: float = real(100.0, gt=0)
 
@@ -35,6 +35,8 @@ class Options(StudyOptions):
         hermitian = [kind in ("pauli_effects", "hermitian") for kind in self.kind]
         if any(hermitian) != all(hermitian):
             yield at("kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
+        if self.targets < 2 and not self.own_targets:
+            yield at("targets", allowed="at least 2, or 1 with own_targets: true")
         if self.rank > min(self.d):
             yield between("rank", "d", allowed="rank at most every d")
         if self.unit == "each" and len(self.ratios) != len(self.d):
@@ -147,10 +149,10 @@ class Landing(Observer):
         return done | (look.train_error < 0.1 * ANOTHER * look.test_error) if self.fits else done
 
 
-def _targets(options, context, kind, d):
-    """Return X*, shape (T, d, d): r eigenvalues 1, Hermitian ones held as real matrices."""
+def _targets(options, context, kind, d, numbers):
+    """Return X* of the targets of these numbers, shape (T, d, d): r eigenvalues 1, Hermitian ones held as real matrices."""
     rank, found = options["rank"], []
-    for number in range(options["targets"]):
+    for number in numbers:
         names = {"d": d, "rank": rank, "seed": context.seed, "target": number, "kind": kind in measurements.HERMITIAN}
         generator = stream("feasible-target", **names)
         if kind in measurements.HERMITIAN:
@@ -167,7 +169,8 @@ def _rows(options, context, number, kind, d):
     """Return the rows of one ensemble."""
     sizes = counts(options, kind, d)
     ensemble = measurements.draw(kind, d, sizes[-1], context.seed, number, context.device, context.dtype)
-    targets = _targets(options, context, kind, d)
+    numbers = target_numbers(options, number)
+    targets = dict(zip(numbers, _targets(options, context, kind, d, numbers), strict=True))
     rows = []
     for method in options["method"]:
         rows += _run(options, context, ensemble, kind, method, sizes, targets)
@@ -177,20 +180,20 @@ def _rows(options, context, number, kind, d):
 
 
 def _run(options, context, ensemble, kind, method, sizes, targets):
-    """Return a method's rows without what all rows of the ensemble share."""
+    """Return a method's rows without what all rows of the ensemble share; ``targets`` are X* by number."""
     step, own = STEPS.get(kind, 1.0), {"alpha": ALPHA, "start": "identity", "width": None}
     algorithm, iterations = factored.Algorithm, round(options["time"] / step)
     if method != "descent":
         algorithm = least_trace.Algorithm if method == "least_trace" else splitting.Algorithm
-        size = torch.linalg.matrix_norm(targets[0]).item()
+        size = torch.linalg.matrix_norm(next(iter(targets.values()))).item()
         step = GAMMA[method]
         own = {"far": FAR * size if method == "far" else 0.0, "hermitian": kind in measurements.HERMITIAN}
         iterations = options["iterations"]
     runs = [
         {**own, "step": step, "iterations": iterations, "m": m, "target": target}
-        for m, target in product(sizes, range(len(targets)))
+        for m, target in product(sizes, targets)
     ]
-    planted, seen = targets.repeat(len(sizes), 1, 1), Landing(method != "descent")
+    planted, seen = torch.stack(list(targets.values())).repeat(len(sizes), 1, 1), Landing(method != "descent")
     context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     kept = zip(runs, *(seen.memory[name].tolist() for name in ("distance", "misfit", "ended")), strict=True)
     return [_row(method, *each) for each in kept]
