@@ -76,6 +76,8 @@ TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
 FACTORED = (0.32, 0.4, 0.5, 0.625)
 SHORTER = (0.256, 0.32, 0.4, 0.5)
 MOMENTA = (0.5, 0.7, 0.85, 0.93)
+# The smallest are for large κ.
+GAMMAS = tuple(0.0125 * 2.0**power for power in range(-3, 7))
 # From the spectrum of the labels' pull: a pass before the first iteration.
 SPECTRAL = {"width": RANK, "start": "spectral", "alpha": 1.0}
 
@@ -128,5 +130,5 @@ METHODS = {
         frank_wolfe.Algorithm, TOLD_BOTH, (0.8, 1.0, 1.25), {"rule": "rank-k"}, first_passes=1, most=600
     ),
     # The decomposition of AAᵀ before the first iteration is no pass; its step is γ.
-    "least_trace": Method(least_trace.Algorithm, NOTHING, (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), most=600),
+    "least_trace": Method(least_trace.Algorithm, NOTHING, GAMMAS, most=600),
 }

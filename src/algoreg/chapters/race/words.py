@@ -39,5 +39,5 @@ SAMPLES = {
     "race_samples_damped": "preconditioned, full width",
     "race_samples_least_trace": "least trace",
     "race_samples_large": "descent from α = 0.1",
-    "race_samples_projected": "projected descent",
+    "race_samples_projected": "accelerated projected descent",
 }
