@@ -52,7 +52,7 @@ def log_errors(name):
     """Return the log test errors at the ends of a descent's runs, shape (points, targets, ensembles)."""
     drawn, logs = {}, []
     for number in range(ENSEMBLES):
-        _, _, _, runs, arrays = _recorded(TIER, name, number, dtype=None, threads=1, alone=False, drawn=drawn)
+        _, _, _, runs, arrays = _recorded(TIER, name, number, dtype=None, threads=1, batches=1, drawn=drawn)
         ends = {(int(run), int(iteration)): test for run, iteration, _, test in arrays["errors"]}
         logs.append([np.log(ends[i, int(arrays["ended"][i])]) for i in range(len(runs))])
     return np.array(logs).T.reshape(-1, TARGETS, ENSEMBLES)
@@ -79,7 +79,7 @@ def main():
     for figure, names in figures.items():
         factors = largest_factors(np.concatenate([log_errors(name) for name in names]), np.random.default_rng(0))
         quantile = np.quantile(factors, 0.95)
-        print(f"Figure {figure}: 95 % below {quantile:.2f}, margin {np.ceil(quantile * 20) / 20:.2f}", flush=True)
+        print(f"Figure {figure}: 95 % below {quantile:.4g}, margin {np.ceil(quantile * 20) / 20:.2f}", flush=True)
 
 
 if __name__ == "__main__":

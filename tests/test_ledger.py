@@ -73,6 +73,12 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
         numbers.values("samples_r", "d", rank=99)
 
 
+def test_the_published_step_is_one_number(references):
+    (chapter,) = load_chapters(["simulations"])
+    text = ledger.Ledgers(references, registered_claims()).rest(chapter)
+    assert "## The published step is η = 0.01 in M-form\n" in text
+
+
 def test_a_reference_that_lacks_a_table_is_named_and_not_passed_over(references):
     bare = {tier: {**reference, "tables": {}} for tier, reference in references.items()}
     bound = ledger._passages(bare)

@@ -248,6 +248,9 @@ def test_formulas_of_the_theorems():
     assert li2018.rank_one_error_scale(2.0) == 2.0
     assert li2018.rank_one_start(0.01, 60) == pytest.approx(0.01 * math.sqrt(math.log(100) / 60))
     assert li2018.signal_time(4, 60, 1e-3, 0.1) == pytest.approx(4 * math.log(6e4) / 0.1)
+    # As the standard tier's κ = 1 has it at its largest start: 3.8·10⁻³.
+    assert li2018.theorem_42_isometry(5, 1, math.log(50 / 1e-3)) == pytest.approx(3.82e-3, rel=1e-2)
+    assert li2018.theorem_42_isometry(5, 4, 1.0) == pytest.approx(1 / (64 * math.sqrt(5)))
     assert isometry.isometry_upper_bound(10.0, 10**8) == pytest.approx(2 * 12.6e-4, rel=1e-3)
     assert gram.Ensemble.isometry_deviation(wishart.Ensemble.draw(4, 10**6, 0, 0)) < 0.02
 

@@ -82,14 +82,42 @@ def test_passages_say_what_the_tables_say(reference, tables):
         for name in sources.decorated("ledger", "passage")
         if hasattr(proof, name) and name.startswith("proof")
     }
-    assert len(found) == 7
+    assert len(found) == 8
     assert not any("nan" in text for name, text in found.items() if name not in ("proof_error_law", "proof_angle"))
     table = tables["rank_r_dynamics"]
     starved = table[(table["regime"] == "starved") & (table["kappa"] == 1)]
     growth = starved.groupby("alpha")["error_growth"].mean().max()
     assert f"| {growth:.3g} |" in found["proof_rank_r"]
     assert "the hypothesis on δ does not hold" in found["proof_rank_r"]
-    assert "| holds |" in found["proof_rank_one"]
+    # δ is certified there, and larger than Theorem 3.1 asks all the same.
+    assert "conclusion holds; the hypothesis on δ does not hold |" in found["proof_rank_one"]
+    assert "At m = 10000, d = 10 and r = 2, 1/d is 0.1 and √r·δ is" in found["proof_angle_start"]
+
+
+@pytest.mark.parametrize(
+    ("low", "up", "holds", "said"),
+    [
+        (0.001, 0.009, True, "holds"),
+        (0.001, 0.009, False, "fails"),
+        (0.001, 0.009, None, "undecided within δ's bracket"),
+        (0.009, 0.02, True, "conclusion holds; the hypothesis on δ is not known to hold"),
+        (0.011, 0.02, True, "conclusion holds; the hypothesis on δ does not hold"),
+        (0.011, 0.02, False, "conclusion fails; the hypothesis on δ does not hold"),
+    ],
+)
+def test_whether_the_hypothesis_holds_is_read_off_the_bracket_of_delta(low, up, holds, said):
+    part = pd.DataFrame({"regime": ["certified"] * 2, "delta_low": [0.001, low], "delta_up": [0.005, up]})
+    assert proof._outcome(part, proof.RANK_ONE_ISOMETRY, holds) == said
+
+
+def test_theorem_42_asks_for_a_delta_that_falls_with_kappa_and_the_start():
+    rows = [
+        {"alpha": alpha, "log_start": np.log(50 / alpha), "m": 1e10, "m_over_dr": 4e7, "kappa": kappa}
+        for kappa in (1, 4)
+        for alpha in (1e-3, 1e-9)
+    ]
+    asked = proof._asked(pd.DataFrame(rows)).tolist()
+    assert asked == pytest.approx([3.82e-3, 7.37e-4, 3.82e-3 / 64, 7.37e-4 / 64], rel=1e-2)
 
 
 def test_the_law_of_the_error_is_read_off_the_starts(reference):

@@ -51,18 +51,21 @@ def test_few_digits_where_few_are_enough():
 
 
 @pytest.mark.parametrize(
-    ("low", "estimate", "high", "said"),
+    ("low", "estimate", "high", "said", "of_draws"),
     [
-        (0.0, 0.0, 0.0, "deterministic"),
-        (0.19998178, 0.19998197, 0.19998216, "deterministic to 10⁻⁵"),
-        (0.9496694, 0.949679, 0.9496886, "deterministic to 10⁻⁴"),
-        (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶"),
-        (3.975, 3.98, 3.985, "3.975 … 3.985"),
-        (-1e-9, 0.0, 1e-9, "−1e−09 … 1e−09"),
+        (0.0, 0.0, 0.0, "deterministic", "no spread between runs"),
+        (1e-14, 1e-14 + 1e-28, 1e-14 + 2e-28, "deterministic to 10⁻¹³", "no spread between runs"),
+        (0.19998178, 0.19998197, 0.19998216, "deterministic to 10⁻⁵", "0.1999818 … 0.1999822"),
+        (0.9496694, 0.949679, 0.9496886, "deterministic to 10⁻⁴", "0.94967 … 0.94969"),
+        (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶", "−3.0000003 … −2.9999997"),
+        (1.0469518, 1.0474029, 1.047854, "deterministic to 10⁻³", "1.047 … 1.0479"),
+        (3.975, 3.98, 3.985, "deterministic to 10⁻²", "3.975 … 3.985"),
+        (-1e-9, 0.0, 1e-9, "−1e−09 … 1e−09", "−1e−09 … 1e−09"),
     ],
 )
-def test_an_interval_of_no_sampling_says_so(low, estimate, high, said):
-    assert wording.say(claim(low, estimate, high)).interval == said
+def test_an_interval_of_no_sampling_says_so_where_its_entry_does(low, estimate, high, said, of_draws):
+    assert wording.say(claim(low, estimate, high, deterministic="a recursion")).interval == said
+    assert wording.say(claim(low, estimate, high)).interval == of_draws
 
 
 def test_an_entrys_word_for_it_is_taken_unless_the_numbers_contradict():
@@ -104,7 +107,10 @@ def test_a_verdict_shows_its_controls_and_its_remedy():
 
 
 def test_the_terminal_shows_what_the_documents_show():
-    one = claim(0.19998178, 0.19998197, 0.19998216, control_estimate=0.5, control_verdict="refuted", chapter="first")
+    one = {
+        **claim(0.19998178, 0.19998197, 0.19998216, control_estimate=0.5, control_verdict="refuted", chapter="first"),
+        "deterministic": "a recursion",
+    }
     other = {**claim(3.0, 4.0, 5.0), "id": "c", "chapter": "second", "verdict": "refuted", "remedy": "a"}
     lines = wording.verdict_table([one, other], {"first": "The first", "second": "The second"}).splitlines()
     assert [lines[at] for at in (2, 5)] == ["The first", "The second"]

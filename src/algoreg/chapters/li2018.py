@@ -81,6 +81,19 @@ def angle_rate(delta, rank, kappa, d, alpha):
     return rank**0.5 * delta / (kappa * math.log(d / alpha))
 
 
+def theorem_42_isometry(rank, kappa, log_start):
+    """Return 1/(κ³√r log²(d/α)): the δ that [LMZ18, Theorem 4.2] asks for, its constant set to 1.
+
+    Parameters
+    ----------
+    rank : int or array
+    kappa : float or array
+    log_start : float or array
+        log(d/α).
+    """
+    return 1 / (kappa**3 * rank**0.5 * log_start**2)
+
+
 def signal_time(kappa, d, alpha, step):
     """Return T₁ = κ log(d/α)/η in steps, the end of Theorem 4.2's range with its constant 1 [LMZ18]."""
     return theorem_11_window(d, kappa, alpha, step)[0]

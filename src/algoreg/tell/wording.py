@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from algoreg.judge.claims import SIGNS, exact
 
-# An interval narrower than this part of its estimate says nothing of sampling: what it holds is arithmetic.
-SAMPLED_WIDTH = 1e-3
+# An interval narrower than this part of its estimate is rounding: all runs came out alike.
+NO_SPREAD = 1e-9
 # Where an entry says that no sampling is in it, its interval may be as wide as this; a wider one is shown all the same.
 DETERMINISTIC_WIDTH = 0.1
 # A verdict hangs on the margin where an end of its interval lies within this part of it.
@@ -52,19 +52,22 @@ def _number(value, margin, digits):
     return "–" if value is None else apart([value], margin, digits)[0]
 
 
-def deterministic(claim):
-    """Return "deterministic", to which power of ten of its estimate, where a claim's interval is of no sampling, else None.
+def without_sampling(claim):
+    """Return what is said in the place of an interval that holds no sampling, else None.
 
-    So is one that is narrower than ``SAMPLED_WIDTH`` of its estimate. The entry's own word (``deterministic``) is taken up to
-    ``DETERMINISTIC_WIDTH``: the numbers have the last word.
+    "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``), up to
+    ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its interval: where
+    its runs came out alike there is no spread between them.
     """
     low, high = claim["ci_low"], claim["ci_high"]
     if low is None:
         return None
+    width = 0.0 if low == high else (high - low) / abs(claim["estimate"]) if claim["estimate"] else math.inf
+    if not claim.get("deterministic"):
+        return "no spread between runs" if width < NO_SPREAD else None
     if low == high:
         return "deterministic"
-    width = (high - low) / abs(claim["estimate"]) if claim["estimate"] else math.inf
-    if width >= (DETERMINISTIC_WIDTH if claim.get("deterministic") else SAMPLED_WIDTH):
+    if width >= DETERMINISTIC_WIDTH:
         return None
     power = str(math.ceil(math.log10(width))).translate(SUPERSCRIPT)
     return f"deterministic to 10{power}"
@@ -156,7 +159,7 @@ def say(claim, verdicts=None, digits=3):
     """
     margin, estimate, interval = claim["margin"], "–", "–"
     if claim["estimate"] is not None:
-        interval = deterministic(claim)
+        interval = without_sampling(claim)
         numbers = [claim["estimate"], claim["ci_low"], claim["ci_high"]]
         estimate, low, high = apart(numbers, margin, digits, distinct=interval is None)
         interval = interval or f"{low} … {high}"

@@ -173,7 +173,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
 def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant):
     """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the runs.
 
-    A diverged run has relative error 1: it recovered nothing.
+    A sign with a diverged run has exponent 0: see :func:`_smallest_tau_exponent`.
 
     Parameters
     ----------
@@ -196,12 +196,18 @@ def _at_tau_errors(frame, value, errors):
 
 
 def _smallest_tau_exponent(values, sizes, rng):
-    """Return the smallest exponent in the size of τ's error over blocks of cells, one per size; a diverged run's value is 1."""
+    """Return the smallest exponent in the size of τ's error over blocks of cells, one row per size.
+
+    A block in which a run diverged, at whatever size, has exponent 0: its values all count as 1. Were that run's value alone 1,
+    a divergence at the largest size would make the slope steeper, and count in favour of harmlessness.
+    """
+    blocks = values.reshape(-1, len(sizes), *values.shape[1:])
+    lost = np.isnan(blocks).any(axis=(1, 2, 3), keepdims=True)
 
     def statistic(part):
         return min(mean_slope(sizes, one) for one in part.reshape(-1, len(sizes), *part.shape[1:]))
 
-    return interval_of(statistic, np.log(np.nan_to_num(values, nan=1.0)), rng)
+    return interval_of(statistic, np.log(np.where(lost, 1.0, blocks)).reshape(values.shape), rng)
 
 
 # A recorded iteration stands for a multiple of the theorem's T if it is at most this much later.
@@ -211,6 +217,8 @@ LATER = 1.05
 @estimand("smallest exponent, in the size of τ's error, of the error that it leaves in X, over both signs and times")
 def tau_exponent_in_time(tables, published, rng, *, table, value, sizes, signs, variant, multiples):
     """Return :func:`tau_exponent`'s exponent at multiples of the theorem's T: the smallest over signs and times.
+
+    A sign and time with a diverged run have exponent 0: see :func:`_smallest_tau_exponent`.
 
     Parameters
     ----------

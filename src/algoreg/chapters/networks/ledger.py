@@ -115,10 +115,31 @@ def alg1_ablation(reference):
     return f"{markdown(header, rows)}\n\n{sizes}; in brackets 95 % intervals."
 
 
+@passage("quadratic_ablation")
+def alg1_left(reference, variant):
+    """Return the geometric mean of the relative error that a variant of Algorithm 1 leaves at the end of its runs."""
+    table = _frame(reference, "quadratic_ablation")
+    end = table[(table["variant"] == variant) & (table["iteration"] == table["iteration"].max())]
+    return number(_mean(end["test_error"]))
+
+
 def _at_multiple(frame, multiple):
     """Return the rows of the first recorded iteration from a multiple of the theorem's T on."""
     late = frame[frame["over_window"] >= multiple * (1 - 1e-8)]
     return late[late["iteration"] == late["iteration"].min()]
+
+
+def _lost(part):
+    """Return how many runs have diverged, of how many."""
+    return f"{(part['status'] == 'diverged').sum()} of {len(part)}"
+
+
+@passage("quadratic_tau")
+def alg1_tau_lost(reference, error):
+    """Return how many runs told a τ with this relative error have diverged by 2T, in words."""
+    table = _frame(reference, "quadratic_tau")
+    table = table[(table["variant"] == "algorithm-1") & np.isclose(table["tau_error"], error)]
+    return _lost(_at_multiple(table, 2))
 
 
 @passage("quadratic_tau", "quadratic_mean_label")
@@ -134,23 +155,27 @@ def alg1_tau(reference):
         lost = last[last["status"] == "diverged"]
         squared = last["parameter_error"].mean() if not len(lost) else None
         limit = rank * (error * rank / 2) ** 2
+        twice = _at_multiple(part, 2)
         rows.append(
             [
                 f"{error:+g}",
-                *(number(_mean(_at_multiple(part, multiple)["test_error"])) for multiple in (1, 2)),
+                number(_mean(_at_multiple(part, 1)["test_error"])),
+                number(_mean(twice["test_error"])),
+                _lost(twice),
                 number(_mean(last["test_error"])),
                 number(squared / limit) if squared is not None and error > 0 else "–",
-                f"{len(lost)} of {len(last)}",
+                _lost(last),
                 f"{lost['ended'].median():g}" if len(lost) else "–",
             ]
         )
     header = [
         "relative error ε of τ",
         "relative error of X at T",
-        "at 2T",
+        "at 2T (runs left)",
+        "diverged by 2T",
         "relative error of X at the end",
         "‖·‖_F² over r(ετ/2)²",
-        "diverged",
+        "diverged by the end",
         "diverged by step (median)",
     ]
     other = _frame(reference, "quadratic_mean_label")
@@ -186,6 +211,19 @@ def thm12_examples(reference):
                 )
     header = ["along", "method", "tolerance", "examples needed (geometric mean)", "exponent", "outside the grid"]
     return markdown(header, lines)
+
+
+@passage("quadratic_width")
+def alg1_width_costs(reference):
+    """Return by what factor errors grow from the first hidden width above the rank to d, by variant and m, in words."""
+    table = _frame(reference, "quadratic_width")
+    rank, d = int(table["rank"].iloc[0]), int(table["d"].iloc[0])
+    grown = []
+    for (variant, m), part in table.groupby(["variant", "m"]):
+        first, last = (_mean(part[part["width"] == width]["test_error"]) for width in (rank + 1, d))
+        if first is not None and last is not None:
+            grown.append(f"{last / first:.2g} (`{variant}`, m = {m})")
+    return f"From k = {rank + 1} to k = d = {d} errors grow by the factors {', '.join(grown)}"
 
 
 @passage("quadratic_initialisation", "quadratic_cone", "quadratic_width")

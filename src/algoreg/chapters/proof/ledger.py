@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.chapters.li2018 import theorem_42_isometry
 from algoreg.chapters.proof.estimands import bracketed_need
 from algoreg.judge.claims import verdict
 from algoreg.judge.estimands import largest_mean, smallest_mean
@@ -15,13 +16,35 @@ def _bracket(frame):
     return f"{number(frame['delta_low'].mean())} … {number(frame['delta_up'].mean())}"
 
 
-def _outcome(regime, holds):
-    """Return what a row says, in words; the hypotheses hold in the certified regime at most."""
+# The δ that Theorem 3.1's proof names as small enough.
+RANK_ONE_ISOMETRY = 0.01
+
+
+def _outcome(part, asked, holds):
+    """Return what a row says, in words: whether the inequality holds, and whether δ is known to be as small as the theorem asks.
+
+    Parameters
+    ----------
+    part : pandas.DataFrame
+        Rows with δ's bracket.
+    asked : float or pandas.Series
+        The theorem's δ, its constant 1, for each row.
+    holds : bool or None
+        None where δ's bracket does not decide.
+    """
     if holds is None:
         return "undecided within δ's bracket"
-    if regime == "certified":
+    if (part["delta_up"] <= asked).all():
         return "holds" if holds else "fails"
-    return f"conclusion {'holds' if holds else 'fails'}; the hypothesis on δ does not hold"
+    known = "does not hold" if (part["delta_low"] > asked).any() else "is not known to hold"
+    return f"conclusion {'holds' if holds else 'fails'}; the hypothesis on δ {known}"
+
+
+def _asked(part):
+    """Return the δ that Theorem 4.2 asks for in each row of one m and κ."""
+    d = part["alpha"] * np.exp(part["log_start"])
+    rank = (part["m"] / (part["m_over_dr"] * d)).round()
+    return theorem_42_isometry(rank, part["kappa"], part["log_start"])
 
 
 def _within(low, up):
@@ -137,7 +160,7 @@ def proof_rank_one(reference):
         means = part.groupby("inequality")[["over_low", "over_up"]].mean()
         cells = [number(means["over_low"][name]) for name in names]
         judged = means.loc[["error_square", "error_norm", "signal"]].max()
-        outcome = _outcome(part["regime"].iloc[0], _within(judged["over_low"], judged["over_up"]))
+        outcome = _outcome(part, RANK_ONE_ISOMETRY, _within(judged["over_low"], judged["over_up"]))
         rows.append([f"{m:g}", number(part["m_over_dr"].iloc[0]), _bracket(part), *cells, outcome])
     final = table[(table["inequality"] == "final_error") & (table["regime"] == "certified")]
     slopes = []
@@ -175,7 +198,7 @@ def proof_rank_r(reference):
             "a step's rise of sin∠/(η√r·δ)": number(means["angle_step"].max()),
             "a step's growth of σ_min/(η/8κ)": number(means["signal_step"].min()),
             "Theorem 4.2's bounds on error and signal": _outcome(
-                part["regime"].iloc[0], bool(growth < 4 and dominance > 1)
+                part, _asked(part), bool(growth < 4 and dominance > 1)
             ),
         }
         rows.append(columns)
@@ -209,6 +232,18 @@ def proof_angle(reference):
         "C without it",
     ]
     return markdown(header, rows)
+
+
+@passage("rank_r_dynamics")
+def proof_angle_start(reference):
+    """Return 1/d beside √r·δ at the largest m, in a sentence: which of them bounds ‖E_t‖ decides what the angle needs."""
+    table = frame_of(reference["tables"]["rank_r_dynamics"])
+    last = table[(table["m"] == table["m"].max()) & (table["split"] == "planted")]
+    first = last.iloc[0]
+    d = round(first["alpha"] * np.exp(first["log_start"]))
+    rank = round(first["m"] / (first["m_over_dr"] * d))
+    scale = rank**0.5 * last["delta_low"].mean()
+    return f"At m = {first['m']:g}, d = {d} and r = {rank}, 1/d is {number(1 / d)} and √r·δ is {number(scale)}."
 
 
 @passage("rank_r_dynamics")

@@ -25,6 +25,19 @@ def min_trace_ends(reference):
     return "\n".join([_ends_by_m(frame, smallest), "", *(f"- {sentence}" for sentence in sentences)])
 
 
+@passage("min_trace")
+def found_below(reference):
+    """Return in a sentence how many runs find X* at the smallest m: descent's, and those of the least nuclear norm."""
+    frame = frame_of(reference["tables"]["min_trace"])
+    few = chosen(frame, {"m_over_dr": frame["m_over_dr"].min()})
+    ends = chosen(few, {"method": "descent", "alpha": frame.loc[frame["method"] == "descent", "alpha"].min()})
+    least = few[few["method"] == "clarabel"]
+    return (
+        f"At m = {few['m_over_dr'].iloc[0]:g}·dr descent ends at X* in {_share(ends['distance_to_target'])} runs, "
+        f"least trace in {_share(least['distance_to_target'])}."
+    )
+
+
 def _ends_by_m(frame, smallest):
     """Return the table of ends by m; descents are those from the smallest α."""
     rows = []
@@ -60,11 +73,14 @@ def _nearest_on_the_way(frame):
     path = nearest_then_away(few)
     paths = few.pivot_table(index="alpha", columns=["target", "ensemble"], values="distance_to_min_trace")
     paths = paths.dropna(axis=1)
+    target, ensemble = path.name
+    end = chosen(few, {"target": target, "ensemble": ensemble, "alpha": path.index[-1]})["status"].iloc[0]
+    unfinished = "" if end == "converged" else f", where it does not fit its labels yet (status `{end}`)"
     left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     return (
         f"At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
-        f"α = {path.idxmin():g} and ends {number(path.iloc[-1])} away at α = {path.index[-1]:g}; {left} of {paths.shape[1]} "
-        "runs end more than twice as far away as they were at some larger α."
+        f"α = {path.idxmin():g} and is {number(path.iloc[-1])} away at α = {path.index[-1]:g}{unfinished}; {left} of "
+        f"{paths.shape[1]} runs are there more than twice as far away as they were at some larger α."
     )
 
 

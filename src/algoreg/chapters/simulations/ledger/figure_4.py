@@ -91,6 +91,27 @@ def figure_4_step(standard, full):
     return f"{table}\n\nOf the {len(both)} runs {other or 'none'} ended in another way (fitted, or out of iterations)."
 
 
+@passage("figure_4_thresholds", "figure_4_stated_step")
+def figure_4_threshold_step(reference):
+    """Return what the stated step alone would make of projected descent's threshold and exponent, in sentences."""
+    taken, stated = (
+        frame_of(reference["tables"][name]).query("method == 'projected'")
+        for name in ("figure_4_thresholds", "figure_4_stated_step")
+    )
+    (d,) = stated["d"].unique()
+    means = {size: geometric_mean(thresholds(part)) for size, part in taken.groupby("d")}
+    other = {**means, d: geometric_mean(thresholds(stated))}
+    slopes = [np.polyfit(np.log(list(one)), np.log(list(one.values())), 1)[0] for one in (means, other)]
+    rest = " and ".join(str(size) for size in means if size != d)
+    ratios = np.sort(stated["m_over_d"].unique())
+    below, above = ratios[ratios < means[d]].max(), ratios[ratios > means[d]].min()
+    return (
+        f"At d = {d} projected descent's threshold lies between m/d = {below:g}, run with the stated step, and {above:g}, run "
+        f"with twice it. At d = {rest} all runs have the stated step. With it alone the threshold at d = {d} is {other[d]:.1f}, not "
+        f"{means[d]:.1f}, and the exponent larger by {slopes[1] - slopes[0]:.2f}."
+    )
+
+
 @passage("figure_4_thresholds", "figure_4_thresholds_large")
 def figure_4_thresholds(reference):
     """Return the thresholds of Figure 4's methods at each d and their exponents, as Markdown."""

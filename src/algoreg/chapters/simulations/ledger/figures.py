@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
+from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
 from algoreg.tell.report import markdown, number, passage
@@ -69,14 +70,35 @@ def figure_3_step(reference):
     )
 
 
-@passage()
-def figure_2_alpha(reference):
-    """Return which α, and which stretch of time, Figure 2's published curves fit, as Markdown."""
+def _figure_2_scan(reference):
+    """Return the scan of Figure 2's readings, and the factor of each reading to both errors together."""
     rows = pd.DataFrame(reference["comparisons"]["figure_2_alpha"])
     wide = rows.pivot_table(
         index=["published_alpha", "stretch", "alpha"], columns="error", values="factor"
     ).reset_index()
-    wide["both"] = np.sqrt(wide["train_error"] * wide["test_error"])
+    return rows, wide.assign(both=np.sqrt(wide["train_error"] * wide["test_error"]))
+
+
+@passage()
+def figure_2_nearest(reference):
+    """Return how near the best readings of Figure 2's curves come, by the worse of both errors, in a sentence."""
+    rows, wide = _figure_2_scan(reference)
+    read, away = [], []
+    for _, part in sorted(wide.groupby("published_alpha"), reverse=True):
+        best = part.loc[part["both"].idxmin()]
+        read.append(f"α = {best['alpha']:g} run {best['stretch']:g} times as fast")
+        away.append(f"{max(best['train_error'], best['test_error']):.2f}")
+    curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
+    return (
+        f"The nearest readings, {' and '.join(read)}, lie within mean factors of {' and '.join(away)}, "
+        f"scored on {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
+    )
+
+
+@passage()
+def figure_2_alpha(reference):
+    """Return which α, and which stretch of time, Figure 2's published curves fit, as Markdown."""
+    rows, wide = _figure_2_scan(reference)
     lines = []
     for label, part in sorted(wide.groupby("published_alpha"), reverse=True):
         plain = part[part["stretch"] == 1]

@@ -10,6 +10,8 @@ from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimens
 from algoreg.tell.report import markdown, passage
 
 SPECTRA = ("flat", "columns")
+# At which the median threshold is held against the dimensions that theory names.
+TOLERANCES = (0.3, TOLERANCE, 0.01)
 
 
 def _tables(reference):
@@ -44,6 +46,42 @@ def samples_thresholds(reference):
     return markdown(header, rows)
 
 
+@passage("samples_r", "samples_d")
+def samples_between(reference):
+    """Return at which tolerances the median threshold lies between the two dimensions of theory, in sentences."""
+    sentences = []
+    for tolerance in TOLERANCES:
+        between, above, whole = _sides_of_dimensions(reference, tolerance)
+        beyond = f", and above least trace's in {above}" if above else ""
+        sentences.append(
+            f"At the tolerance {tolerance:g} the median m\\* lies between the two dimensions in {between} of {whole} cases{beyond}."
+        )
+    return " ".join(sentences) + " A case is one size with one spectrum."
+
+
+def _sides_of_dimensions(reference, tolerance):
+    """Return at how many sizes the median threshold lies between the dimensions, at how many above the larger, of how many."""
+    between = above = whole = 0
+    for along, name in SWEEPS.items():
+        frame = frame_of(reference["tables"][name])
+        for _, part in frame.groupby("spectrum"):
+            found = find_thresholds(part, along, tolerance)
+            for (d, rank), place in _places(frame, along):
+                order = _order(found, place)
+                middle = np.exp(found.logs[place].ravel()[order[(len(order) - 1) // 2]])
+                least = trace_statistical_dimension(d, rank)
+                whole += 1
+                between += degrees_of_freedom(d, rank) < middle < least
+                above += middle >= least
+    return between, above, whole
+
+
+def _order(found, place):
+    """Return the places of one size's thresholds from the smallest to the largest."""
+    logs, sides = found.logs[place].ravel(), found.sides[place].ravel()
+    return np.argsort(np.where(sides == INSIDE, logs, np.where(sides == ABOVE, np.inf, -np.inf)), kind="stable")
+
+
 def _places(frame, along):
     """Return ((d, rank), place) of every size of a sweep, in the order of its thresholds."""
     sizes = frame[["d", "rank"]].drop_duplicates().sort_values(along)
@@ -53,7 +91,7 @@ def _places(frame, along):
 def _spread(found, place, unit):
     """Return median and range of the thresholds of one size, those off the grid as the bounds that they are."""
     logs, sides = found.logs[place].ravel(), found.sides[place].ravel()
-    order = np.argsort(np.where(sides == INSIDE, logs, np.where(sides == ABOVE, np.inf, -np.inf)), kind="stable")
+    order = _order(found, place)
     signs = {INSIDE: "", BELOW: "< ", ABOVE: "> "}
     low, middle, high = (
         f"{signs[sides[i]]}{np.exp(logs[i]) / unit:.2f}" for i in order[[0, (len(order) - 1) // 2, -1]]
