@@ -270,7 +270,7 @@ def test_tomography_shows_the_infidelity_by_method_and_shots():
     for axes, shots in zip(draw("tomography", {"tomography": table}).axes, (100, 1000), strict=True):
         own = where(table, labels="shots", shots=shots)
         stopped = geometric(where(own, method="full"), "share", "stopped")
-        at_shares(curve(axes, "full width (told: nothing), stopped"), stopped)
+        at_shares(curve(axes, "full width (told: shots), stopped"), stopped)
         for method, label in methods.items():
             at_shares(curve(axes, label), geometric(where(own, method=method), "share", "end"))
 

@@ -68,7 +68,7 @@ def _small(axes, table, claim):
         ends = [min(shares.index, key=lambda alpha: abs(np.log(alpha / own[name]))) for name in ("first", "second")]
         title = ", ".join(f"{shares[alpha]:.0%} from size {number(alpha)}" for alpha in ends)
         title = f"1 unit, m = {own['where']['m_over_d']}d: {title}"
-    ylabel = "share of starts that end at X*"
+    ylabel = "share of starts at X* when the time is over"
     describe(axes, "x", xlabel="initialisation scale α (size of the start)", ylabel=ylabel, title=title, ylim=(0, 1.05))
 
 

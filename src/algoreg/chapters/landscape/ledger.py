@@ -7,10 +7,13 @@ from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import least_examples
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage
 
 # As the claim smvz-threshold has it.
 RECOVERED = 0.01
+# The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
+NEAR = 0.3
 
 
 @passage("spare_unit")
@@ -29,7 +32,7 @@ def spare_units(reference):
 
 @passage("start_sizes")
 def small_starts(reference):
-    """Return the share of starts that descent takes to X* by m, width and size, as Markdown."""
+    """Return the share of starts that descent takes to X* by T, by m, width and size, as Markdown."""
     frame = frame_of(reference["tables"]["start_sizes"])
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = []
@@ -38,6 +41,28 @@ def small_starts(reference):
         lost = int((part["status"] == "diverged").sum())
         rows.append([f"{ratio:g}", f"{width:g}", *(f"{shares[alpha]:.0%}" for alpha in alphas), f"{lost}"])
     return markdown(["m/d", "units", *(f"size {alpha:g}" for alpha in alphas), "diverged"], rows)
+
+
+@passage(tiers=())
+def start_time():
+    """Return η·t at the end of descents from starts of several sizes, as their study's options have it."""
+    (chapter,) = load_chapters(["landscape"])
+    return f"{chapter.experiments['studies']['start_sizes']['options']['time']:g}"
+
+
+@passage("start_sizes")
+def late_starts(reference):
+    """Return how far from X* the starts of size 1 are that are not there by T, by width at the smallest m, as sentences."""
+    frame = frame_of(reference["tables"]["start_sizes"])
+    large = frame[(frame["m_over_d"] == frame["m_over_d"].min()) & (frame["alpha"] == frame["alpha"].max())]
+    said = []
+    for width, part in large[large["recovered"] == 0].groupby("width"):
+        near = int((part["test_error"] < NEAR).sum())
+        said.append(f"{near} of {len(part)} with {width:g} unit{'s' if width > 1 else ''}")
+    return (
+        f"A start that is not there by then may be held, or late: the table does not tell. Of those of size "
+        f"{large['alpha'].iloc[0]:g} at m = {large['m_over_d'].iloc[0]:g}d these are at an error below {NEAR:g}: {', '.join(said)}."
+    )
 
 
 @passage("widths")
@@ -93,3 +118,13 @@ def lazy(reference):
         law = f"{np.sqrt(1 - 2 * m / (d * (d + 1))):.3f}"
         rows.append([f"{ratio:g}", *(f"{np.sqrt((own**2).mean()):.3f}" for own in errors), law])
     return markdown(["m/D", *(f"α = {number(alpha)}" for alpha in alphas), "√(1 − m/D)"], rows)
+
+
+@passage("lazy_limit")
+def lazy_pairs(reference):
+    """Return the ends of the test error over least squares' on the same labels, from the largest start, as a sentence."""
+    frame = frame_of(reference["tables"]["lazy_limit"])
+    own = frame[frame["alpha"] == frame["alpha"].max()]
+    ratios = own["test_error"] / own["least_squares"]
+    ends = f"{ratios.min():.5f} to {ratios.max():.5f}"
+    return f"Run by run the test error from α = {own['alpha'].iloc[0]:g} is {ends} times that of least squares ({len(ratios)} runs)."

@@ -81,7 +81,7 @@ def _stopping(axes, table, claim):
     margin_level(axes, claim)
     # Of the larger noise, which comes last.
     end = rounded(kept["mean"].iloc[-1] if len(own) else np.nan, 3)
-    title = f"α = {number(alpha)}, with noise: the error ends\nat {end} times its smallest"
+    title = f"α = {number(alpha)}, with noise: on average\nthe error ends at {end} times its smallest"
     describe(axes, "x", xlabel="η·t", ylabel="test error over the smallest so far", title=title)
 
 
@@ -180,7 +180,7 @@ def _used(axes, table, claim):
     axes.axvline(naive, color="black", linestyle="--", linewidth=0.9, label=f"dr/dim = {naive:.2f}, a factor's entries")
     label = f"margin: mean within {claim['margin']:g} of 1"
     axes.axvspan(1 - claim["margin"], 1 + claim["margin"], color="0.85", zorder=0, label=label)
-    title = f"descent, told no rank, uses {', '.join(said)}"
+    title = f"descent, told no rank, on average uses {', '.join(said)}"
     axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title=title)
     axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 

@@ -16,7 +16,7 @@ def noise_headline(reference):
     last = own[own["time"] == own["time"].max()]
     return (
         f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes as near to the rank-r fit as "
-        f"{geometric(last['closest'])} of that fit's own error, and leaves it again: its test error ends at "
+        f"{geometric(last['closest'])} of that fit's own error, and leaves it again: its test error ends on average at "
         f"{last['error_over_smallest'].mean():.2f} times the smallest"
     )
 

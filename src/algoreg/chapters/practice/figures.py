@@ -33,7 +33,7 @@ def tomography(tables, claims):
     figure, grid = two_abreast(len(numbers), sharey=True)
     # Only full width has two ends: where it is stopped, and the end of the run.
     lines = [("full", "stopped", TOMOGRAPHY["full"] + ", stopped at the shot noise", "-")]
-    lines += [("full", "end", TOMOGRAPHY["full"] + ", at the end of the run", "--")]
+    lines += [("full", "end", "full width (told: nothing), at the end of the run", "--")]
     lines += [(name, "end", text, "-") for name, text in TOMOGRAPHY.items() if name != "full"]
     for axes, shots in zip(np.ravel(grid), numbers, strict=True):
         for place, (method, value, label, style) in enumerate(lines):

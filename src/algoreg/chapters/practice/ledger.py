@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.judge.snapshots import frame_of
@@ -25,6 +26,24 @@ def practice_tomography(reference):
                 [f"{share:g}", f"{shots:g}", name, *(_mean(own[value]) for value in ("stopped", "smallest", "end"))]
             )
     return markdown(["share", "shots", "method", "stopped at the noise", "smallest", "end"], rows)
+
+
+@passage("tomography")
+def practice_pairs(reference, margin):
+    """Return how many single runs of full width, stopped, have more than a factor of width 1's infidelity, as a sentence."""
+    frame = frame_of(reference["tables"]["tomography"])
+    frame = frame[(frame["labels"] == "shots") & (frame["share"] >= 0.5)]
+    keys = ["state", "share", "shots", "target", "ensemble"]
+    full, one = (
+        frame[frame["method"] == method].set_index(keys)[value]
+        for method, value in (("full", "stopped"), ("width 1", "end"))
+    )
+    ratios = full / one
+    beyond = int((ratios > float(margin)).sum())
+    return (
+        f"From half of the strings or more {beyond} of {len(ratios)} runs have more than {margin} times the infidelity "
+        "of width 1 on the same data."
+    )
 
 
 @passage("photograph")
@@ -65,6 +84,21 @@ def practice_magnitudes(reference):
     return markdown(["method", *(f"m = {ratio:g}n" for ratio in sorted(frame["m_over_n"].unique()))], rows)
 
 
+@passage("magnitudes", "magnitudes_told")
+def practice_recovered(reference):
+    """Return how many pictures full width recovers from few magnitudes, of both tables, as a clause."""
+    frames = [frame_of(reference["tables"][name]) for name in ("magnitudes", "magnitudes_told")]
+    own, more = (chosen(frame, {"method": "full"}) for frame in frames)
+    said = []
+    for ratio in (2, 3):
+        part = own.loc[own["m_over_n"] == ratio, "recovered"]
+        said.append(f"{part.sum():g} of {len(part)} pictures from {ratio:g}n magnitudes")
+    larger = more.loc[more["m_over_n"] == more["m_over_n"].min(), "recovered"]
+    return (
+        f"{' and '.join(said)}, in the larger table {larger.sum():g} of {len(larger)} from {more['m_over_n'].min():g}n"
+    )
+
+
 @passage("tomography")
 def practice_headline(reference):
     """Return the headline: infidelity of full width, stopped, over that of width 1."""
@@ -76,6 +110,6 @@ def practice_headline(reference):
     )
     end = np.log(frame.loc[frame["method"] == "full", "end"])
     return (
-        f"From half of the Pauli strings or more, full width stopped at the shot noise has {np.exp(full.mean() - one.mean()):.2g} "
+        f"From half of the Pauli strings or more, full width stopped at the shot noise has, in the geometric mean, {np.exp(full.mean() - one.mean()):.2g} "
         f"times the infidelity of width 1, at the end of the run {np.exp(end.mean() - one.mean()):.2g} times."
     )

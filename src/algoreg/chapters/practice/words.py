@@ -1,7 +1,7 @@
 """What a reader calls the methods, in the order in which they are drawn."""
 
 TOMOGRAPHY = {
-    "full": "full width (told: nothing)",
+    "full": "full width (told: shots)",
     "width 1": "width 1 (told: r)",
     "momentum": "momentum, width 1 (told: r)",
     "least trace": "least trace (told: nothing)",

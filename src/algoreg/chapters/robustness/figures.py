@@ -36,7 +36,7 @@ def _errors(axes, table, claim):
 
 def _stops(axes, table, claims):
     """Draw the errors at the hold-out's stop and at the end over the best of the same run."""
-    judged, worst = claims["ding22-holdout"]["estimand"]["where"], {}
+    judged, worst = claims["ding22-holdout"]["estimand"]["where"]["width"], {}
     for width, colour in zip(WIDTHS, COLOURS, strict=False):
         own = table[table["width"] == width]
         for column, label, style in (
@@ -45,9 +45,8 @@ def _stops(axes, table, claims):
         ):
             kept = summary(own, "noise", column)
             bars(axes, kept.index, kept, colour, f"width {width}, {label}", **style)
-            if width in judged["width"]:
-                means = [kept["mean"].get(noise, np.nan) for noise in judged["noise"]]
-                worst[label] = np.fmax.reduce([worst.get(label, np.nan), *means])
+            if width in judged:
+                worst[label] = np.fmax.reduce([worst.get(label, np.nan), *kept["mean"]])
     margin_level(axes, claims["ding22-holdout"])
     describe(
         axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="error over the best one"

@@ -239,7 +239,7 @@ def flow_equivalence(tables, claims):
     changes = []
     for (alpha, frame), colour in zip(sorted(last.groupby("alpha"), reverse=True), COLOURS, strict=False):
         changes.append(course(axes, frame, "step", "change", colour, f"α = {alpha:g}", False, marker="o")["mean"])
-    axes.axhline(0, color="black", linewidth=0.8)
+    axes.axhline(0, color="black", linewidth=0.8, label="no change")
     factor = float(claim["margin"])
     label = f"margin: a factor below {factor:g}, for η = {claim['estimand']['step']:g}"
     for change, text in ((factor, label), (1 / factor, None)):

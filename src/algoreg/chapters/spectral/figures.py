@@ -52,7 +52,7 @@ def _distances(axes, table, claim):
         means = points(axes, own, "start", "distance", COLOURS[place], label, linestyle="-")["mean"]
         said.append(f"{rounded(means.iloc[0])} near {size:g}")
     margin_level(axes, claim)
-    describe(axes, "xy", xlabel="start u₀", ylabel="distance to the least nuclear norm")
+    describe(axes, "xy", xlabel="start u₀", ylabel="distance to the fit of least nuclear norm")
     axes.set_title(f"distances from the smallest start, by\nsingular values: {', '.join(said)}")
 
 

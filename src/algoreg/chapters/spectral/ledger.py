@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import geometric, markdown, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("spectral_network", "convolution")
@@ -18,8 +19,8 @@ def spectral_headline(reference):
     means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
-        f"A function on singular values does not help a single block: two plain factors have {means['plain'] / means['spectral']:.2f} times "
-        f"the error from an equal start. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
+        f"A function on singular values and a trained weight do not help a single block. Two plain factors have "
+        f"{means['plain'] / means['spectral']:.2f} times the error from an equal start, in the geometric mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
     )
 
 
@@ -47,6 +48,30 @@ def distances_of_networks(reference):
         fitted = f"{(own['status'] == 'converged').mean():.0%}"
         rows.append([f"{size:g}", *means, f"{own['largest_shaped'].mean():.3f}", fitted])
     return markdown(["singular values", *(f"u₀ = {start:g}" for start in starts), "largest tanh", "fitted"], rows)
+
+
+@passage("spectral_commuting")
+def runs_beyond(reference, start, margin):
+    """Return how many runs from a start lie beyond a distance to the fit of least norm, near 1, and how far, as a clause."""
+    frame = frame_of(reference["tables"]["spectral_commuting"])
+    own = chosen(frame, {"size": 1, "start": float(start)})["distance"]
+    beyond = int((own > float(margin)).sum())
+    return f"{beyond} of {len(own)} runs from {float(start):g} are beyond {margin}, the farthest at {number(own.max())}"
+
+
+@passage("spectral_commuting")
+def runs_unfitted(reference):
+    """Return how many runs of the largest singular values do not fit the labels, by start, and how near all of them come."""
+    frame = frame_of(reference["tables"]["spectral_commuting"])
+    own = frame[frame["size"] == frame["size"].max()]
+    said = [
+        f"{int((part['status'] != 'converged').sum())} of {len(part)} from {start:g}"
+        for start, part in sorted(own.groupby("start"), reverse=True)
+    ]
+    return (
+        f"Some of these runs do not fit the labels by T, and count: {', '.join(said)}. "
+        f"No run, fitted or not, is nearer than {number(own['distance'].min())}."
+    )
 
 
 @passage("convolution")

@@ -1,4 +1,4 @@
-"""Gradient descent from random starts of several sizes on rank-one measurements: which starts end at X*."""
+"""Gradient descent from random starts of several sizes on rank-one measurements: which are at X* in time."""
 
 from itertools import product
 
@@ -44,7 +44,7 @@ KEYS = {
 VALUES = {
     "m": None,
     "test_error": "‖X − X*‖_F / ‖X*‖_F at `time`, or where the run stopped, recovered or diverged",
-    "recovered": ("the share of starts that end at X*", "1 where `test_error` is below 0.1 by `time`, else 0"),
+    "recovered": ("the share of starts at X* by T", "1 where `test_error` is below 0.1 by `time`, else 0"),
 }
 
 RECOVERED = 0.1
