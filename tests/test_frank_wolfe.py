@@ -259,7 +259,7 @@ def test_frank_wolfe_trace_shows_the_error_over_the_trace_beside_descents():
     table = table.assign(d=10, rank=2, m=100)
     (axes,) = draw("frank_wolfe_trace", {"frank_wolfe_trace": table}).axes
     told = where(table, method="told θ")
-    same(curve(axes, "Frank–Wolfe of low rank, told r and θ"), geometric(told, "trace_factor", "test_error"))
+    same(curve(axes, "Frank–Wolfe of low rank, told θ"), geometric(told, "trace_factor", "test_error"))
     has_band(axes, told.groupby("trace_factor")["test_error"])
     level = geometric(table[free], "trace_factor", "test_error")
     same(curve(axes, "descent from α = 10⁻³, told nothing"), level)

@@ -57,6 +57,13 @@ FAULTS = (
         "test_frank_wolfe.py::test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers",
     ),
     Fault(
+        "published speed-ups are judged by their mean over the momenta",
+        "chapters/momentum/estimands.py",
+        "np.abs(part.mean(axis=(1, 2))).max(), logs",
+        "np.abs(part.mean(axis=(1, 2))).mean(), logs",
+        "test_momentum.py::test_published_speed_ups_are_those_of_a_longer_step",
+    ),
+    Fault(
         "a start X₀ = α²I is as small as α",
         "chapters/greedy/studies/greedy.py",
         '"log_smallness": -2 * math.log(alpha)',

@@ -51,12 +51,12 @@ REFERENCE = {
 
 def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     best = which_method.best_by_passes(REFERENCE)
-    assert best["nothing"][1.0][0] == "deep_3"
-    assert best["nothing"][100.0][1] == pytest.approx(40 * 100 * 2**0.5)
+    assert best["nothing"] == {kappa: {"deep_3": pytest.approx(40 * kappa * 2**0.5)} for kappa in (1.0, 100.0)}
     # It is told nothing, but is no descent.
-    assert best["decomposition"][1.0][0] == "least_trace"
-    assert best["rank"][1.0][0] == "descent_r"
-    assert best["trace"] == {1.0: None, 100.0: None}
+    assert list(best["decomposition"][1.0]) == ["least_trace"]
+    assert list(best["rank"][1.0]) == ["descent_r"]
+    # Who knows more may take what is told nothing.
+    assert best["trace"] == best["rank bound"] == best["nothing"]
     header, rows = which_method.by_knowledge(REFERENCE)
     assert header == ["you know", "fewest passes, κ = 1", "fewest passes, κ = 100", r"fewest measurements, m\*/(dr)"]
     cells = {row[0]: row[1:] for row in rows}
@@ -65,7 +65,17 @@ def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
         "descent, width r, spectral start: 2828",
         "–",
     ]
-    assert cells["the trace"] == ["none gets there", "none gets there", "–"]
+    assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", "–"]
+
+
+def test_who_knows_more_may_take_what_is_told_less_and_ties_are_named_together():
+    told = {"momentum_full": ("nothing", 10.1), "descent_2r": ("rank bound", 10), "descent_r": ("rank", 11)}
+    best = which_method.best_by_passes({"tables": {"race": race(**told, frank_wolfe=("trace", None))}})
+    assert list(best["rank"][1.0]) == list(best["rank and trace"][1.0]) == ["descent_2r", "momentum_full"]
+    assert list(best["trace"][1.0]) == ["momentum_full"]
+    _, rows = which_method.by_knowledge({"tables": {"race": race(frank_wolfe=("trace", None))}})
+    assert {row[0]: row[1] for row in rows}["the trace"] == "none gets there"
+    assert which_method.WITHIN.keys() == which_method.KNOWN.keys()
 
 
 def test_what_is_missing_is_said_and_nothing_fails():

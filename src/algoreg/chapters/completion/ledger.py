@@ -2,25 +2,46 @@
 
 import numpy as np
 
+from algoreg import sources
+from algoreg.analysis.cells import chosen
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.judge.snapshots import frame_of
+from algoreg.spec.chapters import load_chapter
 from algoreg.tell.charts.text import number as plain
-from algoreg.tell.report import geometric, markdown, passage
+from algoreg.tell.report import geometric, markdown, number, passage
+
+CHAPTER = "completion"
+
+
+def _ratios(frame, value, pair):
+    """Return a value of one method over that of another, a number a draw."""
+    first, second = (frame[frame["method"] == name].set_index(["target", "ensemble"])[value] for name in pair)
+    return first / second
+
+
+def _smaller_convex(part):
+    """Return the draws in which the least nuclear norm has the smaller squared error than three factors, as text."""
+    ratios = _ratios(part, "mse", ("nuclear", "depth_3"))
+    return (ratios < 1).sum(), len(ratios)
 
 
 @passage("completion", "graph_completion")
 def completion_headline(reference):
     """Return how much three factors and a graph gain where few entries are known, as sentences."""
     errors, unseen = (frame_of(reference["tables"][name]) for name in ("completion", "graph_completion"))
-    few = errors[errors["m_over_dof"] == errors["m_over_dof"].min()]
+    few, many = (
+        errors[errors["m_over_dof"] == end] for end in (errors["m_over_dof"].min(), errors["m_over_dof"].max())
+    )
     least = unseen[unseen["share"] == unseen["share"].min()]
     deep = np.log(few["mse"]).groupby(few["method"]).mean()
     graphs = np.log(least["unseen_error"]).groupby([least["method"], least["graph"]]).mean()
     times = f"{np.exp(deep['nuclear'] - deep['depth_3']):.2g}"
     left = np.exp(graphs["factors", "path"] - graphs["convex", "path"])
+    nearer, draws = _smaller_convex(many)
     return (
         f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
-        "three factors; from many it is exact. A graph's eigenvectors do nothing to factors. Its energy helps, and "
+        f"three factors, in the geometric mean. At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom it is "
+        f"nearer to X\\* in {nearer} of {draws} draws. A graph's eigenvectors do nothing to factors. Its energy helps, and "
         f"without factors as well: they leave {left:.2f} of its error at {least['share'].iloc[0]:.0%} of the entries."
     )
 
@@ -45,6 +66,50 @@ def completion_of_methods(reference):
         "effective rank",
     ]
     return markdown([*header, "training error", "converged"], rows)
+
+
+@passage("completion")
+def completion_draws(reference):
+    """Return in how many draws each claim on the least nuclear norm holds by itself, as Markdown."""
+    frame, rows = frame_of(reference["tables"]["completion"]), []
+    for entry in load_chapter(CHAPTER, sources.chapters()[CHAPTER]).claims:
+        own = entry["estimand"]
+        if own["table"] == "completion":
+            ratios = _ratios(chosen(frame, own["where"]), own["value"], own["pair"])
+            held = ratios > entry["margin"] if entry["direction"] == "above" else ratios < entry["margin"]
+            ends = f"{number(ratios.min())} to {number(ratios.max())}"
+            rows.append([f"`{entry['id']}`", f"{held.sum()} of {len(ratios)}", ends])
+    return markdown(["claim", "draws beyond its margin", "ratios of draws"], rows)
+
+
+@passage("completion")
+def completion_of_two_factors(reference):
+    """Return the squared error of two factors over that of the least nuclear norm by m, in words."""
+    frame, said = frame_of(reference["tables"]["completion"]), []
+    for ratio, part in frame.groupby("m_over_dof"):
+        times = number(float(np.exp(np.log(_ratios(part, "mse", ("depth_2", "nuclear"))).mean())))
+        there = (part.loc[part["method"] == "nuclear", "status"] == "converged").mean()
+        said.append(
+            f"At {ratio:g} times the degrees of freedom two factors have {times} times the squared error of the least "
+            f"nuclear norm, of which {there:.0%} of the runs had converged."
+        )
+    return " ".join(said)
+
+
+@passage("completion")
+def completion_exceptions(reference):
+    """Return in how many draws three factors end nearer to X* at the largest m, and the least norm there, in words."""
+    frame = frame_of(reference["tables"]["completion"])
+    many = frame[frame["m_over_dof"] == frame["m_over_dof"].max()]
+    nearer, draws = _smaller_convex(many)
+    convex = many[many["method"] == "nuclear"]
+    said = f"At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom three factors are nearer in {draws - nearer} of {draws} draws."
+    if convex["nuclear_norm"].min() < 0.9999:
+        said += (
+            f" There X\\* is not the matrix of least norm: a norm of {convex['nuclear_norm'].min():.3f} times that of X\\* "
+            "has the same entries."
+        )
+    return said
 
 
 @passage("graph_completion")

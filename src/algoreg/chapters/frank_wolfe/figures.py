@@ -43,7 +43,7 @@ def frank_wolfe_trace(tables, claims):
     table = tables["frank_wolfe_trace"]
     figure, (axes,) = panels(1, width=5.4, height=4.0)
     told, free = (table[table["method"] == method] for method in ("told θ", "descent"))
-    label = "Frank–Wolfe of low rank, told r and θ"
+    label = "Frank–Wolfe of low rank, told θ"
     own = course(axes, told, "trace_factor", "test_error", COLOURS[0], label, marker="o")["mean"]
     kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, told nothing")
     factor = claim["estimand"]["trace_factor"]

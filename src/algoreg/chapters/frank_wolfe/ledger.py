@@ -38,7 +38,7 @@ def wrong_traces(reference):
     for factor, own in frame.groupby("trace_factor"):
         means = {method: geometric_mean(part["test_error"]) for method, part in own.groupby("method")}
         rows.append([f"{factor:g}", number(means["told θ"]), number(means["descent"])])
-    return markdown(["θ over the trace", "Frank–Wolfe of low rank, told r and θ", "descent, told nothing"], rows)
+    return markdown(["θ over the trace", "Frank–Wolfe of low rank, told θ", "descent, told nothing"], rows)
 
 
 @passage("frank_wolfe_networks")
@@ -61,31 +61,36 @@ def network_examples(reference):
 
 @passage("stochastic_frank_wolfe")
 def late_gradients(reference):
-    """Return error and loss at the last iteration by delay over those without, as Markdown."""
+    """Return error and loss at the last iteration by delay over those without, and the error's exponent, as Markdown."""
     frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
-    last = frame[(frame["iteration"] == frame["iteration"].max()) & (frame["batch"] == 0)]
+    whole, end = frame[frame["batch"] == 0], frame["iteration"].max()
+    last = whole[whole["iteration"] == end]
     first = last[last["lag"] == 1]
     rows = []
     for lag, own in last.groupby("lag"):
         ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
-        rows.append([f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios)])
-    return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0"], rows)
+        late = whole[(whole["lag"] == lag) & (whole["iteration"] >= end / 10)]
+        means = late.groupby("iteration")["test_error"].apply(geometric_mean)
+        slope = np.polyfit(np.log(means.index.to_numpy(float)), np.log(means), 1)[0]
+        rows.append(
+            [f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios), f"{slope:.2f}".replace("-", "−")]
+        )
+    exponent = f"exponent of the error in k, {end / 10:g} to {end:g}"
+    return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0", exponent], rows)
 
 
 @passage("stochastic_frank_wolfe")
 def floors(reference):
-    """Return the error at the last iteration by batch and delay, as Markdown."""
+    """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as Markdown."""
     frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
     last = frame[frame["iteration"] == frame["iteration"].max()]
     lags = sorted(last["lag"].unique())
-    rows = [
-        [
-            f"{batch:g}" if batch else "all",
-            *(geometric(own.loc[own["lag"] == lag, "test_error"]) for lag in lags),
-        ]
-        for batch, own in last.groupby("batch")
-    ]
-    return markdown(["batch", *(f"τ = {lag - 1:g}" for lag in lags)], rows)
+    rows = []
+    for batch, own in last.groupby("batch"):
+        means = [geometric_mean(own.loc[own["lag"] == lag, "test_error"]) for lag in lags]
+        rows.append([f"{batch:g}" if batch else "all", *map(number, means), number(means[-1] / means[0])])
+    over = f"τ = {lags[-1] - 1:g} over τ = {lags[0] - 1:g}"
+    return markdown(["batch", *(f"τ = {lag - 1:g}" for lag in lags), over], rows)
 
 
 @passage("frank_wolfe_messages")

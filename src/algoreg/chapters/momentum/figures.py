@@ -110,5 +110,5 @@ def momentum_bias(tables, claims):
     )
     last = f"η = {kept.index[-1]:g}" if len(kept) else "the largest η"
     times = rounded(kept.iloc[-1] if len(kept) else np.nan, 3)
-    axes.set_title(f"at {last} the test error with momentum\nis {times} times that without")
+    axes.set_title(f"at one step, {last}, the test error with momentum\nis {times} times that without")
     return finish(figure, GEOMETRIC_BAND, caption=sizes(table, "d", "m", "alpha"))

@@ -1,5 +1,7 @@
 """The ledger's evidence on momentum: iterations by κ, momentum as a step, its cost from a small start."""
 
+import numpy as np
+
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
@@ -39,9 +41,42 @@ def acceleration(reference):
 
 @passage("momentum_bias")
 def what_momentum_costs(reference):
-    """Return the ratio of test errors at one training error."""
+    """Return the ratio of test errors at one training error, at one step and at one effective step."""
     ratio = estimate_of(reference, "momentum-implicit-regularisation")
-    return f"From one small start the test error at one training error is {ratio} times that of descent."
+    effective = _at_one_effective_step(frame_of(reference["tables"]["momentum_bias"]))
+    said = (
+        f", and {number(effective[max(effective)].mean())} times at one effective step η/(1 − μ)" if effective else ""
+    )
+    return (
+        f"From one small start the test error at one training error is {ratio} times that of descent at one step{said}."
+    )
+
+
+def _at_one_effective_step(frame):
+    """Return test errors with momentum over descent's at a step η/(1 − μ) that the table has too, by that step."""
+    longer = 1 / (1 - frame["momentum"].iloc[0])
+    draws = {step: own.set_index(["target", "ensemble"]) for step, own in frame.groupby("step")}
+    pairs = [(short, long) for short in draws for long in draws if np.isclose(short * longer, long)]
+    return {long: draws[short]["momentum_error"] / draws[long]["descent_error"] for short, long in pairs}
+
+
+@passage("momentum_bias")
+def bias_at_one_effective_step(reference):
+    """Return the ratio of test errors at one effective step beside that at one step, as Markdown."""
+    frame = frame_of(reference["tables"]["momentum_bias"])
+    longer, equal = 1 / (1 - frame["momentum"].iloc[0]), frame.groupby("step")["ratio"].mean()
+    rows = [
+        [
+            f"{step:g}",
+            f"{step / longer:g}",
+            number(ratios.mean()),
+            f"{number(ratios.min())} to {number(ratios.max())}",
+            number(equal[step]),
+        ]
+        for step, ratios in sorted(_at_one_effective_step(frame).items())
+    ]
+    header = ["η of descent", "η with momentum", "mean ratio", "range of draws", "mean ratio at one step"]
+    return markdown(header, rows)
 
 
 @passage("momentum_ends")

@@ -36,6 +36,14 @@ def farthest_hermitian(reference):
     return number(frame.loc[(frame["kind"] == "hermitian") & (frame["method"] == "far"), "distance"].max())
 
 
+@passage("geyer_pauli")
+def found_of_pauli_effects(reference, margin):
+    """Return in how many runs on Pauli effects the error is below a margin."""
+    frame = frame_of(reference["tables"]["geyer_pauli"])
+    below = frame.loc[frame["kind"] == "pauli_effects", "distance"] < float(margin)
+    return f"{below.sum()} of {len(below)}"
+
+
 @passage("positivity")
 def distances_by_kind(reference):
     """Return the geometric mean of the distance to X* by kind, d and method, as Markdown."""

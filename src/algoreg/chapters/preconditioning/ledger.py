@@ -70,6 +70,21 @@ def conditioning_floors(reference):
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 
 
+@passage("conditioning_starts")
+def conditioning_beside_plain(reference):
+    """Return the smallest error with λ = σ_r over plain descent's of its width, by α, and both exponents, in words."""
+    frame = frame_of(reference["tables"]["conditioning_starts"])
+    means = {name: own.groupby("alpha")["smallest_error"].apply(geometric_mean) for name, own in _named(frame)}
+    damped, plain = means["damped_1_2r"], means["descent_2r"]
+    slopes = [np.polyfit(np.log(own.index.to_numpy(float)), np.log(own), 1)[0] for own in (damped, plain)]
+    ratios = (damped / plain).sort_index(ascending=False)
+    said = ", ".join(number(ratio) for ratio in ratios)
+    return (
+        f"The exponent is {slopes[0]:.2f}, that of plain descent of this width {slopes[1]:.2f}. "
+        f"From α = {ratios.index[0]:g} to {ratios.index[-1]:g} the error is {said} times that of plain descent."
+    )
+
+
 @passage("alternating_samples")
 def alternating_thresholds(reference):
     """Return m*/(2dr) of alternating steps and of descent by the columns, a geometric mean over runs, as Markdown."""

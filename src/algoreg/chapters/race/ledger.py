@@ -23,7 +23,7 @@ def _passes(part, tolerance):
 
 @passage("race")
 def race_passes(reference):
-    """Return the passes of every method to three errors at every κ, its step, and where it stalls, as Markdown."""
+    """Return the passes of every method to three errors at every κ, its step, and its smallest error by T, as Markdown."""
     return _race(frame_of(reference["tables"]["race"]))
 
 
@@ -47,8 +47,20 @@ def _race(frame):
             rows.append(
                 [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, *passes, shown, f"{first['budget']:g}"]
             )
-    header = ["κ", "method", "told", "chosen", *(f"passes to {tolerance:g}" for tolerance in SHOWN), "stalls at", "T"]
-    return markdown(header, rows)
+    passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
+    return markdown(["κ", "method", "told", "chosen", *passes, "smallest error by T", "T"], rows)
+
+
+@passage("race")
+def race_least_trace(reference, methods, margin):
+    """Return the passes of least trace over those of the best of some methods by κ, and where a claim would not hold with it."""
+    frame = frame_of(reference["tables"]["race"])
+    least, best = (log_passes(frame, names, SHOWN[-1]) for names in (["least_trace"], methods.split(", ")))
+    ratios = {kappa: float(np.exp(least[kappa].mean() - np.nanmin(best[kappa].mean(axis=(1, 2))))) for kappa in least}
+    said = ", ".join(f"{number(ratio)} at κ = {kappa:g}" for kappa, ratio in ratios.items())
+    lost = " and ".join(f"{kappa:g}" for kappa, ratio in ratios.items() if ratio < 1 / float(margin))
+    held = f"The claim would not hold with it at κ = {lost}." if lost else "The claim would hold with it, too."
+    return f"Its iterations over the passes of the best method that is told the rank are {said}. {held}"
 
 
 @passage("race")
@@ -96,6 +108,12 @@ def which_source(tier, reference):
 def which_by_knowledge(tier, reference):
     """Return what to take by what is known of X*, as Markdown."""
     return markdown(*which_method.by_knowledge(reference))
+
+
+@passage(tiers=())
+def which_tie():
+    """Return within which share of the least a method ties with it, as text."""
+    return f"{which_method.TIE - 1:.0%}"
 
 
 @passage("race_noise", tiers=BEST)

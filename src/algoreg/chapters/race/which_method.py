@@ -1,6 +1,7 @@
 """Which method to take: from what is known of X*, and from how it is measured. Numbers are those of the committed tables."""
 
 import re
+from operator import itemgetter
 
 import numpy as np
 
@@ -24,7 +25,20 @@ KNOWN = {
     "rank and trace": "the rank and the trace",
 }
 DECOMPOSES = "least_trace"
+# What methods may be told that are open to one who knows this: the rank bounds itself, the trace says nothing of it.
+WITHIN = {
+    "nothing": ["nothing"],
+    "decomposition": ["nothing", "decomposition"],
+    "rank bound": ["nothing", "rank bound"],
+    "rank": ["nothing", "rank bound", "rank"],
+    "sigma_r": ["nothing", "sigma_r"],
+    "trace": ["nothing", "trace"],
+    "rank and trace": ["nothing", "rank bound", "rank", "trace", "rank and trace"],
+}
+# Geometric means this near to the least are named with it: too near to choose by.
+TIE = 1.02
 GOAL = 1e-6
+THRESHOLD = 0.1
 MISSING = "–"
 CHAPTER = "race"
 
@@ -48,39 +62,47 @@ def told_of_samples(table):
     return "rank" if width == rank else "rank bound"
 
 
-def best_by_passes(reference):
-    """Return the best method at every κ for each that is told, as ``{told: {kappa: (name, passes)}}``; None where none got there.
+def least_of(means):
+    """Return the names of the smallest mean and of those that tie with it, rising, with their means; none of NaN."""
+    finite = {name: mean for name, mean in means.items() if np.isfinite(mean)}
+    return dict(
+        sorted(((name, mean) for name, mean in finite.items() if mean <= TIE * min(finite.values())), key=itemgetter(1))
+    )
 
-    The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there.
+
+def best_by_passes(reference):
+    """Return the best methods at every κ for each that is known, as ``{known: {kappa: {name: passes}}}``; empty where none got there.
+
+    The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which are told
+    no more than is known (``WITHIN``). Others may tie with it.
     """
     frame = frame_of(reference["tables"]["race"])
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     found = {}
-    for told in KNOWN:
-        names = sorted(set(frame.loc[frame["told"] == told, "method"]))
-        if not names:
-            continue
-        found[told] = {}
-        for kappa, logs in log_passes(frame, names, GOAL).items():
-            means = logs.mean(axis=(1, 2))
-            best = int(np.nanargmin(means)) if np.isfinite(means).any() else None
+    for known, within in WITHIN.items():
+        names = sorted(set(frame.loc[frame["told"].isin(within), "method"]))
+        if names:
             # Rows of cells are in the order of names.
-            found[told][float(kappa)] = None if best is None else (names[best], float(np.exp(means[best])))
+            found[known] = {
+                float(kappa): least_of(dict(zip(names, np.exp(logs.mean(axis=(1, 2))).tolist(), strict=True)))
+                for kappa, logs in log_passes(frame, names, GOAL).items()
+            }
     return found
 
 
 def needed(reference):
-    """Return the median m*/(dr) of the method that needs least, for each that is told: ``{told: (name, ratio)}``."""
-    found = {}
+    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``; see :func:`best_by_passes`."""
+    means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():
         if table in reference["tables"]:
             frame = frame_of(reference["tables"][table])
             scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
-            ratio = float(np.median(np.exp(find_thresholds(frame, "rank", 0.1).logs)) / scale)
-            told = told_of_samples(table)
-            if told not in found or ratio < found[told][1]:
-                found[told] = (name, ratio)
-    return found
+            mean = float(np.exp(find_thresholds(frame, "rank", THRESHOLD).logs.mean()))
+            means[told_of_samples(table)][name] = mean / scale
+    merged = {
+        known: {name: mean for told in within for name, mean in means[told].items()} for known, within in WITHIN.items()
+    }
+    return {known: least_of(ratios) for known, ratios in merged.items() if ratios}
 
 
 def by_knowledge(reference):
@@ -93,28 +115,27 @@ def by_knowledge(reference):
     for told, said in KNOWN.items():
         best = passes.get(told, {})
         cells = [
-            MISSING if kappa not in best else "none gets there" if best[kappa] is None else
-            f"{NAMES[best[kappa][0]]}: {best[kappa][1]:.0f}"
+            MISSING if kappa not in best else
+            "; ".join(f"{NAMES[name]}: {mean:.0f}" for name, mean in best[kappa].items()) or "none gets there"
             for kappa in kappas
         ]  # fmt: skip
-        least = f"{ratios[told][0]}: {number(ratios[told][1])}" if told in ratios else MISSING
+        least = "; ".join(f"{name}: {number(ratio)}" for name, ratio in ratios.get(told, {}).items()) or MISSING
         rows.append([literal(said), *cells, least])
     return header, rows
 
 
 def under_noise(reference):
-    """Return the header and rows of the best method under noise for each that is told, by its error at the stop by hold-out."""
+    """Return the header and rows of the best methods under noise, by their error at the stop by hold-out; see :func:`best_by_passes`."""
     frame = frame_of(reference["tables"]["race_noise"])
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     columns = ["stop_error", "best_error", "end_error"]
     rows = []
-    for told, said in KNOWN.items():
-        own = frame[frame["told"] == told]
+    for known, said in KNOWN.items():
+        # No row for knowledge that no method of the table makes use of.
+        own = frame[frame["told"].isin(WITHIN[known])] if known in set(frame["told"]) else frame.iloc[:0]
         means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
-        whole = {name: mean for name, mean in means.items() if np.isfinite(mean["stop_error"])}
-        if whole:
-            name, mean = min(whole.items(), key=lambda item: item[1]["stop_error"])
-            rows.append([literal(said), NAMES[name], *(number(float(mean[column])) for column in columns)])
+        for name in least_of({name: mean["stop_error"] for name, mean in means.items()}):
+            rows.append([literal(said), NAMES[name], *(number(float(means[name][column])) for column in columns)])
     return ["you know", "smallest error at the stop", "at the stop by hold-out", "smallest of the run", "at T"], rows
 
 
