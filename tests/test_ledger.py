@@ -1,10 +1,12 @@
 import re
 
+import numpy as np
 import pytest
 from conftest import ROOT, registered_claims
 
 from algoreg import sources
 from algoreg.judge import references as committed
+from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import ledger, papers
 
@@ -71,6 +73,24 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
     assert float(least) <= float(largest)
     with pytest.raises(ValueError, match="no row has"):
         numbers.values("samples_r", "d", rank=99)
+
+
+def test_numbers_in_sentences_are_those_of_the_tables(references):
+    standard = references["standard"]
+    said = ledger._passages(references)
+    runs = frame_of(standard["tables"]["quadratic_tau"]).query("variant == 'algorithm-1' and tau_error < -0.05")
+    later = runs[runs["over_window"] >= 1.99]
+    twice = later[later["iteration"] == later["iteration"].min()]
+    assert said["alg1_tau_lost"](-0.1) == f"{(twice['status'] == 'diverged').sum()} of {len(twice)}"
+    widths = frame_of(standard["tables"]["quadratic_width"]).query("variant == 'plain' and m == 180")
+    logs = np.log(widths["test_error"]).groupby(widths["width"]).mean()
+    assert f"{np.exp(logs[30] - logs[3]):.2g} (`plain`, m = 180)" in said["alg1_width_costs"]()
+    ends = frame_of(standard["tables"]["min_trace"])
+    few = ends[np.isclose(ends["m_over_dr"], 1.4) & (ends["distance_to_target"] < 0.01)]
+    descents, programme = few.query("method == 'descent' and alpha < 2e-12"), few.query("method == 'clarabel'")
+    assert f" in {len(descents)} of 24 runs, least trace in {len(programme)} of 24." in said["found_below"]()
+    assert "scored on 6 of 96 published iterations" in said["figure_2_nearest"]()
+    assert "the threshold at d = 100 is 26.4, not 25.9" in said["figure_4_threshold_step"]()
 
 
 def test_the_published_step_is_one_number(references):
