@@ -41,21 +41,6 @@ def test_a_table_without_targets_is_resampled_by_ensembles_alone():
     assert (found.high - found.low) / 2 == pytest.approx(np.std(slopes, ddof=1) / 8**0.5 * 2.36, rel=0.25)
 
 
-def test_the_largest_run_counts_and_more_draws_can_only_raise_it():
-    values = np.array([[1.0, 2.0, 40.0], [3.0, 5.0, 0.5]])
-    rows = [
-        {"p": p, "target": t, "ensemble": e, "y": values[t, e] * p} for p in (1, 2) for t in range(2) for e in range(3)
-    ]
-    options = {"table": "x", "value": "y", "by": ["p"]}
-    found = scaling.largest_of_runs({"x": pd.DataFrame(rows)}, {}, np.random.default_rng(0), **options)
-    assert found.value == found.low == 80
-    assert found.high > 80
-    alone = scaling.largest_of_runs({"x": pd.DataFrame(rows)}, {}, np.random.default_rng(0), where={"p": 1}, **options)
-    assert alone.value == 40
-    rows[0]["y"] = np.nan
-    assert scaling.largest_of_runs({"x": pd.DataFrame(rows)}, {}, np.random.default_rng(0), **options) == UNDEFINED
-
-
 def test_extremes_and_selections():
     frame = pd.concat([crossed(1.0, 2), crossed(1.0, 2).assign(kind="b", m=7.0)])
     options = {"table": "x", "value": "m", "by": ["d"]}

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, known_cells, positive
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, Estimate, exp_of, interval_of, share_interval
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
 
 
 def estimand(label):
@@ -61,20 +61,6 @@ def smallest_share_below(tables, published, rng, *, table, value, limit, by, whe
     """
     _, values = cells(chosen(tables[table], where), by, value)
     return share_interval(np.min, (values < limit).astype(float), rng)
-
-
-@estimand("{value}, the largest of any run and over {by}")
-def largest_of_runs(tables, published, rng, *, table, value, by, where=None):
-    """Return the largest ``value`` of any run among the points named by the columns ``by``: for what must hold in every run.
-
-    The interval begins at the largest itself, which more draws can only raise: one run above a margin refutes that all are below.
-    How far it may rise no resampling knows, without a law of the tail. The upper end lies as far above as resampled targets and
-    ensembles move the largest (:func:`algoreg.analysis.intervals.crossed_interval`, values as they are): it says how much hangs on
-    single ones, and is no bound on further draws. Undefined where a run has no value.
-    """
-    _, values = known_cells(chosen(tables[table], where), by, value)
-    found = interval_of(np.max, values, rng)
-    return found if found == UNDEFINED else Estimate(found.value, found.value, found.high)
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")
