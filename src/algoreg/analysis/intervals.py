@@ -103,7 +103,7 @@ def interval_of(statistic, values, rng):
 def share_interval(pick, values, rng):
     """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
-    Where every ensemble has a target of its own, runs are independent, and the interval is the exact one of Clopper and Pearson. Where
+    Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact one of Clopper and Pearson. Where
     targets and ensembles are crossed it is :func:`interval_of`'s, unless all runs came out alike: resampling shows no spread then, but a
     unit that comes out otherwise may be as rare as one in so many. Runs that share a target or an ensemble may turn on it together, so
     that the exact interval counts the targets or the ensembles, whichever are fewer.

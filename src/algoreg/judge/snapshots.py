@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from algoreg import sources
+from algoreg.judge.references import MAPPINGS
 from algoreg.spec import plan
 from algoreg.store import problem_files, records
 
@@ -95,7 +96,7 @@ def snapshot(results, tier, chapter, partial=False):
 def completed(content, earlier):
     """Return the snapshot of a part of a tier with what only an earlier one has: a dear tier is run from part to part."""
     claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
-    mappings = {key: {**earlier[key], **content[key]} for key in ("tables", "comparisons", "problems")}
+    mappings = {key: {**earlier[key], **content[key]} for key in MAPPINGS}
     return {**content, **mappings, "claims": list(claims.values())}
 
 

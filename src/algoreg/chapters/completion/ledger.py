@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from algoreg import sources
 from algoreg.analysis.cells import chosen
 from algoreg.chapters.completion.words import GRAPHS, METHODS
 from algoreg.judge.snapshots import frame_of
-from algoreg.spec.chapters import load_chapter
+from algoreg.spec.chapters import load_chapters
 from algoreg.tell.charts.text import number as plain
 from algoreg.tell.report import geometric, markdown, number, passage
-
-CHAPTER = "completion"
 
 
 def _ratios(frame, value, pair):
@@ -20,7 +17,7 @@ def _ratios(frame, value, pair):
 
 
 def _smaller_convex(part):
-    """Return the draws in which the least nuclear norm has the smaller squared error than three factors, as text."""
+    """Return in how many draws the least nuclear norm has a smaller squared error than three factors, and of how many."""
     ratios = _ratios(part, "mse", ("nuclear", "depth_3"))
     return (ratios < 1).sum(), len(ratios)
 
@@ -72,7 +69,8 @@ def completion_of_methods(reference):
 def completion_draws(reference):
     """Return in how many draws each claim on the least nuclear norm holds by itself, as Markdown."""
     frame, rows = frame_of(reference["tables"]["completion"]), []
-    for entry in load_chapter(CHAPTER, sources.chapters()[CHAPTER]).claims:
+    (chapter,) = load_chapters(["completion"])
+    for entry in chapter.claims:
         own = entry["estimand"]
         if own["table"] == "completion":
             ratios = _ratios(chosen(frame, own["where"]), own["value"], own["pair"])

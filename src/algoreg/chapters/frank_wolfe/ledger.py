@@ -3,9 +3,11 @@
 import numpy as np
 
 from algoreg.analysis.censoring import ABOVE
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.text import signed
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 
 # The error that the claim fw-networks asks for.
@@ -71,10 +73,8 @@ def late_gradients(reference):
         ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
         late = whole[(whole["lag"] == lag) & (whole["iteration"] >= end / 10)]
         means = late.groupby("iteration")["test_error"].apply(geometric_mean)
-        slope = np.polyfit(np.log(means.index.to_numpy(float)), np.log(means), 1)[0]
-        rows.append(
-            [f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios), f"{slope:.2f}".replace("-", "−")]
-        )
+        slope = slope_weights(means.index) @ np.log(means)
+        rows.append([f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios), signed(slope)])
     exponent = f"exponent of the error in k, {end / 10:g} to {end:g}"
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0", exponent], rows)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
@@ -76,7 +77,7 @@ def conditioning_beside_plain(reference):
     frame = frame_of(reference["tables"]["conditioning_starts"])
     means = {name: own.groupby("alpha")["smallest_error"].apply(geometric_mean) for name, own in _named(frame)}
     damped, plain = means["damped_1_2r"], means["descent_2r"]
-    slopes = [np.polyfit(np.log(own.index.to_numpy(float)), np.log(own), 1)[0] for own in (damped, plain)]
+    slopes = [slope_weights(own.index) @ np.log(own) for own in (damped, plain)]
     ratios = (damped / plain).sort_index(ascending=False)
     said = ", ".join(number(ratio) for ratio in ratios)
     return (

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
@@ -101,7 +102,7 @@ def figure_4_threshold_step(reference):
     (d,) = stated["d"].unique()
     means = {size: geometric_mean(thresholds(part)) for size, part in taken.groupby("d")}
     other = {**means, d: geometric_mean(thresholds(stated))}
-    slopes = [np.polyfit(np.log(list(one)), np.log(list(one.values())), 1)[0] for one in (means, other)]
+    slopes = [slope_weights(list(one)) @ np.log(list(one.values())) for one in (means, other)]
     rest = " and ".join(str(size) for size in means if size != d)
     ratios = np.sort(stated["m_over_d"].unique())
     below, above = ratios[ratios < means[d]].max(), ratios[ratios > means[d]].min()
@@ -129,7 +130,7 @@ def figure_4_thresholds(reference):
         [
             name,
             *(f"{means[d]:.2f}" for d in sizes),
-            f"{np.polyfit(np.log(sizes), np.log([means[d] for d in sizes]), 1)[0]:.2f}",
+            f"{slope_weights(sizes) @ np.log([means[d] for d in sizes]):.2f}",
         ]
         for name, means in rows
     ]
