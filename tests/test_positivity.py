@@ -171,7 +171,7 @@ def test_positivity_shows_the_distance_of_what_fits_by_kind():
         assert any(line.get_label().endswith("over m: 0.5, 1") for line in axes.lines)
     count = len(more[more["kind"] == "trace_row"])
     found = (more[more["kind"] == "trace_row"]["distance"] < 0.01).sum()
-    assert level(grid[1], f"counts as X*: far points of {found} in {count} more draws") == 0.01
+    assert level(grid[1], f"below: counts as X* ({found} of {count} further draws)") == 0.01
 
 
 def test_unique_samples_shows_the_thresholds_and_both_dimensions():

@@ -47,7 +47,7 @@ def positivity(tables, claims):
         axes.plot([], [], " ", label=f"positivity's dimension over m: {needed}")
     limit = claims["unique-with-one-trace"]["estimand"]["limit"]
     more = tables["unique_far"].query("kind == 'trace_row'")["distance"]
-    label = f"counts as X*: far points of {(more < limit).sum()} in {len(more)} more draws"
+    label = f"below: counts as X* ({(more < limit).sum()} of {len(more)} further draws)"
     grid[kinds.index("trace_row")].axhline(limit, color="black", linewidth=0.9, linestyle="--", label=label)
     for axes in grid[::2]:
         axes.set_ylabel("distance to X*, over ‖X*‖")
