@@ -106,8 +106,8 @@ def overview_document(references, entries, ledgers, fresh=MappingProxyType({})):
     parts = [
         GENERATED.format(source="the chapters' files"),
         "# Chapters",
-        "A chapter is one question, with its claims, their verdicts and its ledger. The ledger says what differs\n"
-        "from the paper, or within it, why, and how much it matters.",
+        "A chapter is one question, with its claims, their verdicts and its ledger. The ledger says what\n"
+        "differs from the paper, or within it, why, and how much it matters.",
         overview_table(references["standard"], entries, link="{}.md"),
         "## What was found",
         headlines(ledgers, load_chapters()),
@@ -169,8 +169,9 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({})):
         "# Claims",
         "",
         "Every claim, with its criterion, and what came of it in the committed standard tier. Margins were\n"
-        "written down before the runs and not moved. Where an estimand or a control was changed after a look,\n"
-        "the [chapter's ledger](chapters/README.md) says so. How to add one: [CONTRIBUTING](../CONTRIBUTING.md).",
+        "written down before the runs that they judge. Where an estimand, with its margin, or a control was\n"
+        "changed after a look at numbers, the [chapter's ledger](chapters/README.md) says so. How to add a\n"
+        "claim: [CONTRIBUTING](../CONTRIBUTING.md).",
     ]
     for chapter in load_chapters():
         own = _of(chapter, entries)
