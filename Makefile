@@ -128,7 +128,7 @@ replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in la
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
 	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 
-docs: .venv/ready  ## rewrite what is generated in README and docs/ from registry, tiers, literals and references
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from claims, tiers, literals and references
 	@$(BIN)/python tools/write_docs.py
 	@$(BIN)/python tools/write_api.py
 
@@ -138,7 +138,7 @@ test: options .venv/ready  ## the tests
 mutants: options .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
 	$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py
 
-fuzz: options .venv/ready  ## thousands of damaged tier files and registries, instead of the tests' hundreds: half an hour
+fuzz: options .venv/ready  ## thousands of damaged tier files and claims, instead of the tests' hundreds: half an hour
 	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -n "$$CORES" tests/test_fuzz.py
 
 spread: options .venv/ready  ## measure how far equal runs differ by threads, batches, data type and kernels: TIER=smoke, ARGS='--tables NAME …'

@@ -147,9 +147,9 @@ def tables_document(tiers):
         GENERATED.format(source=source),
         "# Tables",
         "",
-        "A data dictionary of `results/<tier>/tables/*.csv` and of `claims.json`. Tables are tidy: one row per run,\n"
-        "or per run and iteration. Empty cells are values that are not defined (a run that diverged or had ended).\n"
-        "Numbers have nine digits. In brackets: the tiers that have the table.",
+        "A data dictionary of `results/<tier>/tables/*.csv` and of `claims.json`. Tables are tidy: one row per\n"
+        "run, or per run and iteration. Empty cells are values that are not defined (a run that diverged or\n"
+        "had ended). Numbers have nine digits. In brackets: the tiers that have the table.",
         *_lines_of_runs(runs),
         *_lines_of_comparisons(compared, scanned),
         *_lines_of_studies(studies),

@@ -21,8 +21,8 @@ What each claim came out as is kept in `reference/replications/<tier>.json`. Mar
 A control that fails on a fresh seed makes its claim `invalid` there, and is counted like any verdict. Two estimates agree if they
 differ by no more than their 95 % intervals allow together; for equal laws at least 95 of 100 do, and 98 or 99 where units are few.
 
-Where a ledger says that the widths of intervals on fresh seeds called for more draws, those are the seeds kept here, judged again
-since: of such a claim other seeds tell more."""
+Some ledgers say that a claim got more draws because its intervals on fresh seeds were wide. Those seeds are among the seeds kept
+here, judged again with the new draws: of such a claim only the others are an independent check."""
 
 
 def others(one):

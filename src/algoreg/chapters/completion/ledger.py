@@ -38,8 +38,8 @@ def completion_headline(reference):
     return (
         f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
         f"three factors, in the geometric mean. At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom it is "
-        f"nearer to X\\* in {nearer} of {draws} draws. A graph's eigenvectors do nothing to factors. Its energy helps, and "
-        f"without factors as well: they leave {left:.2f} of its error at {least['share'].iloc[0]:.0%} of the entries."
+        f"nearer to X\\* in {nearer} of {draws} draws. A graph's eigenvectors do nothing to factors. Its energy helps, but "
+        f"hardly needs them: at {least['share'].iloc[0]:.0%} of the entries factors leave {left:.2f} of the error that it leaves alone."
     )
 
 

@@ -57,14 +57,14 @@ def greedy_of_commuting(reference):
 
 @passage("greedy_ends")
 def greedy_headline(reference):
-    """Return both distances of descent's end from the smallest α, as a sentence."""
+    """Return both distances of descent's end from the smallest α, as sentences."""
     frame = frame_of(reference["tables"]["greedy_ends"])
     own = frame[frame["method"] == "descent"]
     own = own[own["alpha"] == own["alpha"].min()]
     greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
     return (
-        f"from α = {power(own['alpha'].iloc[0])} descent ends {number(greedy)} from greedy low-rank learning's end, X* at rank 1, and "
-        f"{number(trace)} from the least trace (geometric means)"
+        f"descent from α = {power(own['alpha'].iloc[0])} ends near the end of greedy low-rank learning, which is X\\* at rank 1: "
+        f"{number(greedy)} away. From the least trace it ends {number(trace)} away (geometric means, over ‖X\\*‖)."
     )
 
 

@@ -5,19 +5,20 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("noisy_descent")
 def noise_headline(reference):
-    """Return how near descent comes to the rank-r fit from the smallest start, as a sentence."""
+    """Return how near descent comes to the rank-r fit from the smallest start, as sentences."""
     frame = frame_of(reference["tables"]["noisy_descent"])
     own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
     last = own[own["time"] == own["time"].max()]
     return (
-        f"from α = {last['alpha'].iloc[0]:g} descent, told no rank, comes as near to the rank-r fit as "
-        f"{geometric(last['closest'])} of that fit's own error, and leaves it again: its test error ends on average at "
-        f"{last['error_over_smallest'].mean():.2f} times the smallest"
+        f"On noisy labels descent from α = {power(last['alpha'].iloc[0])}, told no rank, passes the least-squares fit of rank "
+        f"r. It comes as near as {geometric(last['closest'])} times that fit's own error. Then it leaves to fit the noise: its test "
+        f"error ends on average at {last['error_over_smallest'].mean():.2f} times the smallest."
     )
 
 

@@ -30,7 +30,7 @@ def norms_of_descent(reference):
 
 @passage("norm_flow", "norm_descent_end")
 def norms_headline(reference):
-    """Return how large |W_11| is at the smallest loss, by flow and by descent at depth 2, as a sentence."""
+    """Return how large |W_11| is at the smallest loss, by flow and by descent at depth 2, as sentences."""
     flow, descent = (frame_of(reference["tables"][name]) for name in ("norm_flow", "norm_descent_end"))
     last = flow["accuracy"].max()
     ends = {
@@ -39,6 +39,7 @@ def norms_headline(reference):
     }
     own = descent[descent["accuracy"] == descent["accuracy"].max()]["norm"].mean()
     return (
-        f"at a loss of {1 / last:g} flow on three factors has |W_11| = {number(ends['positive'])} from det > 0 and "
-        f"{number(ends['negative'])} from det < 0; descent on two factors stops at {number(own)}"
+        f"Where rank one asks for an infinite entry W_11, flow on three factors drives it to {number(ends['positive'])} at a loss "
+        f"of {1 / last:g}, from det W > 0; from det W < 0 it is {number(ends['negative'])}. Descent on two factors stops at "
+        f"{number(own)}."
     )

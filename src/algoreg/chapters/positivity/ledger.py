@@ -12,14 +12,13 @@ from algoreg.tell.report import estimate_of, markdown, number, passage
 
 @passage("positivity", "unique_far")
 def what_positivity_decides(reference):
-    """Return the headline: how often a far point ends at X* with one trace among the measurements, how far it lies without."""
+    """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies without."""
     frame, more = (frame_of(reference["tables"][name]) for name in ("positivity", "unique_far"))
-    draws = (more["kind"] == "trace_row").sum()
+    found = more.loc[more["kind"] == "trace_row", "distance"] < 0.01  # As unique-with-one-trace has it.
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
-        f"With one Gaussian measurement replaced by the trace the share of {draws} draws in which the far point ends at X\\* "
-        f"is {estimate_of(reference, 'unique-with-one-trace')}. Without the trace another fit "
-        f"lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
+        f"With the trace in place of one Gaussian measurement, X\\* is the only fit in {found.sum()} of {len(found)} draws. "
+        f"Without it another fit lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 
 

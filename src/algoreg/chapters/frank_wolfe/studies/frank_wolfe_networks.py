@@ -1,4 +1,4 @@
-"""How many examples of a quadratic network Frank–Wolfe needs, beside Algorithm 1 of LMZ18: both are told the trace of X*, or a wrong one."""
+"""How many examples of a quadratic network Frank–Wolfe needs, beside Algorithm 1 of Li, Ma and Zhang (LMZ18): both are told the trace of X*, or a wrong one."""
 
 import math
 from itertools import product

@@ -63,7 +63,7 @@ def figure_3_step(reference):
     rest = first["ratio"] / step
     inside = first["low"] / step <= first["published"] <= first["high"] / step
     return (
-        f"Ours lie above {above} of the {len(points)} published points, by {100 * (low - 1):.1f} to {100 * (high - 1):.1f} %. "
+        f"Our means lie above {above} of Figure 3's {len(points)} published points, by {100 * (low - 1):.1f} to {100 * (high - 1):.1f} %. "
         f"At iteration {first['iteration']:g}, where both steps have run from this start, the larger step accounts for "
         f"{100 * (step - 1):.1f} of the {100 * (first['ratio'] - 1):.1f} %; {100 * (rest - 1):.1f} % are left. With our "
         f"errors divided by the step's share the published point lies {'inside' if inside else 'outside'} the prediction interval."
@@ -83,16 +83,16 @@ def _figure_2_scan(reference):
 def figure_2_nearest(reference):
     """Return how near the best readings of Figure 2's curves come, by the worse of both errors, in a sentence."""
     rows, wide = _figure_2_scan(reference)
-    read, away = [], []
-    for _, part in sorted(wide.groupby("published_alpha"), reverse=True):
+    near = []
+    for label, part in sorted(wide.groupby("published_alpha"), reverse=True):
         best = part.loc[part["both"].idxmin()]
-        read.append(f"α = {best['alpha']:g} run {best['stretch']:g} times as fast")
-        away.append(f"{max(best['train_error'], best['test_error']):.2f}")
+        factor = max(best["train_error"], best["test_error"])
+        near.append(
+            f"The curve labelled {label:g} is nearest to runs from α = {best['alpha']:g} with {best['stretch']:g} times the "
+            f"step: within a mean factor of {factor:.2f}."
+        )
     curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
-    return (
-        f"The nearest readings, {' and '.join(read)}, lie within mean factors of {' and '.join(away)}, "
-        f"scored on {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
-    )
+    return f"{' '.join(near)} Both are scored on {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
 
 
 @passage()
