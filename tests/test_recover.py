@@ -15,6 +15,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from typer.testing import CliRunner
 
+from algoreg.algorithms import projected
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.recover import (
     LowRankMatrixRegressor,
@@ -548,6 +549,23 @@ def test_ripples_of_momentum_do_not_shorten_the_step(method):
     assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
     with pytest.raises(ValueError, match="training error rises"):
         LowRankMatrixRegressor(method=method, step=20 * found.step_, max_iter=300).fit(matrices, labels)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_a_method_that_memory_does_not_hold_does_not_lose_the_first(tmp_path, monkeypatch, kind):
+    def too_large(*_):
+        raise kind("no room")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(projected.Algorithm, "initial", too_large)
+    _, matrices, labels = planted()
+    np.savez("data.npz", A=matrices, y=labels)
+    asked = ["recover", "data.npz", "--kind", "psd", "--max-iter", "20", "--methods"]
+    done = CliRunner().invoke(app, [*asked, "factored,projected", "--out", "found"])
+    assert done.exit_code == 0, done.output
+    assert "note: projected did not run: no room" in done.stderr.splitlines()
+    assert (tmp_path / "found/report.html").is_file()
+    assert CliRunner().invoke(app, [*asked, "projected", "--out", "none"]).exit_code == 2
 
 
 def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def _fits(name, options, methods, checkpoint, X, y, more):
 
     Raises
     ------
-    ValueError
+    ValueError, RuntimeError, MemoryError
         If the first fails. Others that do are in the list, with the reason.
     """
     from algoreg import recover as estimators
@@ -138,7 +138,8 @@ def _fits(name, options, methods, checkpoint, X, y, more):
                 # They are in ``warnings_``, and said at the end.
                 warnings.simplefilter("ignore")
                 estimator.fit(X, y, **more)
-        except ValueError as error:
+        except (ValueError, RuntimeError, MemoryError) as error:
+            # Of the others one may need more memory than there is: that is no reason to lose the first.
             if number == 0:
                 raise
             found.append(Fit(method, None, 0.0, str(error)))
