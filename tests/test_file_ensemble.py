@@ -121,6 +121,11 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
     descent = {"problem": "mine", "algorithm": "frank_wolfe", "runs": [run], "record": {"errors": {"every": 10}}}
     content["descents"]["mine"] = descent
     assert any("must be told trace" in line for line in setting_problems(content))
+    # θ stands in for it.
+    run["theta"] = [0.5, 1.0]
+    assert setting_problems(content) == []
+    run["theta"] = [0.5, None]
+    assert any("must be told trace" in line for line in setting_problems(content))
 
 
 def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):

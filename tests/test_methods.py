@@ -373,6 +373,7 @@ def test_undamped_descent_is_allowed_with_a_width_from_the_unscaled_spectral_sta
         ("preconditioned", "width"),
         ("signed", "width"),
         ("signed", "negative"),
+        ("asymmetric", "width"),
         ("hard_thresholding", "keep"),
     ],
 )

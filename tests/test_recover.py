@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from typer.testing import CliRunner
 
+from algoreg.algorithms import projected
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.recover import (
     LowRankMatrixRegressor,
@@ -140,6 +141,7 @@ def test_bad_measurements_are_refused(change, said):
         ({"alpha": np.array([0.1])}, "alpha = [0.1]: allowed are auto"),
         ({"tol": "a"}, "tol = a: allowed is a number of at least 0"),
         ({"tol": np.nan}, "tol = nan: allowed is a number of at least 0"),
+        ({"tol": np.inf}, "tol = inf: allowed is a number of at least 0, below 1"),
         ({"max_iter": None}, "max_iter = None: allowed is a whole number of at least 1"),
         ({"max_iter": 10.5}, "max_iter = 10.5: allowed is a whole number of at least 1"),
         ({"folds": 2.5}, "folds = 2.5: allowed is a whole number of at least 2"),
@@ -182,6 +184,14 @@ def test_a_place_outside_the_matrix_is_named():
     found = MatrixCompleter(max_iter=20).fit([[0, 0], [1, 0], [1, 1]], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match=re.escape("X: place (0, 2) is outside the (2, 2) matrix")):
         found.predict([[1, 1], [0, 2]])
+
+
+@pytest.mark.parametrize("kind", ["rectangular", "symmetric", "psd"])
+def test_places_with_gaps_that_no_memory_holds_are_refused(kind):
+    with pytest.raises(
+        ValueError, match=r"would take \d+ GiB; allowed is 64 GiB. Number rows and columns without gaps"
+    ):
+        MatrixCompleter(kind).fit([[0, 0], [1, 10**7], [2, 3]], [1.0, 2.0, 3.0])
 
 
 def test_labels_that_say_nothing_are_refused_and_zeros_may_be_held_out():
@@ -441,6 +451,86 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"method_options": {"alpha": 0.5}}, "alpha = 0.5: this is the estimator's parameter alpha"),
+        ({"method_options": {"step": 0.5}}, "step = 0.5: this is the estimator's parameter step"),
+        ({"method_options": {"iterations": 3}}, "iterations = 3: this is the estimator's parameter max_iter"),
+        ({"method_options": {"m": 3}}, "m = 3: the number of measurements is the data's"),
+        ({"method_options": {"colour": 3}}, "colour = 3: unknown option; allowed are start, width"),
+        ({"method_options": {3: 3}}, "3 = 3: unknown option; allowed are start, width"),
+        ({"method_options": {"width": [2, 3]}}, "width = [2, 3]: allowed is one value"),
+        ({"method_options": {"width": D + 1}}, f"width = {D + 1}: allowed is at most {D}"),
+        ({"kind": "symmetric", "method_options": {"negative": D + 1}}, f"negative = {D + 1}: allowed is at most {D}"),
+        ({"method": "hard_thresholding", "method_options": {"keep": 0}}, "keep: a whole number of at least 1"),
+        *(
+            ({"method": "hard_thresholding", "method_options": {"rank": rank}}, f"rank = {rank}: allowed is a whole")
+            for rank in (D + 1, 0, -1, 2.5, "2", True)
+        ),
+        *(
+            ({"method": "frank_wolfe", "method_options": {"rank": 1, "trace": trace}}, f"trace = {trace}: allowed is a")
+            for trace in (-1.0, 0, np.nan, np.inf, "2")
+        ),
+        ({"method": "frank_wolfe", "method_options": {"rank": 1, "theta": "2"}}, "theta: θ, a number above 0"),
+    ],
+)
+def test_options_that_would_be_passed_over_or_fail_inside_are_refused(given, said):
+    _, matrices, labels = planted()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LowRankMatrixRegressor(**given, max_iter=20).fit(matrices, labels)
+
+
+def told_a_trace(estimator, X, y, trace, **given):
+    told = {"rank": 1, "rule": "line-search", **given}
+    options = {"method": "frank_wolfe", "method_options": told, "stop": "budget", "max_iter": 60}
+    told["theta" if "keep" in told else "trace"] = trace
+    return estimator.set_params(**options).fit(X, y)
+
+
+@pytest.mark.parametrize("size", [1.0, 300.0])
+def test_a_trace_that_is_told_is_the_matrixs_own(size):
+    target, matrices, labels = planted()
+    # Half of the true one is always reached.
+    half = np.trace(target) / 2
+    for given in ({}, {"keep": 1}):
+        found = told_a_trace(LowRankMatrixRegressor(), size * matrices, labels, half / size, **given)
+        assert np.trace(found.matrix_) == pytest.approx(half / size, rel=1e-2)
+    first = np.triu_indices(D)
+    entries = MatrixCompleter("psd")
+    found = told_a_trace(entries, np.transpose(first), size * target[first], size * half)
+    assert np.trace(found.matrix_) == pytest.approx(size * half, rel=1e-2)
+    rectangular = LowRankMatrixRegressor("rectangular")
+    found = told_a_trace(rectangular, size * matrices, labels, half / size)
+    assert np.linalg.norm(found.matrix_, "nuc") == pytest.approx(half / size, rel=1e-2)
+
+
+def test_the_trace_of_a_state_may_be_told():
+    strings = [first + second for first in "IXYZ" for second in "IXYZ"]
+    seen = [1.0 if set(text) <= set("IZ") else 0.0 for text in strings]
+    assert told_a_trace(StateRegressor(), strings, seen, 0.5).trace_ == pytest.approx(0.5, rel=1e-2)
+
+
+def test_expectations_may_miss_1_by_rounding():
+    seen = [1 - 1e-15, np.nextafter(1, 2), np.nextafter(1, 2)]
+    found = StateRegressor(max_iter=800).fit(["II", "ZI", "IZ"], seen)
+    assert np.allclose(found.matrix_, np.diag([1, 0, 0, 0]), atol=1e-3)
+
+
+def test_a_deep_run_is_waited_for_until_it_leaves_its_start():
+    target, matrices, labels = planted()
+    found = LowRankMatrixRegressor("symmetric", method="deep", max_iter=1000).fit(matrices, labels)
+    assert np.allclose(found.matrix_, target, atol=0.05 * np.abs(target).max())
+    with pytest.warns(ConvergenceWarning, match="what was kept is still about the start"):
+        LowRankMatrixRegressor("symmetric", method="deep", max_iter=50).fit(matrices, labels)
+
+
+def test_the_shortest_step_is_allowed():
+    _, matrices, labels = planted()
+    found = LowRankMatrixRegressor(step=1e-320, max_iter=20).fit(matrices, labels)
+    assert any(line.startswith("not converged") for line in found.warnings_)
+
+
 def test_rounding_of_a_gram_matrix_does_not_shorten_the_step():
     rng = np.random.default_rng(1)
     matrices, target = rng.standard_normal((400, 5, 5)), np.diag([1, 0.9, 0.8, 0.5, 0.3])
@@ -459,6 +549,23 @@ def test_ripples_of_momentum_do_not_shorten_the_step(method):
     assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
     with pytest.raises(ValueError, match="training error rises"):
         LowRankMatrixRegressor(method=method, step=20 * found.step_, max_iter=300).fit(matrices, labels)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_a_method_that_memory_does_not_hold_does_not_lose_the_first(tmp_path, monkeypatch, kind):
+    def too_large(*_):
+        raise kind("no room")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(projected.Algorithm, "initial", too_large)
+    _, matrices, labels = planted()
+    np.savez("data.npz", A=matrices, y=labels)
+    asked = ["recover", "data.npz", "--kind", "psd", "--max-iter", "20", "--methods"]
+    done = CliRunner().invoke(app, [*asked, "factored,projected", "--out", "found"])
+    assert done.exit_code == 0, done.output
+    assert "note: projected did not run: no room" in done.stderr.splitlines()
+    assert (tmp_path / "found/report.html").is_file()
+    assert CliRunner().invoke(app, [*asked, "projected", "--out", "none"]).exit_code == 2
 
 
 def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from test_engine import FITS, SEED, D, batch_of
 from algoreg import jobs
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.kernels import passes
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
 from algoreg.engine.recording import recorded, recorded_batch
@@ -53,6 +54,18 @@ def data(dtype, runs=5, d=SIZE, m=M):
     generator = np.random.default_rng(runs)
     x, y = generator.standard_normal((runs, d, d)) / d, generator.standard_normal((runs, m))
     return torch.from_numpy(x + x.transpose(0, 2, 1)).to(dtype), torch.from_numpy(y).to(dtype)
+
+
+def test_pieces_that_no_run_knows_are_no_trial_of_how_many_rows_go_together(monkeypatch):
+    monkeypatch.setattr(passes, "SMALL_TOTALS", 0)
+    passes.rows_at_once.cache_clear()
+    runs, known = 11, 130
+    assert runs > passes.FEW_RUNS
+    x, y = data(torch.float64, runs)
+    found = drawn().shared_by([known] * runs).gradient(x, y)
+    passes.rows_at_once.cache_clear()
+    whole = gaussian.Ensemble.draw(SIZE, M, 4, 1).shared_by([known] * runs).gradient(x, y)
+    assert torch.allclose(found, whole, atol=1e-12)
 
 
 def sums(ensemble, dtype, known):

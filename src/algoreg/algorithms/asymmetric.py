@@ -6,7 +6,7 @@ pseudoinverse [jia2024], which forgets how small the start was. L_0 = αG_1 and 
 β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -21,6 +21,7 @@ CUT = 1e-12
 class Options(RunOptions):
     """What a run can be told."""
 
+    at_most_d: ClassVar[tuple] = ("width",)
     alpha: float = real(gt=0)
     width: int | None = whole(None, said="a whole number of at least 1, or null for the smaller side")
     rule: Literal["simultaneous", "alternating"] = "simultaneous"

@@ -16,7 +16,8 @@ from sklearn.utils import check_random_state
 
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
-from algoreg.recover.fitting import Fitted, Plan
+from algoreg.recover.fitting import Fitted
+from algoreg.recover.plan import Plan
 
 # Eigenvalues below this share of the largest are not counted by the rank test.
 SMALL_SHARE = 1e-3
@@ -32,7 +33,7 @@ NUMBERS = {
     "hold_out": (Real, lambda x: 0 < x < 1, "is a number between 0 and 1"),
     "folds": (Integral, lambda x: x >= 2, "is a whole number of at least 2"),
     "max_iter": (Integral, lambda x: x >= 1, "is a whole number of at least 1"),
-    "tol": (Real, lambda x: x >= 0, "is a number of at least 0"),
+    "tol": (Real, lambda x: 0 <= x < 1, "is a number of at least 0, below 1"),
     "step": (Real, lambda x: 0 < x < np.inf, "is a number above 0"),
 }
 

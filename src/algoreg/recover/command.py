@@ -111,20 +111,20 @@ def _fits(name, options, methods, checkpoint, X, y, more):
 
     Raises
     ------
-    ValueError
+    ValueError, RuntimeError, MemoryError
         If the first fails. Others that do are in the list, with the reason.
     """
     from algoreg import recover as estimators
-    from algoreg.recover import fitting
+    from algoreg.recover import plan
     from algoreg.recover.report import Fit
 
     if "kind" in options and "kind" not in getattr(estimators, name)().get_params():
         raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
-    if kind not in fitting.DEFAULT_METHODS:
-        raise ValueError(f"kind = {kind}: allowed are {', '.join(fitting.DEFAULT_METHODS)}")
-    names = fitting.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    if kind not in plan.DEFAULT_METHODS:
+        raise ValueError(f"kind = {kind}: allowed are {', '.join(plan.DEFAULT_METHODS)}")
+    names = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
     found = []
     for number, method in enumerate(dict.fromkeys(names)):
         before = f"{method}, {number + 1} of {len(names)}: " if len(names) > 1 else ""
@@ -138,7 +138,8 @@ def _fits(name, options, methods, checkpoint, X, y, more):
                 # They are in ``warnings_``, and said at the end.
                 warnings.simplefilter("ignore")
                 estimator.fit(X, y, **more)
-        except ValueError as error:
+        except (ValueError, RuntimeError, MemoryError) as error:
+            # Of the others one may need more memory than there is: that is no reason to lose the first.
             if number == 0:
                 raise
             found.append(Fit(method, None, 0.0, str(error)))

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from algoreg.recover.base import MatrixEstimator, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
+from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
 
 KINDS = ("rectangular", "symmetric", "psd")
 
@@ -79,9 +80,11 @@ class MatrixCompleter(MatrixEstimator):
         weight = float(np.sqrt(shape[0] * shape[1]))
         ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], weight, dtype)
         noise = None if self.noise is None else self.noise / size
-        fitted = recover(ensemble, (y - self.mean_) / size, self._plan(self.kind, seed, noise, rows=rows))
+        unit = weight * size
+        plan = self._plan(self.kind, seed, noise, rows=rows, trace_unit=unit / (2 if rows else 1))
+        fitted = recover(ensemble, (y - self.mean_) / size, plan)
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
-        self._keep(fitted, self.kind, matrix * weight * size, weight * size)
+        self._keep(fitted, self.kind, matrix * weight * size, unit)
         first, second = places.T
         symmetric = self.kind != "rectangular"
         self._test_ranks(
@@ -99,6 +102,12 @@ class MatrixCompleter(MatrixEstimator):
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
+        length = sum(shape) if self.kind == "rectangular" else shape[0]
+        if 8 * length**2 > MEMORY_LIMIT_BYTES:
+            raise ValueError(
+                f"X: its places are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(8 * length**2)}; "
+                f"allowed is {gib(MEMORY_LIMIT_BYTES)}. Number rows and columns without gaps"
+            )
         return shape
 
     def predict(self, X):

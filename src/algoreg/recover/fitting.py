@@ -1,26 +1,20 @@
 """The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to keep."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
-from algoreg import registry, sources
-from algoreg.algorithms.base import Algorithm
-from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.isometry import isometry_excess
 from algoreg.recover.measurements import condensed
-from algoreg.recover.watching import Held, Watch, leading
-from algoreg.spec import options as declared
+from algoreg.recover.plan import Plan, algorithm_for, run_options
+from algoreg.recover.watching import LEAVES_START, Held, Watch, leading
 
 # Start scales that "auto" compares, and the one without anything to compare by: overfitting punishes large ones.
 ALPHAS, SMALL_ALPHA = (1e-1, 1e-2, 1e-3, 1e-6), 1e-6
-DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
 # The step is this share of 1/(L·λ), beyond which a descent near X* diverges: L is the largest ⟨X, 𝒢X⟩ found over unit
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
@@ -32,38 +26,6 @@ SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
 # With momentum errors fall in ripples.
 WITH_MOMENTUM = ("accelerated", "accelerated_projected")
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked of a fit; see the parameters of the estimators.
-
-    ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
-    """
-
-    kind: str
-    method: str = "auto"
-    method_options: Mapping[str, Any] = field(default_factory=dict)
-    alpha: float | str = 1e-3
-    stop: str = "auto"
-    noise: float | None = None
-    hold_out: float = 0.1
-    folds: int = 5
-    max_iter: int = 5000
-    tol: float = 1e-6
-    step: float | None = None
-    seed: int = 0
-    rows: int | None = None
-    checkpoint: Checkpoint | None = None
-    say: Callable[[str], None] = lambda line: None
-
-    def shown(self, estimates: torch.Tensor) -> torch.Tensor:
-        """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""
-        if self.rows is None:
-            return estimates
-        lifted = torch.zeros_like(estimates)
-        lifted[:, : self.rows, self.rows :] = estimates[:, : self.rows, self.rows :]
-        return lifted + lifted.mT
 
 
 @dataclass
@@ -79,76 +41,6 @@ class Fitted:
     path: dict[str, np.ndarray]
     held: np.ndarray
     warnings: list[str]
-
-
-def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
-    """Return the name and the class of the algorithm that is asked for.
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, or it
-        must be told what nobody knows of a target that is not planted.
-    """
-    name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
-    known = sources.module_names("algorithms")
-    if name not in known:
-        raise ValueError(f"method = {name}: allowed are auto, {', '.join(known)}")
-    found: type[Algorithm] = registry.algorithm(name)
-    wanted = "symmetric" if plan.kind == "symmetric" else "psd"
-    if found.estimates != wanted:
-        raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
-    lacking = found.requires - ensemble.provides
-    if lacking:
-        raise ValueError(
-            f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
-        )
-    given = plan.method_options
-    untold = [fact for fact in found.told if fact not in given and not (fact == "rank" and given.get("keep"))]
-    if untold:
-        facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
-        raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
-    return name, found
-
-
-def told_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind and need not be told anything, the default first.
-
-    Parameters
-    ----------
-    kind : str
-        One of ``DEFAULT_METHODS``.
-    """
-    default = DEFAULT_METHODS[kind]
-    wanted = "symmetric" if kind == "symmetric" else "psd"
-    fits = []
-    for name in sources.module_names("algorithms"):
-        facts = {key: sources.class_literal("algorithms", name, key) for key in ("estimates", "told")}
-        fields = declared.of_algorithm(name).model_fields
-        needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}
-        if facts == {"estimates": wanted, "told": ()} and name != default and not needed:
-            fits.append(name)
-    return [default, *fits]
-
-
-def run_options(name: str, plan: Plan, **changes: Any) -> dict[str, Any]:
-    """Return a run's settings: the algorithm's defaults, the user's, and those of this fit.
-
-    Raises
-    ------
-    ValueError
-        If an option is unknown or not allowed, or one without a default is not given.
-    """
-    model = declared.of_algorithm(name)
-    facts = set(sources.class_literal("algorithms", name, "told")) - model.model_fields.keys()
-    told = {key: value for key, value in plan.method_options.items() if key in facts}
-    given = {key: value for key, value in plan.method_options.items() if key not in facts}
-    known = {key: value for key, value in changes.items() if key in model.model_fields}
-    try:
-        return {**model(**{**given, **known}).model_dump(), **told, "target": 0}
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
-        raise ValueError(f"method_options of {name}: {said}") from None
 
 
 def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
@@ -266,12 +158,18 @@ class Descending:
         alphas = alphas or self.alphas
         runs = [
             run_options(
-                self.name, self.plan, step=step, iterations=iterations or self.plan.max_iter, m=ensemble.m, alpha=alpha
+                self.name,
+                self.plan,
+                self.scale,
+                step=step,
+                iterations=iterations or self.plan.max_iter,
+                m=ensemble.m,
+                alpha=alpha,
             )
             for alpha in alphas
         ]
         # The smallest start needs about so many steps to grow to the size of 1.
-        growth = int(np.log(1 / min(1.0, *alphas)) / step) + 50
+        growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
         watch.may_rise, watch.may_ripple = self.name in SPLITTINGS, self.name in WITH_MOMENTUM
@@ -381,11 +279,14 @@ def _path(watch, run, fit):
 
 
 def _unfinished(fit, watch, run, iteration):
-    """Return what is to be said of a run that was cut off by its budget."""
+    """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
     if watch.memory["reached"][run]:
         return []
+    train = watch.memory["train"][:, run]
+    if train[watch.iterations.index(iteration)] > (1 - LEAVES_START) * train[0]:
+        return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
     if fit.stop == "noise":
         return [
             "not converged: the training error has not fallen to the noise; more max_iter, or a smaller noise is told"

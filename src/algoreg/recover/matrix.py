@@ -31,7 +31,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
     method : str
         An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric ones.
     method_options : dict, optional
-        Further options of the algorithm.
+        Further options of the algorithm, and facts that it must be told. A trace, θ, τ and a truncation are in the units of
+        the matrix (a rectangular one's trace is its nuclear norm); all else is in those of ``alpha``.
     alpha : float or "auto"
         Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares 0.1,
         0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
@@ -123,7 +124,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ensemble, scale = dense(matrices, self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
         rows = shape[0] if self.kind == "rectangular" else None
-        plan = self._plan(self.kind, seed, noise, rows=rows)
+        plan = self._plan(self.kind, seed, noise, rows=rows, trace_unit=unit / scale / (2 if rows else 1))
         fitted = recover(ensemble, y / unit, plan)
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)

@@ -9,6 +9,8 @@ from algoreg.recover.base import MatrixEstimator, root_mean_square
 from algoreg.recover.fitting import recover
 
 MOST_QUBITS = 9
+# By how much an expectation that was computed may miss 1.
+ROUNDING = 1e-9
 
 
 class StateRegressor(MatrixEstimator):
@@ -58,21 +60,24 @@ class StateRegressor(MatrixEstimator):
         strings = _strings(X)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(strings, y)
-        if np.abs(y).max() > 1:
-            raise ValueError(f"y: an expectation is from -1 to 1, not {y[np.abs(y).argmax()]:.6g}")
+        if np.abs(y).max() > 1 + ROUNDING:
+            raise ValueError(f"y: an expectation is from -1 to 1, not {y[np.abs(y).argmax()]:.10g}")
+        y = y.clip(-1, 1)
         self.noise_ = self.noise if self.noise is not None else _noise_of(y, shots)
         count, identity = len(strings), "I" * len(strings[0])
         if identity not in strings:
             strings, y = [*strings, identity], np.append(y, 1.0)
-        elif y[strings.index(identity)] != 1:
-            raise ValueError(f"y: {identity} has expectation 1, not {y[strings.index(identity)]:.6g}")
+        elif y[strings.index(identity)] < 1 - ROUNDING:
+            raise ValueError(f"y: {identity} has expectation 1, not {y[strings.index(identity)]:.10g}")
         self.n_features_in_ = 1
         device, dtype, seed = self._prepare()
         ensemble, size = measured(strings, device, dtype)
         # Labels may all be 1: those of a stabiliser state are.
         unit = root_mean_square(y)
         noise = None if self.noise_ is None else self.noise_ / unit
-        fitted = recover(ensemble, y / unit, self._plan("psd", seed, noise))
+        # A trace stands twice in a real matrix, too.
+        plan = self._plan("psd", seed, noise, trace_unit=unit / size / 2)
+        fitted = recover(ensemble, y / unit, plan)
         found = pauli_hermitian.as_complex(torch.from_numpy(fitted.matrix)).numpy() * size * unit
         trace = float(np.trace(found).real)
         if not trace > 0:

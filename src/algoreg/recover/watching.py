@@ -23,6 +23,8 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 GRAM_ROUNDING = 1e-7
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
+# A run whose training error has not fallen by this share has not left its start, from which deep ones grow late.
+LEAVES_START = 1e-3
 SAYS_EVERY = 5.0
 # Eigenvalues of larger matrices than this are kept at every so many looks: they cost more than the steps between.
 LARGE, EVERY_SO_MANY = 200, 10
@@ -71,7 +73,7 @@ class Watch(Observer):
     least : int
         No run is taken to have stopped improving before this iteration: until then it may only have grown from its start.
     leaves : bool
-        Whether runs that no longer improve leave.
+        Whether runs that no longer improve leave, once they have left their start.
     shown : callable
         Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
     say : callable
@@ -132,7 +134,8 @@ class Watch(Observer):
             done |= train <= self.noise
         memory["reached"][runs] |= done
         if self.leaves:
-            done |= look.iteration > np.maximum(WAITS * memory["best_at"][runs], self.least)
+            grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
+            done |= grown & (look.iteration > np.maximum(WAITS * memory["best_at"][runs], self.least))
         return done | bad
 
     def _keep_spectrum(self, look, place):

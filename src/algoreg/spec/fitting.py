@@ -185,7 +185,11 @@ def _pairing(tier, descent, path):
     if lacking:
         text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
         yield (*path, "algorithm"), text
-    unknown_facts = set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
+    unknown_facts = {
+        fact
+        for fact in set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
+        if not all(None not in as_list(run.get(options.INSTEAD.get(fact))) for run in descent["runs"])
+    }
     if problem.get("data") and unknown_facts:
         text = f" = {show(algorithm)}: it must be told {', '.join(sorted(unknown_facts))}, which nobody knows of data"
         yield (*path, "algorithm"), text

@@ -13,6 +13,9 @@ from algoreg.spec.messages import wrong
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
 
+# The options that stand in for a fact that an algorithm is otherwise told.
+INSTEAD = {"rank": "keep", "trace": "theta"}
+
 # Of an ensemble, and of a batch with its targets.
 MEMORY_LIMIT_BYTES = 64 * 2**30
 

@@ -138,8 +138,11 @@ class RowsAtOnce:
         self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
 
     def call(self, work, count=1):
-        """Call ``work(rows)``, which takes a time in proportion to ``count``, with the number of rows whose turn it is."""
-        if not self.trials:
+        """Call ``work(rows)``, which takes a time in proportion to ``count``, with the number of rows whose turn it is.
+
+        A ``count`` of 0, as of a piece that no run knows, is no trial.
+        """
+        if not (count and self.trials):
             return work(min(self._times, key=self._times.get))
         rows, start = self.trials.pop(), perf_counter()
         work(rows)

@@ -1,0 +1,165 @@
+"""What is asked of a fit: the plan, the algorithm that it names, and what that is told, each checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from algoreg import registry, sources
+from algoreg.algorithms.base import Algorithm
+from algoreg.engine.checkpoint import Checkpoint
+from algoreg.ensembles.base import Measurements
+from algoreg.spec import options as declared
+
+DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
+# What of a run is a parameter of the estimator, or the data's, and no option of the algorithm.
+PARAMETERS = {"alpha": "alpha", "step": "step", "iterations": "max_iter"}
+# Facts and options in units of the matrix that is sought, or, of a table, of its labels.
+WITH_UNITS = ("trace", "theta", "tau", "truncation")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of a fit; see the parameters of the estimators.
+
+    ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
+    ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear norm.
+    """
+
+    kind: str
+    method: str = "auto"
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    alpha: float | str = 1e-3
+    stop: str = "auto"
+    noise: float | None = None
+    hold_out: float = 0.1
+    folds: int = 5
+    max_iter: int = 5000
+    tol: float = 1e-6
+    step: float | None = None
+    seed: int = 0
+    rows: int | None = None
+    trace_unit: float = 1.0
+    checkpoint: Checkpoint | None = None
+    say: Callable[[str], None] = lambda line: None
+
+    def shown(self, estimates: torch.Tensor) -> torch.Tensor:
+        """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""
+        if self.rows is None:
+            return estimates
+        lifted = torch.zeros_like(estimates)
+        lifted[:, : self.rows, self.rows :] = estimates[:, : self.rows, self.rows :]
+        return lifted + lifted.mT
+
+
+def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
+    """Return the name and the class of the algorithm that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, it must
+        be told what nobody knows of a target that is not planted, or it is told what is not allowed.
+    """
+    name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
+    known = sources.module_names("algorithms")
+    if name not in known:
+        raise ValueError(f"method = {name}: allowed are auto, {', '.join(known)}")
+    found: type[Algorithm] = registry.algorithm(name)
+    wanted = "symmetric" if plan.kind == "symmetric" else "psd"
+    if found.estimates != wanted:
+        raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
+    lacking = found.requires - ensemble.provides
+    if lacking:
+        raise ValueError(
+            f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
+        )
+    given = plan.method_options
+    untold = [
+        fact for fact in found.told if given.get(fact) is None and given.get(declared.INSTEAD.get(fact, "")) is None
+    ]
+    if untold:
+        facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
+        raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
+    _refuse_options(name, found.told, given, ensemble.d)
+    return name, found
+
+
+def _refuse_options(name, told, given, d):
+    """Raise a ValueError for the first option that is none of the algorithm's own, is a list, or does not fit the size."""
+    model = declared.of_algorithm(name)
+    own = [*(key for key in model.model_fields if key not in ("m", *PARAMETERS)), *told]
+    for key, value in given.items():
+        said = f"method_options of {name}: {key} = {value}: "
+        if key == "m":
+            raise ValueError(f"{said}the number of measurements is the data's")
+        if key in PARAMETERS:
+            raise ValueError(f"{said}this is the estimator's parameter {PARAMETERS[key]}")
+        if key not in own:
+            raise ValueError(f"{said}unknown option; allowed are {', '.join(own) or 'none'}")
+        if isinstance(value, list):
+            raise ValueError(f"{said}allowed is one value")
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if key == "rank" and key in told and not (number and isinstance(value, Integral) and 1 <= value <= d):
+            raise ValueError(f"{said}allowed is a whole number from 1 to {d}")
+        if key in told and not (number and 0 < value < np.inf):
+            raise ValueError(f"{said}allowed is a number above 0")
+        if key in model.at_most_d and number and value > d:
+            raise ValueError(f"{said}allowed is at most {d}")
+
+
+def told_nothing(kind: str) -> list[str]:
+    """Return the algorithms that recover matrices of a kind and need not be told anything, the default first.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``DEFAULT_METHODS``.
+    """
+    default = DEFAULT_METHODS[kind]
+    wanted = "symmetric" if kind == "symmetric" else "psd"
+    fits = []
+    for name in sources.module_names("algorithms"):
+        facts = {key: sources.class_literal("algorithms", name, key) for key in ("estimates", "told")}
+        fields = declared.of_algorithm(name).model_fields
+        needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}
+        if facts == {"estimates": wanted, "told": ()} and name != default and not needed:
+            fits.append(name)
+    return [default, *fits]
+
+
+def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str, Any]:
+    """Return a run's settings: the algorithm's defaults, the user's, and those of this fit.
+
+    Parameters
+    ----------
+    name : str
+    plan : Plan
+    scale : float
+        The fit's matrix is that of its run times this.
+    **changes
+        What this fit says.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or not allowed, or one without a default is not given.
+    """
+    model = declared.of_algorithm(name)
+    facts = set(sources.class_literal("algorithms", name, "told")) - model.model_fields.keys()
+    options = dict(plan.method_options)
+    for key in WITH_UNITS:
+        if isinstance(options.get(key), Real) and not isinstance(options[key], bool):
+            options[key] = float(options[key]) / (plan.trace_unit * scale)
+    told = {key: value for key, value in options.items() if key in facts}
+    given = {key: value for key, value in options.items() if key not in facts}
+    known = {key: value for key, value in changes.items() if key in model.model_fields}
+    try:
+        return {**model(**{**given, **known}).model_dump(), **told, "target": 0}
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
+        raise ValueError(f"method_options of {name}: {said}") from None
