@@ -256,4 +256,4 @@ clean: options  ## delete a tier's results, naming them
 	ls "results/$$tier" | sed 's/^/  /'; rm -r "results/$$tier"; else echo "results/$$tier does not exist"; fi
 
 distclean: options  ## delete .venv, every result and Snakemake's memory, naming them
-	@for path in .venv .snakemake $$(ls -d results/*/ 2>/dev/null); do if [ -e "$$path" ]; then echo "deleting $$path"; rm -r "$$path"; fi; done
+	@for path in .venv .snakemake results/*/; do if [ -e "$$path" ]; then echo "deleting $$path"; rm -r "$$path"; fi; done

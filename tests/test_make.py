@@ -206,6 +206,19 @@ def test_clean_deletes_one_tier_and_names_it(folder):
     shutil.rmtree(folder / "results")
 
 
+def test_distclean_deletes_no_folder_that_a_name_with_a_space_seems_to_name(folder):
+    for name in ("smoke", "as of tools"):
+        (folder / "results" / name).mkdir(parents=True)
+    shutil.copytree(folder / ".venv", folder / "kept", symlinks=True)
+    done = make(folder, "distclean")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "deleting results/as of tools/" in done.stdout
+    assert (folder / "tools" / "options.sh").exists()
+    assert not list((folder / "results").iterdir())
+    (folder / "kept").rename(folder / ".venv")
+    (folder / "results").rmdir()
+
+
 def test_every_target_that_takes_a_tier_checks_it():
     text = (ROOT / "Makefile").read_text()
     for rule in text.split("\n\n"):
