@@ -206,6 +206,10 @@ def test_a_files_name_may_hold_what_stands_in_the_template(tmp_path):
     np.savez(tmp_path / path, A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
     assert own_data(tmp_path, path, "own") == (0, f"step_mychapter_itssize\nwrote own/step_mychapter_itssize: {KEPT}\n")
     assert f"data: {{path: {path}}}" in (tmp_path / "own/step_mychapter_itssize/experiments.yaml").read_text()
+    np.savez(tmp_path / "a{b}.npz", A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
+    status, said = own_data(tmp_path, "a{b}.npz", "own")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "allowed is a path without { and }" in said
     status, said = own_data(tmp_path, path, "own:more")
     assert (status, said.count("\n")) == (2, 1)
     assert "CHAPTER_PATH = own:more: allowed is one folder" in said
