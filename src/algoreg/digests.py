@@ -64,9 +64,18 @@ def _imports(tree: ast.Module) -> Any:
 @cache
 def imported_modules(path: str | Path) -> frozenset[str]:
     """Return the names of this package's modules, and the user's own, that the file imports itself, at any depth of its code."""
+    return _modules(_read(Path(path))["imports"], Path(path))
+
+
+def imported_by(tree: ast.Module) -> frozenset[str]:
+    """Return what :func:`imported_modules` does, of code that is no module: a notebook's."""
+    return _modules(_imports(tree))
+
+
+def _modules(imports: Any, path: Path = Path()) -> frozenset[str]:
     found: set[str] = set()
-    for level, module, names in _read(Path(path))["imports"]:
-        origin = _absolute(level, module, Path(path))
+    for level, module, names in imports:
+        origin = _absolute(level, module, path)
         if origin:
             found.update(filter(module_path, (origin, *(f"{origin}.{name}" for name in names))))
     return frozenset(found)

@@ -40,6 +40,7 @@ try:
     from algoreg.store import forkserver
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
+    from algoreg.tell import papers
     from algoreg.tell.charts.claims import claims_of
 except ModuleNotFoundError as error:
     raise WorkflowError(
