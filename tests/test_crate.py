@@ -119,6 +119,31 @@ def test_results_are_fetched_after_their_checksum_and_never_over_others(tmp_path
         fetch_results.fetch("quick", tmp_path, given)
 
 
+def test_fetched_results_are_there_whole_and_of_one_time_or_not_at_all(tmp_path, monkeypatch):
+    given = archive(tmp_path / "crate.zip", *(f"results/quick/{name}" for name in ("a", "b", "claims.json", "c/d.csv")))
+    extract, done = zipfile.ZipFile.extract, []
+
+    def full(self, member, *place):
+        done.append(member)
+        if len(done) == 3:
+            raise OSError(28, "No space left on device")
+        return extract(self, member, *place)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(zipfile.ZipFile, "extract", full)
+        with pytest.raises(SystemExit, match="No space left on device; nothing was unpacked"):
+            fetch_results.fetch("quick", tmp_path, given)
+    assert not list((tmp_path / "results").iterdir())
+    fetch_results.fetch("quick", tmp_path, given)
+    files = [path for path in (tmp_path / "results" / "quick").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert len({path.stat().st_mtime_ns for path in files}) == 1
+    nowhere = {**given, "URL": (tmp_path / "nowhere.zip").as_uri()}
+    shutil.rmtree(tmp_path / "results" / "quick")
+    with pytest.raises(SystemExit, match="nothing was unpacked"):
+        fetch_results.fetch("quick", tmp_path, nowhere)
+
+
 def test_what_is_needed_is_said_and_what_is_no_crate_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="no published results are known"):
         fetch_results.fetch("quick", tmp_path, {})
