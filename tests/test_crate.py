@@ -78,6 +78,17 @@ def test_a_crate_is_valid_and_says_what_made_what(repository):
 
 
 @needs_library
+def test_what_a_killed_job_was_writing_is_not_packed(repository):
+    for name in ("figures/.one.svg.12.part", "crate.part.zip"):
+        (repository / "results" / "quick" / name).write_text("half")
+    done = run(repository, "make_crate", "quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(repository / "results" / "quick" / "crate.zip") as archive:
+        assert not [name for name in archive.namelist() if "part" in name]
+    assert not (repository / "results" / "quick" / "crate.part.zip").exists()
+
+
+@needs_library
 def test_the_validator_can_say_no_and_a_damaged_result_is_not_packed(repository):
     assert run(repository, "make_crate", "quick").returncode == 0
     folder = repository / "unpacked"
