@@ -246,5 +246,7 @@ def test_another_version_of_a_library_is_seen(tiny, tmp_path):
     for name, plan in (("scikit_learn", studied), ("ziglang", {**studied, "descend": 2, "tabulate": 1})):
         (tmp_path / name / f"{name}-99.dist-info").mkdir(parents=True)
         (tmp_path / name / f"{name}-99.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 99\n")
-        found = planned(tiny, TABLE, STUDY, tier="tiny", environment={"PYTHONPATH": f"{tmp_path / name}:{tiny / 'src'}"})
+        found = planned(
+            tiny, TABLE, STUDY, tier="tiny", environment={"PYTHONPATH": f"{tmp_path / name}:{tiny / 'src'}"}
+        )
         assert found == plan

@@ -89,6 +89,18 @@ def test_what_a_killed_job_was_writing_is_not_packed(repository):
 
 
 @needs_library
+def test_a_page_of_other_verdicts_is_not_packed(repository):
+    path = repository / "results" / "quick" / "provenance" / "report" / "index.html.json"
+    said = json.loads(path.read_text())
+    for digest, status in ((hashlib.sha256(b"claims.json").hexdigest(), 0), ("0" * 64, 1)):
+        inputs = {"results/quick/claims.json": digest, "references.bib": "1" * 64}
+        path.write_text(json.dumps({**said, "inputs": inputs}))
+        done = run(repository, "make_crate", "quick")
+        assert done.returncode == status, done.stderr[-2000:]
+    assert "report/index.html: it was made from another results/quick/claims.json" in done.stderr
+
+
+@needs_library
 def test_the_validator_can_say_no_and_a_damaged_result_is_not_packed(repository):
     assert run(repository, "make_crate", "quick").returncode == 0
     folder = repository / "unpacked"

@@ -66,6 +66,12 @@ def sidecars(results):
         found[name] = said
     if "claims.json" not in found or "controls.json" not in found:
         raise SystemExit(f"{results}: no finished tier. Run it first, as make quick does for tier quick.")
+    page = found.get("report/index.html", {})
+    for name, digest in page.get("inputs", {}).items():
+        made = found.get(name.removeprefix(f"results/{results.name}/"), {}) if name.startswith("results/") else {}
+        # A chapter that was verified alone has left its own verdicts.
+        if made.get("sha256", digest) != digest:
+            raise SystemExit(f"{results}/report/index.html: it was made from another {name}. Run its tier again first.")
     return found
 
 
