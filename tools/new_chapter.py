@@ -5,6 +5,7 @@ import keyword
 import os
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -37,9 +38,22 @@ def refusal(name, folder):
 
 
 def make(name, folder, template=TEMPLATE, more=None):
-    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder."""
+    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder.
+
+    Nothing is left of a failure.
+    """
     made = folder / name
     made.mkdir(parents=True)
+    try:
+        fill(made, name, template, more)
+    except BaseException:
+        shutil.rmtree(made)
+        raise
+    return made
+
+
+def fill(made, name, template, more):
+    """Write a template's files into a chapter's folder; see :func:`make`."""
     schemas = os.path.relpath(SCHEMAS, made)
     words = {f"{PLACE}-": f"{name.replace('_', '-')}-", PLACE: name, "SCHEMAS": schemas, **(more or {})}
     for path in sorted(path for path in template.iterdir() if path.is_file()):
@@ -47,7 +61,6 @@ def make(name, folder, template=TEMPLATE, more=None):
         # All at once: what a word stands for, a path perhaps, may hold another word.
         text = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
         (made / path.name).write_text(text, encoding="utf-8")
-    return made
 
 
 def main():
@@ -61,7 +74,11 @@ def main():
     if problem:
         print(problem, file=sys.stderr)
         return 2
-    made = make(options.name, folder)
+    try:
+        made = make(options.name, folder)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     path = f" CHAPTER_PATH={shlex.quote(options.folder)}" if options.folder else ""
     print(f"wrote {os.path.relpath(made)}: {', '.join(path.name for path in sorted(made.iterdir()))}")
     print(f"It runs: make chapter NAME={options.name} TIER=smoke{path}; its claim is judged from TIER=quick on.")
