@@ -111,7 +111,7 @@ recover: options .venv/ready  ## a chapter of your own measurements, made and ru
 verify reference: NAME := $(if $(filter command,$(NAME_ORIGIN)),$(NAME))
 verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
-	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config -C,$(ARGS))" ] || \
+	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config --config=% -C%,$(ARGS))" ] || \
 	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
 	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $${NAME:+--config "chapters=[$$NAME]"} $(ARGS) "$${config[@]}"; status=$$?; \
@@ -119,10 +119,11 @@ verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date 
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; exit $$status
 
 reference: options .venv/ready  ## rewrite a tier's committed reference and the documents' numbers, or NAME=chapter of it (standard: docs/figures too)
+	@$(OPTIONS); [[ " $${shipped[*]} " == *" $$tier "* ]] || refuse TIER "$$TIER" "allowed are $${shipped[*]}: no other tier has a reference"
 	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter
 	@$(SNAKEMAKE) $${NAME:+"chapter_$$NAME"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
-	@$(BIN)/python tools/write_reference.py "$$TIER" $${NAME:+--chapter "$$NAME"}
+	@$(OPTIONS); $(BIN)/python tools/write_reference.py "$$tier" $${NAME:+--chapter "$$NAME"}
 
 replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …')
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
@@ -256,4 +257,4 @@ clean: options  ## delete a tier's results, naming them
 	ls "results/$$tier" | sed 's/^/  /'; rm -r "results/$$tier"; else echo "results/$$tier does not exist"; fi
 
 distclean: options  ## delete .venv, every result and Snakemake's memory, naming them
-	@for path in .venv .snakemake $$(ls -d results/*/ 2>/dev/null); do if [ -e "$$path" ]; then echo "deleting $$path"; rm -r "$$path"; fi; done
+	@for path in .venv .snakemake results/*/; do if [ -e "$$path" ]; then echo "deleting $$path"; rm -r "$$path"; fi; done

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from algoreg.spec.chapters import load_chapters
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
 from algoreg.tell import verdict_page
@@ -11,7 +10,8 @@ joblog.write_to(snakemake.log[0])
 
 facts = of_job(snakemake)
 claims = records.read_json(snakemake.input.claims)
-titles = {chapter.name: chapter.title for chapter in load_chapters()}
 template = Path(snakemake.input.template).read_text(encoding="utf-8")
-records.write_text(snakemake.output.table, verdict_page.render(claims, titles, snakemake.config["tier"], template))
+records.write_text(
+    snakemake.output.table, verdict_page.render(claims, snakemake.params.titles, snakemake.config["tier"], template)
+)
 records.seal(snakemake.output.table, facts)

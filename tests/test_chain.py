@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +221,32 @@ def test_each_link_is_checked(tmp_path, monkeypatch):
     assert "belongs to tables/a.csv" in chain.stale({"results/t/tables/b.csv": job})["results/t/tables/b.csv"]
     with pytest.raises(records.DamagedResult, match=r"belongs to tables/a\.csv"):
         records.read_table("results/t/tables/b.csv")
+
+
+def test_a_file_of_ones_own_in_a_folder_named_results_is_no_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "elsewhere" / "results" / "spring" / "data.csv"
+    data.parent.mkdir(parents=True)
+    data.write_text("1")
+    table, job = "results/t/tables/a.csv", chain.Job("of settings", (str(data),))
+    facts = {"params_sha256": "of settings", "inputs": chain.input_digests([data])}
+    records.write_table(table, ["x"], [{"x": 1}], facts)
+    assert chain.stale({table: job}) == {}
+    chain.require({table: job})
+    assert {str(Path(path).resolve()) for path in chain.recorded([table])[table].inputs} == {str(data)}
+    chain.require(chain.recorded([table]))
+    data.write_text("2")
+    assert chain.stale({table: job}) == {table: f"it was made from another {data}"}
+    with pytest.raises(chain.BrokenChain):
+        chain.require(chain.recorded([table]))
+
+
+def test_another_version_of_a_library_is_seen(tiny, tmp_path):
+    studied = {"measure_part": 2, "tabulate_study": 1}
+    for name, plan in (("scikit_learn", studied), ("ziglang", {**studied, "descend": 2, "tabulate": 1})):
+        (tmp_path / name / f"{name}-99.dist-info").mkdir(parents=True)
+        (tmp_path / name / f"{name}-99.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 99\n")
+        found = planned(
+            tiny, TABLE, STUDY, tier="tiny", environment={"PYTHONPATH": f"{tmp_path / name}:{tiny / 'src'}"}
+        )
+        assert found == plan

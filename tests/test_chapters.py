@@ -1,8 +1,10 @@
 """A chapter of the user's own: made from the template, outside the repository, with a study and an algorithm of its own."""
 
+import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, copy_repository, load_yaml, snakemake
@@ -76,6 +78,24 @@ def test_names_that_cannot_be_are_refused(tmp_path):
         assert f"NAME = {name}: there is one of this name; taken are " in said
         assert "__init__" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    assert new_chapter("mine", str(tmp_path / "file")) == (f"{tmp_path / 'file' / 'mine'}: Not a directory\n", 2)
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    tool = importlib.import_module("new_chapter")
+    write = Path.write_text
+
+    def full(path, *text, **options):
+        if path.name == "experiments.yaml":
+            raise OSError(28, "No space left on device")
+        return write(path, *text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        tool.make("mine", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.workflow

@@ -166,3 +166,11 @@ def test_the_tool_says_what_is_wrong(tmp_path):
     assert done.returncode == 2
     assert "none.py: allowed are files that exist" in done.stderr
     assert not list(tmp_path.iterdir())
+    own_tier = tmp_path / "own.yaml"
+    own_tier.write_text("tier: mine\n")
+    command[-1] = str(own_tier)
+    done = subprocess.run([*command, "descent_r,descent_2r"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "threads is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()

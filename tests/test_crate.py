@@ -78,6 +78,29 @@ def test_a_crate_is_valid_and_says_what_made_what(repository):
 
 
 @needs_library
+def test_what_a_killed_job_was_writing_is_not_packed(repository):
+    for name in ("figures/.one.svg.12.part", "crate.part.zip"):
+        (repository / "results" / "quick" / name).write_text("half")
+    done = run(repository, "make_crate", "quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(repository / "results" / "quick" / "crate.zip") as archive:
+        assert not [name for name in archive.namelist() if "part" in name]
+    assert not (repository / "results" / "quick" / "crate.part.zip").exists()
+
+
+@needs_library
+def test_a_page_of_other_verdicts_is_not_packed(repository):
+    path = repository / "results" / "quick" / "provenance" / "report" / "index.html.json"
+    said = json.loads(path.read_text())
+    for digest, status in ((hashlib.sha256(b"claims.json").hexdigest(), 0), ("0" * 64, 1)):
+        inputs = {"results/quick/claims.json": digest, "references.bib": "1" * 64}
+        path.write_text(json.dumps({**said, "inputs": inputs}))
+        done = run(repository, "make_crate", "quick")
+        assert done.returncode == status, done.stderr[-2000:]
+    assert "report/index.html: it was made from another results/quick/claims.json" in done.stderr
+
+
+@needs_library
 def test_the_validator_can_say_no_and_a_damaged_result_is_not_packed(repository):
     assert run(repository, "make_crate", "quick").returncode == 0
     folder = repository / "unpacked"
@@ -117,6 +140,31 @@ def test_results_are_fetched_after_their_checksum_and_never_over_others(tmp_path
     assert not (tmp_path / "Snakefile").exists()
     with pytest.raises(SystemExit, match="is there already"):
         fetch_results.fetch("quick", tmp_path, given)
+
+
+def test_fetched_results_are_there_whole_and_of_one_time_or_not_at_all(tmp_path, monkeypatch):
+    given = archive(tmp_path / "crate.zip", *(f"results/quick/{name}" for name in ("a", "b", "claims.json", "c/d.csv")))
+    extract, done = zipfile.ZipFile.extract, []
+
+    def full(self, member, *place):
+        done.append(member)
+        if len(done) == 3:
+            raise OSError(28, "No space left on device")
+        return extract(self, member, *place)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(zipfile.ZipFile, "extract", full)
+        with pytest.raises(SystemExit, match="No space left on device; nothing was unpacked"):
+            fetch_results.fetch("quick", tmp_path, given)
+    assert not list((tmp_path / "results").iterdir())
+    fetch_results.fetch("quick", tmp_path, given)
+    files = [path for path in (tmp_path / "results" / "quick").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert len({path.stat().st_mtime_ns for path in files}) == 1
+    nowhere = {**given, "URL": (tmp_path / "nowhere.zip").as_uri()}
+    shutil.rmtree(tmp_path / "results" / "quick")
+    with pytest.raises(SystemExit, match="nothing was unpacked"):
+        fetch_results.fetch("quick", tmp_path, nowhere)
 
 
 def test_what_is_needed_is_said_and_what_is_no_crate_is_refused(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 from conftest import ROOT
 
-from algoreg import digests
+from algoreg import digests, sources
 
 pytestmark = pytest.mark.any_kernels
 
@@ -97,3 +97,24 @@ def test_closure_follows_imports_and_named_modules():
     assert "algoreg.tell.figures" not in names
     with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
         digests.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
+
+
+def test_relative_imports_of_a_chapter_of_ones_own_are_followed(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    (folder / "studies").mkdir(parents=True)
+    (folder / "words.py").write_text("from algoreg.numerics import seeds\n")
+    (folder / "studies" / "far.py").write_text("from ..words import one\nfrom . import near\n")
+    (folder / "studies" / "near.py").write_text("from .... import nothing\n")
+    monkeypatch.setattr(sources, "chapters", lambda: {"mine": folder})
+    names = digests.closure(folder / "studies" / "far.py")
+    assert {f"algoreg.chapters.mine.{name}" for name in ("words", "studies.near")} <= names
+    assert "algoreg.numerics.seeds" in names
+
+
+def test_a_full_disk_leaves_nothing_half_written_beside(path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(digests.os, "replace", refuse)
+    fresh(path)
+    assert not list((path.parent / "__pycache__").iterdir())

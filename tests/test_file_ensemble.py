@@ -174,6 +174,10 @@ def test_a_file_that_is_none_makes_no_chapter(tmp_path):
     assert not (tmp_path / "own").exists()
 
 
+# What is said of a chapter that was made.
+KEPT = "change it, and run again"
+
+
 def own_data(folder, *arguments):
     """Ask for a chapter of a file; return the exit status and what was said."""
     command = [sys.executable, str(ROOT / "tools" / "own_data.py"), *arguments]
@@ -198,6 +202,22 @@ def test_a_chapter_that_is_there_stands_for_one_file_and_target(tmp_path):
     assert "own/data/experiments.yaml: problems.data: m = 30: the file now has 20 measurements" in said
     (tmp_path / "data.csv").unlink()
     assert own_data(tmp_path, "data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
+
+
+def test_a_files_name_may_hold_what_stands_in_the_template(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "DATA ALGORITHM").mkdir()
+    path = "DATA ALGORITHM/STEP mychapter ITSSIZE.npz"
+    np.savez(tmp_path / path, A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
+    assert own_data(tmp_path, path, "own") == (0, f"step_mychapter_itssize\nwrote own/step_mychapter_itssize: {KEPT}\n")
+    assert f"data: {{path: {path}}}" in (tmp_path / "own/step_mychapter_itssize/experiments.yaml").read_text()
+    np.savez(tmp_path / "a{b}.npz", A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
+    status, said = own_data(tmp_path, "a{b}.npz", "own")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "allowed is a path without { and }" in said
+    status, said = own_data(tmp_path, path, "own:more")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "CHAPTER_PATH = own:more: allowed is one folder" in said
 
 
 def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_path):

@@ -1,11 +1,12 @@
 """What the rules ask of a tier's settings, without Snakemake."""
 
 import json
+import re
 
 import pytest
 from conftest import ROOT
 
-from algoreg import jobs
+from algoreg import jobs, sources
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
 
@@ -59,3 +60,26 @@ def test_a_descents_plan_counts_its_runs(tier):
     assert f"ensemble 1 of {problem['ensembles']}: {len(runs)} {block['algorithm']} runs" in jobs.descent_plan(
         tier, name, 0
     )
+
+
+def test_the_code_of_a_notebook_is_what_its_cells_import_and_name(tmp_path):
+    cells = [
+        ("code", 'from algoreg.tell.notebooks import measure\nmeasure("threshold", d=[8])'),
+        ("code", '%matplotlib inline\nmeasure("x_space")'),
+        ("markdown", 'measure("minibatch")'),
+    ]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": [text]} for kind, text in cells]}))
+    found = jobs.modules_of_notebook(path)
+    # The study says by FINDS that it finds an algorithm by name.
+    algorithms = sources.modules("algorithms").values()
+    threshold = sources.modules("studies")["threshold"]
+    assert set(found) == {"algoreg.tell.notebooks", threshold, *algorithms}
+
+
+def test_the_code_of_every_notebook_holds_the_studies_that_it_measures():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        measured = re.findall(r'\bmeasure\(\s*"(\w+)"', "".join(line for cell in cells for line in cell["source"]))
+        studies = {sources.modules("studies")[name] for name in measured}
+        assert studies <= set(jobs.modules_of_notebook(path)), path

@@ -181,10 +181,22 @@ def test_a_chapter_is_verified_where_the_command_line_names_one(folder):
         assert done.returncode == 2
         assert "NAME = DESKTOP-1: allowed are" in done.stderr
     # Snakemake would forget the chapter, and verify the whole tier.
-    done = make(folder, "verify", "TIER=smoke", "NAME=theorem", "ARGS=-n --config device=cpu")
+    for option in ("--config device=cpu", "--config=device=cpu", "-C device=cpu", "-Cdevice=cpu"):
+        done = make(folder, "verify", "TIER=smoke", "NAME=theorem", f"ARGS=-n {option}")
+        assert done.returncode == 2
+        assert "leave out NAME=theorem and add chapters=[theorem] to it" in done.stderr
+        assert "snakemake>" not in done.stdout
+
+
+def test_a_tier_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("tier: mine\n")
+    done = make(folder, "reference", f"TIER={own}")
     assert done.returncode == 2
-    assert "leave out NAME=theorem and add chapters=[theorem] to it" in done.stderr
+    assert f"TIER = {own}: allowed are full quick smoke standard" in done.stderr
     assert "snakemake>" not in done.stdout
+    done = make(folder, "reference", "TIER=config/quick.yaml")
+    assert "<python><tools/write_reference.py><quick>" in done.stdout
 
 
 @pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])
@@ -204,6 +216,19 @@ def test_clean_deletes_one_tier_and_names_it(folder):
     assert "deleting results/smoke" in done.stdout
     assert [path.name for path in (folder / "results").iterdir()] == ["quick"]
     shutil.rmtree(folder / "results")
+
+
+def test_distclean_deletes_no_folder_that_a_name_with_a_space_seems_to_name(folder):
+    for name in ("smoke", "as of tools"):
+        (folder / "results" / name).mkdir(parents=True)
+    shutil.copytree(folder / ".venv", folder / "kept", symlinks=True)
+    done = make(folder, "distclean")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "deleting results/as of tools/" in done.stdout
+    assert (folder / "tools" / "options.sh").exists()
+    assert not list((folder / "results").iterdir())
+    (folder / "kept").rename(folder / ".venv")
+    (folder / "results").rmdir()
 
 
 def test_every_target_that_takes_a_tier_checks_it():

@@ -133,3 +133,8 @@ def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(browser, served
     context.close()
     assert [url for url in asked if not url.startswith((served, "data:"))] == []
     assert said == []
+
+
+def test_a_folder_without_pages_is_no_site(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert check_site.problems(folder) == [f"{folder}: no pages, so no site"]

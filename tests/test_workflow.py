@@ -131,6 +131,19 @@ def test_edits_rerun_exactly_their_dependents(tiny):
     assert set(plan()) == {*judging, "draw_figure", "figures"}
 
 
+def test_another_title_or_paper_makes_again_what_shows_it(tiny):
+    targets = [f"results/tiny/report/{name}.html" for name in ("verdicts", "index")]
+    done = snakemake(tiny, *targets, tier="tiny")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert planned(tiny, *targets, tier="tiny") == {}
+    set_yaml(tiny / "chapters" / "tiny" / "chapter.yaml", "title", to="Another")
+    assert planned(tiny, *targets, tier="tiny") == {"tabulate_verdicts": 1, "build_page": 1}
+    assert planned(tiny, targets[0], tier="tiny") == {"tabulate_verdicts": 1}
+    assert snakemake(tiny, *targets, tier="tiny").returncode == 0
+    (tiny / "references.bib").write_text((tiny / "references.bib").read_text() + "\n")
+    assert planned(tiny, *targets, tier="tiny") == {"build_page": 1}
+
+
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     plan = planned(folder, "claim_fig1_initialisation", tier="quick")

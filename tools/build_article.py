@@ -4,6 +4,7 @@ The text is docs/article/article.typ. Its numbers come from reference/runs/stand
 .venv/site; it has its fonts with it and fetches nothing.
 """
 
+import argparse
 import json
 import os
 import re
@@ -102,6 +103,7 @@ def build(target):
 
 def main():
     """Build the article and say where it is."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     target = ROOT / "article.pdf"
     status = build(target)
     if status == 0:

@@ -5,6 +5,7 @@ each chapter, and, from results/<tier>/, the report page, the explorer and the e
 Nothing is fetched, and the pages fetch nothing.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -134,8 +135,10 @@ def build(root, tier, target):
 
 def main():
     """Build the site and say where it is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", help="a finished tier's name")
     target = ROOT / "site"
-    status = build(ROOT, sys.argv[1], target)
+    status = build(ROOT, parser.parse_args().tier, target)
     found = problems(target) if status == 0 else []
     print("\n".join(found) or ("wrote site/index.html" if status == 0 else "Sphinx found what is named above"))
     sys.exit(status or bool(found))

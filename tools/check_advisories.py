@@ -4,6 +4,7 @@ Exit status 0: looked up, none known. 1: there are some, named. 3: could not loo
 answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the environment.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -81,4 +82,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(main())

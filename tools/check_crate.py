@@ -4,6 +4,7 @@ What its profiles require must hold; what they recommend is printed. The profile
 terms with the library that wrote the crate: nothing is fetched.
 """
 
+import argparse
 import json
 import sys
 from importlib.resources import files
@@ -53,7 +54,9 @@ def problems(path, severity):
 
 def main():
     """Print what is wrong; exit 1 where something is that must not be."""
-    found = problems(sys.argv[1], Severity.RECOMMENDED)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crate", help="a zip, or its folder")
+    found = problems(parser.parse_args().crate, Severity.RECOMMENDED)
     print("\n".join(dict.fromkeys(found)))
     required = [line for line in found if line.startswith("required")]
     print(f"{PROFILE}: {'not valid' if required else 'valid'}, {len(found) - len(required)} recommendations open")

@@ -3,6 +3,7 @@
 Reads the packages' own metadata, no network. Exit status 1 if a package has a licence that is not allowed, or says none.
 """
 
+import argparse
 import fnmatch
 import re
 import sys
@@ -85,6 +86,7 @@ def problem(distribution, policy):
 
 def main():
     """Check every installed package and print what is wrong."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     policy = yaml.safe_load(ALLOWED.read_text(encoding="utf-8"))
     installed = list(metadata.distributions())
     problems = sorted(filter(None, (problem(distribution, policy) for distribution in installed)))

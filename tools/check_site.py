@@ -1,5 +1,6 @@
 """Look at a built site: python tools/check_site.py site. Every link leads somewhere, and no page asks another machine for anything."""
 
+import argparse
 import sys
 from functools import cache
 from html.parser import HTMLParser
@@ -68,7 +69,10 @@ def problems(root):
         Its folder.
     """
     root, found = root.resolve(), []
-    for path in sorted(root.rglob("*.html")):
+    pages = sorted(root.rglob("*.html"))
+    if not pages:
+        return [f"{root}: no pages, so no site"]
+    for path in pages:
         name, page = path.relative_to(root).as_posix(), read(path)
         elsewhere = [
             link for link in page.fetched if urlsplit(link).scheme not in ("", "data") or link.startswith("//")
@@ -85,7 +89,9 @@ def problems(root):
 
 def main():
     """Print what is wrong; exit 1 where something is."""
-    root = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("site", type=Path, help="its folder")
+    root = parser.parse_args().site
     found = problems(root)
     print(
         "\n".join(found) or f"{len(list(root.rglob('*.html')))} pages, every link leads somewhere, nothing is fetched"

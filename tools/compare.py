@@ -20,8 +20,9 @@ from algoreg.chapters.race.compare import contenders, measuring, page
 from algoreg.engine import study
 from algoreg.numerics import devices
 from algoreg.spec.chapters import load_chapter, sized
-from algoreg.spec.files import SettingsError, load_yaml
+from algoreg.spec.files import SettingsError
 from algoreg.spec.plan import study_options
+from algoreg.spec.settings import load_tier
 from algoreg.spec.tier import size_of
 from algoreg.store import records
 
@@ -113,7 +114,7 @@ def main():
     told = parser.parse_args()
     file = Path(told.tier) if told.tier.endswith(".yaml") else ROOT / "config" / f"{told.tier}.yaml"
     try:
-        tier = load_yaml(file)
+        tier = load_tier(file)
         chosen = contenders.contenders(contenders.take_up_files(told.methods))
     except (SettingsError, ValueError) as error:
         print("\n".join(getattr(error, "problems", [str(error)])), file=sys.stderr)

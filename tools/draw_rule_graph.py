@@ -3,6 +3,7 @@
 The rules of all claims are one node, targets are left out, and an arrow that a longer way says too is not drawn.
 """
 
+import argparse
 import io
 import re
 import subprocess
@@ -104,6 +105,7 @@ def rule_graph(folder):
 
 def main():
     """Write the picture."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with matplotlib.rc_context(STYLE):
         PICTURE.write_text(drawn(merged(rule_graph(ROOT))), encoding="utf-8")
     print(f"wrote {PICTURE}")

@@ -4,12 +4,13 @@ What it needs is an entry of ``reference/releases.json``: ``{"<tier>": {"url": "
 crate that `make crate` wrote and somebody published as an asset of a release. URL and SHA256 of the environment go before it.
 """
 
+import argparse
 import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
+import time
 import urllib.request
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -60,19 +61,47 @@ def fetch(tier, root=ROOT, environment=os.environ):
     url, digest = source(tier, root, environment)
     if (root / "results" / tier).exists():
         raise SystemExit(f"results/{tier} is there already: make clean TIER={tier} deletes it")
-    with tempfile.TemporaryFile() as file:
-        seen = hashlib.sha256()
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            while block := answer.read(1 << 20):
-                seen.update(block)
-                file.write(block)
-        if seen.hexdigest() != digest:
-            raise SystemExit(f"{url}: its SHA-256 is {seen.hexdigest()}, not {digest}; nothing was unpacked")
-        with zipfile.ZipFile(file) as archive:
-            names = members(archive, tier)
-            archive.extractall(root, names)
+    try:
+        with tempfile.TemporaryFile() as file:
+            seen = download(url, file)
+            if seen != digest:
+                raise SystemExit(f"{url}: its SHA-256 is {seen}, not {digest}; nothing was unpacked")
+            with zipfile.ZipFile(file) as archive:
+                names = members(archive, tier)
+                unpack(archive, names, tier, root)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"{url}: {error}; nothing was unpacked") from error
     print(f"unpacked {len(names)} files into results/{tier}; open results/{tier}/report/index.html")
 
 
+def download(url, file):
+    """Write what an address has into an open file, and return its SHA-256."""
+    seen = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        while block := answer.read(1 << 20):
+            seen.update(block)
+            file.write(block)
+    return seen.hexdigest()
+
+
+def unpack(archive, names, tier, root):
+    """Unpack a tier's files beside their place, then move them there together, all of one time: Snakemake would make those again
+    that are older than what they were made from.
+    """
+    (root / "results").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{tier}-", dir=root / "results") as folder:
+        now = time.time()
+        for name in names:
+            os.utime(archive.extract(name, folder), (now, now))
+        (Path(folder) / "results" / tier).rename(root / "results" / tier)
+
+
+def main():
+    """Fetch the tier that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", help="its name")
+    fetch(parser.parse_args().tier)
+
+
 if __name__ == "__main__":
-    fetch(sys.argv[1])
+    main()

@@ -4,9 +4,9 @@ The crate has the workflow, the tier's settings, and all results with their side
 It needs the library rocrate alone. See https://www.researchobject.org/workflow-run-crate/
 """
 
+import argparse
 import hashlib
 import json
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +66,12 @@ def sidecars(results):
         found[name] = said
     if "claims.json" not in found or "controls.json" not in found:
         raise SystemExit(f"{results}: no finished tier. Run it first, as make quick does for tier quick.")
+    page = found.get("report/index.html", {})
+    for name, digest in page.get("inputs", {}).items():
+        made = found.get(name.removeprefix(f"results/{results.name}/"), {}) if name.startswith("results/") else {}
+        # A chapter that was verified alone has left its own verdicts.
+        if made.get("sha256", digest) != digest:
+            raise SystemExit(f"{results}/report/index.html: it was made from another {name}. Run its tier again first.")
     return found
 
 
@@ -146,7 +152,8 @@ def results_of(crate, root, results, said):
     added = {}
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results).as_posix()
-        if path.is_file() and name.split("/")[0] not in LEFT_OUT:
+        # A killed job leaves what it was writing.
+        if path.is_file() and name.split("/")[0] not in LEFT_OUT and path.suffix != ".part":
             properties = {"sha256": said[name]["sha256"], "dateCreated": said[name]["written"]} if name in said else {}
             added[name] = described(crate, root, path.relative_to(root).as_posix(), **properties)
     return added
@@ -177,8 +184,8 @@ def crate_of(tier, root=ROOT):
     added, outputs = results_of(crate, root, results, said), []
     for name, (meaning, pattern) in MADE.items():
         formal = parameter(crate, main, "output", name, meaning)
-        for path in sorted(results.glob(pattern)):
-            made = added[path.relative_to(results).as_posix()]
+        names = [path.relative_to(results).as_posix() for path in sorted(results.glob(pattern))]
+        for made in [added[name] for name in names if name in added]:
             made["exampleOfWork"] = formal
             outputs.append(made)
     start, end = span(said)
@@ -194,10 +201,14 @@ def crate_of(tier, root=ROOT):
 
 def main():
     """Write the crate and say its checksum."""
-    tier = sys.argv[1]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", help="a finished tier's name")
+    tier = parser.parse_args().tier
     path = ROOT / "results" / tier / "crate.zip"
-    path.unlink(missing_ok=True)
-    crate_of(tier).write_zip(path)
+    for old in (path, part := path.with_name("crate.part.zip")):
+        old.unlink(missing_ok=True)
+    crate_of(tier).write_zip(part)
+    part.rename(path)
     print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1e6:.1f} MB")
     print(f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 

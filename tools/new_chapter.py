@@ -4,6 +4,8 @@ import argparse
 import keyword
 import os
 import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +28,8 @@ def refusal(name, folder):
     """Return why no chapter of this name can be made in a folder, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
+    if os.pathsep in str(folder):
+        return f"CHAPTER_PATH = {folder}: allowed is one folder, whose path has no {os.pathsep}"
     # A module beside the chapters has its name, too.
     taken = [*sources.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
     if name in taken:
@@ -34,16 +38,29 @@ def refusal(name, folder):
 
 
 def make(name, folder, template=TEMPLATE, more=None):
-    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder."""
+    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that folder.
+
+    Nothing is left of a failure.
+    """
     made = folder / name
     made.mkdir(parents=True)
-    for path in sorted(path for path in template.iterdir() if path.is_file()):
-        text = path.read_text(encoding="utf-8").replace(f"{PLACE}-", f"{name.replace('_', '-')}-").replace(PLACE, name)
-        text = text.replace("SCHEMAS", os.path.relpath(SCHEMAS, made))
-        for word, fact in (more or {}).items():
-            text = text.replace(word, fact)
-        (made / path.name).write_text(text, encoding="utf-8")
+    try:
+        fill(made, name, template, more)
+    except BaseException:
+        shutil.rmtree(made)
+        raise
     return made
+
+
+def fill(made, name, template, more):
+    """Write a template's files into a chapter's folder; see :func:`make`."""
+    schemas = os.path.relpath(SCHEMAS, made)
+    words = {f"{PLACE}-": f"{name.replace('_', '-')}-", PLACE: name, "SCHEMAS": schemas, **(more or {})}
+    for path in sorted(path for path in template.iterdir() if path.is_file()):
+        text = path.read_text(encoding="utf-8")
+        # All at once: what a word stands for, a path perhaps, may hold another word.
+        text = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
+        (made / path.name).write_text(text, encoding="utf-8")
 
 
 def main():
@@ -57,8 +74,12 @@ def main():
     if problem:
         print(problem, file=sys.stderr)
         return 2
-    made = make(options.name, folder)
-    path = f" CHAPTER_PATH={options.folder}" if options.folder else ""
+    try:
+        made = make(options.name, folder)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    path = f" CHAPTER_PATH={shlex.quote(options.folder)}" if options.folder else ""
     print(f"wrote {os.path.relpath(made)}: {', '.join(path.name for path in sorted(made.iterdir()))}")
     print(f"It runs: make chapter NAME={options.name} TIER=smoke{path}; its claim is judged from TIER=quick on.")
     return 0

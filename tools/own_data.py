@@ -149,7 +149,7 @@ def main():
     path = Path(options.data)
     try:
         print(prepare(path, Path(options.folder), options.target or None))
-    except (ValueError, MemoryError, RuntimeError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
         print(f"DATA = {options.data}: {str(error).strip().removeprefix(f'{path}: ')}", file=sys.stderr)
         return 2
     return 0

@@ -90,6 +90,8 @@ def main():
         "--claims", metavar="ID", nargs="+", default=[], help="judge these alone, such as those with new draws"
     )
     options = parser.parse_args()
+    if options.cores < 1:
+        parser.error(f"--cores {options.cores}: allowed is a whole number of at least 1")
     committed = references.read_tier(options.tier)["claims"]
     if unknown := set(options.claims) - {claim["id"] for claim in committed}:
         raise SystemExit(f"--claims {', '.join(sorted(unknown))}: allowed are ids of docs/claims.md")

@@ -32,7 +32,7 @@ def judging(shown):
 def main():
     """Read the verdicts and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tier", help="the tier's name, or its file")
+    parser.add_argument("tier", help="the tier's name: that of its folder in results/")
     parser.add_argument("id", nargs="?", help="show this claim alone")
     parser.add_argument("--chapter", help="show this chapter's claims alone")
     parser.add_argument("--status", type=int, default=0, help="how the run ended: unless 0, what to do is said")
@@ -45,7 +45,7 @@ def main():
 
 def show(arguments):
     """Print the verdicts that were asked for, and where the results are."""
-    results, wanted = Path("results") / Path(arguments.tier).stem, None
+    results, wanted = Path("results") / arguments.tier, None
     if arguments.id:
         wanted = [arguments.id]
     elif arguments.chapter:

@@ -1,5 +1,6 @@
 """Write docs/api.md, the reference of the estimators, from their docstrings: python tools/write_api.py. Nothing is imported."""
 
+import argparse
 import ast
 import inspect
 import re
@@ -124,6 +125,7 @@ def page():
 
 def main():
     """Write the page."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     (ROOT / "docs" / "api.md").write_text(page(), encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """Rewrite the documents, or the parts of them, that are generated: python tools/write_docs.py."""
 
+import argparse
 from pathlib import Path
 
 from algoreg.store import records
@@ -18,4 +19,5 @@ def refresh_documents():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     refresh_documents()

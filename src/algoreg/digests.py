@@ -12,15 +12,13 @@ import json
 import os
 import re
 import sys
-import tempfile
 from functools import cache
 from importlib.util import cache_from_source
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from algoreg import own
-from algoreg.sources import PACKAGE, module_path
+from algoreg.sources import PACKAGE, module_path, package_of
 
 # Of another edition of this module, what was kept is not taken.
 EDITION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
@@ -46,11 +44,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _keep(place: Path, found: dict[str, Any]) -> None:
     """Write a file at once and whole, where there can be one."""
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     with contextlib.suppress(OSError):
         place.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=place.parent, encoding="utf-8", delete=False) as file:
-            json.dump(found, file)
-        os.replace(file.name, place)
+        try:
+            beside.write_text(json.dumps(found), encoding="utf-8")
+            os.replace(beside, place)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _imports(tree: ast.Module) -> Any:
@@ -64,19 +65,28 @@ def _imports(tree: ast.Module) -> Any:
 @cache
 def imported_modules(path: str | Path) -> frozenset[str]:
     """Return the names of this package's modules, and the user's own, that the file imports itself, at any depth of its code."""
+    return _modules(_read(Path(path))["imports"], Path(path))
+
+
+def imported_by(tree: ast.Module) -> frozenset[str]:
+    """Return what :func:`imported_modules` does, of code that is no module: a notebook's."""
+    return _modules(_imports(tree))
+
+
+def _modules(imports: Any, path: Path = Path()) -> frozenset[str]:
     found: set[str] = set()
-    for level, module, names in _read(Path(path))["imports"]:
-        origin = _absolute(level, module, Path(path))
+    for level, module, names in imports:
+        origin = _absolute(level, module, path)
         if origin:
             found.update(filter(module_path, (origin, *(f"{origin}.{name}" for name in names))))
     return frozenset(found)
 
 
 def _absolute(level: int, module: str | None, path: Path) -> str | None:
-    """Return the dotted name that is imported from; a relative one only where a package of the user's own has it."""
+    """Return the dotted name that is imported from; None where a relative one leads out of all packages."""
     if not level:
         return module
-    package = own.package_of(path)
+    package = package_of(path)
     if package is None:
         return None
     parts = package.split(".")

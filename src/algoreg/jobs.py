@@ -1,9 +1,11 @@
 """What the workflow's jobs take of a tier's settings, beyond what stands in them word by word; the rules ask here."""
 
+import ast
+import contextlib
 import json
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import digests, sources
 from algoreg.spec import plan
 from algoreg.spec.chapters import SECTIONS, Chapter
 
@@ -116,6 +118,27 @@ def notebooks(tier: dict, folder: Path) -> dict[str, list[str]]:
         needs = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("algoreg", {}).get("tables", ())
         found[path.stem] = [name for name in needs if name not in has]
     return found
+
+
+def modules_of_notebook(path: Path) -> list[str]:
+    """Return the modules that a notebook's cells import, and those that they may find by name: more rather than too few."""
+    names, found = set(), set()
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        # One with commands of IPython is no Python.
+        with contextlib.suppress(SyntaxError):
+            tree = ast.parse("".join(cell["source"]) if cell["cell_type"] == "code" else "")
+            found |= digests.imported_by(tree)
+            names |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    if "algoreg.recover" in found:
+        names |= set(sources.modules("algorithms"))
+    if "algoreg.judge.claims" in found:
+        found |= {one.module for one in sources.decorated("estimands", "estimand").values()}
+    for study in names & set(sources.modules("studies")):
+        for kind in sources.module_literal("studies", study, "FINDS", {}).values():
+            names |= set(sources.modules(kind))
+    for kind in ("algorithms", "ensembles", "studies"):
+        found |= {module for name, module in sources.modules(kind).items() if name in names}
+    return sorted(found)
 
 
 def published_files() -> list[Path]:

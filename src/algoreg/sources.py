@@ -61,6 +61,15 @@ def module_path(name: str) -> Path | None:
     return None
 
 
+def package_of(path: Path) -> str | None:
+    """Return the dotted name of the package that a file lies in: of this one, a chapter's, or the user's own; None outside."""
+    places = {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
+    for name, folder in {**places, PACKAGE.name: PACKAGE}.items():
+        if path.is_relative_to(folder):
+            return ".".join((name, *path.parent.relative_to(folder).parts))
+    return own.package_of(path)
+
+
 def _files(folder: Path) -> list[Path]:
     """Return the modules of a folder that can be named: not what they have in common."""
     return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))

@@ -24,7 +24,7 @@ def made_by(file):
         made, _ = producer.expand_output(wildcards)
         files, *_ = producer.expand_input(wildcards)
         inputs += map(str, files)
-        sealed = [one for one in map(str, made) if result_chain.is_result(one)]
+        sealed = [one for one in map(str, made) if result_chain.has_place(one)]
         sealed = [one for one in sealed if sidecar(one) in made]
         if sealed:
             params, _ = producer.expand_params(wildcards, files, made, None)

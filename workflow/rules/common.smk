@@ -40,6 +40,7 @@ try:
     from algoreg.store import forkserver
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
+    from algoreg.tell import papers
     from algoreg.tell.charts.claims import claims_of
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -103,7 +104,10 @@ MEASURED_IN_PARTS = [
 MEASURED_AT_ONCE = [name for name in config["studies"] if name not in MEASURED_IN_PARTS]
 PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
-SOLVERS = {name: version(name) for name in ("cvxpy", "clarabel", "scs")}
+# The compiler of the inner loops; what studies take besides.
+COMPILED = {**VERSIONS, "ziglang": version("ziglang")}
+MEASURING = ("cvxpy", "clarabel", "scs", "scikit-learn")
+MEASURED_WITH = {**COMPILED, **{name: version(name) for name in MEASURING}}
 CHAPTERS = load_chapters({entry["chapter"] for entry in CLAIMS})
 REFERENCES = references.paths(TIER, [chapter.name for chapter in CHAPTERS])
 

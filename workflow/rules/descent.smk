@@ -39,7 +39,7 @@ rule descend:
                 config["descents"][wildcards.descent], problem_of(wildcards)
             ),
         ),
-        versions=VERSIONS,
+        versions=COMPILED,
     message:
         "Descent {wildcards.descent}, {params.plan}; progress in {log}"
     script:

@@ -22,6 +22,7 @@ rule tabulate_verdicts:
     conda:
         "../../environment.yml"
     params:
+        titles={chapter.name: chapter.title for chapter in CHAPTERS},
         code=code("tabulate_verdicts.py"),
         versions={"jinja2": version("jinja2")},
     message:
@@ -43,6 +44,7 @@ rule build_page:
         presets=from_root("workflow", "report", "explorer", "presets.json"),
         chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
         fresh=list(map(os.path.relpath, replications.files())),
+        papers=list(map(os.path.relpath, papers.files())),
     output:
         page=report(
             result("report/index.html"),
@@ -59,6 +61,7 @@ rule build_page:
     params:
         registry=CLAIMS,
         settings=settings_hash(config),
+        said=[[one.name, one.title, one.question, *one.papers] for one in CHAPTERS],
         chain=expected_chain,
         code=code("build_page.py"),
         versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
@@ -126,7 +129,12 @@ rule execute_notebook:
         "../../environment.yml"
     params:
         tier=TIER,
-        code=code("execute_notebook.py"),
+        code=lambda wildcards: code(
+            "execute_notebook.py",
+            jobs.modules_of_notebook(
+                ROOT / "notebooks" / f"{wildcards.notebook}.ipynb"
+            ),
+        ),
     message:
         "Executing notebook {wildcards.notebook} on tier {params.tier}"
     script:

@@ -38,7 +38,7 @@ rule measure:
                 config["studies"][wildcards.study]["study"], options_of(wildcards)
             ),
         ),
-        versions={**VERSIONS, **SOLVERS},
+        versions=MEASURED_WITH,
     message:
         "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"
     script:

@@ -60,6 +60,11 @@ def _ensemble(problem, path):
         return
     if problem.get("data") and not Path(problem["data"]["path"]).is_file():
         yield (*path, "data", "path"), f" = {show(problem['data']['path'])}: no such file, seen from {Path.cwd()}"
+    elif problem.get("data") and set("{}") & set(problem["data"]["path"]):
+        yield (
+            (*path, "data", "path"),
+            wrong(problem["data"]["path"], "a path without { and }, which are wildcards to Snakemake"),
+        )
     asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
     needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
     if asked and not needed <= options.provides(kind):

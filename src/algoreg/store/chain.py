@@ -36,13 +36,18 @@ def params_digest(params: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_result(path: str | Path) -> bool:
-    """Return whether a file has a sidecar, by its place."""
+def has_place(path: str | Path) -> bool:
+    """Return whether a file can be a result, by its place."""
     try:
         records.sidecar_path(path)
     except ValueError:
         return False
     return True
+
+
+def is_result(path: str | Path) -> bool:
+    """Return whether a file has a sidecar: a file of the user's own may lie in a folder ``results/<name>``, too."""
+    return has_place(path) and records.sidecar_path(path).exists()
 
 
 def label(path: str | Path) -> str:
@@ -157,10 +162,10 @@ def recorded(paths: Iterable) -> dict[str, Job]:
     algoreg.store.records.DamagedResult
         If a sidecar cannot be read or holds no chain.
     """
-    jobs, todo = {}, [str(path) for path in paths]
+    jobs, todo = {}, [str(path) for path in paths if has_place(path)]
     while todo:
         path = todo.pop()
-        if path in jobs or not is_result(path):
+        if path in jobs:
             continue
         record = records.read_provenance(path)
         if "inputs" not in record or "params_sha256" not in record:
@@ -168,9 +173,10 @@ def recorded(paths: Iterable) -> dict[str, Job]:
                 f"{path}: its sidecar does not say what it was made of. Delete {path} and rerun."
             )
         above = Path(path).parts[: -len(Path(label(path)).parts)]
-        inputs = [Path(*above, name) if is_result(name) else os.path.relpath(ROOT / name) for name in record["inputs"]]
-        jobs[path] = Job(record["params_sha256"], tuple(map(str, inputs)))
-        todo += jobs[path].inputs
+        places = {Path(*above, name): os.path.relpath(ROOT / name) for name in record["inputs"]}
+        inputs = [str(place if is_result(place) else other) for place, other in places.items()]
+        jobs[path] = Job(record["params_sha256"], tuple(inputs))
+        todo += filter(is_result, inputs)
     return jobs
 
 

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from algoreg import sources
 
@@ -48,12 +47,17 @@ def _fields(body):
     return {name.lower(): " ".join(re.sub(r"[{}]", "", "".join(values)).split()) for name, *values in found}
 
 
+def files():
+    """Return the repository's ``references.bib`` and those in chapters' folders, where there are any."""
+    places = [sources.PACKAGE.parents[1] / NAME, *(folder / NAME for folder in sources.chapters().values())]
+    return [place for place in places if place.is_file()]
+
+
 @cache
 def papers():
-    """Return the papers of the repository's ``references.bib`` and of those in chapters' folders, by key."""
-    files = [sources.PACKAGE.parents[1] / NAME, *(folder / NAME for folder in sources.chapters().values())]
+    """Return the papers of :func:`files`, by key."""
     found = {}
-    for file in filter(Path.is_file, files):
+    for file in files():
         for entry in re.split(r"^@", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             head = re.match(r"\w+\s*\{\s*([^,\s]+)\s*,", entry)
             if head:
