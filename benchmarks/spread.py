@@ -144,8 +144,7 @@ def by_chapter(rows):
     found = {}
     for chapter in load_chapters():
         claims = {entry["id"] for entry in chapter.claims}
-        tables = {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
-        found[chapter.name] = [row for row in rows if row.get("claim") in claims or row.get("table") in tables]
+        found[chapter.name] = [row for row in rows if row.get("claim") in claims or row.get("table") in chapter.tables]
     return {name: own for name, own in found.items() if own}
 
 

@@ -254,18 +254,29 @@ def test_bad_tolerances_are_named(tmp_path, change, line):
         Tolerances.load(tmp_path / "tolerances.yaml")
 
 
+SAMPLES = "quadratic_samples_*"
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda c: c["*"].pop("reason"), r"tolerances\.yaml: quadratic_samples_\*\.\* \(no reason\)"),
-        (lambda c: c["*"].update(flor=1.0), r"quadratic_samples_\*\.\* \(flor\)"),
-        (lambda c: c["*"]["exception"].pop("reason"), r"quadratic_samples_\*\.\*\.exception: allowed are where"),
+        (lambda c: c[SAMPLES]["*"].pop("reason"), r"tolerances\.yaml: quadratic_samples_\*\.\* \(no reason\)"),
+        (lambda c: c[SAMPLES]["*"].update(flor=1.0), r"quadratic_samples_\*\.\* \(flor\)"),
+        (lambda c: c[SAMPLES]["*"]["exception"].pop("reason"), r"samples_\*\.\*\.exception: allowed are where"),
+        (
+            lambda c: c.update(samples=c.pop(SAMPLES)),
+            r"tolerances\.yaml: samples: no table of the chapter; it has quad",
+        ),
+        (
+            lambda c: c.update(claims={"thm": {}}),
+            r"tolerances\.yaml: claims: thm: no claim of the chapter; it has thm12",
+        ),
     ],
 )
 def test_a_chapters_bad_tolerances_are_named(tmp_path, change, line):
     (networks,) = load_chapters(["networks"])
     content = yaml.safe_load((networks.folder / "tolerances.yaml").read_text())
-    change(content["quadratic_samples_*"])
+    change(content)
     (tmp_path / "tolerances.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match=line):
         Tolerances.load(chapters=[replace(networks, folder=tmp_path)])

@@ -38,7 +38,8 @@ def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
 
 def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
-    own = replace(chapter, name="mine", folder=tmp_path / "mine")
+    measured = {"studies": {"my_table": {}}}
+    own = replace(chapter, name="mine", folder=tmp_path / "mine", experiments=measured, claims=[{"id": "my-claim"}])
     assert references.path_of(chapter, "quick") == ROOT / "reference" / "runs" / "quick" / "proof.json"
     assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"
     assert Tolerances.load(chapters=[own]).tables == {}

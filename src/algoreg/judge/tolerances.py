@@ -53,18 +53,22 @@ class Tolerances:
         Raises
         ------
         ValueError
-            If a part is missing or unknown, not a number of at least 0, or has no reason.
+            If a part is missing or unknown, not a number of at least 0, has no reason, or is of no table or claim of its
+            chapter.
         """
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         _check(content["default"], f"{path}: default", complete=NUMBERS)
         _check(content["derived"], f"{path}: derived", complete=DERIVED)
         tables, claims = {}, {}
-        for file in tolerance_files(load_chapters() if chapters is None else chapters):
+        known = load_chapters() if chapters is None else chapters
+        for chapter, file in ((one, file) for one in known for file in tolerance_files([one])):
             own = yaml.safe_load(file.read_text(encoding="utf-8"))
             for claim, part in own.get("claims", {}).items():
+                _check_known(claim, [entry["id"] for entry in chapter.claims], f"{file}: claims", "claim")
                 _check(part, f"{file}: claims.{claim}", complete=("relative",))
             claims.update(own.pop("claims", {}))
             for table, columns in own.items():
+                _check_known(table, chapter.tables, file, "table")
                 for column, part in columns.items():
                     _check(part, f"{file}: {table}.{column}")
             tables.update(own)
@@ -128,6 +132,12 @@ def _check(part, place, complete=()):
         allowed = f"allowed are numbers {', '.join(known)}, and a reason"
         raise ValueError(f"{place} ({', '.join(sorted(wrong)) or 'no reason'}): {allowed}")
     _check_exception(part.get("exception"), f"{place}.exception")
+
+
+def _check_known(pattern, names, place, kind):
+    """Raise a ValueError where a pattern fits none of a chapter's names."""
+    if not any(fnmatchcase(name, pattern) for name in names):
+        raise ValueError(f"{place}: {pattern}: no {kind} of the chapter; it has {', '.join(names) or 'none'}")
 
 
 def _check_exception(part, place):

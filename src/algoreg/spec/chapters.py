@@ -100,6 +100,11 @@ class Chapter:
     experiments: dict = field(default_factory=dict)
     claims: list = field(default_factory=list)
 
+    @property
+    def tables(self):
+        """The names of its tables, of whatever tier."""
+        return [*self.experiments.get("experiments", {}), *self.experiments.get("studies", {})]
+
     def file(self, name):
         """Return one of its files, as messages have it."""
         return shown(self.folder / name)
