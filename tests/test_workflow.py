@@ -144,6 +144,13 @@ def test_another_title_or_paper_makes_again_what_shows_it(tiny):
     assert planned(tiny, *targets, tier="tiny") == {"build_page": 1}
 
 
+def test_a_notebook_that_shows_committed_verdicts_is_executed_again_where_they_change(repository):
+    committed = repository / "reference" / "runs" / "standard" / "remarks.json"
+    assert planned(repository, "results/smoke/notebooks/18_remarks.ipynb") == {}
+    committed.write_text(committed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert planned(repository, "results/smoke/notebooks/18_remarks.ipynb") == {"execute_notebook": 1}
+
+
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     plan = planned(folder, "claim_fig1_initialisation", tier="quick")

@@ -109,6 +109,12 @@ rule execute_notebook:
         tables=all_tables(),
         figures=all_figures(),
         claims=rules.collect_claims.output.claims,
+        # Of a tier that judges nothing, notebooks show the committed verdicts.
+        committed=[
+            os.path.relpath(path)
+            for path in references.paths("standard").values()
+            if not JUDGED
+        ],
     output:
         notebook=result("notebooks/{notebook}.ipynb"),
         html=report(
