@@ -26,6 +26,12 @@ def test_names_that_cannot_be_are_refused(tmp_path):
         assert status == 2
         assert f"NAME = {name}: there is one of this name; taken are accelerated, " in said
     said, status = new_algorithm("mine", tmp_path)
+    assert (said, status) == (
+        f"{tmp_path}: no checkout of this project, as {tmp_path}/src/algoreg/algorithms is not there\n",
+        2,
+    )
+    (tmp_path / "src" / "algoreg" / "algorithms").mkdir(parents=True)
+    said, status = new_algorithm("mine", tmp_path)
     assert status == 2
     assert "test_mine.py exists; choose another name, or delete it" in said
     assert [path.name for path in tmp_path.rglob("*.py")] == ["test_mine.py"]

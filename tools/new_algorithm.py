@@ -29,6 +29,8 @@ def refusal(name, root):
     taken = ["base", *sources.module_names("algorithms")]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(taken))}"
+    if missing := [path.parent for path in goals(name, root).values() if not path.parent.is_dir()]:
+        return f"{root}: no checkout of this project, as {missing[0]} is not there"
     there = [os.path.relpath(path) for path in goals(name, root).values() if path.exists()]
     if there:
         return f"NAME = {name}: {', '.join(there)} exists; choose another name, or delete it"
