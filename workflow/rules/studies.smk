@@ -53,6 +53,8 @@ use rule measure as measure_part with:
         log_path("measure/{study}-{part}"),
     wildcard_constraints:
         study="|".join(MEASURED_IN_PARTS or ["0"]),
+    # Before the small ones: what is dealt out takes longest.
+    priority: 7
     params:
         ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
         checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
