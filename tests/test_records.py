@@ -351,7 +351,7 @@ def test_what_the_larger_step_explains_of_figure_3():
 
     tables = {"figure_1": runs([1.06, 2.08]), "figure_1_paper_step": runs([1.0, 2.0])}
     text = passages.figure_3_step({"tables": tables, "comparisons": {"figure_3_published": rows}})
-    assert text.startswith("Ours lie above 2 of the 2 published points, by 8.0 to 10.0 %.")
+    assert text.startswith("Our means lie above 2 of Figure 3's 2 published points, by 8.0 to 10.0 %.")
     assert "the larger step accounts for 5.0 of the 10.0 %; 4.8 % are left." in text
     assert text.endswith("the published point lies inside the prediction interval.")
 
