@@ -232,6 +232,12 @@ def test_an_address_that_asks_for_what_there_is_not_shows_everything(opened, fak
     assert page.locator("#by-verdict").input_value() == ""
 
 
+def test_an_address_that_was_cut_off_leaves_the_page_at_work(opened, fake):
+    page = opened(fake, "#claim%2")
+    page.locator("#by-words").fill("statement 16.")
+    assert cards_of(page) == ["claim-16"]
+
+
 def test_without_scripts_every_claim_is_shown_whole(opened, fake):
     page = opened(fake, java_script_enabled=False)
     assert page.locator("article.claim > details[open]").count() == 45

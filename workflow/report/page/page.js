@@ -57,8 +57,10 @@
   const ask = () => { filter(); remember(); };
   const clear = () => { for (const name of asked) byId(`by-${name}`).value = ""; };
   const everything = () => { clear(); ask(); };
+  // An address that was cut off within a letter's code names nothing.
+  const fragment = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
   const named = () => {
-    const card = cards.get(decodeURIComponent(location.hash.slice(1)));
+    const card = cards.get(fragment());
     if (!card) return;
     if (card.hidden) everything();
     fold(card, true);
