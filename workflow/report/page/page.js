@@ -1,6 +1,7 @@
 "use strict";
 (() => {
-  const byId = (id) => document.getElementById(id);
+  // A claim may have the name of a part of the page: its card is not that part.
+  const byId = (id) => document.querySelector(`#${CSS.escape(id)}:not(article)`);
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
