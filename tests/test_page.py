@@ -13,8 +13,9 @@ from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
 from algoreg import sources
-from algoreg.judge import replications
+from algoreg.judge import published, replications
 from algoreg.store import records
+from algoreg.tell.charts.comparison import agreement
 from algoreg.tell.page import ledger, plots, provenance, render, verdicts
 
 pytestmark = pytest.mark.any_kernels
@@ -496,6 +497,19 @@ def test_the_ledger_is_escaped_and_its_markers_are_left_out():
     assert 'href="../../../docs/chapters/../scaling.md"' in html
     assert html.count('class="scroll"') == 1
     assert ledger.read_document("") == ("", "")
+
+
+def test_where_every_run_diverged_the_comparison_has_dashes():
+    points = [(alpha, target, ensemble) for alpha in (1.0, 0.1) for target in range(2) for ensemble in range(2)]
+    runs = pd.DataFrame(points, columns=["alpha", "target", "ensemble"])
+    runs = runs.assign(d=100, train_error=np.nan, test_error=np.nan, status="diverged")
+    rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
+    experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
+    tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
+    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier)
+    assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2
+    assert found["rows"][0]["first"].startswith("– / ")
+    assert agreement(rows) == ""
 
 
 def test_a_title_and_headings_of_any_kind_leave_a_ledger_whole():

@@ -10,8 +10,8 @@ INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
 def agreement(rows):
-    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any."""
-    if rows is None:
+    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any of ours."""
+    if rows is None or rows["ratio"].isna().all():
         return ""
     return f"published: a factor {np.exp(np.mean(np.abs(np.log(rows['ratio'])))):.3g} from ours"
 
