@@ -8,8 +8,10 @@ import time
 import pytest
 from conftest import ROOT
 from test_page import CHAPTERS, SCRIPT, many_claims, rendered
+from test_page import claim as claim_of
 
 from algoreg.tell.page.verdicts import texts
+from algoreg.tell.wording import apart
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PHONE = {"width": 390, "height": 844}
@@ -232,6 +234,22 @@ def test_an_address_that_asks_for_what_there_is_not_shows_everything(opened, fak
     assert page.locator("#by-verdict").input_value() == ""
 
 
+def test_an_address_that_was_cut_off_leaves_the_page_at_work(opened, fake):
+    page = opened(fake, "#claim%2")
+    page.locator("#by-words").fill("statement 16.")
+    assert cards_of(page) == ["claim-16"]
+
+
+def test_claims_may_be_called_as_parts_of_the_page_are(opened, tmp_path):
+    names = ("data", "library", "table", "shown", "none", "unfold")
+    path = tmp_path / "page.html"
+    path.write_text(rendered(tmp_path, [claim_of(0, id=name) for name in names]), encoding="utf-8")
+    page = opened(path, "#none")
+    assert opened_cards(page) == ["none"]
+    page.locator("#by-words").fill("library")
+    assert cards_of(page) == ["library"]
+
+
 def test_without_scripts_every_claim_is_shown_whole(opened, fake):
     page = opened(fake, java_script_enabled=False)
     assert page.locator("article.claim > details[open]").count() == 45
@@ -303,8 +321,10 @@ def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):
     for claim in json.loads((results / "claims.json").read_text(encoding="utf-8")):
         assert claim["id"] in text
         if claim["estimate"] is not None:
-            assert f"{claim['estimate']:.4g}" in text
-            assert f"{claim['ci_low']:.4g} … {claim['ci_high']:.4g}" in text
+            numbers = [claim[key] for key in ("estimate", "ci_low", "ci_high")]
+            estimate, low, high = apart(numbers, claim["margin"], 4)
+            assert estimate in text
+            assert f"{low} … {high}" in text
     context.close()
 
 

@@ -38,6 +38,13 @@ def test_a_chapters_papers_are_one_sentence():
     assert not [name for name, text in generated().items() if ".;" in text.partition("## What was found")[0]]
 
 
+def test_a_docstrings_roles_are_code_in_a_document():
+    assert "Rows like those of `algoreg.chapters.remarks.studies.min_trace`" in generated()["docs/tables.md"]
+    assert not [
+        name for name, text in generated().items() if name.endswith(".md") and re.search(r":(mod|func|class):`", text)
+    ]
+
+
 def test_every_claim_table_and_study_is_described():
     found = generated()
     for entry in registered_claims():

@@ -607,6 +607,16 @@ def test_judging_and_what_makes_a_claim_invalid():
     assert "a-claim" in wording.verdict_table([good, nothing])
 
 
+def test_an_estimand_that_gives_no_number_is_named(monkeypatch):
+    for found in (Estimate(math.nan, math.nan, math.nan), Estimate(0.5, 0.4, math.inf), Estimate(0.5, None, None), 0.5):
+        monkeypatch.setattr(claims.registry, "estimand", lambda name, found=found: lambda *_, **options: found)
+        with pytest.raises(claims.CannotJudge, match=r"a-claim\.estimand: smallest_gain cannot be measured"):
+            claims.judge(ENTRY, {}, {}, 0)
+    monkeypatch.setattr(claims.registry, "estimand", lambda name: lambda *_, **options: UNDEFINED)
+    undefined = claims.judge(ENTRY, {}, {}, 0)
+    assert (undefined["verdict"], undefined["estimate"]) == ("inconclusive", None)
+
+
 def test_a_geometric_mean_takes_zeros_and_products_below_a_float():
     assert geometric_mean(pd.Series([1e-200] * 64)) == pytest.approx(1e-200)
     assert geometric_mean(np.array([2.0, 8.0])) == pytest.approx(4)

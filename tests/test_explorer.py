@@ -258,6 +258,47 @@ def test_a_link_out_of_range_is_clamped_and_said(opened, page_file):
 
 
 @in_browser
+def test_a_seed_that_cannot_be_is_replaced_and_said(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20&seed=3")
+    ended(page)
+    page.locator("#set-seed").fill("10000")
+    page.locator("#set-seed").press("Enter")
+    page.wait_for_timeout(300)
+    assert "seed=9999" in page.url
+    assert page.locator("#said").inner_text() == "Draw (seed) = 10000 is outside 1 to 9999: 9999 is taken."
+    page.locator("#set-noise").press("ArrowRight")
+    assert page.locator("#said").is_hidden()
+
+
+@in_browser
+def test_every_control_has_the_name_that_stands_at_it(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20&vary=a&to=1")
+    ended(page)
+    controls = page.locator("#controls input, #controls select")
+    named = controls.evaluate_all("all => all.map((one) => one.labels[0]?.textContent ?? one.ariaLabel)")
+    assert len(named) == 12
+    assert all(named)
+    assert page.get_by_role("slider", name="Size d of X").count() == 1
+
+
+@in_browser
+def test_a_step_that_waits_does_not_outlive_a_reset(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20")
+    ended(page)
+    page.evaluate("['reset', 'step', 'reset'].forEach((id) => document.getElementById(id).click())")
+    page.wait_for_timeout(400)
+    assert row(page)[0] == "0"
+
+
+@in_browser
+def test_a_run_may_have_more_eigenvalues_than_a_function_has_arguments(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20")
+    script = (PARTS / "state.js").read_text(encoding="utf-8") + (PARTS / "charts.js").read_text(encoding="utf-8")
+    long = "[{ history: Array.from({ length: 9000 }, (_, i) => ({ values: Float64Array.from({ length: 48 }, () => 10 ** (-i % 5)) })) }]"
+    assert page.evaluate(f"() => {{ {script}; return Charts.spectra({long}); }}") == [-2, 1]
+
+
+@in_browser
 def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
     page = opened(page_file, "#d=16&eta=3&m=5&a=0.01&steps=500")
     words = ended(page)

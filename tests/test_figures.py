@@ -16,10 +16,12 @@ from algoreg.judge.published import compare, load_sizes
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import captions, figures
+from algoreg.tell.charts.comparison import comparison
+from algoreg.tell.charts.heat import edges, heat
 from algoreg.tell.charts.law import grows
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import plt
-from algoreg.tell.charts.text import raised
+from algoreg.tell.charts.text import draws, fold, isometry, isometry_bracket, number, raised
 
 pytestmark = pytest.mark.any_kernels
 
@@ -92,6 +94,45 @@ def test_a_log_axis_shows_where_its_values_lie(limits):
 def test_a_title_leaves_a_growth_open_that_too_few_points_tell():
     assert grows("m* grows", "d", pd.Series([2.0], index=[10])) == "m* grows as d$^{?}$"
     assert grows("m* grows", "d", pd.Series([2.0, 4.0], index=[10, 20])) == "m* grows as d$^{1.00}$"
+
+
+def test_a_title_leaves_a_change_open_that_starts_or_ends_at_0():
+    assert fold(pd.Series([1.0, 0.25])) == "falls 4-fold"
+    assert [fold(pd.Series(means)) for means in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0])] == ["is not known"] * 3
+
+
+def test_what_is_said_of_an_isometry_constant_holds():
+    attacked = pd.DataFrame({"delta_low": [2.5702, 3.1], "delta_up": [np.nan, np.nan]})
+    assert isometry(attacked) == "δ > 2.5"
+    assert isometry(attacked.assign(delta_low=0.96)) == "δ > 0.96"
+    certified = pd.DataFrame({"delta_low": [0.0401, 0.1], "delta_up": [4.51e-4, 1.0e-4]})
+    assert isometry(certified) == "δ < 4.6·10⁻⁴"
+    assert isometry_bracket(certified.assign(delta_up=0.5501)) == "δ between 0.04 and 0.56"
+
+
+def test_one_draw_is_no_plural_and_a_number_just_below_a_power_is_that_power():
+    frame = pd.DataFrame({"target": [0, 0], "ensemble": [0, 1]})
+    assert draws(frame) == "1 target × 2 ensembles"
+    assert draws(frame[:1]) == "1 target × 1 ensemble"
+    assert [number(value) for value in (99999.4, 99999.7)] == ["99999", "10⁵"]
+
+
+def test_a_point_without_a_prediction_interval_is_not_counted_as_inside():
+    points = pd.DataFrame({"alpha": [1.0, 0.1, 0.01], "published": 0.1, "low": np.nan, "high": np.nan, "ratio": 1.0})
+    claim = {"direction": "above", "margin": 0.9, "estimand": {}}
+    table = rows("factored", 20, [5], [0.1], alpha=0.1, iteration=100)
+    for inside, said in (([True, False, np.nan], "1 of 3"), ([np.nan] * 3, "0 of 3"), ([None, True, None], "1 of 3")):
+        _, (axes,) = panels()
+        theirs = points.assign(inside=inside)
+        comparison(axes, table, theirs, "alpha", "test_error", "red", "UUᵀ", inside=claim)
+        assert any(f"{said} in the interval" in label for label in axes.get_legend_handles_labels()[1])
+
+
+def test_a_map_of_one_size_has_a_column():
+    assert edges([8.0]) == pytest.approx([8 / 2**0.5, 8 * 2**0.5])
+    frame = pd.DataFrame({"d": 8, "m": [10, 20], "test_error": [1.0, 0.01]})
+    _, (axes,) = panels()
+    assert heat(axes, frame, "d").get_array().shape == (2, 1)
 
 
 def test_published_values_are_spoken_of_only_where_there_are_any():

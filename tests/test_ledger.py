@@ -115,6 +115,21 @@ def test_paragraphs_are_broken_and_tables_are_not():
     assert "\n  item" in text
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "1. First thing.\n2. Second thing.",
+        "- One.\n  - Below it.\n  - And this.",
+        "* One.\n* Two.",
+        "> Quoted.\n> Again.",
+        "As follows:\n| a | b |\n| --- | --- |\n| 1 | 2 |",
+        "```python\nx = 1\n\n\nif x:\n    y = 2\n```",
+    ],
+)
+def test_what_a_ledger_lists_quotes_or_shows_as_code_stays_as_it_is(kept):
+    assert ledger.wrapped(f"Before.\n\n{kept}\n\nAfter\nit.") == f"Before.\n\n{kept}\n\nAfter it.\n"
+
+
 def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
     paper = papers.paper("li2018")
     assert paper.short() == "Li, Ma and Zhang (2018)"

@@ -69,6 +69,13 @@ def test_verdicts_are_the_tiers_own_where_it_judges(results):
     assert told.drop("statement").tolist() == ["supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
 
 
+def test_a_chapter_without_a_reference_shows_that_it_is_not_judged(results, monkeypatch):
+    monkeypatch.setattr(notebooks.references, "path_of", lambda chapter, tier: ROOT / "nowhere.json")
+    shown = judged(results).verdicts(CHAPTER)
+    assert set(shown.data["verdict"]) == {"not-judged"}
+    assert "this tier" in shown.caption
+
+
 def test_verdicts_are_the_committed_ones_where_a_tier_judges_none(results):
     shown = judged(results).verdicts(CHAPTER)
     assert shown.caption == "Verdicts of the committed tier standard, as smoke judges none"

@@ -13,8 +13,9 @@ from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
 from algoreg import sources
-from algoreg.judge import replications
+from algoreg.judge import published, replications
 from algoreg.store import records
+from algoreg.tell.charts.comparison import agreement
 from algoreg.tell.page import ledger, plots, provenance, render, verdicts
 
 pytestmark = pytest.mark.any_kernels
@@ -194,7 +195,7 @@ def test_the_page_copes_with_many_claims_of_every_kind_and_escapes_their_texts(t
         assert f"{count} {sign} {word}" in text, name
     assert "make claim ID=claim-0 TIER=fake" in text
     assert "rule claim_claim_0" in text
-    assert "The estimate is undefined: runs diverged." in text
+    assert "The estimate is undefined: runs that it needs have no value" in text
     assert "0123456789ab" in text
 
 
@@ -364,6 +365,24 @@ def test_the_axis_shows_interval_margin_and_controls():
     assert point["low"] == point["high"] == point["margin"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "margin"),
+    [
+        (1e-10, 1e11, 1.0), (1e-90, 1e90, 1.0), (0.5, 0.51, 1.0), (0.9999994, 0.9999996, 1.0), (1e6, 1e6 + 1e-3, 1e6),
+        (-0.2, 0.9, 0.5), (1.2, 2.9, 2.0), (0.31, 0.8, 0.4), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0), (1.0, 25.0, 8.0),
+    ],
+)  # fmt: skip
+def test_an_axis_can_be_read(low, high, margin):
+    ticks = verdicts.interval_axis(claim(0, estimate=(low + high) / 2, ci_low=low, ci_high=high, margin=margin))[
+        "ticks"
+    ]
+    places, words = zip(*ticks, strict=True)
+    assert 2 <= len(ticks) <= 7
+    assert len(set(words)) == len(words)
+    assert min(np.diff(places)) > 9
+    assert all(0 <= place <= 100 for place in places)
+
+
 def test_where_a_table_comes_from():
     tier = tier_settings("standard")
     paths = provenance.lineage(tier, "figure_3_published")
@@ -478,6 +497,36 @@ def test_the_ledger_is_escaped_and_its_markers_are_left_out():
     assert 'href="../../../docs/chapters/../scaling.md"' in html
     assert html.count('class="scroll"') == 1
     assert ledger.read_document("") == ("", "")
+
+
+def test_where_every_run_diverged_the_comparison_has_dashes():
+    points = [(alpha, target, ensemble) for alpha in (1.0, 0.1) for target in range(2) for ensemble in range(2)]
+    runs = pd.DataFrame(points, columns=["alpha", "target", "ensemble"])
+    runs = runs.assign(d=100, train_error=np.nan, test_error=np.nan, status="diverged")
+    rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
+    experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
+    tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
+    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier)
+    assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2
+    assert found["rows"][0]["first"].startswith("– / ")
+    assert agreement(rows) == ""
+
+
+def test_a_title_and_headings_of_any_kind_leave_a_ledger_whole():
+    html = ledger.html("| a |\n| --- |\n| 1 |\n\n##### Deep\n\n[x](HTTPS://a.org)", 'Is "X" < Y & Z?')
+    assert 'aria-label="Is &quot;X&quot; &lt; Y &amp; Z?: table 1 of the ledger"' in html
+    assert "<h6>Deep</h6>" in html
+    assert 'href="HTTPS://a.org"' in html
+
+
+def test_one_is_no_plural_and_an_undefined_estimate_is_not_put_down_to_divergence_alone(tmp_path):
+    undefined = {"estimate": None, "ci_low": None, "ci_high": None, "control_estimate": None}
+    _, text = read(rendered(tmp_path / "one", [claim(0, "not-judged")]))
+    assert "1 claim in 2 chapters, tier fake" in text
+    assert "(1 result; each job's" in text
+    for verdict in ("inconclusive", "invalid"):
+        _, text = read(rendered(tmp_path / verdict, [claim(0, verdict, **undefined)]))
+        assert "The estimate is undefined: runs that it needs have no value, as where they diverged or lie off" in text
 
 
 def test_each_chapter_has_its_question_its_counts_and_its_ledger(tmp_path):

@@ -86,3 +86,12 @@ def test_what_is_compared_is_the_tier_unless_every_reference_is_of_a_part(tmp_pa
         assert set(files["verdicts"]) == {"claims/c.json"}
         assert set(files["problems"]) == {"problems/p/ensemble-0.npz"}
     assert json.loads(first.read_text()) == PART
+
+
+def test_a_tables_columns_come_in_their_order():
+    table = {
+        "keys": {"d": [1, 2], "ensemble": [0, 0]},
+        "status": ["budget"] * 2,
+        **{f"value_{i}": [0.5, None] for i in range(40)},
+    }
+    assert list(snapshots.frame_of(table)) == ["d", "ensemble", "status", *(f"value_{i}" for i in range(40))]

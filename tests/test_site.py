@@ -92,13 +92,16 @@ def test_broken_links_and_what_is_fetched_from_elsewhere_are_seen(tmp_path):
     (tmp_path / "b.html").write_text('<p id="there"></p>')
     (tmp_path / "report" / "index.html").write_text("<script>'<a href=\"no.html\">'</script>")
     (tmp_path / "a.css").write_text("@font-face { src: url(https://fonts.org/a.woff) }")
+    (tmp_path / "b.css").write_text("a { background: url( 'https://fonts.org/a.png') }")
+    (tmp_path / "c.css").write_text('a { background: url("//fonts.org/a.png") }')
+    (tmp_path / "d.css").write_text("a { background: url(data:image/png;base64,//8=) }")
     assert check_site.problems(tmp_path) == [
         "a.html: fetches https://cdn.org/a.js",
         "a.html: fetches //cdn.org/a.png",
         "a.html: b.html#not: the page has no such place",
         "a.html: gone.html: leads nowhere",
         "a.html: ../out.html: leads nowhere",
-        "a.css: fetches a style or a font",
+        *(f"{name}.css: fetches a style or a font" for name in "abc"),
     ]
 
 

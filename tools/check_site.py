@@ -1,6 +1,7 @@
 """Look at a built site: python tools/check_site.py site. Every link leads somewhere, and no page asks another machine for anything."""
 
 import argparse
+import re
 import sys
 from functools import cache
 from html.parser import HTMLParser
@@ -14,10 +15,16 @@ FETCHED = {
     ("img", "src"),
     ("iframe", "src"),
     ("source", "src"),
+    ("video", "src"),
+    ("audio", "src"),
+    ("track", "src"),
+    ("embed", "src"),
     ("object", "data"),
 }
 # Of these links a browser fetches nothing.
 NOT_FETCHED = {"canonical", "index", "search", "next", "prev", "author", "copyright", "license", "top"}
+# Of a style: another style, or a picture or font from another machine.
+ELSEWHERE = re.compile(r"""@import|url\(\s*["']?(?:https?:)?//""")
 # Anchors that a page's own script makes, or reads as its state.
 MADE_LATER = ("report/", "notebooks/", "explorer.html")
 
@@ -82,7 +89,7 @@ def problems(root):
         if not name.startswith(MADE_LATER):
             found += [f"{name}: {link}: {wrong}" for link in dict.fromkeys(own) if (wrong := leads(root, path, link))]
     for path in sorted(root.rglob("*.css")):
-        if "url(http" in path.read_text(encoding="utf-8") or "@import" in path.read_text(encoding="utf-8"):
+        if ELSEWHERE.search(path.read_text(encoding="utf-8")):
             found.append(f"{path.relative_to(root)}: fetches a style or a font")
     return found
 

@@ -1,6 +1,7 @@
 """From registry entries and tables to verdicts."""
 
 import ast
+import math
 
 from algoreg import registry, sources
 from algoreg.numerics.seeds import stream
@@ -60,11 +61,18 @@ def _estimate(entry, part, tables, published, seed):
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
     name = parameters.pop("name")
     try:
-        return registry.estimand(name)(tables, published, rng, **parameters)
+        found = registry.estimand(name)(tables, published, rng, **parameters)
+        # Of a control the verdicts keep the value alone.
+        numbers = [found.value, found.low, found.high] if part == "estimand" else [found.value]
+        if found.value is not None and not all(map(math.isfinite, numbers)):
+            raise ArithmeticError(
+                f"{', '.join(map(str, numbers))}: where runs leave an estimate undefined, it is UNDEFINED"
+            )
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise CannotJudge(
             f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"
         ) from error
+    return found
 
 
 def _unjudged(entry):

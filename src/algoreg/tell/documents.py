@@ -4,6 +4,7 @@ A test compares every one with the file that is there.
 """
 
 import ast
+import re
 
 from algoreg import sources
 from algoreg.judge import references, replications
@@ -93,7 +94,9 @@ def _docstring(folder, module, function):
     path = sources.module_path(sources.modules(folder)[module])
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
-            return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+            first = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+            # What Sphinx makes a link of is code here.
+            return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", first)
     return ""
 
 

@@ -20,6 +20,9 @@ from algoreg.tell.report import BEST, number, said_of, verdicts_beside
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
+# Code between fences; what in a block's beginning, or at the beginning of any of its lines, cannot be broken anew.
+FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
 # More different values than these are said by their ends.
 MOST_VALUES = 4
 
@@ -131,20 +134,24 @@ def _best(references, tables):
 
 
 def wrapped(text):
-    """Return Markdown with the lines of its paragraphs and lists broken at ``WIDTH``; tables stay as they are."""
+    """Return Markdown with the lines of its paragraphs and lists of "- " broken at ``WIDTH``.
+
+    Tables, code between fences, headings, quotes, and lists that are numbered or have lists in them, stay as they are.
+    """
     blocks = []
-    for block in re.split(r"\n{2,}", text.strip()):
-        if block.startswith(("|", "#", "<", "```")):
-            blocks.append(block)
-            continue
-        items = re.split(r"\n(?=- )", block)
-        settings = {"width": WIDTH, "break_long_words": False, "break_on_hyphens": False}
-        lines = [
-            textwrap.fill(" ".join(item.split()), subsequent_indent="  " * item.startswith("- "), **settings)
-            for item in items
-        ]
-        blocks.append("\n".join(lines))
+    for part in FENCED.split(text.strip()):
+        found = [part] if FENCED.fullmatch(part) else re.split(r"\n{2,}", part.strip())
+        blocks += [block if AS_IT_IS.search(block) else _filled(block) for block in found if block]
     return "\n\n".join(blocks) + "\n"
+
+
+def _filled(block):
+    settings = {"width": WIDTH, "break_long_words": False, "break_on_hyphens": False}
+    lines = [
+        textwrap.fill(" ".join(item.split()), subsequent_indent="  " * item.startswith("- "), **settings)
+        for item in re.split(r"\n(?=- )", block)
+    ]
+    return "\n".join(lines)
 
 
 class Ledgers:

@@ -80,8 +80,9 @@ class Tier:
         shown = entries if claims is None else claims
         judged = [claim for claim in records.read_json(self._file("claims.json")) if claim["id"] in entries]
         whose = f"this tier, {self.name}"
-        if all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
-            paths = [references.path_of(chapter, "standard") for chapter in known]
+        # A chapter of the user's own need not have a reference.
+        paths = [path for path in (references.path_of(chapter, "standard") for chapter in known) if path.exists()]
+        if paths and all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
             judged = [claim for path in paths for claim in references.read(path)["claims"]]
             whose = f"the committed tier standard, as {self.name} judges none"
         outcomes = wording.verdicts_of(judged)

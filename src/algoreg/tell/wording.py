@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from algoreg.judge.claims import SIGNS, exact
 
@@ -46,6 +47,21 @@ def apart(values, margin, digits=3, distinct=False):
             return texts
     # 17 significant digits are every float64 itself.
     return [f"{value:.17g}" for value in values]
+
+
+def outwards(value, towards, digits=2):
+    """Return a bound rounded to so many significant digits so that it stays one: no number that it says is nearer than it is.
+
+    Parameters
+    ----------
+    value : float
+    towards : str
+        ``down`` for a bound from below, ``up`` for one from above.
+    digits : int
+    """
+    rounding = {"down": ROUND_FLOOR, "up": ROUND_CEILING}[towards]
+    # By its shortest digits: the float next to 0.96 lies below it.
+    return float(Context(digits, rounding).create_decimal(repr(float(value))))
 
 
 def _number(value, margin, digits):

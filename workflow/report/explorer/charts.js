@@ -45,9 +45,14 @@ const Charts = (() => {
 
   // Decades of values that hold them all and some of `least`, the widest.
   const decades = (values, least, floor = 1e-18) => {
-    const shown = values.filter((value) => value >= floor && Number.isFinite(value));
-    const logs = shown.map(Math.log10), [low, high] = least;
-    return [Math.floor(Math.min(low, ...logs) + 1e-9), Math.ceil(Math.max(high, ...logs) - 1e-9)];
+    let [low, high] = least;
+    // One by one: a long run has more eigenvalues than a function may have arguments.
+    for (const value of values) {
+      if (!(value >= floor && Number.isFinite(value))) continue;
+      const log = Math.log10(value);
+      [low, high] = [Math.min(low, log), Math.max(high, log)];
+    }
+    return [Math.floor(low + 1e-9), Math.ceil(high - 1e-9)];
   };
 
   const verticalAxis = ({ pen, left, right, y }, [low, high]) => {

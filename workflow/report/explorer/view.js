@@ -35,7 +35,7 @@
   const begin = (play) => {
     clearTimeout(timer);
     generation++;
-    [playing, goal, look] = [play, 0, null];
+    [playing, goal, look, stepping] = [play, 0, null, false];
     runs = State.states(state).map((own, i) => ({
       ...RUNS[i], id: `${generation} ${i}`, settings: State.settings(own), own, worker: worker(i), history: [], planted: [],
       step: 0, diverged: false, rate: 0,
@@ -96,7 +96,7 @@
   };
   const play = () => {
     if (runs.every(finished)) return begin(true);
-    [playing, look] = [true, null];
+    [playing, look, stepping] = [true, null, false];
     show();
     if (pending === 0) further();
   };
@@ -143,8 +143,8 @@
     const told = runs.map((run) => `run ${run.letter} at step ${run.now.step}: training error ${small(run.now.train)}, test error ${small(run.now.test)}`).join("; ");
     byId("errors").setAttribute("aria-label", `Training and test error over the steps, logarithmic; ${told}`);
     for (const run of runs) {
-      const r = run.planted.length, lead = Array.from(run.now.values.slice(0, r + 1), small).join(", ");
-      byId(`values-${run.letter}`).setAttribute("aria-label", `Eigenvalues of run ${run.letter} over the steps, logarithmic; at step ${run.now.step} the leading ${r + 1} are ${lead}; X* has ${r}`);
+      const r = run.planted.length, lead = Array.from(run.now.values.slice(0, r + 1), small);
+      byId(`values-${run.letter}`).setAttribute("aria-label", `Eigenvalues of run ${run.letter} over the steps, logarithmic; at step ${run.now.step} the leading ${lead.length} are ${lead.join(", ")}; X* has ${r}`);
       byId(`matrix-${run.letter}`).setAttribute("aria-label", `X of run ${run.letter} at step ${run.now.step} as a picture, ${small(run.now.test)} of X*'s norm away from X*`);
     }
   };
@@ -209,14 +209,9 @@
     const [min, max, step] = field.log ? [Math.log10(field.min), Math.log10(field.max), "any"] : [field.min, field.max, field.by];
     return Object.assign(slider, { id, type: name === "seed" ? "number" : "range", min, max, step });
   };
-  const read = (element, name) => {
-    const said = [];
+  const read = (element, name, said) => {
     if (FIELDS[name].options) return element.value;
-    if (name === "seed") {
-      const value = State.clamp(name, element.value, said);
-      warn(said);
-      return value;
-    }
+    if (name === "seed") return State.clamp(name, element.value, said);
     return State.ofSlider(name, Number(element.value));
   };
   // A logarithm's slider goes by twentieths of a decade with the arrows, α's by quarters.
@@ -237,8 +232,14 @@
     const element = maker(name, `set-${name}`);
     words.textContent = FIELDS[name].label;
     Object.assign(output, { id: `is-${name}`, htmlFor: element.id });
+    // An output can have a label, too: without a name the first of the two would get it.
+    label.htmlFor = element.id;
     label.append(words, output, element);
-    const changed = () => { state[name] = read(element, name); change(); };
+    const changed = () => {
+      const said = [];
+      state[name] = read(element, name, said);
+      change(said);
+    };
     element.addEventListener(name === "seed" ? "change" : "input", changed);
     arrows(element, name, changed);
     return label;
@@ -253,7 +254,11 @@
     if (!vary) return holder.replaceChildren();
     if (holder.dataset.name !== vary || !holder.firstChild) {
       const element = maker(vary, "set-to");
-      const changed = () => { state.to = read(element, vary); change(); };
+      const changed = () => {
+        const said = [];
+        state.to = read(element, vary, said);
+        change(said);
+      };
       element.addEventListener(vary === "seed" ? "change" : "input", changed);
       arrows(element, vary, changed);
       element.setAttribute("aria-label", `${FIELDS[vary].label} of run B`);
@@ -288,9 +293,9 @@
   };
 
   // A control has moved: the address follows, and after a moment's rest the runs begin anew.
-  const change = () => {
+  const change = (said = []) => {
     history.replaceState(null, "", State.write(state));
-    warn([]);
+    warn(said);
     reflect();
     clearTimeout(change.timer);
     change.timer = setTimeout(() => begin(true), 120);

@@ -1,6 +1,7 @@
 "use strict";
 (() => {
-  const byId = (id) => document.getElementById(id);
+  // A claim may have the name of a part of the page: its card is not that part.
+  const byId = (id) => document.querySelector(`#${CSS.escape(id)}:not(article)`);
   const data = JSON.parse(byId("data").textContent);
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
@@ -57,8 +58,10 @@
   const ask = () => { filter(); remember(); };
   const clear = () => { for (const name of asked) byId(`by-${name}`).value = ""; };
   const everything = () => { clear(); ask(); };
+  // An address that was cut off within a letter's code names nothing.
+  const fragment = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
   const named = () => {
-    const card = cards.get(decodeURIComponent(location.hash.slice(1)));
+    const card = cards.get(fragment());
     if (!card) return;
     if (card.hidden) everything();
     fold(card, true);

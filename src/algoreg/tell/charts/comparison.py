@@ -10,8 +10,8 @@ INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
 def agreement(rows):
-    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any."""
-    if rows is None:
+    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any of ours."""
+    if rows is None or rows["ratio"].isna().all():
         return ""
     return f"published: a factor {np.exp(np.mean(np.abs(np.log(rows['ratio'])))):.3g} from ours"
 
@@ -28,7 +28,7 @@ def _published(axes, rows, x, colour, label, factor, inside, marker="o", every=1
         label = f"{label} ×/÷ {exact(factor['margin'])}"
         spread = [goal - goal / factor["margin"], goal * factor["margin"] - goal]
     if inside:
-        share = f"{int(rows['inside'].astype(bool).sum())} of {len(rows)} in the interval"
+        share = f"{int(rows['inside'].eq(True).sum())} of {len(rows)} in the interval"
         label = f"{label}\n({share}; margin: {inside['direction']} {inside['margin']:.0%})"
         for end in ("low", "high"):
             axes.plot(rows[x], rows[end], ":", color=colour, linewidth=0.9)

@@ -8,8 +8,13 @@ LEVELS = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0]
 
 
 def edges(centres):
-    """Return the edges between positive centres, at their geometric means, the outer ones as far out as the next inner."""
+    """Return the edges between positive centres, at their geometric means, the outer ones as far out as the next inner.
+
+    A single centre has its edges a factor √2 away.
+    """
     logs = np.log(np.asarray(centres, float))
+    if len(logs) == 1:
+        return np.exp(logs[0] + np.log(2) / 2 * np.array([-1, 1]))
     middles = (logs[1:] + logs[:-1]) / 2
     return np.exp(np.concatenate([[2 * logs[0] - middles[0]], middles, [2 * logs[-1] - middles[-1]]]))
 

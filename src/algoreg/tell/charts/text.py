@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import paired
 from algoreg.spec.grids import PAPER_STEP
-from algoreg.tell.wording import SUPERSCRIPT, exact
+from algoreg.tell.wording import SUPERSCRIPT, exact, outwards
 
 # A quantity that changes by less than this factor stays where it is.
 STILL = 1.05
@@ -19,7 +19,8 @@ def number(value):
     """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten; a dash for none."""
     if not np.isfinite(value):
         return "–"
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
+    # 99999.7 has no five digits below 10⁵.
+    if value == 0 or 1e-3 <= abs(value) < 99999.5:
         return f"{value:.5g}".replace("-", "−")
     digits, power = f"{value:.1e}".split("e")
     digits = digits.removesuffix(".0").replace("-", "−")
@@ -46,8 +47,8 @@ def rounded(value, digits=2):
 
 
 def fold(means):
-    """Return how means change from the first to the last: "falls 12-fold"; of fewer than two, that it is not known."""
-    if len(means) < 2:
+    """Return how means change from the first to the last: "falls 12-fold"; that it is not known of fewer than two, or from or to 0."""
+    if len(means) < 2 or not (means.iloc[[0, -1]] > 0).all():
         return "is not known"
     factor = means.iloc[0] / means.iloc[-1]
     if abs(np.log(factor)) < np.log(STILL):
@@ -67,11 +68,16 @@ def caption(*parts):
 
 def draws(frame):
     """Return how many draws a table's rows are of."""
+    ensembles = _counted(frame["ensemble"].nunique(), "ensemble")
     if "target" not in frame:
-        return f"{frame['ensemble'].nunique()} ensembles"
+        return ensembles
     if paired(frame):
-        return f"{frame['ensemble'].nunique()} ensembles with a target each"
-    return f"{frame['target'].nunique()} targets × {frame['ensemble'].nunique()} ensembles"
+        return f"{ensembles} with a target each"
+    return f"{_counted(frame['target'].nunique(), 'target')} × {ensembles}"
+
+
+def _counted(count, word):
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def sizes(frame, *columns):
@@ -97,11 +103,12 @@ def margin_text(claim, what=""):
 def isometry(frame):
     """Return what is known of δ: that it is certified to be below a number, or that an attack found it above one."""
     if frame["delta_up"].notna().all():
-        return f"δ < {number(float(np.max(frame['delta_up'])))}"
-    return f"δ > {frame['delta_low'].min():.1f}"
+        return f"δ < {number(outwards(frame['delta_up'].max(), 'up'))}"
+    return f"δ > {number(outwards(frame['delta_low'].min(), 'down'))}"
 
 
 def isometry_bracket(frame):
     """Return the bracket of δ that a table's first row has."""
     first = frame.iloc[0]
-    return f"δ between {first['delta_low']:.2g} and {first['delta_up']:.2g}"
+    low, up = outwards(first["delta_low"], "down"), outwards(first["delta_up"], "up")
+    return f"δ between {low:g} and {up:g}"

@@ -1,6 +1,7 @@
 """Markdown of the documents as HTML of the page: escaped, links from where the page lies, tables that scroll."""
 
 import re
+from html import escape
 
 import mistune
 
@@ -16,11 +17,12 @@ class _Ledger(mistune.HTMLRenderer):
 
     def heading(self, text, level, **attributes):
         """Return a heading two levels further down: the chapter and its ledger have headings of the page's own."""
-        return f"<h{level + 2}>{text}</h{level + 2}>\n"
+        own = min(level + 2, 6)
+        return f"<h{own}>{text}</h{own}>\n"
 
     def link(self, text, url, title=None):
         """Return a link; one that is relative to the chapters' pages is made relative to the report page."""
-        return super().link(text, url if re.match(r"[a-z]+:|#|/", url) else DOCUMENTS + url, title)
+        return super().link(text, url if re.match(r"[A-Za-z][\w+.-]*:|#|/", url) else DOCUMENTS + url, title)
 
 
 def html(text, name=""):
@@ -38,7 +40,7 @@ def html(text, name=""):
     count = iter(range(1, 10_000))
 
     def scrolled(_):
-        label = f"{name}: table {next(count)} of the ledger"
+        label = f"{escape(name)}: table {next(count)} of the ledger"
         return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
 
     return re.sub(r"<table>", scrolled, shown).replace("</table>", "</table></div>")

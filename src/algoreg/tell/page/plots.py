@@ -250,6 +250,7 @@ def _factors(compared, keys, x):
     rows = []
     for (error, text), part in _compared_parts(compared, [key for key in keys if key in compared]):
         part = part.sort_values(x)
+        factor = np.exp(np.mean(np.abs(np.log(part["ratio"]))))
         ends = [f"{show(r['ours'])} / {show(r['published'])} at {r[x]:g}" for _, r in part.iloc[[0, -1]].iterrows()]
         rows.append(
             {
@@ -257,7 +258,7 @@ def _factors(compared, keys, x):
                 "curve": text,
                 "points": len(part),
                 "inside": int((part["inside"].astype(str) == "True").sum()),
-                "factor": f"{np.exp(np.mean(np.abs(np.log(part['ratio'])))):.3g}",
+                "factor": f"{factor:.3g}" if np.isfinite(factor) else "–",
                 "first": ends[0],
                 "last": ends[1],
             }

@@ -16,13 +16,15 @@ VERDICTS = {
 MISSING = ("missing", "?", "the registry has it, the results do not")
 # Where the largest of several positive numbers is so many times the smallest, their axis is logarithmic.
 LOG_AXIS_RATIO = 20
+# So many labels of an axis do not cover one another.
+MOST_TICKS = 7
 # A control further away from the interval than so many times its axis is shown as an arrow at the edge.
 FAR = 2.0
 
 
 def show(value):
-    """Return a number as the page prints it, four digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+    """Return a number as the page prints it, four digits; a dash where there is none, or NaN."""
+    return "–" if value is None or math.isnan(value) else f"{value:.4g}".replace("-", "−")
 
 
 def texts(claim, verdicts=None):
@@ -41,16 +43,33 @@ def headline(claims, missing=()):
 
 
 def _ticks(low, high, log):
+    """Return where an axis has ticks: two at least, and no more than have place beside one another."""
     if log:
-        found = [
-            b * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for b in (1, 3)
-        ]
-        found = [tick for tick in found if low <= tick <= high]
-        return found if len(found) <= 7 else [tick for tick in found if f"{tick:e}"[0] == "1"]
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        found = [tick for e in range(first, last + 1) for tick in (10.0**e, 3 * 10.0**e) if low <= tick <= high]
+        if len(found) <= MOST_TICKS:
+            return found
+        every = math.ceil((last - first) / MOST_TICKS)
+        return [10.0**e for e in range(first, last + 1) if e % every == 0 and low <= 10.0**e <= high]
     raw = (high - low) / 4
     unit = 10.0 ** math.floor(math.log10(raw))
-    step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= raw)
+    steps = [unit * nice for nice in (1, 2, 5, 10)]
+    place = next(i for i, step in enumerate(steps) if step >= raw)
+    found = _multiples(steps[place], low, high)
+    return found if len(found) > 1 else _multiples(steps[max(place - 1, 0)], low, high)
+
+
+def _multiples(step, low, high):
     return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _tick_texts(ticks):
+    """Return ticks as texts, with as many digits as tell them apart."""
+    for digits in range(6, 17):
+        texts = [minus(f"{tick:.{digits}g}") for tick in ticks]
+        if len(set(texts)) == len(ticks):
+            break
+    return texts
 
 
 def interval_axis(claim):
@@ -84,14 +103,14 @@ def interval_axis(claim):
     said = texts(claim)
     edge = f"; {said.edge}" if said.edge else ""
     words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
-    ends = (10.0**low, 10.0**high) if log else (low, high)
+    ticks = _ticks(*((10.0**low, 10.0**high) if log else (low, high)), log)
     return {
         "low": at(claim["ci_low"]),
         "high": at(claim["ci_high"]),
         "estimate": at(claim["estimate"]),
         "margin": margin,
         "zone": (margin, 100 - margin) if claim["direction"] == "above" else (0, margin),
-        "ticks": [(at(tick), minus(f"{tick:.6g}")) for tick in _ticks(*ends, log)],
+        "ticks": list(zip(map(at, ticks), _tick_texts(ticks), strict=True)),
         "controls": drawn,
         "log": log,
         "words": words + "".join(f"; {mark['text']}" for mark in drawn),

@@ -22,6 +22,7 @@ from algoreg.tell.charts.text import (
     sizes,
 )
 from algoreg.tell.figures import drawing
+from algoreg.tell.wording import outwards
 
 SIZES = ("d", "rank", "m_over_dr")
 ERROR = "relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)"
@@ -90,7 +91,8 @@ def iterations_in_alpha(tables, claims):
             label = "control: η = c·log d/log(d/α)"
             law(axes, falling, "log_d_over_alpha", "over_bound", COLOURS[2], label, "^")
         certified, least = frame["delta_up"].notna().all(), frame["least_constant"]
-        hypothesis = f"c {f'= {least.max():.2g}' if certified else f'> {least.min():.2g}'} in the hypothesis"
+        constant = f"= {least.max():.2g}" if certified else f"> {number(outwards(least.min(), 'down'))}"
+        hypothesis = f"c {constant} in the hypothesis"
         kind = "certified δ" if certified else "Gaussian"
         describe(axes, "xy", xlabel="log(d/α)", title=f"{kind}: iterations over κ log(d/α)/c\n{_drift(means)}")
         said.append(f"{kind}: {sizes(frame, *SIZES)}, η = {step:g}, {isometry(frame)}: {hypothesis}")

@@ -9,6 +9,7 @@ from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alph
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.wording import outwards
 
 RULES = {
     "inverse_root_rank": "η ∝ 1/√r, the theorem's",
@@ -200,9 +201,11 @@ def theorem_11_hypothesis(reference):
             kappa = frame["kappa"].max()
             asked = theorem_11_isometry(frame["d"].max(), frame["rank"].max(), kappa)
             known = frame["delta_up"].notna().all()
-            delta = f"≤ {number(frame['delta_up'].max())}" if known else f"≥ {number(frame['delta_low'].min())}"
+            # What is said of a bound holds: it is not rounded to the nearest number.
+            high, low = outwards(frame["delta_up"].max(), "up", 3), outwards(frame["delta_low"].min(), "down", 3)
+            delta = f"≤ {number(high)}" if known else f"≥ {number(low)}"
             constants = frame["least_constant"]
-            most = f"{number(constants.max())}" if known else f"at least {number(constants.min())}"
+            most = number(constants.max()) if known else f"at least {number(outwards(constants.min(), 'down', 3))}"
             rows.append(
                 [
                     f"`{identity}{suffix}`",
