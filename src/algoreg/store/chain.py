@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,15 @@ def input_digests(paths: Iterable) -> dict[str, str]:
 
 
 class Digests:
-    """SHA-256 of files, each computed once; of results only if ``content``, else what their sidecars say."""
+    """SHA-256 of files, each computed once; of results only if ``content``, else what their sidecars say.
+
+    Hundreds of results have the same inputs: what a sidecar calls these is found once, too.
+    """
 
     def __init__(self, content: bool) -> None:
         self._content = content
         self._known: dict[str, str | None] = {}
+        self.label = cache(label)
 
     def __getitem__(self, path: str) -> str | None:
         """Return a file's digest, None where it cannot be read."""
@@ -101,11 +106,11 @@ def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
         found.append(f"its sidecar belongs to {record.get('result')}")
     if record.get("params_sha256") != job.params_sha256:
         found.append("it was made with other settings, seed, code or versions")
-    inputs = record.get("inputs") or {}
-    if set(inputs) != {label(one) for one in job.inputs}:
+    inputs, names = record.get("inputs") or {}, {one: digests.label(one) for one in job.inputs}
+    if set(inputs) != set(names.values()):
         found.append("it was made from other files")
-    for one in job.inputs:
-        if label(one) in inputs and inputs[label(one)] != digests[one]:
+    for one, name in names.items():
+        if name in inputs and inputs[name] != digests[one]:
             found.append(f"it was made from another {one}")
     return found
 
