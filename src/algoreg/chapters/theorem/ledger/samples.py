@@ -46,6 +46,13 @@ def samples_thresholds(reference):
     return markdown(header, rows)
 
 
+@passage("samples_d")
+def samples_log_exponents(reference):
+    """Return the exponents 1 + 1/log d that d·log d has at the sweep's dimensions, the smallest and the largest."""
+    exponents = 1 + 1 / np.log(frame_of(reference["tables"]["samples_d"])["d"])
+    return f"{exponents.min():.2f} to {exponents.max():.2f}"
+
+
 @passage("samples_r", "samples_d")
 def samples_between(reference):
     """Return at which tolerances the median threshold lies between the two dimensions of theory, in sentences."""
