@@ -109,6 +109,10 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
         "20 of 20 estimates lie within the joint 95 % interval."
     )
     assert list(fresh_seeds.turned(found)) == ["turns", "holds"]
+    assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (
+        "[Fresh seeds](../replications.md) did not always give the committed verdict. Tier quick: `turns` on 6 of 10."
+    )
+    assert fresh_seeds.of_chapter({"empty", "other"}, replicated) == fresh_seeds.of_chapter({"turns"}, {}) == ""
 
 
 @pytest.mark.parametrize(

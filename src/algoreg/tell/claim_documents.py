@@ -82,7 +82,7 @@ def summary(ledgers, fresh=MappingProxyType({})):
     return "\n".join(item.strip() for item in items)
 
 
-def chapter_document(chapter, references, entries, ledgers):
+def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyType({})):
     """Return a chapter's page: question, papers, what was found, verdicts, ledger.
 
     Parameters
@@ -93,6 +93,8 @@ def chapter_document(chapter, references, entries, ledgers):
     entries : list of mapping
         The registry.
     ledgers : algoreg.tell.ledger.Ledgers
+    fresh : mapping, optional
+        See :func:`algoreg.judge.replications.of_tiers`.
     """
     own, standard = _of(chapter, entries), references["standard"]
     ids = {entry["id"] for entry in own}
@@ -110,6 +112,7 @@ def chapter_document(chapter, references, entries, ledgers):
         ledgers.block(chapter, "found").strip(),
         "## Verdicts",
         report.verdicts(standard, own),
+        wrapped(fresh_seeds.of_chapter(ids, fresh)).strip(),
         "[Each claim in full](../claims.md): criterion, margin and its reason, controls.",
         "## Ledger",
         "What differs from the paper, or within it, why, and how much it matters.",
@@ -226,7 +229,7 @@ def documents(references, entries):
         # A chapter of the user's own has its page where he keeps it.
         own = [chapter for chapter in load_chapters() if chapter.folder.parent == sources.PACKAGE / "chapters"]
         for chapter in own:
-            texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers)
+            texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers, fresh)
             for name, text in ledgers.documents(chapter).items():
                 source = GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{name}.j2")
                 texts[f"docs/{name}"] = f"{source}\n\n{text}"

@@ -87,6 +87,25 @@ def turned(found):
     return dict(sorted(changed.items(), key=lambda item: item[1]["same"] / item[1]["seeds"]))
 
 
+def of_chapter(ids, fresh):
+    """Return which claims of a chapter some fresh seed judged otherwise, by tier, as Markdown of its page; empty where none did.
+
+    Parameters
+    ----------
+    ids : collection of str
+        The chapter's claims.
+    fresh : mapping
+        See :func:`algoreg.judge.replications.of_tiers`.
+    """
+    tiers = {
+        tier: [f"`{name}` on {one['same']} of {one['seeds']}" for name, one in turned(found).items() if name in ids]
+        for tier, found in fresh.items()
+    }
+    said = [f"Tier {tier}: {', '.join(claims)}." for tier, claims in tiers.items() if claims]
+    head = "[Fresh seeds](../replications.md) did not always give the committed verdict."
+    return " ".join([head, *said]) if said else ""
+
+
 def of_claim(name, fresh):
     """Return what fresh seeds made of a claim in every tier, in words; empty where it was not run.
 
