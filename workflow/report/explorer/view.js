@@ -227,6 +227,16 @@
     });
   };
 
+  // What is set there becomes `key` of the state.
+  const follow = (element, name, key) => {
+    const changed = () => {
+      const said = [];
+      state[key] = read(element, name, said);
+      change(said);
+    };
+    element.addEventListener(name === "seed" ? "change" : "input", changed);
+    arrows(element, name, changed);
+  };
   const control = (name) => {
     const label = document.createElement("label"), words = document.createElement("span"), output = document.createElement("output");
     const element = maker(name, `set-${name}`);
@@ -235,13 +245,7 @@
     // An output can have a label, too: without a name the first of the two would get it.
     label.htmlFor = element.id;
     label.append(words, output, element);
-    const changed = () => {
-      const said = [];
-      state[name] = read(element, name, said);
-      change(said);
-    };
-    element.addEventListener(name === "seed" ? "change" : "input", changed);
-    arrows(element, name, changed);
+    follow(element, name, name);
     return label;
   };
 
@@ -254,13 +258,7 @@
     if (!vary) return holder.replaceChildren();
     if (holder.dataset.name !== vary || !holder.firstChild) {
       const element = maker(vary, "set-to");
-      const changed = () => {
-        const said = [];
-        state.to = read(element, vary, said);
-        change(said);
-      };
-      element.addEventListener(vary === "seed" ? "change" : "input", changed);
-      arrows(element, vary, changed);
+      follow(element, vary, "to");
       element.setAttribute("aria-label", `${FIELDS[vary].label} of run B`);
       holder.dataset.name = vary;
       holder.replaceChildren(element);

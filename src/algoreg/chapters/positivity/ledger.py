@@ -11,10 +11,10 @@ from algoreg.tell.report import estimate_of, markdown, number, passage
 
 
 @passage("positivity", "unique_far")
-def what_positivity_decides(reference):
+def what_positivity_decides(reference, limit):
     """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies without."""
     frame, more = (frame_of(reference["tables"][name]) for name in ("positivity", "unique_far"))
-    found = more.loc[more["kind"] == "trace_row", "distance"] < 0.01  # As unique-with-one-trace has it.
+    found = more.loc[more["kind"] == "trace_row", "distance"] < float(limit)
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
         f"With the trace in place of one Gaussian measurement, X\\* is the only fit in {found.sum()} of {len(found)} draws. "

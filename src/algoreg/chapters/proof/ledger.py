@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.exponents import slope_weights
 from algoreg.chapters.li2018 import theorem_42_isometry
 from algoreg.chapters.proof.estimands import bracketed_need
 from algoreg.judge.claims import verdict
@@ -54,7 +55,7 @@ def _within(low, up):
 
 def _exponent(frame, axis, value):
     means = np.log(frame[value]).groupby(frame[axis]).mean()
-    return np.polyfit(np.log(means.index.to_numpy(float)), means.to_numpy(), 1)[0] if len(means) > 2 else np.nan
+    return slope_weights(means.index) @ means if len(means) > 2 else np.nan
 
 
 def _signed(exponent):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import paired_logs
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import interval_of
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
@@ -32,7 +33,7 @@ def _exponent(means):
     """Return the least-squares exponent of means against their index, as text."""
     if len(means) < 2:
         return "–"
-    return f"{np.polyfit(np.log(means.index.to_numpy(float)), np.log(means), 1)[0]:.2f}"
+    return f"{slope_weights(means.index) @ np.log(means):.2f}"
 
 
 def _by_rule(frame, along):
