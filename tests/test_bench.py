@@ -116,6 +116,7 @@ def test_the_engines_rows_of_two_machines_stand_side_by_side(bench, tmp_path, mo
     assert text.index("### Maker (A)") < text.index("### Maker B") < text.index("after")
 
 
+@pytest.mark.any_kernels
 def test_a_gpu_that_is_not_there_is_said(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
@@ -235,6 +236,7 @@ def test_what_jobs_took_is_read_where_they_ran_with_these_settings_from_their_st
     assert estimate.measured_seconds({**tier, "device": "cuda"}, "one", results) == []
 
 
+@pytest.mark.any_kernels
 def test_spread_measures_the_tables_that_are_named(bench, tmp_path):
     command = [sys.executable, "benchmarks/spread.py", "--output", str(tmp_path), "--variations", "SSE kernels"]
     done = subprocess.run([*command, "--tables", "x_sp*"], cwd=ROOT, capture_output=True, text=True)

@@ -160,6 +160,7 @@ def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
         sys.modules.pop("algoreg.own.slower", None)
 
 
+@pytest.mark.any_kernels
 def test_the_tool_says_what_is_wrong(tmp_path):
     command = [sys.executable, ROOT / "tools" / "compare.py", "smoke"]
     done = subprocess.run([*command, "descent_r,none.py"], cwd=tmp_path, capture_output=True, text=True)

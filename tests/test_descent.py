@@ -188,6 +188,7 @@ def test_digests_are_of_what_is_drawn_not_of_what_lapack_makes_of_it(monkeypatch
     assert len({str(one["problem_sha256"]) for one in [arrays, *others]}) == 6
 
 
+@pytest.mark.any_kernels
 def test_digests_are_the_same_under_other_kernels():
     code = "import sys, json; from algoreg.numerics import problems; p = problems.draw_problem(json.loads(sys.argv[1]), 5, 1); "
     code += "print(p['problem_sha256'], p['ensemble_sha256'])"

@@ -199,10 +199,13 @@ progress.PROGRESS_SECONDS = 0.0
 torch.set_num_threads(1)
 take = factored.Algorithm.advance
 def advance(self, *step):
-    time.sleep(slow)
+    time.sleep(slow if held else 0)
     return take(self, *step)
 factored.Algorithm.advance = advance
-say = lambda line: print(line, flush=True)
+held = []
+def say(line):
+    print(line, flush=True)
+    held.extend([line] if line.startswith("ensemble 0:") else [])
 context = study.Context(5, [0, 1], torch.device("cpu"), torch.float64, say, Checkpoint(path, "job", 0.0))
 print("ROWS", json.dumps(study.measure("iterations", options, context)))
 """
@@ -220,9 +223,9 @@ def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(
     options |= {
         "step": 0.1,
         "m_over_dr": 3,
-        "tolerance": 1e-3,
+        "tolerance": 0.1,
         "relative_to": "frobenius",
-        "iterations": 400,
+        "iterations": 100,
         "targets": 2,
     }
 
@@ -235,7 +238,7 @@ def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(
 
     whole = start(tmp_path / "whole.npz", 0.0).communicate(timeout=300)[0]
     killed = start(tmp_path / "c.npz", 0.02)
-    # In the second ensemble: the first one's rows are kept, and the second's descent has begun.
+    # In the second ensemble, which is slow: the first one's rows are kept, and the second's descent has begun.
     for line in killed.stdout:
         if line.startswith("ensemble 0:"):
             break

@@ -271,6 +271,8 @@ def readable(figure):
     assert not [1 for i, one in enumerate(boxes) for other in boxes[i + 1 :] if one.overlaps(other)]
 
 
+# In one worker: each is drawn once.
+@pytest.mark.xdist_group("committed figures")
 @pytest.mark.parametrize("name", CONCLUDING)
 def test_figures_conclude_with_a_number_and_can_be_read(name):
     figure = committed(name)
@@ -294,6 +296,7 @@ def test_figures_of_the_simulations_can_be_read(smoke, name):
     readable(figure)
 
 
+@pytest.mark.xdist_group("committed figures")
 def test_the_initialisation_scale_grows_to_the_right_in_every_figure():
     """In no figure does an axis run the other way: where one did, a curve would seem to fall that rises."""
     for path in sorted((ROOT / "src" / "algoreg").rglob("*.py")):

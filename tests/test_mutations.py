@@ -243,6 +243,8 @@ def test_an_exception_is_for_the_rows_that_it_names():
         (lambda c: c["default"].pop("floor"), r"default \(floor\)"),
         (lambda c: c["default"].update(relativ=1.0), r"default \(relativ\)"),
         (lambda c: c["derived"].update(relative="ten"), r"derived \(relative\)"),
+        (lambda c: c["derived"].update(relative=-0.1), r"derived \(relative\)"),
+        (lambda c: c["default"].update(relative=float("nan")), r"default \(relative\)"),
         (lambda c: c["default"].update(exception={}), r"default \(exception\)"),
     ],
 )
@@ -263,6 +265,10 @@ SAMPLES = "quadratic_samples_*"
         (lambda c: c[SAMPLES]["*"].pop("reason"), r"tolerances\.yaml: quadratic_samples_\*\.\* \(no reason\)"),
         (lambda c: c[SAMPLES]["*"].update(flor=1.0), r"quadratic_samples_\*\.\* \(flor\)"),
         (lambda c: c[SAMPLES]["*"]["exception"].pop("reason"), r"samples_\*\.\*\.exception: allowed are where"),
+        (
+            lambda c: c[SAMPLES]["*"]["exception"].update(relative=float("nan")),
+            r"samples_\*\.\*\.exception: allowed are where",
+        ),
         (
             lambda c: c.update(samples=c.pop(SAMPLES)),
             r"tolerances\.yaml: samples: no table of the chapter; it has quad",

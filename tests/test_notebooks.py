@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from typing import Annotated
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from conftest import ROOT, measured, registered_claims
 from pydantic import TypeAdapter, ValidationError
 
+from algoreg.judge import claims, references
 from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
@@ -221,3 +223,68 @@ def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
             assert any(takes(call, tried) for call in calls), f"{path.name}: {text}"
             count += 1
     assert count > 20
+
+
+def committed_table(name):
+    """Return a table of the committed quick tier."""
+    parts = (references.read(path)["tables"] for path in references.paths("quick").values())
+    (found,) = (tables[name] for tables in parts if name in tables)
+    return pd.DataFrame({**found["keys"], **{key: value for key, value in found.items() if key != "keys"}})
+
+
+def test_runs_that_notebooks_choose_or_say_to_choose_are_in_the_tables():
+    count = 0
+    for path in NOTEBOOKS:
+        text = "\n".join(text for _, text, _ in cells(path))
+        tables = dict(re.findall(r'(\w+) = tier\.table\("(\w+)"\)', text))
+        for name, column, value in re.findall(r'(\w+)\["(\w+)"\] == ([-\d.]+|"\w+")', text):
+            if name in tables:
+                count += 1
+                assert ast.literal_eval(value) in set(committed_table(tables[name])[column]), f"{path.stem}: {value}"
+    assert count
+
+
+def test_the_claims_that_a_notebook_says_to_judge_again_need_tables_alone():
+    (path,) = (path for path in NOTEBOOKS if path.stem == "02_claims_and_uncertainty")
+    ids = re.findall(r"`([a-z]\w*(?:-\w+)+)`", cells(path)[-1][1])
+    entries = {entry["id"]: entry for entry in registered_claims()}
+    assert ids
+    for known in ids:
+        tables = {name: committed_table(name) for name in entries[known]["experiments"]}
+        assert claims.judge(entries[known], tables, {}, 2018)["verdict"] == "supported"
+
+
+def run_cell(name, mark, *changes, **known):
+    """Run the one cell of a notebook that has ``mark``, with changes, and return its variables."""
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
+    (code,) = (text for kind, text, _ in cells(path) if kind == "code" and mark in text)
+    for old, new in changes:
+        assert old in code
+        code = code.replace(old, new)
+    variables = {"plt": plt, "np": np, "measure": notebooks.measure, "curve": notebooks.curve, **known}
+    with mock.patch.object(plt, "show"):
+        exec(code, variables)
+    plt.close("all")
+    return variables
+
+
+def test_eigenvalues_that_are_not_yet_learned_can_be_drawn():
+    changes = ("alpha=0.01", "alpha=1e-4"), ("time=80", "time=20")
+    panels = run_cell("09_where_small_starts_end", '"stages_course"', *changes)["panels"]
+    assert all(axes.get_xlim()[1] > 1 for axes in panels)
+
+
+def test_stops_can_be_told_apart_by_noise_as_well():
+    changes = (
+        ("label_noise=[0.2]", "label_noise=[0.05, 0.5]"),
+        ('groupby("width")', 'groupby(["noise", "width"])'),
+        ("time=200", "time=20"),
+    )
+    wide = run_cell("13_noisy_labels", '"early_stopping"', *changes)["wide"]
+    assert wide.index.tolist() == [(noise, width) for noise in (0.05, 0.5) for width in ("r", "2r", "d")]
+
+
+def test_what_an_error_in_tau_does_is_drawn_of_algorithm_1_alone():
+    lines = run_cell("06_quadratic_networks", "quadratic_tau", table=committed_table)["axes"].lines
+    ends = {line.get_label(): line.get_ydata()[-1] for line in lines}
+    assert 10 * ends["+0"] < ends["+0.01"] < ends["+0.03"] < ends["+0.1"]

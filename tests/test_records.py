@@ -163,6 +163,7 @@ def test_comparison_with_a_reference():
     assert not comparison.compare(weak, base)[1]
     compared = [{**base, "comparisons": {"c": [{"ours": value, "inside": True}]}} for value in (0.1, 0.1002, 0.2)]
     assert [comparison.compare(one, compared[0])[1] for one in compared] == [True, True, False]
+    assert not comparison.compare(compared[0], base)[1]
     for problems, why in (({"p": "11"}, "its digest differs"), ({}, "only on one side")):
         lines, passed = comparison.compare({**base, "problems": problems}, base)
         assert not passed

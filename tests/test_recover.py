@@ -282,6 +282,10 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
+        ("row,column,value\n0,0,1,2\n1,0,3,2\n", None, "line 2 has 4 fields; allowed are 3, as the first line names"),
+        ("a,b\n1,2\n3,4,\n", "b", "line 3 has 3 fields; allowed are 2"),
+        ("row\tcolumn\tvalue\n0\t1\t1\n", None, "separated by tabs; allowed are commas"),
+        ("0,0,1\n0,1,2\n", None, "the first line has numbers; allowed are the columns' names"),
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
@@ -299,6 +303,19 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
     with pytest.raises(ValueError, match=re.escape(said)) as refused:
         measurement_files.read(path, target)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_a_table_that_is_not_in_utf_8_is_refused_with_what_is_allowed(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("Länge,y\n1,2\n", encoding="latin-1")
+    with pytest.raises(ValueError, match="not in UTF-8, which is allowed"):
+        measurement_files.read(path, "y")
+
+
+def test_columns_may_be_named_by_numbers(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("0,1\n1,2\n3,4\n")
+    assert measurement_files.read(path, "1").y.tolist() == [2, 4]
 
 
 def test_spaces_beside_commas_do_not_count(tmp_path):
@@ -586,6 +603,40 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
     kind = CliRunner().invoke(app, [*asked[:2], "--out", "x", "--kind", "psd"])
     assert (kind.exit_code, "kind = psd: a state has none" in kind.output) == (2, True)
+
+
+def test_a_misspelt_method_is_refused_before_any_fit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, matrices, labels = planted()
+    np.savez("data.npz", A=matrices, y=labels)
+    asked = ["recover", "data.npz", "--out", "found", "--max-iter", "20", "--methods", "factored,projcted"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("algoreg recover: data.npz: method = projcted: allowed are auto, accelerated")
+    assert {path.name for path in tmp_path.iterdir()} == {"data.npz"}
+
+
+def test_rows_and_columns_without_a_known_entry_are_said():
+    places = np.argwhere(np.ones((6, 5)))
+    values = 1.0 + np.outer(np.arange(6), np.arange(5)).ravel()
+    said = "no entry is known of 1 row (the first is 0) and 1 column (the first is 0); rows and columns are numbered from 0"
+    assert said in MatrixCompleter(max_iter=20).fit(places + 1, values).warnings_
+    whole = MatrixCompleter(max_iter=20).fit(places, values)
+    square = MatrixCompleter("symmetric", shape=(7, 7), max_iter=20).fit([[0, 1], [2, 4], [5, 3]], [1, 2, 3])
+    assert not any("no entry" in line for line in whole.warnings_)
+    assert any(line.startswith("no entry is known of 1 row (the first is 6); rows") for line in square.warnings_)
+
+
+def test_a_noise_that_no_fit_comes_down_to_asks_for_a_larger_one():
+    _, matrices, labels = planted()
+    noisy = labels + 0.1 * labels.std() * np.random.default_rng(0).standard_normal(len(labels))
+    found = LowRankMatrixRegressor(noise=1e-9 * labels.std(), max_iter=50).fit(matrices, noisy)
+    assert any(line.endswith("more max_iter, or a larger noise") for line in found.warnings_)
+
+
+def test_matrices_that_are_not_square_are_told_their_kind_alone():
+    with pytest.raises(ValueError, match=r"6 × 8; a psd matrix has d·d\. That is kind = rectangular"):
+        LowRankMatrixRegressor().fit(np.ones((3, 6, 8)), [1.0, 2.0, 3.0])
 
 
 def test_the_command_says_in_a_line_that_memory_is_short(tmp_path, monkeypatch):

@@ -283,6 +283,9 @@ def test_an_exponent_of_thresholds_that_mostly_lie_off_the_grid_is_undefined():
         {"x": table}, {}, np.random.default_rng(1), table="x", along="rank", tolerance=0.1
     )
     assert found == UNDEFINED
+    # Half of them is enough, and no less.
+    for sides, enough in (([BELOW, INSIDE, INSIDE, ABOVE], True), ([BELOW, BELOW, INSIDE, ABOVE], False)):
+        assert Thresholds(np.array([1.0, 2.0]), np.zeros((2, 2, 1)), np.reshape(sides, (2, 2, 1))).on_grid == enough
 
 
 def test_the_goe_density_has_the_moments_of_the_matrix():

@@ -216,6 +216,7 @@ def test_a_killed_process_ends_the_job_with_words_and_the_rerun_has_the_bits_of_
         assert np.array_equal(found[name], array), name
 
 
+@pytest.mark.any_kernels
 def test_a_process_that_does_not_answer_is_given_up(alone):
     alone.setitem(processes.SECONDS, "call", 3)
     ensemble = drawn(processes=2)
@@ -235,6 +236,7 @@ def gone(*pids, seconds=30):
     return False
 
 
+@pytest.mark.any_kernels
 def test_processes_that_do_not_start_are_told_of(alone):
     alone.setattr(
         processes, "command", lambda count, module: ([sys.executable, "-c", "raise SystemExit('no such node')"], "RANK")
@@ -272,6 +274,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+@pytest.mark.any_kernels
 def test_no_process_outlives_a_killed_job():
     done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=200)
     assert done.returncode == -9, done.stderr

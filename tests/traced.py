@@ -5,7 +5,7 @@ import sys
 import traceback
 
 # Not of this package: their import is nearly all of what a process costs.
-PRELOADED = ["torch", "pandas", "matplotlib.pyplot", "pydantic", "scipy.optimize"]
+PRELOADED = ["torch", "pandas", "matplotlib.pyplot", "pydantic", "scipy.optimize", "cvxpy", "sklearn.linear_model"]
 
 
 def _run(code, what, sender):

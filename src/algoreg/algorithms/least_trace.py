@@ -6,6 +6,7 @@ fits have their least-squares fit in place of X.
 """
 
 import torch
+from torch.nn.functional import one_hot
 
 from algoreg.algorithms import base
 from algoreg.algorithms.projected import project
@@ -71,8 +72,9 @@ class Algorithm(base.Algorithm):
     def _fitting(self, m):
         known = self.ensemble.derived
         if ("fitting", m) not in known:
-            which = torch.eye(self.ensemble.m, device=self.labels.device)[:m].to(self.labels)
-            rows = torch.cat([svec(self.ensemble.adjoint(part)) for part in which.split(256)])
+            numbers = torch.arange(m, device=self.labels.device).split(256)
+            units = (one_hot(part, self.ensemble.m).to(self.labels) for part in numbers)
+            rows = torch.cat([svec(self.ensemble.adjoint(part)) for part in units])
             known["fitting", m] = fitting(rows.double())
         return known["fitting", m]
 

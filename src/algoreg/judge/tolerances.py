@@ -122,12 +122,17 @@ class Tolerances:
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
 
 
+def _is_size(value):
+    """Return whether a value is a number of at least 0, which NaN is not."""
+    return isinstance(value, (int, float)) and value >= 0
+
+
 def _check(part, place, complete=()):
     """Raise a ValueError where an entry has a key or a value that is not allowed, lacks one, or has no reason."""
     known = complete or NUMBERS
     wrong = set(part) - {*known, "reason", *(() if complete else ("exception",))}
     wrong = wrong or set(complete) - set(part)
-    wrong |= {key for key in known if not isinstance(part.get(key, 0.0), (int, float)) or part.get(key, 0) < 0}
+    wrong |= {key for key in known if not _is_size(part.get(key, 0.0))}
     if wrong or not part.get("reason"):
         allowed = f"allowed are numbers {', '.join(known)}, and a reason"
         raise ValueError(f"{place} ({', '.join(sorted(wrong)) or 'no reason'}): {allowed}")
@@ -144,7 +149,7 @@ def _check_exception(part, place):
     """Raise a ValueError where an exception's keys or values are not those that are allowed."""
     if part is None:
         return
-    numbers = isinstance(part, dict) and all(isinstance(part.get(key), (int, float)) for key in ("from", "relative"))
+    numbers = isinstance(part, dict) and all(_is_size(part.get(key)) for key in ("from", "relative"))
     if not numbers or set(part) != {"where", "from", "relative", "reason"} or not isinstance(part["where"], dict):
         raise ValueError(
             f"{place}: allowed are where (keys and values of rows), numbers from and relative, and a reason"

@@ -24,7 +24,7 @@ What a file holds:
   npz           A and y (matrices, m × d × d or m × d·d, and labels)
                 rows, columns and values (entries)
                 X and y (a table)
-  csv, parquet  row, column and value
+  csv, parquet  row, column (both from 0) and value
                 pauli, expectation and perhaps shots
                 a table, with --target
 
@@ -125,6 +125,8 @@ def _fits(name, options, methods, checkpoint, X, y, more):
     if kind not in plan.DEFAULT_METHODS:
         raise ValueError(f"kind = {kind}: allowed are {', '.join(plan.DEFAULT_METHODS)}")
     names = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    for method in names:
+        plan.refuse_unknown(method)
     found = []
     for number, method in enumerate(dict.fromkeys(names)):
         before = f"{method}, {number + 1} of {len(names)}: " if len(names) > 1 else ""

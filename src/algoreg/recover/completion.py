@@ -90,6 +90,7 @@ class MatrixCompleter(MatrixEstimator):
         self._test_ranks(
             lambda u, v: u[first][:, :, None] * v[second][:, None, :], y - self.mean_, self.noise, symmetric
         )
+        self.warnings_ += _unknown(places, shape, symmetric)
         self._warn(self.kind, len(y))
         self.matrix_ = self.matrix_ + self.mean_
         return self
@@ -133,6 +134,16 @@ def _places(X):
     if given.shape[1] != 2 or (places != given).any() or places.min() < 0:
         raise ValueError("X: a row (i, j) of whole numbers of at least 0 per entry is needed")
     return places
+
+
+def _unknown(places, shape, symmetric):
+    """Return what is to be said of rows and columns without a known entry; a symmetric matrix has them once."""
+    seen = (np.unique(places),) if symmetric else map(np.unique, places.T)
+    said = []
+    for what, known, size in zip(("row", "column"), seen, shape, strict=False):
+        if len(gone := np.setdiff1d(np.arange(size), known)):
+            said.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {gone[0]})")
+    return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
 
 
 def _refuse_duplicates(places):

@@ -289,7 +289,7 @@ def _unfinished(fit, watch, run, iteration):
         return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
     if fit.stop == "noise":
         return [
-            "not converged: the training error has not fallen to the noise; more max_iter, or a smaller noise is told"
+            "not converged: the training error has not fallen to the noise that was told; more max_iter, or a larger noise"
         ]
     if fit.stop == "budget":
         errors = watch.memory["train"][np.isfinite(watch.memory["train"][:, run]), run]

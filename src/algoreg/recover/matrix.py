@@ -142,7 +142,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(
                 f"kind = {self.kind}: X has {features} features, {shape[0]} × {shape[1]}; a {self.kind} matrix has d·d. "
-                "Give the shape and kind = rectangular"
+                f"{'That is' if given else 'Give the shape and'} kind = rectangular"
             )
         return shape
 

@@ -66,9 +66,7 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
         be told what nobody knows of a target that is not planted, or it is told what is not allowed.
     """
     name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
-    known = sources.module_names("algorithms")
-    if name not in known:
-        raise ValueError(f"method = {name}: allowed are auto, {', '.join(known)}")
+    refuse_unknown(plan.method)
     found: type[Algorithm] = registry.algorithm(name)
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
@@ -87,6 +85,13 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
         raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
     _refuse_options(name, found.told, given, ensemble.d)
     return name, found
+
+
+def refuse_unknown(method: str) -> None:
+    """Raise a ValueError if there is no algorithm of this name, and it is not ``auto``."""
+    known = sources.module_names("algorithms")
+    if method not in ("auto", *known):
+        raise ValueError(f"method = {method}: allowed are auto, {', '.join(known)}")
 
 
 def _refuse_options(name, told, given, d):

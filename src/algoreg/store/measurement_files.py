@@ -87,7 +87,7 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     import pandas as pd
 
     if form == "csv":
-        _refuse_repeated(_header(path))
+        _refuse_lines(path)
     try:
         table = pd.read_csv(path, skipinitialspace=True) if form == "csv" else pd.read_parquet(path)
     except ImportError:
@@ -99,26 +99,43 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     table.columns = [str(name).strip() for name in table]
     _refuse_repeated(list(table.columns))
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
-    if form == "csv" and table.shape[1] == 1 and ";" in str(table.columns[0]):
-        raise ValueError("columns are separated by semicolons; allowed are commas")
+    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
+        if form == "csv" and table.shape[1] == 1 and mark in str(table.columns[0]):
+            raise ValueError(f"columns are separated by {said}; allowed are commas")
     if strange:
         raise ValueError(f"column {strange[0]} is not of numbers")
     return {name: table[name].to_numpy() for name in table}
 
 
-def _header(path: Path) -> list[str]:
-    """Return the names in a CSV file's first line, as they stand: pandas renames those that repeat."""
+def _refuse_lines(path: Path) -> None:
+    """Raise a ValueError for what pandas takes silently: names that repeat, and lines of more fields than there are names."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            filled = (row for row in csv.reader(lines, skipinitialspace=True) if row)
-            return [name.strip() for name in next(filled, [])]
+            rows = csv.reader(lines, skipinitialspace=True)
+            names = [name.strip() for name in next(filter(None, rows), [])]
+            longer = next(((rows.line_num, len(row)) for row in rows if len(row) > len(names)), None)
+    except UnicodeDecodeError:
+        raise ValueError("the text is not in UTF-8, which is allowed") from None
     except (ValueError, csv.Error):
         # What is no CSV, pandas refuses.
-        return []
+        return
+    _refuse_repeated(names)
+    if longer:
+        raise ValueError(f"line {longer[0]} has {longer[1]} fields; allowed are {len(names)}, as the first line names")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_repeated(names: list[str]) -> None:
     repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated and all(_is_number(name) for name in names):
+        raise ValueError("the first line has numbers; allowed are the columns' names")
     if repeated:
         raise ValueError(f"two columns are named {repeated[0]}")
 

@@ -10,6 +10,7 @@ from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, number, rounded, sizes
 from algoreg.tell.figures import drawing
+from algoreg.tell.wording import apart
 
 MARKERS = ("o", "s", "^", "D", "v")
 
@@ -64,8 +65,9 @@ def momentum_steps(tables, claims):
     )
     margin_level(right, claims["momentum-is-a-step"])
     step = claim["estimand"]["step"]
-    apart = np.abs(np.log(gains.get(step, pd.Series(dtype=float)) / pd.Series(goals))).max()
-    left.set_title(f"η = {step:g}: speed-ups within a factor of {rounded(np.exp(apart), 3)}\nof the published ones")
+    factor = np.exp(np.abs(np.log(gains.get(step, pd.Series(dtype=float)) / pd.Series(goals))).max())
+    said = apart([float(factor)], claim["margin"])[0]
+    left.set_title(f"η = {step:g}: speed-ups within a factor of {said}\nof the published ones")
     step = claims["momentum-is-a-step"]["estimand"]["where"]["step"]
     largest = factors.get(step, pd.Series(dtype=float)).max()
     right.set_title(f"η = {step:g}: within a factor of {rounded(largest, 3)}\nof descent with the longer step")
