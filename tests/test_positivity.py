@@ -85,26 +85,32 @@ def test_hermitian_measurements_see_the_pauli_effects_of_a_state():
     np.testing.assert_allclose(plain.measure(effects, held), expected, atol=1e-12)
 
 
-def far_table(thresholds, undecided=()):
+CROSSED, PAIRED = [(target, ensemble) for target in range(2) for ensemble in range(3)], [(0, 0), (1, 1), (2, 2)]
+
+
+def far_table(thresholds, undecided=(), draws=CROSSED):
     """Return far points over a grid of m that land from a threshold on, by d."""
     rows = []
     for d, threshold in thresholds.items():
-        for target in range(2):
-            for ensemble in range(3):
-                for m in np.geomspace(threshold / 2, threshold * 2, 20):
-                    lost = any(low * threshold < m < high * threshold for low, high in undecided)
-                    rows.append(
-                        {"kind": "wishart", "method": "far", "d": d, "m": m, "target": target, "ensemble": ensemble}
-                        | {"distance": 0.5 if m < threshold else 1e-7, "status": "budget" if lost else "converged"}
-                    )
+        for target, ensemble in draws:
+            for m in np.geomspace(threshold / 2, threshold * 2, 20):
+                lost = any(low * threshold < m < high * threshold for low, high in undecided)
+                rows.append(
+                    {"kind": "wishart", "method": "far", "d": d, "m": m, "target": target, "ensemble": ensemble}
+                    | {"distance": 0.5 if m < threshold else 1e-7, "status": "budget" if lost else "converged"}
+                )
     return pd.DataFrame(rows)
 
 
-def test_thresholds_lie_half_way_between_decided_runs():
+@pytest.mark.parametrize(("draws", "shape"), [(CROSSED, (3, 2, 3)), (PAIRED, (3, 1, 3))])
+def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
     known = {10: 20.0, 20: 40.0, 40: 80.0}
-    found = estimands.uniqueness_thresholds(far_table(known, undecided=[(0.8, 1.25)]))
-    np.testing.assert_allclose(np.exp(found.logs).mean(axis=(1, 2)), list(known.values()), rtol=0.05)
-    tables = {"unique": far_table(known)}
+    found = estimands.uniqueness_thresholds(far_table(known, undecided=[(0.8, 1.25)], draws=draws))
+    assert found.logs.shape == found.sides.shape == shape
+    np.testing.assert_allclose(
+        np.exp(found.logs), np.broadcast_to(np.reshape([20, 40, 80], (3, 1, 1)), shape), rtol=0.05
+    )
+    tables = {"unique": far_table(known, draws=draws)}
     slope = estimands.uniqueness_exponent(tables, {}, np.random.default_rng(0), table="unique", kind="wishart")
     assert slope.value == pytest.approx(1)
 
