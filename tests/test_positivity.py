@@ -113,6 +113,9 @@ def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
     tables = {"unique": far_table(known, draws=draws)}
     slope = estimands.uniqueness_exponent(tables, {}, np.random.default_rng(0), table="unique", kind="wishart")
     assert slope.value == pytest.approx(1)
+    two = {"unique": far_table({10: 20.0, 20: 40.0}, draws=draws)}
+    with pytest.raises(ValueError, match="table unique: 2 values of d: an exponent needs at least three"):
+        estimands.uniqueness_exponent(two, {}, np.random.default_rng(0), table="unique", kind="wishart")
 
 
 def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
@@ -129,6 +132,10 @@ def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
     tables = {"t": pd.DataFrame(rows)}
     rng = np.random.default_rng(0)
     assert estimands.factor_to_dimension(tables, {}, rng, tolerance=0.01, **fixed).value == pytest.approx(1.2, rel=0.02)
+    # Of one size no error falls so far on the grid, of all others they do.
+    errors = tables["t"]["test_error"].where((tables["t"]["d"] < 20) | (tables["t"]["rank"] > 1), 1.0)
+    lost = {"t": tables["t"].assign(test_error=errors)}
+    assert estimands.factor_to_dimension(lost, {}, rng, tolerance=0.01, **fixed) == UNDEFINED
     assert estimands.factor_to_dimension(tables, {}, rng, tolerance=1e-9, **fixed) == UNDEFINED
 
 

@@ -153,6 +153,7 @@ def test_bad_measurements_are_refused(change, said):
         ({"shape": 5}, "shape = 5: allowed are two whole numbers of at least 1"),
         ({"shape": (8, 8, 1)}, "shape = (8, 8, 1): allowed are two whole numbers"),
         ({"shape": (-8, -8)}, "shape = (-8, -8): allowed are two whole numbers"),
+        ({"shape": (4, 9)}, "shape = (4, 9): X has 64 numbers per measurement, not 36"),
         ({"shape": (8.0, 8.0)}, "shape = (8.0, 8.0): allowed are two whole numbers"),
     ],
 )
@@ -440,6 +441,7 @@ def test_a_state_is_found_from_pauli_expectations():
     [
         (["XQ", "ZZ"], [0.1, 0.2], None, "I, X, Y, Z"),
         (["XX", "Z"], [0.1, 0.2], None, "different lengths"),
+        (["Z" * 10, "X" * 10], [0.1, 0.2], None, "X: strings of 10 letters; at most 9 qubits"),
         (["XX", "XX"], [0.1, 0.2], None, "stands 2 times"),
         (["XX", "ZZ"], [0.1, 1.2], None, "from -1 to 1"),
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
