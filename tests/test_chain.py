@@ -216,6 +216,22 @@ def test_each_link_is_checked(tmp_path, monkeypatch):
     records.write_table(source, ["x"], [{"x": 2}])
     assert chain.stale({table: job})[table] == f"it was made from another {source}"
     records.write_table(source, ["x"], [{"x": 1}])
+    # Of a result that is wrong in two ways one line says so.
+    with pytest.raises(chain.BrokenChain) as both:
+        chain.require({table: chain.Job(others["other settings"].params_sha256, ())})
+    assert str(both.value).count("rerun") == 1
+    # Contents are read where all is verified, not where it is planned.
+    Path(source).write_text("x\n3\n")
+    assert chain.stale({table: job}) == {}
+    with pytest.raises(chain.BrokenChain, match=f"it was made from another {source}"):
+        chain.require({table: job})
+    records.write_table(source, ["x"], [{"x": 1}])
+    # A sidecar that cannot be read is left to who reads the result.
+    records.write_table("results/t/tables/c.csv", ["x"], [{"x": 1}], facts)
+    records.sidecar_path("results/t/tables/c.csv").write_text("{")
+    assert chain.stale({"results/t/tables/c.csv": job, table: job}) == {}
+    with pytest.raises(chain.BrokenChain, match=r"c\.csv: its sidecar .* cannot be read"):
+        chain.require({"results/t/tables/c.csv": job})
     shutil.copyfile(records.sidecar_path(table), records.sidecar_path("results/t/tables/b.csv"))
     shutil.copyfile(table, "results/t/tables/b.csv")
     assert "belongs to tables/a.csv" in chain.stale({"results/t/tables/b.csv": job})["results/t/tables/b.csv"]

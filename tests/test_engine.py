@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from algoreg.algorithms import base
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
-from algoreg.engine.observers import Ends, Observer
+from algoreg.engine.observers import Ends, FirstBelow, Observer
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.spaces import Space
 from algoreg.spec import options as declared
@@ -47,6 +48,35 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
     targets = targets_of(len(runs))
     labels = drawn.label(targets)
     return Batch(drawn, registry.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
+
+
+def test_a_run_is_told_what_the_target_has_and_what_it_says_itself():
+    class Told(registry.algorithm("factored")):
+        told = ("trace", "rank", "noise")
+
+    batch, targets = batch_of("factored", "gaussian"), targets_of(2)
+    runs = [{**batch.runs[0], "noise": 0.1}, {**batch.runs[1], "noise": 0.2, "rank": 5}]
+    (first, second) = Batch(batch.ensemble, Told, runs, targets, batch.labels).runs
+    assert (first["noise"], first["rank"]) == (0.1, 2)
+    # What a run says of its target comes before what is planted.
+    assert (second["noise"], second["rank"]) == (0.2, 5)
+    assert second["trace"] == pytest.approx(np.trace(targets[1].numpy()))
+
+
+def test_times_between_looks_are_those_of_a_line_through_the_logs():
+    seen = FirstBelow([1e-1, 1e-4])
+    seen.prepare(SimpleNamespace(runs=[0, 1, 2]))
+    # The first from 1 to 1e-5 in 10 iterations; the second to an error of 0; the third starts below the first tolerance.
+    for iteration, errors in ((0, [1.0, 1.0, 0.05]), (10, [1e-5, 0.0, 0.05])):
+        look = SimpleNamespace(active=np.arange(3), test_error=np.array(errors), iteration=iteration)
+        done = seen.look(look)
+    assert done.tolist() == [True, True, False]
+    times = seen.memory["times"]
+    np.testing.assert_allclose(times[0], [2, 8])
+    np.testing.assert_allclose(times[1], 0, atol=0.2)
+    assert times[2, 0] == 0
+    assert np.isnan(times[2, 1])
+    assert seen.memory["smallest"].tolist() == seen.memory["last"].tolist() == [1e-5, 0.0, 0.05]
 
 
 @pytest.mark.parametrize(("algorithm", "ensemble"), FITS)

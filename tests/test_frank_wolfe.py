@@ -188,6 +188,9 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, reason)
     assert judged["table"] is judged["estimate"] is judged["control_verdict"] is None
     assert f"sfw-asyn-bytes: not judged, as {reason}" in verdict_table([judged])
+    # A machine that refused them to one job alone has not measured the exponent either.
+    some = {"frank_wolfe_messages": table.assign(sockets=(table.index > 0).astype(int))}
+    assert claims.judge(_entry("sfw-asyn-bytes"), some, {}, SEED)["not_judged"] == reason
     lost = {"frank_wolfe_messages": table.assign(sockets=1)}
     assert claims.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == claims.INCONCLUSIVE
 

@@ -7,6 +7,7 @@ import pytest
 from conftest import gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, margin, same, where
 
+from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.momentum import estimands
 from algoreg.numerics.theory import geometric_spectrum
 from algoreg.tell.figures import draw
@@ -128,6 +129,11 @@ def test_published_speed_ups_are_those_of_a_longer_step():
         found = estimands.speed_up_factor({"t": steps_table(power)}, {}, rng, **fixed).value
         assert found == pytest.approx(max(goal * (1 - momentum) ** power for momentum, goal in goals.items()))
         assert found == pytest.approx(limit, abs=0.01)
+    table = steps_table(1)
+    one_is_lost = table.assign(speed_up=table["speed_up"].where(table.index > 0))
+    assert estimands.speed_up_factor({"t": one_is_lost}, {}, rng, **fixed) == UNDEFINED
+    with pytest.raises(ValueError, match="table t has μ = "):
+        estimands.speed_up_factor({"t": table[table["momentum"] < table["momentum"].max()]}, {}, rng, **fixed)
 
 
 def test_bad_options_are_named_before_the_run():

@@ -1,4 +1,4 @@
-"""Frank–Wolfe, least trace, mirror descent and subgradients beside plain loops, and what each of them is known to do."""
+"""Frank–Wolfe, least trace, mirror descent, subgradients and accelerated projection beside plain loops, and what each of them is known to do."""
 
 import numpy as np
 import plain
@@ -167,3 +167,16 @@ def test_labels_that_say_a_thing_twice_are_fitted():
     orthonormal, solver = fitting(rows)
     assert orthonormal.shape == (8, 21)
     torch.testing.assert_close(orthonormal.T @ solver, torch.linalg.pinv(rows))
+
+
+def test_accelerated_projection_is_the_plain_loop():
+    runs = [{"iterations": 25}, {"iterations": 25, "m": 30, "step": 0.2}]
+    found, matrices, labels, _ = ends_of("accelerated_projected", runs)
+    for k, (m, step) in enumerate([(M, 0.1), (30, 0.2)]):
+        x = ahead = np.zeros((D, D))
+        for number in range(25):
+            slope = plain.gradient(matrices[:m], ahead, labels[k, :m])
+            following = plain.nearest_psd(ahead - step * slope)
+            ahead = following + number / (number + 3) * (following - x)
+            x = following
+        np.testing.assert_allclose(found[k], x, atol=1e-10)

@@ -85,28 +85,37 @@ def test_hermitian_measurements_see_the_pauli_effects_of_a_state():
     np.testing.assert_allclose(plain.measure(effects, held), expected, atol=1e-12)
 
 
-def far_table(thresholds, undecided=()):
+CROSSED, PAIRED = [(target, ensemble) for target in range(2) for ensemble in range(3)], [(0, 0), (1, 1), (2, 2)]
+
+
+def far_table(thresholds, undecided=(), draws=CROSSED):
     """Return far points over a grid of m that land from a threshold on, by d."""
     rows = []
     for d, threshold in thresholds.items():
-        for target in range(2):
-            for ensemble in range(3):
-                for m in np.geomspace(threshold / 2, threshold * 2, 20):
-                    lost = any(low * threshold < m < high * threshold for low, high in undecided)
-                    rows.append(
-                        {"kind": "wishart", "method": "far", "d": d, "m": m, "target": target, "ensemble": ensemble}
-                        | {"distance": 0.5 if m < threshold else 1e-7, "status": "budget" if lost else "converged"}
-                    )
+        for target, ensemble in draws:
+            for m in np.geomspace(threshold / 2, threshold * 2, 20):
+                lost = any(low * threshold < m < high * threshold for low, high in undecided)
+                rows.append(
+                    {"kind": "wishart", "method": "far", "d": d, "m": m, "target": target, "ensemble": ensemble}
+                    | {"distance": 0.5 if m < threshold else 1e-7, "status": "budget" if lost else "converged"}
+                )
     return pd.DataFrame(rows)
 
 
-def test_thresholds_lie_half_way_between_decided_runs():
+@pytest.mark.parametrize(("draws", "shape"), [(CROSSED, (3, 2, 3)), (PAIRED, (3, 1, 3))])
+def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
     known = {10: 20.0, 20: 40.0, 40: 80.0}
-    found = estimands.uniqueness_thresholds(far_table(known, undecided=[(0.8, 1.25)]))
-    np.testing.assert_allclose(np.exp(found.logs).mean(axis=(1, 2)), list(known.values()), rtol=0.05)
-    tables = {"unique": far_table(known)}
+    found = estimands.uniqueness_thresholds(far_table(known, undecided=[(0.8, 1.25)], draws=draws))
+    assert found.logs.shape == found.sides.shape == shape
+    np.testing.assert_allclose(
+        np.exp(found.logs), np.broadcast_to(np.reshape([20, 40, 80], (3, 1, 1)), shape), rtol=0.05
+    )
+    tables = {"unique": far_table(known, draws=draws)}
     slope = estimands.uniqueness_exponent(tables, {}, np.random.default_rng(0), table="unique", kind="wishart")
     assert slope.value == pytest.approx(1)
+    two = {"unique": far_table({10: 20.0, 20: 40.0}, draws=draws)}
+    with pytest.raises(ValueError, match="table unique: 2 values of d: an exponent needs at least three"):
+        estimands.uniqueness_exponent(two, {}, np.random.default_rng(0), table="unique", kind="wishart")
 
 
 def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
@@ -123,6 +132,10 @@ def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
     tables = {"t": pd.DataFrame(rows)}
     rng = np.random.default_rng(0)
     assert estimands.factor_to_dimension(tables, {}, rng, tolerance=0.01, **fixed).value == pytest.approx(1.2, rel=0.02)
+    # Of one size no error falls so far on the grid, of all others they do.
+    errors = tables["t"]["test_error"].where((tables["t"]["d"] < 20) | (tables["t"]["rank"] > 1), 1.0)
+    lost = {"t": tables["t"].assign(test_error=errors)}
+    assert estimands.factor_to_dimension(lost, {}, rng, tolerance=0.01, **fixed) == UNDEFINED
     assert estimands.factor_to_dimension(tables, {}, rng, tolerance=1e-9, **fixed) == UNDEFINED
 
 

@@ -235,8 +235,12 @@ def test_ratios_and_leads_against_plain_means():
     assert ratio.value == pytest.approx((2 * 2 * 4 * 2) ** 0.25)
     lead = estimands.lead_of_method(frame(values), None, rng, **asked)
     assert lead.value == pytest.approx(np.mean([1, 1.5, 3, 2.5]))
-    values[0] = 0.0
-    assert estimands.ratio_of_methods(frame(values), None, rng, over_value="value", **asked) == UNDEFINED
+    # One run without a value is enough, of either method.
+    for place in (0, -1):
+        zero, lost = values.copy(), values.copy()
+        zero[place], lost[place] = 0.0, np.nan
+        assert estimands.ratio_of_methods(frame(zero), None, rng, over_value="value", **asked) == UNDEFINED
+        assert estimands.lead_of_method(frame(lost), None, rng, **asked) == UNDEFINED
 
 
 @pytest.mark.parametrize(

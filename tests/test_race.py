@@ -213,6 +213,8 @@ def test_the_best_is_taken_at_each_kappa():
     ).value == pytest.approx(0)
     off = estimands.growth_with_kappa_off(tables, {}, rng, methods=["c"], expected=1, **fixed)
     assert off.value == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="table race: 1 values of kappa: growth needs two"):
+        estimands.growth_with_kappa(tables, {}, rng, methods=["a"], where={"kappa": [10]}, **fixed)
 
 
 def test_a_method_with_a_run_that_is_not_there_by_t_is_not_the_best():

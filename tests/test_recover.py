@@ -15,6 +15,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from typer.testing import CliRunner
 
+from algoreg import recover
 from algoreg.algorithms import projected
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.recover import (
@@ -153,6 +154,7 @@ def test_bad_measurements_are_refused(change, said):
         ({"shape": 5}, "shape = 5: allowed are two whole numbers of at least 1"),
         ({"shape": (8, 8, 1)}, "shape = (8, 8, 1): allowed are two whole numbers"),
         ({"shape": (-8, -8)}, "shape = (-8, -8): allowed are two whole numbers"),
+        ({"shape": (4, 9)}, "shape = (4, 9): X has 64 numbers per measurement, not 36"),
         ({"shape": (8.0, 8.0)}, "shape = (8.0, 8.0): allowed are two whole numbers"),
     ],
 )
@@ -364,18 +366,25 @@ def test_the_residuals_axis_has_room_for_its_numbers(monkeypatch):
     drawn = []
     monkeypatch.setattr(report, "_picture", lambda draw: drawn.append(draw) or "")
     labels = 1e-4 * np.random.default_rng(0).standard_normal(300)
-    estimator = SimpleNamespace(path_={}, predict=lambda X: 0 * labels)
+    estimator = SimpleNamespace(path_={}, predict=lambda X: labels / 4)
     report._pictures(estimator, None, labels)
     axes = report.style.plt.figure().gca()
     drawn[-1](axes)
     low, high = axes.get_xlim()
     assert 2 <= sum(low <= place <= high for place in axes.get_xticks()) <= 5
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    assert (min(bars)[0], max(bars)[1]) == pytest.approx((labels.min() * 3 / 4, labels.max() * 3 / 4))
 
 
 def test_matrices_may_be_given_as_rows_of_their_numbers(tmp_path):
     matrices = np.arange(12.0).reshape(3, 2, 2)
     np.savez(tmp_path / "data.npz", A=matrices.reshape(3, 4), y=np.ones(3))
     assert np.array_equal(measurement_files.read(tmp_path / "data.npz").X, matrices)
+
+
+def test_what_the_package_does_not_have_is_no_attribute_of_it():
+    with pytest.raises(AttributeError, match=re.escape("module 'algoreg.recover' has no attribute 'Nothing'")):
+        recover.Nothing  # noqa: B018
 
 
 def test_importing_the_package_does_not_load_torch():
@@ -440,6 +449,7 @@ def test_a_state_is_found_from_pauli_expectations():
     [
         (["XQ", "ZZ"], [0.1, 0.2], None, "I, X, Y, Z"),
         (["XX", "Z"], [0.1, 0.2], None, "different lengths"),
+        (["Z" * 10, "X" * 10], [0.1, 0.2], None, "X: strings of 10 letters; at most 9 qubits"),
         (["XX", "XX"], [0.1, 0.2], None, "stands 2 times"),
         (["XX", "ZZ"], [0.1, 1.2], None, "from -1 to 1"),
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),

@@ -36,6 +36,14 @@ def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
     assert references.read_tier("mine") is None
 
 
+@pytest.mark.parametrize("tier", ["smoke", "full"])
+def test_what_is_committed_is_written_as_a_snapshot_is(tier):
+    """A reference that is written again without a change shows no difference."""
+    for path in references.paths(tier).values():
+        text = path.read_text(encoding="utf-8")
+        assert snapshots.dumps(json.loads(text)) == text
+
+
 def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
     measured = {"studies": {"my_table": {}}}

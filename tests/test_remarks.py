@@ -128,6 +128,8 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
     planted = draw_flat_target(12, 2, SEED, 0)
     assert np.linalg.matrix_rank(planted) == 1
     assert np.linalg.norm(planted, 2) == pytest.approx(1)
+    assert not np.allclose(draw_diagonals(12, 9, SEED, 1), vectors)
+    assert not np.array_equal(draw_flat_target(12, 2, SEED, 1), planted)
     labels = vectors @ np.diag(planted)
     u = plain.factored(0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors]), labels, 0.25, 50)
     run = {"m": 9, "alpha": 0.1, "step": 0.25, "target": 0, "iterations": 50}

@@ -89,6 +89,8 @@ def replicated(tmp_path, monkeypatch):
     runs, committed = ten_seeds()
     monkeypatch.setattr(replications, "FOLDER", tmp_path)
     (tmp_path / "quick.json").write_text(json.dumps(runs))
+    # A tier of one's own has no committed reference to be compared with.
+    (tmp_path / "mine.json").write_text(json.dumps(runs))
     return replications.of_tiers({"quick": {"claims": committed}, "standard": {"claims": committed}})
 
 

@@ -78,11 +78,11 @@ def errors_table(powers, predicted):
 
 
 def test_exponents_are_compared_with_each_other_and_with_the_gap():
-    tables, rng = errors_table({"r": 0.0, "2r": 0.9, "d": 0.8}, 1.0), np.random.default_rng(0)
+    tables, rng = errors_table({"r": 0.0, "2r": 0.9, "d": 0.8}, 0.5), np.random.default_rng(0)
     fixed = {"table": "phase", "value": "smallest_error", "along": "alpha"}
     apart = estimands.exponents_apart(tables, {}, rng, by="width", pair=["2r", "d"], **fixed)
     assert apart.value == pytest.approx(0.1)
     own = {"where": {"width": ["d"]}, "predicted": "predicted", **fixed}
-    assert estimands.exponent_over_predicted(tables, {}, rng, **own).value == pytest.approx(0.2)
+    assert estimands.exponent_over_predicted(tables, {}, rng, **own).value == pytest.approx(0.8 / 0.5 - 1)
     exact = {"phase": tables["phase"].assign(smallest_error=0.0)}
     assert estimands.exponent_over_predicted(exact, {}, rng, **own) == UNDEFINED

@@ -41,6 +41,6 @@ class Algorithm(factored.Algorithm):
         for number in range(iteration, iteration + count):
             residual = self.ensemble.measure(torch.bmm(factor, factor.mT)) - self.labels
             pull = torch.bmm(self.ensemble.adjoint(torch.where(self.known, residual.sign(), 0.0)), factor)
-            lengths = (self.steps.double() * self.decays**number).to(factor) / self.counts
+            lengths = (self.steps * self.decays**number).to(factor) / self.counts
             factor = factor - lengths * pull
         return {"factor": factor}

@@ -199,8 +199,10 @@ class FirstBelow(Observer):
         """Take in the errors."""
         runs, errors = look.active, look.test_error
         before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
+        # An error of 0 has no logarithm, but was below every tolerance before.
+        reached = np.maximum(errors, np.finfo(float).tiny)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.log(self.tolerances / errors[:, None]) / np.log(before / errors)[:, None]
+            shares = np.log(self.tolerances / reached[:, None]) / np.log(before / reached)[:, None]
         # The first look has nothing before it.
         shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
         crossed = look.iteration - (look.iteration - since)[:, None] * shares

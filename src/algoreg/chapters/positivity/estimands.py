@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, paired_logs
+from algoreg.analysis.cells import cells, chosen, paired_logs
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
 from algoreg.analysis.thresholds import LEAST_INSIDE, Thresholds, exponent_of, find_thresholds, last_fall
@@ -29,18 +29,21 @@ def uniqueness_thresholds(frame):
     -------
     algoreg.analysis.thresholds.Thresholds
     """
-    sizes = sorted(frame["d"].unique())
-    shape = (len(sizes), frame["target"].nunique(), frame["ensemble"].nunique())
-    logs, sides = np.zeros(shape), np.zeros(shape, dtype=int)
-    for place, (_, own) in enumerate(frame.groupby("d")):
-        for number, (_, run) in enumerate(own.groupby(["target", "ensemble"])):
-            known = run[run["status"] == "converged"].sort_values("m")
-            if known.empty:
-                raise ValueError(f"d = {run['d'].iloc[0]}: no run of a draw is decided")
-            heights = np.where(known["distance"] > ANOTHER, 1.0, -1.0)
-            cell = (place, *np.unravel_index(number, shape[1:]))
-            logs[cell], sides[cell] = last_fall(np.log(known["m"].to_numpy(float)), heights, 0.0)
-    return Thresholds(np.array(sizes, float), logs, sides)
+    found = {}
+    for d, own in frame.groupby("d"):
+        names, distances = cells(own, ["m"], "distance")
+        _, decided = cells(own.assign(decided=own["status"] == "converged"), ["m"], "decided")
+        counts = np.log([m for (m,) in names])
+        logs, sides = np.zeros(distances.shape[1:]), np.zeros(distances.shape[1:], dtype=int)
+        for place in np.ndindex(logs.shape):
+            known = decided[(slice(None), *place)].astype(bool)
+            if not known.any():
+                raise ValueError(f"d = {d}: no run of a draw is decided")
+            heights = np.where(distances[(known, *place)] > ANOTHER, 1.0, -1.0)
+            logs[place], sides[place] = last_fall(counts[known], heights, 0.0)
+        found[d] = logs, sides
+    logs, sides = (np.stack(part) for part in zip(*found.values(), strict=True))
+    return Thresholds(np.array(list(found), float), logs, sides)
 
 
 @estimand("exponent in d of the m from which on X* is the only positive semidefinite matrix that fits, {kind}")
