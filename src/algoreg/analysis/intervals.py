@@ -104,7 +104,7 @@ def share_interval(pick, values, rng):
     """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
     Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact one of Clopper and Pearson. Where
-    targets and ensembles are crossed it is :func:`interval_of`'s, unless all runs came out alike: resampling shows no spread then, but a
+    targets and ensembles are crossed it is :func:`interval_of`'s, unless the share is 0 or 1: resampling shows no spread then, but a
     unit that comes out otherwise may be as rare as one in so many. Runs that share a target or an ensemble may turn on it together, so
     that the exact interval counts the targets or the ensembles, whichever are fewer.
 
@@ -117,7 +117,7 @@ def share_interval(pick, values, rng):
     """
     _, targets, ensembles = values.shape
     shares = values.mean(axis=(1, 2))
-    if targets == 1 or ((shares == shares[0]).all() and shares[0] in (0, 1)):
+    if targets == 1 or pick(shares) in (0, 1):
         low, high = exact_shares(shares, ensembles if targets == 1 else min(targets, ensembles))
         return Estimate(float(pick(shares)), float(pick(low)), float(pick(high)))
     found = interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
