@@ -161,6 +161,12 @@ def test_what_an_algorithm_may_not_return_is_named_with_the_algorithm(method, ch
         Descent(batch).run()
 
 
+def test_an_ensemble_that_lacks_what_an_algorithm_needs_is_refused_wherever_it_is_asked():
+    said = "algoreg.algorithms.asymmetric: it needs rectangular gradient, which algoreg.ensembles.gaussian does not"
+    with pytest.raises(ValueError, match=said):
+        batch_of("asymmetric", "gaussian")
+
+
 def test_an_algorithm_that_raises_is_named_with_its_steps():
     class Broken(Heavy):
         def advance(self, state, iteration, count):

@@ -330,3 +330,10 @@ def test_an_option_that_a_studys_algorithm_lacks_is_named_where_none_is_given(mo
     assert line == f"tier.yaml: studies.{name}.options.algorithm_options.decay is missing"
     found = option_problems(name, algorithm="factored", algorithm_options={"decay": 0.1})
     assert not any(f"studies.{name}." in line for line in found)
+
+
+def test_an_algorithm_that_a_studys_ensemble_does_not_go_with_is_refused():
+    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block["study"] == "threshold")
+    (line,) = option_problems(name, algorithm="asymmetric")
+    said = "it needs rectangular gradient, rectangular matrices, which ensemble gaussian does not provide"
+    assert line == f'tier.yaml: studies.{name}.options.algorithm = "asymmetric": {said}'

@@ -78,6 +78,11 @@ class Batch:
         Instead of the algorithm's own.
     diverges_above : float
         The relative error above which a run has diverged; infinity for what is no longer finite alone.
+
+    Raises
+    ------
+    ValueError
+        If the algorithm requires what the ensemble does not provide.
     """
 
     ensemble: object
@@ -92,6 +97,10 @@ class Batch:
     budgets: np.ndarray = field(init=False)
 
     def __post_init__(self):
+        lacking = sorted(set(self.algorithm.requires) - set(self.ensemble.provides))
+        if lacking:
+            ensemble = f"{type(self.ensemble).__module__} does not provide"
+            raise ValueError(f"{self.algorithm.__module__}: it needs {', '.join(lacking)}, which {ensemble}")
         self.budgets = np.array([run["iterations"] for run in self.runs])
         told = [name for name in self.algorithm.told if name in PLANTED]
         if told:

@@ -189,8 +189,7 @@ def _pairing(tier, descent, path):
     provided = options.provides(name)
     lacking = options.lacks(algorithm, name)
     if lacking:
-        text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
-        yield (*path, "algorithm"), text
+        yield (*path, "algorithm"), options.needs(algorithm, lacking, name)
     unknown_facts = {
         fact
         for fact in set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
@@ -232,7 +231,11 @@ def _found_by_name(block, path):
         if settled[key] not in module_names(kind):
             yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
             return
-    if "algorithm_options" in settled:
+    ensemble = sources.module_literal("studies", block["study"], "ENSEMBLE")
+    lacking = options.lacks(settled["algorithm"], ensemble) if ensemble and "algorithm" in settled else []
+    if lacking:
+        yield (*path, "algorithm"), options.needs(settled["algorithm"], lacking, ensemble)
+    elif "algorithm_options" in settled:
         given, known = settled["algorithm_options"], options.of_runs(settled["algorithm"])
         place = (*path, "algorithm_options")
         for key in given.keys() - known.keys():
