@@ -9,7 +9,7 @@ from conftest import CHAPTERS, ROOT, TIERS
 
 from algoreg import sources
 from algoreg.judge import claims
-from algoreg.spec import chapters, settings
+from algoreg.spec import chapters, columns, modules, settings, workflow
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError
 
@@ -152,6 +152,17 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("experiments.yaml", None, "a: [1\n"), "own/tiny/experiments.yaml: not valid YAML"),
         (("experiments.yaml", None, "studies: {rip: {study: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: studies.rip: /"),
         (("experiments.yaml", None, "problems: {gaussian: {tiers: [full]}}\n"), "problems.gaussian: "),
+        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: [tiny, tiny_studdy]"), 'own/tiny/experiments.yaml: figures.tiny = "tiny_studdy": unknown table; allowed are tiny, tiny_early, tiny_study'),
+        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: tiny"), 'figures.tiny = "tiny": allowed is a list of tables'),
+        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny:"), "figures.tiny = null: allowed is a list of tables"),
+        (("claims.yaml", "value: test_error", "value: test_eror"), 'tiny-start.estimand.value = "test_eror": unknown column; allowed are d, alpha, target'),
+        (("claims.yaml", "value: test_error", "value: [test_error]"), 'estimand.value = ["test_error"]: unknown column'),
+        (("claims.yaml", "by: [alpha]", "by: [alpa]"), 'tiny-start.estimand.by = "alpa": unknown column'),
+        (("claims.yaml", "by: [alpha]", "by: alpha"), 'tiny-start.estimand.by = "alpha": allowed is a list of columns'),
+        (("claims.yaml", "where: {alpha: 0.1}", "where: {alpa: 0.1}"), 'tiny-start.estimand.where = "alpa": unknown column'),
+        (("claims.yaml", "where: {alpha: 0.1}", "where: alpha"), 'estimand.where = "alpha": allowed is a mapping of columns'),
+        (("claims.yaml", "where: {alpha: 1.0}", "where: {alpa: 1.0}"), 'tiny-start.control.estimand.where = "alpa": unknown column'),
+        (("claims.yaml", "name: largest_mean, table: tiny,", "name: largest_mean, table: [tiny],"), 'estimand.table = ["tiny"]: allowed is one table'),
     ],
 )  # fmt: skip
 def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
@@ -160,6 +171,74 @@ def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
     if old is None:
         (folder / file).write_text(new)
     assert any(line in one for one in refused()), refused()
+
+
+STUDY = '''"""A study."""
+
+from algoreg.spec.base import StudyOptions, name
+
+
+class Options(StudyOptions):
+    """What it can be told."""
+
+    algorithm: str = name("factored")
+
+
+FINDS = {"algorithm": "algorithms"}
+KEYS = {"d": None, "ensemble": None}
+VALUES = {"test_error": None}
+
+
+def measure(options, context):
+    return []
+'''
+ENSEMBLE = '''"""An ensemble."""
+
+from algoreg.ensembles.base import Measurements
+
+
+class Ensemble(Measurements):
+    provides = frozenset({"gradient"})
+    acts_on = "symmetric"
+'''
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "old", "new", "said"),
+    [
+        ("studies/own.py", STUDY, "KEYS =", "KEY =", "KEYS is missing: allowed is a mapping of columns to their meanings"),
+        ("studies/own.py", STUDY, "VALUES = {\"test_error\": None}", "VALUES = dict(a=1)", "VALUES = dict(a=1): allowed is a literal"),
+        ("studies/own.py", STUDY, 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', 'FINDS = "algoritm": unknown option; allowed are algorithm'),
+        ("studies/own.py", STUDY, '"algorithms"}', '"algorithm"}', 'FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
+        ("studies/own.py", STUDY, "def measure", "def measures", "has no function measure(options, context)"),
+        ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),
+        ("ensembles/own.py", ENSEMBLE, '"symmetric"', '"symetric"', 'acts_on = "symetric": unknown space; allowed are psd, symmetric, rectangular'),
+        ("ensembles/own.py", ENSEMBLE, "class Ensemble(", "class Ensembl(", "has no class Ensemble"),
+        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    told = ('rnk',)", 'told = ["rnk"]: allowed is a tuple of rank, trace'),
+        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    estimates = 'pds'", 'estimates = "pds": unknown space'),
+        ("estimands.py", "from algoreg.judge.estimands import estimand\n\n\n@estimand('x')\ndef own(tables): ...\n", "('x')", "", 'own: allowed is @estimand("what it is")'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_of_a_module_is_named_before_any_job(own_chapter, file, text, old, new, said):
+    path = own_chapter() / file
+    path.parent.mkdir(exist_ok=True)
+    text = path.read_text() if text is None else text
+    assert old in text
+    path.write_text(text.replace(old, new))
+    columns._declared.cache_clear()
+    with pytest.raises(SettingsError) as caught:
+        workflow.checked(SMOKE, [str(ROOT / "config" / "smoke.yaml")], ROOT, True)
+    (found,) = caught.value.problems
+    assert said in found
+    assert file in found
+
+
+def test_modules_that_say_all_that_is_read_of_them_are_taken(own_chapter):
+    for folder, text in (("studies", STUDY), ("ensembles", ENSEMBLE)):
+        path = own_chapter() / folder / "own.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert modules.broken() == []
 
 
 def test_a_chapter_that_shadows_ours_is_refused(own_chapter):

@@ -28,7 +28,7 @@ FITS = [
     for ensemble in sources.module_names("ensembles")
     if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
 ]
-# Of the options without a default.
+# Of the options without a default. One of your own has a default, or a value here.
 NEEDED = {"alpha": 0.5, "batch_size": 3}
 
 
@@ -41,6 +41,9 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
     m = min(M, declared.limits(ensemble).most_m(D) or M)
     drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)
     options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
+    fields = declared.of_algorithm(algorithm).model_fields
+    lacking = [name for name in options if fields[name].is_required() and name not in NEEDED]
+    assert not lacking, f"{algorithm}: {lacking}: give them a default, or a value in NEEDED"
     runs = [
         {**options, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
         for target, count in enumerate(iterations)
@@ -97,6 +100,7 @@ def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
         factor = plain.factor(state)
         assert factor is None or torch.allclose(factor @ factor.mT, expected)
+        assert torch.equal(plain.estimate(state), expected), "estimate changes the state"
     assert not torch.equal(ends.memory["estimates"], plain.estimate(plain.initial())[[0, 0]])
     if batch.algorithm.estimates == "psd":
         assert torch.linalg.eigvalsh(ends.memory["estimates"]).min() > -1e-12
@@ -160,6 +164,49 @@ class Heavy(base.Algorithm):
 
     def estimate(self, state):
         return state["estimate"]
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "said"),
+    [
+        ("initial", lambda made: {"x": made["estimate"][0]}, r"initial returns x: a tensor of shape \(4, 4\) of torch.float64; allowed"),
+        ("initial", lambda made: made | {"count": 0}, "initial returns count: a int; allowed is a tensor whose first axis is the run"),
+        ("advance", lambda made: {n: t[:1] for n, t in made.items()}, "first axis is the run, here 2"),
+        ("advance", lambda made: made | {"momentum": made["momentum"].float()}, "momentum: .*float32; allowed is torch.float64, as it is given"),
+        ("advance", lambda made: {"estimate": made["estimate"]}, "tensors estimate; allowed are those it is given, estimate, momentum, steps"),
+        ("advance", lambda made: None, "advance returns a NoneType; allowed is a mapping of named tensors"),
+        ("estimate", lambda made: made[:1], r"estimate returns a tensor of shape \(1, 4, 4\) of .* allowed is that of the targets"),
+        ("estimate", lambda made: made.float(), "of torch.float32; allowed is that of the targets, .* of torch.float64"),
+        ("estimate", lambda made: made.numpy(), "estimate returns a ndarray; allowed is that of the targets"),
+    ],
+)  # fmt: skip
+def test_what_an_algorithm_may_not_return_is_named_with_the_algorithm(method, change, said):
+    class Wrong(Heavy):
+        pass
+
+    setattr(Wrong, method, lambda self, *told: change(getattr(Heavy, method)(self, *told)))
+    batch = batch_of("factored", "gaussian", [Ends()])
+    batch.algorithm = Wrong
+    with pytest.raises(ValueError, match=f"^{__name__}: {method} .*{said.removeprefix(f'{method} ')}"):
+        Descent(batch).run()
+
+
+def test_an_ensemble_that_lacks_what_an_algorithm_needs_is_refused_wherever_it_is_asked():
+    said = "algoreg.algorithms.asymmetric: it needs rectangular gradient, which algoreg.ensembles.gaussian does not"
+    with pytest.raises(ValueError, match=said):
+        batch_of("asymmetric", "gaussian")
+
+
+def test_an_algorithm_that_raises_is_named_with_its_steps():
+    class Broken(Heavy):
+        def advance(self, state, iteration, count):
+            return state["nothing"] if iteration else super().advance(state, iteration, count)
+
+    batch = batch_of("factored", "gaussian", [Norms()])
+    batch.algorithm = Broken
+    with pytest.raises(KeyError) as raised:
+        Descent(batch).run()
+    assert raised.value.__notes__ == [f"{__name__}: advance of 2 runs, 1 steps from iteration 1: KeyError: 'nothing'"]
 
 
 class Norms(Observer):

@@ -402,3 +402,12 @@ def test_each_size_has_its_own_published_points():
         (bar,) = (bar for bar in axes.containers if bar.get_label().startswith("projected, published"))
         assert bar.lines[0].get_ydata()[0] == first
         assert len(bar.lines[0].get_ydata()) == 7
+
+
+@pytest.mark.parametrize("returned", [None, ("a", 1)])
+def test_a_drawing_that_returns_no_figure_is_named(monkeypatch, returned):
+    monkeypatch.setattr(figures.registry, "drawing", lambda name: lambda tables, claims: returned)
+    with pytest.raises(
+        TypeError, match=f"figure own: its drawing returns a {type(returned).__name__}; allowed is a figure"
+    ):
+        figures.draw("own", {}, {})

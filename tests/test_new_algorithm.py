@@ -1,6 +1,7 @@
 """An algorithm made from the template: it runs at once, the contract suite takes it up, and names that cannot be are refused."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,10 +46,23 @@ def test_it_runs_at_once_and_the_contract_takes_it_up(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     said, status = new_algorithm("mine", tmp_path)
     assert status == 0, said
+    # That of CONTRIBUTING, too.
+    diffs = re.findall(r"```diff\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    (diff,) = [diff for diff in diffs if "algorithms/weight_decay.py" in diff]
+    subprocess.run(["git", "apply"], cwd=tmp_path, input=diff, text=True, check=True)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
-    command = [sys.executable, "-m", "pytest", "tests/test_mine.py", "tests/test_engine.py", "-k", "mine"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/test_mine.py",
+        "tests/test_engine.py",
+        "-k",
+        "mine or weight_decay",
+    ]
     command += ["-vv", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "test_mine.py::test_it_is_the_plain_loop PASSED" in done.stdout
     assert "test_every_algorithm_runs_on_every_ensemble_that_fits[mine-gaussian] PASSED" in done.stdout
+    assert "test_every_algorithm_runs_on_every_ensemble_that_fits[weight_decay-gaussian] PASSED" in done.stdout

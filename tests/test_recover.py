@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from functools import reduce
 from types import SimpleNamespace
 
@@ -703,3 +704,18 @@ def test_help_has_examples_and_exit_codes():
     text = CliRunner().invoke(app, ["recover", "--help"]).output
     assert "algoreg recover table.csv --target price" in text
     assert "Exit codes: 0 done, 2" in text
+
+
+def test_a_matrix_with_negative_eigenvalues_is_not_taken_for_a_psd_one_without_a_word():
+    rng = np.random.default_rng(0)
+    matrices, u = rng.standard_normal((150, 6, 6)), rng.standard_normal(6)
+    matrices += matrices.transpose(0, 2, 1)
+    said = (
+        "poor fit: a psd matrix leaves 0.* of the labels' size; with kind = symmetric M may have negative eigenvalues"
+    )
+    for sign, kind, poor in ((1, "psd", False), (-1, "psd", True), (-1, "symmetric", False)):
+        labels = np.einsum("mij,ij->m", matrices, sign * np.outer(u, u))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = LowRankMatrixRegressor(kind, max_iter=200).fit(matrices, labels)
+        assert any(re.fullmatch(said, line) for line in found.warnings_) == poor, (sign, kind, found.warnings_)

@@ -5,11 +5,12 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, SCRATCH_CHAPTERS, TIERS, registered_claims, setting_problems, tier_settings
+from conftest import ROOT, SCRATCH_CHAPTERS, TIERS, option_problems, registered_claims, setting_problems, tier_settings
 
 from algoreg.judge import published
-from algoreg.spec import fitting, settings
+from algoreg.spec import fitting, options, settings
 from algoreg.spec import plan as planned
+from algoreg.spec.base import RunOptions, real
 from algoreg.spec.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 pytestmark = pytest.mark.any_kernels
@@ -58,7 +59,7 @@ def edit(path, value):
         (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
         (("descents", "paper_step", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
         (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
-        (("descents", "paper_step", "problem"), "nothing", "problem = \"nothing\": unknown problem; allowed are gaussian"),
+        (("descents", "paper_step", "problem"), "nothing", "problem = \"nothing\": unknown problem at size smoke; allowed are gaussian"),
         (("problems", "gaussian", "rank"), 11, "problems.gaussian.rank = 11: allowed is at most d = 10"),
         (("problems", "gaussian", "m"), 0, "problems.gaussian.m = 0: allowed is a whole number of at least 1"),
         (("problems", "gaussian", "m"), 10**9, "allowed is 64 GiB"),
@@ -317,3 +318,22 @@ def test_the_workflow_refuses_a_taken_name_before_any_job(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "mine.yaml: tier = smoke: config/smoke.yaml has this name" in done.stderr + done.stdout
+
+
+def test_an_option_that_a_studys_algorithm_lacks_is_named_where_none_is_given(monkeypatch):
+    class Options(RunOptions):
+        decay: float = real(ge=0)
+
+    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block["study"] == "threshold")
+    monkeypatch.setattr(options, "of_algorithm", lambda algorithm: Options)
+    (line,) = {line for line in option_problems(name, algorithm="factored") if f"studies.{name}." in line}
+    assert line == f"tier.yaml: studies.{name}.options.algorithm_options.decay is missing"
+    found = option_problems(name, algorithm="factored", algorithm_options={"decay": 0.1})
+    assert not any(f"studies.{name}." in line for line in found)
+
+
+def test_an_algorithm_that_a_studys_ensemble_does_not_go_with_is_refused():
+    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block["study"] == "threshold")
+    (line,) = option_problems(name, algorithm="asymmetric")
+    said = "it needs rectangular gradient, rectangular matrices, which ensemble gaussian does not provide"
+    assert line == f'tier.yaml: studies.{name}.options.algorithm = "asymmetric": {said}'

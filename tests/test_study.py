@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import plain
@@ -56,15 +58,44 @@ def test_every_study_says_what_its_rows_are():
         assert sources.module_title("studies", name)
 
 
-def test_a_row_that_is_not_as_announced_is_refused(monkeypatch):
+GOOD = {"d": 4, "rank": 1, "m": 8, "target": 0, "ensemble": 0, "status": "budget"}
+GOOD |= {"m_over_dimension": 0.8, "train_error": 0.1, "test_error": None, "predicted_error": math.nan}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [GOOD | {"x": 1}],
+            "study x_space: x is none of its columns; allowed are d, rank, m, target, ensemble, m_over",
+        ),
+        ([{"d": 1, "status": "budget"}], "study x_space: rank is missing, m is missing, .* in the row {'d': 1,"),
+        ([GOOD, GOOD | {"status": "running"}], "status = running; allowed are converged, budget, diverged, in the row"),
+        ([GOOD | {"m": math.nan}], "m = nan, a column of KEYS; allowed is a value that names the row"),
+        ([GOOD | {"m": None}], "m = None, a column of KEYS"),
+        ([GOOD | {"test_error": torch.tensor(0.5)}], "test_error is a Tensor; allowed is a number or a text"),
+        ([GOOD | {"test_error": [0.5]}], "test_error is a list; allowed is a number or a text"),
+        (pd.DataFrame([GOOD]), "a row is a str; allowed is a mapping of d, rank"),
+        ([], "study x_space: measure returns no rows"),
+        (None, "study x_space: measure returns no rows"),
+    ],
+)
+def test_a_row_that_is_not_as_announced_is_refused(monkeypatch, rows, said):
     from algoreg.chapters.remarks.studies import x_space
 
     context = study.Context(0, [0], torch.device("cpu"), torch.float64)
-    monkeypatch.setattr(x_space, "measure", lambda options, context: [{"d": 1, "status": "budget"}])
-    with pytest.raises(ValueError, match="its columns are"):
+    monkeypatch.setattr(x_space, "measure", lambda options, context: [GOOD])
+    assert study.measure("x_space", {}, context) == [GOOD]
+    monkeypatch.setattr(x_space, "measure", lambda options, context: rows)
+    with pytest.raises(ValueError, match=said):
         study.measure("x_space", {}, context)
+
+
+def test_two_rows_of_one_name_are_refused_with_that_name():
     one = pd.DataFrame([dict.fromkeys(study.columns("x_space"), 0)])
-    with pytest.raises(ValueError, match="two rows with the same d, rank, m, target, ensemble"):
+    with pytest.raises(
+        ValueError, match="study x_space: two rows with d = 0, rank = 0, m = 0, target = 0, ensemble = 0;"
+    ):
         study_tables.collect([one, one], "x_space")
 
 

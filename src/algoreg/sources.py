@@ -174,15 +174,35 @@ def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
             yield node
 
 
+def defines(kind: str, name: str, function: str) -> bool:
+    """Return whether a module of :func:`modules` has a function of this name, without importing it."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in _tree(kind, name).body)
+
+
 def _tree(kind: str, name: str) -> ast.Module:
     return _parse(module_path(modules(kind)[name]))
 
 
+def _literal(node: ast.expr, path: Path | None, constant: str) -> Any:
+    """Return the value of a literal; what is computed is refused by name."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError) as error:
+        allowed = "allowed is a literal, as it is read without importing the module"
+        raise ValueError(f"{path}: {constant} = {ast.unparse(node)}: {allowed}") from error
+
+
 def module_literal(kind: str, name: str, constant: str, default: Any = None) -> Any:
-    """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch)."""
+    """Return a literal of a module of :func:`modules`, or the default, read without importing the module (or torch).
+
+    Raises
+    ------
+    ValueError
+        If what it stands for is computed.
+    """
     for node in _tree(kind, name).body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == constant for t in node.targets):
-            return ast.literal_eval(node.value)
+            return _literal(node.value, module_path(modules(kind)[name]), constant)
     return default
 
 
@@ -198,10 +218,12 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
     Raises
     ------
     ValueError
-        If neither the class nor those that it is made from have one of this name.
+        If there is no class, neither it nor those that it is made from have one of this name, or it is computed.
     """
-    path = module_path(modules(kind)[name])
-    found = _class_constant(kind, path, {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind], constant)
+    path, called = module_path(modules(kind)[name]), {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind]
+    if _class_node(kind, name, called) is None:
+        raise ValueError(f"{path}: has no class {called}")
+    found = _class_constant(kind, path, called, constant)
     if found is None:
         raise ValueError(f"{path}: its class has no {constant}")
     return found
@@ -216,8 +238,9 @@ def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> A
         targets = line.targets if isinstance(line, ast.Assign) else [line.target]
         if any(getattr(target, "id", None) == constant for target in targets):
             value: Any = line.value
-            call = isinstance(value, ast.Call)
-            return frozenset(ast.literal_eval(value.args[0])) if call else ast.literal_eval(value)
+            if isinstance(value, ast.Call) and ast.unparse(value.func) == "frozenset" and len(value.args) == 1:
+                return frozenset(_literal(value.args[0], path, constant))
+            return frozenset() if ast.unparse(value) == "frozenset()" else _literal(value, path, constant)
     shared = {"base": f"{PACKAGE.name}.{kind}.base", **modules(kind)}
     for parent in node.bases:
         # ``factored.Algorithm``; or ``Measurements``, of this module or of the folder's base.

@@ -57,12 +57,13 @@ class Algorithm(ABC):
     def advance(self, state: State, iteration: int, count: int) -> State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``; may overwrite ``state``.
 
+        The tensors keep their names and types, and the runs their places. The engine refuses others.
         What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
         """
 
     @abstractmethod
     def estimate(self, state: State) -> torch.Tensor:
-        """Return X of every run, shape (B, d, d)."""
+        """Return X of every run, shape (B, d, d), of the type of the labels; ``state`` stays as it is."""
 
     def factor(self, state: State) -> torch.Tensor | None:
         """Return U with X = UUᵀ of every run, shape (B, d, k); None where the algorithm has no factor."""

@@ -30,6 +30,27 @@ def _rank(targets: torch.Tensor) -> torch.Tensor:
 PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
 
 
+def _said(value: object) -> str:
+    """Return a tensor in words, of anything else its type."""
+    if not isinstance(value, torch.Tensor):
+        return f"a {type(value).__name__}"
+    return f"a tensor of shape {tuple(value.shape)} of {value.dtype}"
+
+
+def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str | None:
+    """Return why something is no state of so many runs whose tensors have these names and types, None where it is one."""
+    if not isinstance(state, Mapping):
+        return f"{_said(state)}; allowed is a mapping of named tensors"
+    if types and state.keys() != types.keys():
+        return f"the tensors {', '.join(state) or 'none'}; allowed are those it is given, {', '.join(types)}"
+    for name, tensor in state.items():
+        if not isinstance(tensor, torch.Tensor) or tensor.shape[:1] != (count,):
+            return f"{name}: {_said(tensor)}; allowed is a tensor whose first axis is the run, here {count}"
+        if tensor.dtype != types.get(name, tensor.dtype):
+            return f"{name}: {_said(tensor)}; allowed is {types[name]}, as it is given"
+    return None
+
+
 def kept(state: State, index: torch.Tensor) -> State:
     """Return the state of the runs with these places."""
     return {name: tensor[index] for name, tensor in state.items()}
@@ -57,6 +78,11 @@ class Batch:
         Instead of the algorithm's own.
     diverges_above : float
         The relative error above which a run has diverged; infinity for what is no longer finite alone.
+
+    Raises
+    ------
+    ValueError
+        If the algorithm requires what the ensemble does not provide.
     """
 
     ensemble: object
@@ -71,6 +97,10 @@ class Batch:
     budgets: np.ndarray = field(init=False)
 
     def __post_init__(self):
+        lacking = sorted(set(self.algorithm.requires) - set(self.ensemble.provides))
+        if lacking:
+            ensemble = f"{type(self.ensemble).__module__} does not provide"
+            raise ValueError(f"{self.algorithm.__module__}: it needs {', '.join(lacking)}, which {ensemble}")
         self.budgets = np.array([run["iterations"] for run in self.runs])
         told = [name for name in self.algorithm.told if name in PLANTED]
         if told:
@@ -112,7 +142,11 @@ class Look:
     @cached_property
     def estimate(self) -> torch.Tensor:
         """X, shape (b, d, d)."""
-        return self.algorithm.estimate(self.state)
+        found, wanted = self.algorithm.estimate(self.state), self.targets
+        if not isinstance(found, torch.Tensor) or (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+            said = f"{_said(found)}; allowed is that of the targets, {_said(wanted)}"
+            raise ValueError(f"{type(self.algorithm).__module__}: estimate returns {said}")
+        return found
 
     @cached_property
     def distance(self) -> torch.Tensor:
@@ -186,7 +220,7 @@ class Descent:
         self.events = sorted({*moments, *map(int, batch.budgets)})
         self._gather()
         index = torch.from_numpy(self.active)
-        self.state = self.algorithm.initial() if batch.start is None else kept(batch.start, index)
+        self.state = kept(batch.start, index) if batch.start is not None else self._made("initial", {})
 
     @property
     def status(self):
@@ -231,7 +265,8 @@ class Descent:
         before = None
         if self._sees_steps and event > self.iteration:
             before = {name: tensor.clone() for name, tensor in self.state.items()}
-        self.state = self.algorithm.advance(self.state, self.iteration, event - self.iteration)
+        types = {name: tensor.dtype for name, tensor in self.state.items()}
+        self.state = self._made("advance", types, self.state, self.iteration, event - self.iteration)
         self.iteration = self._looked = event
         view = (self.active, self.state, before, self._targets, self._norms, self._reads_train_error)
         look = Look(self.batch, self.algorithm, event, *view)
@@ -241,6 +276,19 @@ class Descent:
             done |= False if found is None else found
         progress.show(look)
         self._leave(look, done)
+
+    def _made(self, method, types, *arguments):
+        """Return the state that a method of the algorithm returns, or raise what says which algorithm and steps it was."""
+        module = type(self.algorithm).__module__
+        try:
+            state = getattr(self.algorithm, method)(*arguments)
+        except Exception as error:
+            steps = f", {arguments[2]} steps from iteration {arguments[1]}" if arguments else ""
+            error.add_note(f"{module}: {method} of {len(self.active)} runs{steps}: {type(error).__name__}: {error}")
+            raise
+        if unfit := _unfit(state, len(self.active), types):
+            raise ValueError(f"{module}: {method} returns {unfit}")
+        return state
 
     def _leave(self, look, done):
         """Take out the runs that are done, have spent their budget, or have diverged."""

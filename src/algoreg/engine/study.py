@@ -10,19 +10,21 @@ observers (:meth:`Context.descend`). A killed job keeps the rows of its finished
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
-from algoreg import registry
+from algoreg import registry, sources
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
 from algoreg.spec.columns import STATUSES
 from algoreg.store.study_tables import columns
 
+# What a cell of a table may be, beside nothing.
+CELLS = (str, bool, int, float, np.bool_, np.integer, np.floating)
 # The parts of a checkpoint: rows of what is finished, and descents of what is running.
 ROWS, RUNNING = "rows", "running"
 
@@ -133,7 +135,7 @@ def ended(descent: Descent) -> str:
 
 
 def measure(name, options, context):
-    """Return the rows of a study, checked: every column there, a known status.
+    """Return the rows of a study, checked: every column there, each with a number or a text, a known status.
 
     Parameters
     ----------
@@ -146,11 +148,34 @@ def measure(name, options, context):
     Raises
     ------
     ValueError
-        If a row is not as the module's literals say.
+        If there are no rows, or one is not as the module's literals say.
     """
-    wanted = set(columns(name))
-    rows = list(registry.study(name).measure(options, context))
+    found = registry.study(name).measure(options, context)
+    rows = [] if found is None else list(found)
+    if not rows:
+        raise ValueError(f"study {name}: measure returns no rows")
+    wanted, keys = columns(name), sources.module_literal("studies", name, "KEYS")
     for row in rows:
-        if set(row) != wanted or row["status"] not in STATUSES:
-            raise ValueError(f"study {name}: a row with {row}; its columns are {sorted(wanted)}")
+        if unfit := _unfit(row, wanted, keys):
+            raise ValueError(f"study {name}: {unfit}, in the row {row}")
     return rows
+
+
+def _unfit(row, wanted, keys):
+    """Return what is wrong with a row whose columns are to be the wanted ones, None where nothing is."""
+    if not isinstance(row, Mapping):
+        return f"a row is a {type(row).__name__}; allowed is a mapping of {', '.join(wanted)}"
+    if set(row) != set(wanted):
+        lacking, more = ([name for name in one if name not in other] for one, other in ((wanted, row), (row, wanted)))
+        text = [f"{name} is missing" for name in lacking] + [f"{name} is none of its columns" for name in more]
+        return f"{', '.join(text)}; allowed are {', '.join(wanted)}"
+    for name, value in row.items():
+        # Not a tensor: a table would have it as a text, and a job that continues as a number.
+        if value is not None and not isinstance(value, CELLS):
+            return f"{name} is a {type(value).__name__}; allowed is a number or a text"
+        # Rows without a name are lost where tables are grouped.
+        if name in keys and (value is None or value != value):
+            return f"{name} = {value}, a column of KEYS; allowed is a value that names the row"
+    if row["status"] not in STATUSES:
+        return f"status = {row['status']}; allowed are {', '.join(STATUSES)}"
+    return None

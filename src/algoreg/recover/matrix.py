@@ -10,6 +10,8 @@ from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import dense
 
 KINDS = ("psd", "symmetric", "rectangular")
+# A psd matrix that leaves more than this share of the labels' size fits them poorly.
+POOR = 0.5
 
 
 def most_square(features: int) -> tuple[int, int]:
@@ -76,7 +78,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of freedom
         and p-value, and the least rank ``accepted`` at 5 %. Directions are taken as known, so p-values are too large.
     warnings_ : list of str
-        What was said: too few measurements, a small hold-out, not converged, asymmetric matrices.
+        What was said: too few measurements, a small hold-out, not converged, a poor psd fit, asymmetric matrices.
     """
 
     kind: str = "psd"
@@ -129,6 +131,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
         self._note_asymmetry(matrices)
+        self._note_poor_fit(y, X @ self.matrix_.ravel())
         symmetric = self.kind != "rectangular"
         self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v), y, self.noise, symmetric)
         self._warn(self.kind, len(y))
@@ -154,6 +157,13 @@ class LowRankMatrixRegressor(MatrixEstimator):
             self.warnings_.append(
                 "asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by"
             )
+
+    def _note_poor_fit(self, y, fitted):
+        """Say where a matrix without negative eigenvalues leaves most of the labels: M may have some."""
+        left = float(np.linalg.norm(y - fitted) / np.linalg.norm(y))
+        if self.kind == "psd" and left > POOR:
+            text = f"poor fit: a psd matrix leaves {left:.2g} of the labels' size"
+            self.warnings_.append(f"{text}; with kind = symmetric M may have negative eigenvalues")
 
     def predict(self, X):
         """Return ⟨A, M⟩ of new measurements, shape (m,).

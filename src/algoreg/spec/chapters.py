@@ -19,7 +19,7 @@ from algoreg import sources
 from algoreg.spec.base import Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, load_yaml, shown
-from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown
+from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
 
@@ -131,7 +131,10 @@ def _experiment_problems(content):
                 path = (section, name)
                 if section == "figures" and isinstance(entry, dict):
                     yield from (((*path, *inner), line) for inner, line in problems(FigureNotes, entry))
-                elif section != "figures":
+                elif section == "figures":
+                    if not (isinstance(entry, list) and entry and all(isinstance(table, str) for table in entry)):
+                        yield path, wrong(entry, "a list of tables, or a mapping with tables and tiers")
+                else:
                     notes = _split(entry)[0] if isinstance(entry, dict) else entry
                     yield from (((*path, *inner), line) for inner, line in problems(Notes, notes))
 
@@ -215,6 +218,19 @@ def clashes(chapters):
                 if other is not chapter:
                     taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
                     found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")
+    return found
+
+
+def unknown_tables(chapters):
+    """Return lines for figures that list a table which no chapter has, of whatever tier."""
+    found, known = [], {table for chapter in chapters for table in chapter.tables}
+    for chapter in chapters:
+        for name, entry in chapter.experiments.get("figures", {}).items():
+            for table in figure_settings(entry)["tables"]:
+                # Of a chapter that the tier leaves out: then the figure is drawn without it, or not at all.
+                if table not in known and all(table not in other.tables for other in load_chapters()):
+                    where = f"{chapter.file('experiments.yaml')}: figures.{name}"
+                    found.append(where + unknown(table, chapter.tables, "table"))
     return found
 
 

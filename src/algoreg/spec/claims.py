@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from algoreg import sources
-from algoreg.spec import columns
+from algoreg.spec import columns, grids
 from algoreg.spec.base import (
     NAME,
     NAME_IN_WORDS,
@@ -21,13 +21,14 @@ from algoreg.spec.base import (
     text,
     words,
 )
-from algoreg.spec.chapters import figure_settings, load_chapters, references, tiers_of
+from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.plan import judged, study_options
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Slug = Annotated[str, Field(pattern=NAME)]
 PARTS = ("estimand", "control", "positive_control")
+TABLES = ("experiments", "studies")
 
 
 class Control(Strict):
@@ -176,6 +177,7 @@ def registry_problems(chapters):
         own = {entry["id"] for entry in chapter.claims}
         found += lines([one for one in remedy_problems(entries) if one[0][0] in own], where)
         found += lines(_missing_sizes(chapter.claims, sizes), where)
+        found += lines(_missing_columns(chapter.claims, known), where)
         found += lines(_missing_figures(chapter.claims, drawn), where)
     return found
 
@@ -196,6 +198,58 @@ def _missing_sizes(entries, sizes):
                 )
 
 
+# The estimands that all chapters share, and their parameters that name columns; of a mapping the keys do.
+SHARED = "algoreg.judge.estimands"
+NAMES_COLUMNS = ("value", "along", "by", "where")
+
+
+def _missing_columns(entries, chapters):
+    """Yield what a shared estimand reads of a table that has no such column, or does not read as a list or a mapping."""
+    tables = {}
+    for chapter in chapters:
+        tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
+    known = sources.decorated("estimands", "estimand")
+    for entry in entries:
+        for part in (part for part in PARTS if entry.get(part) is not None):
+            path = (entry["id"], part) if part == "estimand" else (entry["id"], part, "estimand")
+            own = entry["estimand"] if part == "estimand" else entry[part]["estimand"]
+            estimand = {**entry["estimand"], **own}
+            if known[estimand["name"]].module != SHARED:
+                continue
+            if not isinstance(estimand["table"], str):
+                yield (*path, "table"), wrong(estimand["table"], "one table")
+                continue
+            if estimand["table"] not in tables:
+                continue
+            there = _columns(tables[estimand["table"]], entry["tiers"])
+            # What a control has of the estimand is told there, unless its table is another.
+            told = estimand if "table" in own else own
+            for key in (key for key in NAMES_COLUMNS if there and key in told):
+                yield from (((*path, key), text) for text in _unfit_columns(key, estimand[key], there))
+
+
+def _unfit_columns(key, value, there):
+    """Yield what is wrong with a parameter that names columns of a table, which are ``there``."""
+    if key == "where" and not isinstance(value, dict | None):
+        yield wrong(value, "a mapping of columns to a value or a list of values")
+    elif key == "by" and not isinstance(value, list):
+        yield wrong(value, "a list of columns")
+    else:
+        named = list(value or ()) if key in ("where", "by") else [value]
+        yield from (unknown(one, there, "column") for one in named if one not in there)
+
+
+def _columns(entry, tiers):
+    """Return the columns of a table, in whatever tier of these; none where they are not known."""
+    found = {}
+    for block in filter(None, (sized(entry, tier) for tier in tiers)):
+        if block.get("study") in sources.module_names("studies"):
+            found |= dict.fromkeys([*columns.columns_of(block["study"]), "status"])
+        elif isinstance(block.get("by"), list) and "paper_iterations" in block:
+            found |= dict.fromkeys(grids.columns(block))
+    return list(found)
+
+
 def _missing_figures(entries, drawn):
     """Yield the claims that list a tier which does not draw their figure."""
     for entry in (one for one in entries if one["figure"] is not None):
@@ -210,7 +264,7 @@ def _missing_figures(entries, drawn):
 
 def _tiers_of_tables(chapters):
     """Return the tiers that have each experiment and study."""
-    sections = [chapter.experiments.get(name, {}) for chapter in chapters for name in ("experiments", "studies")]
+    sections = [chapter.experiments.get(name, {}) for chapter in chapters for name in TABLES]
     return {table: tiers_of(entry) for section in sections for table, entry in section.items()}
 
 
@@ -242,7 +296,8 @@ def exponent_problems(entries, tier):
     for entry in (one for one in entries if judged(one, tier)):
         controls = [entry[part]["estimand"] for part in PARTS[1:] if part in entry]
         for estimand in ({**entry["estimand"], **part} for part in ({}, *controls)):
-            block, along = tier["studies"].get(estimand.get("table")), estimand.get("along")
+            table, along = estimand.get("table"), estimand.get("along")
+            block = tier["studies"].get(table) if isinstance(table, str) else None
             if not block or not isinstance(along, str):
                 continue
             own, option = study_options(block), AXIS_OPTIONS.get(along, along)
@@ -250,6 +305,6 @@ def exponent_problems(entries, tier):
             values = own.get(option)
             if isinstance(values, list) and len(values) < 3:
                 yield (
-                    ("studies", estimand["table"], "options", option),
+                    ("studies", table, "options", option),
                     wrong(values, f"at least three values, as {entry['id']} fits an exponent over them"),
                 )

@@ -90,7 +90,8 @@ def _descents(tier):
 def _unknown_names(tier, descent, path):
     for key, known in (("problem", list(tier["problems"])), ("algorithm", module_names("algorithms"))):
         if descent[key] not in known:
-            return [((*path, key), unknown(descent[key], known, key))]
+            sized = f" at size {size_of(tier)}" if key == "problem" else ""
+            return [((*path, key), unknown(descent[key], known, f"{key}{sized}"))]
     return []
 
 
@@ -188,8 +189,7 @@ def _pairing(tier, descent, path):
     provided = options.provides(name)
     lacking = options.lacks(algorithm, name)
     if lacking:
-        text = f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {name} does not provide"
-        yield (*path, "algorithm"), text
+        yield (*path, "algorithm"), options.needs(algorithm, lacking, name)
     unknown_facts = {
         fact
         for fact in set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
@@ -231,9 +231,13 @@ def _found_by_name(block, path):
         if settled[key] not in module_names(kind):
             yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
             return
-    given = settled.get("algorithm_options", {})
-    if given:
-        known, place = options.of_runs(settled["algorithm"]), (*path, "algorithm_options")
+    ensemble = sources.module_literal("studies", block["study"], "ENSEMBLE")
+    lacking = options.lacks(settled["algorithm"], ensemble) if ensemble and "algorithm" in settled else []
+    if lacking:
+        yield (*path, "algorithm"), options.needs(settled["algorithm"], lacking, ensemble)
+    elif "algorithm_options" in settled:
+        given, known = settled["algorithm_options"], options.of_runs(settled["algorithm"])
+        place = (*path, "algorithm_options")
         for key in given.keys() - known.keys():
             yield (*place, key), unknown(given[key], known)
             return
@@ -273,7 +277,7 @@ def _experiments(tier, published):
             continue
         missing = [descent for descent in experiment["descents"] if descent not in tier["descents"]]
         for descent in missing:
-            yield (*path, "descents"), unknown(descent, tier["descents"], "descent")
+            yield (*path, "descents"), unknown(descent, tier["descents"], f"descent at size {size_of(tier)}")
         if experiment.get("hold_out_error") and not missing:
             yield from _held_out(tier, experiment, path)
         wanted = list(_points(experiment["paper_iterations"], (*path, "paper_iterations")))

@@ -9,6 +9,24 @@ PAPER_STEP = 0.01
 END = "end"
 # The keys of an experiment that keep only runs with one of the listed values.
 SELECTORS = ("alpha", "m_over_d")
+# What every row of an experiment's table has, in this order.
+FIXED = ("target", "ensemble", "train_error", "test_error", "status")
+REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
+
+
+def columns(experiment):
+    """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest.
+
+    A table of the runs' ends also has their length, ``iterations``, before the status.
+    """
+    by, rest = experiment["by"], list(REST)
+    fixed = list(FIXED)
+    if experiment.get("hold_out_error"):
+        fixed.insert(-1, "hold_out_error")
+    if experiment["paper_iterations"] == END:
+        fixed.insert(-1, "iterations")
+        rest = [name for name in REST if name != "iteration"]
+    return [*by, *fixed, *(name for name in rest if name not in by)]
 
 
 def held_out(share, m):

@@ -8,6 +8,7 @@ from functools import cache
 
 from algoreg import sources
 from algoreg.spec import base
+from algoreg.spec.base import show
 from algoreg.spec.messages import wrong
 
 # What every algorithm takes in a run.
@@ -125,3 +126,8 @@ def lacks(algorithm, ensemble):
     inner = sources.class_literal("algorithms", algorithm, "estimates")
     outer = sources.class_literal("ensembles", ensemble, "acts_on")
     return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])
+
+
+def needs(algorithm, lacking, ensemble):
+    """Return what stands after a key that names an algorithm whose needs, those of :func:`lacks`, an ensemble does not meet."""
+    return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from algoreg import sources
-from algoreg.spec.chapters import clashes, compose, load_chapters, places
+from algoreg.spec.chapters import clashes, compose, load_chapters, places, unknown_tables
 from algoreg.spec.claims import exponent_problems, registry_problems
 from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
 from algoreg.spec.messages import in_file, lines, non_finite, problems
+from algoreg.spec.modules import broken
 from algoreg.spec.tier import Tier
 
 
@@ -55,24 +55,9 @@ def complete_tier(content, file):
     if found:
         raise SettingsError(found)
     chapters = chosen_chapters(content, file)
-    if found := [*_twice(), *clashes(chapters)]:
+    if found := [*broken(), *clashes(chapters), *unknown_tables(chapters)]:
         raise SettingsError(found)
     return check_tier(compose(content, chapters), places(content, shown(file), chapters))
-
-
-def _twice():
-    """Return a line for each kind of module in which a name is found in two chapters."""
-    found = []
-    kinds = [(sources.modules, (kind,)) for kind in ("algorithms", "ensembles", "studies")]
-    kinds += [
-        (sources.decorated, pair) for pair in (("estimands", "estimand"), ("figures", "drawing"), ("ledger", "passage"))
-    ]
-    for look_up, arguments in kinds:
-        try:
-            look_up(*arguments)
-        except ValueError as error:
-            found.append(str(error))
-    return found
 
 
 def chosen_chapters(tier, file=None):

@@ -32,6 +32,8 @@ def collect(frames: list, name: str) -> Any:
     """
     keys = list(sources.module_literal("studies", name, "KEYS"))
     table = pd.concat(frames, ignore_index=True)
-    if table.duplicated(keys).any():
-        raise ValueError(f"study {name}: two rows with the same {', '.join(keys)}")
+    twice = table[table.duplicated(keys)]
+    if len(twice):
+        row = ", ".join(f"{key} = {value}" for key, value in twice.iloc[0][keys].items())
+        raise ValueError(f"study {name}: two rows with {row}; allowed is one for each value of KEYS")
     return table.sort_values(keys, kind="stable", ignore_index=True)[columns(name)]

@@ -6,24 +6,7 @@ from typing import Any
 import numpy as np
 
 from algoreg.spec.grids import END, as_paper_iteration, facts, own_iteration, paper_iterations, selects
-
-FIXED = ("target", "ensemble", "train_error", "test_error", "status")
-REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
-
-
-def columns(experiment: Mapping[str, Any]) -> list[str]:
-    """Return the columns of an experiment's table: what names a point, the run, its errors and status, the rest.
-
-    A table of the runs' ends also has their length, ``iterations``, before the status.
-    """
-    by, rest = experiment["by"], list(REST)
-    fixed = list(FIXED)
-    if experiment.get("hold_out_error"):
-        fixed.insert(-1, "hold_out_error")
-    if experiment["paper_iterations"] == END:
-        fixed.insert(-1, "iterations")
-        rest = [name for name in REST if name != "iteration"]
-    return [*by, *fixed, *(name for name in rest if name not in by)]
+from algoreg.spec.grids import columns as columns
 
 
 def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any]]:

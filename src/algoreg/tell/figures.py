@@ -31,10 +31,16 @@ def draw(name, tables, claims=None):
     ------
     ValueError
         If no drawing has this name.
+    TypeError
+        If it returns no figure.
     """
     function = registry.drawing(name)
     with style():
         figure = function(tables, claims_of(name) if claims is None else claims)
+        if not hasattr(figure, "savefig"):
+            raise TypeError(
+                f"figure {name}: its drawing returns a {type(figure).__name__}; allowed is a figure, as finish does"
+            )
         make_room(figure)
         # Laid out once, for all the files that it is saved to.
         figure.draw_without_rendering()

@@ -42,6 +42,8 @@ class Options(StudyOptions):
 
 # Which option names a module of which folder; see algoreg.registry.
 FINDS = {"algorithm": "algorithms"}
+# What the algorithm has to go with.
+ENSEMBLE = "gaussian"
 KEYS = {
     "d": None,
     "rank": None,

@@ -1,0 +1,88 @@
+"""What is wrong with modules that settings name: what is read of them without importing them, each in a line."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from algoreg import sources
+from algoreg.spec import options
+from algoreg.spec.base import show
+from algoreg.spec.files import shown
+from algoreg.spec.messages import unknown
+
+KINDS = ("algorithms", "ensembles", "studies")
+FUNCTIONS = (("estimands", "estimand"), ("figures", "drawing"), ("ledger", "passage"))
+# What an algorithm can be told of the target or the noise.
+FACTS = ("rank", "trace", "sigma_1", "sigma_r", "noise")
+
+
+def broken() -> list[str]:
+    """Return lines for names that two modules have, and for what cannot be read of those whose names are clear."""
+    return _twice() or [*_unlabelled(), *_unreadable()]
+
+
+def _twice() -> list[str]:
+    """Return a line for each kind of module in which a name is found in two chapters."""
+    found = []
+    look_ups: list[tuple[Any, tuple]] = [(sources.modules, (kind,)) for kind in KINDS]
+    for look_up, arguments in look_ups + [(sources.decorated, pair) for pair in FUNCTIONS]:
+        try:
+            look_up(*arguments)
+        except ValueError as error:
+            found.append(str(error))
+    return found
+
+
+def _unlabelled() -> Iterator[str]:
+    for name, found in sources.decorated("estimands", "estimand").items():
+        arguments = [one for decorator in found.node.decorator_list for one in getattr(decorator, "args", ())]
+        if not any(isinstance(getattr(one, "value", None), str) for one in arguments):
+            file = shown(sources.module_path(found.module))
+            yield f'{file}: {name}: allowed is @estimand("what it is"), whose words the criterion is made of'
+
+
+def _unreadable() -> Iterator[str]:
+    checks = {"algorithms": _algorithm, "ensembles": _ensemble, "studies": _study}
+    for kind, check in checks.items():
+        for name, module in sources.modules(kind).items():
+            file = shown(sources.module_path(module))
+            try:
+                yield from (f"{file}: {line}" for line in check(name))
+            except ValueError as error:
+                # It names the file.
+                yield str(error)
+
+
+def _algorithm(name: str) -> Iterator[str]:
+    """Yield what is wrong with the literals of an algorithm."""
+    options.requires(name)
+    space, told = (sources.class_literal("algorithms", name, one) for one in ("estimates", "told"))
+    if space not in options.WITHIN:
+        yield f"estimates{unknown(space, options.WITHIN, 'space')}"
+    if not isinstance(told, tuple) or not set(told) <= set(FACTS):
+        yield f"told = {show(told)}: allowed is a tuple of {', '.join(FACTS)}"
+
+
+def _ensemble(name: str) -> Iterator[str]:
+    """Yield what is wrong with the literals of an ensemble."""
+    options.provides(name)
+    space = sources.class_literal("ensembles", name, "acts_on")
+    if space not in options.WITHIN:
+        yield f"acts_on{unknown(space, options.WITHIN, 'space')}"
+
+
+def _study(name: str) -> Iterator[str]:
+    """Yield what is wrong with the literals of a study."""
+    for constant in ("KEYS", "VALUES"):
+        found = sources.module_literal("studies", name, constant)
+        if found is None:
+            yield f"{constant} is missing: allowed is a mapping of columns to their meanings"
+        elif not isinstance(found, dict) or not found:
+            yield f"{constant} = {show(found)}: allowed is a mapping of columns to their meanings"
+    if not sources.defines("studies", name, "measure"):
+        yield "has no function measure(options, context)"
+    for option, kind in sources.module_literal("studies", name, "FINDS", {}).items():
+        known = options.of_study(name).model_fields
+        if option not in known:
+            yield f"FINDS{unknown(option, known, 'option')}"
+        if kind not in KINDS:
+            yield f"FINDS.{option}{unknown(kind, KINDS, 'kind of module')}"
