@@ -51,6 +51,14 @@ def test_a_crossed_share_with_exceptions_has_the_crossed_interval_up_to_1():
     assert crossed.low < found.value < found.high
 
 
+@pytest.mark.parametrize(("pick", "outcome"), [(np.min, 0.0), (np.max, 1.0)])
+def test_a_point_without_an_exception_that_is_picked_has_its_exact_interval_beside_others(pick, outcome):
+    mixed = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
+    found = share_interval(pick, np.stack([mixed, np.full((3, 4), outcome)]), np.random.default_rng(0))
+    exact = binomtest(int(3 * outcome), 3).proportion_ci(0.95, method="exact")
+    assert (found.value, found.low, found.high) == pytest.approx((outcome, exact.low, exact.high))
+
+
 def test_shares_are_of_the_runs_of_each_point():
     """One run in eight is far at d = 2, and one has no number; a mean of logs would hardly see them."""
     frame = pd.DataFrame(
