@@ -1,5 +1,6 @@
 """Collect recorded runs into one experiment's tidy table."""
 
+from algoreg.spec import grids
 from algoreg.store import joblog, records, tables
 from algoreg.store.provenance import of_job
 
@@ -11,4 +12,4 @@ descents = [
     for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)
 ]
 rows = tables.tabulate(snakemake.params.block, descents)
-records.write_table(snakemake.output.table, tables.columns(snakemake.params.block), rows, facts)
+records.write_table(snakemake.output.table, grids.columns(snakemake.params.block), rows, facts)

@@ -22,7 +22,7 @@ from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
-from algoreg.spec import messages
+from algoreg.spec import grids, messages
 from algoreg.spec import plan as planned
 from algoreg.spec import settings as algoreg_settings
 from algoreg.spec.claims import claim_problems, remedy_problems
@@ -153,7 +153,7 @@ def plan(tier):
         made.append(f"tables/{name}.csv")
         if "compare" not in block:
             assert planned.selected_runs(tier, block), name
-            tables.columns(block)
+            grids.columns(block)
     for name, block in tier.get("studies", {}).items():
         made += [f"tables/{name}.csv", f"studies/{name}/part-0.csv"]
         planned.study_options(block)

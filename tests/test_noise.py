@@ -6,7 +6,7 @@ import torch
 
 from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.numerics import problems
-from algoreg.spec import experiments, fitting
+from algoreg.spec import experiments, fitting, grids
 from algoreg.spec.grids import known_measurements
 from algoreg.spec.messages import problems as found_in
 from algoreg.store import tables
@@ -71,9 +71,9 @@ def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
     filled = [{**each, "step_factor": 1} for each in runs]
     rows = tables.tabulate(experiment, [(problem, "factored", 0, filled, told)])
     assert [row["hold_out_error"] for row in rows[:2]] == expected.tolist()
-    names = tables.columns(experiment)
+    names = grids.columns(experiment)
     assert names.index("hold_out_error") == names.index("test_error") + 1
-    assert "hold_out_error" not in tables.columns({**experiment, "hold_out_error": False})
+    assert "hold_out_error" not in grids.columns({**experiment, "hold_out_error": False})
 
 
 @pytest.mark.parametrize(

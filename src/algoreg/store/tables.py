@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from algoreg.spec.grids import END, as_paper_iteration, facts, own_iteration, paper_iterations, selects
-from algoreg.spec.grids import columns as columns
 
 
 def tabulate(experiment: Mapping[str, Any], descents: Any) -> list[dict[str, Any]]:

@@ -8,11 +8,10 @@ import re
 
 from algoreg import sources
 from algoreg.judge import references, replications
-from algoreg.spec import options, schemas, settings
+from algoreg.spec import grids, options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
-from algoreg.store import tables
 from algoreg.tell import badges, claim_documents, report
 from algoreg.tell.claim_documents import GENERATED, code
 from algoreg.tell.ledger import Ledgers
@@ -113,7 +112,7 @@ def _named(tiers):
             elif "compare" in block:
                 compared.setdefault(name, []).append(tier)
             else:
-                runs.setdefault(tuple(tables.columns(block)), {}).setdefault(name, []).append(tier)
+                runs.setdefault(tuple(grids.columns(block)), {}).setdefault(name, []).append(tier)
         for name, block in content.get("studies", {}).items():
             studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
     return runs, compared, scanned, studies
