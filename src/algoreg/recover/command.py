@@ -124,11 +124,12 @@ def _fits(name, options, methods, checkpoint, X, y, more):
     kind = first.get_params().get("kind", "psd")
     if kind not in plan.DEFAULT_METHODS:
         raise ValueError(f"kind = {kind}: allowed are {', '.join(plan.DEFAULT_METHODS)}")
-    names = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    asked = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    names = list(dict.fromkeys(asked))
     for method in names:
         plan.refuse_unknown(method)
     found = []
-    for number, method in enumerate(dict.fromkeys(names)):
+    for number, method in enumerate(names):
         before = f"{method}, {number + 1} of {len(names)}: " if len(names) > 1 else ""
         estimator = getattr(estimators, name)(
             **options, method=method, verbose=lambda line, before=before: typer.echo(before + line)
