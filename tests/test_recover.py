@@ -589,9 +589,8 @@ def test_a_method_that_memory_does_not_hold_does_not_lose_the_first(tmp_path, mo
     _, matrices, labels = planted()
     np.savez("data.npz", A=matrices, y=labels)
     asked = ["recover", "data.npz", "--kind", "psd", "--max-iter", "20", "--methods"]
-    done = CliRunner().invoke(app, [*asked, "factored,factored,projected", "--out", "found"])
+    done = CliRunner().invoke(app, [*asked, "factored,projected", "--out", "found"])
     assert done.exit_code == 0, done.output
-    assert "factored, 1 of 2: " in done.output
     assert "note: projected did not run: no room" in done.stderr.splitlines()
     assert (tmp_path / "found/report.html").is_file()
     assert CliRunner().invoke(app, [*asked, "projected", "--out", "none"]).exit_code == 2
@@ -602,7 +601,7 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     _, strings, seen = expectations(shots=500)
     pd.DataFrame({"pauli": strings, "expectation": seen, "shots": 500}).to_csv("state.csv", index=False)
     asked = ["recover", "state.csv", "--out", "found", "--max-iter", "200"]
-    done = CliRunner().invoke(app, [*asked, "--methods", "factored,projected,hard_thresholding"])
+    done = CliRunner().invoke(app, [*asked, "--methods", "factored,projected,projected,hard_thresholding"])
     assert done.exit_code == 0, done.output
     text = (tmp_path / "found/report.html").read_text()
     assert "Methods side by side" in text
