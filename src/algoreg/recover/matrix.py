@@ -159,9 +159,10 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
 
     def _note_poor_fit(self, y, fitted):
-        """Say where a matrix without negative eigenvalues leaves most of the labels: M may have some."""
+        """Say where a matrix without negative eigenvalues leaves most of the labels, and more steps are not the remedy."""
         left = float(np.linalg.norm(y - fitted) / np.linalg.norm(y))
-        if self.kind == "psd" and left > POOR:
+        falling = any("still falling" in line for line in self.warnings_)
+        if self.kind == "psd" and left > POOR and not falling:
             text = f"poor fit: a psd matrix leaves {left:.2g} of the labels' size"
             self.warnings_.append(f"{text}; with kind = symmetric M may have negative eigenvalues")
 
