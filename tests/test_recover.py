@@ -714,7 +714,7 @@ def test_a_matrix_with_negative_eigenvalues_is_not_taken_for_a_psd_one_without_a
         "poor fit: a psd matrix leaves 0.* of the labels' size; with kind = symmetric M may have negative eigenvalues"
     )
     # A fit that is cut off wants more steps.
-    for sign, kind, steps, poor in ((1, "psd", 200, 0), (1, "psd", 20, 0), (-1, "psd", 200, 1), (-1, "symmetric", 200, 0)):
+    for sign, kind, steps, poor in ((1, "psd", 200, 0), (1, "psd", 20, 0), (-1, "psd", 2000, 1)):
         labels = np.einsum("mij,ij->m", matrices, sign * np.outer(u, u))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
