@@ -365,19 +365,18 @@ def test_undamped_descent_is_allowed_with_a_width_from_the_unscaled_spectral_sta
     assert not problems(options.of_algorithm("preconditioned"), run)
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "key"),
-    [
-        ("factored", "width"),
-        ("accelerated", "width"),
-        ("preconditioned", "width"),
-        ("signed", "width"),
-        ("signed", "negative"),
-        ("asymmetric", "width"),
-        ("hard_thresholding", "keep"),
-    ],
-)
-def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_descent_and_in_a_study(algorithm, key):
+SIZED = [
+    ("factored", "width"),
+    ("accelerated", "width"),
+    ("preconditioned", "width"),
+    ("signed", "width"),
+    ("signed", "negative"),
+    ("hard_thresholding", "keep"),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "key"), [*SIZED, ("asymmetric", "width")])
+def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_descent(algorithm, key):
     content = tier_settings("smoke")
     descent = content["descents"]["paper_step"]
     d, run = content["problems"][descent["problem"]]["d"], descent["runs"][0]
@@ -386,10 +385,12 @@ def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_descent_and_in_a_st
     descent["runs"] = [known if algorithm == "hard_thresholding" else {**known, "alpha": 0.1}]
     lines = [line for line in setting_problems(content) if "descents.paper_step.runs" in line]
     assert [line for line in lines if f"runs[0].{key} = {d + 1}: allowed is at most d = {d}" in line] == lines != []
-    studied = content["studies"]["samples_r"]["options"]
-    smallest = min(studied["d"])
-    told = {"algorithm": algorithm, "algorithm_options": {key: smallest}}
-    assert not option_problems("samples_r", **told)
+
+
+@pytest.mark.parametrize(("algorithm", "key"), SIZED)
+def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_study(algorithm, key):
+    smallest = min(tier_settings("smoke")["studies"]["samples_r"]["options"]["d"])
+    assert not option_problems("samples_r", algorithm=algorithm, algorithm_options={key: smallest})
     (line,) = option_problems("samples_r", algorithm=algorithm, algorithm_options={key: smallest + 1})
     assert f"algorithm_options.{key} = {smallest + 1}: allowed is at most d = {smallest}" in line
     (line,) = option_problems("samples_r", algorithm=algorithm, algorithm_options={key: [1]})
