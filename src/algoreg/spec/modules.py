@@ -86,3 +86,6 @@ def _study(name: str) -> Iterator[str]:
             yield f"FINDS{unknown(option, known, 'option')}"
         if kind not in KINDS:
             yield f"FINDS.{option}{unknown(kind, KINDS, 'kind of module')}"
+    ensemble = sources.module_literal("studies", name, "ENSEMBLE")
+    if ensemble is not None and ensemble not in sources.module_names("ensembles"):
+        yield f"ENSEMBLE{unknown(ensemble, sources.module_names('ensembles'), 'ensemble')}"
