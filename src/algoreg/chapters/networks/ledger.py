@@ -142,6 +142,17 @@ def alg1_tau_lost(reference, error):
     return _lost(_at_multiple(table, 2))
 
 
+@passage("quadratic_tau")
+def alg1_tau_costs(reference, size):
+    """Return the relative error of X at T where τ is too small or too large by this share, in a sentence."""
+    table = _frame(reference, "quadratic_tau")
+    table = _at_multiple(table[table["variant"] == "algorithm-1"], 1)
+    low, high = (
+        number(_mean(table.loc[np.isclose(table["tau_error"], error), "test_error"])) for error in (-size, size)
+    )
+    return f"A τ too small by {100 * size:g} % leaves a relative error of {low}, one too large {high}."
+
+
 @passage("quadratic_tau", "quadratic_mean_label")
 def alg1_tau(reference):
     """Return what an error in τ leaves, and what the mean label does as m grows, as Markdown."""
