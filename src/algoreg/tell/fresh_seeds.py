@@ -75,6 +75,12 @@ def steady(found):
     return f"{kept} of {len(found)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
 
 
+def unsteady(found):
+    """Return a sentence with the claims that :func:`steady` does not count; empty where there are none."""
+    names = [f"`{name}`" for name, one in found.items() if one["same"] < enough(one["seeds"])]
+    return f" Not so: {', '.join(names)}." if names else ""
+
+
 def sentence(tier, found):
     """Return what fresh seeds gave in a tier, verdicts and estimates, in one sentence."""
     agree, compared = (sum(one[key] for one in found.values()) for key in ("near", "compared"))
