@@ -135,8 +135,10 @@ def test_the_photograph_is_one_and_its_blocks_are_means():
     assert coarse[0, 0] == pytest.approx(fine[:2, :2].mean())
 
 
-def test_the_planted_table_is_of_rank_two_and_splits_differ():
-    x, y, fitted = regression.table("planted", 6, SEED, 0)
+def sizes_of_quadratic(name):
+    """Return the sizes of the eigenvalues of the quadratic function that labels of a planted table follow, ascending."""
+    x, y, fitted = regression.table(name, 6, SEED, 0)
+    assert fitted == 200
     assert x.shape == (600, 6)
     products = np.stack([x[:, i] * x[:, j] for i in range(6) for j in range(i + 1)], axis=1)
     weights = np.linalg.lstsq(np.column_stack([np.ones(600), products]), y, rcond=None)[0]
@@ -146,9 +148,13 @@ def test_the_planted_table_is_of_rank_two_and_splits_differ():
             matrix[i, j] += weights[place] / 2
             matrix[j, i] += weights[place] / 2
             place += 1
-    sizes = np.sort(np.abs(np.linalg.eigvalsh(matrix)))
-    assert sizes[-2] > 5 * sizes[-3]
-    assert fitted == 200
+    return np.sort(np.abs(np.linalg.eigvalsh(matrix)))
+
+
+def test_planted_tables_have_their_rank_and_splits_differ():
+    low, full = sizes_of_quadratic("planted"), sizes_of_quadratic("planted, full rank")
+    assert low[-2] > 5 * low[-3]
+    assert full[-3] > full[-1] / 2
     first, second = (regression.table("diabetes", 0, SEED, number)[1] for number in (0, 1))
     assert not np.array_equal(first, second)
     assert np.array_equal(np.sort(first), np.sort(second))

@@ -17,15 +17,17 @@ from algoreg.spec.base import StudyOptions, choices, whole
 class Options(StudyOptions):
     """What the study can be told."""
 
-    data: list[Literal["diabetes", "wine", "planted"]] = choices(["diabetes", "wine", "planted"])
+    data: list[Literal["diabetes", "wine", "planted", "planted, full rank"]] = choices(
+        ["diabetes", "wine", "planted", "planted, full rank"]
+    )
     iterations: int = whole(1000)
     columns: int = whole(30, ge=4)
 
 
 KEYS = {
     "data": (
-        "`diabetes` and `wine` (proline from the other columns), which scikit-learn carries, or `planted`: "
-        "(aᵀx)² − (bᵀx)² and noise"
+        "`diabetes` and `wine` (proline from the other columns), which scikit-learn carries, `planted`: "
+        "(aᵀx)² − (bᵀx)² and noise, or `planted, full rank`: xᵀGx and noise, G Gaussian"
     ),
     "method": "`factored` network, `matrix` (the same model without factors), `ridge` on all products of columns, or `linear` ridge",
     "ensemble": "number of the split in rows to fit and to test",
@@ -52,10 +54,11 @@ def measure(options, context):
 def table(name, columns, seed, number):
     """Return (X, y, rows to fit) of a table, its rows in an order of this split's own."""
     generator = stream("table", kind=name, seed=seed, ensemble=number)
-    if name == "planted":
-        a, b = generator.standard_normal((2, columns)) / np.sqrt(columns)
+    if name.startswith("planted"):
+        low = name == "planted"
+        sides = generator.standard_normal((2 if low else columns, columns)) / np.sqrt(columns)
         x = generator.standard_normal((PLANTED_ROWS + 400, columns))
-        clean = (x @ a) ** 2 - (x @ b) ** 2
+        clean = (x @ sides[0]) ** 2 - (x @ sides[1]) ** 2 if low else np.einsum("mi,ij,mj->m", x, sides, x)
         return x, clean / clean.std() + NOISE * generator.standard_normal(len(x)), PLANTED_ROWS
     x, y = (load_diabetes if name == "diabetes" else load_wine)(return_X_y=True)
     if name == "wine":
