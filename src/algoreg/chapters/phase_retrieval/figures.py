@@ -183,7 +183,9 @@ def _incoherence(axes, table, long_steps, claim, kept):
         (table[table["start"] == "coherent"], TRAIN, "s", "start x* + 0.3·a/‖a‖"),
     ]
     if long_steps is not None:
-        series.append((long_steps, COLOURS[7], "x", f"spectral start, η = {number(float(long_steps['step'].iloc[0]))}"))
+        # Beside the others, so that its bars can be told apart.
+        moved = long_steps.assign(d=long_steps["d"] * APART)
+        series.append((moved, COLOURS[7], "x", f"spectral start, η = {number(float(long_steps['step'].iloc[0]))}"))
     means, *_ = [
         law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
         for part, colour, marker, label in series
