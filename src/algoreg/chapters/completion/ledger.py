@@ -127,11 +127,12 @@ def completion_run_on(reference):
     """Return the error of factors and energy over that of the energy alone by share, early and late on the same draws, in words."""
     early, late = (frame_of(reference["tables"][name]) for name in ("graph_completion", "graph_completion_long"))
     early = early[(early["graph"] == "path") & early["ensemble"].isin(late["ensemble"].unique())]
-    said = []
-    for frame in (early, late):
-        ratios = [f"{_left(part):.2f} from {share:.0%} of the entries" for share, part in frame.groupby("share")]
-        said.append(f"At {frame['iterations'].max():g} steps they have {' and '.join(ratios)}")
-    return f"Over the error of the solve, on the same draws: {said[0][0].lower()}{said[0][1:]}. {said[1]}."
+    ratios = [{share: f"{_left(part):.2f}" for share, part in frame.groupby("share")} for frame in (early, late)]
+    first = " and ".join(f"{ratio} (at {share:.0%} known)" for share, ratio in ratios[0].items())
+    return (
+        f"After {early['iterations'].max():g} steps their error is {first} times that of the solve. "
+        f"After {late['iterations'].max():g} steps, on the same draws, it is {' and '.join(ratios[1].values())} times that."
+    )
 
 
 def _left(part):

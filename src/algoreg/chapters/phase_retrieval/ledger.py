@@ -53,7 +53,7 @@ def incoherence_of_starts(reference):
     starts = np.log(own["incoherence"]).groupby(own["d"]).mean()
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
-        f"The largest value of a run is that of its start in {ends} of the spectral runs, and never more than "
+        f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
         f"{beyond.max():.2f} times that. The starts alone have an exponent of {_exponent(starts.index, np.exp(starts)):.2f}."
     )
 
