@@ -107,6 +107,17 @@ def test_graph_factors_are_those_of_a_plain_loop(name):
     x = plain_factors([1e-3**0.5 * np.eye(D)] * 2, goal, known, 0.2, 120, smooth)
     error = np.linalg.norm((x - goal)[~known]) / np.linalg.norm(goal[~known])
     assert row["unseen_error"] == pytest.approx(error, rel=1e-6)
+    assert row["iterations"] == 120
+
+
+def test_factors_with_an_energy_come_to_the_linear_solve_if_they_run_on():
+    left = {}
+    for steps in (200, 4000):
+        table = graph_rows(iterations=steps)
+        means = table.pivot(index="target", columns="method", values="unseen_error")
+        left[steps] = np.abs(np.log(means["factors"] / means["convex"])).max()
+    assert left[200] > 1
+    assert left[4000] < 0.15
 
 
 def test_the_convex_fit_is_where_the_loss_is_least_and_a_shuffled_graph_has_the_same_spectrum():
@@ -128,12 +139,24 @@ def test_the_convex_fit_is_where_the_loss_is_least_and_a_shuffled_graph_has_the_
     assert row["unseen_error"] == pytest.approx(np.linalg.norm((x - goal)[~known]) / np.linalg.norm(goal[~known]))
 
 
-def test_a_graphs_eigenvectors_rotate_the_factors_and_no_more():
-    options = {"d": D, "band": 2, "share": 0.4, "depth": [2, 3], "weight": [0.0, 0.01], "iterations": 60, "targets": 2}
-    table = measured("graph_basis", options, seed=SEED)
-    assert (table.loc[table["weight"] == 0, "difference"] < 1e-12).all()
-    assert (table.loc[table["weight"] > 0, "difference"] > 1e-4).all()
+def test_eigenvectors_of_one_graph_on_both_sides_rotate_the_factors_and_no_more():
+    options = {"d": D, "band": 2, "share": 0.4, "depth": [2, 3], "iterations": 60, "targets": 2}
+    table = measured("graph_basis", {**options, "graph": ["path", "reordered"]}, seed=SEED)
+    assert (table.loc[table["graph"] == "path", "difference"] < 1e-12).all()
+    assert (table.loc[table["graph"] == "reordered", "difference"] > 1e-4).all()
     assert len(table) == 8
+
+
+def test_another_graph_on_columns_changes_the_start_alone():
+    options = {"d": D, "band": 2, "share": 0.4, "depth": [2], "graph": ["reordered"], "iterations": 60, "targets": 2}
+    table = measured("graph_basis", options, seed=SEED)
+    (row,) = table[table["target"] == TARGET].to_dict("records")
+    goal, known = graph.draw_smooth_target(D, 2, SEED, TARGET), known_of(row["m"])
+    rows, columns = (np.linalg.eigh(side)[1] for side in graph.laplacians(D, "reordered", SEED))
+    np.testing.assert_array_equal(graph.laplacians(D, "reordered", SEED)[0], graph.path_laplacian(D))
+    own = plain_factors([1e-3**0.5 * columns.T, 1e-3**0.5 * rows], goal, known, 0.2, 60)
+    plain = plain_factors([1e-3**0.5 * np.eye(D)] * 2, goal, known, 0.2, 60)
+    assert row["difference"] == pytest.approx(np.linalg.norm(own - plain) / np.linalg.norm(goal), rel=1e-6)
 
 
 def test_bad_options_are_named():
@@ -183,13 +206,14 @@ def test_graph_completion_shows_errors_by_graph_and_the_margin():
     table = crossed(
         ("unseen_error",), method=["factors", "convex"], graph=["path", "shuffled", "none"], share=[0.2, 0.5], **RUNS
     )
-    table = table[(table["method"] != "convex") | (table["graph"] != "none")].assign(d=12, rank=1)
-    basis = crossed(("difference",), depth=[2, 3], weight=[0.0, 0.01], **RUNS)
+    table = table[(table["method"] != "convex") | (table["graph"] != "none")].assign(d=12, rank=1, iterations=100)
+    basis = crossed(("difference",), depth=[2, 3], graph=["path", "reordered"], **RUNS)
     left, right = figures.draw("graph_completion", {"graph_completion": table, "graph_basis": basis}).axes
     alone = geometric(where(table, method="convex", graph="path"), "share", "unseen_error")
     found = curve(left, "the graph's energy alone")
     np.testing.assert_allclose(found.to_numpy(), alone.to_numpy())
     mark = curve(left, "margin: above 0.5")
     assert mark.to_dict() == {0.2: pytest.approx(alone[0.2] * margin("graph-gain-is-explicit"))}
-    same(curve(right, "no energy"), geometric(where(basis, weight=0.0), "depth", "difference"))
+    for name, label in (("path", "the same graph"), ("reordered", "columns")):
+        same(curve(right, label), geometric(where(basis, graph=name), "depth", "difference"))
     assert level(right, "margin") == margin("graph-basis-alone")

@@ -99,7 +99,10 @@ def test_norm_growth_shows_norms_their_laws_and_lost_signs():
     end = crossed(("norm",), seed=1, **runs)
     descent = crossed((), depth=[2, 3], **runs)
     descent["flipped"] = (descent.index % 3 == 0) * 1.0
+    deep, negative = (crossed(("norm",), seed=seed, **runs) for seed in (2, 3))
     tables = {"norm_flow": flow, "norm_descent_end": end, "norm_descent": descent}
+    assert len(figures.draw("norm_growth", tables).axes) == 3
+    tables |= {"norm_descent_deep": deep, "norm_descent_negative": negative}
     first, second, third = figures.draw("norm_growth", tables).axes
     for depth in (2, 3):
         for det in ("positive", "negative"):
@@ -109,7 +112,9 @@ def test_norm_growth_shows_norms_their_laws_and_lost_signs():
     at_100 = geometric(where(flow, depth=2, det="positive"), "accuracy", "norm")[100]
     drawn_law(first, "margin: exponent", (100, at_100), margin("norms-to-infinity"))
     drawn_law(first, "1/√(2·loss)", (2, 1.0), 0.5)
-    same(curve(second, "depth 2"), geometric(end, "accuracy", "norm"))
+    same(curve(second, "depth 2, det positive"), geometric(end, "accuracy", "norm"))
+    same(curve(second, "depth 3"), geometric(deep, "accuracy", "norm"))
+    same(curve(second, "depth 2, det negative"), geometric(negative, "accuracy", "norm"))
     near = curve(second, "margin: the law over")
     assert dict(near) == {10_000: pytest.approx(5000**0.5 / margin("razin-depth-2-published"))}
     assert level(third, "margin") == margin("norms-depth-2-loses-its-sign")

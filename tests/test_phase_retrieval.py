@@ -175,6 +175,23 @@ def test_a_median_counts_what_has_not_arrived_as_longest():
         estimands.median_exponent({"a": frame[frame["d"] > 4]}, {}, rng, **own)
 
 
+def test_a_ratio_of_columns_is_the_largest_over_points():
+    frame = pd.DataFrame(
+        {"d": d, "target": t, "ensemble": e, "end": d * 2.0 ** (t - 1), "start": 2.0, "kind": kind}
+        for d in (4, 8)
+        for t in range(3)
+        for e in range(3)
+        for kind in "ab"
+    )
+    frame.loc[frame["kind"] == "b", "end"] = 100.0
+    own = {"table": "a", "value": "end", "against": "start", "by": ["d"], "where": {"kind": "a"}}
+    found = estimands.largest_geometric_ratio({"a": frame}, {}, np.random.default_rng(0), **own)
+    assert found.value == pytest.approx(4)
+    assert found.low < 4 < found.high
+    lost = frame.assign(start=0.0)
+    assert estimands.largest_geometric_ratio({"a": lost}, {}, np.random.default_rng(0), **own) == UNDEFINED
+
+
 def test_wrong_options_are_named_before_the_run():
     (line,) = option_problems("phase_n", size=0.0)
     assert "size" in line
@@ -230,14 +247,21 @@ def test_phase_measurements_shows_growth_and_shares():
 
 def test_phase_incoherence_shows_both_laws_and_every_row():
     sizes = {"d": [4, 8, 16], **RUNS}
-    met = crossed(("largest_incoherence",), start=["spectral", "coherent"], **sizes).assign(m_ratio=4.0)
+    met = crossed(("largest_incoherence", "incoherence"), start=["spectral", "coherent"], **sizes).assign(m_ratio=4.0)
+    long_steps = crossed(("largest_incoherence",), seed=3, **sizes).assign(step=1.0)
     steps = crossed(("to_end",), seed=1, rule=["constant", "falling"], **sizes).assign(step=0.1)
     rows = crossed(("longest",), seed=2, d=[20], start=["spectral", "spiky"], **RUNS).assign(rank=2, acts=0)
     tables = {"phase_incoherence": met, "phase_spectral": steps, "completion_rows": rows}
-    first, second, third = draw("phase_incoherence", tables).axes
+    assert len(draw("phase_incoherence", tables).axes) == 3
+    first, second, third = draw("phase_incoherence", {**tables, "phase_incoherence_long": long_steps}).axes
     means = geometric(where(met, start="spectral"), "d", "largest_incoherence")
-    same(curve(first, "spectral start"), means)
-    drawn_law(first, "margin", (4, means[4]), margin("mwcc-incoherence"))
+    same(curve(first, "spectral start: exponent"), means)
+    moved = geometric(long_steps, "d", "largest_incoherence")
+    moved.index *= 1.03
+    same(curve(first, "spectral start, η = 1"), moved)
+    starts = geometric(where(met, start="spectral"), "d", "incoherence")
+    same(curve(first, "margin: below"), starts * margin("mwcc-incoherence-kept"))
+    drawn_law(first, "margin: exponent", (4, means[4]), margin("mwcc-incoherence"))
     for rule, label in (("constant", "η = 0.1"), ("falling", "η ∝ 1/d")):
         same(curve(second, label), geometric(where(steps, rule=rule), "d", "to_end"))
     shown = curve(third, "one row of length 1").to_numpy()

@@ -24,13 +24,16 @@ def path_laplacian(d):
 
 
 def laplacians(d, graph, seed):
-    """Return those of rows and columns, shape (2, d, d): of the path, or with its nodes in another order on each side."""
+    """Return those of rows and columns, shape (2, d, d).
+
+    ``path``: of the path. ``shuffled``: with its nodes in another order on each side. ``reordered``: so on columns alone.
+    """
     path = path_laplacian(d)
     if graph == "path":
         return np.stack([path, path])
     drawn = stream("graph", d=d, seed=seed)
-    orders = [drawn.permutation(d) for _ in range(2)]
-    return np.stack([path[np.ix_(order, order)] for order in orders])
+    rows, columns = (path[np.ix_(order, order)] for order in (drawn.permutation(d) for _ in range(2)))
+    return np.stack([path if graph == "reordered" else rows, columns])
 
 
 def draw_smooth_target(d, band, seed, number):

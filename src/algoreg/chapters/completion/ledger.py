@@ -38,8 +38,8 @@ def completion_headline(reference):
     return (
         f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
         f"three factors, in the geometric mean. At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom it is "
-        f"nearer to X\\* in {nearer} of {draws} draws. A graph's eigenvectors do nothing to factors. Its energy helps, but "
-        f"hardly needs them: at {least['share'].iloc[0]:.0%} of the entries factors leave {left:.2f} of the error that it leaves alone."
+        f"nearer to X\\* in {nearer} of {draws} draws. Eigenvectors of a graph that rows and columns share do nothing to "
+        f"factors. Its energy helps, but hardly needs them: at {least['share'].iloc[0]:.0%} of the entries factors leave {left:.2f} of the error that it leaves alone."
     )
 
 
@@ -117,5 +117,25 @@ def completion_of_graphs(reference):
     shares, rows = sorted(frame["share"].unique()), []
     for (method, graph), label in GRAPHS.items():
         own = frame[(frame["method"] == method) & (frame["graph"] == graph)]
-        rows.append([label, *(geometric(own.loc[own["share"] == share, "unseen_error"]) for share in shares)])
-    return markdown(["method", *(f"{share:.0%} known" for share in shares)], rows)
+        errors = (geometric(own.loc[own["share"] == share, "unseen_error"]) for share in shares)
+        rows.append([label, f"{own['iterations'].max():g}" if method == "factors" else "–", *errors])
+    return markdown(["method", "steps, at most", *(f"{share:.0%} known" for share in shares)], rows)
+
+
+@passage("graph_completion", "graph_completion_long")
+def completion_run_on(reference):
+    """Return the error of factors and energy over that of the energy alone by share, early and late on the same draws, in words."""
+    early, late = (frame_of(reference["tables"][name]) for name in ("graph_completion", "graph_completion_long"))
+    early = early[(early["graph"] == "path") & early["ensemble"].isin(late["ensemble"].unique())]
+    ratios = [{share: f"{_left(part):.2f}" for share, part in frame.groupby("share")} for frame in (early, late)]
+    first = " and ".join(f"{ratio} (at {share:.0%} known)" for share, ratio in ratios[0].items())
+    return (
+        f"After {early['iterations'].max():g} steps their error is {first} times that of the solve. "
+        f"After {late['iterations'].max():g} steps, on the same draws, it is {' and '.join(ratios[1].values())} times that."
+    )
+
+
+def _left(part):
+    """Return the error of unknown entries of factors over that of the energy alone, in the geometric mean."""
+    means = np.log(part["unseen_error"]).groupby(part["method"]).mean()
+    return np.exp(means["factors"] - means["convex"])

@@ -3,7 +3,9 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
+from algoreg.chapters.noise.estimands import share_of_right_rank
 from algoreg.judge.snapshots import frame_of
+from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import geometric, markdown, number, passage
@@ -90,3 +92,15 @@ def lost_fits(reference):
     wide = own.pivot_table(index=["measurements", "target", "ensemble"], columns="start", values="statistic")
     lost = (wide["spectral"] > 1.001 * wide["planted"]).groupby("measurements").agg(["sum", "size"])
     return "; ".join(f"{kind}: {int(row['sum'])} of {int(row['size'])}" for kind, row in lost.iterrows())
+
+
+@passage("rank_fits")
+def right_ranks(reference):
+    """Return in how many draws tests one after the other give the true rank, with intervals, by kind of measurements, in words."""
+    tables, said = {"rank_fits": frame_of(reference["tables"]["rank_fits"])}, []
+    for kind in tables["rank_fits"]["measurements"].unique():
+        where = {"start": "spectral", "measurements": kind}
+        rng = stream("ledger", of="right ranks", kind=kind)
+        found = share_of_right_rank(tables, {}, rng, table="rank_fits", value="rejected", where=where)
+        said.append(f"{kind} {found.value:.1%} [{found.low:.1%}, {found.high:.1%}]")
+    return ", ".join(said)

@@ -38,8 +38,15 @@ def _flow(axes, table, claim):
     describe(axes, "xy", xlabel="1/loss", ylabel="|W₁₁|", title=title)
 
 
-def _descent(axes, table, claim):
-    """Draw |W₁₁| of gradient descent at depth 2, and how far the margin lets it stay below the law."""
+def _descent(axes, tables, claim):
+    """Draw |W₁₁| of gradient descent at depth 2 and of its controls, and how far the margin lets it stay below the law."""
+    table = tables["norm_descent_end"]
+    for name, colour, label in (
+        ("norm_descent_deep", COLOURS[0], "depth 3, det positive"),
+        ("norm_descent_negative", COLOURS[1], "depth 2, det negative"),
+    ):
+        if name in tables:
+            course(axes, tables[name], "accuracy", "norm", colour, f"{label} at the start", marker="o", linestyle="--")
     own = course(axes, table, "accuracy", "norm", COLOURS[2], "depth 2, det positive at the start", marker="s")
     accuracies = own.index.to_numpy(dtype=float)
     _law(axes, accuracies)
@@ -72,7 +79,7 @@ def norm_growth(tables, claims):
     """Draw |W₁₁| over 1/loss by flow and by descent, and how often descent loses the sign of det."""
     figure, (first, second, third) = two_and_one()
     _flow(first, tables["norm_flow"], claims["norms-to-infinity"])
-    _descent(second, tables["norm_descent_end"], claims["razin-depth-2-published"])
+    _descent(second, tables, claims["razin-depth-2-published"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
     asked = "2 × 2, W₁₂ = W₂₁ = 1 and W₂₂ = 0 asked for, W₁₁ free"
     said = caption(asked, f"balanced starts: {draws(tables['norm_flow'])}")

@@ -1,5 +1,8 @@
 """The ledger's passages on norms: |W_11| by depth, sign of det and loss, for flow and for descent."""
 
+import pandas as pd
+
+from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
@@ -10,7 +13,7 @@ def _courses(frame, keys):
     rows = []
     for names, part in frame.groupby(keys):
         means = part.groupby("accuracy")["norm"].mean()
-        rows.append([*map(str, names), *(number(means[level]) for level in levels)])
+        rows.append([*map(str, names), *(number(means.get(level)) for level in levels)])
     return rows, [f"loss {1 / level:g}" for level in levels]
 
 
@@ -21,11 +24,24 @@ def norms_of_flow(reference):
     return markdown(["depth", "det W(0)", *header], rows)
 
 
-@passage("norm_descent_end")
+@passage("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
 def norms_of_descent(reference):
-    """Return the mean |W_11| of gradient descent at depth 2 by loss, as Markdown."""
-    rows, header = _courses(frame_of(reference["tables"]["norm_descent_end"]), ["depth", "det"])
+    """Return the mean |W_11| of gradient descent by depth, sign of det and loss, as Markdown."""
+    names = ("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
+    rows, header = _courses(pd.concat([frame_of(reference["tables"][name]) for name in names]), ["depth", "det"])
     return markdown(["depth", "det W(0)", *header], rows)
+
+
+@passage("norm_descent_end", "norm_descent_deep")
+def norms_at_one_loss(reference):
+    """Return the law over |W_11| of descent on two and on three factors, at the least loss that both come to, as a sentence."""
+    two, three = (frame_of(reference["tables"][name]) for name in ("norm_descent_end", "norm_descent_deep"))
+    level = three["accuracy"].max()
+    shallow, deep = (geometric_mean(own.loc[own["accuracy"] == level, "law_over_norm"]) for own in (two, three))
+    return (
+        f"At a loss of {1 / level:g} both depths can be read: the law is {shallow:.2f} times |W_11| at depth 2, and "
+        f"{deep:.3f} times at depth 3."
+    )
 
 
 @passage("norm_flow", "norm_descent_end")

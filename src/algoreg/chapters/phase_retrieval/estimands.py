@@ -1,10 +1,10 @@
-"""What the claims about phase retrieval measure beside shares and exponents of means: exponents of medians."""
+"""What the claims about phase retrieval measure beside shares and exponents of means: exponents of medians, and ratios of columns."""
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, positive
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, interval_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -42,3 +42,16 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
         return weights @ (logs - logs[0])
 
     return interval_of(slope, values, rng)
+
+
+@estimand("geometric mean over runs of {value} over {against}, the largest over {by}")
+def largest_geometric_ratio(tables, published, rng, *, table, value, against, by, where=None):
+    """Return the largest geometric mean over runs of one column over another among the points named by the columns ``by``.
+
+    Undefined where a run has no positive value of either.
+    """
+    frame = chosen(tables[table], where)
+    (_, own), (_, other) = (cells(frame, by, column) for column in (value, against))
+    if not (positive(own) and positive(other)):
+        return UNDEFINED
+    return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(own / other), rng))

@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import share_interval
+from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.course import bars, points
@@ -174,17 +175,26 @@ def phase_measurements(tables, claims):
     return finish(figure, note, caption=sizes(table, "step", "d"))
 
 
-def _incoherence(axes, table, claim):
-    """Draw the largest incoherence along the run over d, by start."""
-    means = {}
-    for start, colour, marker, label in (
-        ("spectral", THIRD, "D", "spectral start"),
-        ("coherent", TRAIN, "s", "start x* + 0.3·a/‖a‖"),
-    ):
-        part = table[table["start"] == start]
-        means[start] = law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
-    margin_slope(axes, means["spectral"], claim)
-    title = grows("spectral start: the largest incoherence goes", "d", means["spectral"])
+def _incoherence(axes, table, long_steps, claim, kept):
+    """Draw the largest incoherence along the run over d, by start and by step, and how far it may lie above the start's own."""
+    spectral = table[table["start"] == "spectral"]
+    series = [
+        (spectral, THIRD, "D", "spectral start"),
+        (table[table["start"] == "coherent"], TRAIN, "s", "start x* + 0.3·a/‖a‖"),
+    ]
+    if long_steps is not None:
+        # Beside the others, so that its bars can be told apart.
+        moved = long_steps.assign(d=long_steps["d"] * APART)
+        series.append((moved, COLOURS[7], "x", f"spectral start, η = {number(float(long_steps['step'].iloc[0]))}"))
+    means, *_ = [
+        law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
+        for part, colour, marker, label in series
+    ]
+    margin_slope(axes, means, claim)
+    starts = spectral.groupby("d")["incoherence"].agg(geometric_mean) * kept["margin"]
+    label = f"margin: below {kept['margin']:g} times the start's own"
+    axes.plot(starts.index, starts, "v", color="black", markersize=5, linestyle="none", label=label)
+    title = grows("spectral start: the largest incoherence goes", "d", means)
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="largest |aᵀ(x − x*)| / (√log d ‖x − x*‖)", title=title)
 
 
@@ -227,7 +237,8 @@ def _lengths(axes, table):
 def phase_incoherence(tables, claims):
     """Draw the incoherence and the iterations over d, and the rows that a projection for completion would cut."""
     figure, (first, second, third) = two_and_one()
-    _incoherence(first, tables["phase_incoherence"], claims["mwcc-incoherence"])
+    claim, kept = (claims[name] for name in ("mwcc-incoherence", "mwcc-incoherence-kept"))
+    _incoherence(first, tables["phase_incoherence"], tables.get("phase_incoherence_long"), claim, kept)
     _steps(second, tables["phase_spectral"], claims["mwcc-constant-step"])
     _lengths(third, tables["completion_rows"])
     table = tables["phase_incoherence"]

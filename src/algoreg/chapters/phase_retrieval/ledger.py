@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.judge.snapshots import frame_of
@@ -22,6 +23,39 @@ def stage_times(reference):
             times = [f"{own[d]:.0f}" if np.isfinite(own[d]) else "–" for own in stages]
             rows.append([f"{d:g}", number(part["step"].iloc[0]), *times, f"{len(part)}", f"{lost}"])
     return markdown(header, rows)
+
+
+def _exponent(sizes, values):
+    """Return the least-squares exponent of values in sizes."""
+    return slope_weights(np.asarray(sizes, float)) @ np.log(values)
+
+
+@passage("phase_n")
+def log_beside(reference):
+    """Return the exponent of the first stage's medians beside that of log d over the same sizes, as a sentence."""
+    kept = medians_by(frame_of(reference["tables"]["phase_n"]), "d", "stage_one")
+    sizes = np.array(list(kept), float)
+    own, of_log = _exponent(sizes, list(kept.values())), _exponent(sizes, np.log(sizes))
+    side = "below" if own < of_log else "not below"
+    return (
+        f"Over these d the first stage's medians have an exponent of {own:.2f}. That is {side} the {of_log:.2f} of log d "
+        "itself: stages of c + c′·log d have less by their constant."
+    )
+
+
+@passage("phase_incoherence")
+def incoherence_of_starts(reference):
+    """Return how often a spectral run's largest incoherence is its start's, how far it goes beyond, and the start's exponent."""
+    frame = frame_of(reference["tables"]["phase_incoherence"])
+    own = frame[frame["start"] == "spectral"]
+    beyond = own["largest_incoherence"] / own["incoherence"]
+    shares = (beyond < 1 + 1e-9).groupby(own["d"]).mean()
+    starts = np.log(own["incoherence"]).groupby(own["d"]).mean()
+    ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
+    return (
+        f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
+        f"{beyond.max():.2f} times that. The starts alone have an exponent of {_exponent(starts.index, np.exp(starts)):.2f}."
+    )
 
 
 def _share(frame, value, place):

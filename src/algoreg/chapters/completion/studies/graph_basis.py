@@ -1,6 +1,6 @@
 """What the eigenvectors of a graph do to a product of factors: X = Φ(W_N…W_1)Ψᵀ beside X = W_N…W_1, step by step."""
 
-from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ import torch
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target
 from algoreg.ensembles.entries_rectangular import Ensemble
-from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
 
 
 class Options(StudyOptions):
@@ -18,7 +18,7 @@ class Options(StudyOptions):
     band: int = whole(ge=1)
     share: float = real(gt=0, lt=1)
     depth: list[int] = wholes(ge=2, le=6)
-    weight: list[float] = reals(ge=0)
+    graph: list[Literal["path", "reordered"]] = choices()
     start: float = real(1e-3, gt=0, le=0.1)
     step: float = real(0.2, gt=0, le=0.5)
     iterations: int = whole(ge=10)
@@ -32,7 +32,11 @@ class Options(StudyOptions):
 
 KEYS = {
     "depth": "N, the number of factors",
-    "weight": ("the weight of the energy", "μ of the run in the graph's basis; 0: no energy. The plain run has none"),
+    "graph": (
+        "the graphs",
+        "of the run in their eigenvectors. `path`: the path on both sides; `reordered`: on columns with its nodes in "
+        "another order",
+    ),
     "target": None,
     "ensemble": "the number of the choice of known entries",
 }
@@ -46,10 +50,10 @@ VALUES = {
 
 
 def measure(options, context):
-    """Return one row per depth, weight, target and ensemble.
+    """Return one row per depth, graph, target and ensemble.
 
-    Rows and columns have the same graph, the path. Both runs start as X_0 = s₀·I, balanced, and take the same number
-    of steps.
+    No run has an energy. The product W_N…W_1 starts as s₀·I, balanced, in the basis and plainly, and both runs take the
+    same number of steps.
     """
     yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
 
@@ -60,20 +64,20 @@ def _rows(options, context, number, depth):
     ensemble = context.draw(Ensemble, d, round(options["share"] * d * d), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     shared = {key: options[key] for key in ("step", "iterations")}
-    shared |= {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "graph": "path"}
-    places = list(product(options["weight"], range(count)))
+    shared |= {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "weight": 0.0}
+    planted = torch.from_numpy(goals).to(context.device, context.dtype)
 
-    def descended(basis, places):
-        runs = [{"weight": weight, "target": target, "basis": basis, **shared} for weight, target in places]
-        planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
+    def descended(graph, basis):
+        runs = [{"target": target, "graph": graph, "basis": basis, **shared} for target in range(count)]
         seen = Fitted(0.0, stride=options["iterations"])
         status = context.run(ensemble, GraphFactors, runs, planted, [seen]).status
         return seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status
 
-    plain = descended(False, [(0.0, target) for target in range(count)])[0]
+    plain = descended("path", False)[0]
     return [
-        {"depth": depth, "weight": weight, "target": target, "ensemble": number, "d": d, "rank": options["band"]}
+        {"depth": depth, "graph": graph, "target": target, "ensemble": number, "d": d, "rank": options["band"]}
         | {"m": ensemble.m, "difference": float(np.linalg.norm(estimate - plain[target]) / d)}
         | {"train_error": error, "status": ended}
-        for (weight, target), estimate, error, ended in zip(places, *descended(True, places), strict=True)
+        for graph in options["graph"]
+        for target, (estimate, error, ended) in enumerate(zip(*descended(graph, True), strict=True))
     ]

@@ -53,6 +53,7 @@ VALUES = {
     "m": "known entries",
     "unseen_error": ("the error of unknown entries", "‖X − X*‖/‖X*‖, both over the unknown entries alone"),
     "train_error": None,
+    "iterations": "steps that the run took; 0 without factors",
 }
 
 
@@ -78,7 +79,7 @@ def _rows(options, context, number, method, graph):
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])
     solve = _convex if method == "convex" else _factored
     rows = []
-    for (m, target), (estimate, error, status) in zip(
+    for (m, target), (estimate, error, steps, status) in zip(
         product(sizes, range(count)), solve(options, context, ensemble, sizes, graph, goals), strict=True
     ):
         unseen = np.ones((d, d), bool)
@@ -87,13 +88,14 @@ def _rows(options, context, number, method, graph):
         lost = np.linalg.norm((estimate - goal)[unseen]) / np.linalg.norm(goal[unseen])
         rows.append(
             {"method": method, "graph": graph, "share": sizes[m], "target": target, "ensemble": number}
-            | {"d": d, "rank": options["band"], "m": m, "unseen_error": lost, "train_error": error, "status": status}
+            | {"d": d, "rank": options["band"], "m": m, "unseen_error": lost, "train_error": error}
+            | {"iterations": steps, "status": status}
         )
     return rows
 
 
 def _factored(options, context, ensemble, sizes, graph, goals):
-    """Return ``(X, training error, status)`` of descents for every m and target."""
+    """Return ``(X, training error, steps, status)`` of descents for every m and target."""
     shared = {key: options[key] for key in ("depth", "step", "iterations")}
     shared |= {"size": options["start"], "begin": "identity", "basis": False}
     shared |= {"graph": "path", "weight": 0.0} if graph == "none" else {"graph": graph, "weight": options["weight"]}
@@ -102,16 +104,18 @@ def _factored(options, context, ensemble, sizes, graph, goals):
     planted = torch.from_numpy(goals[[target for _, target in places]]).to(context.device, context.dtype)
     seen = Fitted(options["tolerance"])
     status = context.run(ensemble, GraphFactors, runs, planted, [seen]).status
-    return zip(seen.memory["estimates"].cpu().numpy(), seen.memory["errors"].tolist(), status, strict=True)
+    memory = seen.memory
+    ends = (memory["errors"].tolist(), memory["ended"].tolist(), status)
+    return zip(memory["estimates"].cpu().numpy(), *ends, strict=True)
 
 
 def _convex(options, context, ensemble, sizes, graph, goals):
-    """Return ``(X, training error, status)`` of the convex programme for every m and target."""
+    """Return ``(X, training error, 0, status)`` of the convex programme for every m and target."""
     sides, found = laplacians(options["d"], graph, context.seed), []
     for m in sizes:
         places = ensemble.places[:m].numpy()
         values = goals[:, places[:, 0], places[:, 1]]
         for fit, own in zip(smoothest_fit(places, values.T, sides, options["weight"]), values, strict=True):
             error = np.linalg.norm(fit[places[:, 0], places[:, 1]] - own) / np.linalg.norm(own)
-            found.append((fit, float(error), "converged"))
+            found.append((fit, float(error), 0, "converged"))
     return found

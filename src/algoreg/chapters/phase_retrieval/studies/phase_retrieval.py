@@ -60,7 +60,10 @@ VALUES = {
         "the signal's growth a step",
         "growth a step of log(|xᵀx*| / ‖x − (xᵀx*)x*‖), steps 5 to 25, over log(1 + 2η)",
     ),
-    "incoherence": "max_i |aᵢᵀ(x ∓ x*)| / (√log d ‖x ∓ x*‖) at the start, if the study looks at it",
+    "incoherence": (
+        "the start's own incoherence",
+        "max_i |aᵢᵀ(x ∓ x*)| / (√log d ‖x ∓ x*‖) at the start, if the study looks at it",
+    ),
     "largest_incoherence": ("the largest incoherence of the run", "the largest `incoherence` of all steps"),
 }
 
