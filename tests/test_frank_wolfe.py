@@ -82,12 +82,14 @@ def test_networks_are_learnt_as_by_plain_loops():
     factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, 5, 1, SEED, 1)
     goal = factor @ factor.T
     labels = plain.measure(matrices, goal)
-    u = 1e-4 * np.eye(5)
+    u, free = 1e-4 * np.eye(5), 1e-4 * np.eye(5)
     for _ in range(400):
         seen = plain.measure(matrices, u @ u.T)
         m = np.tensordot((seen - labels) * (seen <= 10), matrices, 1) / 15
         u = (u - 0.1 * m @ u) / (1 - 0.1 * (np.sum(u**2) - 1))
-    for method, x in (("frank-wolfe", frank_wolfe(matrices, labels, 1.0, 30)), ("algorithm-1", u @ u.T)):
+        free = free - 0.1 * plain.gradient(matrices, free @ free.T, labels) @ free
+    ends = {"frank-wolfe": frank_wolfe(matrices, labels, 1.0, 30), "algorithm-1": u @ u.T, "descent": free @ free.T}
+    for method, x in ends.items():
         own = table[(table["method"] == method) & (table["trace_factor"] == 1) & (table["m"] == 15)]
         error = own.loc[own["target"] == 1, "test_error"].iloc[0]
         np.testing.assert_allclose(error, plain.relative_error(x, goal), rtol=1e-6)
@@ -95,6 +97,9 @@ def test_networks_are_learnt_as_by_plain_loops():
     small = where(table, trace_factor=0.8).set_index("method")
     assert (small.loc["frank-wolfe", "test_error"] > 0.19).all()
     assert set(small.loc["algorithm-1", "status"]) == {"diverged"}
+    # Descent is told nothing.
+    errors = [where(table, method="descent", trace_factor=told)["test_error"].to_numpy() for told in (0.8, 1.0)]
+    np.testing.assert_array_equal(*errors)
 
 
 def test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers():
@@ -270,7 +275,7 @@ def test_frank_wolfe_trace_shows_the_error_over_the_trace_beside_descents():
 
 
 def test_frank_wolfe_networks_shows_the_error_over_the_examples_by_method_and_told_trace():
-    axis = {"method": ["frank-wolfe", "algorithm-1"], "trace_factor": [0.8, 1.0, 1.25], "m": [20, 40, 80]}
+    axis = {"method": ["frank-wolfe", "algorithm-1", "descent"], "trace_factor": [0.8, 1.0, 1.25], "m": [20, 40, 80]}
     table = crossed(("test_error",), **axis, **RUNS).assign(d=10, rank=1)
     table["test_error"] *= (20 / table["m"]) ** 4
     (axes,) = draw("frank_wolfe_networks", {"frank_wolfe_networks": table}).axes
@@ -278,6 +283,8 @@ def test_frank_wolfe_networks_shows_the_error_over_the_examples_by_method_and_to
         for factor in (0.8, 1.0, 1.25):
             own = geometric(where(table, method=method, trace_factor=factor), "m", "test_error")
             same(curve(axes, f"{name}, told {factor:g}·tr X*"), own.rename(index=lambda m: m / 10))
+    free = geometric(where(table, method="descent", trace_factor=1.0), "m", "test_error")
+    same(curve(axes, "plain descent, told nothing"), free.rename(index=lambda m: m / 10))
     lost = table.assign(
         test_error=table["test_error"].where((table["method"] == "frank-wolfe") | (table["trace_factor"] == 1))
     )

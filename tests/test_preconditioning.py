@@ -153,24 +153,31 @@ def test_thresholds_of_methods_are_compared_run_by_run():
     assert estimands.ratio_of_thresholds(never, {}, None, **settings) == UNDEFINED
 
 
-@pytest.mark.parametrize("method", ["alternating", "descent"])
+def inverse_of(factor, method):
+    """Return F⁺ transposed, or F(FᵀF + λI)⁻¹ with λ = σ_r = 1/2."""
+    if method == "alternating":
+        return np.linalg.pinv(factor).T
+    return np.linalg.solve(factor.T @ factor + 0.5 * np.eye(4), factor.T).T
+
+
+@pytest.mark.parametrize("method", ["alternating", "damped", "descent"])
 def test_two_factors_from_few_measurements_are_those_of_a_plain_loop(method):
-    options = {"d": 8, "rank": 1, "method": [method], "widths": [2], "ratios": [2.0], "targets": 2}
+    options = {"d": 8, "rank": 2, "kappa": 2, "method": [method], "widths": [2], "ratios": [1.5], "targets": 2}
     table = measured("alternating_samples", {**options, "alternating_time": 10, "descent_time": 24}, seed=SEED)
     (row,) = where(table, target=TARGET).to_dict("records")
-    matrices = np.concatenate(list(gaussian_rectangular.flat_rows(8, 8, 32, SEED, 0))).reshape(32, 8, 8)
-    goal = draw_rectangular(8, 8, 1, 1.0, SEED, TARGET)
+    matrices = np.concatenate(list(gaussian_rectangular.flat_rows(8, 8, 48, SEED, 0))).reshape(48, 8, 8)
+    goal = draw_rectangular(8, 8, 2, 2.0, SEED, TARGET)
     labels = plain.measure(matrices, goal)
-    alpha, step, count = (0.1, 0.5, 20) if method == "alternating" else (1e-6, 0.4, 60)
-    left, right = (alpha * start_factor(side, 8, 2, SEED, TARGET).numpy() for side in ("left", "right"))
+    step, count = (0.4, 60) if method == "descent" else (0.5, 20)
+    left, right = (1e-6 * start_factor(side, 8, 4, SEED, TARGET).numpy() for side in ("left", "right"))
     for _ in range(count):
         slope = plain.gradient(matrices, left @ right.T, labels)
         if method == "descent":
             left, right = left - step * slope @ right, right - step * slope.T @ left
             continue
-        left = left - step * slope @ np.linalg.pinv(right).T
-        right = right - step * plain.gradient(matrices, left @ right.T, labels).T @ np.linalg.pinv(left).T
-    assert (row["k"], row["m"], row["status"]) == (2, 32, "budget")
+        left = left - step * slope @ inverse_of(right, method)
+        right = right - step * plain.gradient(matrices, left @ right.T, labels).T @ inverse_of(left, method)
+    assert (row["k"], row["m"], row["status"]) == (4, 48, "budget")
     np.testing.assert_allclose(row["test_error"], plain.relative_error(left @ right.T, goal), rtol=1e-6)
 
 
@@ -182,10 +189,10 @@ def test_bad_options_of_two_factors_are_named():
 
 
 def thresholds_table():
-    """Return errors of both methods, whose m* grow with the columns as k and not at all."""
-    table = crossed((), method=["alternating", "descent"], k=[2, 4, 8], m=[10, 20, 40, 80, 160], **RUNS)
+    """Return errors of three methods, whose m* grow with the columns as k and not at all."""
+    table = crossed((), method=["alternating", "damped", "descent"], k=[2, 4, 8], m=[10, 20, 40, 80, 160], **RUNS)
     centre = np.where(table["method"] == "alternating", 10.0 * table["k"], 30.0) * (1 + 0.05 * table["ensemble"])
-    return table.assign(d=10, rank=2, kappa=2.0, test_error=0.05 * (table["m"] / centre) ** -2.0)
+    return table.assign(d=10, rank=2, kappa=2.0, alpha=1e-6, test_error=0.05 * (table["m"] / centre) ** -2.0)
 
 
 def test_the_exponent_of_thresholds_in_the_columns():

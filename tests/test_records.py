@@ -342,6 +342,17 @@ def test_the_paper_tiers_verdicts_follow_from_its_committed_tables():
     assert moved["fig4-published"] == "supported"
 
 
+def test_a_claim_is_measured_at_other_values_of_an_option():
+    content = references.read_tier("quick")
+    identity = "race-threshold-momentum"
+    finer, own = rejudge.at_other_values(content, identity, "tolerance", [0.01, 0.1])
+    (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
+    assert (own.value, own.low, own.high) == tuple(claim[key] for key in ("estimate", "ci_low", "ci_high"))
+    assert report.with_interval(own) == "1.06 [1.03, 1.08]"
+    # Momentum costs more, the finer the error.
+    assert finer.low > own.value
+
+
 def test_what_the_larger_step_explains_of_figure_3():
     rows = [{"d": 100, "iteration": i, "ratio": x, "published": 1.0, "low": 1.05, "high": 1.2, "inside": False}
             for i, x in ((10_000, 1.1), (20_000, 1.08))]  # fmt: skip

@@ -84,5 +84,7 @@ def test_exponents_are_compared_with_each_other_and_with_the_gap():
     assert apart.value == pytest.approx(0.1)
     own = {"where": {"width": ["d"]}, "predicted": "predicted", **fixed}
     assert estimands.exponent_over_predicted(tables, {}, rng, **own).value == pytest.approx(0.8 / 0.5 - 1)
+    beside = estimands.exponent_over_predicted(tables, {}, rng, **{**own, "predicted": 2})
+    assert beside.value == pytest.approx(1 - 0.8 / 2)
     exact = {"phase": tables["phase"].assign(smallest_error=0.0)}
     assert estimands.exponent_over_predicted(exact, {}, rng, **own) == UNDEFINED

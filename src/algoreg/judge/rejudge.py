@@ -2,9 +2,45 @@
 
 import pandas as pd
 
+from algoreg import registry as names
+from algoreg.analysis.intervals import Estimate
 from algoreg.judge import claims, published
 from algoreg.judge.snapshots import CLAIM_FIELDS, frame_of, short
+from algoreg.numerics.seeds import stream
 from algoreg.spec import plan
+from algoreg.spec.chapters import load_chapters
+
+
+def at_other_values(content, identity, option, values):
+    """Return what a claim's estimand comes to in a reference at other values of one of its options.
+
+    Parameters
+    ----------
+    content : mapping
+        From :func:`algoreg.judge.snapshots.snapshot`, with the claim and its tables.
+    identity : str
+        The claim.
+    option : str
+        Of its estimand.
+    values : iterable
+        At the claim's own value the committed estimate is returned.
+
+    Returns
+    -------
+    list of algoreg.analysis.intervals.Estimate
+    """
+    (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
+    (own,) = (claim for claim in content["claims"] if claim["id"] == identity)
+    frames = {name: frame_of(content["tables"][name]) for name in entry["experiments"]}
+    options, found = dict(entry["estimand"]), []
+    function = names.estimand(options.pop("name"))
+    for value in values:
+        if value == options[option]:
+            found.append(Estimate(own["estimate"], own["ci_low"], own["ci_high"]))
+            continue
+        rng = stream("bootstrap", claim=identity, **{option: value})
+        found.append(function(frames, {}, rng, **{**options, option: value}))
+    return found
 
 
 def judged(frames, tier, registry):

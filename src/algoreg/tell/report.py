@@ -84,6 +84,13 @@ def geometric(values):
     return number(geometric_mean(values))
 
 
+def with_interval(estimate):
+    """Return an estimate with its 95 % interval for a Markdown table."""
+    return (
+        "–" if estimate.value is None else f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+    )
+
+
 def estimate_of(reference, identity):
     """Return a claim's committed estimate as a text.
 

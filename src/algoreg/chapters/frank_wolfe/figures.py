@@ -93,17 +93,18 @@ def stochastic_frank_wolfe(tables, claims):
 
 @drawing
 def frank_wolfe_networks(tables, claims):
-    """Draw the error at the end over the examples, of Frank–Wolfe and of Algorithm 1, by the trace that they are told."""
+    """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are told, and descent's."""
     (claim,) = claims.values()
     table, own = tables["frank_wolfe_networks"], claim["estimand"]
     table = table.assign(m_over_dr=table["m"] / table["d"] / table["rank"])
     figure, (axes,) = panels(1, width=5.6, height=4.2)
-    names = {"frank-wolfe": "Frank–Wolfe, open loop", "algorithm-1": "Algorithm 1 of LMZ18"}
+    names = {"frank-wolfe": "Frank–Wolfe, open loop", "algorithm-1": "Algorithm 1 of LMZ18", "descent": "plain descent"}
     found = {}
     for (method, name), colour in zip(names.items(), COLOURS, strict=False):
-        for factor, style in ((1.0, "-"), (0.8, ":"), (1.25, "--")):
+        for factor, style in ((1.0, "-"), (0.8, ":"), (1.25, "--"))[: 1 if method == "descent" else None]:
             part = table[(table["method"] == method) & np.isclose(table["trace_factor"], factor)]
-            label, marker = f"{name}, told {factor:g}·tr X*", "os"[method != "frank-wolfe"]
+            marker = dict(zip(names, MARKERS, strict=False))[method]
+            label = f"{name}, told nothing" if method == "descent" else f"{name}, told {factor:g}·tr X*"
             if np.isfinite(part["test_error"]).any():
                 points(axes, part, "m_over_dr", "test_error", colour, label, marker, linestyle=style)
             else:
@@ -116,8 +117,10 @@ def frank_wolfe_networks(tables, claims):
     label = f"margin: {claim['margin']:g} of Algorithm 1's mean m*"
     axes.axvline(level, color="black", linestyle="--", linewidth=0.9, label=label)
     describe(axes, "xy", xlabel="examples m/(dr)", ylabel="relative error at the end")
-    ratio = found["frank-wolfe"] / found["algorithm-1"]
-    axes.set_title(f"Frank–Wolfe takes {rounded(ratio)} times Algorithm 1's examples")
+    ratios = [rounded(found["frank-wolfe"] / found[other]) for other in ("algorithm-1", "descent")]
+    axes.set_title(
+        f"Frank–Wolfe takes {ratios[0]} times Algorithm 1's examples,\n{ratios[1]} times those of plain descent"
+    )
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))
 
 

@@ -11,7 +11,7 @@ from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.spec.chapters import load_chapters
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import markdown, number, passage, with_interval
 
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)
@@ -25,10 +25,6 @@ def _judged_levels():
     """Return the errors between which the claim ``alg1-rescaling`` measures the late slope."""
     (entry,) = (claim for claim in load_chapters(["networks"])[0].claims if claim["id"] == "alg1-rescaling")
     return entry["estimand"]["high"], entry["estimand"]["low"]
-
-
-def _interval(estimate):
-    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def _mean(values):
@@ -65,7 +61,7 @@ def lemma_a1(reference):
             points, values = cells(part, [along], "deviation")
             rng = stream("bootstrap", passage="lemma_a1", along=along, kind=label)
             found = interval_of(lambda part, x=[p for (p,) in points]: mean_slope(x, part), np.log(values), rng)
-            lines.append([along, label, _interval(found)])
+            lines.append([along, label, with_interval(found)])
     return f"{markdown(header, rows)}\n\n{markdown(['exponent in', 'sum', 'with 95 % interval'], lines)}"
 
 
@@ -102,7 +98,7 @@ def alg1_ablation(reference):
         logs = np.log10(values[-1:])
         end = interval_of(lambda part: part.mean(), logs, rng)
         floor = f"{10**end.value:.2g} [{10**end.low:.2g}, {10**end.high:.2g}]"
-        rows.append((end.value, [f"`{variant}`", _interval(late), floor, f"0 of {values[0].size}"]))
+        rows.append((end.value, [f"`{variant}`", with_interval(late), floor, f"0 of {values[0].size}"]))
     rows = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
     header = [
         "variant",
@@ -218,7 +214,7 @@ def thm12_examples(reference):
                 sizes = ", ".join(str(point) for point in points)
                 outside = f"{censored.sum()} of {censored.size}"
                 lines.append(
-                    [f"{along} = {sizes}", f"`{variant}`", f"{tolerance:g}", counts, _interval(exponent), outside]
+                    [f"{along} = {sizes}", f"`{variant}`", f"{tolerance:g}", counts, with_interval(exponent), outside]
                 )
     header = ["along", "method", "tolerance", "examples needed (geometric mean)", "exponent", "outside the grid"]
     return markdown(header, lines)

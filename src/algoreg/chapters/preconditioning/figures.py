@@ -21,7 +21,8 @@ BESIDE = {"damped_10": "descent", "damped_3": "descent", "damped_1": "descent", 
 BESIDE |= {"undamped_r": "descent_r"}
 ALTERNATING = {
     "alternating": ("alternating, pseudoinverse", COLOURS[1], "s"),
-    "descent": ("descent, small start", COLOURS[0], "o"),
+    "damped": ("alternating, λ = σ_r", COLOURS[2], "D"),
+    "descent": ("descent", COLOURS[0], "o"),
 }
 RANKS_WIDTH = ("descent_r", "undamped_r")
 # In the exchange, where names stand that would lie on another method's bar or beyond the panel.
@@ -189,7 +190,7 @@ def conditioning_starts(tables, claims):
 
 @drawing
 def alternating_samples(tables, claims):
-    """Draw m* of both methods on two factors over the columns, with the claim's margin as a slope."""
+    """Draw m* of the three methods on two factors over the columns, with the claim's margin as a slope."""
     table, claim = tables["alternating_samples"], claims["agn-forgets-the-start"]
     tolerance, judged = claim["estimand"]["tolerance"], claim["estimand"]["method"]
     scale = 2 * table["d"].iloc[0] * table["rank"].iloc[0]
@@ -206,4 +207,4 @@ def alternating_samples(tables, claims):
     xlabel, ylabel = "columns k of both factors", f"m*/(2dr), m* where the error falls through {tolerance:g}"
     describe(axes, "xy", table["k"].unique(), xlabel=xlabel, ylabel=ylabel)
     axes.set_title(",\n".join(said))
-    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "kappa"))
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "kappa", "alpha"))

@@ -9,11 +9,14 @@ from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, told
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.text import signed
 from algoreg.tell.report import geometric, markdown, number, passage
 
 TOLERANCE = 0.01
 # Of two factors.
 ALTERNATING_TOLERANCE = 0.05
+# Of the start's errors: what is beside plain descent of the same width.
+DAMPED = ("damped_1_2r", "damped_0.01_2r")
 
 
 def _named(frame):
@@ -71,24 +74,50 @@ def conditioning_floors(reference):
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 
 
+def _by_start(reference, table):
+    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each."""
+    named = _named(frame_of(reference["tables"][table]))
+    means = {name: own.groupby("alpha")["smallest_error"].apply(geometric_mean) for name, own in named}
+    return {name: own.sort_index(ascending=False) for name, own in means.items()}
+
+
 @passage("conditioning_starts")
 def conditioning_beside_plain(reference):
-    """Return the smallest error with λ = σ_r over plain descent's of its width, by α, and both exponents, in words."""
-    frame = frame_of(reference["tables"]["conditioning_starts"])
-    means = {name: own.groupby("alpha")["smallest_error"].apply(geometric_mean) for name, own in _named(frame)}
-    damped, plain = means["damped_1_2r"], means["descent_2r"]
-    slopes = [slope_weights(own.index) @ np.log(own) for own in (damped, plain)]
-    ratios = (damped / plain).sort_index(ascending=False)
-    said = ", ".join(number(ratio) for ratio in ratios)
-    return (
-        f"The exponent is {slopes[0]:.2f}, that of plain descent of this width {slopes[1]:.2f}. "
-        f"From α = {ratios.index[0]:g} to {ratios.index[-1]:g} the error is {said} times that of plain descent."
-    )
+    """Return the smallest errors with constant damping over plain descent's of that width by α, T and exponents, as Markdown."""
+    means = _by_start(reference, "conditioning_starts")
+    times = frame_of(reference["tables"]["conditioning_starts"]).groupby("method")["budget"].first()
+    plain, rows = means["descent_2r"], []
+    for name in ("descent_2r", *DAMPED):
+        ratios = [number(ratio) for ratio in means[name] / plain]
+        slope = slope_weights(means[name].index) @ np.log(means[name])
+        rows.append([NAMES[name], f"{times[name]:g}", *ratios, signed(slope)])
+    return markdown(["method", "T", *(f"α = {alpha:g}" for alpha in plain.index), "exponent in α"], rows)
+
+
+@passage("conditioning_starts", "conditioning_starts_long")
+def conditioning_longer(reference):
+    """Return how the smallest errors with constant damping go on to fall after T, in words."""
+    short, long = (_by_start(reference, table) for table in ("conditioning_starts", "conditioning_starts_long"))
+    times = [
+        frame_of(reference["tables"][table]).groupby("method")["budget"].first()
+        for table in ("conditioning_starts", "conditioning_starts_long")
+    ]
+    said = []
+    for name in DAMPED:
+        slopes = np.log(long[name] / short[name][long[name].index]) / np.log(times[1][name] / times[0][name])
+        last = slope_weights(long[name].index) @ np.log(long[name])
+        ends = ", ".join(f"{error:.1e}" for error in long[name])
+        said.append(
+            f"With {NAMES[name]}, the errors after {times[1][name]:g} iterations are {ends} from "
+            f"α = {', '.join(f'{alpha:g}' for alpha in long[name].index)}. From T on they fall as t to the powers "
+            f"{', '.join(signed(slope) for slope in slopes)}, and their exponent in α is {signed(last)}."
+        )
+    return " ".join(said)
 
 
 @passage("alternating_samples")
 def alternating_thresholds(reference):
-    """Return m*/(2dr) of alternating steps and of descent by the columns, a geometric mean over runs, as Markdown."""
+    """Return m*/(2dr) of the three methods on two factors by the columns, a geometric mean over runs, as Markdown."""
     frame = frame_of(reference["tables"]["alternating_samples"])
     scale, rows = 2 * frame["d"].iloc[0] * frame["rank"].iloc[0], []
     for method, own in frame.groupby("method"):

@@ -5,12 +5,18 @@ import numpy as np
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
-from algoreg.chapters.race.estimands import log_passes
+from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.judge.claims import SIGNS, verdict
+from algoreg.judge.rejudge import at_other_values
 from algoreg.judge.snapshots import frame_of
-from algoreg.tell.report import BEST, geometric, markdown, number, passage
+from algoreg.numerics.seeds import stream
+from algoreg.spec.chapters import load_chapters
+from algoreg.tell.report import BEST, geometric, markdown, number, passage, with_interval
 
 SHOWN = (1e-2, 1e-4, 1e-6)
+# The errors at which thresholds are read beside the claims' own.
+TOLERANCES = (0.3, 0.1, 0.03, 0.01)
 
 
 def _passes(part, tolerance):
@@ -91,6 +97,42 @@ def race_thresholds(reference):
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
         rows.append([name, number(float(np.median(ratios))), ends, str(int((found.sides != 0).sum()))])
     return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)
+
+
+@passage(*SAMPLES)
+def race_tolerances(reference):
+    """Return the ratio of m* of every claim on thresholds at several errors, and what the verdict would be there, as Markdown."""
+    rows = []
+    for entry in load_chapters(["race"])[0].claims:
+        if entry["estimand"]["name"] != "threshold_ratio":
+            continue
+        found = at_other_values(reference, entry["id"], "tolerance", TOLERANCES)
+        cells = [f"{with_interval(one)} {verdict(one, entry['direction'], entry['margin'])}" for one in found]
+        rows.append([f"`{entry['id']}`", f"{SIGNS[entry['direction']]} {entry['margin']:g}", *cells])
+    return markdown(["claim", "needed", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
+
+
+@passage("race_samples_r", "race_samples_momentum", "race_samples_full")
+def race_width_alone(reference):
+    """Return m* of the rank's width without momentum, and of momentum at full width, over that of descent, in words."""
+    names = ("race_samples_r", "race_samples_momentum", "race_samples_full")
+    frames = {name: frame_of(reference["tables"][name]) for name in names}
+    ratios = [
+        threshold_ratio(
+            frames,
+            {},
+            stream("bootstrap", passage="race_width_alone", table=name),
+            table=name,
+            over=names[2],
+            tolerance=0.1,
+        )
+        for name in names[:2]
+    ]
+    width, momentum = map(with_interval, ratios)
+    return (
+        f"Without momentum the rank's width takes {width} times the measurements of full width. Momentum alone, at full "
+        f"width, takes {momentum}."
+    )
 
 
 @passage("race", *SAMPLES, tiers=BEST)

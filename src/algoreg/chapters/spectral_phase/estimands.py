@@ -22,12 +22,12 @@ def exponents_apart(tables, published, rng, *, table, value, along, by, pair):
 def exponent_over_predicted(tables, published, rng, *, table, value, along, predicted, where=None):
     """Return how far from 1 the mean over runs of an exponent over its run's prediction is.
 
-    ``predicted`` is the column of predictions, the same at all points of ``along``.
+    ``predicted`` is the column of predictions, the same at all points of ``along``, or one number for all runs.
     """
     frame = chosen(tables[table], where)
     weights, logs = log_law(frame, along, value, table)
     if logs is None:
         return UNDEFINED
-    _, expected = cells(frame, [along], predicted)
-    ratios = np.tensordot(weights, logs, 1)[None] / expected[:1]
+    expected = cells(frame, [along], predicted)[1][:1] if isinstance(predicted, str) else predicted
+    ratios = np.tensordot(weights, logs, 1)[None] / expected
     return distance_from(interval_of(np.mean, ratios, rng), 1.0)

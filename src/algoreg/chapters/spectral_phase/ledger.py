@@ -1,5 +1,9 @@
 """The ledger's evidence on the first phase: angles and exponents by width."""
 
+import numpy as np
+
+from algoreg.analysis.cells import cells
+from algoreg.analysis.exponents import log_law
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
@@ -30,3 +34,17 @@ def phase_exponents(reference):
             ratio = number(first["m"] / first["d"] / first["rank"])
             rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)
+
+
+@passage("phase_few", "phase_many")
+def phase_correlations(reference):
+    """Return how the exponents of single draws at full width correlate with those that the gap predicts, in words."""
+    said = []
+    for table in ("phase_many", "phase_few"):
+        frame = frame_of(reference["tables"][table])
+        own = frame[frame["width"] == "d"]
+        weights, logs = log_law(own, "alpha", "smallest_error", table)
+        found, expected = np.tensordot(weights, logs, 1), cells(own, ["alpha"], "predicted")[1][0]
+        first, related = own.iloc[0], np.corrcoef(found.ravel(), expected.ravel())[0, 1]
+        said.append(f"{number(float(related))} at m = {number(first['m'] / first['d'] / first['rank'])}dr")
+    return f"Over {found.size} draws at full width exponent and prediction have the correlation {' and '.join(said)}."

@@ -39,7 +39,7 @@ KEYS = {
 }
 VALUES = {"d": None, "rank": None, "m": None, "test_error": None, "train_error": None}
 # η of the two in M-form; α and η·t of descent.
-TOLD_STEP, STEP = 1.2, 0.25
+TOLD_STEP, STEP = 0.6, 0.25
 ALPHA, TIME = 1e-3, 100
 
 

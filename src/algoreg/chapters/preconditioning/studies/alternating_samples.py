@@ -1,4 +1,4 @@
-"""How many measurements two factors need by their number of columns: alternating steps with a pseudoinverse beside descent."""
+"""How many measurements two factors need by their columns: alternating steps with a pseudoinverse, damped ones, and descent."""
 
 from itertools import product
 from typing import Literal
@@ -17,14 +17,15 @@ class Options(StudyOptions):
     rank: int = whole(ge=1)
     # Of X*.
     kappa: float = real(1.0, ge=1)
-    method: list[Literal["alternating", "descent"]] = choices(["alternating", "descent"])
+    method: list[Literal["alternating", "damped", "descent"]] = choices(["alternating", "damped", "descent"])
     # The columns of both factors over the rank.
     widths: list[int] = wholes([1, 2, 4])
     # m over 2dr.
     ratios: list[float] = reals(gt=0)
-    # Of alternating steps, and of descent.
-    alternating_alpha: float = real(0.1, gt=0)
-    descent_alpha: float = real(1.0e-6, gt=0)
+    alpha: float = real(1.0e-6, gt=0)
+    # λ of damped steps over the smallest singular value of X*.
+    damping: float = real(1.0, gt=0)
+    # Of alternating steps, damped or not, and of descent.
     alternating_step: float = real(0.5, gt=0, le=1)
     descent_step: float = real(0.4, gt=0, le=0.5)
     # η·t of alternating steps; of descent, κ times as long as needs to leave its start.
@@ -41,7 +42,10 @@ class Options(StudyOptions):
 
 
 KEYS = {
-    "method": "`alternating` (steps with a pseudoinverse) or `descent` (of both factors at once, from a small start)",
+    "method": (
+        "`alternating` (steps with a pseudoinverse), `damped` (the same with λ > 0 in its place) or `descent` (of both "
+        "factors at once)"
+    ),
     "k": ("the columns k", "columns k of both factors"),
     "m": None,
     "target": None,
@@ -52,6 +56,7 @@ VALUES = {
     "rank": None,
     "kappa": None,
     "alpha": "scale α of the start",
+    "damping": "λ of damped steps, else 0",
     "step": None,
     "test_error": "‖X − X*‖_F / ‖X*‖_F when the run stopped, at T or once recovered",
 }
@@ -64,8 +69,8 @@ STRIDE = 4
 def measure(options, context):
     """Return one row per method, k, m, target and ensemble; steps as in :mod:`algoreg.algorithms.asymmetric` [jia2024].
 
-    Both methods see the same targets and measurements, of which a run knows the first m. Starts are the first columns of one
-    pair of Gaussian matrices.
+    All methods see the same targets and measurements, of which a run knows the first m, and have the same starts: the first
+    columns of one pair of Gaussian matrices.
     """
     yield from context.by_ensemble(_rows, options, "{}", options["method"])
 
@@ -77,14 +82,17 @@ def _rows(options, context, number, method):
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
     goals = stacked(drawn, context)
     ensemble = context.draw(Ensemble, d, max(counts), number)
-    alpha, step, time = (options[f"{method}_{key}"] for key in ("alpha", "step", "time"))
-    shared = {"alpha": alpha, "step": step, "iterations": round(time / step), "balance": 1.0, "damping": 0.0}
-    shared["rule"] = "alternating" if method == "alternating" else "simultaneous"
+    pace = "descent" if method == "descent" else "alternating"
+    step, time = options[f"{pace}_step"], options[f"{pace}_time"]
+    shared = {"alpha": options["alpha"], "step": step, "iterations": round(time / step), "balance": 1.0}
+    shared["rule"] = "simultaneous" if method == "descent" else "alternating"
+    shared["damping"] = options["damping"] / options["kappa"] if method == "damped" else 0.0
     places = list(product(options["widths"], counts, range(count)))
     runs = [{"width": width * rank, "m": m, "target": target, **shared} for width, m, target in places]
     own, seen = goals[[target for *_, target in places]], ErrorsByTime([shared["iterations"]], STRIDE, RECOVERED)
     status = context.run(ensemble, Algorithm, runs, own, [seen]).status
-    sizes = {"method": method, "d": d, "rank": rank, "kappa": options["kappa"], "alpha": alpha, "step": step}
+    sizes = {"method": method, "d": d, "rank": rank, "kappa": options["kappa"]}
+    sizes |= {key: shared[key] for key in ("alpha", "damping", "step")}
     return [
         {**sizes, "k": run["width"], "m": run["m"], "target": run["target"], "ensemble": number, "status": ended}
         | {"test_error": error}

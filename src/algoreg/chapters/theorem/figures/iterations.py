@@ -258,8 +258,8 @@ def starts(tables, claims):
     names = {
         "identity": (COLOURS[0], "αI", "-"),
         "orthonormal": (COLOURS[1], "αQ, Q Haar orthonormal", "--"),
-        "gaussian": (COLOURS[4], "αG, G iid N(0, 1/d)", "-"),
-        "low_rank": (COLOURS[2], "α × the first r − 1 columns of Q (control)", "-"),
+        "gaussian": (COLOURS[4], "αG, G iid N(0, 1/d) (control)", "-"),
+        "low_rank": (COLOURS[2], "α × the first r − 1 columns of Q", "-"),
     }
     for axes, value in ((left, "test_error"), (right, "change")):
         for start, (colour, label, style) in names.items():
