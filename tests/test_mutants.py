@@ -29,6 +29,13 @@ class Fault:
 
 FAULTS = (
     Fault(
+        "the planted table of full rank has rank 2",
+        "chapters/practice/studies/regression.py",
+        "2 if low else columns, columns",
+        "2, columns",
+        "test_practice.py::test_planted_tables_have_their_rank_and_splits_differ",
+    ),
+    Fault(
         "completion's nuclear norm is a Frobenius norm",
         "chapters/completion/studies/completion.py",
         "(norms.sum(1) / of_goals).tolist()",
@@ -220,6 +227,13 @@ FAULTS = (
         "test_preconditioning.py::test_a_run_is_that_of_a_plain_loop",
     ),
     Fault(
+        "damped alternating steps have the damping of σ₁, not of σ_r",
+        "chapters/preconditioning/studies/alternating_samples.py",
+        'options["damping"] / options["kappa"]',
+        'options["damping"]',
+        "test_preconditioning.py::test_two_factors_from_few_measurements_are_those_of_a_plain_loop",
+    ),
+    Fault(
         "the gap predicts the power of the factor, not of X",
         "chapters/spectral_phase/studies/spectral_phase.py",
         "predicted = 2 * (1 - values",
@@ -246,6 +260,13 @@ FAULTS = (
         "np.where(np.isfinite(values), values, np.inf)",
         "np.where(np.isfinite(values), values, 0.0)",
         "test_phase_retrieval.py::test_a_median_counts_what_has_not_arrived_as_longest",
+    ),
+    Fault(
+        "what descent adds to the incoherence of its start is the least over d",
+        "chapters/phase_retrieval/estimands.py",
+        "np.max(part.mean(axis=(1, 2)))",
+        "np.min(part.mean(axis=(1, 2)))",
+        "test_phase_retrieval.py::test_a_ratio_of_columns_is_the_largest_over_points",
     ),
     Fault(
         "a slope is over a natural decade",
