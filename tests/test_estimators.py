@@ -266,6 +266,29 @@ def test_smallest_gain_finds_the_worst_pair_and_the_order_of_alpha_matters():
     assert mixed.high < 0
 
 
+def two_sizes(key, smaller, larger, **columns):
+    """Return a table of d = 100, and of d = 200 with two targets fewer."""
+    other = table(larger, key, **columns).assign(d=200)
+    return pd.concat([table(smaller, key, **columns), other[other["target"] < TARGETS - 2]])
+
+
+def test_sizes_may_have_unlike_numbers_of_targets_and_the_worst_of_them_counts():
+    rng, options = np.random.default_rng(0), {"table": "x", "error": "test_error"}
+    alphas = two_sizes("alpha", {1.0: 1.0, 0.1: 0.1}, {1.0: 1.0, 0.1: 0.5})
+    gain = simulations.smallest_gain({"x": alphas}, {}, rng, **options)
+    alone = simulations.smallest_gain({"x": alphas[alphas["d"] == 200]}, {}, np.random.default_rng(0), **options)
+    assert gain.value == alone.value == pytest.approx(np.log10(2))
+    assert gain.low == pytest.approx(alone.low, rel=1e-2)
+    times = np.array([1000, 2000, 4000])
+    courses = two_sizes(
+        "iteration", dict(zip(times, times**-0.3, strict=True)), dict(zip(times, times**-0.1, strict=True))
+    )
+    assert simulations.smallest_fall({"x": courses}, {}, rng, **options).value == pytest.approx(0.1)
+    curve = pd.DataFrame({"d": 200, "alpha": [1.0, 0.1], "error": "test_error", "value": [1.0, 0.5]})
+    points, values = match(alphas, curve)
+    assert (len(points), *values.shape[1:]) == (2, TARGETS - 2, ENSEMBLES)
+
+
 def test_smallest_fall_and_test_per_train_recover_known_exponents():
     times = np.array([1000, 2000, 4000, 8000])
     frame = table(dict(zip(times, times**-0.3, strict=True)), "iteration", alpha=0.001)

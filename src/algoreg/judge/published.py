@@ -82,6 +82,12 @@ def match(table, published, shift=0, along="alpha"):
     values : numpy.ndarray, shape (points, T, E)
     """
     keys = [axis for axis in AXES if axis in table and axis in published]
+    nothing = ValueError(f"no published point has its {', '.join(keys)} in this table: there is nothing to compare")
+    if "d" in keys:
+        # Another size may have another number of targets.
+        table = table[table["d"].isin(published["d"])]
+        if table.empty:
+            raise nothing
     if shift:
         grid = sorted(published[along].unique(), reverse=along == "alpha")
         moved = dict(zip(grid[shift:], grid[:-shift], strict=True))
@@ -96,7 +102,7 @@ def match(table, published, shift=0, along="alpha"):
         kept.append(part.iloc[here])
         stacks.append(values[[place[wanted[i]] for i in here]])
     if not sum(map(len, kept)):
-        raise ValueError(f"no published point has its {', '.join(keys)} in this table: there is nothing to compare")
+        raise nothing
     return pd.concat(kept, ignore_index=True), np.concatenate(stacks)
 
 

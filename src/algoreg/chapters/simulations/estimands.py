@@ -11,6 +11,15 @@ from algoreg.judge.estimands import estimand
 from algoreg.judge.published import match
 
 
+def _smallest(parts, rng):
+    """Return the smallest mean over runs of all points, shape (points, T, E) for each d.
+
+    Every d has draws of its own, and not all have as many. So each has an interval, and the ends are the smallest of theirs.
+    """
+    found = [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts]
+    return Estimate(*(min(getattr(one, end) for one in found) for end in ("value", "low", "high")))
+
+
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
 def smallest_gain(tables, published, rng, *, table, error):
     """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d."""
@@ -21,8 +30,7 @@ def smallest_gain(tables, published, rng, *, table, error):
             return UNDEFINED
         order = np.argsort([-alpha for (alpha,) in names])
         gains.append(logs[order[:-1]] - logs[order[1:]])
-    gains = np.concatenate(gains)
-    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), gains, rng)
+    return _smallest(gains, rng)
 
 
 @estimand("fall of log test error per fall of log training error over the run's later part")
@@ -52,8 +60,7 @@ def smallest_fall(tables, published, rng, *, table, error):
             return UNDEFINED
         time = np.log10([iteration for (iteration,) in names])
         slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
-    slopes = np.concatenate(slopes)
-    return interval_of(lambda part: part.mean(axis=(1, 2)).min(), slopes, rng)
+    return _smallest(slopes, rng)
 
 
 @estimand("factor between our mean and the published value (geometric mean over the curve)")
