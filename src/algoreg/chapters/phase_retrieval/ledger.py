@@ -3,11 +3,11 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.phase_retrieval.estimands import medians_by
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -25,17 +25,12 @@ def stage_times(reference):
     return markdown(header, rows)
 
 
-def _exponent(sizes, values):
-    """Return the least-squares exponent of values in sizes."""
-    return slope_weights(np.asarray(sizes, float)) @ np.log(values)
-
-
 @passage("phase_n")
 def log_beside(reference):
     """Return the exponent of the first stage's medians beside that of log d over the same sizes, as a sentence."""
     kept = medians_by(frame_of(reference["tables"]["phase_n"]), "d", "stage_one")
-    sizes = np.array(list(kept), float)
-    own, of_log = _exponent(sizes, list(kept.values())), _exponent(sizes, np.log(sizes))
+    sizes = list(kept)
+    own, of_log = exponent(sizes, list(kept.values())), exponent(sizes, np.log(sizes))
     side = "below" if own < of_log else "not below"
     return (
         f"Over these d the first stage's medians have an exponent of {own:.2f}. That is {side} the {of_log:.2f} of log d "
@@ -54,7 +49,7 @@ def incoherence_of_starts(reference):
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
         f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
-        f"{beyond.max():.2f} times that. The starts alone have an exponent of {_exponent(starts.index, np.exp(starts)):.2f}."
+        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(starts.index, np.exp(starts)):.2f}."
     )
 
 

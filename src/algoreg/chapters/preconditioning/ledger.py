@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, told
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import geometric, markdown, number, passage
 
@@ -89,7 +89,7 @@ def conditioning_beside_plain(reference):
     plain, rows = means["descent_2r"], []
     for name in ("descent_2r", *DAMPED):
         ratios = [number(ratio) for ratio in means[name] / plain]
-        slope = slope_weights(means[name].index) @ np.log(means[name])
+        slope = exponent(means[name].index, means[name])
         rows.append([NAMES[name], f"{times[name]:g}", *ratios, signed(slope)])
     return markdown(["method", "T", *(f"α = {alpha:g}" for alpha in plain.index), "exponent in α"], rows)
 
@@ -105,7 +105,7 @@ def conditioning_longer(reference):
     said = []
     for name in DAMPED:
         slopes = np.log(long[name] / short[name][long[name].index]) / np.log(times[1][name] / times[0][name])
-        last = slope_weights(long[name].index) @ np.log(long[name])
+        last = exponent(long[name].index, long[name])
         ends = ", ".join(f"{error:.1e}" for error in long[name])
         said.append(
             f"With {NAMES[name]}, the errors after {times[1][name]:g} iterations are {ends} from "
