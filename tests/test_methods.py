@@ -1,8 +1,11 @@
 """The methods around factored descent: each against a plain loop, by an identity, and what is refused before any job."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import plain
 import pytest
+import threadpoolctl
 import torch
 from conftest import option_problems, setting_problems, tier_settings
 
@@ -91,6 +94,26 @@ def test_few_leading_eigenvectors_of_a_large_matrix_are_those_of_the_whole_decom
     parts = [torch.bmm(found * sizes[:, None], found.mT) for sizes, found in ((values, vectors), (expected, whole))]
     torch.testing.assert_close(*parts, rtol=0, atol=1e-14, equal_nan=True)
     assert not vectors[0, :, 2].any()
+
+
+def test_few_leading_eigenvectors_take_one_thread_of_a_blas_loaded_after_the_limits_were_set(monkeypatch):
+    """Two threads find them more slowly, and with other bits."""
+    lapack, libraries = eigen._lapack()
+
+    def threads():
+        return {library["num_threads"] for library in libraries.info() if library["user_api"] == "blas"}
+
+    seen = []
+
+    def watched(*arguments, **more):
+        seen.append(threads())
+        return lapack.dsyevr(*arguments, **more)
+
+    monkeypatch.setattr(eigen, "_lapack", lambda: (SimpleNamespace(dsyevr=watched), libraries))
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        leading(torch.eye(24, dtype=torch.float64).expand(2, 24, 24), [1, 2])
+        assert threads() == {2}
+    assert seen == [{1}, {1}]
 
 
 def test_factored_descent_of_any_width_and_start_against_a_plain_loop():
