@@ -198,13 +198,14 @@ def _missing_sizes(entries, sizes):
                 )
 
 
-# The estimands that all chapters share, and their parameters that name columns; of a mapping the keys do.
+# The estimands that all chapters share, and the parameters of any estimand that name columns of its table; of a mapping the
+# keys do.
 SHARED = "algoreg.judge.estimands"
 NAMES_COLUMNS = ("value", "along", "by", "where")
 
 
 def _missing_columns(entries, chapters):
-    """Yield what a shared estimand reads of a table that has no such column, or does not read as a list or a mapping."""
+    """Yield the columns that an estimand reads of a table that lacks them, and what a shared one cannot read as columns."""
     tables = {}
     for chapter in chapters:
         tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
@@ -214,18 +215,17 @@ def _missing_columns(entries, chapters):
             path = (entry["id"], part) if part == "estimand" else (entry["id"], part, "estimand")
             own = entry["estimand"] if part == "estimand" else entry[part]["estimand"]
             estimand = {**entry["estimand"], **own}
-            if known[estimand["name"]].module != SHARED:
+            shared, table = known[estimand["name"]].module == SHARED, estimand.get("table")
+            if shared and not isinstance(table, str):
+                yield (*path, "table"), wrong(table, "one table")
+            if not isinstance(table, str) or table not in tables:
                 continue
-            if not isinstance(estimand["table"], str):
-                yield (*path, "table"), wrong(estimand["table"], "one table")
-                continue
-            if estimand["table"] not in tables:
-                continue
-            there = _columns(tables[estimand["table"]], entry["tiers"])
+            there = _columns(tables[table], entry["tiers"])
             # What a control has of the estimand is told there, unless its table is another.
             told = estimand if "table" in own else own
             for key in (key for key in NAMES_COLUMNS if there and key in told):
-                yield from (((*path, key), text) for text in _unfit_columns(key, estimand[key], there))
+                unfit = _unfit_columns if shared else _unknown_columns
+                yield from (((*path, key), text) for text in unfit(key, estimand[key], there))
 
 
 def _unfit_columns(key, value, there):
@@ -234,9 +234,16 @@ def _unfit_columns(key, value, there):
         yield wrong(value, "a mapping of columns to a value or a list of values")
     elif key == "by" and not isinstance(value, list):
         yield wrong(value, "a list of columns")
-    else:
-        named = list(value or ()) if key in ("where", "by") else [value]
-        yield from (unknown(one, there, "column") for one in named if one not in there)
+    elif key in ("where", "by"):
+        yield from _unknown_columns(key, value, there)
+    elif value not in there:
+        yield unknown(value, there, "column")
+
+
+def _unknown_columns(key, value, there):
+    """Yield the names in an estimand's parameter that are no columns: a text, or those of a list or of a mapping's keys."""
+    named = [value] if isinstance(value, str) else value if isinstance(value, list | dict) else []
+    yield from (unknown(one, there, "column") for one in named if one not in there)
 
 
 def _columns(entry, tiers):
