@@ -19,7 +19,7 @@ COLUMNS = {
     "r": ("the rank r", "rank r of the planted X*"),
     "m": ("m", "measurements that the run knows"),
     "m_over_d": ("m/d", "measurements per dimension, m/d"),
-    "m_over_dr": ("m/(dr)", "measurements per degree of freedom, m/(dr)"),
+    "m_over_dr": ("m/(dr)", "measurements over d times r, m/(dr)"),
     "method": "algorithm",
     "algorithm": "algorithm",
     "kappa": ("κ", "condition number of X*"),

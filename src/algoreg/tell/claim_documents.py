@@ -82,6 +82,12 @@ def summary(ledgers, fresh=MappingProxyType({})):
     return "\n".join(item.strip() for item in items)
 
 
+def _figures(chapter):
+    """Return a sentence with links to a chapter's committed figures; empty where it draws none."""
+    links = [f"[`{name}`](../figures/{name}.svg)" for name in chapter.experiments.get("figures", {})]
+    return f"Figures: {', '.join(links)}." if links else ""
+
+
 def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyType({})):
     """Return a chapter's page: question, papers, what was found, verdicts, ledger.
 
@@ -112,6 +118,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyTy
         ledgers.block(chapter, "found").strip(),
         "## Verdicts",
         report.verdicts(standard, own),
+        wrapped(_figures(chapter)).strip(),
         wrapped(fresh_seeds.of_chapter(ids, fresh)).strip(),
         "[Each claim in full](../claims.md): criterion, margin and its reason, controls.",
         "## Ledger",
@@ -140,8 +147,13 @@ def overview_document(references, entries, ledgers, fresh=MappingProxyType({})):
     return "\n\n".join(parts) + "\n"
 
 
-def _claim_rows(entry, said, fresh):
-    """Return what docs/claims.md says of a claim, as pairs."""
+def _outcome(said):
+    """Return a verdict with its estimate and interval."""
+    return f"{said.words('**{}**', '`{}`')}; estimate {said.estimate}, 95 % interval: {said.interval}"
+
+
+def _claim_rows(entry, said, full, fresh):
+    """Return what docs/claims.md says of a claim, as pairs; its texts are those of the standard and of the full tier."""
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
     module = sources.decorated("estimands", "estimand")[name].module.replace(".", "/")
@@ -153,8 +165,9 @@ def _claim_rows(entry, said, fresh):
         ("why this margin", literal(entry["reason"])),
     ]
     if said:
-        estimate = f"estimate {said.estimate}, 95 % interval: {said.interval}"
-        rows.append(("verdict", f"{said.words('**{}**', '`{}`')}; {estimate}"))
+        rows.append(("verdict", _outcome(said)))
+    if full:
+        rows.append(("in tier full", _outcome(full)))
     if replicated := fresh_seeds.of_claim(entry["id"], fresh):
         rows.append(("on fresh seeds", replicated))
     if "deterministic" in entry:
@@ -168,12 +181,12 @@ def _claim_rows(entry, said, fresh):
     return [
         *rows,
         ("reads", ", ".join(f"`{table}`" for table in entry["experiments"])),
-        ("figure", f"`{entry['figure']}`" if entry["figure"] else "–"),
+        ("figure", f"[`{entry['figure']}`](figures/{entry['figure']}.svg)" if entry["figure"] else "–"),
         ("alone", f"`make claim ID={entry['id']} TIER={(entry['tiers'] or ['standard'])[0]}`"),
     ]
 
 
-def claims_document(entries, judged=(), fresh=MappingProxyType({})):
+def claims_document(entries, judged=(), fresh=MappingProxyType({}), full=()):
     """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by chapter.
 
     Parameters
@@ -184,16 +197,22 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({})):
         The claims of the committed standard reference; an entry that it lacks has no verdict here yet.
     fresh : mapping
         See :func:`algoreg.judge.replications.of_tiers`.
+    full : list of mapping
+        The claims of the committed reference of tier full, which has a part of them.
     """
-    committed, outcomes = {claim["id"]: claim for claim in judged}, verdicts_of(judged)
+
+    def texts_of(entry, claims):
+        of_tier = {claim["id"]: claim for claim in claims}
+        return report.said_of(of_tier[entry["id"]], entry, verdicts_of(claims)) if entry["id"] in of_tier else None
+
     lines = [
         GENERATED.format(source="the claims.yaml of the chapters"),
         "# Claims",
         "",
-        "Every claim, with its criterion, and what came of it in the committed standard tier. Margins were\n"
-        "written down before the runs that they judge. Where an estimand, with its margin, or a control was\n"
-        "changed after a look at numbers, the [chapter's ledger](chapters/README.md) says so. How to add a\n"
-        "claim: [CONTRIBUTING](../CONTRIBUTING.md).",
+        "Every claim, with its criterion, and what came of it in the committed standard tier, and in tier\n"
+        "full where that has run. Most margins were written down before the runs that they judge. Where an\n"
+        "estimand, with its margin, or a control was changed after a look at numbers, the [chapter's\n"
+        "ledger](chapters/README.md) says so. How to add a claim: [CONTRIBUTING](../CONTRIBUTING.md).",
     ]
     for chapter in load_chapters():
         own = _of(chapter, entries)
@@ -211,17 +230,16 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({})):
         lines += ["", f"## {chapter.title}", "", f"[Question, verdicts, ledger](chapters/{chapter.name}.md)", ""]
         lines += [report.markdown(["claim", "source", "needed", "judged by"], rows)]
         for entry in own:
-            claim = committed.get(entry["id"])
-            said = report.said_of(claim, entry, outcomes) if claim else None
-            lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], _claim_rows(entry, said, fresh))]
+            rows = _claim_rows(entry, texts_of(entry, judged), texts_of(entry, full), fresh)
+            lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], rows)]
     return "\n".join(lines) + "\n"
 
 
 def documents(references, entries):
     """Return the text of every document about claims by its path below the repository's root."""
-    judged = references["standard"]["claims"] if "standard" in references else ()
+    judged, full = (references[tier]["claims"] if tier in references else () for tier in ("standard", "full"))
     fresh = replications.of_tiers(references)
-    texts = {"docs/claims.md": claims_document(entries, judged, fresh)}
+    texts = {"docs/claims.md": claims_document(entries, judged, fresh, full)}
     seeds = GENERATED.format(source="src/algoreg/tell/fresh_seeds.py")
     texts["docs/replications.md"] = f"{seeds}\n\n{fresh_seeds.document(fresh, entries)}"
     if "standard" in references:

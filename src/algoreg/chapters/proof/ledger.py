@@ -229,8 +229,8 @@ def proof_angle(reference):
         "m (κ = 1)",
         *(f"C at α = {alpha:g}" for alpha in alphas),
         "exponent in log(d/α)",
-        "the same without the logarithm",
-        "C without it",
+        "the same with ρ = √r·δ",
+        "C with ρ = √r·δ",
     ]
     return markdown(header, rows)
 

@@ -20,7 +20,7 @@ KNOWN = {
     "decomposition": "nothing, and AAᵀ can be decomposed once",
     "rank bound": "that the rank is at most 2r",
     "rank": "the rank r",
-    "sigma_r": "σ_r, the smallest eigenvalue of X*, and so κ",
+    "sigma_r": "σ_r, the smallest eigenvalue of X* that is not 0",
     "trace": "the trace",
     "rank and trace": "the rank and the trace",
 }
@@ -136,7 +136,7 @@ def under_noise(reference):
         means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
         for name in least_of({name: mean["stop_error"] for name, mean in means.items()}):
             rows.append([literal(said), NAMES[name], *(number(float(means[name][column])) for column in columns)])
-    return ["you know", "smallest error at the stop", "at the stop by hold-out", "smallest of the run", "at T"], rows
+    return ["you know", "method", "error at the stop by hold-out", "smallest of the run", "at T"], rows
 
 
 def title(kind, name):
