@@ -47,7 +47,7 @@ class Algorithm(base.Algorithm):
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
-        smaller = min(ensemble.space.rows, ensemble.space.columns)
+        smaller = min(ensemble.d, ensemble.columns)
         self.widths = [run["width"] or smaller for run in runs]
         if max(self.widths, default=1) > smaller:
             raise ValueError(f"width = {max(self.widths)}: allowed is at most {smaller}, the matrices' smaller side")
@@ -59,9 +59,8 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return L_0 and R_0 of every run, shapes (B, d1, k) and (B, d2, k)."""
-        space, most = self.ensemble.space, max(self.widths)
-        sides = {"left": (space.rows, 1.0), "right": (space.columns, None)}
-        state = {}
+        sides = {"left": (self.ensemble.d, 1.0), "right": (self.ensemble.columns, None)}
+        state, most = {}, max(self.widths)
         for side, (length, scale) in sides.items():
             factors = torch.zeros(len(self.runs), length, most, dtype=torch.float64)
             for factor, run, width in zip(factors, self.runs, self.widths, strict=True):

@@ -2,7 +2,7 @@
 
 A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the
 settings' checks read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures
-(:mod:`algoreg.numerics.spaces`).
+(``spec.options.WITHIN``).
 """
 
 import copy
@@ -14,7 +14,6 @@ from typing import Self
 import torch
 
 from algoreg.engine.kernels import whole_steps
-from algoreg.numerics.spaces import Space
 
 
 class Ensemble(ABC):
@@ -29,7 +28,7 @@ class Ensemble(ABC):
         symmetric, in place of ``gradient``; ``truncation``: a ``factored_gradient`` with levels; ``isometry``:
         ``isometry_deviation``.
     acts_on : str
-        The kind of :attr:`space`.
+        The space of the matrices that are measured.
     d, m : int
         Matrix size and number of measurements.
     columns : int
@@ -48,11 +47,6 @@ class Ensemble(ABC):
     def __init__(self, d, m, device, dtype, digest=None, number=0):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
         self.columns = d
-
-    @property
-    def space(self) -> Space:
-        """The space of the matrices that are measured."""
-        return Space(self.acts_on, self.d, self.columns)
 
     @classmethod
     @abstractmethod
