@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import RunOptions, real, whole
 
@@ -89,14 +90,11 @@ class Algorithm(base.Algorithm):
         """Return P(FᵀF + λI)⁻¹ of a pull P and the other factor F where the rule is alternating, else P."""
         if not self.any_alternating:
             return pull
-        square = torch.bmm(other.mT, other).double()
-        finite = torch.isfinite(square).all(dim=(1, 2), keepdim=True)
-        values, vectors = torch.linalg.eigh(torch.where(finite, square, 0.0))
+        values, vectors = decomposed(torch.bmm(other.mT, other))
         # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0 stay so.
-        kept = values > CUT * values[:, -1:]
-        inverse = torch.where(kept, 1 / (values + self.damping[:, 0]), 0.0)
+        inverse = torch.where(values <= CUT * values[:, -1:], 0.0, 1 / (values + self.damping[:, 0]))
         solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
-        return torch.where(self.alternating, torch.where(finite, solved, torch.nan), pull)
+        return torch.where(self.alternating, solved, pull)
 
     def estimate(self, state):
         """Return X = LRᵀ of every run, shape (B, d1, d2)."""

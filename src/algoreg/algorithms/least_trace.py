@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from algoreg.algorithms import base
-from algoreg.algorithms.projected import project
+from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import packed_length, smat, svec
 from algoreg.spec.base import RunOptions
 
