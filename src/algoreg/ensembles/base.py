@@ -220,6 +220,10 @@ class Measurements(Ensemble):
         ]
         self._divisor = torch.tensor(counts, device=self.device, dtype=self.dtype)[:, None]
 
+    def _known(self, runs):
+        """Return how many measurements each run knows, shape (B,), on the CPU."""
+        return torch.tensor(self.counts or [self.m] * runs)
+
     def shared_by(self, counts):
         """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
 
@@ -241,6 +245,16 @@ class Measurements(Ensemble):
     @abstractmethod
     def select(self, indices: torch.Tensor) -> "Measurements":
         """Return the ensemble of the measurements with these indices, shape (n,), integers from 0 to m − 1: a copy."""
+
+    def _part(self, m, **own):
+        """Return a copy that has these tensors, of ``m`` measurements, in place of its own.
+
+        Not by the constructor: mini-batches select at every step, and these numbers have been checked.
+        """
+        part = copy.copy(self)
+        vars(part).update(own, m=m, digest=None, derived={})
+        part._know(None)
+        return part
 
     def label(self, targets):
         """Return the labels that this ensemble gives to targets, shape (T, m); see :meth:`measure`."""

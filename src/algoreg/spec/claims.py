@@ -24,6 +24,7 @@ from algoreg.spec.base import (
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.plan import judged, study_options
+from algoreg.spec.tier import JUDGING, JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Slug = Annotated[str, Field(pattern=NAME)]
@@ -55,7 +56,7 @@ class Claim(Strict):
     positive_control: Control = words("a mapping with statement, estimand", None)
     deterministic: str = text(None)
     remedy: str = words("the id of another claim, the nearest true form of this one", None)
-    tiers: list[Literal["quick", "standard", "full"]] = choices(said="a list of quick, standard, full", least=0)
+    tiers: list[JudgingName] = choices(said=f"a list of {', '.join(JUDGING)}", least=0)
     table: str = name()
     figure: str | None = words(f"a figure's name ({NAME_IN_WORDS}) or null")
 
