@@ -165,6 +165,7 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("claims.yaml", "name: largest_mean, table: tiny,", "name: largest_mean, table: [tiny],"), 'estimand.table = ["tiny"]: allowed is one table'),
         (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_eror, by: alpha"), 'tiny-start.estimand.value = "test_eror": unknown column'),
         (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_error, by: alpa"), 'tiny-start.estimand.by = "alpa": unknown column'),
+        (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_error, by: [alpha]"), 'tiny-start.estimand.by = ["alpha"]: unknown column'),
     ],
 )  # fmt: skip
 def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
