@@ -213,6 +213,8 @@ class Ensemble(Measurements):
         ("studies/own.py", STUDY, "VALUES = {\"test_error\": None}", "VALUES = dict(a=1)", "VALUES = dict(a=1): allowed is a literal"),
         ("studies/own.py", STUDY, 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', 'FINDS = "algoritm": unknown option; allowed are algorithm'),
         ("studies/own.py", STUDY, '"algorithms"}', '"algorithm"}', 'FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
+        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', 'AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
+        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"d": "size"}\nKEYS =', 'AXES.d = "size": unknown option; allowed are algorithm'),
         ("studies/own.py", STUDY, "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', 'ENSEMBLE = "gausian": unknown ensemble; allowed are'),
         ("studies/own.py", STUDY, "def measure", "def measures", "has no function measure(options, context)"),
         ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),

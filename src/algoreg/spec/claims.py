@@ -286,10 +286,6 @@ def _tiers_of_figures(chapters, sizes):
     return drawn
 
 
-# The option of a study that lists the values along which an exponent is fitted, where it has not the column's name.
-AXIS_OPTIONS = {"log_d_over_alpha": "alpha", "log_start": "alpha", "m": "certified"}
-
-
 def exponent_problems(entries, tier):
     """Yield ``(path, line after the key)`` of grids with fewer than three values along which a claim fits an exponent.
 
@@ -307,9 +303,8 @@ def exponent_problems(entries, tier):
             block = tier["studies"].get(table) if isinstance(table, str) else None
             if not block or not isinstance(along, str):
                 continue
-            own, option = study_options(block), AXIS_OPTIONS.get(along, along)
-            option = option if option in own else along
-            values = own.get(option)
+            option = sources.module_literal("studies", block["study"], "AXES", {}).get(along, along)
+            values = study_options(block).get(option)
             if isinstance(values, list) and len(values) < 3:
                 yield (
                     ("studies", table, "options", option),

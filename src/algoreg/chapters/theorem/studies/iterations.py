@@ -58,6 +58,8 @@ class Options(StudyOptions):
             yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
+# The options that list the values of columns.
+AXES = {"log_d_over_alpha": "alpha"}
 KEYS = {
     "d": None,
     "rank": None,
@@ -82,7 +84,7 @@ VALUES = {
     ),
     "delta_low": "lower end of the bracket of δ of rank 4r",
     "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
-    "least_constant": None,
+    "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
 }
 
 # Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
