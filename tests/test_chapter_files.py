@@ -90,14 +90,8 @@ def own_chapter(tmp_path, monkeypatch):
     """Return a function that lets the package find a chapter of one's own: the tests' ``tiny``, under any name, with texts replaced."""
 
     def forget():
-        for cached in (
-            sources.chapters,
-            sources.modules,
-            sources.chapter_modules,
-            sources.decorated,
-            chapters.references,
-        ):
-            cached.cache_clear()
+        sources.forget()
+        chapters.references.cache_clear()
 
     def make(*changes, name="tiny"):
         folder = tmp_path / "own" / name

@@ -80,9 +80,7 @@ def check(name, folder):
     """Raise a ValueError if a chapter's settings are refused in any tier."""
     os.environ[sources.CHAPTER_PATH] = str(folder)
     # They were found without it.
-    for look_up in vars(sources).values():
-        if hasattr(look_up, "cache_clear"):
-            look_up.cache_clear()
+    sources.forget()
     claims = settings.load_claims([name])
     for path in sorted((ROOT / "config").glob("*.yaml")):
         tier = settings.complete_tier({**settings.load_yaml(path), "chapters": [name]}, str(path))
