@@ -13,10 +13,13 @@ chain.require(chain.from_params(snakemake.params.chain))
 results, tier = Path(snakemake.output.report).parent, snakemake.config
 chapters = load_chapters(snakemake.params.chapters)
 allowed, lines, passed = Tolerances.load(chapters=chapters), [], bool(snakemake.input.references)
+whole = not any(references.read(path).get("partial") for path in snakemake.input.references)
 for chapter in chapters:
     path = references.path_of(chapter, tier["tier"])
     if not path.exists():
-        lines.append(f"chapter {chapter.name}: no reference")
+        lost = whole and references.needed(chapter, snapshots.snapshot(results, tier, chapter))
+        lines.append(f"chapter {chapter.name}: no reference{f', {path} is missing' if lost else ''}")
+        passed &= not lost
         continue
     old = references.read(path)
     new = snapshots.snapshot(results, tier, chapter, partial=old.get("partial", False))

@@ -77,6 +77,14 @@ def test_projected_against_a_plain_loop(start):
     np.testing.assert_allclose(errors_at_end(batch, 1)[0], expected, rtol=1e-8)
 
 
+def test_single_samples_have_the_same_bits_beside_larger_batches():
+    ends = []
+    for sizes in ((1,), (1, 5)):
+        batch, _, _ = make("stochastic", [stochastic_run(batch_size=size) for size in sizes])
+        ends.append(Descent(batch).run(until=100).state["factor"][0])
+    assert torch.equal(*ends)
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_stochastic_against_a_plain_loop_with_the_same_sample_order(dtype, tolerance):
     batch, arrays, ensemble = make("stochastic", [stochastic_run(target=2, m=50)], dtype)

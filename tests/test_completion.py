@@ -139,6 +139,17 @@ def test_the_convex_fit_is_where_the_loss_is_least_and_a_shuffled_graph_has_the_
     assert row["unseen_error"] == pytest.approx(np.linalg.norm((x - goal)[~known]) / np.linalg.norm(goal[~known]))
 
 
+@pytest.mark.parametrize("name", ["path", "shuffled", "reordered"])
+def test_eigenvectors_are_orthonormal_those_of_the_laplacians_and_no_librarys(name):
+    """A library's have signs that differ between processors, and so would the start X₀ = s₀ΦΨᵀ."""
+    values = 2 - 2 * np.cos(np.pi * np.arange(D) / D)
+    for side, order in zip(graph.laplacians(D, name, SEED), graph.node_orders(D, name, SEED), strict=True):
+        vectors = graph.path_vectors(D)[order]
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(D), atol=1e-14)
+        np.testing.assert_allclose(side @ vectors, vectors * values, atol=1e-14)
+    assert (graph.path_vectors(D)[0] > 0).all()
+
+
 def test_eigenvectors_of_one_graph_on_both_sides_rotate_the_factors_and_no_more():
     options = {"d": D, "band": 2, "share": 0.4, "depth": [2, 3], "iterations": 60, "targets": 2}
     table = measured("graph_basis", {**options, "graph": ["path", "reordered"]}, seed=SEED)
@@ -152,7 +163,7 @@ def test_another_graph_on_columns_changes_the_start_alone():
     table = measured("graph_basis", options, seed=SEED)
     (row,) = table[table["target"] == TARGET].to_dict("records")
     goal, known = graph.draw_smooth_target(D, 2, SEED, TARGET), known_of(row["m"])
-    rows, columns = (np.linalg.eigh(side)[1] for side in graph.laplacians(D, "reordered", SEED))
+    rows, columns = (graph.path_vectors(D)[order] for order in graph.node_orders(D, "reordered", SEED))
     np.testing.assert_array_equal(graph.laplacians(D, "reordered", SEED)[0], graph.path_laplacian(D))
     own = plain_factors([1e-3**0.5 * columns.T, 1e-3**0.5 * rows], goal, known, 0.2, 60)
     plain = plain_factors([1e-3**0.5 * np.eye(D)] * 2, goal, known, 0.2, 60)

@@ -228,6 +228,26 @@ def test_named_tensors_and_memory_survive_a_checkpoint(tmp_path, cut):
     assert (seen[0].memory["moved"][1:20] > 0).all()
 
 
+def test_a_look_shows_the_state_one_step_earlier_whatever_its_stride():
+    seen = {}
+
+    class Steps(Observer):
+        sees_steps = True
+
+        def __init__(self, stride):
+            self.stride = stride
+
+        def look(self, look):
+            if look.before is not None:
+                seen[self.stride, look.iteration] = look.before["factor"].clone(), look.state["factor"].clone()
+
+    for stride in (1, 10):
+        Descent(batch_of("factored", "gaussian", [Steps(stride)], iterations=(20, 20))).run()
+    for iteration in (10, 20):
+        for rare, each in zip(seen[10, iteration], seen[1, iteration], strict=True):
+            assert torch.equal(rare, each)
+
+
 def test_runs_leave_as_what_they_are():
     class Small(Observer):
         stride = 5
@@ -235,9 +255,12 @@ def test_runs_leave_as_what_they_are():
         def look(self, look):
             return look.test_error < 0.9
 
-    batch = batch_of("factored", "gaussian", [Small()], iterations=(400, 10, 400), alpha=0.05)
+    ends = Ends()
+    batch = batch_of("factored", "gaussian", [Small(), ends], iterations=(400, 10, 400), alpha=0.05)
     batch.runs[2]["step"] = 50.0
     descent = Descent(batch).run()
+    # Whatever a run leaves as, what it ended with is kept.
+    assert ends.memory["estimates"].abs().sum((1, 2)).gt(0).all()
     assert descent.status == ["converged", "budget", "diverged"]
     assert descent.ended[0] % 5 == 0
     assert descent.ended[1] == 10

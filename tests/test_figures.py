@@ -16,7 +16,7 @@ from algoreg.judge.published import compare, load_sizes
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import captions, figures
-from algoreg.tell.charts.comparison import comparison
+from algoreg.tell.charts.comparison import agreement, comparison
 from algoreg.tell.charts.heat import edges, heat
 from algoreg.tell.charts.law import grows
 from algoreg.tell.charts.panels import describe, finish, panels
@@ -140,6 +140,46 @@ def test_published_values_are_spoken_of_only_where_there_are_any():
     table = pd.concat([table, table.assign(alpha=1.0)], ignore_index=True)
     figure = figures.draw("figure_1", {"figure_1": table})
     assert "published" not in figure._supxlabel.get_text()
+
+
+def test_how_far_published_values_are_is_said_on_average_and_at_most():
+    ratios = [pd.DataFrame({"ratio": [2.0, 0.5, 16.0]}), pd.DataFrame({"ratio": [1.0, np.nan]})]
+    assert agreement(ratios[0]) == "published: a factor 4 from ours on average, 16 at most"
+    assert agreement(*ratios) == "published: a factor 4 and 1 from ours on average, 16 and 1 at most"
+    assert agreement(None, ratios[1][1:]) == ""
+
+
+def test_marks_of_margins_point_to_where_values_may_be_and_lie_above_points():
+    sides = {
+        "photograph": {"margin: below": "v"},
+        "spectral_networks": {"margin: above": "v"},
+        "depth_thresholds": {"UUᵀ, margin: below": "v", "UUᵀ, margin: above": "^"},
+        "norm_growth": {"margin: the law over |W₁₁| below": "^"},
+    }
+    for name, marks in sides.items():
+        seen = set()
+        for line in (line for axes in drawn_committed(name, "quick").axes for line in axes.lines):
+            for start, marker in marks.items():
+                if line.get_label().startswith(start) and line.get_marker() in "v^":
+                    assert (line.get_marker(), line.get_zorder()) == (marker, 6), (name, line.get_label())
+                    seen.add(start)
+        assert seen == set(marks), name
+
+
+def test_titles_count_ends_that_differ_from_run_to_run():
+    few, *_ = drawn_committed("min_trace", "quick").axes
+    table = frame_of(references.read_tier("quick")["tables"]["min_trace"])
+    last = table[(table["method"] == "descent") & (table["m_over_dr"] == 1.4) & (table["alpha"] == 1e-12)]
+    target, least = ((last[f"distance_to_{name}"] < 0.01).sum() for name in ("target", "min_trace"))
+    assert few.get_title() == (
+        f"m = 1.4·dr: {target} of {len(last)} descents end at X*,\n{least} of {len(last)} at the least nuclear norm"
+    )
+
+
+def test_a_fit_far_from_the_target_is_not_said_to_be_near():
+    pauli, gaussian = (axes.get_title() for axes in drawn_committed("geyer_pauli", "quick").axes)
+    assert pauli.endswith("from X* or less, on average")
+    assert "another fit lies 1.8·‖X*‖ from X*, on average" in gaussian
 
 
 def test_what_half_of_a_comparison_did_not_reach_is_said():

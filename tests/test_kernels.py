@@ -1,6 +1,7 @@
 """The compiled loops against plain sums, and what their bits do not depend on."""
 
 import ctypes
+import os
 import platform
 from types import SimpleNamespace
 
@@ -354,3 +355,22 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     source = tmp_path / "one.c"
     source.write_text("void one(double *x) { *x = 1; }")
     assert build.load(source).one is not None
+
+
+def test_a_cache_that_programs_may_not_be_loaded_from_is_done_without(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "noexec"))
+    source, loaded, cdll = tmp_path / "one.c", [], ctypes.CDLL
+    source.write_text("void one(double *x) { *x = 1; }")
+
+    def load(name):
+        if "noexec" in name:
+            raise OSError("failed to map segment from shared object")
+        loaded.append(name)
+        return cdll(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    number, library = ctypes.c_double(), build.load(source)
+    library.one(ctypes.byref(number))
+    assert number.value == 1
+    # It is loaded, and its file is gone.
+    assert not os.path.exists(loaded[0])

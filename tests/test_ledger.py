@@ -2,13 +2,17 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, registered_claims
+from conftest import ROOT, registered_claims, tier_settings
+from drawn import curve
 
 from algoreg import sources
+from algoreg.chapters.norms import ledger as norms
+from algoreg.chapters.race import ledger as race
+from algoreg.chapters.spectral_phase import ledger as spectral_phase
 from algoreg.judge import references as committed
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
-from algoreg.tell import ledger, papers
+from algoreg.tell import figures, ledger, papers
 
 pytestmark = pytest.mark.any_kernels
 
@@ -159,3 +163,25 @@ def test_the_bibliography_has_every_paper_that_is_cited_once():
     ]
     assert groups
     assert {one for group in groups for one in group.split(", ")} <= set(keys)
+
+
+def cells(text):
+    """Return the cells of a Markdown table's rows."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
+    standard, shown = references["standard"], tier_settings("standard")["figures"]
+
+    def draw(name):
+        return figures.draw(name, {table: frame_of(standard["tables"][table]) for table in shown[name]}).axes
+
+    flow, ratios = draw("norm_growth")[0], draw("spectral_phase")[1]
+    for depth, det, *means in cells(norms.norms_of_flow(standard)):
+        assert means == [f"{value:.3g}" for value in curve(flow, f"depth {depth}, det {det}")]
+    for width, alpha, *_, mean in cells(spectral_phase.phase_angles(standard)):
+        assert mean == f"{curve(ratios, f'width {width}')[float(alpha)]:.3g}"
+    drawn = [label.get_text() for label in draw("race_thresholds")[1].get_yticklabels()]
+    for method, median, *_ in cells(race.race_thresholds(standard)):
+        (label,) = (text for text in drawn if text.startswith(f"{method}: "))
+        assert float(label.partition(": ")[2]) == pytest.approx(float(median), abs=0.0051)

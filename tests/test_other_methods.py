@@ -151,6 +151,17 @@ def test_least_trace_is_the_plain_loop_also_for_prefixes_and_more_labels_than_un
     assert plain.relative_error(found[1], targets[1]) < 1e-6
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_measurements_that_lack_a_rank_are_fitted_by_their_pseudoinverse(seed):
+    """Of a Gram matrix that lacks one, rounding often leaves a Cholesky decomposition."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((40, 20)) @ rng.standard_normal((20, 21))
+    twice = rng.standard_normal((15, 21))[[*range(15), 0]]
+    for matrix in (rows, twice):
+        basis, solver = (part.numpy() for part in fitting(torch.from_numpy(matrix)))
+        np.testing.assert_allclose(basis.T @ solver, np.linalg.pinv(matrix, rcond=1e-10), atol=1e-10)
+
+
 @pytest.mark.parametrize(("d", "m"), [(12, 30), (12, 60)])
 def test_least_trace_agrees_with_an_interior_point_method(d, m, monkeypatch):
     exact = dict.fromkeys(trace_minimisation.SOLVERS["clarabel"], 1e-9)

@@ -113,6 +113,19 @@ def test_a_file_of_ones_own_is_found_by_its_path(clean, tmp_path):
     clean.delitem(sys.modules, "algoreg.own.quartered")
 
 
+def test_a_file_of_ones_own_may_have_dataclasses_and_one_that_fails_is_tried_again(clean, tmp_path):
+    path = tmp_path / "boxed.py"
+    boxed = "from dataclasses import dataclass\n\n@dataclass\nclass Box:\n    share: float = 0.25\n"
+    path.write_text(f"from __future__ import annotations\n{HALVED.format(imports=boxed, share='Box().share')}")
+    clean.setenv(own.ALGORITHM_PATH, str(path))
+    assert registry.algorithm("boxed").estimates == "psd"
+    clean.delitem(sys.modules, "algoreg.own.boxed")
+    path.write_text("raise OSError('no licence')")
+    for _ in range(2):
+        with pytest.raises(OSError, match="no licence"):
+            registry.algorithm("boxed")
+
+
 def test_what_is_not_there_or_has_a_name_twice_is_named(clean, tmp_path):
     content = tier_settings("smoke")
     (tmp_path / "factored.py").write_text(HALVED.format(imports="", share=0.25))

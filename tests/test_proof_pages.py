@@ -84,6 +84,9 @@ def test_passages_say_what_the_tables_say(reference, tables):
     }
     assert len(found) == 8
     assert not any("nan" in text for name, text in found.items() if name not in ("proof_error_law", "proof_angle"))
+    rows = [line.split(" | ") for line in found["proof_lemmas"].splitlines()[2:]]
+    # There the ratio is at least 1, and the attack that finds less says nothing.
+    assert not any(row[-1] == "holds |" for row in rows if row[1] == "2.2" or row[2] == "1")
     table = tables["rank_r_dynamics"]
     starved = table[(table["regime"] == "starved") & (table["kappa"] == 1)]
     growth = starved.groupby("alpha")["error_growth"].mean().max()

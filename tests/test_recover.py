@@ -275,6 +275,14 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
     for target in ("a", "b"):
         CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", target])
     assert len(set(fingerprints)) == 2
+    # Nor one by other code, or other libraries.
+    for name, other in (
+        ("algoreg.digests.code_digests", {"algoreg.algorithms.signed": "edited"}),
+        ("algoreg.store.records.versions", {"torch": "3.0"}),
+    ):
+        monkeypatch.setattr(name, lambda *_, other=other: other)
+        CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", "b"])
+    assert len(set(fingerprints)) == 4
 
 
 @pytest.mark.parametrize(
@@ -577,6 +585,25 @@ def test_ripples_of_momentum_do_not_shorten_the_step(method):
     assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
     with pytest.raises(ValueError, match="training error rises"):
         LowRankMatrixRegressor(method=method, step=20 * found.step_, max_iter=300).fit(matrices, labels)
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("hard_thresholding", {"keep": 1, "momentum": 0.9}),
+        ("frank_wolfe", {"keep": 1}),
+        ("subgradient", {}),
+        ("least_trace", {}),
+    ],
+)
+def test_errors_that_may_rise_do_not_shorten_the_step(method, told):
+    target, matrices, labels = planted()
+    told = {**told, "trace": float(np.trace(target))} if method == "frank_wolfe" else told
+    found = LowRankMatrixRegressor(method=method, method_options=told, max_iter=1500).fit(matrices, labels)
+    if method != "least_trace":
+        known = LowRankMatrixRegressor(method="projected", max_iter=300).fit(matrices, labels)
+        assert found.step_ == pytest.approx(known.step_)
+    assert np.allclose(found.matrix_, target, atol=0.02 * np.abs(target).max())
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError])

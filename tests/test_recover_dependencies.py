@@ -21,6 +21,13 @@ class Refuse:
         if name.partition(".")[0] in BLOCKED:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Refuse())
+from importlib import metadata
+found = metadata.Distribution.from_name.__func__
+def from_name(cls, name):
+    if name.replace("-", "_") in BLOCKED:
+        raise metadata.PackageNotFoundError(name)
+    return found(cls, name)
+metadata.Distribution.from_name = classmethod(from_name)
 """
 # Names of modules where they are not those of packages.
 MODULES = {"jinja2": "jinja2", "jupyterlab": "jupyterlab", "pyyaml": "yaml", "scikit-learn": "sklearn"}

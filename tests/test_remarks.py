@@ -259,6 +259,10 @@ def test_passages_say_what_the_tables_say(tables):
     assert "of 16 solutions" in ends
     near = chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
     assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(reference)
+    few = chosen(table, {"method": "descent", "m_over_dr": 1.4})
+    fits = few[(few["alpha"] == few["alpha"].min()) & (few["status"] == "converged")]
+    there = int((fits["distance_to_target"] < 0.01).sum())
+    assert passages.fitted_ends(reference) == f"Of these, {there} of {len(fits)} end at X\\*."
     rows = [line.split(" | ") for line in passages.minibatch_ratios(reference).splitlines()[2:]]
     # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
     assert len(rows) == 6

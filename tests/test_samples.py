@@ -158,6 +158,13 @@ def test_thresholds_are_found_between_the_points_of_the_grid_and_bounds_beyond_i
     assert off.sides.tolist() == [[[BELOW, ABOVE]]]
 
 
+def test_a_median_threshold_is_the_mean_of_the_two_in_the_middle_where_both_are_on_the_grid():
+    runs = [[[60.0, 100.0], [120.0, 300.0]], [[40.0, 41.0], [100.0, 500.0]], [[60.0, 100.0], [500.0, 501.0]]]
+    found = find_thresholds(table_of(np.log(np.array(runs)), sizes=(1, 2, 4)), "rank", 0.1)
+    # Of the second size one of the two in the middle is only known to be below the grid.
+    np.testing.assert_allclose(found.medians(), [110.0, 0.0, 100.0], rtol=1e-12)
+
+
 def test_a_threshold_is_where_the_error_falls_for_good():
     table = table_of(np.log(np.array([[[100.0]]])), sizes=(1,))
     table.loc[table["m"] == GRID[6], "test_error"] = 0.5

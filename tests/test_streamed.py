@@ -117,7 +117,7 @@ def test_stochastic_descent_never_holds_all_rows():
     for ensemble in both(torch.float64):
         labels = ensemble.measure(data(torch.float64, 1)[0])
         solver = stochastic.Algorithm(ensemble, labels / labels.norm(), [options], 0)
-        assert solver.single == (type(ensemble) is gaussian.Ensemble)
+        assert solver.reads_unpacked == (type(ensemble) is gaussian.Ensemble)
         ends.append(solver.advance(solver.initial(), 0, 50)["factor"])
     torch.testing.assert_close(*ends, rtol=1e-10, atol=1e-12)
 

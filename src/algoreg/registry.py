@@ -40,8 +40,13 @@ def _load(name: str) -> ModuleType:
         if spec is None or spec.loader is None:
             raise ModuleNotFoundError(f"{own.files()[name]}: cannot be loaded")
         module = module_from_spec(spec)
-        spec.loader.exec_module(module)
+        # Before it runs: dataclasses look their module up.
         sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
     return sys.modules[name]
 
 

@@ -29,6 +29,7 @@ class Algorithm(factored.Algorithm):
     requires = frozenset({"descend", "gradient"})
     told = ()
     estimates = "psd"
+    error = "ripples"
 
     def initial(self):
         """Return U_0 = Z_0 = αB of every run, shape (B, d, k) each."""

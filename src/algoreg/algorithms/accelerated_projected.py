@@ -21,6 +21,7 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     told = ()
     estimates = "psd"
+    error = "ripples"
 
     def initial(self):
         """Return X_0 = Y_0 = 0 of every run, shape (B, d, d) each."""

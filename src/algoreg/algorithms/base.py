@@ -1,7 +1,7 @@
 """What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
 
-A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with three literals that the settings'
-checks read without importing it: ``requires`` and ``told`` (below) and ``estimates``, the space its estimates lie in
+A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with literals that the settings'
+checks read without importing it: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space its estimates lie in
 (``spec.options.WITHIN``).
 """
 
@@ -33,13 +33,17 @@ class Algorithm(ABC):
     requires : frozenset of str
         What it asks of an ensemble; see ``provides`` of :class:`algoreg.ensembles.base.Ensemble`.
     told : tuple of str
-        What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``sigma_1``, ``sigma_r``, ``noise``.
+        What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``noise``.
+    error : str
+        How its training error goes where the step is not too long: it ``falls``, it ``ripples`` below its beginning, as with
+        momentum, or it may go ``anyhow``. Estimators halve the step of what goes otherwise.
     steps : torch.Tensor, shape (B, 1, 1)
     """
 
     requires: frozenset[str] = frozenset({"gradient"})
     told: tuple[str, ...] = ()
     estimates: str = "psd"
+    error: str = "falls"
 
     def __init__(self, ensemble, labels: torch.Tensor, runs: Sequence[Mapping], seed: int):
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed

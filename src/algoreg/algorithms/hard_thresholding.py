@@ -39,6 +39,8 @@ class Algorithm(base.Algorithm):
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         self.ranks = [run["keep"] or run["rank"] for run in runs]
+        if any(run["momentum"] for run in runs):
+            self.error = "ripples"
         self.adaptive = torch.tensor([run["rule"] == "adaptive" for run in runs], device=labels.device)
 
     def initial(self):

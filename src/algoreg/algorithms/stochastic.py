@@ -65,9 +65,8 @@ class Algorithm(factored.Algorithm):
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
-        single = all(run["batch_size"] == 1 for run in runs)
         able = "unpacked" in ensemble.provides and labels.device.type == "cpu"
-        self.single = single and able and unpacked <= UNPACKED_BYTES
+        self.reads_unpacked = able and unpacked <= UNPACKED_BYTES
         self._matrices = None
         self.groups = {}
         for number, run in enumerate(runs):
@@ -82,7 +81,9 @@ class Algorithm(factored.Algorithm):
             start, stop = iteration * batch_size, (iteration + count) * batch_size
             order = torch.from_numpy(samples(self.seed, self.ensemble.number, start, stop, m))
             index = torch.tensor(members, device=factors.device)
-            advance = self._single_samples if self.single else self._batches
+            # Each group by its own size: runs have the same bits whatever shares their batch.
+            single = self.reads_unpacked and batch_size == 1
+            advance = self._single_samples if single else self._batches
             factors[index] = advance(factors[index], index, order.view(count, batch_size))
         return {"factor": factors}
 

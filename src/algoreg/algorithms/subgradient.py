@@ -26,6 +26,7 @@ class Algorithm(factored.Algorithm):
     requires = frozenset({"gradient", "single measurements"})
     told = ()
     estimates = "psd"
+    error = "ripples"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

@@ -81,6 +81,15 @@ class Thresholds:
         """Whether at least half of them lie on the grid; what is made of others would be one of the grid."""
         return np.mean(self.sides == INSIDE) >= LEAST_INSIDE
 
+    def medians(self):
+        """Return the median m* over the runs of every size, shape (P,): infinite or 0 where it lies off the grid.
+
+        Of an even number it is the mean of the two in the middle, or where one of these lies off the grid the lower.
+        """
+        values = np.where(self.sides == INSIDE, np.exp(self.logs), np.where(self.sides == ABOVE, np.inf, 0))
+        low, high = (np.quantile(values, 0.5, axis=(1, 2), method=method) for method in ("lower", "higher"))
+        return np.where((low > 0) & np.isfinite(high), (low + high) / 2, low)
+
     def taken(self, targets, ensembles):
         """Return the same of these targets and ensembles."""
         return Thresholds(self.sizes, self.logs[:, targets][:, :, ensembles], self.sides[:, targets][:, :, ensembles])

@@ -264,10 +264,11 @@ class Descent:
     def _advance(self, event, progress):
         before = None
         if self._sees_steps and event > self.iteration:
+            if event - 1 > self.iteration:
+                self._step_to(event - 1)
             before = {name: tensor.clone() for name, tensor in self.state.items()}
-        types = {name: tensor.dtype for name, tensor in self.state.items()}
-        self.state = self._made("advance", types, self.state, self.iteration, event - self.iteration)
-        self.iteration = self._looked = event
+        self._step_to(event)
+        self._looked = event
         view = (self.active, self.state, before, self._targets, self._norms, self._reads_train_error)
         look = Look(self.batch, self.algorithm, event, *view)
         done = np.zeros(len(self.active), bool)
@@ -276,6 +277,11 @@ class Descent:
             done |= False if found is None else found
         progress.show(look)
         self._leave(look, done)
+
+    def _step_to(self, iteration):
+        types = {name: tensor.dtype for name, tensor in self.state.items()}
+        self.state = self._made("advance", types, self.state, self.iteration, iteration - self.iteration)
+        self.iteration = iteration
 
     def _made(self, method, types, *arguments):
         """Return the state that a method of the algorithm returns, or raise what says which algorithm and steps it was."""
@@ -298,6 +304,8 @@ class Descent:
         for mask, name in ((look.spent, "budget"), (done, "converged"), (look.diverged, "diverged")):
             self._codes[self.active[mask]] = STATUSES.index(name)
         self.ended[self.active[leaving]] = self.iteration
+        for observer in self.batch.observers:
+            observer.leave(look, leaving)
         self.state = kept(self.state, look.rows(~leaving))
         self.active = self.active[~leaving]
         self._gather()

@@ -61,6 +61,9 @@ class Observer:
         """
         raise NotImplementedError
 
+    def leave(self, look, leaving: np.ndarray) -> None:
+        """Take in which of a look's runs leave with it, a mask, whatever the reason."""
+
     def save(self) -> dict[str, np.ndarray]:
         """Return the memory as arrays."""
         return {
@@ -86,9 +89,11 @@ class Ends(Observer):
         self.memory = {"estimates": torch.zeros_like(batch.targets)}
 
     def look(self, look):
-        """Keep the estimates of the runs whose time is over, or that have diverged."""
-        ending = look.spent | look.diverged
-        self.memory["estimates"][torch.from_numpy(look.active[ending])] = look.estimate[look.rows(ending)]
+        """Wait for the end."""
+
+    def leave(self, look, leaving):
+        """Keep the estimates of the runs that leave."""
+        self.memory["estimates"][torch.from_numpy(look.active[leaving])] = look.estimate[look.rows(leaving)]
 
 
 class LastErrors(Observer):

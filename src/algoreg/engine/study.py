@@ -140,7 +140,7 @@ def measure(name, options, context):
     Parameters
     ----------
     name : str
-        A module of ``algoreg.studies``.
+        The module of a chapter's folder ``studies``.
     options : mapping
         Complete, see :func:`algoreg.spec.plan.study_options`.
     context : Context

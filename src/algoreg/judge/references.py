@@ -22,6 +22,11 @@ def path_of(chapter, tier):
     return RUNS / tier / f"{chapter.name}.json" if own else chapter.folder / "reference" / f"{tier}.json"
 
 
+def needed(chapter, content):
+    """Return whether a chapter with this snapshot must have a reference; one of the user's own need not."""
+    return chapter.folder.parent == sources.PACKAGE / "chapters" and bool(content["tables"] or content["comparisons"])
+
+
 def paths(tier, names=None):
     """Return the references of a tier that exist, by chapter, in the order of the chapters.
 

@@ -36,7 +36,7 @@ def of_runs(frame, by):
 
 
 def of_study(frame, study):
-    """Return the committed form of a study's table; ``study`` is a module of ``algoreg.studies``."""
+    """Return the committed form of a study's table; ``study`` is its module."""
     keys, values = (sources.module_literal("studies", study, part) for part in ("KEYS", "VALUES"))
     return {
         "keys": {key: [short(x) for x in frame[key].tolist()] for key in keys},

@@ -54,7 +54,9 @@ def draw_factor(target, d, rank, seed, number):
         basis, upper = np.linalg.qr(gaussian)
         # The signs make the distribution Haar instead of LAPACK's convention.
         return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
-    raise ValueError(f"target.kind = {target['kind']!r}: allowed are columns, spectrum")
+    raise ValueError(
+        f"target.kind = {target['kind']!r}: allowed are columns and spectrum, of which a target can be drawn"
+    )
 
 
 def stacked(drawn, context):

@@ -68,7 +68,7 @@ def recover(
         name, X, y, more = files.read(data, target)
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
-        checkpoint = _checkpoint(place, data, name, {"target": target, **options})
+        checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
             found = _fits(name, options, methods, checkpoint, X, y, more)
         except (ValueError, RuntimeError, MemoryError) as error:
@@ -96,13 +96,28 @@ def _new_folder(out):
     return place
 
 
-def _checkpoint(place, data, name, options):
-    """Return what the fits have reached, kept beside the folder until it is written; every fit has its method's name."""
+def _checkpoint(place, data, name, methods, options):
+    """Return what the fits have reached, kept beside the folder until it is written; every fit has its method's name.
+
+    Other data, options, code or libraries begin anew.
+    """
+    from algoreg import digests, sources
     from algoreg.engine.checkpoint import Checkpoint
+    from algoreg.recover import fitting
     from algoreg.store import records
     from algoreg.store.provenance import settings_hash
 
-    what = {"data": records.sha256(data), "version": metadata.version("algoreg"), "estimator": name, **options}
+    asked = {one.strip() for one in methods.split(",")}
+    modules = {
+        one: module for one, module in sources.modules("algorithms").items() if one in asked or asked & {"auto", "all"}
+    }
+    what = {
+        "data": records.sha256(data),
+        "estimator": name,
+        "code": digests.code_digests(fitting.__file__, tuple(modules.values())),
+        "libraries": records.versions(),
+        **options,
+    }
     return Checkpoint(place.with_name(f".{place.name}.resume.npz"), settings_hash(what), 5.0)
 
 

@@ -21,10 +21,8 @@ STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
 SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 # A label matrix below so many units of rounding of what labels of one sign would make is 0.
 ROUNDINGS = 64
-# Least trace is a splitting, no descent: its errors rise and fall, and its step is the trace's weight.
-SPLITTINGS, SPLITTING_STEP = ("least_trace",), 0.3
-# With momentum errors fall in ripples.
-WITH_MOMENTUM = ("accelerated", "accelerated_projected")
+# Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
+OWN_STEPS = {"least_trace": 0.3}
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -115,7 +113,7 @@ class Descending:
             raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
         self._first = self._some(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
-        own = SPLITTING_STEP if self.name in SPLITTINGS else STEP_SHARE / self.curvature
+        own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
 
     def _split(self):
@@ -172,7 +170,6 @@ class Descending:
         growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
-        watch.may_rise, watch.may_ripple = self.name in SPLITTINGS, self.name in WITH_MOMENTUM
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)

@@ -80,10 +80,6 @@ class Watch(Observer):
     """
 
     reads_train_error = True
-    # Whether an error may rise without the step being too long.
-    may_rise = False
-    # Whether it may rise in ripples, as with momentum: the step is too long only where it rises above its beginning.
-    may_ripple = False
 
     def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -116,10 +112,7 @@ class Watch(Observer):
         train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
         held = train if self.held is None else self.held.error(look.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
-        least = memory["train"][0, runs] if self.may_ripple else memory["least_train"][runs]
-        memory["unstable"][runs] |= look.diverged | (
-            (not self.may_rise) & (train > RISES_BY * least) & (train > self._rounding)
-        )
+        memory["unstable"][runs] |= look.diverged | self._has_risen(look, train)
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
         if not bad.any() and (len(look.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
@@ -137,6 +130,13 @@ class Watch(Observer):
             grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
             done |= grown & (look.iteration > np.maximum(WAITS * memory["best_at"][runs], self.least))
         return done | bad
+
+    def _has_risen(self, look, train):
+        """Return which runs' training errors have risen as they may not: the step is too long."""
+        if look.algorithm.error == "anyhow":
+            return np.zeros(len(train), bool)
+        least = self.memory["train"][0] if look.algorithm.error == "ripples" else self.memory["least_train"]
+        return (train > RISES_BY * least[look.active]) & (train > self._rounding)
 
     def _keep_spectrum(self, look, place):
         values, kept = leading(self.shown(look.estimate)), self.memory["values"].shape[2]

@@ -12,7 +12,9 @@ from algoreg.spec.messages import unknown
 KINDS = ("algorithms", "ensembles", "studies")
 FUNCTIONS = (("estimands", "estimand"), ("figures", "drawing"), ("ledger", "passage"))
 # What an algorithm can be told of the target or the noise.
-FACTS = ("rank", "trace", "sigma_1", "sigma_r", "noise")
+FACTS = ("rank", "trace", "noise")
+# How an algorithm's training error may go; see :class:`algoreg.algorithms.base.Algorithm`.
+ERRORS = ("falls", "ripples", "anyhow")
 
 
 def broken() -> list[str]:
@@ -55,11 +57,13 @@ def _unreadable() -> Iterator[str]:
 def _algorithm(name: str) -> Iterator[str]:
     """Yield what is wrong with the literals of an algorithm."""
     options.requires(name)
-    space, told = (sources.class_literal("algorithms", name, one) for one in ("estimates", "told"))
+    space, told, error = (sources.class_literal("algorithms", name, one) for one in ("estimates", "told", "error"))
     if space not in options.WITHIN:
         yield f"estimates{unknown(space, options.WITHIN, 'space')}"
     if not isinstance(told, tuple) or not set(told) <= set(FACTS):
         yield f"told = {show(told)}: allowed is a tuple of {', '.join(FACTS)}"
+    if error not in ERRORS:
+        yield f"error{unknown(error, ERRORS, 'course')}"
 
 
 def _ensemble(name: str) -> Iterator[str]:

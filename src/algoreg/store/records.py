@@ -194,8 +194,17 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in PACKAGES},
+        **versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that are installed: the estimators do without the workflow's."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _processor() -> str:

@@ -23,7 +23,7 @@ def collect(frames: list, name: str) -> Any:
     ----------
     frames : list of pandas.DataFrame
     name : str
-        A module of ``algoreg.studies``.
+        The module of a chapter's folder ``studies``.
 
     Raises
     ------

@@ -23,22 +23,38 @@ def path_laplacian(d):
     return np.diag(degrees) - np.eye(d, k=1) - np.eye(d, k=-1)
 
 
-def laplacians(d, graph, seed):
-    """Return those of rows and columns, shape (2, d, d).
+def path_vectors(d):
+    """Return the eigenvectors of the path's Laplacian, of the lowest eigenvalue first, shape (d, d).
 
-    ``path``: of the path. ``shuffled``: with its nodes in another order on each side. ``reordered``: so on columns alone.
+    They are cosines. A library's have the signs of its version and processor.
     """
-    path = path_laplacian(d)
+    numbers = np.arange(d)
+    cosines = np.cos(np.pi * numbers * (numbers[:, None] + 0.5) / d)
+    return cosines / np.linalg.norm(cosines, axis=0)
+
+
+def node_orders(d, graph, seed):
+    """Return the path's nodes in the order in which rows and columns have them.
+
+    ``path``: as they are. ``shuffled``: in another order on each side. ``reordered``: so on columns alone.
+    """
+    path = np.arange(d)
     if graph == "path":
-        return np.stack([path, path])
+        return path, path
     drawn = stream("graph", d=d, seed=seed)
-    rows, columns = (path[np.ix_(order, order)] for order in (drawn.permutation(d) for _ in range(2)))
-    return np.stack([path if graph == "reordered" else rows, columns])
+    rows, columns = drawn.permutation(d), drawn.permutation(d)
+    return (path if graph == "reordered" else rows), columns
+
+
+def laplacians(d, graph, seed):
+    """Return those of rows and columns, shape (2, d, d); ``graph`` as in :func:`node_orders`."""
+    path = path_laplacian(d)
+    return np.stack([path[np.ix_(order, order)] for order in node_orders(d, graph, seed)])
 
 
 def draw_smooth_target(d, band, seed, number):
     """Return X* = Φ_kCΦ_kᵀ, C Gaussian, Φ_k the path's k lowest eigenvectors; mean square 1; shape (d, d)."""
-    _, vectors = np.linalg.eigh(path_laplacian(d))
+    vectors = path_vectors(d)
     core = stream("target", kind="smooth", d=d, rank=band, seed=seed, target=number).standard_normal((band, band))
     whole = vectors[:, :band] @ core @ vectors[:, :band].T
     return whole * (d / np.linalg.norm(whole))
@@ -65,9 +81,13 @@ class GraphFactors(Factors):
     @cached_property
     def vectors(self):
         """Their eigenvectors Φ and Ψ, or I and I."""
+        d = self.ensemble.d
         if self.basis:
-            return torch.linalg.eigh(self.sides).eigenvectors
-        return torch.eye(self.ensemble.d).to(self.labels).expand(2, -1, -1)
+            path = path_vectors(d)
+            return torch.from_numpy(np.stack([path[order] for order in node_orders(d, self.graph, self.seed)])).to(
+                self.labels
+            )
+        return torch.eye(d).to(self.labels).expand(2, -1, -1)
 
     def gradient(self, product):
         """Return the gradient in W_N…W_1, shape (B, d, d)."""

@@ -9,7 +9,7 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
+from algoreg.tell.charts.law import grows, law, margin_level, margin_mark, margin_slope
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, draws, margin_text, number, rounded, sizes
@@ -49,12 +49,12 @@ def _shares(axes, tables, alpha):
 
 def _margins(axes, claims, three):
     """Draw how many measurements two factors may, and must, take by those that three take from the claims' start."""
-    for name, marker in (("depth-is-a-smaller-start", "v"), ("depth-samples", "^")):
+    for name in ("depth-is-a-smaller-start", "depth-samples"):
         claim = claims[name]
         start, own = (claim["estimand"][where]["alpha"] ** 2 for where in ("over_where", "where"))
         mean = geometric_mean(three[np.isclose(three["start"] / start, 1)]["ratio"])
         label = f"UUᵀ, {margin_text(claim)} times three factors'"
-        axes.plot(own, mean * claim["margin"], marker, color="black", markersize=5, label=label)
+        margin_mark(axes, own, mean * claim["margin"], claim["direction"], label)
 
 
 def _by_start(axes, tables, claims):

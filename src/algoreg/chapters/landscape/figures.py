@@ -111,8 +111,9 @@ def _signs(axes, table, claim):
     _shares(axes, table, "negative", "optimal", TEST, f"{table['positive'].iloc[0]} units of sign + beside them")
     margin_level(axes, claim)
     shares = table.groupby("negative")["optimal"].mean()
-    ends = (f"{shares[units]:.0%} with {units:g}" for units in (shares.index[0], shares.index[-1]))
-    title = f"random labels: at the least squares\n{', '.join(ends)} units of sign −"
+    first, last = shares.index[[0, -1]]
+    ends = f"{last:g} units of sign −, {shares[first]:.0%} with {number(first) if first else 'none'}"
+    title = f"random labels: {shares[last]:.0%} of starts reach the least squares\nwith {ends}"
     axes.set(xlabel="units of sign −", ylabel="share of starts at the least squares", title=title, ylim=(-0.05, 1.05))
 
 

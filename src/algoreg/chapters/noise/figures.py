@@ -29,7 +29,8 @@ def _along_the_run(axes, noisy):
         means = course(axes, own, "time", "to_fit", colour, label, linewidth=1.3)["mean"]
     axes.axhline(1, color="black", linewidth=0.7, label="as far from it as X*")
     # Of the smallest α, which comes last.
-    title = f"from {label} descent comes to {rounded(means.min())}\nfrom the rank-r fit, and ends at {rounded(means.iloc[-1])}"
+    ends = f"and ends at {rounded(means.iloc[-1])} times the fit's own error"
+    title = f"from {label} the mean distance falls to {rounded(means.min())}\n{ends}"
     describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂_r {UNIT}", title=title)
     legend_below(axes, ncols=3)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import exponent, margin_slope
+from algoreg.tell.charts.law import OPPOSITE, exponent, margin_mark, margin_slope
 from algoreg.tell.charts.panels import describe, finish, two_and_one
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import caption, draws, number, raised, rounded, signed
@@ -52,7 +52,7 @@ def _descent(axes, tables, claim):
     _law(axes, accuracies)
     last = float(claim["estimand"]["where"]["accuracy"])
     label = f"margin: the law over |W₁₁| below {claim['margin']:g} at 1/loss = {number(last)}"
-    axes.plot(last, (last / 2) ** 0.5 / claim["margin"], "v", color="black", markersize=6, label=label)
+    margin_mark(axes, last, (last / 2) ** 0.5 / claim["margin"], OPPOSITE[claim["direction"]], label)
     end = accuracies[-1]
     said = f"{rounded(own['mean'].iloc[-1])} by descent, {rounded((end / 2) ** 0.5)} by the law"
     title = f"depth 2, 1/loss = {number(end)}: |W₁₁| is\n{said}"

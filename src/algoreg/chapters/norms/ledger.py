@@ -8,25 +8,25 @@ from algoreg.tell.report import markdown, number, passage
 
 
 def _courses(frame, keys):
-    """Return a row per group: the mean |W_11| at every loss."""
+    """Return a row per group: the geometric mean of |W_11| at every loss."""
     levels = sorted(frame["accuracy"].unique())
     rows = []
     for names, part in frame.groupby(keys):
-        means = part.groupby("accuracy")["norm"].mean()
+        means = part.groupby("accuracy")["norm"].apply(geometric_mean)
         rows.append([*map(str, names), *(number(means.get(level)) for level in levels)])
     return rows, [f"loss {1 / level:g}" for level in levels]
 
 
 @passage("norm_flow")
 def norms_of_flow(reference):
-    """Return the mean |W_11| of gradient flow by depth, sign of det and loss, as Markdown."""
+    """Return the geometric mean |W_11| of gradient flow by depth, sign of det and loss, as Markdown."""
     rows, header = _courses(frame_of(reference["tables"]["norm_flow"]), ["depth", "det"])
     return markdown(["depth", "det W(0)", *header], rows)
 
 
 @passage("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
 def norms_of_descent(reference):
-    """Return the mean |W_11| of gradient descent by depth, sign of det and loss, as Markdown."""
+    """Return the geometric mean |W_11| of gradient descent by depth, sign of det and loss, as Markdown."""
     names = ("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
     rows, header = _courses(pd.concat([frame_of(reference["tables"][name]) for name in names]), ["depth", "det"])
     return markdown(["depth", "det W(0)", *header], rows)
@@ -49,13 +49,11 @@ def norms_headline(reference):
     """Return how large |W_11| is at the smallest loss, by flow and by descent at depth 2, as sentences."""
     flow, descent = (frame_of(reference["tables"][name]) for name in ("norm_flow", "norm_descent_end"))
     last = flow["accuracy"].max()
-    ends = {
-        det: flow[(flow["depth"] == 3) & (flow["det"] == det) & (flow["accuracy"] == last)]["norm"].mean()
-        for det in ("positive", "negative")
-    }
-    own = descent[descent["accuracy"] == descent["accuracy"].max()]["norm"].mean()
+    deep = flow[(flow["depth"] == 3) & (flow["accuracy"] == last)]
+    ends = deep.groupby("det")["norm"].apply(geometric_mean)
+    own = geometric_mean(descent.loc[descent["accuracy"] == descent["accuracy"].max(), "norm"])
     return (
         f"Where rank one asks for an infinite entry W_11, flow on three factors drives it to {number(ends['positive'])} at a loss "
         f"of {1 / last:g}, from det W > 0; from det W < 0 it is {number(ends['negative'])}. Descent on two factors stops at "
-        f"{number(own)}."
+        f"{number(own)}. All are geometric means."
     )

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.law import margin_level, margin_mark
 from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, share_legend, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
@@ -60,14 +60,14 @@ def tomography(tables, claims):
 
 def _photograph_margins(axes, table, claims):
     """Mark where the margins let descent be, by the error of the method that it is compared with."""
-    for claim, marker in zip(claims.values(), ("v", "^"), strict=False):
+    for claim in claims.values():
         estimand = claim["estimand"]
         where = {"share": estimand["where"]["share"], "method": estimand["over_method"]}
         own = table[np.isclose(table["share"], where["share"]) & (table["method"] == where["method"])]
         if len(own):
             height = claim["margin"] * geometric_mean(own[estimand["over_value"]])
             label = f"{margin_text(claim)} of {PHOTOGRAPH[where['method']]}"
-            axes.plot([where["share"]], [height], marker, color="black", markersize=5.5, label=label)
+            margin_mark(axes, where["share"], height, claim["direction"], label, filled=claim["margin"] != 1)
 
 
 @drawing

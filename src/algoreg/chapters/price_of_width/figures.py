@@ -68,7 +68,7 @@ def _rates(axes, table, claims):
         if width == judged:
             title = grows(f"width {width}, two factors:\nthe rate goes", "α", means)
             _margin_powers(axes, means, claim)
-    xlabel, ylabel = "initialisation scale α, β = 1/3", "rate of log error per η·t"
+    xlabel, ylabel = "initialisation scale α of L; R's is a third of it", "rate of log error per η·t"
     describe(axes, "xy", table["alpha"].unique(), xlabel=xlabel, ylabel=ylabel, title=title)
 
 

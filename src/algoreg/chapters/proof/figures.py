@@ -75,7 +75,8 @@ def _lemma(axes, part, order, title, claim):
         means = frame.groupby("m")["over_printed_low"].mean()
         label = f"Gaussian, r = {rank}, δ of rank {rank} as printed"
         axes.plot(means.index * shift, means, "_", color=colour, markersize=11, label=label)
-    weighed = f"trace weight {traced['trace_weight'].iloc[0]:g}, r = 1, δ of rank"
+    weight = traced["trace_weight"].iloc[0]
+    weighed = f"trace weight {weight:g}, r = 1, δ of rank"
     traced = traced[traced["rank"] == 1]
     printed = ("over_printed_low", "over_printed_up", "black", "s", f"{weighed} 1 as printed")
     for low, up, colour, marker, label in (printed, ("over_low", "over_up", "grey", "D", f"{weighed} 2")):
@@ -83,10 +84,11 @@ def _lemma(axes, part, order, title, claim):
     margin_level(axes, claim, NEEDED)
     needed = plain.groupby(["rank", "m"])["over_low"].mean().max()
     asked = traced.groupby("m")["over_printed_low"].mean().max()
-    said = (
-        f"needs {needed:.2g} of the δ of rank {order} at most,\nof the printed rank's up to {rounded(asked, 3)} times"
+    title = (
+        f"{title}, Gaussian: needs {needed:.2g} of rank {order}'s δ at most;\n"
+        f"trace weight {weight:g}: up to {rounded(asked, 3)} times the printed rank's"
     )
-    describe(axes, "xy", xlabel="measurements m", title=f"{title} {said}")
+    describe(axes, "xy", xlabel="measurements m", title=title)
 
 
 @drawing
@@ -218,7 +220,7 @@ def rank_r_dynamics(tables, claims):
 
 def _at(rank, ratios):
     """Return the rank and the measurements of runs, for a title."""
-    return f"r = {int(rank)}, m = {', '.join(map(number, ratios))}·dr"
+    return f"r = {int(rank)}, m/dr = {', '.join(map(number, ratios))}"
 
 
 def _singular_values(axes, run, rank, kappa):

@@ -8,7 +8,6 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.charts.heat import median_of_bounds
 from algoreg.tell.charts.panels import describe, finish, panels, share_legend
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
@@ -122,7 +121,7 @@ def race_thresholds(tables, claims):
         share = (table["test_error"] < TOLERANCE).groupby(table["m"]).mean()
         left.plot(share.index / scale, share, style, marker="o", markersize=3, color=colour, linewidth=1.2)
         found = find_thresholds(table, "rank", TOLERANCE)
-        medians.append(float(np.exp(median_of_bounds(found.logs, found.sides))[0]) / scale)
+        medians.append(float(found.medians()[0]) / scale)
         low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
         right.plot([low, high], [place, place], color=colour, linewidth=1.5)
         right.plot(np.clip(medians[-1], low, high), place, "o", color=colour, markersize=5)

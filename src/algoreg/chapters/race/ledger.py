@@ -93,9 +93,11 @@ def race_thresholds(reference):
     for table, name in SAMPLES.items():
         frame = frame_of(reference["tables"][table])
         found = find_thresholds(frame, "rank", 0.1)
-        ratios = np.exp(found.logs) / (frame["d"].iloc[0] * frame["rank"].iloc[0])
-        ends = f"{number(ratios.min())} to {number(ratios.max())}"
-        rows.append([name, number(float(np.median(ratios))), ends, str(int((found.sides != 0).sum()))])
+        scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
+        low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
+        median = float(found.medians()[0]) / scale
+        shown = number(median) if 0 < median < np.inf else "off the grid"
+        rows.append([name, shown, f"{number(low)} to {number(high)}", str(int((found.sides != 0).sum()))])
     return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)
 
 

@@ -122,12 +122,29 @@ def _path(axes, frame, claim, title):
     ):
         paths(axes, good, "alpha", value, colour, label, LEAST_DISTANCE)
     margin_level(axes, claim, "distance to the least nuclear norm")
-    last = good[good["alpha"] == good["alpha"].min()]
-    ends = (last[value].clip(lower=LEAST_DISTANCE) for value in ("distance_to_target", "distance_to_min_trace"))
-    target, least = (rounded(geometric_mean(values), 1) for values in ends)
-    title = f"{title}: descent ends\n{target} from X*, {least} from least nuclear norm"
     xlabel, ylabel = "initialisation scale α", "distance of descent's end / ‖X*‖"
     describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title=title)
+
+
+def _ends(frame):
+    """Return a row for each of descent's runs from the smallest α: its distances to X* and to the least nuclear norm."""
+    good = frame[frame["status"] != "diverged"]
+    return good.loc[good["alpha"] == good["alpha"].min(), ["distance_to_target", "distance_to_min_trace"]]
+
+
+def _counted(frame, which):
+    """Return a title that says how many runs end at X*, and how many at the least nuclear norm: not all end alike."""
+    ends = _ends(frame)
+    target, least = (ends < FOUND).sum()
+    return f"{which}: {target} of {len(ends)} descents end at X*,\n{least} of {len(ends)} at the least nuclear norm"
+
+
+def _averaged(frame, which):
+    """Return a title that says how far from X* and from the least nuclear norm runs end: all alike."""
+    target, least = (
+        rounded(geometric_mean(values), 1) for _, values in _ends(frame).clip(lower=LEAST_DISTANCE).items()
+    )
+    return f"{which}, geometric means: descent ends\n{target} from X*, {least} from least nuclear norm"
 
 
 def _finders(shares):
@@ -182,12 +199,12 @@ def min_trace(tables, claims):
         judged = np.min(claim["estimand"]["where"]["m_over_dr"])
         ratio = min(table["m_over_dr"].unique(), key=lambda ratio: abs(ratio - judged))
         frame = descents[descents["m_over_dr"] == ratio]
-        _path(axes, frame, claim, f"m = {ratio:g}·dr")
+        _path(axes, frame, claim, (_counted if claim is below else _averaged)(frame, f"m = {ratio:g}·dr"))
         if claim is below:
             run = nearest_then_away(frame)
             axes.plot(run.index, run, color=THIRD, linewidth=1.6, label="one run: comes near, then leaves")
     diagonal = commuting[commuting["method"] == "descent"]
-    _path(grid[2], diagonal, below, "commuting A_i")
+    _path(grid[2], diagonal, below, _averaged(diagonal, "commuting A_i"))
     _who_finds_it(grid[3], table)
     said = f"Gaussian: {sizes(table, 'd', 'rank')}; commuting, that is diagonal, A_i: {sizes(commuting, 'd', 'm')}"
     floor = f"distances below {number(LEAST_DISTANCE)} are drawn there"

@@ -38,6 +38,15 @@ def found_below(reference):
     )
 
 
+@passage("min_trace")
+def fitted_ends(reference):
+    """Return in a sentence how many of the runs that fit their labels at the smallest m end at X*."""
+    frame = frame_of(reference["tables"]["min_trace"])
+    few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
+    fitted = few[(few["alpha"] == few["alpha"].min()) & (few["status"] == "converged")]
+    return f"Of these, {_share(fitted['distance_to_target'])} end at X\\*."
+
+
 def _ends_by_m(frame, smallest):
     """Return the table of ends by m; descents are those from the smallest α."""
     rows = []

@@ -194,18 +194,19 @@ def figure_4(tables, claims):
 
 def _run_from_a_large_start(tables, name, claims, run, unit):
     table, published = tables[name], _published(tables, name)
-    figure, (axes,) = panels(width=5.2, height=3.9)
-    ends = []
+    figure, (axes,) = panels(width=5.8, height=3.9)
+    ends, theirs = [], []
     for error, (colour, label) in ERRORS.items():
         rows = _of(published, error=error)
         judging = _judging(claims, f"{name.replace('ure_', '')}-published")
         means = comparison(axes, table, rows, "iteration", error, colour, label, *judging)
-        ends.append("; ".join(filter(None, [f"{label} {fold(means)}", agreement(rows)])))
+        ends.append(f"{label} {fold(means)}")
+        theirs.append(rows)
         for _, runs in table[table["status"] != "diverged"].groupby("target"):
             axes.plot(runs.groupby("iteration")[error].mean(), color=colour, linewidth=0.7, alpha=0.7)
     if "fig5-large-init" in claims:
         margin_level(axes, claims["fig5-large-init"], "test error")
-    title = lines(*ends)
+    title = lines(", ".join(ends), agreement(*theirs))
     describe(axes, "y", xlabel=unit, ylabel="relative error", title=title)
     thousands(axes)
     thin = "thin: each target, mean over ensembles (the paper draws one target)"

@@ -4,7 +4,7 @@ from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.law import OPPOSITE, margin_level, margin_mark
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, margin_text, rounded, sizes
@@ -34,11 +34,11 @@ def _errors(axes, table, claims):
         style = {"linestyle": "-"} if start in (0, small) else {"linestyle": "--", "markerfacecolor": "white"}
         points(axes, moved, "m_over_dof", "test_error", COLOURS[list(NETWORKS).index(name)], label, **style)
     at = claim["estimand"]["where"]["m_over_dof"]
-    for one, marker in ((claim, "v"), (other, "^")):
+    for one in (claim, other):
         estimand = one["estimand"]
         height = _mean(table, estimand, estimand["pair"][0]) / one["margin"]
         label = f"{margin_text(one)}, of {NETWORKS[estimand['pair'][0]]} over tanh"
-        axes.plot([at], [height], marker, color="black", markersize=5.5, label=label)
+        margin_mark(axes, at, height, OPPOSITE[one["direction"]], label, filled=one["margin"] != 1)
     describe(axes, "xy", table["m_over_dof"].unique(), xlabel="m over the degrees of freedom", ylabel="relative error")
     ratio = _mean(table, claim["estimand"], "plain") / _mean(table, claim["estimand"], "spectral")
     axes.set_title(f"m = {at:g} times the degrees of freedom:\nplain factors have {rounded(ratio)} times tanh's error")

@@ -7,16 +7,16 @@ from algoreg.analysis.exponents import log_law
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
-from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("phase_few")
 def phase_angles(reference):
-    """Return the mean sines of both angles by width and α, as Markdown."""
+    """Return the geometric means of the sines of both angles, and of their ratio, by width and α, as Markdown."""
     frame = frame_of(reference["tables"]["phase_few"])
     rows = []
     for (width, alpha), own in frame.groupby(["width", "alpha"]):
-        means = [number(own[column].mean()) for column in ("angle_to_labels", "angle_to_target", "preference")]
+        means = [geometric(own[column]) for column in ("angle_to_labels", "angle_to_target", "preference")]
         rows.append([width, f"{alpha:g}", *means])
     return markdown(["width", "α", "to the labels' eigenvectors", "to those of X*", "ratio"], rows)
 

@@ -42,9 +42,11 @@ def processor():
 
 
 def _folders():
-    """Yield where libraries are kept: the user's cache, or a folder of this process where that cannot be written."""
+    """Yield where libraries are kept: the user's cache, or a folder for this once where nothing can be kept or loaded there."""
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algoreg"
-    yield Path(tempfile.mkdtemp(prefix="algoreg-"))
+    # A library that is loaded needs its file no longer.
+    with tempfile.TemporaryDirectory(prefix="algoreg-") as folder:
+        yield Path(folder)
 
 
 def _compile(source, defines, cpu, library):
@@ -106,7 +108,9 @@ def load(source, defines=(), cpu=None):
         try:
             if not library.exists():
                 _compile(source, defines, cpu, library)
+            return ctypes.CDLL(str(library))
         except OSError:
             continue
-        return ctypes.CDLL(str(library))
-    raise CompilerFailed(f"{source.name}: no folder for its library can be written")
+    raise CompilerFailed(
+        f"{source.name}: no folder for its library can be written, or none that programs may be loaded from"
+    )

@@ -9,11 +9,14 @@ FACTOR = "bars: a published value ×/÷ the margin"
 INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
-def agreement(rows):
-    """Return how far published values are from ours, the geometric mean of the factor between them, in words; empty without any of ours."""
-    if rows is None or rows["ratio"].isna().all():
-        return ""
-    return f"published: a factor {np.exp(np.mean(np.abs(np.log(rows['ratio'])))):.3g} from ours"
+def agreement(*tables):
+    """Return by what factor published values are away from ours in each table, on (geometric) average and at most, in words.
+
+    Empty without any of ours.
+    """
+    logs = [np.abs(np.log(rows["ratio"])) for rows in tables if rows is not None and rows["ratio"].notna().any()]
+    means, largest = (" and ".join(f"{np.exp(pick(one)):.3g}" for one in logs) for pick in (np.mean, np.max))
+    return f"published: a factor {means} from ours on average, {largest} at most" if logs else ""
 
 
 def _judged(claim, error):

@@ -38,34 +38,19 @@ def colour_bar(figure, mesh, axes):
     figure.colorbar(mesh, ax=axes, label="median relative test error", ticks=LEVELS, format="%g")
 
 
-def median_of_bounds(logs, sides):
-    """Return the median over runs of logarithms of which some are bounds: infinite where half of the runs lie off the grid.
-
-    Parameters
-    ----------
-    logs : numpy.ndarray, shape (P, T, E)
-    sides : numpy.ndarray of int, shape (P, T, E)
-        0 where the logarithm is the value, -1 where the value is less, 1 where it is more.
-    """
-    bounds = np.where(sides == 0, logs, np.where(sides > 0, np.inf, -np.inf))
-    # The median of an even number of infinities of both signs would be undefined: the lower one of the two.
-    return np.quantile(bounds, 0.5, axis=(1, 2), method="lower")
-
-
 def threshold(axes, found, label, off_colour):
     """Draw the median threshold and the range of all runs; those off the grid stand at its end, with an arrow.
 
     Parameters
     ----------
-    found : object with ``sizes``, ``logs`` and ``sides``
-        See :class:`algoreg.analysis.thresholds.Thresholds`.
+    found : algoreg.analysis.thresholds.Thresholds
 
     Returns
     -------
     numpy.ndarray, shape (P,)
         The medians, infinite or 0 off the grid.
     """
-    median = np.exp(median_of_bounds(found.logs, found.sides))
+    median = found.medians()
     low, high = (np.exp(pick(found.logs, axis=(1, 2))) for pick in (np.min, np.max))
     axes.fill_between(found.sizes, low, high, color="white", alpha=0.35, linewidth=0)
     for end in (low, high):

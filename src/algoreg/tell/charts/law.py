@@ -6,6 +6,11 @@ from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.text import margin_text, raised, signed
 
+# Which way a mark points, by the side where values may be.
+SIDES = {"below": "v", "above": "^"}
+# Of a ratio's denominator, by the direction of a claim on the ratio.
+OPPOSITE = {"below": "above", "above": "below"}
+
 
 def exponent(x, means):
     """Return the least-squares slope of log means against log x, as estimands have it; None of fewer than two points."""
@@ -69,6 +74,15 @@ def margin_level(axes, claim, what="", scale=1.0, **style):
     """Draw a claim's margin, in units of ``scale``, as a level line."""
     options = {"color": "black", "linewidth": 0.9, "linestyle": "--", "label": margin_text(claim, what), **style}
     axes.axhline(scale * claim["margin"], **options)
+
+
+def margin_mark(axes, x, y, side, label, filled=True):
+    """Mark how far a margin lets values at one point come: a triangle points to the side, below or above, where they may be.
+
+    It lies above all points, and is not ``filled`` where it would hide one.
+    """
+    style = {"color": "black", "markersize": 5.5, "linestyle": "none", "zorder": 6, "label": label}
+    axes.plot([x], [y], SIDES[side], markerfacecolor="black" if filled else "none", **style)
 
 
 def margin_levels(axes, claims, what="", **style):

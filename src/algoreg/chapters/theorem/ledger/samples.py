@@ -74,8 +74,7 @@ def _sides_of_dimensions(reference, tolerance):
         for _, part in frame.groupby("spectrum"):
             found = find_thresholds(part, along, tolerance)
             for (d, rank), place in _places(frame, along):
-                order = _order(found, place)
-                middle = np.exp(found.logs[place].ravel()[order[(len(order) - 1) // 2]])
+                middle = found.medians()[place]
                 least = trace_statistical_dimension(d, rank)
                 whole += 1
                 between += degrees_of_freedom(d, rank) < middle < least
@@ -98,12 +97,12 @@ def _places(frame, along):
 def _spread(found, place, unit):
     """Return median and range of the thresholds of one size, those off the grid as the bounds that they are."""
     logs, sides = found.logs[place].ravel(), found.sides[place].ravel()
-    order = _order(found, place)
+    order, median = _order(found, place), found.medians()[place]
     signs = {INSIDE: "", BELOW: "< ", ABOVE: "> "}
     low, middle, high = (
         f"{signs[sides[i]]}{np.exp(logs[i]) / unit:.2f}" for i in order[[0, (len(order) - 1) // 2, -1]]
     )
-    return f"{middle} ({low} … {high})"
+    return f"{f'{median / unit:.2f}' if 0 < median < np.inf else middle} ({low} … {high})"
 
 
 @passage(
