@@ -21,7 +21,8 @@ import roofline
 from algoreg.algorithms import factored, projected, stochastic
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics.devices import DTYPES, configure
-from algoreg.numerics.svec import packed_length, smat
+from algoreg.numerics.svec import smat
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.store.records import atomic, dump_json, write_text
 from algoreg.tell.figures import save
 from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
@@ -76,7 +77,7 @@ def einsum_steps(matrices, labels, start, count, optimize=False):
 def draw(d, m, dtype, device="cpu"):
     """Return an ensemble for timing: torch's own random numbers, which are faster to draw than the named streams."""
     generator = torch.Generator(device).manual_seed(0)
-    return Ensemble(torch.randn(m, packed_length(d), generator=generator, dtype=dtype, device=device), d)
+    return Ensemble(torch.randn(m, symmetric_dimension(d), generator=generator, dtype=dtype, device=device), d)
 
 
 def unpack(ensemble):
@@ -201,7 +202,7 @@ class Bench:
     def group(self, d, name, limits):
         """Measure one size and dtype."""
         m, dtype = 25 * d, DTYPES[name]
-        packed, full = m * packed_length(d) * dtype.itemsize, m * d**2 * dtype.itemsize
+        packed, full = m * symmetric_dimension(d) * dtype.itemsize, m * d**2 * dtype.itemsize
         self.say(f"{name}, d = {d}, m = {m}: packed {packed / 1e6:.3g} MB, full {full / 1e6:.3g} MB")
         free = free_memory(self.options.device)
         notes = {"engine": reason_to_skip(packed, free)}

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from algoreg.numerics.svec import packed_length
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.charts.style import COLOURS, style
 
 
@@ -13,7 +13,7 @@ def work(d, m, batch, itemsize):
     The bytes are those of one pass over the packed ensemble. The flops are the two products with it, 4mDB with
     D = d(d+1)/2, and UUᵀ and MU, 4d³B.
     """
-    packed = packed_length(d)
+    packed = symmetric_dimension(d)
     return m * packed * itemsize, 4 * m * packed * batch + 4 * d**3 * batch
 
 

@@ -3,11 +3,12 @@ import plain
 import pytest
 import torch
 
-from algoreg.algorithms import projected, stochastic
+from algoreg.algorithms import stochastic
 from algoreg.engine.loop import Descent
 from algoreg.engine.recording import recorded, recorded_batch, result
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics import problems
+from algoreg.numerics.eigen import project
 
 D, M, SEED = 7, 60, 5
 PROBLEM = {"ensemble": "gaussian", "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 3}
@@ -49,19 +50,19 @@ def known_of(ensemble, arrays, target, m=M):
 def test_projection_is_the_nearest_psd_matrix():
     matrices = np.random.default_rng(0).standard_normal((5, 9, 9))
     matrices += matrices.transpose(0, 2, 1)
-    result = projected.project(torch.from_numpy(matrices)).numpy()
+    result = project(torch.from_numpy(matrices)).numpy()
     for matrix, mine in zip(matrices, result, strict=True):
         np.testing.assert_allclose(mine, plain.nearest_psd(matrix), atol=1e-12)
         # Moreau: what was taken away is negative semidefinite and orthogonal to what is left.
         assert np.linalg.eigvalsh(matrix - mine).max() < 1e-12
         assert abs(np.sum((matrix - mine) * mine)) < 1e-10
-    torch.testing.assert_close(projected.project(torch.from_numpy(result)), torch.from_numpy(result))
+    torch.testing.assert_close(project(torch.from_numpy(result)), torch.from_numpy(result))
 
 
 def test_projection_of_a_matrix_that_is_not_finite_is_nan_and_leaves_the_others_alone():
     matrices = torch.eye(3, dtype=torch.float32).repeat(2, 1, 1)
     matrices[0, 1, 2] = torch.inf
-    result = projected.project(matrices)
+    result = project(matrices)
     assert torch.isnan(result[0]).all()
     torch.testing.assert_close(result[1], matrices[1])
 

@@ -90,14 +90,8 @@ def own_chapter(tmp_path, monkeypatch):
     """Return a function that lets the package find a chapter of one's own: the tests' ``tiny``, under any name, with texts replaced."""
 
     def forget():
-        for cached in (
-            sources.chapters,
-            sources.modules,
-            sources.chapter_modules,
-            sources.decorated,
-            chapters.references,
-        ):
-            cached.cache_clear()
+        sources.forget()
+        chapters.references.cache_clear()
 
     def make(*changes, name="tiny"):
         folder = tmp_path / "own" / name
@@ -165,6 +159,7 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("claims.yaml", "name: largest_mean, table: tiny,", "name: largest_mean, table: [tiny],"), 'estimand.table = ["tiny"]: allowed is one table'),
         (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_eror, by: alpha"), 'tiny-start.estimand.value = "test_eror": unknown column'),
         (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_error, by: alpa"), 'tiny-start.estimand.by = "alpa": unknown column'),
+        (("claims.yaml", "largest_mean, table: tiny, value: test_error, by: [alpha]", "ratio_of_pair, pair: [a, b], table: tiny, value: test_error, by: [alpha]"), 'tiny-start.estimand.by = ["alpha"]: unknown column'),
     ],
 )  # fmt: skip
 def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
@@ -212,6 +207,8 @@ class Ensemble(Measurements):
         ("studies/own.py", STUDY, "VALUES = {\"test_error\": None}", "VALUES = dict(a=1)", "VALUES = dict(a=1): allowed is a literal"),
         ("studies/own.py", STUDY, 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', 'FINDS = "algoritm": unknown option; allowed are algorithm'),
         ("studies/own.py", STUDY, '"algorithms"}', '"algorithm"}', 'FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
+        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', 'AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
+        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"d": "size"}\nKEYS =', 'AXES.d = "size": unknown option; allowed are algorithm'),
         ("studies/own.py", STUDY, "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', 'ENSEMBLE = "gausian": unknown ensemble; allowed are'),
         ("studies/own.py", STUDY, "def measure", "def measures", "has no function measure(options, context)"),
         ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),

@@ -155,8 +155,7 @@ def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
         assert mine.method.steps == contenders.STEPS
     finally:
         monkeypatch.undo()
-        own.files.cache_clear()
-        sources.modules.cache_clear()
+        sources.forget()
         sys.modules.pop("algoreg.own.slower", None)
 
 

@@ -18,7 +18,6 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends, FirstBelow, Observer
 from algoreg.numerics.problems import draw_factor
-from algoreg.numerics.spaces import Space
 from algoreg.spec import options as declared
 
 D, M, SEED = 4, 24, 3
@@ -126,26 +125,6 @@ def test_what_does_not_fit_is_named():
         assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
         assert ("unpacked" in ensemble.provides) == hasattr(ensemble, "unpacked"), name
         assert ("isometry" in ensemble.provides) == hasattr(ensemble, "isometry_deviation"), name
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape", "length"), [("psd", (3, 3), 6), ("symmetric", (3, 3), 6), ("rectangular", (2, 3), 6)]
-)
-def test_packing_a_space_keeps_inner_products(kind, shape, length):
-    space, generator = Space(kind, *shape), torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
-    if kind != "rectangular":
-        a, b = a + a.T, b + b.T
-    assert space.length == length == space.pack(a).shape[-1]
-    torch.testing.assert_close(space.pack(a) @ space.pack(b), (a * b).sum())
-    torch.testing.assert_close(space.unpack(space.pack(a)), a)
-
-
-def test_a_space_that_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="symmetric matrices are square, not 2 × 3"):
-        Space("symmetric", 2, 3)
-    with pytest.raises(ValueError, match="space = round: allowed are psd, symmetric, rectangular"):
-        Space("round", 2, 2)
 
 
 class Heavy(base.Algorithm):

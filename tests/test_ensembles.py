@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 
 
 def symmetric(d, count, seed):
@@ -91,7 +92,7 @@ def test_streams_do_not_depend_on_order_and_refuse_unstable_axes():
 
 def test_rows_of_a_wrong_shape_are_refused():
     with pytest.raises(ValueError, match="10 columns"):
-        Ensemble(torch.zeros(3, packed_length(5)), 4)
+        Ensemble(torch.zeros(3, symmetric_dimension(5)), 4)
 
 
 @pytest.mark.gpu

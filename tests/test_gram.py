@@ -13,7 +13,8 @@ from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.ensembles.gaussian import BLOCK_ROWS
 from algoreg.numerics import problems
-from algoreg.numerics.svec import packed_length, svec
+from algoreg.numerics.svec import svec
+from algoreg.numerics.theory import symmetric_dimension
 
 SMOKE = tier_settings("smoke")
 
@@ -27,7 +28,7 @@ def test_a_gram_matrix_says_what_its_measurements_say(d, m, seed):
     matrices = symmetric(d, 2, seed + 1)
     for small in (gram.Ensemble.of(dense), gram.Ensemble.draw(d, m, seed, 0)):
         rows = gram.label_rows(dense, labels)
-        assert rows.shape == (2, packed_length(d) + 1)
+        assert rows.shape == (2, symmetric_dimension(d) + 1)
         expected = dense.gradient(matrices, labels)
         torch.testing.assert_close(small.gradient(matrices, rows), expected, rtol=1e-10, atol=1e-10)
         product = dense.factored_gradient(matrices, labels)

@@ -20,6 +20,7 @@ from algoreg.chapters.theorem.ledger import iterations as passages
 from algoreg.chapters.theorem.studies import iterations
 from algoreg.engine import study
 from algoreg.ensembles import gaussian, gram, wishart
+from algoreg.judge import estimands as shared
 from algoreg.judge.estimands import largest_geometric_mean
 from algoreg.numerics import isometry, theory
 from algoreg.numerics.problems import draw_factor
@@ -332,17 +333,17 @@ def test_smallest_exponents_cover_and_repeat():
     hits, options = 0, {"table": "x", "value": "y", "along": "x", "by": "group"}
     for seed in range(80):
         tables = {"x": crossed({1: 1.0, 2: 2.0}, seed)}
-        found = estimands.smallest_exponent(tables, {}, np.random.default_rng(seed), **options)
+        found = shared.smallest_exponent(tables, {}, np.random.default_rng(seed), **options)
         hits += found.low <= 1.0 <= found.high
     assert hits >= 70
-    assert estimands.smallest_exponent(tables, {}, np.random.default_rng(seed), **options) == found
-    alone = estimands.smallest_exponent(tables, {}, np.random.default_rng(0), where={"group": 2}, **options)
+    assert shared.smallest_exponent(tables, {}, np.random.default_rng(seed), **options) == found
+    alone = shared.smallest_exponent(tables, {}, np.random.default_rng(0), where={"group": 2}, **options)
     assert alone.low > 1.5
     few = {"x": tables["x"][tables["x"]["x"] < 3]}
     with pytest.raises(ValueError, match="group = 1: 2 values of x: an exponent needs at least three"):
-        estimands.smallest_exponent(few, {}, np.random.default_rng(0), **options)
+        shared.smallest_exponent(few, {}, np.random.default_rng(0), **options)
     lost = tables["x"].assign(y=tables["x"]["y"].where(tables["x"]["x"] < 8))
-    assert estimands.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == UNDEFINED
+    assert shared.smallest_exponent({"x": lost}, {}, np.random.default_rng(0), **options) == UNDEFINED
 
 
 def test_distances_take_the_far_end_of_the_interval():

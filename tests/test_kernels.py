@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from algoreg.engine.kernels import build, library, passes, whole_steps
 from algoreg.ensembles import base, gaussian, gram
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 
 DTYPES = {torch.float32: 2e-5, torch.float64: 1e-12}
 dtypes = st.sampled_from(list(DTYPES))
@@ -37,7 +38,7 @@ def draw(seed, d, m, runs, columns=None, dtype=torch.float64):
     generator = np.random.default_rng(seed)
     rows, x, y, u = (
         torch.from_numpy(generator.standard_normal(shape)).to(dtype)
-        for shape in ((m, packed_length(d)), (runs, d, d), (runs, m), (runs, d, columns or d))
+        for shape in ((m, symmetric_dimension(d)), (runs, d, d), (runs, m), (runs, d, columns or d))
     )
     return gaussian.Ensemble(rows, d), x + x.mT, y, u / d
 
@@ -118,7 +119,7 @@ def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
     steps = torch.full((13,), 0.01, dtype=dtype)
     ends = [(ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y))]
     # More columns than the source's ADD_CHUNK.
-    assert packed_length(70) > 2048
+    assert symmetric_dimension(70) > 2048
     for height in (8, 16, 64, 256):
         fixed = SimpleNamespace(trials=(), call=lambda work, count=1, height=height: work(height))
         for module in (passes, whole_steps):

@@ -139,7 +139,7 @@ def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
     assert paper.short() == "Li, Ma and Zhang (2018)"
     assert "Conference on Learning Theory" in paper.full()
     assert papers.paper("nobody1900").full() == "nobody1900."
-    own = "@article{a1,\n author = {A. B. See and {van Dee}, E.},\n title = {{T}wo},\n year = 1999\n}\n"
+    own = "@comment{b, }\n @article{a1,\n author = {A. B. See and {van Dee}, E.},\n title = {{T}wo},\n year = 1999\n}\n"
     (tmp_path / "references.bib").write_text(own)
     monkeypatch.setattr(sources, "chapters", lambda: {"mine": tmp_path})
     papers.papers.cache_clear()

@@ -15,6 +15,7 @@ from algoreg.chapters.noise import estimands
 from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
 from algoreg.chapters.noise.studies.noisy_plateau import rates
 from algoreg.ensembles import gaussian, rank_one
+from algoreg.judge import estimands as shared
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.tell.figures import draw
@@ -176,8 +177,8 @@ def test_means_and_slopes_against_what_is_expected():
     tables, rng = {"a": pd.DataFrame(rows)}, np.random.default_rng(0)
     assert estimands.slope_off(tables, {}, rng, table="a", value="y", against="x").value == pytest.approx(0.1)
     named = {"table": "a", "value": "x", "by": ["alpha"], "expected": 1}
-    assert estimands.distance_of_mean(tables, {}, rng, **named).value == pytest.approx(3)
-    assert estimands.distance_of_mean(tables, {}, rng, where={"alpha": 1e-4}, **named).value == pytest.approx(1)
+    assert shared.distance_of_mean(tables, {}, rng, **named).value == pytest.approx(3)
+    assert shared.distance_of_mean(tables, {}, rng, where={"alpha": 1e-4}, **named).value == pytest.approx(1)
     lost = {"a": tables["a"].assign(y=np.nan)}
     assert estimands.slope_off(lost, {}, rng, table="a", value="y", against="x") == UNDEFINED
 

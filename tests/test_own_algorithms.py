@@ -34,8 +34,9 @@ ENTRY = "[algoreg.algorithms]\nmine = {value}\n"
 
 def forget():
     """Forget what was found before."""
-    cached = (own.files, own.folders, own.packages, sources.modules, digests.imported_modules, digests.closure)
-    for function in (*cached, digests._read, digests.code_digests, sources._parse, options._declared):
+    sources.forget()
+    cached = (own.folders, own.packages, digests.imported_modules, digests.closure)
+    for function in (*cached, digests._read, digests.code_digests, options._declared):
         function.cache_clear()
 
 

@@ -96,7 +96,7 @@ def test_all_entries_are_an_isometry_and_longer_ensembles_start_with_shorter_one
 def test_rectangular_entries_are_scaled_entries():
     ensemble = entries_rectangular.Ensemble.draw(D, 20, SEED, 0, columns=COLUMNS)
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, D, COLUMNS)))
-    assert (ensemble.space.rows, ensemble.space.columns, ensemble.space.kind) == (D, COLUMNS, "rectangular")
+    assert (ensemble.d, ensemble.columns) == (D, COLUMNS)
     rows, columns = ensemble.places.T
     torch.testing.assert_close(ensemble.measure(x), x[:, rows, columns] * 35**0.5)
     weights = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 20)))

@@ -7,7 +7,6 @@ from conftest import measured, option_problems
 from scipy.optimize import linprog
 
 from algoreg import sources
-from algoreg.algorithms.projected import project
 from algoreg.algorithms.stochastic import samples
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.intervals import UNDEFINED
@@ -17,6 +16,7 @@ from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import trace_minimisation
 from algoreg.numerics.draws import draw_diagonals
+from algoreg.numerics.eigen import project
 from algoreg.numerics.problems import draw_factor, draw_flat_target
 from algoreg.numerics.svec import smat, svec
 from algoreg.tell import figures

@@ -13,6 +13,7 @@ from algoreg.chapters.robustness import estimands
 from algoreg.chapters.robustness.studies import flat_minima
 from algoreg.chapters.robustness.studies.early_stopping import STRIDE
 from algoreg.ensembles import gaussian
+from algoreg.judge import estimands as shared
 from algoreg.numerics.problems import draw_factor, spoil
 from algoreg.tell import figures
 
@@ -82,13 +83,13 @@ def test_factors_and_exponents_by_hand():
     ]
     tables, rng = {"noisy": pd.DataFrame(rows)}, np.random.default_rng(0)
     pair = {"table": "noisy", "value": "best_error", "by": "width", "pair": ["d", "r"], "where": {"noise": 1.0}}
-    assert estimands.factor_apart(tables, {}, rng, **pair).value == pytest.approx(2)
-    assert estimands.ratio_of_pair(tables, {}, rng, **pair).value == pytest.approx(0.5)
+    assert shared.factor_apart(tables, {}, rng, **pair).value == pytest.approx(2)
+    assert shared.ratio_of_pair(tables, {}, rng, **pair).value == pytest.approx(0.5)
     law = {"table": "noisy", "value": "best_error", "along": "noise", "expected": 1, "where": {"width": ["d"]}}
-    assert estimands.exponent_off(tables, {}, rng, **law).value == pytest.approx(0.3)
+    assert shared.exponent_off(tables, {}, rng, **law).value == pytest.approx(0.3)
     lost = {"noisy": tables["noisy"].assign(best_error=np.nan)}
-    assert estimands.exponent_off(lost, {}, rng, **law) == UNDEFINED
-    assert estimands.ratio_of_pair(lost, {}, rng, **pair) == UNDEFINED
+    assert shared.exponent_off(lost, {}, rng, **law) == UNDEFINED
+    assert shared.ratio_of_pair(lost, {}, rng, **pair) == UNDEFINED
 
 
 def test_the_trace_of_the_hessian_of_a_fit_is_twice_the_flat_weight():

@@ -7,7 +7,6 @@ The text is docs/article/article.typ. Its numbers come from reference/runs/stand
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import matplotlib
 from algoreg.judge import references
 from algoreg.judge.claims import exact
 from algoreg.spec import plan, settings
+from algoreg.spec.files import bibliography
 from algoreg.tell.report import said_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,10 +81,8 @@ def numbers():
 def gather(stage):
     """Put the text, the numbers, the figures and the papers that it cites into a folder."""
     shutil.copyfile(TEXT, stage / "article.typ")
-    text, papers = TEXT.read_text(encoding="utf-8"), (ROOT / "references.bib").read_text(encoding="utf-8")
-    cited = [
-        entry for key, entry in re.findall(r"^(?=@\w+\{(\w+),)(.*?^\}\n)", papers, re.M | re.S) if f"@{key}" in text
-    ]
+    text, papers = TEXT.read_text(encoding="utf-8"), bibliography(ROOT / "references.bib")
+    cited = [f"{entry}\n" for key, entry in papers.items() if f"@{key}" in text]
     (stage / "references.bib").write_text("\n".join(cited), encoding="utf-8")
     shutil.copytree(ROOT / "docs" / "figures", stage / "figures")
     (stage / "claims.json").write_text(json.dumps(numbers(), ensure_ascii=False), encoding="utf-8")

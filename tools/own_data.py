@@ -15,7 +15,7 @@ import yaml
 
 from algoreg import registry, sources
 from algoreg.ensembles import file
-from algoreg.numerics.svec import packed_length
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover import fitting
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapter, sized, tiers_of
@@ -53,7 +53,7 @@ def described(path, found, target):
 
 def refuse_beyond_memory(d, m):
     """Raise a ValueError if the packed measurements are larger than this machine's memory."""
-    needed, there = 8 * m * packed_length(d) / 1e9, measurement_files.memory()
+    needed, there = 8 * m * symmetric_dimension(d) / 1e9, measurement_files.memory()
     if needed > there:
         raise ValueError(f"{m} measurements of d = {d} need {needed:.3g} GB of memory; there are {there:.3g} GB")
 
@@ -80,9 +80,7 @@ def check(name, folder):
     """Raise a ValueError if a chapter's settings are refused in any tier."""
     os.environ[sources.CHAPTER_PATH] = str(folder)
     # They were found without it.
-    for look_up in vars(sources).values():
-        if hasattr(look_up, "cache_clear"):
-            look_up.cache_clear()
+    sources.forget()
     claims = settings.load_claims([name])
     for path in sorted((ROOT / "config").glob("*.yaml")):
         tier = settings.complete_tier({**settings.load_yaml(path), "chapters": [name]}, str(path))

@@ -5,7 +5,6 @@ fails is recorded as the claim's verdict, `invalid`.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from algoreg.judge import references, replications
 from algoreg.judge.claims import NOT_JUDGED
 from algoreg.spec import settings
+from algoreg.spec.files import json_by_lines
 from algoreg.store import records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,11 +106,7 @@ def main():
 
 def dumps(content):
     """Return replications as JSON with one claim a line."""
-    parts = []
-    for seed, claims in content.items():
-        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(claim)}" for name, claim in claims.items())
-        parts.append(f"  {json.dumps(seed)}: {{\n{lines}\n  }}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    return json_by_lines(content, lambda path: len(path) < 2) + "\n"
 
 
 if __name__ == "__main__":

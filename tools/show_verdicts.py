@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from algoreg.spec.chapters import load_chapters
+from algoreg.spec.tier import JUDGING
 from algoreg.store import records
 from algoreg.tell.wording import verdict_table
 
@@ -25,7 +26,7 @@ def judging(shown):
         return ""
     ids = {claim["id"] for claim in shown}
     entries = [entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] in ids]
-    tiers = [tier for tier in ("quick", "standard", "full") if any(tier in entry["tiers"] for entry in entries)]
+    tiers = [tier for tier in JUDGING if any(tier in entry["tiers"] for entry in entries)]
     return f"None is judged in this tier. What judges: TIER={', TIER='.join(tiers)}." if tiers else ""
 
 

@@ -12,11 +12,11 @@ from algoreg import jobs
 from algoreg.judge import references, rejudge, snapshots
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
+from algoreg.spec.tier import TIERS
 from algoreg.store import chain, records
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
-TIERS = ("smoke", "quick", "standard", "full")
 
 
 def made_files(tier, results, partial):

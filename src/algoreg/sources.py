@@ -168,6 +168,12 @@ def find(kind: str, decorator: str, name: str) -> Found:
     raise ValueError(f"{decorator} {name}: allowed are {', '.join(sorted(decorated(kind, decorator)))}")
 
 
+def forget() -> None:
+    """Find all anew: the environment names other chapters, or other files of algorithms."""
+    for found in (own.files, chapters, _parse, modules, chapter_modules, decorated, find):
+        found.cache_clear()
+
+
 def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
     for node in (one for one in _parse(module_path(module)).body if isinstance(one, ast.FunctionDef)):
         if decorator in (getattr(getattr(d, "func", d), "id", None) for d in node.decorator_list):

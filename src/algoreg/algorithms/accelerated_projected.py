@@ -7,7 +7,7 @@ need as many times more iterations. The step η multiplies M ("M-form").
 import torch
 
 from algoreg.algorithms import base
-from algoreg.algorithms.projected import project
+from algoreg.numerics.eigen import project
 from algoreg.spec.base import RunOptions
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import RunOptions, real, whole
 
@@ -47,7 +48,7 @@ class Algorithm(base.Algorithm):
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
-        smaller = min(ensemble.space.rows, ensemble.space.columns)
+        smaller = min(ensemble.d, ensemble.columns)
         self.widths = [run["width"] or smaller for run in runs]
         if max(self.widths, default=1) > smaller:
             raise ValueError(f"width = {max(self.widths)}: allowed is at most {smaller}, the matrices' smaller side")
@@ -59,9 +60,8 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return L_0 and R_0 of every run, shapes (B, d1, k) and (B, d2, k)."""
-        space, most = self.ensemble.space, max(self.widths)
-        sides = {"left": (space.rows, 1.0), "right": (space.columns, None)}
-        state = {}
+        sides = {"left": (self.ensemble.d, 1.0), "right": (self.ensemble.columns, None)}
+        state, most = {}, max(self.widths)
         for side, (length, scale) in sides.items():
             factors = torch.zeros(len(self.runs), length, most, dtype=torch.float64)
             for factor, run, width in zip(factors, self.runs, self.widths, strict=True):
@@ -90,14 +90,11 @@ class Algorithm(base.Algorithm):
         """Return P(FᵀF + λI)⁻¹ of a pull P and the other factor F where the rule is alternating, else P."""
         if not self.any_alternating:
             return pull
-        square = torch.bmm(other.mT, other).double()
-        finite = torch.isfinite(square).all(dim=(1, 2), keepdim=True)
-        values, vectors = torch.linalg.eigh(torch.where(finite, square, 0.0))
+        values, vectors = decomposed(torch.bmm(other.mT, other))
         # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0 stay so.
-        kept = values > CUT * values[:, -1:]
-        inverse = torch.where(kept, 1 / (values + self.damping[:, 0]), 0.0)
+        inverse = torch.where(values <= CUT * values[:, -1:], 0.0, 1 / (values + self.damping[:, 0]))
         solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
-        return torch.where(self.alternating, torch.where(finite, solved, torch.nan), pull)
+        return torch.where(self.alternating, solved, pull)
 
     def estimate(self, state):
         """Return X = LRᵀ of every run, shape (B, d1, d2)."""

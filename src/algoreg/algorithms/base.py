@@ -2,7 +2,7 @@
 
 A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with literals that the settings'
 checks read without importing it: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space its estimates lie in
-(:mod:`algoreg.numerics.spaces`).
+(``spec.options.WITHIN``).
 """
 
 from abc import ABC, abstractmethod

@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import eigenvalues
 from algoreg.spec.base import RunOptions, real, whole
 
 
@@ -116,7 +117,7 @@ class Algorithm(base.Algorithm):
             below = self._below(factors)
             estimate = self._whole(below)
             if step % REFRESH == 0 and self.relative.any():
-                largest = self._largest(estimate)
+                largest = eigenvalues(estimate).abs().amax(dim=1)
             gradient = self.ensemble.gradient(estimate, self.labels)
             lengths = self._lengths(gradient, largest)
             time = time + lengths
@@ -154,13 +155,6 @@ class Algorithm(base.Algorithm):
         )
         for number, layer in enumerate(moved):
             factors[places, number] = layer
-
-    @staticmethod
-    def _largest(estimate):
-        """Return the largest absolute eigenvalue of X of every run, shape (B,); NaN where X is not finite."""
-        finite = torch.isfinite(estimate).all(dim=(1, 2))
-        spectrum = torch.linalg.eigvalsh(torch.where(finite[:, None, None], estimate, 0.0))
-        return torch.where(finite, spectrum.abs().amax(dim=1), torch.nan)
 
     def _lengths(self, gradient, largest):
         """Return η_t of every run, shape (B,)."""

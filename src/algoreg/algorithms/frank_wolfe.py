@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import decomposed
 from algoreg.spec.base import RunOptions, real, whole
 
 
@@ -44,13 +45,6 @@ def on_simplex(values, totals):
     # As many stay above 0 as are above the level that they would be lowered by; −∞ is never.
     last = (values > levels).sum(1, keepdim=True).clamp(min=1) - 1
     return (values - levels.gather(1, last)).clamp(min=0)
-
-
-def decomposed(matrices):
-    """Return eigenvalues, the largest first, and eigenvectors in float64; of what is not finite, NaN."""
-    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
-    values, vectors = torch.linalg.eigh(torch.where(finite, matrices, 0.0).double())
-    return torch.where(finite[:, 0], values, torch.nan).flip(1), vectors.flip(2)
 
 
 class Algorithm(base.Algorithm):
@@ -106,7 +100,7 @@ class Algorithm(base.Algorithm):
     def _goal(self, estimate, gradient):
         """Return S of every run, shape (B, d, d)."""
         centre = torch.where(self.rules["rank-k"], estimate - self.steps * gradient, -gradient)
-        values, vectors = decomposed(centre)
+        values, vectors = (rising.flip(-1) for rising in decomposed(centre))
         sizes = on_simplex(values.masked_fill(self.beyond, -torch.inf), self.thetas)
         useless = ~self.rules["rank-k"][:, :, 0] & (values[:, :1] <= 0)
         sizes = torch.where(useless, 0.0, sizes)

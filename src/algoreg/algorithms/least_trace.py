@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from algoreg.algorithms import base
-from algoreg.algorithms.projected import project
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.eigen import project
+from algoreg.numerics.svec import smat, svec
 from algoreg.spec.base import RunOptions
 
 # Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full rank 8·10⁻⁵.
@@ -86,9 +86,9 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return Z = Y = 0 of every run, shape (B, D) and (B, d, d), float64."""
-        runs, d = len(self.runs), self.ensemble.d
-        place = {"dtype": torch.float64, "device": self.labels.device}
-        return {"centre": torch.zeros(runs, packed_length(d), **place), "estimate": torch.zeros(runs, d, d, **place)}
+        d, place = self.ensemble.d, {"dtype": torch.float64, "device": self.labels.device}
+        estimate = torch.zeros(len(self.runs), d, d, **place)
+        return {"centre": svec(estimate), "estimate": estimate}
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""

@@ -10,6 +10,7 @@ import math
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import spectral
 from algoreg.spec.base import RunOptions, real
 
 
@@ -17,14 +18,6 @@ class Options(RunOptions):
     """What a run can be told."""
 
     alpha: float = real(gt=0)
-
-
-def exponential(matrices):
-    """Return exp of symmetric matrices (B, d, d); NaN for those with an entry that is not finite. Decomposed in float64."""
-    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
-    values, vectors = torch.linalg.eigh(torch.where(finite, matrices, 0.0).double())
-    found = torch.bmm(vectors * values.exp()[:, None, :], vectors.mT)
-    return torch.where(finite, found, torch.nan).to(matrices.dtype)
 
 
 class Algorithm(base.Algorithm):
@@ -38,14 +31,14 @@ class Algorithm(base.Algorithm):
         """Return L_0 and X_0 of every run, shape (B, d, d) each."""
         eye = torch.eye(self.ensemble.d, dtype=torch.float64)
         logarithms = torch.stack([2 * math.log(run["alpha"]) * eye for run in self.runs]).to(self.labels)
-        return {"logarithm": logarithms, "estimate": exponential(logarithms)}
+        return {"logarithm": logarithms, "estimate": spectral(logarithms, torch.exp)}
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps; a step is one pass and one decomposition."""
         logarithm, estimate = state["logarithm"], state["estimate"]
         for _ in range(count):
             logarithm = logarithm - self.steps * self.ensemble.gradient(estimate, self.labels)
-            estimate = exponential(logarithm)
+            estimate = spectral(logarithm, torch.exp)
         return {"logarithm": logarithm, "estimate": estimate}
 
     def estimate(self, state):

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from algoreg.algorithms import base
+from algoreg.numerics.eigen import project
 from algoreg.spec.base import RunOptions
 
 
@@ -16,26 +17,6 @@ class Options(RunOptions):
     """What a run can be told."""
 
     start: Literal["zero", "identity"] = "zero"
-
-
-def project(matrices):
-    """Return the nearest positive semidefinite matrices in Frobenius norm: negative eigenvalues become 0.
-
-    The decomposition is done in float64: near convergence the eigenvalues that matter are as small as float32's
-    rounding of the largest one. Matrices with an entry that is not finite come back as NaN.
-
-    Parameters
-    ----------
-    matrices : torch.Tensor, shape (B, d, d), symmetric
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d, d)
-    """
-    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
-    eigenvalues, vectors = torch.linalg.eigh(torch.where(finite, matrices, 0.0).double())
-    nearest = torch.bmm(vectors * eigenvalues.clamp(min=0)[:, None, :], vectors.mT)
-    return torch.where(finite, nearest, torch.nan).to(matrices.dtype)
 
 
 class Algorithm(base.Algorithm):

@@ -78,14 +78,14 @@ class Algorithm(factored.Algorithm):
         widths = {run["width"] or ensemble.d for run in runs}
         if len(widths) > 1:
             raise ValueError(f"width = {sorted(widths)}: the runs of a batch have one width")
-        self.width = min(widths, default=ensemble.d)
+        self.columns = min(widths, default=ensemble.d)
         known = [
             float(labels[i, : run["m"]].mean()) if run["tau"] == MEAN_LABEL else run["tau"]
             for i, run in enumerate(runs)
         ]
         self.taus = self._column([tau * (1 + run["tau_error"]) for tau, run in zip(known, runs, strict=True)])
         levels = [run["truncation"] for run in runs]
-        for name, values in (("truncation", levels), ("tau", self.taus.tolist()), ("width", [self.width])):
+        for name, values in (("truncation", levels), ("tau", self.taus.tolist()), ("width", [self.columns])):
             wrong = [value for value in values if value is not None and not value > 0]
             if wrong:
                 raise ValueError(f"{name} = {wrong[0]}: allowed is a number above 0")
@@ -105,7 +105,7 @@ class Algorithm(factored.Algorithm):
     def initial(self):
         """Return U_0 of every run, shape (B, d, k)."""
         starts = [
-            run["alpha"] * start_factor(run["start"], self.ensemble.d, self.width, self.seed, run["target"])
+            run["alpha"] * start_factor(run["start"], self.ensemble.d, self.columns, self.seed, run["target"])
             for run in self.runs
         ]
         return {"factor": torch.stack(starts).to(self.labels)}

@@ -187,6 +187,9 @@ class FirstBelow(Observer):
         K of them, falling. A run below the last one leaves.
     """
 
+    # Without one, those of :func:`looks`.
+    stride = 0
+
     def __init__(self, tolerances):
         self.tolerances = np.array(tolerances)
 
@@ -197,12 +200,16 @@ class FirstBelow(Observer):
         self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
 
     def moments(self, last):
-        """Return :func:`looks`."""
-        return looks(last)
+        """Return every ``stride`` iterations, or :func:`looks`."""
+        return super().moments(last) if self.stride else looks(last)
+
+    def errors(self, look):
+        """Return what falls, by run: the relative test error."""
+        return look.test_error
 
     def look(self, look):
         """Take in the errors."""
-        runs, errors = look.active, look.test_error
+        runs, errors = look.active, self.errors(look)
         before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
         # An error of 0 has no logarithm, but was below every tolerance before.
         reached = np.maximum(errors, np.finfo(float).tiny)

@@ -2,7 +2,7 @@
 
 A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the
 settings' checks read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures
-(:mod:`algoreg.numerics.spaces`).
+(``spec.options.WITHIN``).
 """
 
 import copy
@@ -14,7 +14,6 @@ from typing import Self
 import torch
 
 from algoreg.engine.kernels import whole_steps
-from algoreg.numerics.spaces import Space
 
 
 class Ensemble(ABC):
@@ -29,7 +28,7 @@ class Ensemble(ABC):
         symmetric, in place of ``gradient``; ``truncation``: a ``factored_gradient`` with levels; ``isometry``:
         ``isometry_deviation``.
     acts_on : str
-        The kind of :attr:`space`.
+        The space of the matrices that are measured.
     d, m : int
         Matrix size and number of measurements.
     columns : int
@@ -48,11 +47,6 @@ class Ensemble(ABC):
     def __init__(self, d, m, device, dtype, digest=None, number=0):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
         self.columns = d
-
-    @property
-    def space(self) -> Space:
-        """The space of the matrices that are measured."""
-        return Space(self.acts_on, self.d, self.columns)
 
     @classmethod
     @abstractmethod
@@ -226,6 +220,10 @@ class Measurements(Ensemble):
         ]
         self._divisor = torch.tensor(counts, device=self.device, dtype=self.dtype)[:, None]
 
+    def _known(self, runs):
+        """Return how many measurements each run knows, shape (B,), on the CPU."""
+        return torch.tensor(self.counts or [self.m] * runs)
+
     def shared_by(self, counts):
         """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
 
@@ -247,6 +245,16 @@ class Measurements(Ensemble):
     @abstractmethod
     def select(self, indices: torch.Tensor) -> "Measurements":
         """Return the ensemble of the measurements with these indices, shape (n,), integers from 0 to m − 1: a copy."""
+
+    def _part(self, m, **own):
+        """Return a copy that has these tensors, of ``m`` measurements, in place of its own.
+
+        Not by the constructor: mini-batches select at every step, and these numbers have been checked.
+        """
+        part = copy.copy(self)
+        vars(part).update(own, m=m, digest=None, derived={})
+        part._know(None)
+        return part
 
     def label(self, targets):
         """Return the labels that this ensemble gives to targets, shape (T, m); see :meth:`measure`."""

@@ -5,7 +5,6 @@ d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩�
 the places are stored.
 """
 
-import copy
 import hashlib
 
 import numpy as np
@@ -82,12 +81,8 @@ class Entries(Measurements):
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices."""
-        part = copy.copy(self)
-        part.places, part.flat = self.places[indices], self.flat[:, indices]
-        part.scale, part.weights = self.scale[indices], self.weights[indices]
-        part.m, part.digest, part.derived = len(part.places), None, {}
-        part._know(None)
-        return part
+        own = {name: getattr(self, name)[indices] for name in ("places", "scale", "weights")}
+        return self._part(len(indices), flat=self.flat[:, indices], **own)
 
     def measure(self, matrices):
         """Return the scaled entries of matrices (B, d, columns), shape (B, m): in O(m)."""

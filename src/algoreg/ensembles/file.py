@@ -17,7 +17,8 @@ import torch
 from algoreg.ensembles import gaussian, pauli
 from algoreg.ensembles.pauli_hermitian import real_string
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.svec import packed_length, svec
+from algoreg.numerics.svec import svec
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.store import measurement_files
 
 # What the settings' checks read: a problem on it has ``data``, and nothing is planted.
@@ -113,7 +114,7 @@ def size_of(found, shape=None):
 def packed(found, shape, chosen):
     """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
     d = size_of(found, shape)
-    rows = np.empty((len(chosen), packed_length(d)))
+    rows = np.empty((len(chosen), symmetric_dimension(d)))
     make = {"matrices": _of_matrices, "entries": _of_entries, "table": _of_rows, "pauli": _of_strings}[found.kind]
     whole = standardised(found.X) if found.kind == "table" else found.X
     for start in range(0, len(chosen), BLOCK_ROWS):

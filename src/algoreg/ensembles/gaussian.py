@@ -13,7 +13,8 @@ from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles.base import CompiledSteps, Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 
 # Rows drawn together, and those that ``streamed`` holds together.
 BLOCK_ROWS = 128
@@ -25,7 +26,7 @@ def packed_rows(d, m, seed, ensemble):
     Rows come one after the other from one stream: a longer ensemble starts with the shorter one.
     """
     generator = stream("ensemble", kind="gaussian", d=d, seed=seed, ensemble=ensemble)
-    return normal_blocks(generator, m, (packed_length(d),), BLOCK_ROWS)
+    return normal_blocks(generator, m, (symmetric_dimension(d),), BLOCK_ROWS)
 
 
 class Packed(CompiledSteps, Measurements):
@@ -42,10 +43,6 @@ class Packed(CompiledSteps, Measurements):
     @abstractmethod
     def _tables(self, counts):
         """Return the blocks of a pass with their tables; see :func:`passes.tables`."""
-
-    def _known(self, runs):
-        """Return how many measurements each run knows, shape (B,)."""
-        return torch.tensor(self.counts or [self.m] * runs)
 
     def gradient(self, matrices, labels):
         """Return M of every run, reading every row once; see :class:`algoreg.ensembles.base.Ensemble`."""
@@ -104,15 +101,16 @@ class Ensemble(Packed):
     acts_on = "symmetric"
 
     def __init__(self, rows, d, digest=None, number=0, counts=None):
-        if rows.ndim != 2 or rows.shape[1] != packed_length(d):
-            raise ValueError(f"packed rows for d = {d} have {packed_length(d)} columns, got shape {tuple(rows.shape)}")
+        length = symmetric_dimension(d)
+        if rows.ndim != 2 or rows.shape[1] != length:
+            raise ValueError(f"packed rows for d = {d} have {length} columns, got shape {tuple(rows.shape)}")
         super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
         self.rows = passes.as_padded(rows)
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
         """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
-        rows = passes.padded_rows(m, packed_length(d), dtype, device)
+        rows = passes.padded_rows(m, symmetric_dimension(d), dtype, device)
         return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
 
     def _rows(self, start, stop):
@@ -120,12 +118,12 @@ class Ensemble(Packed):
 
     def _tables(self, counts):
         # All rows are one block.
-        return passes.tables(tuple(counts.tolist()), self.m, passes.lanes_for(self.m * packed_length(self.d)))
+        return passes.tables(tuple(counts.tolist()), self.m, passes.lanes_for(self.m * symmetric_dimension(self.d)))
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""
         rows = passes.with_padding(self.rows)[indices]
-        return Ensemble(rows[:, : packed_length(self.d)], self.d, number=self.number)
+        return Ensemble(rows[:, : symmetric_dimension(self.d)], self.d, number=self.number)
 
     def unpacked(self):
         """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""

@@ -4,8 +4,6 @@ A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any numbe
 is not: what descends on UUᵀ does not fit.
 """
 
-import copy
-
 import torch
 
 from algoreg.ensembles.base import Measurements
@@ -63,11 +61,7 @@ class Ensemble(Measurements):
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices."""
-        part = copy.copy(self)
-        part.rows = self.rows[indices]
-        part.m, part.digest, part.derived = len(part.rows), None, {}
-        part._know(None)
-        return part
+        return self._part(len(indices), rows=self.rows[indices])
 
     def measure(self, matrices):
         """Return the measurements ⟨A_i, X⟩ of matrices (B, d, columns), shape (B, m)."""

@@ -14,7 +14,8 @@ from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles import base
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
 
 
@@ -31,7 +32,7 @@ class Limits(EnsembleLimits):
 
 def mean_outer_product(blocks, d, m, device):
     """Return Σ bᵀb / m over float64 blocks of rows, shape (D, D), holding one block at a time."""
-    total = passes.padded_rows(packed_length(d), packed_length(d), torch.float64, device)
+    total = passes.padded_rows(symmetric_dimension(d), symmetric_dimension(d), torch.float64, device)
     for block in blocks:
         block = block.to(device)
         total.addmm_(block.mT, block)
@@ -82,7 +83,7 @@ class Ensemble(base.CompiledSteps):
     acts_on = "symmetric"
 
     def __init__(self, gram, d, m, digest=None, number=0):
-        length = packed_length(d)
+        length = symmetric_dimension(d)
         if gram.shape != (length, length):
             raise ValueError(f"the Gram matrix for d = {d} is {length} × {length}, got shape {tuple(gram.shape)}")
         super().__init__(d, m, gram.device, gram.dtype, digest, number)

@@ -8,7 +8,6 @@ Walsh–Hadamard transform of a permuted diagonal: a pass costs O(d^{5/2} + m) a
 States with complex entries: :mod:`algoreg.ensembles.pauli_hermitian`.
 """
 
-import copy
 import hashlib
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
 
 
@@ -105,7 +105,8 @@ class Ensemble(Measurements):
         if (ys % 2).any() or ((strings < 0) | (strings >= d)).any():
             raise ValueError(f"strings are pairs below d = {d} of numbers that share an even number of bits")
         super().__init__(d, len(strings), torch.device(device), dtype, digest, number, counts)
-        signs = (1 - (ys % 4)).double() * (1 if signs is None else signs) * ((count or d * (d + 1) // 2) / d) ** 0.5
+        scale = ((count or symmetric_dimension(d)) / d) ** 0.5
+        signs = (1 - (ys % 4)).double() * (1 if signs is None else signs) * scale
         self.weights, self.cells = signs.to(self.device, dtype), (x * d + z).to(self.device)
         half = (d.bit_length() - 1) // 2
         self._sides = [hadamard(bits).to(self.device, dtype) for bits in (d.bit_length() - 1 - half, half)]
@@ -139,11 +140,7 @@ class Ensemble(Measurements):
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices."""
-        part = copy.copy(self)
-        part.weights, part.cells = self.weights[indices], self.cells[indices]
-        part.m, part.digest, part.derived = len(part.cells), None, {}
-        part._know(None)
-        return part
+        return self._part(len(indices), weights=self.weights[indices], cells=self.cells[indices])
 
     def _transform(self, table):
         """Return the Walsh–Hadamard transform of the rows of tables (B, d, d): a Kronecker product of two small ones."""

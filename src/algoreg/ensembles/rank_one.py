@@ -4,8 +4,6 @@
 the vectors are stored, and all products go through them: no m × d × d array is ever made.
 """
 
-import copy
-
 import torch
 
 from algoreg.ensembles.base import Measurements
@@ -107,13 +105,8 @@ class Ensemble(Measurements):
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their vectors)."""
-        # Not by the constructor: mini-batches select at every step, and these numbers have been checked.
-        part = copy.copy(self)
-        part.vectors = self.vectors[indices]
-        part.partners = None if self.partners is None else self.partners[indices]
-        part.m, part.digest, part.derived = len(part.vectors), None, {}
-        part._know(None)
-        return part
+        partners = None if self.partners is None else self.partners[indices]
+        return self._part(len(indices), vectors=self.vectors[indices], partners=partners)
 
     def _vectors(self, start, stop):
         """Return the x_i and the y_i of a block."""

@@ -24,7 +24,8 @@ from algoreg.ensembles.base import Measurements
 from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics import processes
 from algoreg.numerics.draws import hashed
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
 
 FACT_BYTES = 512
@@ -92,7 +93,7 @@ class Shard:
         self._edges = [piece * m // self._pieces for piece in range(self._pieces + 1)]
         self._first, self._last = self._share(rank)
         dtype = getattr(torch, dtype)
-        self.rows = passes.padded_rows(self._last - self._first, packed_length(d), dtype, device)
+        self.rows = passes.padded_rows(self._last - self._first, symmetric_dimension(d), dtype, device)
         sha, start = hashlib.sha256(), 0
         for block in hashed(packed_rows(d, m, seed, ensemble), sha):
             first, last = max(start, self._first), min(start + len(block), self._last)
@@ -213,7 +214,7 @@ class Shard:
             part, rows = weights[:, start:stop], self._own(start, stop)
             if self.device.type != "cpu":
                 return part @ rows
-            total = passes.padded_rows(len(weights), packed_length(self.d), weights.dtype)
+            total = passes.padded_rows(len(weights), symmetric_dimension(self.d), weights.dtype)
             return passes.adjoint(rows, part, total)
 
         return smat(self._sum(leaf), self.d)
@@ -222,7 +223,7 @@ class Shard:
         """Return the rows with these numbers, shape (n, d(d+1)/2)."""
         indices = indices.to(self.device)
         here = (indices >= self._first) & (indices < self._last)
-        rows = self.rows.new_zeros(len(indices), packed_length(self.d))
+        rows = self.rows.new_zeros(len(indices), symmetric_dimension(self.d))
         rows[here] = self.rows[indices[here] - self._first]
         if self.count > 1:
             # One process has each of them: adding zeros changes no bit.
@@ -295,16 +296,13 @@ class Ensemble(Measurements):
                     raise RuntimeError(_different(what, rank, first, other))
         return cls(team, thing, d, m, device, dtype, first["digest"], ensemble)
 
-    def _counts(self, runs):
-        return torch.tensor(self.counts or [self.m] * runs)
-
     def gradient(self, matrices, labels):
         """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
-        return self._team.call(self._thing, "gradient", matrices, labels, self._counts(len(matrices)))
+        return self._team.call(self._thing, "gradient", matrices, labels, self._known(len(matrices)))
 
     def descend(self, factors, steps, labels, count):
         """Take ``count`` steps in every process at once; see :class:`algoreg.ensembles.base.Ensemble`."""
-        counts = self._counts(len(factors))
+        counts = self._known(len(factors))
         moved = self._team.call(self._thing, "descend", factors, steps, labels, counts, count=count)
         return moved if moved is factors else factors.copy_(moved)
 

@@ -16,7 +16,8 @@ from algoreg.engine.kernels import passes
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
-from algoreg.numerics.svec import packed_length, smat, svec
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
 
 
@@ -65,7 +66,7 @@ class Ensemble(gaussian.Packed):
     def __init__(self, file, d, m, device, dtype, digest, number):
         self._file = file
         self._buffer = torch.empty(
-            BLOCK_ROWS, passes.padded(packed_length(d)), dtype=dtype, pin_memory=device.type == "cuda"
+            BLOCK_ROWS, passes.padded(symmetric_dimension(d)), dtype=dtype, pin_memory=device.type == "cuda"
         )
         super().__init__(d, m, device, dtype, digest, number)
 
@@ -79,12 +80,12 @@ class Ensemble(gaussian.Packed):
             If the folder for temporary files (``TMPDIR``) has too little room, before anything is drawn, or is filled
             by others meanwhile.
         """
-        need = m * passes.padded(packed_length(d)) * dtype.itemsize
+        need = m * passes.padded(symmetric_dimension(d)) * dtype.itemsize
         file, sha = _temporary_file(need), hashlib.sha256()
-        padded = torch.zeros(BLOCK_ROWS, passes.padded(packed_length(d)), dtype=dtype)
+        padded = torch.zeros(BLOCK_ROWS, passes.padded(symmetric_dimension(d)), dtype=dtype)
         try:
             for block in hashed(packed_rows(d, m, seed, ensemble), sha):
-                padded[: len(block), : packed_length(d)] = block
+                padded[: len(block), : symmetric_dimension(d)] = block
                 file.write(padded[: len(block)].numpy())
             file.flush()
         except OSError as error:
@@ -103,10 +104,10 @@ class Ensemble(gaussian.Packed):
     def _rows(self, start, stop):
         block = self._buffer[: stop - start]
         self._read(start, block)
-        return block.to(self.device)[:, : packed_length(self.d)]
+        return block.to(self.device)[:, : symmetric_dimension(self.d)]
 
     def _tables(self, counts):
-        return passes.tables(tuple(counts.tolist()), BLOCK_ROWS, passes.lanes_for(self.m * packed_length(self.d)))
+        return passes.tables(tuple(counts.tolist()), BLOCK_ROWS, passes.lanes_for(self.m * symmetric_dimension(self.d)))
 
     def _blocks(self):
         """Yield (start, stop, rows); each block of rows is gone when the next one comes."""
@@ -128,7 +129,7 @@ class Ensemble(gaussian.Packed):
         rows = self._buffer.new_empty(len(indices), self._buffer.shape[1])
         for goal, index in zip(rows, indices.tolist(), strict=True):
             self._read(index, goal[None])
-        return gaussian.Ensemble(rows.to(self.device)[:, : packed_length(self.d)], self.d, number=self.number)
+        return gaussian.Ensemble(rows.to(self.device)[:, : symmetric_dimension(self.d)], self.d, number=self.number)
 
     def measure(self, matrices):
         """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
@@ -144,7 +145,7 @@ class Ensemble(gaussian.Packed):
 
     def adjoint(self, weights):
         """Return Σ_i w_i sym(A_i); see :class:`algoreg.ensembles.base.Measurements`."""
-        total = passes.padded_rows(len(weights), packed_length(self.d), weights.dtype, weights.device)
+        total = passes.padded_rows(len(weights), symmetric_dimension(self.d), weights.dtype, weights.device)
         weights = weights.contiguous()
         for start, stop, block in self._blocks():
             part = weights[:, start:stop]

@@ -14,7 +14,7 @@ import torch
 from algoreg.engine.kernels import passes
 from algoreg.ensembles import gram
 from algoreg.numerics.seeds import stream
-from algoreg.numerics.svec import packed_length
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
 
 
@@ -46,7 +46,7 @@ def bartlett_factor(d, m, seed, ensemble):
     ValueError
         If m < D.
     """
-    length = packed_length(d)
+    length = symmetric_dimension(d)
     if m < length:
         raise ValueError(f"m = {m}: a Wishart draw for d = {d} needs at least d(d+1)/2 = {length} measurements")
     generator = stream("ensemble", kind="wishart", d=d, m=m, seed=seed, ensemble=ensemble)

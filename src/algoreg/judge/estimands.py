@@ -1,10 +1,18 @@
-"""What claims about scaling laws and bounds measure: exponents, and the largest or smallest mean over points."""
+"""What claims of several chapters measure: exponents, means over points and factors between points, each also off a number."""
 
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, known_cells, positive
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
+from algoreg.analysis.intervals import (
+    UNDEFINED,
+    as_factor,
+    crossed_interval,
+    distance_from,
+    exp_of,
+    interval_of,
+    share_interval,
+)
 
 
 def estimand(label):
@@ -28,6 +36,35 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
     return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng)
 
 
+@estimand("distance from {expected:g} of the exponent of {value} in {along}")
+def exponent_off(tables, published, rng, *, table, value, along, expected, where=None):
+    """Return how far an exponent is from an expected one; see :func:`exponent`."""
+    found = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
+    return distance_from(found, expected)
+
+
+@estimand("smallest exponent of {value} in {along}, over {by}")
+def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
+
+    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
+
+    Raises
+    ------
+    ValueError
+        If some value of ``by`` has fewer than three points.
+    """
+    frame = chosen(tables[table], where)
+    laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
+    if any(logs is None for _, logs in laws):
+        return UNDEFINED
+
+    def statistic(targets, ensembles):
+        return min(weights @ logs[:, targets][:, :, ensembles].mean(axis=(1, 2)) for weights, logs in laws)
+
+    return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
+
+
 def _extreme(pick, tables, rng, table, value, by, where):
     _, values = known_cells(chosen(tables[table], where), by, value)
     if values is not None and np.isin(values, (0, 1)).all():
@@ -36,7 +73,7 @@ def _extreme(pick, tables, rng, table, value, by, where):
 
 
 @estimand("mean over runs of {value}, the largest over {by}")
-def largest_mean(tables, published, rng, *, table, value, by, where=None):
+def largest_mean(tables, published, rng, *, table, value, by: list, where=None):
     """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
 
     Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
@@ -45,7 +82,7 @@ def largest_mean(tables, published, rng, *, table, value, by, where=None):
 
 
 @estimand("mean over runs of {value}, the smallest over {by}")
-def smallest_mean(tables, published, rng, *, table, value, by, where=None):
+def smallest_mean(tables, published, rng, *, table, value, by: list, where=None):
     """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
 
     Not for what spreads over decades: see :func:`algoreg.analysis.intervals.crossed_interval`.
@@ -54,7 +91,7 @@ def smallest_mean(tables, published, rng, *, table, value, by, where=None):
 
 
 @estimand("share of the runs with {value} below {limit}, the smallest over {by}")
-def smallest_share_below(tables, published, rng, *, table, value, limit, by, where=None):
+def smallest_share_below(tables, published, rng, *, table, value, limit, by: list, where=None):
     """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
 
     For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not below.
@@ -64,7 +101,7 @@ def smallest_share_below(tables, published, rng, *, table, value, limit, by, whe
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")
-def largest_geometric_mean(tables, published, rng, *, table, value, by, where=None):
+def largest_geometric_mean(tables, published, rng, *, table, value, by: list, where=None):
     """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
 
     For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
@@ -73,3 +110,36 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by, where=No
     if not positive(values):
         return UNDEFINED
     return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng))
+
+
+@estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
+def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
+    """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by ``by``."""
+    _, values = cells(chosen(tables[table], where), by, value)
+    if not np.isfinite(values).all():
+        return UNDEFINED
+    if len(values) == 1:
+        return distance_from(interval_of(np.mean, values, rng), expected)
+    return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
+
+
+def _log_ratios(table, value, by, pair, where):
+    """Return the logs of the value at the first of a pair over that at the second, cells over all other keys, or None."""
+    frame = chosen(table, {**(where or {}), by: list(pair)})
+    names, values = cells(frame, [by], value)
+    own = dict(zip([name for (name,) in names], values, strict=True))
+    return np.log(own[pair[0]] / own[pair[1]])[None] if positive(values) else None
+
+
+@estimand("factor between {value} at {by} = {pair}, geometric mean over runs")
+def factor_apart(tables, published, rng, *, table, value, by, pair, where=None):
+    """Return the factor, at least 1, between the geometric means at two values of a column."""
+    logs = _log_ratios(tables[table], value, by, pair, where)
+    return as_factor(distance_from(interval_of(np.mean, logs, rng), 0.0))
+
+
+@estimand("{value} at {by} = {pair}, the first over the second, geometric mean over runs")
+def ratio_of_pair(tables, published, rng, *, table, value, by, pair, where=None):
+    """Return the geometric mean over runs of the value at the first of a pair over that at the second."""
+    logs = _log_ratios(tables[table], value, by, pair, where)
+    return exp_of(interval_of(np.mean, logs, rng))

@@ -1,13 +1,12 @@
 """The committed form of a chapter's results in a tier: tables, comparisons, verdicts, digests of what was drawn."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 from algoreg import sources
 from algoreg.judge.references import MAPPINGS
 from algoreg.spec import plan
+from algoreg.spec.files import json_by_lines
 from algoreg.store import problem_files, records
 
 CLAIM_FIELDS = (
@@ -137,27 +136,15 @@ def short(value):
 
 def dumps(content):
     """Return a snapshot as JSON text with one column or row a line, so that its diffs can be read."""
+    parts = {"partial": True} if content.get("partial") else {}
+    # What names the rows comes last.
+    parts["tables"] = {
+        name: {key: table[key] for key in sorted(table, key="keys".__eq__)} for name, table in content["tables"].items()
+    }
+    parts |= {key: content[key] for key in ("comparisons", "claims", "problems")}
+    return json_by_lines(parts, _opened) + "\n"
 
-    def text(value):
-        return json.dumps(value, ensure_ascii=False)
 
-    def table(columns):
-        keys = ",\n".join(f"        {text(key)}: {text(value)}" for key, value in columns["keys"].items())
-        rest = [f"      {text(key)}: {text(value)}" for key, value in columns.items() if key != "keys"]
-        return "{\n" + ",\n".join([*rest, '      "keys": {\n' + keys + "\n      }"]) + "\n    }"
-
-    def rows(items, indent):
-        return "[\n" + ",\n".join(indent + "  " + text(item) for item in items) + "\n" + indent + "]"
-
-    tables = ",\n".join(f"    {text(name)}: {table(columns)}" for name, columns in content["tables"].items())
-    comparisons = ",\n".join(
-        f"    {text(name)}: {rows(items, '    ')}" for name, items in content["comparisons"].items()
-    )
-    parts = [
-        *(['  "partial": true'] if content.get("partial") else []),
-        '  "tables": {\n' + tables + "\n  }",
-        '  "comparisons": {' + (f"\n{comparisons}\n  " if comparisons else "") + "}",
-        f'  "claims": {rows(content["claims"], "  ")}',
-        f'  "problems": {text(content["problems"])}',
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+def _opened(path):
+    levels = {"tables": 2, "comparisons": 2, "claims": 1}
+    return not path or len(path) <= levels.get(path[0], 0) or path[2:] == ("keys",)

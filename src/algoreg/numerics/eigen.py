@@ -1,7 +1,7 @@
-"""Leading eigenvectors of batches of symmetric matrices, in float64."""
+"""Eigenvalues and eigenvectors of batches of symmetric matrices; of those with an entry that is not finite, NaN."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import threadpoolctl
@@ -11,11 +11,43 @@ import torch
 FEW = 1 / 12
 
 
+def _finite(matrices):
+    """Return which matrices have finite entries only, shape (B, 1, 1), and 0 in place of the others: LAPACK refuses those."""
+    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
+    return finite, torch.where(finite, matrices, 0.0)
+
+
+def eigenvalues(matrices: torch.Tensor) -> torch.Tensor:
+    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d): in the matrices' own type."""
+    finite, known = _finite(matrices)
+    return torch.where(finite[:, 0], torch.linalg.eigvalsh(known), torch.nan)
+
+
+def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d), and their vectors (B, d, d), both float64.
+
+    What is near 0 would drown in float32's rounding of the largest eigenvalue. Vectors of what is not finite mean nothing.
+    """
+    finite, known = _finite(matrices)
+    values, vectors = torch.linalg.eigh(known.double())
+    return torch.where(finite[:, 0], values, torch.nan), vectors
+
+
+def spectral(matrices: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these; see :func:`decomposed`."""
+    values, vectors = decomposed(matrices)
+    return torch.bmm(vectors * function(values)[:, None, :], vectors.mT).to(matrices.dtype)
+
+
+def project(matrices: torch.Tensor) -> torch.Tensor:
+    """Return the nearest positive semidefinite matrices in Frobenius norm: negative eigenvalues become 0."""
+    return spectral(matrices, lambda values: values.clamp(min=0))
+
+
 def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the largest eigenvalues of every matrix, negative ones as 0, and their eigenvectors, the largest first.
 
-    The decomposition is done in float64 whatever the matrices' type: what is near 0 would drown in float32's rounding of
-    the largest eigenvalue. Matrices with an entry that is not finite have NaN for all of it.
+    The decomposition is done in float64, as in :func:`decomposed`. The vectors of what is not finite are NaN too.
 
     Parameters
     ----------
@@ -30,8 +62,8 @@ def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor
         Eigenvalues, shape (B, K), and eigenvectors, shape (B, d, K), both float64.
     """
     most, d = max(counts, default=0), matrices.shape[-1]
-    finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
-    known = torch.where(finite, matrices, 0.0).double()
+    finite, known = _finite(matrices)
+    known = known.double()
     if known.device.type == "cpu" and most <= FEW * d:
         values, vectors = _alone(known, counts, most)
     else:

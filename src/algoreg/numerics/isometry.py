@@ -3,6 +3,7 @@
 import torch
 
 from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 
 # A shift of the size of G − I makes every round an ascent, but a slow one: 0.5 needs four times the rounds of 0.2 for the same
 # value, and without a shift the power method finds only the side whose eigenvalues are larger.
@@ -157,7 +158,7 @@ def gaussian_width(d, rank, draws, generator):
     -------
     float
     """
-    matrices = smat(torch.from_numpy(generator.standard_normal((draws, d * (d + 1) // 2))), d)
+    matrices = smat(torch.from_numpy(generator.standard_normal((draws, symmetric_dimension(d)))), d)
     squares = torch.linalg.eigvalsh(matrices).square().topk(rank, dim=1).values
     return float(squares.sum(dim=1).sqrt().mean())
 

@@ -9,10 +9,7 @@ from functools import cache
 
 import torch
 
-
-def packed_length(d):
-    """Return D = d(d+1)/2."""
-    return d * (d + 1) // 2
+from algoreg.numerics.theory import symmetric_dimension
 
 
 # All are kept: a step that was recorded on a GPU reads them by their addresses.
@@ -21,7 +18,7 @@ def _tables(d, device, dtype):
     rows, columns = torch.triu_indices(d, d, device=device)
     gather = rows * d + columns
     position = torch.empty(d, d, dtype=torch.long, device=device)
-    counter = torch.arange(packed_length(d), device=device)
+    counter = torch.arange(symmetric_dimension(d), device=device)
     position[rows, columns] = counter
     position[columns, rows] = counter
     scale = torch.full(rows.shape, math.sqrt(2.0), dtype=torch.float64, device=device)
@@ -63,7 +60,8 @@ def smat(vectors, d):
     ValueError
         If the last axis is not d(d+1)/2 long.
     """
-    if vectors.shape[-1] != packed_length(d):
-        raise ValueError(f"a symmetric {d}×{d} matrix has {packed_length(d)} packed entries, not {vectors.shape[-1]}")
+    length = symmetric_dimension(d)
+    if vectors.shape[-1] != length:
+        raise ValueError(f"a symmetric {d}×{d} matrix has {length} packed entries, not {vectors.shape[-1]}")
     _, position, _, inverse = _tables(d, vectors.device, vectors.dtype)
     return (vectors * inverse).index_select(-1, position).view(*vectors.shape[:-1], d, d)

@@ -7,7 +7,8 @@ from algoreg.algorithms.base import Algorithm
 from algoreg.engine.kernels import passes
 from algoreg.ensembles import entries, gaussian, gram, rank_one
 from algoreg.ensembles.base import Ensemble, Measurements
-from algoreg.numerics.svec import packed_length, svec
+from algoreg.numerics.svec import svec
+from algoreg.numerics.theory import symmetric_dimension
 
 # From this many measurements per number of a packed matrix on, their Gram matrix is read instead, up to this length.
 MEASUREMENTS_PER_NUMBER, GRAM_LENGTH = 2, 2048
@@ -48,7 +49,7 @@ def dense(
     scale = largest * (total / (m * rows * columns)) ** 0.5 or 1.0
     d = rows + columns if rectangular else rows
     # As the ensemble keeps them: it copies nothing.
-    packed = passes.padded_rows(m, packed_length(d), dtype, device)
+    packed = passes.padded_rows(m, symmetric_dimension(d), dtype, device)
     for start in range(0, m, height):
         block = torch.from_numpy(np.ascontiguousarray(matrices[start : start + height], dtype=np.float64) / scale)
         if not rectangular:
@@ -108,7 +109,7 @@ def condensed(
     tuple of Ensemble and torch.Tensor
         The labels as this ensemble takes them, one row.
     """
-    length = packed_length(ensemble.d)
+    length = symmetric_dimension(ensemble.d)
     many = ensemble.m > MEASUREMENTS_PER_NUMBER * length and length <= GRAM_LENGTH
     # In float32 a Gram matrix resolves no training error below 1e-3.
     fits = algorithm.requires <= gram.Ensemble.provides and ensemble.dtype == torch.float64

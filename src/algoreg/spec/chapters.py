@@ -7,7 +7,6 @@ figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
 """
 
 import copy
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import Field
 from algoreg import sources
 from algoreg.spec.base import Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
-from algoreg.spec.files import SettingsError, load_yaml, shown
+from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
@@ -247,9 +246,7 @@ def references(folder=None):
     keys = []
     for file in files:
         if file.is_file():
-            keys += re.findall(
-                r"^\s*@(?!comment|string|preamble)\w+\s*\{\s*([^\s,]+)\s*,", file.read_text(), re.M | re.I
-            )
+            keys += bibliography(file)
         elif file is files[0]:
             raise SettingsError([f"{shown(file)}: cannot be read: it lists the papers"])
     return keys

@@ -24,6 +24,7 @@ from algoreg.spec.base import (
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
 from algoreg.spec.plan import judged, study_options
+from algoreg.spec.tier import JUDGING, JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Slug = Annotated[str, Field(pattern=NAME)]
@@ -55,7 +56,7 @@ class Claim(Strict):
     positive_control: Control = words("a mapping with statement, estimand", None)
     deterministic: str = text(None)
     remedy: str = words("the id of another claim, the nearest true form of this one", None)
-    tiers: list[Literal["quick", "standard", "full"]] = choices(said="a list of quick, standard, full", least=0)
+    tiers: list[JudgingName] = choices(said=f"a list of {', '.join(JUDGING)}", least=0)
     table: str = name()
     figure: str | None = words(f"a figure's name ({NAME_IN_WORDS}) or null")
 
@@ -199,7 +200,7 @@ def _missing_sizes(entries, sizes):
 
 
 # The estimands that all chapters share, and the parameters of any estimand that name columns of its table; of a mapping the
-# keys do.
+# keys do. A shared one has ``by: list`` in its signature where that takes several columns.
 SHARED = "algoreg.judge.estimands"
 NAMES_COLUMNS = ("value", "along", "by", "where")
 
@@ -215,7 +216,8 @@ def _missing_columns(entries, chapters):
             path = (entry["id"], part) if part == "estimand" else (entry["id"], part, "estimand")
             own = entry["estimand"] if part == "estimand" else entry[part]["estimand"]
             estimand = {**entry["estimand"], **own}
-            shared, table = known[estimand["name"]].module == SHARED, estimand.get("table")
+            found, table = known[estimand["name"]], estimand.get("table")
+            shared = found.module == SHARED
             if shared and not isinstance(table, str):
                 yield (*path, "table"), wrong(table, "one table")
             if not isinstance(table, str) or table not in tables:
@@ -224,23 +226,21 @@ def _missing_columns(entries, chapters):
             # What a control has of the estimand is told there, unless its table is another.
             told = estimand if "table" in own else own
             for key in (key for key in NAMES_COLUMNS if there and key in told):
-                unfit = _unfit_columns if shared else _unknown_columns
-                yield from (((*path, key), text) for text in unfit(key, estimand[key], there))
+                unfit = _unfit_columns(found.node, key, estimand[key], there) if shared else ()
+                yield from (((*path, key), text) for text in unfit or _unknown_columns(estimand[key], there))
 
 
-def _unfit_columns(key, value, there):
-    """Yield what is wrong with a parameter that names columns of a table, which are ``there``."""
+def _unfit_columns(function, key, value, there):
+    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table, which are ``there``."""
+    several = ["where", *(one.arg for one in function.args.kwonlyargs if getattr(one.annotation, "id", None) == "list")]
     if key == "where" and not isinstance(value, dict | None):
-        yield wrong(value, "a mapping of columns to a value or a list of values")
-    elif key == "by" and not isinstance(value, list):
-        yield wrong(value, "a list of columns")
-    elif key in ("where", "by"):
-        yield from _unknown_columns(key, value, there)
-    elif value not in there:
-        yield unknown(value, there, "column")
+        return [wrong(value, "a mapping of columns to a value or a list of values")]
+    if key == "by" and key in several and not isinstance(value, list):
+        return [wrong(value, "a list of columns")]
+    return [] if key in several or value in there else [unknown(value, there, "column")]
 
 
-def _unknown_columns(key, value, there):
+def _unknown_columns(value, there):
     """Yield the names in an estimand's parameter that are no columns: a text, or those of a list or of a mapping's keys."""
     named = [value] if isinstance(value, str) else value if isinstance(value, list | dict) else []
     yield from (unknown(one, there, "column") for one in named if one not in there)
@@ -286,10 +286,6 @@ def _tiers_of_figures(chapters, sizes):
     return drawn
 
 
-# The option of a study that lists the values along which an exponent is fitted, where it has not the column's name.
-AXIS_OPTIONS = {"log_d_over_alpha": "alpha", "log_start": "alpha", "m": "certified"}
-
-
 def exponent_problems(entries, tier):
     """Yield ``(path, line after the key)`` of grids with fewer than three values along which a claim fits an exponent.
 
@@ -307,9 +303,8 @@ def exponent_problems(entries, tier):
             block = tier["studies"].get(table) if isinstance(table, str) else None
             if not block or not isinstance(along, str):
                 continue
-            own, option = study_options(block), AXIS_OPTIONS.get(along, along)
-            option = option if option in own else along
-            values = own.get(option)
+            option = sources.module_literal("studies", block["study"], "AXES", {}).get(along, along)
+            values = study_options(block).get(option)
             if isinstance(values, list) and len(values) < 3:
                 yield (
                     ("studies", table, "options", option),

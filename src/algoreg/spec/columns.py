@@ -42,9 +42,6 @@ COLUMNS = {
     "delta_low": "lower end of the bracket of the restricted isometry constant δ",
     "delta_up": "its upper end",
     "effective_rank": "exp(entropy) of the normalised eigenvalues",
-    "regime": "the option that m is listed in, such as `practical` or `certified`",
-    "variant": "variant of Algorithm 1, as `algoreg.chapters.networks.variants` names it",
-    "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
     "distance_to_min_trace": (
         "the distance to the solution of least trace",
         "‖X − X̂‖_F / ‖X*‖_F, X̂ Clarabel's PSD matrix of least trace that fits the labels",

@@ -1,6 +1,11 @@
-"""YAML files as they are read: plain data, every key once; and the error that holds all problems of a file."""
+"""YAML files as they are read: plain data, every key once; and the error that holds all problems of a file.
 
+Also the entries of a bibliography, and JSON as it is committed.
+"""
+
+import json
 import os
+import re
 from pathlib import Path
 
 import yaml
@@ -92,3 +97,36 @@ def load_yaml(path, aliases=False):
         raise SettingsError([f"{shown(path)}: {error}"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError([f"{shown(path)}: not valid YAML: {' '.join(str(error).split())}"]) from error
+
+
+def bibliography(path):
+    """Return the text of every entry of a BibTeX file, by its key."""
+    parts = re.split(r"^\s*(?=@)", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    head = re.compile(r"@(?!comment|string|preamble)\w+\s*\{\s*([^\s,]+)\s*,", re.IGNORECASE)
+    return {found[1]: part.rstrip() for part in parts if (found := head.match(part))}
+
+
+def json_by_lines(content, opened, indent="  ", path=()):
+    """Return JSON whose diffs can be read: a line for each item of what is ``opened``, and the rest on one line.
+
+    Parameters
+    ----------
+    content : mapping, sequence or what else JSON has
+    opened : callable
+        Says of a path, a tuple of keys and places, whether what lies there has a line for each of its items.
+    indent : str
+        What a level is indented by.
+    path : tuple
+        Where ``content`` lies.
+    """
+    if not (content and opened(path)):
+        return json.dumps(content, ensure_ascii=False)
+    named = isinstance(content, dict)
+    lines = [
+        indent * (len(path) + 1)
+        + (f"{json.dumps(key, ensure_ascii=False)}: " if named else "")
+        + json_by_lines(value, opened, indent, (*path, key))
+        for key, value in (content.items() if named else enumerate(content))
+    ]
+    first, last = "{}" if named else "[]"
+    return "\n".join([first, ",\n".join(lines), indent * len(path) + last])

@@ -76,16 +76,24 @@ def _ensemble(name: str) -> Iterator[str]:
 
 def _study(name: str) -> Iterator[str]:
     """Yield what is wrong with the literals of a study."""
+    columns: dict[str, Any] = {}
     for constant in ("KEYS", "VALUES"):
         found = sources.module_literal("studies", name, constant)
         if found is None:
             yield f"{constant} is missing: allowed is a mapping of columns to their meanings"
         elif not isinstance(found, dict) or not found:
             yield f"{constant} = {show(found)}: allowed is a mapping of columns to their meanings"
+        else:
+            columns |= found
     if not sources.defines("studies", name, "measure"):
         yield "has no function measure(options, context)"
+    known = options.of_study(name).model_fields
+    for column, option in sources.module_literal("studies", name, "AXES", {}).items():
+        if column not in columns:
+            yield f"AXES{unknown(column, columns, 'column')}"
+        if option not in known:
+            yield f"AXES.{column}{unknown(option, known, 'option')}"
     for option, kind in sources.module_literal("studies", name, "FINDS", {}).items():
-        known = options.of_study(name).model_fields
         if option not in known:
             yield f"FINDS{unknown(option, known, 'option')}"
         if kind not in KINDS:

@@ -1,11 +1,10 @@
 """JSON schemas of the settings' files, for editors: made from the models, written beside the workflow by ``make docs``."""
 
-import json
-
 from algoreg.spec.base import NAME, Strict
 from algoreg.spec.chapters import About, FigureNotes, Notes
 from algoreg.spec.claims import Claim
 from algoreg.spec.experiments import Collected, Compared, Descent, Problem, Study
+from algoreg.spec.files import json_by_lines
 from algoreg.spec.tier import TIERS, Tier
 
 
@@ -64,14 +63,8 @@ def _claims():
 
 def _text(schema):
     """Return a schema as JSON, a line for each part of its own parts."""
-    lines = [' "$schema": "https://json-schema.org/draft/2020-12/schema"']
-    for key, value in schema.items():
-        if key in ("properties", "$defs"):
-            inner = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in value.items())
-            lines.append(f" {json.dumps(key)}: {{\n{inner}\n }}")
-        else:
-            lines.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json_by_lines(whole, lambda path: path in ((), ("properties",), ("$defs",)), indent=" ") + "\n"
 
 
 def generated() -> dict[str, str]:

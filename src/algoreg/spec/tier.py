@@ -1,16 +1,15 @@
 """A tier file: the size of the replication, the machine's part, and which chapters. No experiment stands in it."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
 from algoreg.spec.base import DTYPES, NAME, Annotated, Strict, at, real, text, whole, words
 
-# The sizes that experiments have, by the names of the shipped tiers.
-TIERS = ("smoke", "quick", "standard", "full")
-# The sizes at which claims are judged.
-JUDGING = ("quick", "standard", "full")
+# The sizes that experiments have, by the names of the shipped tiers; those at which claims are judged.
 TierName = Literal["smoke", "quick", "standard", "full"]
+JudgingName = Literal["quick", "standard", "full"]
+TIERS, JUDGING = get_args(TierName), get_args(JudgingName)
 
 
 class Tier(Strict):

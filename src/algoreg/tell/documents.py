@@ -12,12 +12,12 @@ from algoreg.spec import grids, options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
+from algoreg.spec.tier import TIERS
 from algoreg.tell import badges, claim_documents, report
 from algoreg.tell.claim_documents import GENERATED, code
 from algoreg.tell.ledger import Ledgers
 from algoreg.tell.report import literal
 
-TIERS = ("smoke", "quick", "standard", "full")
 # Documents with marked blocks that are filled from the committed references.
 FILLED = ("README.md", "docs/guide.md", "docs/scaling.md")
 # What columns mean in comparisons alone.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from algoreg import sources
+from algoreg.spec.files import bibliography
 
 NAME = "references.bib"
 
@@ -58,15 +59,12 @@ def papers():
     """Return the papers of :func:`files`, by key."""
     found = {}
     for file in files():
-        for entry in re.split(r"^@", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            head = re.match(r"\w+\s*\{\s*([^,\s]+)\s*,", entry)
-            if head:
-                said = _fields(entry[head.end() :])
-                venue = said.get("booktitle") or said.get("journal") or said.get("publisher", "")
-                address = said.get("url") or (f"https://arxiv.org/abs/{said['eprint']}" if "eprint" in said else "")
-                names = _names(said.get("author", ""))
-                own = (names, said.get("year", ""), said.get("title", ""), venue, address)
-                found[head[1]] = Paper(head[1], *own)
+        for key, entry in bibliography(file).items():
+            said = _fields(entry)
+            venue = said.get("booktitle") or said.get("journal") or said.get("publisher", "")
+            address = said.get("url") or (f"https://arxiv.org/abs/{said['eprint']}" if "eprint" in said else "")
+            names = _names(said.get("author", ""))
+            found[key] = Paper(key, names, said.get("year", ""), said.get("title", ""), venue, address)
     return found
 
 

@@ -12,6 +12,7 @@ import torch
 from algoreg.algorithms import base
 from algoreg.algorithms.deep import REFRESH, moved_product, prefixes
 from algoreg.engine.observers import Observer
+from algoreg.numerics.eigen import eigenvalues
 from algoreg.numerics.seeds import stream
 
 
@@ -83,10 +84,7 @@ class Factors(base.Algorithm):
 
 def _largest(matrices):
     """Return the largest singular value of every matrix, shape (B,); NaN where one is not finite."""
-    finite = torch.isfinite(matrices).all(dim=(1, 2))
-    known = torch.where(finite[:, None, None], matrices, 0.0)
-    squares = torch.linalg.eigvalsh(known.mT @ known)[:, -1]
-    return torch.where(finite, squares.clamp(min=0).sqrt(), torch.nan)
+    return eigenvalues(matrices.mT @ matrices)[:, -1].clamp(min=0).sqrt()
 
 
 class Fitted(Observer):

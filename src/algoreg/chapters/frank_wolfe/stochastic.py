@@ -5,7 +5,8 @@ X_{k+1} = X_k + γ_k(S − X_k), γ_k = 2/(k+2), S from the gradient at X_{k−�
 
 import torch
 
-from algoreg.algorithms import base, frank_wolfe
+from algoreg.algorithms import base
+from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
 
 
@@ -21,9 +22,9 @@ def vertices(gradients, thetas):
     -------
     torch.Tensor, shape (B, d, d)
     """
-    values, vectors = frank_wolfe.decomposed(-gradients)
-    first = vectors[:, :, :1]
-    sizes = torch.where(values[:, :1, None] > 0, thetas, 0.0)
+    values, vectors = decomposed(-gradients)
+    first = vectors[:, :, -1:]
+    sizes = torch.where(values[:, -1:, None] > 0, thetas, 0.0)
     return (sizes * first @ first.mT).to(gradients)
 
 

@@ -1,21 +1,10 @@
-"""What the claims about noise measure beside exponents and means: means and slopes against what is expected, ranks told right."""
+"""What the claims about noise measure beside exponents and means: slopes against what is expected, ranks told right."""
 
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of, share_interval
 from algoreg.judge.estimands import estimand
-
-
-@estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
-def distance_of_mean(tables, published, rng, *, table, value, by, expected, where=None):
-    """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by ``by``."""
-    _, values = cells(chosen(tables[table], where), by, value)
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    if len(values) == 1:
-        return distance_from(interval_of(np.mean, values, rng), expected)
-    return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
 
 
 @estimand("share of the draws in which {value} holds for every lower rank and not for the rank r")

@@ -8,8 +8,8 @@ asked, and no maximum is sought: with few Gaussian measurements the set is unbou
 import torch
 
 from algoreg.algorithms import least_trace
-from algoreg.algorithms.projected import project
 from algoreg.ensembles.pauli_hermitian import as_real
+from algoreg.numerics.eigen import project
 from algoreg.numerics.seeds import stream
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from algoreg.engine.kernels.library import compiled
-from algoreg.numerics.svec import packed_length
+from algoreg.numerics.theory import symmetric_dimension
 
 VECTOR_BYTES = 64
 # Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind
@@ -257,7 +257,7 @@ def pack(matrices, d):
     squares, x = square_room(runs, d, matrices.dtype), room(runs, d, matrices.dtype)
     squares[:, :d, :d] = matrices
     stride, size = squares.stride(1), squares.stride(0)
-    n = padded(packed_length(d))
+    n = padded(symmetric_dimension(d))
     compiled(matrices.dtype).pack(squares.data_ptr(), x.data_ptr(), d, stride, size, n, x.stride(0), runs)
     return x
 
@@ -269,7 +269,7 @@ def square_room(runs, d, dtype):
 
 def room(runs, d, dtype):
     """Return zeros for packed d × d matrices, with room behind each for a vector more."""
-    return torch.zeros(runs, padded(packed_length(d)) + PAD, dtype=dtype)
+    return torch.zeros(runs, padded(symmetric_dimension(d)) + PAD, dtype=dtype)
 
 
 def unpack(total, divisors, d):
@@ -302,7 +302,7 @@ class Pass:
     def __init__(self, read, blocks, counts, labels, d, keep=False):
         if labels.shape[1] < blocks[-1][1]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
-        self.labels, self._counts, self._length = labels.contiguous(), counts, packed_length(d)
+        self.labels, self._counts, self._length = labels.contiguous(), counts, symmetric_dimension(d)
         require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
         require("counts", counts, (len(labels),), torch.int64)
         self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])

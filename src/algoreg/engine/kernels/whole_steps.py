@@ -21,7 +21,7 @@ from algoreg.engine.kernels.passes import (
     square_room,
     together,
 )
-from algoreg.numerics.svec import packed_length
+from algoreg.numerics.theory import symmetric_dimension
 
 
 def _padded_factors(factors):
@@ -121,7 +121,7 @@ class Steps:
         self.x, self._square = room(runs, self._d, dtype), square_room(self._lanes, self._d, dtype)
         self._transposed = torch.zeros(self._lanes, self._columns, padded(self._d), dtype=dtype)
         self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
-        self._n = padded(packed_length(self._d))
+        self._n = padded(symmetric_dimension(self._d))
 
     def _share(self, lane):
         runs = len(self._factors)
@@ -162,12 +162,12 @@ class Steps:
 
     def descend(self, rows, labels, count, table=None, counts=None):
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no table)."""
-        known = packed_length(self._d) if table is None else int(counts.max())
+        known = symmetric_dimension(self._d) if table is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
         labels = labels.contiguous()
         require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
-        require_rows(rows, packed_length(self._d), self.x.dtype)
+        require_rows(rows, symmetric_dimension(self._d), self.x.dtype)
         kernel, total, sums = (
             compiled(self.x.dtype),
             torch.zeros_like(self.x),

@@ -1,6 +1,7 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
-from algoreg.chapters.momentum.runs import Falls, descend
+from algoreg.chapters.momentum.runs import descend
+from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
@@ -71,10 +72,10 @@ def _rows(options, context, number):
         for kappa in options["kappa"]
         for method, momentum in methods(options, kappa).items()
     ]
-    seen = Falls(options["tolerance"])
+    seen = FirstBelow([options["tolerance"]])
     runs, status = descend(context, ensemble, settings, planted, [seen])
     rows = []
-    for run, end, time in zip(runs, status, seen.memory["times"].tolist(), strict=True):
+    for run, end, time in zip(runs, status, seen.memory["times"][:, 0].tolist(), strict=True):
         names = {key: run[key] for key in ("method", "kappa", "target", "rank", "m", "step", "momentum")}
         rows.append(
             {**names, "d": d, "ensemble": number, "tolerance": options["tolerance"], "passes": time, "status": end}

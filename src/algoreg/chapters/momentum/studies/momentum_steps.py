@@ -2,7 +2,8 @@
 
 import math
 
-from algoreg.chapters.momentum.runs import Falls, descend
+from algoreg.chapters.momentum.runs import descend
+from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
@@ -68,13 +69,13 @@ def _settings(options):
 def _rows(options, context, number):
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
-    seen = Falls(options["tolerance"])
+    seen = FirstBelow([options["tolerance"]])
     settings = _settings(options)
     planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])
     runs, _ = descend(context, ensemble, settings, planted, [seen])
     times = {
         (run["step"], run["momentum"], run["target"]): time
-        for run, time in zip(runs, seen.memory["times"].tolist(), strict=True)
+        for run, time in zip(runs, seen.memory["times"][:, 0].tolist(), strict=True)
     }
     return [
         {"d": d, "m": ensemble.m, "step": step, "momentum": momentum, "target": target, "ensemble": number}

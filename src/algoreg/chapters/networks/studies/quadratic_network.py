@@ -74,7 +74,7 @@ KEYS = {
     "d": None,
     "rank": None,
     "m": None,
-    "variant": None,
+    "variant": "variant of Algorithm 1, as `algoreg.chapters.networks.variants` names it",
     "alpha": None,
     "tau_error": "relative error of the τ that the rescaling step is told",
     "width": "hidden units, the columns of U",

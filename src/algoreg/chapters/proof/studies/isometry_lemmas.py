@@ -30,7 +30,7 @@ class Options(StudyOptions):
 
 KEYS = {
     "lemma": "`inner_products` (Lemma 2.2) or `operator` (Lemma 2.3)",
-    "regime": None,
+    "regime": "the option that m is listed in, such as `practical` or `certified`",
     "trace_weight": "weight c of the trace term c(svec(I)svec(I)ᵀ − I) that is added to G; 0 for G itself",
     "rank": "rank r of the lemma's X",
     "m": None,

@@ -32,12 +32,14 @@ class Options(StudyOptions):
             yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
 
 
+# The options that list the values of columns.
+AXES = {"m": "certified"}
 KEYS = {
     "inequality": (
         "the inequalities",
         "of Prop. 3.2 (`error_square…`, `error_norm`), 3.3 (`signal`), stage 1 or Theorem 3.1 (`final_error`)",
     ),
-    "regime": None,
+    "regime": "the option that m is listed in, such as `practical` or `certified`",
     "split": "u in U_t = u r_tᵀ + E_t: `planted`, u*, or `random`",
     "start": "`scaled`, Theorem 3.1's α = δ√(log(1/δ)/d), or `one`, α = 1 (`final_error` alone)",
     "m": None,

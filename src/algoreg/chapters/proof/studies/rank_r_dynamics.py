@@ -39,8 +39,10 @@ class Options(StudyOptions):
             yield between("alpha", "d", allowed="α below d, where Theorem 4.2's log(d/α) is positive")
 
 
+# The options that list the values of columns.
+AXES = {"log_start": "alpha", "m": "certified"}
 KEYS = {
-    "regime": None,
+    "regime": "the option that m is listed in, such as `practical` or `certified`",
     "split": "S_0 of U_t = Z_t + E_t: `planted`, span(U*), or `random` (at the largest certified m alone)",
     "kappa": None,
     "alpha": None,

@@ -57,8 +57,7 @@ def take_up_files(text):
     if files:
         known = filter(None, os.environ.get(own.ALGORITHM_PATH, "").split(os.pathsep))
         os.environ[own.ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys([*known, *files]))
-        own.files.cache_clear()
-        sources.modules.cache_clear()
+        sources.forget()
     for file in files:
         parts = [part.replace(file, Path(file).stem, 1) for part in parts]
     return ",".join(parts)

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, raced
 from algoreg.engine.observers import FirstBelow
@@ -82,33 +80,9 @@ def measure(options, context):
     yield from raced(options, context, _rows)
 
 
-class Crossings(FirstBelow):
-    """:class:`algoreg.engine.observers.FirstBelow`, number by number: the committed tables have these last digits."""
-
-    def look(self, look):
-        """Let the runs go that are below the last tolerance."""
-        errors = look.test_error
-        for run, error in zip(look.active, errors, strict=True):
-            before, since = self.memory["last"][run], self.memory["at"][run]
-            for k, tolerance in enumerate(self.tolerances.tolist()):
-                if error < tolerance and np.isnan(self.memory["times"][run, k]):
-                    self.memory["times"][run, k] = _between(since, look.iteration, before, error, tolerance)
-        self.memory["smallest"][look.active] = np.fmin(self.memory["smallest"][look.active], errors)
-        self.memory["last"][look.active] = errors
-        self.memory["at"][look.active] = look.iteration
-        return errors < self.tolerances[-1]
-
-
-def _between(since, now, before, error, level):
-    """Return when an error falls through a level, log-linearly between two looks."""
-    if not before > level or error <= 0:
-        return float(now)
-    return float(now - (now - since) * math.log(level / error) / math.log(before / error))
-
-
 def _rows(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
-    seen = Crossings(TOLERANCES)
+    seen = FirstBelow(TOLERANCES)
     batch = batch_of(options, context, number, algorithm, runs, [seen])
     descent = context.descend(batch)
     kept = zip(batch.runs, descent.status, *(seen.memory[key] for key in ("times", "smallest", "last")), strict=True)

@@ -3,31 +3,8 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, known_cells, positive
-from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, exp_of, interval_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
 from algoreg.judge.estimands import estimand
-
-
-@estimand("smallest exponent of {value} in {along}, over {by}")
-def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
-    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
-
-    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
-
-    Raises
-    ------
-    ValueError
-        If some value of ``by`` has fewer than three points.
-    """
-    frame = chosen(tables[table], where)
-    laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
-    if any(logs is None for _, logs in laws):
-        return UNDEFINED
-
-    def statistic(targets, ensembles):
-        return min(weights @ logs[:, targets][:, :, ensembles].mean(axis=(1, 2)) for weights, logs in laws)
-
-    return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
 
 
 @estimand(

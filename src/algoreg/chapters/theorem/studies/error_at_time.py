@@ -63,7 +63,7 @@ VALUES = {
     ),
     "delta_low": "lower end of the bracket of δ of rank 4r",
     "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
-    "least_constant": None,
+    "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
 }
 
 

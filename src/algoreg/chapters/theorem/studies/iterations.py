@@ -11,7 +11,7 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds, largest_stable_step
 from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import FirstBelow
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
 
@@ -58,6 +58,8 @@ class Options(StudyOptions):
             yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
 
 
+# The options that list the values of columns.
+AXES = {"log_d_over_alpha": "alpha"}
 KEYS = {
     "d": None,
     "rank": None,
@@ -82,7 +84,7 @@ VALUES = {
     ),
     "delta_low": "lower end of the bracket of δ of rank 4r",
     "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
-    "least_constant": None,
+    "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
 }
 
 # Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
@@ -103,13 +105,6 @@ def step_of(rule, step, d, rank, kappa, alpha):
     }[rule]
 
 
-def crossing(iteration, before, after):
-    """Return the time at which an error crosses 1 between ``iteration`` − 1 and ``iteration``, log-linearly."""
-    if before is None:
-        return float(iteration)
-    return iteration - 1 + float(np.log(before) / np.log(before / after))
-
-
 def measure(options, context):
     """Return one row per rank, κ, α, start, step rule, target and ensemble: the iterations until the error is below a tolerance.
 
@@ -125,10 +120,8 @@ def measure(options, context):
         yield from context.part(f"ensemble {number}", _rows, options, context, number, cells)
 
 
-class Crossings(Observer):
-    """When the error of every run first falls below its own scale; looks at every iteration.
-
-    Memory: ``times`` (B,), NaN where a run did not get there, and ``before`` (B,), the error over the scale one iteration ago.
+class BelowScale(FirstBelow):
+    """When the error of every run first falls below its own scale, each iteration looked at; ``times`` has one column.
 
     Parameters
     ----------
@@ -138,23 +131,13 @@ class Crossings(Observer):
     stride = 1
 
     def __init__(self, scales):
+        super().__init__([1.0])
         self.scales = scales
 
-    def prepare(self, batch):
-        """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full(count, np.nan), "before": np.full(count, np.nan)}
-
-    def look(self, look):
-        """Let the runs go whose error is below their scale."""
+    def errors(self, look):
+        """Return the distance to X* over the scale."""
         scales = self.scales[torch.from_numpy(look.active).to(self.scales.device)]
-        errors = (look.distance / scales).cpu().double().numpy()
-        done = errors < 1
-        for run, error in zip(look.active[done], errors[done], strict=True):
-            before = self.memory["before"][run]
-            self.memory["times"][run] = crossing(look.iteration, None if np.isnan(before) else before, error)
-        self.memory["before"][look.active] = errors
-        return done
+        return (look.distance / scales).cpu().double().numpy()
 
 
 def _cells(options):
@@ -226,8 +209,8 @@ def _follow(context, ensemble, runs, planted, options):
         scales = torch.tensor([1 / run["kappa"] for run in runs]).to(goals)
     else:
         scales = torch.linalg.matrix_norm(goals)
-    seen = Crossings(options["tolerance"] * scales)
+    seen = BelowScale(options["tolerance"] * scales)
     budgeted = [{**run, "iterations": options["iterations"]} for run in runs]
     start = initial_factors(runs, planted, context.seed)
     descent = context.run(ensemble, Algorithm, budgeted, goals, [seen], start=start)
-    return [None if np.isnan(time) else time for time in seen.memory["times"].tolist()], descent.status
+    return [None if np.isnan(time) else time for (time,) in seen.memory["times"].tolist()], descent.status
