@@ -10,7 +10,7 @@ from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, sam
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.positivity import estimands, measurements
-from algoreg.chapters.positivity.splitting import far_points
+from algoreg.chapters.positivity.splitting import far_point
 from algoreg.chapters.positivity.studies import uniqueness
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.figures import draw
@@ -19,6 +19,14 @@ pytestmark = pytest.mark.replicates(100)
 
 SEED = 5
 OPTIONS = {"d": [8], "rank": 1, "ratios": [2.5], "targets": 2, "iterations": 300}
+
+
+def plain_point(x, rank):
+    """Return X* + t(I − P) at the distance 5‖X*‖ from X*, by X*'s own decomposition."""
+    values, vectors = np.linalg.eigh(x)
+    others = vectors[:, values < 0.5 * values.max()]
+    assert others.shape[1] == len(x) - rank
+    return x + 5 * np.linalg.norm(x) / len(others.T) ** 0.5 * others @ others.T
 
 
 def plain_far_point(matrices, labels, far, step, count):
@@ -41,9 +49,7 @@ def test_the_far_point_is_that_of_a_plain_splitting(kind):
     matrices = plain.unpack(ensemble.rows.numpy(), 8)
     context = type("", (), {"seed": SEED, "device": "cpu", "dtype": torch.float64})
     x = uniqueness._targets({"rank": 1}, context, kind, 8, [1])[0].numpy()
-    run = {"target": 1, "far": 5.0, "hermitian": False}
-    far = far_points(ensemble, [run], SEED)[0].numpy()
-    y = plain_far_point(matrices, plain.measure(matrices, x), far, 0.01, int(row["iterations"]))
+    y = plain_far_point(matrices, plain.measure(matrices, x), plain_point(x, 1), 0.01, int(row["iterations"]))
     # Where it has landed only rounding and the last steps are left.
     np.testing.assert_allclose(row["distance"], plain.relative_error(y, x), rtol=1e-4)
 
@@ -55,12 +61,45 @@ def test_a_far_point_is_the_convex_solvers():
     matrices = plain.unpack(ensemble.rows.numpy(), 8)
     x = np.outer(np.arange(8), np.arange(8)) / np.sum(np.arange(8) ** 2)
     labels = plain.measure(matrices, x)
-    far = far_points(ensemble, [{"target": 0, "far": 5.0, "hermitian": False}], SEED)[0].numpy()
+    far = far_point(torch.from_numpy(x), 1, 5.0).numpy()
+    np.testing.assert_allclose(far, plain_point(x, 1), atol=1e-12)
     y = plain_far_point(matrices, labels, far, 0.05, 3000)
     unknown = cvxpy.Variable((8, 8), PSD=True)
     fits = [cvxpy.trace(matrix @ unknown) == label for matrix, label in zip(matrices, labels, strict=True)]
     cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(unknown - far)), fits).solve(cvxpy.CLARABEL)
     np.testing.assert_allclose(y, unknown.value, atol=1e-5)
+
+
+def test_a_random_far_point_may_have_the_target_nearest_although_others_fit():
+    """Trace 1 and no entry off the diagonal: diag(1 − c, c) fits for c from 0 to 1, X* at c = 0."""
+    x = torch.diag(torch.tensor([1.0, 0.0], dtype=torch.float64))
+    shares = torch.linspace(0, 1, 101, dtype=torch.float64)
+    fits = torch.stack([torch.diag(torch.stack([1 - share, share])) for share in shares])
+
+    def nearest(point):
+        return shares[torch.linalg.matrix_norm(fits - point).argmin()]
+
+    assert nearest(5 * x) == 0
+    assert nearest(far_point(x, 1, 5.0)) == 1
+
+
+def test_the_far_point_has_the_target_nearest_where_a_convex_solver_finds_nothing_beside_it_and_nowhere_else():
+    import cvxpy
+
+    d, found = 6, []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        basis = np.linalg.qr(rng.standard_normal((d, 1)))[0]
+        x, half = basis @ basis.T, rng.standard_normal((9, d, d))
+        unknown = cvxpy.Variable((d, d), PSD=True)
+        matrices = [*(half + half.transpose(0, 2, 1)) / 2, np.eye(d)]
+        fits = [cvxpy.trace(one @ unknown) == np.sum(one * x) for one in matrices]
+        beside = cvxpy.Problem(cvxpy.Maximize(cvxpy.trace((np.eye(d) - x) @ unknown)), fits)
+        unique = beside.solve(cvxpy.CLARABEL) < 1e-5
+        far = far_point(torch.from_numpy(x), 1, 5.0).numpy()
+        cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(unknown - far)), fits).solve(cvxpy.CLARABEL)
+        found.append((unique, np.linalg.norm(unknown.value - x) < 1e-2))
+    assert set(found) == {(True, True), (False, False)}
 
 
 def test_a_run_that_has_not_come_to_an_end_is_undecided_and_no_other_solution():

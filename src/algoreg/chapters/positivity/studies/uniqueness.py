@@ -60,7 +60,7 @@ KEYS = {
     ),
     "m": None,
     "method": (
-        "`far`: the feasible point nearest to one far off; `least_frobenius`, `least_trace`: the feasible "
+        "`far`: the feasible point nearest to X* + t(I − P), which is X* if nothing else fits; `least_frobenius`, `least_trace`: the feasible "
         "points of these; `descent`: UUᵀ from α = 10⁻³"
     ),
     "target": None,
@@ -181,22 +181,25 @@ def _rows(options, context, number, kind, d):
 
 def _run(options, context, ensemble, kind, method, sizes, targets):
     """Return a method's rows without what all rows of the ensemble share; ``targets`` are X* by number."""
-    step, own = STEPS.get(kind, 1.0), {"alpha": ALPHA, "start": "identity", "width": None}
-    algorithm, iterations = factored.Algorithm, round(options["time"] / step)
-    if method != "descent":
+    if method == "descent":
+        algorithm, step = factored.Algorithm, STEPS[kind]
+        iterations = round(options["time"] / step)
+    else:
         algorithm = least_trace.Algorithm if method == "least_trace" else splitting.Algorithm
-        size = torch.linalg.matrix_norm(next(iter(targets.values()))).item()
-        step = GAMMA[method]
-        own = {"far": FAR * size if method == "far" else 0.0, "hermitian": kind in measurements.HERMITIAN}
-        iterations = options["iterations"]
-    runs = [
-        {**own, "step": step, "iterations": iterations, "m": m, "target": target}
-        for m, target in product(sizes, targets)
-    ]
+        step, iterations = GAMMA[method], options["iterations"]
+    shared = {"step": step, "iterations": iterations, "alpha": ALPHA, "start": "identity", "width": None}
+    points = {number: _point(options, kind, method, target) for number, target in targets.items()}
+    runs = [{**shared, "m": m, "target": target, "point": points[target]} for m, target in product(sizes, targets)]
     planted, seen = torch.stack(list(targets.values())).repeat(len(sizes), 1, 1), Landing(method != "descent")
     context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     kept = zip(runs, *(seen.memory[name].tolist() for name in ("distance", "misfit", "ended")), strict=True)
     return [_row(method, *each) for each in kept]
+
+
+def _point(options, kind, method, target):
+    """Return the point to which the methods ``far`` and ``least_frobenius`` find what fits nearest."""
+    rank = options["rank"] * (2 if kind in measurements.HERMITIAN else 1)
+    return splitting.far_point(target, rank, FAR) if method == "far" else torch.zeros_like(target)
 
 
 def _row(method, run, distance, misfit, ended):
