@@ -83,6 +83,7 @@ def test_a_random_far_point_may_have_the_target_nearest_although_others_fit():
     assert nearest(far_point(x, 1, 5.0)) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate")
 def test_the_far_point_has_the_target_nearest_where_a_convex_solver_finds_nothing_beside_it_and_nowhere_else():
     import cvxpy
 
