@@ -15,6 +15,8 @@ import pytest
 from conftest import ROOT, measured, registered_claims
 from pydantic import TypeAdapter, ValidationError
 
+from algoreg.analysis.cells import cells as cells_of_tables
+from algoreg.analysis.predictions import variance_components
 from algoreg.judge import claims, references
 from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
@@ -225,9 +227,9 @@ def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
     assert count > 20
 
 
-def committed_table(name):
-    """Return a table of the committed quick tier."""
-    parts = (references.read(path)["tables"] for path in references.paths("quick").values())
+def committed_table(name, tier="quick"):
+    """Return a committed table of a tier."""
+    parts = (references.read(path)["tables"] for path in references.paths(tier).values())
     (found,) = (tables[name] for tables in parts if name in tables)
     return pd.DataFrame({**found["keys"], **{key: value for key, value in found.items() if key != "keys"}})
 
@@ -266,6 +268,14 @@ def run_cell(name, mark, *changes, **known):
         exec(code, variables)
     plt.close("all")
     return variables
+
+
+def test_what_intervals_are_made_of_does_not_hang_on_the_claim_that_is_judged_again(tmp_path):
+    known = {"pd": pd, "cells": cells_of_tables, "variance_components": variance_components, "results": tmp_path}
+    (tmp_path / "tables").mkdir()
+    committed_table("figure_1").to_csv(tmp_path / "tables" / "figure_1.csv", index=False)
+    parts = run_cell("02_claims_and_uncertainty", "variance_components(logs)", **known, tables={})["parts"]
+    assert parts[["targets", "ensembles"]].to_numpy().tolist() == [[5, 3]]
 
 
 def test_eigenvalues_that_are_not_yet_learned_can_be_drawn():
