@@ -278,6 +278,19 @@ def test_what_intervals_are_made_of_does_not_hang_on_the_claim_that_is_judged_ag
     assert parts[["targets", "ensembles"]].to_numpy().tolist() == [[5, 3]]
 
 
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_the_error_of_rank_one_grows_as_the_notebook_says(tier):
+    course = committed_table("dynamics_course", tier)
+    run = course[(course["target"] == 0) & (course["ensemble"] == 0) & (course["rank"] == 1)]
+    few, more, many = (one["error"].max() / one["error"].iloc[0] for _, one in run.groupby("m_over_dr"))
+    assert sorted(run["m_over_dr"].unique())[:2] == [5, 100]
+    assert (few > 1000, 6 < more < 7.5, many < 1.1) == (True, True, True)
+    (path,) = (path for path in NOTEBOOKS if path.stem == "04_rank_one")
+    (said,) = (text for kind, text, _ in cells(path) if "the signal follows its ideal" in text)
+    for words in ("all but stand still", "At five times dr it grows more than a thousandfold", "six- to sevenfold"):
+        assert words in said
+
+
 def test_eigenvalues_that_are_not_yet_learned_can_be_drawn():
     changes = ("alpha=0.01", "alpha=1e-4"), ("time=80", "time=20")
     panels = run_cell("09_where_small_starts_end", '"stages_course"', *changes)["panels"]
