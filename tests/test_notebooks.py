@@ -291,6 +291,12 @@ def test_the_error_of_rank_one_grows_as_the_notebook_says(tier):
         assert words in said
 
 
+def test_tables_in_notebooks_are_the_same_page_in_every_run():
+    """A table that pandas styles has a random name, unless one is given."""
+    for path in NOTEBOOKS:
+        assert not [text for kind, text, _ in cells(path) if kind == "code" and ".style" in text], path.stem
+
+
 def test_eigenvalues_that_are_not_yet_learned_can_be_drawn():
     changes = ("alpha=0.01", "alpha=1e-4"), ("time=80", "time=20")
     panels = run_cell("09_where_small_starts_end", '"stages_course"', *changes)["panels"]
