@@ -9,6 +9,7 @@ import sys
 from typing import Annotated
 from unittest import mock
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ from algoreg.judge import claims, references
 from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
-from algoreg.tell import notebooks
+from algoreg.tell import executed, notebooks
 from algoreg.tell.charts.style import plt
 
 CHAPTER = "depth"
@@ -268,6 +269,18 @@ def run_cell(name, mark, *changes, **known):
         exec(code, variables)
     plt.close("all")
     return variables
+
+
+def test_links_of_an_executed_notebook_lead_to_the_documents():
+    written, count = ROOT / "results" / "quick" / "notebooks", 0
+    for path in NOTEBOOKS:
+        notebook = nbformat.read(path, as_version=4)
+        executed.relink(notebook, written / path.name, ROOT)
+        text = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            assert (written / link).resolve().is_file(), f"{path.stem}: {link}"
+            count += 1
+    assert count > 20
 
 
 def test_what_intervals_are_made_of_does_not_hang_on_the_claim_that_is_judged_again(tmp_path):
