@@ -46,6 +46,7 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         client.km.transport = "ipc"
     client.execute()
 executed.relink(notebook, snakemake.output.notebook, root)
+executed.describe(notebook)
 name = {"metadata": {"name": Path(snakemake.input.notebook).stem.replace("_", " ")}}
 page, _ = HTMLExporter(template_file=snakemake.input.template).from_notebook_node(notebook, name)
 for path, text in ((snakemake.output.notebook, nbformat.writes(notebook)), (snakemake.output.html, page)):

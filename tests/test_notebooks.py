@@ -1,7 +1,9 @@
 """What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
 
 import ast
+import base64
 import contextlib
+import io
 import json
 import re
 import subprocess
@@ -14,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, measured, registered_claims
+from nbconvert import HTMLExporter
 from pydantic import TypeAdapter, ValidationError
 
+from algoreg import sources
 from algoreg.analysis.cells import cells as cells_of_tables
 from algoreg.analysis.predictions import variance_components
 from algoreg.judge import claims, references
@@ -129,8 +133,28 @@ def test_figures_are_shown_at_the_size_of_the_text_and_fit_the_page(results, inc
     tier = judged(results)
     (results / "figures").mkdir()
     figure = plt.figure(figsize=(inches, 1), dpi=160)
-    figure.savefig(results / "figures" / "one.png", dpi=160)
-    assert tier.figure("one").width == wide
+    figure.savefig(results / "figures" / "figure_1.png", dpi=160)
+    shown = tier.figure("figure_1")
+    assert shown.width == wide
+    assert shown.alt == sources.figure_title("figure_1")
+
+
+def test_pictures_of_an_executed_notebook_have_words():
+    figure, file = plt.figure(figsize=(1, 1)), io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    picture = base64.b64encode(file.getvalue()).decode()
+    shown = [
+        nbformat.v4.new_output("display_data", {"image/png": picture}, metadata={"image/png": known})
+        for known in ({}, {"alt": "the errors > 0"})
+    ]
+    text = nbformat.v4.new_markdown_cell("# One\n\n## What X\\* *costs* in `d`\n\nText.")
+    notebook = nbformat.v4.new_notebook(cells=[text, nbformat.v4.new_code_cell("show()", outputs=shown)])
+    executed.describe(notebook)
+    template = ROOT / "workflow" / "report" / "notebook.html.j2"
+    page, _ = HTMLExporter(template_file=str(template)).from_notebook_node(notebook)
+    assert re.findall(r'<img alt="([^"]*)"', page) == ["What X* costs in d", "the errors &gt; 0"]
+    assert page.count("<img") == 2
 
 
 def test_what_a_notebook_measures_is_what_the_workflow_measures():

@@ -1,4 +1,4 @@
-"""Executed notebooks before they are written: links from where they lie."""
+"""Executed notebooks before they are written: links from where they lie, pictures with words."""
 
 import os
 import re
@@ -21,3 +21,22 @@ def relink(notebook, written, root):
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = re.sub(r"\]\(\.\./", f"]({back}/", cell["source"])
+
+
+def describe(notebook):
+    """Give pictures without words those of the heading that they stand under, for those who do not see them.
+
+    Parameters
+    ----------
+    notebook : mapping
+        Of nbformat 4; what its outputs say of themselves is changed.
+    """
+    heading = ""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            heading = next(reversed(re.findall(r"^#+ (.*)$", cell["source"], re.MULTILINE)), heading)
+        for output in cell.get("outputs", ()):
+            for kind in ("image/png", "image/jpeg"):
+                if kind in output.get("data", {}):
+                    said = output["metadata"].setdefault(kind, {})
+                    said.setdefault("alt", re.sub(r"\\(.)|[*`]", r"\1", heading))
