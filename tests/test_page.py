@@ -147,7 +147,9 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
     entries = registry_of(claims) if registry is None else registry
     documents = {"first": DOCUMENT}
-    return render.render(results, entries, claims, tier or fake_tier(), tables, TEMPLATES, CHAPTERS, documents, fresh)
+    made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
+    parts = (TEMPLATES, CHAPTERS, documents, made)
+    return render.render(results, entries, claims, tier or fake_tier(), tables, *parts, fresh)
 
 
 class Reader(HTMLParser):
@@ -278,6 +280,16 @@ def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path)
     assert "Tier quick: 9 of 10 fresh seeds as committed (supported), else 1 inconclusive; estimates 0.4" in parts[1]
     assert "fresh seeds" not in parts[2]
     assert "fresh seeds" not in rendered(tmp_path / "none", claims)
+
+
+def test_jobs_are_counted_of_what_the_page_is_made_of_whatever_else_has_finished(tmp_path):
+    results = fake_results(tmp_path, [claim(0)])
+    for name in ("controls.json", "notebooks/01_one.html"):
+        records.write_text(results / name, "{}")
+        records.seal(results / name, {"seed": 99, "seconds": 1000.0})
+    _, text = read(rendered(tmp_path, [claim(0)]).rpartition('id="computed"')[2])
+    assert "3.5 s of jobs (3 results" in text
+    assert "99" not in re.search(r"root seed(.*?)device", text)[1]
 
 
 def test_figures_stand_with_what_they_conclude_and_what_was_run(tmp_path):
