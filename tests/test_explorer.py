@@ -307,6 +307,22 @@ def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
 
 
 @in_browser
+@pytest.mark.parametrize("method", ["momentum", "sgd"])
+def test_divergence_is_seen_at_its_step_where_no_step_needs_the_errors(opened, page_file, method):
+    settings = {**settings_of(method, eta=1, alpha=0.01), "d": 16, "ratio": 3, "kappa": 1, "noise": 0}
+    numerics = (PARTS / "numerics.js").read_text(encoding="utf-8")
+    ends = opened(page_file).evaluate(
+        f"""(settings) => {{ {numerics}; return [false, true].map((looks) => {{
+          const run = Numerics.run(Numerics.draw(settings), settings);
+          while (run.iteration < 500 && !run.diverged) {{ run.step(); if (looks) run.look(); }}
+          return run.iteration;
+        }}); }}""",
+        settings,
+    )
+    assert ends[0] == ends[1] < 500
+
+
+@in_browser
 def test_it_works_by_keyboard(opened, page_file):
     page = opened(page_file, "#d=16&steps=400")
     page.keyboard.press("Tab")
