@@ -232,6 +232,7 @@
     const changed = () => {
       const said = [];
       state[key] = read(element, name, said);
+      if (name === "method") State.suit(state, said);
       change(said);
     };
     element.addEventListener(name === "seed" ? "change" : "input", changed);
