@@ -352,6 +352,21 @@ def test_a_second_run_of_one_sample_a_step_gets_it_too(opened, page_file):
 
 
 @in_browser
+def test_runs_that_are_stepped_to_their_end_end(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20")
+    ended(page)
+    page.locator("#reset").click()
+    for number in range(20):
+        assert page.locator("#play").inner_text() == "Run"
+        page.locator("#step").click()
+        page.wait_for_timeout(150)
+        assert row(page)[0] == str(number + 1)
+    assert page.locator("#play").inner_text() == "Run again"
+    assert page.locator("#step").is_disabled()
+    assert page.locator("#now").inner_text().startswith("The run ")
+
+
+@in_browser
 def test_it_works_by_keyboard(opened, page_file):
     page = opened(page_file, "#d=16&steps=400")
     page.keyboard.press("Tab")
