@@ -11,7 +11,8 @@ from algoreg.tell.page.render import render
 joblog.write_to(snakemake.log[0])
 
 facts = of_job(snakemake)
-chain.require(chain.from_params(snakemake.params.chain))
+made = chain.from_params(snakemake.params.chain)
+chain.require(made)
 claims = records.read_json(snakemake.input.claims)
 text = render(
     Path(snakemake.input.claims).parent,
@@ -22,6 +23,7 @@ text = render(
     Path(snakemake.input.templates[0]).parent,
     chosen_chapters(snakemake.config),
     {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},
+    list(map(records.name_in_tier, made)),
     replications.of_tiers({tier: references.read_tier(tier) for tier in replications.tiers()}),
 )
 records.write_text(snakemake.output.page, text)

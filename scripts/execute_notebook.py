@@ -14,13 +14,15 @@ from nbconvert import HTMLExporter
 
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
+from algoreg.tell import executed
 
 joblog.write_to(snakemake.log[0])
 
 facts = of_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # Also where another workflow has imported this one, and results are not below this repository.
-os.environ["ALGOREG_ROOT"] = str(Path(snakemake.input.notebook).resolve().parents[1])
+root = Path(snakemake.input.notebook).resolve().parents[1]
+os.environ["ALGOREG_ROOT"] = str(root)
 os.environ["ALGOREG_RESULTS"] = str(Path(snakemake.output.notebook).resolve().parents[1])
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)
@@ -43,6 +45,8 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
     if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:
         client.km.transport = "ipc"
     client.execute()
+executed.relink(notebook, snakemake.output.notebook, root)
+executed.describe(notebook)
 name = {"metadata": {"name": Path(snakemake.input.notebook).stem.replace("_", " ")}}
 page, _ = HTMLExporter(template_file=snakemake.input.template).from_notebook_node(notebook, name)
 for path, text in ((snakemake.output.notebook, nbformat.writes(notebook)), (snakemake.output.html, page)):

@@ -107,13 +107,22 @@ def test_workflows_cover_the_pythons_that_are_supported():
     assert re.fullmatch(r"python:(3\.\d+)-slim", image)[1] in supported
 
 
-def test_the_report_page_is_kept():
+@pytest.mark.parametrize(("name", "tier"), [("ci", "quick"), ("weekly", "standard")])
+def test_the_report_page_is_kept_with_what_it_links_to(name, tier):
     kept = [
         step["with"]["path"]
-        for step in steps(ROOT / ".github" / "workflows" / "ci.yml")
+        for step in steps(ROOT / ".github" / "workflows" / f"{name}.yml")
         if "with" in step and "path" in step["with"]
     ]
-    assert "results/quick/report/index.html" in kept[0].split()
+    # Links of its templates: from results/<tier>/report to what lies beside it, and those of ledgers to the documents.
+    templates = (ROOT / "workflow" / "report" / "page").glob("*.html")
+    links = re.findall(r'href="\.\./([^/"#{]+)', "\n".join(path.read_text(encoding="utf-8") for path in templates))
+    wanted = {"report/index.html", "provenance", *links}
+    assert wanted == {"report/index.html", "explorer.html", "figures", "provenance", "tables"}
+    assert {f"results/{tier}/{one}" for one in wanted} | {"docs/**/*.md"} <= set(kept[0].split())
+
+
+def test_every_week_the_standard_tier_is_run():
     assert load(ROOT / ".github" / "workflows" / "weekly.yml")["on"]["schedule"]
 
 

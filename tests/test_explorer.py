@@ -307,6 +307,66 @@ def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
 
 
 @in_browser
+@pytest.mark.parametrize("method", ["momentum", "sgd"])
+def test_divergence_is_seen_at_its_step_where_no_step_needs_the_errors(opened, page_file, method):
+    settings = {**settings_of(method, eta=1, alpha=0.01), "d": 16, "ratio": 3, "kappa": 1, "noise": 0}
+    numerics = (PARTS / "numerics.js").read_text(encoding="utf-8")
+    ends = opened(page_file).evaluate(
+        f"""(settings) => {{ {numerics}; return [false, true].map((looks) => {{
+          const run = Numerics.run(Numerics.draw(settings), settings);
+          while (run.iteration < 500 && !run.diverged) {{ run.step(); if (looks) run.look(); }}
+          return run.iteration;
+        }}); }}""",
+        settings,
+    )
+    assert ends[0] == ends[1] < 500
+
+
+@in_browser
+def test_one_sample_a_step_gets_a_step_that_it_bears(opened, page_file):
+    page = opened(page_file, "#d=32&steps=300&eta=0.2")
+    page.locator("#set-method").select_option("sgd")
+    page.wait_for_timeout(300)
+    said = "One sample a step needs a smaller step than η = 0.2: η = 0.019 and 3200 steps are set."
+    assert page.locator("#said").inner_text() == said
+    assert "eta=0.019" in page.url
+    assert page.locator("#is-eta").inner_text() == "0.019"
+    assert ended(page).startswith("The run finds X*")
+    # What is small enough stays, and so does what a link says.
+    page.locator("#set-method").select_option("descent")
+    page.locator("#set-method").select_option("sgd")
+    page.wait_for_timeout(300)
+    assert page.locator("#said").is_hidden()
+    assert "eta=0.2" in opened(page_file, "#d=8&steps=20&eta=0.2&method=sgd").url
+
+
+@in_browser
+def test_a_second_run_of_one_sample_a_step_gets_it_too(opened, page_file):
+    page = opened(page_file, "#d=16&steps=300&eta=0.2&vary=method&to=projected")
+    page.locator("#set-to").select_option("sgd")
+    page.wait_for_timeout(300)
+    assert "η = 0.037 and 1600 steps are set" in page.locator("#said").inner_text()
+    words = ended(page)
+    assert "Run A finds X*" in words
+    assert "Run B finds X*" in words
+
+
+@in_browser
+def test_runs_that_are_stepped_to_their_end_end(opened, page_file):
+    page = opened(page_file, "#d=8&steps=20")
+    ended(page)
+    page.locator("#reset").click()
+    for number in range(20):
+        assert page.locator("#play").inner_text() == "Run"
+        page.locator("#step").click()
+        page.wait_for_timeout(150)
+        assert row(page)[0] == str(number + 1)
+    assert page.locator("#play").inner_text() == "Run again"
+    assert page.locator("#step").is_disabled()
+    assert page.locator("#now").inner_text().startswith("The run ")
+
+
+@in_browser
 def test_it_works_by_keyboard(opened, page_file):
     page = opened(page_file, "#d=16&steps=400")
     page.keyboard.press("Tab")

@@ -1,7 +1,9 @@
 """What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
 
 import ast
+import base64
 import contextlib
+import io
 import json
 import re
 import subprocess
@@ -9,17 +11,22 @@ import sys
 from typing import Annotated
 from unittest import mock
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, measured, registered_claims
+from nbconvert import HTMLExporter
 from pydantic import TypeAdapter, ValidationError
 
+from algoreg import sources
+from algoreg.analysis.cells import cells as cells_of_tables
+from algoreg.analysis.predictions import variance_components
 from algoreg.judge import claims, references
 from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
-from algoreg.tell import notebooks
+from algoreg.tell import executed, notebooks
 from algoreg.tell.charts.style import plt
 
 CHAPTER = "depth"
@@ -126,8 +133,28 @@ def test_figures_are_shown_at_the_size_of_the_text_and_fit_the_page(results, inc
     tier = judged(results)
     (results / "figures").mkdir()
     figure = plt.figure(figsize=(inches, 1), dpi=160)
-    figure.savefig(results / "figures" / "one.png", dpi=160)
-    assert tier.figure("one").width == wide
+    figure.savefig(results / "figures" / "figure_1.png", dpi=160)
+    shown = tier.figure("figure_1")
+    assert shown.width == wide
+    assert shown.alt == sources.figure_title("figure_1")
+
+
+def test_pictures_of_an_executed_notebook_have_words():
+    figure, file = plt.figure(figsize=(1, 1)), io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    picture = base64.b64encode(file.getvalue()).decode()
+    shown = [
+        nbformat.v4.new_output("display_data", {"image/png": picture}, metadata={"image/png": known})
+        for known in ({}, {"alt": "the errors > 0"})
+    ]
+    text = nbformat.v4.new_markdown_cell("# One\n\n## What X\\* *costs* in `d`\n\nText.")
+    notebook = nbformat.v4.new_notebook(cells=[text, nbformat.v4.new_code_cell("show()", outputs=shown)])
+    executed.describe(notebook)
+    template = ROOT / "workflow" / "report" / "notebook.html.j2"
+    page, _ = HTMLExporter(template_file=str(template)).from_notebook_node(notebook)
+    assert re.findall(r'<img alt="([^"]*)"', page) == ["What X* costs in d", "the errors &gt; 0"]
+    assert page.count("<img") == 2
 
 
 def test_what_a_notebook_measures_is_what_the_workflow_measures():
@@ -225,9 +252,9 @@ def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
     assert count > 20
 
 
-def committed_table(name):
-    """Return a table of the committed quick tier."""
-    parts = (references.read(path)["tables"] for path in references.paths("quick").values())
+def committed_table(name, tier="quick"):
+    """Return a committed table of a tier."""
+    parts = (references.read(path)["tables"] for path in references.paths(tier).values())
     (found,) = (tables[name] for tables in parts if name in tables)
     return pd.DataFrame({**found["keys"], **{key: value for key, value in found.items() if key != "keys"}})
 
@@ -266,6 +293,45 @@ def run_cell(name, mark, *changes, **known):
         exec(code, variables)
     plt.close("all")
     return variables
+
+
+def test_links_of_an_executed_notebook_lead_to_the_documents():
+    written, count = ROOT / "results" / "quick" / "notebooks", 0
+    for path in NOTEBOOKS:
+        notebook = nbformat.read(path, as_version=4)
+        executed.relink(notebook, written / path.name, ROOT)
+        text = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            assert (written / link).resolve().is_file(), f"{path.stem}: {link}"
+            count += 1
+    assert count > 20
+
+
+def test_what_intervals_are_made_of_does_not_hang_on_the_claim_that_is_judged_again(tmp_path):
+    known = {"pd": pd, "cells": cells_of_tables, "variance_components": variance_components, "results": tmp_path}
+    (tmp_path / "tables").mkdir()
+    committed_table("figure_1").to_csv(tmp_path / "tables" / "figure_1.csv", index=False)
+    parts = run_cell("02_claims_and_uncertainty", "variance_components(logs)", **known, tables={})["parts"]
+    assert parts[["targets", "ensembles"]].to_numpy().tolist() == [[5, 3]]
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_the_error_of_rank_one_grows_as_the_notebook_says(tier):
+    course = committed_table("dynamics_course", tier)
+    run = course[(course["target"] == 0) & (course["ensemble"] == 0) & (course["rank"] == 1)]
+    few, more, many = (one["error"].max() / one["error"].iloc[0] for _, one in run.groupby("m_over_dr"))
+    assert sorted(run["m_over_dr"].unique())[:2] == [5, 100]
+    assert (few > 1000, 6 < more < 7.5, many < 1.1) == (True, True, True)
+    (path,) = (path for path in NOTEBOOKS if path.stem == "04_rank_one")
+    (said,) = (text for kind, text, _ in cells(path) if "the signal follows its ideal" in text)
+    for words in ("all but stand still", "At five times dr it grows more than a thousandfold", "six- to sevenfold"):
+        assert words in said
+
+
+def test_tables_in_notebooks_are_the_same_page_in_every_run():
+    """A table that pandas styles has a random name, unless one is given."""
+    for path in NOTEBOOKS:
+        assert not [text for kind, text, _ in cells(path) if kind == "code" and ".style" in text], path.stem
 
 
 def test_eigenvalues_that_are_not_yet_learned_can_be_drawn():

@@ -393,12 +393,16 @@ def test_the_results_of_a_process_add_up_to_what_it_used(tmp_path):
 
 
 def test_costs_are_the_sums_of_the_sidecars(tmp_path):
-    assert references.cost_of(tmp_path) is None
-    sidecars(tmp_path, figures__a_svg=37.25, tables__b_csv=2.5)
+    made = ["tables/b.csv", "tables/c.csv", "figures/a.svg", "descents/one/ensemble-0.npz"]
+    assert references.cost_of(tmp_path, made) is None
+    sidecars(tmp_path, **{"figures__a.svg": 37.25, "tables__b.csv": 2.5})
     # Of an older version, without the number.
     (tmp_path / "tables" / "c.csv.json").write_text("{}")
-    found = references.cost_of(tmp_path)
-    assert found == {"cpu_seconds": 40, "peak_mib": 372}
+    # Of earlier settings; a page is of no kind that a reference is made of.
+    sidecars(tmp_path, **{"tables__old.csv": 99, "descents__one__ensemble-1.npz": 99, "studies__old__part-0.csv": 99})
+    sidecars(tmp_path, **{"notebooks__01.html": 0.75, "descents__one__ensemble-0.npz": 1, "figures__a.pdf": 0.25})
+    found = references.cost_of(tmp_path, made)
+    assert found == {"cpu_seconds": 42, "peak_mib": 372}
     costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
     assert "| `quick` | 0.7 min | 0.3 min | 372 MiB |" in costs
     assert "| `standard` | – | – | 2 MiB |" in costs

@@ -54,6 +54,30 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path)
     assert (stage / "_extra" / "report" / "index.html").exists()
 
 
+def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_pages(repository, tmp_path):
+    stage, results = tmp_path / "stage", repository / "results" / "quick"
+    stage.mkdir()
+    wanted = ("figures/a.svg", "tables/t.csv", "provenance/claims/c.json.json", "provenance/tables/t.csv.json")
+    for name in (*wanted, "figures/a.png"):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text("{}")
+    links = ("../figures/a.svg", "../tables/t.csv", "../provenance/", "../provenance/claims/c.json.json")
+    documents = ("../../../docs/chapters/../claims.md#a", "../../../CONTRIBUTING.md", "../../../Makefile")
+    text = "".join(f'<a href="{link}">x</a>' for link in (*links, *documents, "?verdict=a#claims"))
+    for page in ("report/index.html", "notebooks/01_first_look.html"):
+        (results / page).write_text(text)
+    build_site.gather(repository, "quick", stage)
+    extra = stage / "_extra"
+    for page in ("report/index.html", "notebooks/01_first_look.html"):
+        found = re.findall(r'href="([^"]*)"', (extra / page).read_text())
+        sites = ["../docs/claims.html#a", "../CONTRIBUTING.html", "../../../Makefile"]
+        assert found == [*links, *sites, "?verdict=a#claims"]
+    assert all((extra / name).exists() for name in wanted)
+    assert not (extra / "figures" / "a.png").exists()
+    listed = re.findall(r'href="([^"]*)"', (extra / "provenance" / "index.html").read_text())
+    assert listed == ["claims/c.json.json", "tables/t.csv.json"]
+
+
 def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, tmp_path):
     stage = tmp_path / "stage"
     stage.mkdir()
@@ -90,7 +114,10 @@ def test_broken_links_and_what_is_fetched_from_elsewhere_are_seen(tmp_path):
         '<script src="https://cdn.org/a.js"></script><img src="//cdn.org/a.png"><img src="data:,x">'
     )
     (tmp_path / "b.html").write_text('<p id="there"></p>')
-    (tmp_path / "report" / "index.html").write_text("<script>'<a href=\"no.html\">'</script>")
+    (tmp_path / "report" / "index.html").write_text(
+        '<script>\'<a href="no.html">\'</script><a href="#later">x</a><a href="?v=a#later">x</a><a href="../a.html">x</a>'
+        '<a href="../tables/no.csv">x</a><a href="../b.html#not">x</a>'
+    )
     (tmp_path / "a.css").write_text("@font-face { src: url(https://fonts.org/a.woff) }")
     (tmp_path / "b.css").write_text("a { background: url( 'https://fonts.org/a.png') }")
     (tmp_path / "c.css").write_text('a { background: url("//fonts.org/a.png") }')
@@ -101,6 +128,8 @@ def test_broken_links_and_what_is_fetched_from_elsewhere_are_seen(tmp_path):
         "a.html: b.html#not: the page has no such place",
         "a.html: gone.html: leads nowhere",
         "a.html: ../out.html: leads nowhere",
+        "report/index.html: ../tables/no.csv: leads nowhere",
+        "report/index.html: ../b.html#not: the page has no such place",
         *(f"{name}.css: fetches a style or a font" for name in "abc"),
     ]
 

@@ -25,7 +25,7 @@ FETCHED = {
 NOT_FETCHED = {"canonical", "index", "search", "next", "prev", "author", "copyright", "license", "top"}
 # Of a style: another style, or a picture or font from another machine.
 ELSEWHERE = re.compile(r"""@import|url\(\s*["']?(?:https?:)?//""")
-# Anchors that a page's own script makes, or reads as its state.
+# Pages whose anchors their own script makes, or reads as their state.
 MADE_LATER = ("report/", "notebooks/", "explorer.html")
 
 
@@ -86,8 +86,7 @@ def problems(root):
         ]
         found += [f"{name}: fetches {link}" for link in elsewhere]
         own = [link for link in (*page.links, *page.fetched) if not urlsplit(link).scheme and not link.startswith("//")]
-        if not name.startswith(MADE_LATER):
-            found += [f"{name}: {link}: {wrong}" for link in dict.fromkeys(own) if (wrong := leads(root, path, link))]
+        found += [f"{name}: {link}: {wrong}" for link in dict.fromkeys(own) if (wrong := leads(root, path, link))]
     for path in sorted(root.rglob("*.css")):
         if ELSEWHERE.search(path.read_text(encoding="utf-8")):
             found.append(f"{path.relative_to(root)}: fetches a style or a font")

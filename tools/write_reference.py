@@ -67,12 +67,14 @@ def require_current(tier, results, wanted):
         )
 
 
-def keep_costs(tier, folder, chapters, whole):
+def keep_costs(tier, folder, chapters, wanted, whole):
     """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole, what all of it did."""
     costs = references.read(references.COSTS)
     known = costs.get(tier, {})
-    by_chapter = {**known.get("chapters", {}), **references.chapter_costs(folder, chapters)}
-    costs[tier] = {**(references.cost_of(folder) if whole else known), "chapters": dict(sorted(by_chapter.items()))}
+    if whole:
+        known = references.cost_of(folder, map(records.name_in_tier, chain.recorded(wanted)))
+    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, chapters)}
+    costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
     records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
 
 
@@ -131,7 +133,7 @@ def write_references(blocks, chapters, options):
     else:
         wanted = made_files(blocks, results, partial)
     require_current(tier, results, wanted)
-    keep_costs(tier, results / "provenance", chapters, whole=not options.chapter)
+    keep_costs(tier, results / "provenance", chapters, wanted, whole=not options.chapter)
     for chapter in chapters:
         content, path = snapshots.snapshot(results, blocks, chapter, partial), references.path_of(chapter, tier)
         if options.partial and path.exists():

@@ -5,7 +5,7 @@ it, in ``reference/<tier>.json`` of its folder.
 """
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from algoreg import sources
 from algoreg.spec.chapters import SECTIONS, load_chapters
@@ -13,6 +13,8 @@ from algoreg.spec.chapters import SECTIONS, load_chapters
 RUNS = Path(__file__).resolve().parents[3] / "reference" / "runs"
 COSTS = RUNS.parent / "cost.json"
 TOLERANCES = RUNS.parent / "tolerances.yaml"
+# Kinds of results that references are made of.
+CHAINED = ("problems", "descents", "studies", "tables", "claims", "figures")
 MAPPINGS = ("tables", "comparisons", "problems")
 
 
@@ -65,9 +67,22 @@ def read_tier(tier):
     }
 
 
-def cost_of(folder):
-    """Return what the sidecars in a folder say: CPU seconds summed over results, and the largest job's memory in MiB."""
-    found = [one for one in map(read, folder.rglob("*.json")) if "cpu_seconds" in one]
+def cost_of(folder, made):
+    """Return what the sidecars in a folder say: CPU seconds summed over results, and the largest job's memory in MiB.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        ``results/<tier>/provenance``.
+    made : iterable of str
+        The results that a reference is made of, and what these are made of, as paths below ``results/<tier>``. Others of their
+        kinds were made by earlier settings, and do not count; pages, which no reference is made of, do.
+    """
+    kept = {PurePosixPath(name).with_suffix("") for name in made}
+    # A figure's files differ in the suffix alone.
+    names = {path: path.relative_to(folder).with_suffix("").with_suffix("") for path in folder.rglob("*.json")}
+    counted = [path for path, name in names.items() if name in kept or name.parts[0] not in CHAINED]
+    found = [one for one in map(read, counted) if "cpu_seconds" in one]
     if not found:
         return None
     return {

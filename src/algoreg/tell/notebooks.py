@@ -8,6 +8,7 @@ import threadpoolctl
 from IPython.display import Image
 from pandas.io.formats.style import Styler
 
+from algoreg import sources
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
@@ -58,7 +59,7 @@ class Tier:
         """Return a figure of the tier as a picture that a notebook shows."""
         picture = Image(self._file(f"figures/{name}.png"))
         wide = int.from_bytes(picture.data[16:20])
-        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST))
+        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=sources.figure_title(name))
 
     def verdicts(self, *chapters, claims=None):
         """Return the verdicts of chapters' claims for a notebook to show.

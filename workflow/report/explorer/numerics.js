@@ -346,6 +346,8 @@ const Numerics = (() => {
       method.step(problem, state, options, slope);
       known = null;
       self.iteration++;
+      // Where no step needs the errors, they are computed as soon as U is so large that X could have diverged: |X| ≤ |U|².
+      if (!method.slope && !(dot(state.u, 0, state.u, 0, state.u.length) < (DIVERGED - 1) * problem.targetSize)) look();
     };
     return self;
   };

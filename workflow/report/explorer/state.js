@@ -87,7 +87,16 @@ const State = (() => {
     noise: state.noise, seed: state.seed, method: state.method, steps: state.steps,
   });
   const states = (state) => (state.vary ? [state, { ...state, [state.vary]: state.to }] : [state]);
+
+  // The step that one sample a step bears, found by trying d, r and m, and steps that take it as long a time η·t as elsewhere.
+  const suit = (state, said) => {
+    const eta = Number((1.2 / (state.d * state.r)).toPrecision(2)), steps = Number((60 / eta).toPrecision(2));
+    if (state.eta <= eta || !states(state).some(({ method }) => method === "sgd")) return;
+    const before = short(state.eta);
+    Object.assign(state, { eta: possible("eta", eta), steps: Math.max(state.steps, possible("steps", steps)) });
+    said.push(`One sample a step needs a smaller step than η = ${before}: η = ${short(state.eta)} and ${state.steps} steps are set.`);
+  };
   const worded = (name, value) => (FIELDS[name].options ? FIELDS[name].options[value] : short(value));
 
-  return { FIELDS, NAMES, SHARED, defaults, read, write, settings, states, clamp, ofSlider, worded, short, raised };
+  return { FIELDS, NAMES, SHARED, defaults, read, write, settings, states, suit, clamp, ofSlider, worded, short, raised };
 })();

@@ -59,7 +59,8 @@
   const advance = () => {
     const behind = runs.filter((run) => !finished(run) && run.step < goal);
     if (behind.length) ask(behind);
-    else if (playing && runs.every(finished)) stop(true);
+    // Also where the last steps were taken one by one.
+    else if (runs.every(finished)) stop(true);
     else if (playing) timer = setTimeout(further, fast() ? 0 : PAUSE);
     else if (stepping) once();
     // With reduced motion pictures change when something is done, not on the way.
@@ -232,6 +233,7 @@
     const changed = () => {
       const said = [];
       state[key] = read(element, name, said);
+      if (name === "method") State.suit(state, said);
       change(said);
     };
     element.addEventListener(name === "seed" ? "change" : "input", changed);

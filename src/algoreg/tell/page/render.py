@@ -97,12 +97,6 @@ def _environment(templates):
     return environment
 
 
-def _sealed(results):
-    """Return every result of a tier that has a sidecar, but the page."""
-    sidecars = [path for path in (results / "provenance").rglob("*.json") if path.parts[-2] != "report"]
-    return sorted(str(path.relative_to(results / "provenance").with_suffix("")) for path in sidecars)
-
-
 def _code(folder):
     """Return the page's style and scripts, and the policy that names them."""
     from plotly.offline import get_plotlyjs
@@ -116,7 +110,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents, fresh=MappingProxyType({})):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh=MappingProxyType({})):
     """Return the page as HTML.
 
     Parameters
@@ -137,6 +131,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         Those of the tier, in their order.
     documents : mapping of str to str
         The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
+    made : iterable of str
+        The results that the page is made of, and what these are made of, as paths below ``results``.
     fresh : mapping
         What fresh seeds gave (:func:`algoreg.judge.replications.of_tiers`).
 
@@ -172,7 +168,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            computed={"machine": machine(results), "facts": provenance(results, _sealed(results))},
+            computed={"machine": machine(results), "facts": provenance(results, sorted(made))},
             **_code(folder),
         )
     )
