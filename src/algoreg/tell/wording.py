@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
-from algoreg.judge.claims import SIGNS, exact
+from algoreg.judge.claims import INCONCLUSIVE, INVALID, SIGNS, exact
 
 # An interval narrower than this part of its estimate is rounding: all runs came out alike.
 NO_SPREAD = 1e-9
@@ -156,6 +156,8 @@ def _control(claim, part, weak, digits):
         return "–"
     # A committed reference may be older than the record of this number.
     estimate = claim.get(f"{part}_estimate")
+    if claim["verdict"] == INVALID and outcome == INCONCLUSIVE and estimate is None:
+        return "undefined"
     said = f"{outcome} (weak)" if outcome == weak else outcome
     return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
 
