@@ -60,7 +60,7 @@ FIELDS = {
     "ci_low": "lower end of its 95 % interval",
     "ci_high": "upper end",
     "margin": "the margin, fixed before the runs",
-    "control_verdict": "verdict of the control, which must not be supported nor without an estimate: the claim is invalid then",
+    "control_verdict": "verdict of the control, which must have an estimate and not be supported: the claim is invalid else",
     "control_estimate": "the estimand's value on the control",
     "table": "the table that it is judged from, below the tier's folder",
     "figure": "the figure that shows it, without suffix",

@@ -84,7 +84,7 @@ def iterations_in_alpha(tables, claims):
     figure, grid = panels(len(shown), sharey=True)
     said = []
     for axes, (name, claim) in zip(grid, shown.items(), strict=True):
-        table = tables[name][tables[name]["start"] == "identity"]
+        table = tables[name]
         frame = table[table["rule"] == "constant"]
         step = frame["step"].iloc[0]
         means = law(axes, frame, "log_d_over_alpha", "over_bound", COLOURS[0], f"η = c = {step:g}")
