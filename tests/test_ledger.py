@@ -124,6 +124,30 @@ def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
     assert f"| {own['test_error'].mean():.3g} |" in row
 
 
+def test_choices_at_the_ends_of_grids_are_named(references):
+    standard = references["standard"]
+    said = race.race_grid_ends(standard)
+    rows = frame_of(standard["tables"]["race"]).query("kappa == 100")
+    assert said.startswith("At κ = 100 ")
+    for method, momentum in rows.groupby("method")["momentum"].first().items():
+        name = race.NAMES[method]
+        assert (f"{name} ({momentum:g})" in said) == (momentum in race.METHODS[method].momenta[-1:])
+    (shortest,) = [part for part in said.split("The ") if part.startswith("shortest step")]
+    assert race.NAMES["momentum_full"] in shortest
+    assert race.NAMES["frank_wolfe"] not in shortest
+
+
+def test_correlations_are_said_with_the_draws_of_their_own_table(references):
+    tables = dict(references["standard"]["tables"])
+    few = frame_of(tables["phase_few"])
+    one = few[few["target"] == few["target"].min()].drop(columns="status").to_dict("list")
+    tables["phase_few"] = {"keys": one, "status": ["budget"] * len(one["d"])}
+    draws = frame_of(tables["phase_many"]).groupby(["target", "ensemble"]).ngroups
+    said = spectral_phase.phase_correlations({"tables": tables})
+    assert f"over {draws} draws at m = 20dr" in said
+    assert f"over {len(set(one['ensemble']))} draws at m = 5dr" in said
+
+
 def test_the_published_step_is_one_number(references):
     (chapter,) = load_chapters(["simulations"])
     text = ledger.Ledgers(references, registered_claims()).rest(chapter)
