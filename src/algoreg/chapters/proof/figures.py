@@ -215,7 +215,7 @@ def rank_r_dynamics(tables, claims):
                 ends += [kept["mean"].iloc[-1]] if len(kept) else []
         margin_level(axes, claim, claim["source"])
         pick, towards = (max, "up") if claim["direction"] == "below" else (min, "down")
-        title = f"{title.format(rounded(pick(ends, default=np.nan), 3, towards))}\nat the largest m"
+        title = f"{title.format(rounded(pick(ends, default=np.nan), 4, towards))}\nat the largest m"
         describe(axes, log, xlabel="measurements, m/dr", ylabel=ylabel, title=title)
     first = table.iloc[0]
     d = round(np.exp(first["log_start"]) * first["alpha"])
