@@ -1,4 +1,4 @@
-"""Fail if a control came out other than it must: then the judge, not the paper, is at fault."""
+"""Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
 from algoreg.judge import claims
 from algoreg.store import joblog, records
@@ -10,6 +10,6 @@ facts = of_job(snakemake)
 collected = records.read_json(snakemake.input.claims)
 invalid = [claim["id"] for claim in collected if claim["verdict"] == claims.INVALID]
 if invalid:
-    raise SystemExit(f"invalid claims (a control came out wrong, see claims.json): {', '.join(invalid)}")
+    raise SystemExit(f"invalid claims (a control came out wrong or undefined, see claims.json): {', '.join(invalid)}")
 judged = [claim["id"] for claim in collected if claim["verdict"] != claims.NOT_JUDGED]
 records.write_json(snakemake.output.report, {"controls": "as they must be", "judged": judged}, facts)

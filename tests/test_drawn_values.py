@@ -346,8 +346,8 @@ def test_samples_d_shows_thresholds_and_laws_in_the_dimension():
 BOUNDS = {"delta_low": 0.3, "delta_up": np.nan, "least_constant": 7.0}
 
 
-def iterating(seed=0, rule=("constant",), start=("identity",), rank=(2,), kappa=(1.5,), alpha=(1e-3,)):
-    axes = {"rule": rule, "start": start, "rank": rank, "kappa": kappa, "alpha": alpha}
+def iterating(seed=0, rule=("constant",), rank=(2,), kappa=(1.5,), alpha=(1e-3,)):
+    axes = {"rule": rule, "rank": rank, "kappa": kappa, "alpha": alpha}
     table = crossed(("iterations",), seed, **axes, **RUNS).assign(d=20, m=80, **BOUNDS)
     # A step of each rule, rank and κ.
     steps = table["rule"].map({name: 0.1 + 0.07 * place for place, name in enumerate(rule)})
@@ -379,7 +379,7 @@ def test_iterations_in_r_shows_the_iterations_and_the_root_of_the_rank():
 
 def test_iterations_in_alpha_shows_iterations_over_the_theorems_bound():
     alphas = (1e-2, 1e-4, 1e-8)
-    table = iterating(alpha=alphas, start=("identity", "planted"), rule=("constant", "inverse_log"))
+    table = iterating(alpha=alphas, rule=("constant", "inverse_log"))
     certified = iterating(seed=1, alpha=alphas).assign(delta_up=0.01)
     tables = {"iterations_in_alpha": table, "iterations_in_alpha_certified": certified}
     # Numbers of their own: the study computes the ratio, the figure shows it.
@@ -387,11 +387,11 @@ def test_iterations_in_alpha_shows_iterations_over_the_theorems_bound():
         shown["over_bound"] = np.random.default_rng(len(shown)).uniform(0.1, 1, len(shown))
     left, right = figures.draw("iterations_in_alpha", tables).axes
     for axes, shown in ((left, table), (right, certified)):
-        means = geometric(where(shown, start="identity", rule="constant"), "log_d_over_alpha", "over_bound")
+        means = geometric(where(shown, rule="constant"), "log_d_over_alpha", "over_bound")
         same(curve(axes, "η = c = "), means)
         # The largest α has the smallest logarithm, and comes first.
         assert level(axes, "margin") == pytest.approx(margin("thm11-iterations-in-alpha") * means.iloc[0])
-    control = where(table, start="identity", rule="inverse_log")
+    control = where(table, rule="inverse_log")
     same(curve(left, "control"), geometric(control, "log_d_over_alpha", "over_bound"))
 
 

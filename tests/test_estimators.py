@@ -624,6 +624,13 @@ def test_judging_and_what_makes_a_claim_invalid():
     assert claims.judge(blind, tables, {}, 0)["verdict"] == "invalid"
     deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"table": "flat"}}}
     assert claims.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
+    lost = {**tables, "lost": tables["flat"].assign(test_error=math.nan)}
+    mute = {**ENTRY, "control": {"statement": "no value", "estimand": {"table": "lost"}}}
+    unheard = {**ENTRY, "positive_control": {"statement": "no value", "estimand": {"table": "lost"}}}
+    for entry, part in ((mute, "control"), (unheard, "positive_control")):
+        judged = claims.judge(entry, lost, {}, 0)
+        assert (judged["verdict"], judged[f"{part}_estimate"]) == ("invalid", None)
+        assert getattr(wording.say(judged), part) == "undefined"
     nothing = claims.judge(ENTRY, None, {}, 0)
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()

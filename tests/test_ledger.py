@@ -8,6 +8,7 @@ from drawn import curve
 from algoreg import sources
 from algoreg.chapters.norms import ledger as norms
 from algoreg.chapters.race import ledger as race
+from algoreg.chapters.simulations.ledger.figure_4 import figure_4
 from algoreg.chapters.spectral_phase import ledger as spectral_phase
 from algoreg.judge import references as committed
 from algoreg.judge.snapshots import frame_of
@@ -74,9 +75,26 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
     assert numbers.values("samples_r", "d") == "60"
     assert numbers.published("figure_1_d200", error="train_error", alpha=1.0) == "0.000994"
     least, largest = (getattr(numbers, name)("figure_1", "test_error", alpha=1.0) for name in ("least", "largest"))
-    assert float(least) <= float(largest)
+    errors = frame_of(references["standard"]["tables"]["figure_1"]).query("alpha == 1")["test_error"]
+    assert float(least) <= errors.min()
+    assert errors.max() <= float(largest)
     with pytest.raises(ValueError, match="no row has"):
         numbers.values("samples_r", "d", rank=99)
+
+
+BOUNDS = re.compile(
+    r"\b(?:at\s+most|within(?:\s+a\s+factor)?(?:\s+of)?|at\s+least)\s+\{\{ estimate\((.*?)\) \}\}", re.DOTALL
+)
+
+
+def test_estimates_of_sentences_that_make_them_bounds_are_rounded_outwards(numbers, references):
+    claims = {claim["id"]: claim["estimate"] for claim in references["standard"]["claims"]}
+    assert float(numbers.estimate("lemA1-as-printed", towards="down")) <= claims["lemA1-as-printed"]
+    for name in ("thm42-angle-repaired", "fig3-published", "fig5a-published"):
+        assert float(numbers.estimate(name, towards="up")) >= claims[name]
+    found = [(path, call) for path in TEMPLATES for call in BOUNDS.findall(path.read_text(encoding="utf-8"))]
+    assert len(found) > 10
+    assert [(path.parent.name, call) for path, call in found if "towards=" not in call] == []
 
 
 def test_numbers_in_sentences_are_those_of_the_tables(references):
@@ -95,6 +113,39 @@ def test_numbers_in_sentences_are_those_of_the_tables(references):
     assert f" in {len(descents)} of 24 runs, least trace in {len(programme)} of 24." in said["found_below"]()
     assert "scored on 6 of 96 published iterations." in said["figure_2_nearest"]()
     assert "the threshold at d = 100 is 26.4, not 25.9" in said["figure_4_threshold_step"]()
+
+
+def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
+    standard = references["standard"]
+    ours, other = (frame_of(standard["tables"][name]) for name in ("figure_4", "figure_4_readings"))
+    assert sorted(other["target"].unique()) == [0, 1]
+    own = ours.query("method == 'projected' and ensemble == 0 and target < 2 and m_over_d == 10")
+    row = next(row for row in figure_4(standard).splitlines() if "ours from 0, 2 targets on ensemble 0 alone" in row)
+    assert f"| {own['test_error'].mean():.3g} |" in row
+
+
+def test_choices_at_the_ends_of_grids_are_named(references):
+    standard = references["standard"]
+    said = race.race_grid_ends(standard)
+    rows = frame_of(standard["tables"]["race"]).query("kappa == 100")
+    assert said.startswith("At κ = 100 ")
+    for method, momentum in rows.groupby("method")["momentum"].first().items():
+        name = race.NAMES[method]
+        assert (f"{name} ({momentum:g})" in said) == (momentum in race.METHODS[method].momenta[-1:])
+    (shortest,) = [part for part in said.split("The ") if part.startswith("shortest step")]
+    assert race.NAMES["momentum_full"] in shortest
+    assert race.NAMES["frank_wolfe"] not in shortest
+
+
+def test_correlations_are_said_with_the_draws_of_their_own_table(references):
+    tables = dict(references["standard"]["tables"])
+    few = frame_of(tables["phase_few"])
+    one = few[few["target"] == few["target"].min()].drop(columns="status").to_dict("list")
+    tables["phase_few"] = {"keys": one, "status": ["budget"] * len(one["d"])}
+    draws = frame_of(tables["phase_many"]).groupby(["target", "ensemble"]).ngroups
+    said = spectral_phase.phase_correlations({"tables": tables})
+    assert f"over {draws} draws at m = 20dr" in said
+    assert f"over {len(set(one['ensemble']))} draws at m = 5dr" in said
 
 
 def test_the_published_step_is_one_number(references):

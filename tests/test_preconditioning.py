@@ -10,7 +10,7 @@ from drawn import RUNS, crossed, curve, where
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
 from algoreg.analysis.intervals import UNDEFINED
-from algoreg.chapters.preconditioning import estimands
+from algoreg.chapters.preconditioning import estimands, ledger
 from algoreg.chapters.preconditioning.methods import METHODS, STEP
 from algoreg.chapters.preconditioning.words import NAMES
 from algoreg.ensembles import gaussian_rectangular
@@ -208,3 +208,22 @@ def test_alternating_samples_shows_the_thresholds_over_the_columns():
     np.testing.assert_allclose(drawn.to_numpy(), 10 * np.array([2, 4, 8]) * 1.049 / 40, rtol=0.02)
     line = curve(axes, "margin: exponent above 0.5")
     assert np.log(line.iloc[-1] / line.iloc[0]) / np.log(4) == pytest.approx(0.5)
+
+
+def test_errors_of_runs_that_left_are_bounds_and_in_no_exponent():
+    alphas = [1e-3, 1e-5, 1e-7, 1e-9]
+    rows = [
+        {"method": name, "alpha": alpha, "target": 0, "ensemble": 0, "budget": 100, "tolerance": 1e-9}
+        | {"smallest_error": max(error, 9e-10), "status": "converged" if error < 1e-9 else "budget"}
+        for name, power in {"descent_2r": 1.1, "damped_1_2r": 0.5, "damped_0.01_2r": 0.0}.items()
+        for alpha, error in ((alpha, alpha**power) for alpha in alphas)
+    ]
+    keys = ("method", "alpha", "target", "ensemble")
+    columns = pd.DataFrame(rows).to_dict("list")
+    table = {"keys": {key: columns.pop(key) for key in keys}, **columns}
+    reference = {"tables": {"conditioning_starts": table}}
+    floors, beside = ledger.conditioning_floors(reference), ledger.conditioning_beside_plain(reference)
+    assert "| plain, width 2r | 5.0e-04 | 3.2e-06 | 2.0e-08 | < 1.0e-09 |" in floors
+    assert "| λ = σ_r, width 2r | 3.2e-02 | 3.2e-03 | 3.2e-04 | 3.2e-05 |" in floors
+    assert "| plain, width 2r | 100 | 1 | 1 | 1 | – | 1.10 |" in beside
+    assert "| λ = σ_r, width 2r | 100 | 63.1 | 1e+03 | 1.58e+04 | – | 0.50 |" in beside

@@ -36,6 +36,22 @@ def test_printed_intervals_hold_their_printed_estimates(numbers, margin):
     assert low <= estimate <= high
 
 
+@pytest.mark.parametrize(
+    ("value", "margin", "towards", "said"),
+    [
+        (0.07954663, 1, "up", "0.0796"),
+        (139.780953, 1, "down", "139"),
+        (1.2542, 1.25, "up", "1.26"),
+        (1.2542, 1.25, "down", "1.254"),
+        (0.99951, 1, "up", "0.9996"),
+        (-6.487955, -3, "up", "−6.48"),
+        (None, 1, "up", "–"),
+    ],
+)
+def test_a_bound_is_rounded_outwards_and_stays_on_its_side_of_the_margin(value, margin, towards, said):
+    assert wording.bound({"estimate": value, "margin": margin}, towards) == said
+
+
 def claim(low, estimate, high, margin=0.2, **more):
     one = {"id": "a", "verdict": "supported", "direction": "below", "margin": margin, "control_verdict": "refuted"}
     return {**one, "estimate": estimate, "ci_low": low, "ci_high": high, **more}

@@ -22,6 +22,7 @@ from algoreg.judge.claims import exact
 from algoreg.spec import plan, settings
 from algoreg.spec.files import bibliography
 from algoreg.tell.report import said_of
+from algoreg.tell.wording import bound
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "docs" / "article" / "article.typ"
@@ -50,6 +51,8 @@ def said(claim, entry):
     return {
         "verdict": claim["verdict"],
         "estimate": texts.estimate,
+        "at-least": bound(claim, "down"),
+        "at-most": bound(claim, "up"),
         "interval": texts.interval,
         "needed": texts.needed,
         "control": texts.control,

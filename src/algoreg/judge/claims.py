@@ -144,9 +144,13 @@ def judge(entry, tables, published, seed):
     for part, other in zip(others, found, strict=True):
         result[f"{part}_estimate"] = other.value
         result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
-    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (
-        REFUTED,
-        INCONCLUSIVE,
-    ):
+    if _controls_failed(result):
         result["verdict"] = INVALID
     return result
+
+
+def _controls_failed(result):
+    """Return whether a control came out other than it must, or has no estimate where the claim has one: it tested nothing."""
+    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
+        return True
+    return result["estimate"] is not None and result["control_estimate"] is None

@@ -17,12 +17,15 @@ from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import BEST, number, said_of, verdicts_beside
+from algoreg.tell.wording import bound, outwards
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
 # Code between fences; what in a block's beginning, or at the beginning of any of its lines, cannot be broken anew.
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
+# Of ends of columns, as of all numbers in ledgers.
+DIGITS = 3
 # More different values than these are said by their ends.
 MOST_VALUES = 4
 
@@ -52,17 +55,25 @@ class Numbers:
         self._references, self._entries = references, {entry["id"]: entry for entry in entries}
         self._frames = {}
 
-    def _said(self, identity, tier):
+    def _claim(self, identity, tier):
         (claim,) = (claim for claim in self._references[tier]["claims"] if claim["id"] == identity)
-        return said_of(claim, self._entries[identity])
+        return claim
+
+    def _said(self, identity, tier):
+        return said_of(self._claim(identity, tier), self._entries[identity])
 
     def _frame(self, table, tier):
         if (table, tier) not in self._frames:
             self._frames[table, tier] = frame_of(self._references[tier]["tables"][table])
         return self._frames[table, tier]
 
-    def estimate(self, identity, tier="standard"):
-        """Return a claim's estimate, with the digits that tell it from its margin."""
+    def estimate(self, identity, tier="standard", towards=None, digits=3):
+        """Return a claim's estimate, with the digits that tell it from its margin.
+
+        Where the sentence says "at most" or "within" it is rounded ``towards="up"``, where "at least" ``towards="down"``.
+        """
+        if towards:
+            return bound(self._claim(identity, tier), towards, digits)
         return self._said(identity, tier).estimate
 
     def interval(self, identity, tier="standard"):
@@ -92,12 +103,12 @@ class Numbers:
         return ", ".join(f"{value:g}" for value in found)
 
     def least(self, table, column, tier="standard", **where):
-        """Return the smallest value of a column."""
-        return number(_rows(self._frame(table, tier), where)[column].min())
+        """Return the smallest value of a column, rounded down."""
+        return number(outwards(_rows(self._frame(table, tier), where)[column].min(), "down", DIGITS))
 
     def largest(self, table, column, tier="standard", **where):
-        """Return the largest value of a column."""
-        return number(_rows(self._frame(table, tier), where)[column].max())
+        """Return the largest value of a column, rounded up."""
+        return number(outwards(_rows(self._frame(table, tier), where)[column].max(), "up", DIGITS))
 
     def published(self, curve, **where):
         """Return a value of a published curve, the smallest and the largest where there are several."""

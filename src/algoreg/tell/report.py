@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.tell.wording import say, verdicts_of
+from algoreg.tell.wording import bound, say, verdicts_of
 
 # The order in which verdicts are counted.
 VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
@@ -91,13 +91,13 @@ def with_interval(estimate):
     )
 
 
-def estimate_of(reference, identity):
-    """Return a claim's committed estimate as a text.
+def estimate_of(reference, identity, towards=None):
+    """Return a claim's committed estimate as a text; where the sentence makes it a bound, rounded ``up`` or ``down``.
 
     For passages: in a ledger without its references they say so, where a number of the template would stop the document.
     """
     (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
-    return number(claim["estimate"])
+    return bound(claim, towards) if towards else number(claim["estimate"])
 
 
 def said_of(claim, entry, verdicts=None):

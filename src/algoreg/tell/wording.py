@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
-from algoreg.judge.claims import SIGNS, exact
+from algoreg.judge.claims import INCONCLUSIVE, INVALID, SIGNS, exact
 
 # An interval narrower than this part of its estimate is rounding: all runs came out alike.
 NO_SPREAD = 1e-9
@@ -25,7 +25,7 @@ def _side(value, margin):
     return (value > margin) - (value < margin)
 
 
-def apart(values, margin, digits=3, distinct=False):
+def apart(values, margin, digits=3, distinct=False, towards=None):
     """Return numbers as texts in which each lies on the side of the margin on which it is.
 
     All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not "0.2".
@@ -37,9 +37,12 @@ def apart(values, margin, digits=3, distinct=False):
     digits : int
     distinct : bool
         Whether numbers that differ must have texts that differ: an interval from 3.975 to 3.985 is not "3.98 … 3.98".
+    towards : str, optional
+        Of bounds: how :func:`outwards` rounds them. To the nearest without it.
     """
     for places in range(digits, 17):
-        texts = [f"{value:.{places}g}" for value in values]
+        rounded = [outwards(value, towards, places) for value in values] if towards else values
+        texts = [f"{value:.{places}g}" for value in rounded]
         sided = all(
             _side(float(text), margin) == _side(value, margin) for text, value in zip(texts, values, strict=True)
         )
@@ -153,6 +156,8 @@ def _control(claim, part, weak, digits):
         return "–"
     # A committed reference may be older than the record of this number.
     estimate = claim.get(f"{part}_estimate")
+    if claim["verdict"] == INVALID and outcome == INCONCLUSIVE and estimate is None:
+        return "undefined"
     said = f"{outcome} (weak)" if outcome == weak else outcome
     return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
 
@@ -193,6 +198,21 @@ def say(claim, verdicts=None, digits=3):
         control=minus(_control(claim, "control", "inconclusive", digits)),
         positive_control=minus(_control(claim, "positive_control", None, digits)),
     )
+
+
+def bound(claim, towards, digits=3):
+    """Return a claim's estimate as the text of a bound: rounded ``down`` or ``up``, and on its side of the margin.
+
+    Parameters
+    ----------
+    claim : mapping
+    towards : str
+        As of :func:`outwards`.
+    digits : int
+        At least so many significant digits.
+    """
+    estimate = claim["estimate"]
+    return "–" if estimate is None else minus(apart([estimate], claim["margin"], digits, towards=towards)[0])
 
 
 def verdicts_of(claims):

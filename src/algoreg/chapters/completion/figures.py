@@ -100,7 +100,7 @@ def _bases(axes, table, claim):
     margin_level(axes, claim)
     describe(axes, "y", table["depth"].unique(), xlabel="factors", ylabel="distance to plain factors, over ‖X*‖_F")
     axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)
-    most = rounded(means["path"].max(), 1)
+    most = rounded(means["path"].max(), 1, "up")
     axes.set_title(f"the same graph on both sides: eigenvectors\nchange {most}·‖X*‖_F or less, on average")
 
 

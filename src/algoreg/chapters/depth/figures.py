@@ -133,7 +133,7 @@ def _by_depth(axes, table, value, claim, log, said, **texts):
         means.append(points(axes, own, "depth", value, COLOURS[s - 1], f"s = {s}", **style)["mean"])
     margin_level(axes, claim, "at depth 3")
     largest = pd.DataFrame(means).max()
-    depths = ", ".join(f"{rounded(largest[depth], 3)} at depth {depth}" for depth in sorted(largest.index))
+    depths = ", ".join(f"{rounded(largest[depth], 3, 'up')} at depth {depth}" for depth in sorted(largest.index))
     axes.set_title(f"{said}\n{depths}")
     describe(axes, log, table["depth"].unique(), xlabel="depth N", **texts)
     axes.set_xlim(table["depth"].min() - 0.5, table["depth"].max() + 0.5)

@@ -13,6 +13,7 @@ from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage, with_interval
+from algoreg.tell.wording import outwards
 
 # The error that the claim fw-networks asks for, and others.
 NEAR = 0.1
@@ -62,8 +63,9 @@ def network_examples(reference):
         for factor in factors:
             own = frame[(frame["method"] == method) & (frame["trace_factor"] == factor)]
             found = find_thresholds(own, "d", NEAR)
-            above = "at least " if (found.sides == ABOVE).any() else ""
-            cells.append(f"{above}{np.exp(found.logs.mean()) / unit:.1f}")
+            ratio = np.exp(found.logs.mean()) / unit
+            open_above = (found.sides == ABOVE).any()
+            cells.append(f"at least {number(outwards(ratio, 'down', 3))}" if open_above else f"{ratio:.1f}")
         rows.append([name, *cells])
     return markdown(["method", *(f"told {factor:g} of the trace" for factor in factors)], rows)
 

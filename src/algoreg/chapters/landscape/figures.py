@@ -181,7 +181,7 @@ def _examples(axes, tables, claim):
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
     logs, _ = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
     most = float(np.exp(logs.mean(axis=(1, 2)).max()))
-    title = f"xxᵀ: the threshold is {rounded(most, 3)}·n_c or less, on average"
+    title = f"xxᵀ: the threshold is {rounded(most, 3, 'up')}·n_c or less, on average"
     describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
 
 

@@ -9,6 +9,7 @@ from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import least_examples
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.wording import outwards
 
 # As the claim smvz-threshold has it.
 RECOVERED = 0.01
@@ -26,7 +27,11 @@ def spare_units(reference):
     lost = frame[(frame["positive"] == 1) & (frame["optimal"] == 0)]
     strict = int((lost["curvature"] > 0).sum())
     table = markdown(["units", "starts at loss 0", "runs"], rows)
-    least = f"; the smallest eigenvalue of their Hessians is {lost['curvature'].min():.2g} or more" if len(lost) else ""
+    least = (
+        f"; the smallest eigenvalue of their Hessians is {number(outwards(lost['curvature'].min(), 'down'))} or more"
+        if len(lost)
+        else ""
+    )
     return f"{table}\n\nOf the {len(lost)} other ends of one unit {strict} are strict local minima{least}."
 
 

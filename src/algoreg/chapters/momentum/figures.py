@@ -66,11 +66,11 @@ def momentum_steps(tables, claims):
     margin_level(right, claims["momentum-is-a-step"])
     step = claim["estimand"]["step"]
     factor = np.exp(np.abs(np.log(gains.get(step, pd.Series(dtype=float)) / pd.Series(goals))).max())
-    said = apart([float(factor)], claim["margin"])[0]
+    said = apart([float(factor)], claim["margin"], towards="up")[0]
     left.set_title(f"η = {step:g}: speed-ups within a factor of {said}\nof the published ones")
     step = claims["momentum-is-a-step"]["estimand"]["where"]["step"]
     largest = factors.get(step, pd.Series(dtype=float)).max()
-    right.set_title(f"η = {step:g}: within a factor of {rounded(largest, 3)}\nof descent with the longer step")
+    right.set_title(f"η = {step:g}: within a factor of {rounded(largest, 3, 'up')}\nof descent with the longer step")
     describe(left, "y", xlabel="momentum μ", ylabel="speed-up by momentum at one step")
     describe(right, "", xlabel="momentum μ", ylabel="factor to descent with the step η/(1 − μ)")
     return finish(figure, SPREAD, caption=sizes(table, "d"))
@@ -86,7 +86,7 @@ def momentum_ends(tables, claims):
         label = "labels without noise" if noise == 0 else f"noise of {100 * noise:g} %"
         own = table[table["label_noise"] == noise]
         ends = points(axes, own, "momentum", "end_error", colour, label, marker)["mean"]
-        said.append(f"{label}: every μ ends at {rounded(ends.max())} or less, on average")
+        said.append(f"{label}: every μ ends at {rounded(ends.max(), towards='up')} or less, on average")
     margin_level(axes, claims["momentum-end"])
     describe(axes, "y", xlabel="momentum μ", ylabel="relative error at the end")
     axes.set_title("\n".join(said))

@@ -6,6 +6,7 @@ from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
+from algoreg.tell.wording import outwards
 
 
 @passage("momentum_steps", "momentum_kappa")
@@ -13,7 +14,7 @@ def momentum_is_a_step(reference):
     """Return the headline: by what factor momentum is a longer step, and what a momentum of theory's size gains."""
     return (
         f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
-        f"{estimate_of(reference, 'momentum-is-a-step')}. {_of_published(reference)} A momentum as small as theory asks "
+        f"{estimate_of(reference, 'momentum-is-a-step', 'up')}. {_of_published(reference)} A momentum as small as theory asks "
         f"for gains a factor of {estimate_of(reference, 'momentum-of-the-theorem')}."
     )
 
@@ -28,7 +29,7 @@ def _of_published(reference):
     factors = {goal: goals[goal] / means[min(means.index, key=lambda own: abs(own - goal))] for goal in goals}
     near = max(max(factors[goal], 1 / factors[goal]) for goal in others)
     return (
-        f"The published speed-ups are these to within a factor of {near:.3f} for μ up to {number(others[-1])}; at "
+        f"The published speed-ups are these to within a factor of {outwards(near, 'up', 4):g} for μ up to {number(others[-1])}; at "
         f"{number(largest)} the published one is {number(factors[largest])} times ours."
     )
 

@@ -146,7 +146,7 @@ def _over_delta(axes, table, claims):
     printed, enough = means["printed"], means["four_logs"]
     title = f"Lemma A.1, mean deviation at δ ≤ {judged:g}"
     if len(printed):
-        least, most = rounded(printed.min(), 3), rounded(enough.max(), 3)
+        least, most = rounded(printed.min(), 3, "down"), rounded(enough.max(), 3, "up")
         title += f":\nprinted: {least}·δ or more, R = 4·log(1/δ): {most}·δ or less"
     texts = {"xlabel": "δ", "ylabel": "deviation / δ, X = e₁e₁ᵀ", "title": title}
     describe(axes, "xy", ylim=(1e-2, None), **texts)

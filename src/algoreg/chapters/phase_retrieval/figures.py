@@ -107,7 +107,7 @@ def phase_stages(tables, claims):
     last = table[table["time"] == table["time"].max()]
     ratio = number(float(table["m_over_d"].iloc[0]))
     worst = max(medians_by(last, "d", "test_error").values())
-    title = f"vectors of size 1, every d: at η·t = {last['time'].iloc[0]:g}\nthe median error is {rounded(worst, 1)} or less"
+    title = f"vectors of size 1, every d: at η·t = {last['time'].iloc[0]:g}\nthe median error is {rounded(worst, 1, 'up')} or less"
     describe(first, "y", xlabel="η·t", ylabel="median of ‖X − X*‖_F / ‖X*‖_F", title=title)
     ylabel = "median of the signal over the rest"
     describe(second, "y", xlabel="η·t", ylabel=ylabel, title=_signal_leads(table))

@@ -153,9 +153,9 @@ def _conclusion(table, ratio):
     """Return what the table says at one m/n: the error of full width, and how many pictures width 1 finds."""
     part = table[table["m_over_n"] == ratio]
     full, one = (part[part["method"] == method] for method in ("full", "width 1, large start"))
-    error = rounded(geometric_mean(full["error"]))
+    error = rounded(geometric_mean(full["error"]), towards="up")
     return lines(
-        f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes within {error} of pictures;",
+        f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes on average within {error} of pictures;",
         f"it recovers {full['recovered'].sum():g} of {len(full)}; width 1, started at the picture's size, {one['recovered'].sum():g} of {len(one)}",
     )
 

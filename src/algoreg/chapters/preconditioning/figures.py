@@ -6,7 +6,7 @@ from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
-from algoreg.chapters.preconditioning.words import NAMES
+from algoreg.chapters.preconditioning.words import NAMES, stopped
 from algoreg.tell.charts.course import bars, spread_of, summary
 from algoreg.tell.charts.law import grows, law, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
@@ -177,12 +177,16 @@ def conditioning_starts(tables, claims):
     figure, (axes,) = panels(width=6.0, height=4.4)
     judged, said = [claim["estimand"]["where"]["method"] for claim in claims.values()], []
     for name, (colour, marker) in _looks(table).items():
-        means = law(axes, table[table["method"] == name], "alpha", "smallest_error", colour, NAMES[name], marker)
+        own = table[table["method"] == name]
+        left, label = stopped(own), NAMES[name]
+        means = law(
+            axes, own, "alpha", "smallest_error", colour, label, marker, lambda alphas, left=left: ~alphas.isin(left)
+        )
         if name in judged:
-            said.append(grows(f"{NAMES[name]}: the error goes", "α", means))
+            said.append(grows(f"{label}: the error goes", "α", means.drop(left)))
         if name == claims["xu23-does-not-hurt"]["estimand"]["where"]["method"]:
             margin_slope(axes, means, claims["xu23-does-not-hurt"])
-    stop = f"runs stop below {number(table['tolerance'].min())}"
+    stop = f"runs stop below {number(table['tolerance'].min())}: exponents are without starts where one did"
     ylabel = "smallest relative error along the run"
     describe(axes, "xy", xlabel="initialisation scale α", ylabel=ylabel, title=",\n".join(said))
     return finish(figure, f"{SPREAD}; {stop}", 2, caption=sizes(table, "d", "rank", "kappa", "m_over_dr"))

@@ -6,11 +6,12 @@ from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
-from algoreg.chapters.preconditioning.words import NAMES, told
+from algoreg.chapters.preconditioning.words import NAMES, stopped, told
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.tell.wording import outwards
 
 TOLERANCE = 0.01
 # Of two factors.
@@ -64,21 +65,28 @@ def conditioning_thresholds(reference):
 
 @passage("conditioning_starts")
 def conditioning_floors(reference):
-    """Return the smallest error of every method by α, a geometric mean over runs, as Markdown."""
+    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left, as Markdown."""
     frame = frame_of(reference["tables"]["conditioning_starts"])
-    alphas = sorted(frame["alpha"].unique(), reverse=True)
+    alphas, stop = sorted(frame["alpha"].unique(), reverse=True), frame["tolerance"].min()
     rows = []
     for name, own in _named(frame):
-        means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
-        rows.append([NAMES[name], *(f"{means[alpha]:.1e}" for alpha in alphas)])
+        means, left = own.groupby("alpha")["smallest_error"].apply(geometric_mean), stopped(own)
+        # Runs that left count with the tolerance or less: where they did, the mean is a bound.
+        cells = [
+            f"< {outwards(max(means[alpha], stop), 'up'):.1e}" if alpha in left else f"{means[alpha]:.1e}"
+            for alpha in alphas
+        ]
+        rows.append([NAMES[name], *cells])
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 
 
 def _by_start(reference, table):
-    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each."""
-    named = _named(frame_of(reference["tables"][table]))
-    means = {name: own.groupby("alpha")["smallest_error"].apply(geometric_mean) for name, own in named}
-    return {name: own.sort_index(ascending=False) for name, own in means.items()}
+    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each; NaN where runs left."""
+    means = {}
+    for name, own in _named(frame_of(reference["tables"][table])):
+        found = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
+        means[name] = found.mask(found.index.isin(stopped(own))).sort_index(ascending=False)
+    return means
 
 
 @passage("conditioning_starts")
@@ -88,8 +96,9 @@ def conditioning_beside_plain(reference):
     times = frame_of(reference["tables"]["conditioning_starts"]).groupby("method")["budget"].first()
     plain, rows = means["descent_2r"], []
     for name in ("descent_2r", *DAMPED):
-        ratios = [number(ratio) for ratio in means[name] / plain]
-        slope = exponent(means[name].index, means[name])
+        ratios = ["–" if np.isnan(ratio) else number(ratio) for ratio in means[name] / plain]
+        known = means[name].dropna()
+        slope = exponent(known.index, known)
         rows.append([NAMES[name], f"{times[name]:g}", *ratios, signed(slope)])
     return markdown(["method", "T", *(f"α = {alpha:g}" for alpha in plain.index), "exponent in α"], rows)
 

@@ -1,4 +1,4 @@
-"""What a reader calls the methods, in the order in which they are drawn."""
+"""What a reader calls the methods, in the order in which they are drawn, and which errors are those of a stop."""
 
 NAMES = {
     "descent": "plain, width d",
@@ -26,3 +26,8 @@ def told(method):
     if method.damping != "constant":
         return width
     return "σ_r" if width == "nothing" else f"{width}, σ_r"
+
+
+def stopped(frame):
+    """Return the α from which a run left below its tolerance: its smallest error says where it was stopped, no more."""
+    return sorted(frame.loc[frame["status"] == "converged", "alpha"].unique())

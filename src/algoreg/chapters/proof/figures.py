@@ -85,8 +85,8 @@ def _lemma(axes, part, order, title, claim):
     needed = plain.groupby(["rank", "m"])["over_low"].mean().max()
     asked = traced.groupby("m")["over_printed_low"].mean().max()
     title = (
-        f"{title}, Gaussian: needs {needed:.2g} of rank {order}'s δ at most;\n"
-        f"trace weight {weight:g}: up to {rounded(asked, 3)} times the printed rank's"
+        f"{title}, Gaussian: needs {rounded(needed, towards='up')} of rank {order}'s δ at most;\n"
+        f"trace weight {weight:g}: up to {rounded(asked, 3, 'up')} times the printed rank's"
     )
     describe(axes, "xy", xlabel="measurements m", title=title)
 
@@ -188,14 +188,19 @@ def rank_r_dynamics(tables, claims):
     planted = table[table["split"] == "planted"]
     figure, grid = panels(2, 2, height=4.2)
     _angle(grid[0], planted, claims["thm42-angle"])
-    growth = ("error_growth", "the error grows {:.2f}-fold at most", "largest ‖E_t‖ / ‖E_0‖ up to T₁", "xy")
+    growth = ("error_growth", "the error grows {}-fold on average at most", "largest ‖E_t‖ / ‖E_0‖ up to T₁", "xy")
     signal = (
         "dominance",
-        "the signal is {:.3g} times the error at least",
+        "the signal is on average {} times the error at least",
         "least σ_min(U*ᵀZ_t) / ‖E_t‖ for 1 ≤ t ≤ T₁",
         "x",
     )
-    rate = ("least_rate_over_bound", "the slowest step has {:.3g} times the rate", "slowest step's rate / (η/8κ)", "xy")
+    rate = (
+        "least_rate_over_bound",
+        "the slowest step has on average {} times the rate",
+        "slowest step's rate / (η/8κ)",
+        "xy",
+    )
     for axes, (value, title, ylabel, log), claim in (
         (grid[1], growth, claims["thm42-error-bounded"]),
         (grid[2], signal, claims["thm42-signal-dominates"]),
@@ -209,8 +214,8 @@ def rank_r_dynamics(tables, claims):
                 kept = course(axes, here[here[value].notna()], "m_over_dr", value, colour, label, **options)
                 ends += [kept["mean"].iloc[-1]] if len(kept) else []
         margin_level(axes, claim, claim["source"])
-        worst = (max if claim["direction"] == "below" else min)(ends, default=np.nan)
-        title = f"{title.format(worst)}\nat the largest m"
+        pick, towards = (max, "up") if claim["direction"] == "below" else (min, "down")
+        title = f"{title.format(rounded(pick(ends, default=np.nan), 4, towards))}\nat the largest m"
         describe(axes, log, xlabel="measurements, m/dr", ylabel=ylabel, title=title)
     first = table.iloc[0]
     d = round(np.exp(first["log_start"]) * first["alpha"])

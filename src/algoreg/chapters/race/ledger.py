@@ -6,6 +6,7 @@ from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
+from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
 from algoreg.judge.claims import SIGNS, verdict
 from algoreg.judge.rejudge import at_other_values
@@ -55,6 +56,23 @@ def _race(frame):
             )
     passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
     return markdown(["κ", "method", "told", "chosen", *passes, "smallest error by T", "T"], rows)
+
+
+@passage("race")
+def race_grid_ends(reference):
+    """Return which methods choose an end of their grid at the largest κ, in words; grids of a single value have no ends."""
+    frame = frame_of(reference["tables"]["race"])
+    kappa, names = frame["kappa"].max(), {"largest momentum": [], "longest step": [], "shortest step": []}
+    first = frame[frame["kappa"] == kappa].groupby("method").first()
+    for method in (name for name in NAMES if name in first.index):
+        row, momenta = first.loc[method], METHODS[method].momenta
+        if momenta and np.isclose(row["momentum"], max(momenta)):
+            names["largest momentum"].append(f"{NAMES[method]} ({max(momenta):g})")
+        for end, column in (("longest step", "largest_step"), ("shortest step", "smallest_step")):
+            if row["smallest_step"] < row["largest_step"] and np.isclose(row["step"], row[column]):
+                names[end].append(NAMES[method])
+    said = " ".join(f"The {end}: {'; '.join(found)}." for end, found in names.items() if found)
+    return f"At κ = {kappa:g} some choices are ends of their grids. {said}"
 
 
 @passage("race")

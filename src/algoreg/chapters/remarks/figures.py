@@ -41,7 +41,7 @@ def _ratios(axes, sgd, small, claim):
     axes.axhline(1, color="black", linewidth=0.7, label="no difference")
     axes.set(
         ylabel="test error of SGD / of gradient descent",
-        title=f"from α = {small:g} SGD's error is on average {largest:.3g} times\ngradient descent's at most, from the same labels",
+        title=f"from α = {small:g} SGD's error is on average {rounded(largest, 3, 'up')} times\ngradient descent's at most, from the same labels",
     )
     axes.set_ylim(bottom=0)
 
@@ -72,7 +72,7 @@ def minibatch(tables, claims):
     _ratios(left, sgd, table["alpha"].min(), claims["minibatch-sgd"])
     _errors(right, table)
     for axes in (left, right):
-        describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (last: all m, drawn with replacement)")
+        describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (last: m, drawn with replacement)")
     note = "line: mean of runs; band: smallest to largest run; η is at most gradient descent's step"
     said = f"{sizes(table, 'd', 'rank', 'm')}; equal η·t; right: no label noise"
     return finish(figure, note, caption=said)
@@ -107,7 +107,7 @@ def x_space(tables, claims):
         options = {"color": colour, "markersize": 3.5, "alpha": 0.7, "label": label}
         axes.plot(table["m_over_dimension"], table[value], marker, **options)
     xlabel = "measurements over dimension, m/D, D = d(d+1)/2"
-    title = f"descent on X misses X* by √(1 − m/D),\nto within {_farthest(table, claim):.1%} on average"
+    title = f"descent on X misses X* by √(1 − m/D),\nto within {rounded(100 * _farthest(table, claim), towards='up')}% on average"
     axes.set(xlabel=xlabel, ylabel="relative error of X at the run's end", title=title)
     return finish(figure, caption=f"Gradient descent on X from 0: {sizes(table, 'd', 'rank')}")
 
@@ -184,7 +184,7 @@ def _solvers(tables):
     apart = solved.loc[solved["method"] == "scs", "distance_to_min_trace"].max()
     return (
         f"{len(solved)} convex solutions: {statuses.get('budget', 0)} less accurate than asked for, "
-        f"{statuses.get('diverged', 0)} failed; Clarabel and SCS differ by at most {apart:.1g}"
+        f"{statuses.get('diverged', 0)} failed; Clarabel and SCS differ by at most {rounded(apart, 1, 'up')}"
     )
 
 

@@ -5,6 +5,7 @@ from algoreg.chapters.remarks.estimands import nearest_then_away
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.wording import outwards
 
 # An end counts as X* within this relative distance: far below what two different solutions lie apart, far above what
 # α = 10⁻¹² leaves where the limit is X*.
@@ -87,7 +88,7 @@ def _nearest_on_the_way(frame):
     unfinished = "" if end == "converged" else f", where it does not fit its labels yet (status `{end}`)"
     left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     return (
-        f"At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(path.min())} of the least nuclear norm at "
+        f"At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(outwards(path.min(), 'up', 3))} of the least nuclear norm at "
         f"α = {path.idxmin():g} and is {number(path.iloc[-1])} away at α = {path.index[-1]:g}{unfinished}; {left} of "
         f"{paths.shape[1]} runs are there more than twice as far away as they were at some larger α."
     )
@@ -112,7 +113,7 @@ def _solvers(frame):
     failed = int((solvers["status"] == "diverged").sum())
     apart = frame.loc[frame["method"] == "scs", "distance_to_min_trace"].max()
     return (
-        f"Clarabel and SCS differ by at most {number(apart)}; of {len(solvers)} solutions {inexact} are less accurate than "
+        f"Clarabel and SCS differ by at most {number(outwards(apart, 'up', 3))}; of {len(solvers)} solutions {inexact} are less accurate than "
         f"asked for and {failed} failed."
     )
 

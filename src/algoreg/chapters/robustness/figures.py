@@ -51,7 +51,7 @@ def _stops(axes, table, claims):
     describe(
         axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="error over the best one"
     )
-    said = ", ".join(f"{label} {rounded(value, 3)}" for label, value in worst.items())
+    said = ", ".join(f"{label} {rounded(value, 3, 'up')}" for label, value in worst.items())
     axes.set_title(f"error over the best one, on average at most:\n{said}")
 
 
@@ -108,5 +108,5 @@ def flat_minima(tables, claims):
     ylabel = f"share of draws with error below {tolerance:g}"
     describe(axes, "x", xlabel="measurements m/(dr)", ylabel=ylabel)
     apart = max(means["flattest"] / means[beside], means[beside] / means["flattest"])
-    axes.set_title(f"the flattest fit needs what least trace needs, within a factor of {apart:.2f}")
+    axes.set_title(f"the flattest fit needs what least trace needs, within a factor of {rounded(apart, 3, 'up')}")
     return finish(figure, "dotted: geometric mean of m*", caption=sizes(table, "d", "rank"))

@@ -12,6 +12,7 @@ from algoreg.tell.charts.panels import describe, finish, panels, thousands
 from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.tell.charts.text import BAND, ITERATION, caption, fold, lines, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
+from algoreg.tell.wording import outwards
 
 ERRORS = {"test_error": (TEST, "test error"), "train_error": (TRAIN, "training error")}
 
@@ -257,4 +258,5 @@ def _most_changed(changes, judged):
     steps = {step for means in changes for step in means.index}
     step = judged if judged in steps else max(steps)
     most = max((means[step] for means in changes if step in means.index), key=abs)
+    most = outwards(most, "up" if most > 0 else "down")
     return f"step {step:g} moves the test error by {most:+.2g} % at most"

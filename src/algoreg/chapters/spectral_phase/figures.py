@@ -36,7 +36,7 @@ def spectral_phase(tables, claims):
         f"{start}: sine {rounded(labels.iloc[0])} to the labels'\neigenvectors, {rounded(target.iloc[0])} to those of X*"
     )
     right.set_title(
-        f"{start}, every width: the angle to the labels' is\n{rounded(max(preferences))} times that to X*'s or less, on average"
+        f"{start}, every width: the angle to the labels' is\n{rounded(max(preferences), towards='up')} times that to X*'s or less, on average"
     )
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 

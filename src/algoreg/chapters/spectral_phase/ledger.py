@@ -46,5 +46,6 @@ def phase_correlations(reference):
         weights, logs = log_law(own, "alpha", "smallest_error", table)
         found, expected = np.tensordot(weights, logs, 1), cells(own, ["alpha"], "predicted")[1][0]
         first, related = own.iloc[0], np.corrcoef(found.ravel(), expected.ravel())[0, 1]
-        said.append(f"{number(float(related))} at m = {number(first['m'] / first['d'] / first['rank'])}dr")
-    return f"Over {found.size} draws at full width exponent and prediction have the correlation {' and '.join(said)}."
+        ratio = number(first["m"] / first["d"] / first["rank"])
+        said.append(f"{number(float(related))} over {found.size} draws at m = {ratio}dr")
+    return f"At full width exponent and prediction have the correlation {' and '.join(said)}."

@@ -7,9 +7,6 @@ from algoreg.algorithms.factored import start_matrix
 from algoreg.ensembles import gaussian, wishart
 from algoreg.numerics.theory import symmetric_dimension
 
-# How much of the target a planted start holds: U_0 = αI + 0.3·X*.
-PLANTED_SHARE = 0.3
-
 
 def count_of(m_over_dr, d, rank):
     """Return m, the whole number nearest to ``m_over_dr``·dr and at least 1."""
@@ -49,7 +46,7 @@ def initial_factor(kind, alpha, planted, seed, target):
     ----------
     kind : str
         ``identity``; ``orthonormal``, Haar; ``gaussian``, iid N(0, 1/d) entries; ``low_rank``, the first r − 1 columns of the
-        orthonormal one; ``planted``, αI + 0.3·X*.
+        orthonormal one.
     alpha : float
     planted : torch.Tensor, shape (d, r)
         The target's factor.
@@ -60,8 +57,6 @@ def initial_factor(kind, alpha, planted, seed, target):
     torch.Tensor, shape (d, d)
     """
     d, rank = planted.shape
-    if kind == "planted":
-        return alpha * torch.eye(d).to(planted) + PLANTED_SHARE * planted @ planted.T
     start = alpha * start_matrix("orthonormal" if kind == "low_rank" else kind, d, seed, target).to(planted)
     if kind == "low_rank":
         start[:, rank - 1 :] = 0

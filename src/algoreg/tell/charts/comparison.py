@@ -3,6 +3,7 @@
 import numpy as np
 
 from algoreg.tell.charts.course import course
+from algoreg.tell.charts.text import rounded
 from algoreg.tell.wording import exact
 
 FACTOR = "bars: a published value ×/÷ the margin"
@@ -15,7 +16,8 @@ def agreement(*tables):
     Empty without any of ours.
     """
     logs = [np.abs(np.log(rows["ratio"])) for rows in tables if rows is not None and rows["ratio"].notna().any()]
-    means, largest = (" and ".join(f"{np.exp(pick(one)):.3g}" for one in logs) for pick in (np.mean, np.max))
+    means = " and ".join(rounded(np.exp(one.mean()), 3) for one in logs)
+    largest = " and ".join(rounded(np.exp(one.max()), 3, "up") for one in logs)
     return f"published: a factor {means} from ours on average, {largest} at most" if logs else ""
 
 

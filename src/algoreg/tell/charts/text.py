@@ -41,8 +41,10 @@ def raised(base, exponent):
     return f"{base}$^{{{exponent}}}$"
 
 
-def rounded(value, digits=2):
-    """Return a number with so many significant digits, as :func:`number` writes it."""
+def rounded(value, digits=2, towards=None):
+    """Return a number with so many significant digits, as :func:`number` writes it; a bound is rounded ``up`` or ``down``."""
+    if towards and np.isfinite(value):
+        return number(outwards(value, towards, digits))
     return number(float(f"{value:.{digits}g}"))
 
 
@@ -52,7 +54,7 @@ def fold(means):
         return "is not known"
     factor = means.iloc[0] / means.iloc[-1]
     if abs(np.log(factor)) < np.log(STILL):
-        return f"stays within a factor {max(factor, 1 / factor):.2f}"
+        return f"stays within a factor {rounded(max(factor, 1 / factor), 3, 'up')}"
     return f"falls {rounded(factor, 3)}-fold" if factor >= 1 else f"rises {rounded(1 / factor, 3)}-fold"
 
 

@@ -11,7 +11,7 @@ VERDICTS = {
     REFUTED: ("refuted", "✗", "the whole 95 % interval lies on the other side"),
     INCONCLUSIVE: ("inconclusive", "≈", "the interval straddles the margin"),
     NOT_JUDGED: ("not judged", "○", "this tier lacks the runs, or the machine did not allow them"),
-    INVALID: ("invalid", "!", "a control came out wrong: the judge is at fault"),
+    INVALID: ("invalid", "!", "a control came out wrong, or has no estimate: the judge is at fault"),
 }
 MISSING = ("missing", "?", "the registry has it, the results do not")
 # Where the largest of several positive numbers is so many times the smallest, their axis is logarithmic.

@@ -76,7 +76,7 @@ def _rows(options, context, number, algorithm, runs):
     held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
     seen = Stops(known_measurements(options))
     batch = batch_of(options, context, number, algorithm, runs, [seen], held_out)
-    # A target's noise is the same for all methods, and another at each κ.
+    # A target's noise is the same for all methods. At each κ it has the same numbers, in proportion to the labels' size.
     noise = [
         spoil(row[None], options, context.seed, number, [run["target"]])[0]
         for row, run in zip(batch.labels.cpu().double().numpy(), runs, strict=True)

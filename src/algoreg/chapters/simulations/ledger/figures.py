@@ -10,6 +10,7 @@ from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
 from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.wording import outwards
 
 
 @passage()
@@ -89,7 +90,7 @@ def figure_2_nearest(reference):
         factor = max(best["train_error"], best["test_error"])
         near.append(
             f"The curve labelled {label:g} is nearest to runs from α = {best['alpha']:g} with {best['stretch']:g} times the "
-            f"step: within a mean factor of {factor:.2f}."
+            f"step: within a mean factor of {number(outwards(factor, 'up', 3))}."
         )
     curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
     return f"{' '.join(near)} Both are scored on {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."

@@ -66,7 +66,11 @@ def iterations_in_r(tables, claims):
 
 def _drift(means):
     """Return by how much means leave their first at most, in words."""
-    return f"leave the first point by a factor {(means / means.iloc[0]).max():.3g} at most" if len(means) else ""
+    return (
+        f"leave the first point by a factor {rounded((means / means.iloc[0]).max(), 3, 'up')} at most"
+        if len(means)
+        else ""
+    )
 
 
 @drawing
@@ -80,7 +84,7 @@ def iterations_in_alpha(tables, claims):
     figure, grid = panels(len(shown), sharey=True)
     said = []
     for axes, (name, claim) in zip(grid, shown.items(), strict=True):
-        table = tables[name][tables[name]["start"] == "identity"]
+        table = tables[name]
         frame = table[table["rule"] == "constant"]
         step = frame["step"].iloc[0]
         means = law(axes, frame, "log_d_over_alpha", "over_bound", COLOURS[0], f"η = c = {step:g}")
@@ -270,7 +274,7 @@ def starts(tables, claims):
         describe(axes, "xy", xlabel=f"iteration at η = {first['step']:g}")
     margin_level(right, claims["thm11-any-orthonormal-start"], linestyle=":")
     left.set(ylabel=ERROR, title=f"from αI the error {fold(found['identity', 'test_error'])}")
-    farthest = rounded(found["orthonormal", "change"].max())
+    farthest = rounded(found["orthonormal", "change"].max(), towards="up")
     right.set(
         ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI", title=f"orthonormal starts: X differs by {farthest} at most"
     )

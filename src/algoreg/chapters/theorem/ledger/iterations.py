@@ -70,7 +70,7 @@ def iterations_in_log(reference):
     rows = []
     for name, kind in (("iterations_in_alpha", "Gaussian"), ("iterations_in_alpha_certified", "certified")):
         frame = frame_of(reference["tables"][name])
-        frame = frame[(frame["start"] == "identity") & (frame["rule"] == "constant")]
+        frame = frame[frame["rule"] == "constant"]
         frame = frame.assign(time=lambda x: x["iterations"] * x["step"])
         over = _means(frame, "alpha", "over_bound")
         means = _means(frame, "alpha", "time")

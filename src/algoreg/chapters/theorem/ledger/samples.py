@@ -8,6 +8,7 @@ from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readin
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.report import markdown, passage
+from algoreg.tell.wording import outwards
 
 SPECTRA = ("flat", "columns")
 # At which the median threshold is held against the dimensions that theory names.
@@ -152,8 +153,9 @@ def _factor(one, found):
     if len(off) > 1 or (plain[0].thresholds.sides != INSIDE).any():
         return "–"
     # Thresholds off the grid count as the bounds that they are, and make the mean one.
-    bound = {ABOVE: "at least ", BELOW: "at most "}.get(next(iter(off), INSIDE), "")
-    return f"{bound}× {np.exp(np.mean(one.thresholds.logs - plain[0].thresholds.logs)):.3f}"
+    factor = float(np.exp(np.mean(one.thresholds.logs - plain[0].thresholds.logs)))
+    bound, towards = {ABOVE: ("at least ", "down"), BELOW: ("at most ", "up")}.get(next(iter(off), INSIDE), ("", None))
+    return f"{bound}× {outwards(factor, towards, 4) if towards else factor:.3f}"
 
 
 # Studies of Gaussian measurements whose claims are judged.

@@ -1,4 +1,4 @@
-"""How many iterations factored descent needs until its error falls below a tolerance, by rank, κ, α, start and step rule."""
+"""How many iterations factored descent needs until its error falls below a tolerance, by rank, κ, α and step rule."""
 
 import math
 from itertools import product
@@ -23,7 +23,6 @@ class Options(StudyOptions):
     rank: list[int] = wholes()
     kappa: list[float] = reals([1], ge=1)
     alpha: list[float] = reals(gt=0)
-    start: list[Literal["identity", "planted"]] = choices(["identity"])
     rule: list[
         Literal[
             "constant",
@@ -65,7 +64,7 @@ KEYS = {
     "rank": None,
     "kappa": None,
     "alpha": None,
-    "start": "U₀: `identity`, αI, or `planted`, αI + 0.3·X*",
+    "start": "U₀: `identity`, αI",
     "rule": "how η follows from the option `step`: as it is, over √r, r, κ, κ³ or log(d/α)/log d, or 0.9 of the largest stable η",
     "target": None,
     "ensemble": None,
@@ -106,7 +105,7 @@ def step_of(rule, step, d, rank, kappa, alpha):
 
 
 def measure(options, context):
-    """Return one row per rank, κ, α, start, step rule, target and ensemble: the iterations until the error is below a tolerance.
+    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
 
     The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
     Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
@@ -142,13 +141,11 @@ class BelowScale(FirstBelow):
 
 def _cells(options):
     """Return all runs of an ensemble, without what belongs to the ensemble."""
-    d, names = options["d"], ("rank", "kappa", "alpha", "start", "rule", "target")
-    axes = [
-        sorted(options["rank"], reverse=True),
-        *(options[axis] for axis in ("kappa", "alpha", "start", "rule")),
-    ]
+    d, names = options["d"], ("rank", "kappa", "alpha", "rule", "target")
+    axes = [sorted(options["rank"], reverse=True), *(options[axis] for axis in ("kappa", "alpha", "rule"))]
     cells = [dict(zip(names, values, strict=True)) for values in product(*axes, range(options["targets"]))]
     for cell in cells:
+        cell["start"] = "identity"
         cell["m"] = count_of(options["m_over_dr"], d, cell["rank"])
         cell["step"] = step_of(cell["rule"], options["step"], d, *(cell[key] for key in ("rank", "kappa", "alpha")))
     return cells
