@@ -72,7 +72,7 @@ def test_the_splitting_ends_at_the_least_nuclear_norm():
     problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(variable)), [cvxpy.multiply(mask, variable - goal) == 0])
     problem.solve(solver="CLARABEL")
     stacked = torch.from_numpy(goal)[None]
-    (found,), (gap,), steps = convex.least_nuclear_norm(torch.from_numpy(known)[None], stacked, 0.2, 5000, 1e-9)
+    (found,), (gap,), (steps,) = convex.least_nuclear_norm(torch.from_numpy(known)[None], stacked, 0.2, 5000, 1e-9)
     assert steps < 5000
     assert gap < 1e-9
     np.testing.assert_allclose(found.numpy()[known], goal[known])
@@ -81,6 +81,20 @@ def test_the_splitting_ends_at_the_least_nuclear_norm():
     drawn = torch.from_numpy(np.random.default_rng(0).standard_normal((2, D, D)))
     left, values, right = torch.linalg.svd(drawn)
     torch.testing.assert_close(convex.shrunk(drawn, 0.7), left @ torch.diag_embed((values - 0.7).clamp(min=0)) @ right)
+
+
+def test_the_splitting_counts_the_steps_of_each_matrix():
+    """All take steps until the last is done: alone each takes as many as are counted for it, and ends there."""
+    goals = torch.from_numpy(np.stack([factors.draw_target(D, RANK, SEED, target) for target in range(3)]))
+    known = torch.from_numpy(np.stack([known_of(m) for m in (25, 40, 60)]))
+    _, gaps, steps = convex.least_nuclear_norm(known, goals, 0.2, 5000, 1e-6)
+    alone = [convex.least_nuclear_norm(known[[k]], goals[[k]], 0.2, 5000, 1e-6)[2] for k in range(3)]
+    assert [[own] for own in steps] == alone
+    assert len(set(steps)) == 3
+    assert max(gaps) < 1e-6
+    # A matrix that is not done by the last step has taken them all.
+    few = sorted(steps)[1]
+    assert sorted(convex.least_nuclear_norm(known, goals, 0.2, few, 1e-6)[2]) == [min(steps), few, few]
 
 
 def graph_rows(**changes):
