@@ -41,16 +41,14 @@ def known_of(m, ensemble=0):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("begin", ["gaussian", "identity"])
-def test_factors_are_those_of_a_plain_loop(depth, begin):
-    options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"], "begin": begin}
+def test_factors_are_those_of_a_plain_loop(depth):
+    options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"]}
     table = measured(
         "completion", {**options, "start": [0.01], "step": 0.2, "iterations": 150, "targets": 2}, seed=SEED
     )
     (row,) = table[table["target"] == TARGET].to_dict("records")
     goal = factors.draw_target(D, RANK, SEED, TARGET)
-    start = factors.gaussian_start(D, depth, SEED, TARGET).numpy() if begin == "gaussian" else [np.eye(D)] * depth
-    layers = [0.01 ** (1 / depth) * layer for layer in start]
+    layers = [0.01 ** (1 / depth) * layer for layer in factors.gaussian_start(D, depth, SEED, TARGET).numpy()]
     known = known_of(row["m"])
     x = plain_factors(layers, goal, known, 0.2, 150)
     assert row["m"] == 2 * RANK * (2 * D - RANK)

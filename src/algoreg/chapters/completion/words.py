@@ -4,7 +4,6 @@ METHODS = {
     "nuclear": "least nuclear norm",
     "depth_2": "two factors",
     "depth_3": "three factors",
-    "depth_4": "four factors",
 }
 GRAPHS = {
     ("convex", "path"): "the graph's energy alone",

@@ -17,8 +17,7 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole(ge=1)
     m_over_dof: list[float] = reals(gt=0)
-    method: list[Literal["nuclear", "depth_2", "depth_3", "depth_4"]] = choices()
-    begin: Literal["gaussian", "identity"] = "gaussian"
+    method: list[Literal["nuclear", "depth_2", "depth_3"]] = choices()
     start: list[float] = reals(gt=0, le=0.1)
     step: float = real(0.4, gt=0, le=0.5)
     iterations: int = whole(ge=100)
@@ -34,7 +33,7 @@ class Options(StudyOptions):
 KEYS = {
     "method": ("the method", "`nuclear`, the least nuclear norm, or `depth_N`, a product of N factors"),
     "m_over_dof": ("m over the degrees of freedom", "known entries over the degrees of freedom r(2d − r)"),
-    "start": ("the start s₀", "size of the start: X₀ is s₀ times I, or times a product of Gaussian matrices (0: none)"),
+    "start": ("the start s₀", "size of the start: X₀ is s₀ times a product of Gaussian matrices (0: none)"),
     "target": None,
     "ensemble": "the number of the choice of known entries",
 }
@@ -96,7 +95,7 @@ def _rows(options, context, number, method):
 
 def _factored(options, context, ensemble, method, places, planted):
     """Return the last estimates of descents, and for each its training error, length and status."""
-    shared = {"depth": int(method.removeprefix("depth_")), "begin": options["begin"], "step": options["step"]}
+    shared = {"depth": int(method.removeprefix("depth_")), "begin": "gaussian", "step": options["step"]}
     runs = [
         {"m": m, "size": start, "target": target, "iterations": options["iterations"], **shared}
         for m, start, target in places
