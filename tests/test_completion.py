@@ -1,12 +1,13 @@
 """Completion against plain loops: factors, the least nuclear norm, graphs, what is refused, and the figures."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, geometric, level, margin, same, where
 
-from algoreg.chapters.completion import convex, factors, graph
+from algoreg.chapters.completion import convex, factors, graph, ledger
 from algoreg.chapters.completion.figures import gain
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.spec.chapters import load_chapters
@@ -93,6 +94,28 @@ def test_the_splitting_counts_the_steps_of_each_matrix():
     # A matrix that is not done by the last step has taken them all.
     few = sorted(steps)[1]
     assert sorted(convex.least_nuclear_norm(known, goals, 0.2, few, 1e-6)[2]) == [min(steps), few, few]
+
+
+@pytest.mark.parametrize(
+    ("two", "convex", "said"),
+    [
+        ((1e-4, 1e-4), (1e-6, 1e-6), ["have 100 times"]),
+        ((1e-4, 1e-4), (1e-12, 1e-12), ["have at least 1e+08 times", "The latter's is 10⁻¹² or less in 2 of 2 draws."]),
+        ((1e-12, 1e-6), (1e-6, 1e-6), ["have at most 0.001 times", "The former's is 10⁻¹² or less in 1 of 2 draws."]),
+        ((1e-12, 1e-6), (1e-12, 1e-6), ["have 1 times", "The former's is", "The latter's is"]),
+    ],
+)
+def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(monkeypatch, two, convex, said):
+    rows = [
+        {"method": name, "m_over_dof": 5, "target": target, "ensemble": 0, "mse": error, "status": status}
+        for name, errors, status in (("depth_2", two, "budget"), ("nuclear", convex, "converged"))
+        for target, error in enumerate(errors)
+    ]
+    monkeypatch.setattr(ledger, "frame_of", lambda table: pd.DataFrame(table))
+    found = ledger.completion_of_two_factors({"tables": {"completion": rows}})
+    assert all(one in found for one in said)
+    assert found.count("10⁻¹²") == len(said) - 1
+    assert found.endswith("Of the former's runs 0% had converged, of the latter's 100%.")
 
 
 def graph_rows(**changes):

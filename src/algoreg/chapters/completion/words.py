@@ -1,4 +1,7 @@
-"""What a reader calls the methods of the chapter's tables."""
+"""What a reader calls the methods of the chapter's tables, and the least squared error that these have."""
+
+# A squared error below this is the solver's.
+LEAST = 1e-12
 
 METHODS = {
     "nuclear": "least nuclear norm",

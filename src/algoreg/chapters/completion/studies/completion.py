@@ -6,6 +6,7 @@ import torch
 
 from algoreg.chapters.completion.convex import least_nuclear_norm
 from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
+from algoreg.chapters.completion.words import LEAST
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -47,8 +48,6 @@ VALUES = {
     "train_error": None,
     "iterations": "steps that the run took; of `nuclear` those until X and Y were first 10⁻⁷ apart, at most 2000",
 }
-# A squared error below this is the solver's.
-LEAST = 1e-12
 # Of the splitting: γ, the most steps, and the gap at which it has converged.
 THRESHOLD, MOST, GAP = 0.2, 2000, 1e-7
 
