@@ -1,12 +1,13 @@
 """Completion against plain loops: factors, the least nuclear norm, graphs, what is refused, and the figures."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, geometric, level, margin, same, where
 
-from algoreg.chapters.completion import convex, factors, graph
+from algoreg.chapters.completion import convex, factors, graph, ledger
 from algoreg.chapters.completion.figures import gain
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.spec.chapters import load_chapters
@@ -41,16 +42,14 @@ def known_of(m, ensemble=0):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("begin", ["gaussian", "identity"])
-def test_factors_are_those_of_a_plain_loop(depth, begin):
-    options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"], "begin": begin}
+def test_factors_are_those_of_a_plain_loop(depth):
+    options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"]}
     table = measured(
         "completion", {**options, "start": [0.01], "step": 0.2, "iterations": 150, "targets": 2}, seed=SEED
     )
     (row,) = table[table["target"] == TARGET].to_dict("records")
     goal = factors.draw_target(D, RANK, SEED, TARGET)
-    start = factors.gaussian_start(D, depth, SEED, TARGET).numpy() if begin == "gaussian" else [np.eye(D)] * depth
-    layers = [0.01 ** (1 / depth) * layer for layer in start]
+    layers = [0.01 ** (1 / depth) * layer for layer in factors.gaussian_start(D, depth, SEED, TARGET).numpy()]
     known = known_of(row["m"])
     x = plain_factors(layers, goal, known, 0.2, 150)
     assert row["m"] == 2 * RANK * (2 * D - RANK)
@@ -72,7 +71,7 @@ def test_the_splitting_ends_at_the_least_nuclear_norm():
     problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(variable)), [cvxpy.multiply(mask, variable - goal) == 0])
     problem.solve(solver="CLARABEL")
     stacked = torch.from_numpy(goal)[None]
-    (found,), (gap,), steps = convex.least_nuclear_norm(torch.from_numpy(known)[None], stacked, 0.2, 5000, 1e-9)
+    (found,), (gap,), (steps,) = convex.least_nuclear_norm(torch.from_numpy(known)[None], stacked, 0.2, 5000, 1e-9)
     assert steps < 5000
     assert gap < 1e-9
     np.testing.assert_allclose(found.numpy()[known], goal[known])
@@ -81,6 +80,42 @@ def test_the_splitting_ends_at_the_least_nuclear_norm():
     drawn = torch.from_numpy(np.random.default_rng(0).standard_normal((2, D, D)))
     left, values, right = torch.linalg.svd(drawn)
     torch.testing.assert_close(convex.shrunk(drawn, 0.7), left @ torch.diag_embed((values - 0.7).clamp(min=0)) @ right)
+
+
+def test_the_splitting_counts_the_steps_of_each_matrix():
+    """All take steps until the last is done: alone each takes as many as are counted for it, and ends there."""
+    goals = torch.from_numpy(np.stack([factors.draw_target(D, RANK, SEED, target) for target in range(3)]))
+    known = torch.from_numpy(np.stack([known_of(m) for m in (25, 40, 60)]))
+    _, gaps, steps = convex.least_nuclear_norm(known, goals, 0.2, 5000, 1e-6)
+    alone = [convex.least_nuclear_norm(known[[k]], goals[[k]], 0.2, 5000, 1e-6)[2] for k in range(3)]
+    assert [[own] for own in steps] == alone
+    assert len(set(steps)) == 3
+    assert max(gaps) < 1e-6
+    # A matrix that is not done by the last step has taken them all.
+    few = sorted(steps)[1]
+    assert sorted(convex.least_nuclear_norm(known, goals, 0.2, few, 1e-6)[2]) == [min(steps), few, few]
+
+
+@pytest.mark.parametrize(
+    ("two", "convex", "said"),
+    [
+        ((1e-4, 1e-4), (1e-6, 1e-6), ["have 100 times"]),
+        ((1e-4, 1e-4), (1e-12, 1e-12), ["have at least 1e+08 times", "The latter's is 10⁻¹² or less in 2 of 2 draws."]),
+        ((1e-12, 1e-6), (1e-6, 1e-6), ["have at most 0.001 times", "The former's is 10⁻¹² or less in 1 of 2 draws."]),
+        ((1e-12, 1e-6), (1e-12, 1e-6), ["have 1 times", "The former's is", "The latter's is"]),
+    ],
+)
+def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(monkeypatch, two, convex, said):
+    rows = [
+        {"method": name, "m_over_dof": 5, "target": target, "ensemble": 0, "mse": error, "status": status}
+        for name, errors, status in (("depth_2", two, "budget"), ("nuclear", convex, "converged"))
+        for target, error in enumerate(errors)
+    ]
+    monkeypatch.setattr(ledger, "frame_of", lambda table: pd.DataFrame(table))
+    found = ledger.completion_of_two_factors({"tables": {"completion": rows}})
+    assert all(one in found for one in said)
+    assert found.count("10⁻¹²") == len(said) - 1
+    assert found.endswith("Of the former's runs 0% had converged, of the latter's 100%.")
 
 
 def graph_rows(**changes):

@@ -9,8 +9,10 @@ from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.chapters.depth.studies import start_threshold
+from algoreg.chapters.race import estimands as race
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
+from algoreg.tell.charts.text import rounded
 
 STAGES = {"d": 6, "eigenvalues": [1.0, 0.5], "m_over_dr": 1e8, "alpha": 1e-2, "time": 60.0, "targets": 2}
 STARTS = {"d": 6, "m_over_dr": 1e8, "closeness": [2, 4], "targets": 2}
@@ -114,10 +116,10 @@ def test_a_product_of_three_takes_fewer_measurements_than_two_from_the_same_star
     assert np.log(three["test_error"]).mean() < np.log(two["test_error"]).mean() - 0.3
 
 
-def threshold_table(ratio, alphas=(1e-2,)):
+def threshold_table(ratio, alphas=(1e-2,), time=500):
     """Return a table of the study of thresholds whose errors fall through 0.1 at these multiples of dr, by α."""
     rows = [
-        {"d": 10, "rank": 2, "m": 20 * k, "alpha": alpha, "time": 500, "target": target, "ensemble": ensemble}
+        {"d": 10, "rank": 2, "m": 20 * k, "alpha": alpha, "time": time, "target": target, "ensemble": ensemble}
         | {"test_error": 0.1 * (ratio[alpha] / k) ** 2, "status": "budget"}
         for alpha in alphas
         for k in (1, 2, 3, 4)
@@ -129,7 +131,7 @@ def threshold_table(ratio, alphas=(1e-2,)):
 
 def test_depth_thresholds_shows_shares_and_thresholds_over_the_start():
     ratio = {1e-2: 3.0, 1e-6: 1.5}
-    tables = {"depth_2": threshold_table(ratio, (1e-2, 1e-6)), "depth_3": threshold_table({1e-2: 2.0})}
+    tables = {"depth_2": threshold_table(ratio, (1e-2, 1e-6)), "depth_3": threshold_table({1e-2: 2.0}, time=750)}
     left, right = figures.draw("depth_thresholds", tables, claims()).axes
     same(curve(left, "UUᵀ"), pd.Series([0, 0, 0, 1], [1, 2, 3, 4]))
     same(curve(left, "three factors"), pd.Series([0, 0, 1, 1], [1, 2, 3, 4]))
@@ -144,6 +146,12 @@ def test_depth_thresholds_shows_shares_and_thresholds_over_the_start():
             line for line in right.lines if line.get_label().startswith("UUᵀ, margin") and line.get_xdata()[0] == start
         ]
         assert [line.get_ydata()[0] for line in at] == pytest.approx([margin(claim) * three])
+    for axes, name in ((left, "depth-samples"), (right, "depth-is-a-smaller-start")):
+        own = {key: value for key, value in claims()[name]["estimand"].items() if key != "name"}
+        found = race.threshold_ratio(tables, {}, np.random.default_rng(0), **own)
+        assert f"takes {rounded(found.value, 3)} times" in axes.get_title()
+    bare = figures.draw("depth_thresholds", {**tables, "depth_2": threshold_table(ratio, (1e-2,))}, claims()).axes[1]
+    assert "has no runs beside" in bare.get_title()
     # Of matrices of rank 2 at d = 10: 2·10 − 1.
     assert level(right, "degrees of freedom") == 19 / 20
 

@@ -70,3 +70,9 @@ def test_bad_options_are_named():
     assert "equal ones are learned together" in line
     (line,) = option_problems("incremental", m_over_dr=4)
     assert "m below d(d+1)/2" in line
+    (line,) = option_problems("incremental_course", eigenvalues=[1.0, 0.9])
+    assert "equal ones are learned together" in line
+    (line,) = option_problems("incremental_course", m_over_dr=4)
+    assert "m below d(d+1)/2" in line
+    (line,) = option_problems("incremental_course", width=["r"])
+    assert "allowed is" in line

@@ -6,10 +6,12 @@ from conftest import ROOT, registered_claims, tier_settings
 from drawn import curve
 
 from algoreg import sources
+from algoreg.chapters.greedy import ledger as greedy
 from algoreg.chapters.norms import ledger as norms
 from algoreg.chapters.race import ledger as race
 from algoreg.chapters.simulations.ledger.figure_4 import figure_4
 from algoreg.chapters.spectral_phase import ledger as spectral_phase
+from algoreg.judge import estimands
 from algoreg.judge import references as committed
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
@@ -219,6 +221,27 @@ def test_the_bibliography_has_every_paper_that_is_cited_once():
 def cells(text):
     """Return the cells of a Markdown table's rows."""
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+@pytest.mark.replicates(10)
+@pytest.mark.parametrize(
+    ("identity", "column", "passage", "end"),
+    [
+        ("greedy-below", "alpha", greedy.greedy_power_of_all, "from 0.1 on, the power is 0.246."),
+        ("commuting-depth", "start", greedy.commuting_power_of_all, "from 0.1 on, it is 0.39."),
+        ("norms-to-infinity", "accuracy", norms.norms_power_of_all, "from 0.1 on, the power is −0.526."),
+    ],
+)
+def test_ledgers_say_what_all_points_of_a_table_would_give(references, identity, column, passage, end):
+    (entry,) = (entry for entry in registered_claims() if entry["id"] == identity)
+    own = dict(entry["estimand"])
+    own["where"] = {key: value for key, value in own["where"].items() if key != column}
+    table = frame_of(references["standard"]["tables"][own["table"]])
+    assert set(entry["estimand"]["where"][column]) < set(table[column])
+    measured = getattr(estimands, own.pop("name"))
+    found = measured({own["table"]: table}, {}, np.random.default_rng(0), **own)
+    assert passage(references["standard"]).endswith(end)
+    assert f"{found.value:.3g}." in end
 
 
 def test_ledgers_say_the_means_and_medians_that_figures_draw(references):

@@ -84,6 +84,7 @@ def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
     assert own["time"] == pytest.approx(0.003 * iteration)
     assert own["norm"] == pytest.approx(abs((second @ first)[0, 0]), rel=1e-6)
     assert own["flipped"] == 1
+    assert f"descent every {two_by_two.EVERY} steps" in two_by_two.VALUES["flipped"][1]
     assert signs == {-1.0, 1.0}
 
 

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from scipy import stats
 
 from algoreg.analysis.intervals import UNDEFINED
-from algoreg.chapters.phase_retrieval import estimands
+from algoreg.chapters.phase_retrieval import estimands, ledger
 from algoreg.ensembles.entries import Ensemble as Entries
 from algoreg.ensembles.rank_one import Ensemble
+from algoreg.judge import references
+from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.tell.figures import draw
@@ -243,6 +246,29 @@ def test_phase_measurements_shows_growth_and_shares():
         same(curve(right, f"{start} starts that arrive"), shares)
     same(curve(right, "spectral starts that diverge"), mean(where(table, start="spectral"), "m_ratio", "lost"))
     assert level(right, "margin: m = 20d") == margin("ccfm-random-start")
+
+
+def test_shares_of_independent_runs_have_exact_intervals_in_ledger_and_figure():
+    reference = references.read_tier("standard")
+    frame = frame_of(reference["tables"]["phase_ratios"])
+    rows = [line.strip("| ").split(" | ") for line in ledger.starts_by_ratio(reference).splitlines()[2:]]
+    axes = draw("phase_measurements", {"phase_ratios": frame}).axes[1]
+    drawn = {
+        container.get_label(): container.lines[2][0].get_segments()
+        for container in axes.containers
+        if container.has_yerr
+    }
+    columns = [("random", "arrived", "random starts that arrive"), ("random", "lost", None)]
+    columns += [("spectral", "arrived", "spectral starts that arrive")]
+    columns += [("spectral", "lost", "spectral starts that diverge")]
+    for place, (start, value, label) in enumerate(columns, 1):
+        for number, (ratio, runs) in enumerate(where(frame, start=start).groupby("m_ratio")[value]):
+            exact = stats.binomtest(int(runs.sum()), len(runs)).proportion_ci(method="exact")
+            assert rows[number][0] == f"{ratio:g}"
+            assert rows[number][place] == f"{runs.mean():.0%} [{exact.low:.0%}, {exact.high:.0%}]"
+            if label:
+                ends = drawn[label][number][:, 1]
+                assert ends == pytest.approx([exact.low, exact.high], abs=1e-9)
 
 
 def test_phase_incoherence_shows_both_laws_and_every_row():

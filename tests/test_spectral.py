@@ -45,7 +45,7 @@ def test_the_pull_back_is_the_derivative_also_where_singular_values_meet(equal):
 
 
 def network_rows(**changes):
-    options = {"d": D, "rank": 1, "m_over_dof": [1.6], "start": [0.3], "blocks": 2, "iterations": 12, "targets": 2}
+    options = {"d": D, "rank": 1, "m_over_dof": [1.6], "start": [0.3], "iterations": 12, "targets": 2}
     return measured("spectral_network", {**options, **changes}, seed=SEED)
 
 
@@ -56,26 +56,17 @@ def test_networks_are_those_of_plain_loops():
     a = spectral_network.draw_rows(D, m, SEED, 0).reshape(m, D, D)
     goal = spectral_network.draw_target(D, 1, SEED, TARGET)
     labels = np.tensordot(a, goal, 2)
-    us, vs = 0.3 * spectral_network.draw_factors(D, 2, SEED, TARGET)
-    u, v, weights = [*us], [*vs], [0.5, 0.5]
-    plain_u, plain_v = us[0], vs[0]
+    u, v = plain_u, plain_v = 0.3 * spectral_network.draw_factors(D, SEED, TARGET)
+    weight = 1.0
     for _ in range(12):
-        sums = sum(w * shaped(p @ q.T) for w, p, q in zip(weights, u, v, strict=True))
-        pull = np.tensordot(np.tensordot(a, sums, 2) - labels, a, 1) / m
-        inner = [
-            w * derivative(lambda one, pull=pull: (shaped(one) * pull).sum(), p @ q.T)
-            for w, p, q in zip(weights, u, v, strict=True)
-        ]
-        grown = [w - 0.1 * (shaped(p @ q.T) * pull).sum() for w, p, q in zip(weights, u, v, strict=True)]
-        u, v = (
-            [p - 0.1 * g @ q for p, q, g in zip(u, v, inner, strict=True)],
-            [q - 0.1 * g.T @ p for p, q, g in zip(u, v, inner, strict=True)],
-        )
-        weights = grown
+        pull = np.tensordot(np.tensordot(a, weight * shaped(u @ v.T), 2) - labels, a, 1) / m
+        inner = weight * derivative(lambda one, pull=pull: (shaped(one) * pull).sum(), u @ v.T)
+        weight = weight - 0.1 * (shaped(u @ v.T) * pull).sum()
+        u, v = u - 0.1 * inner @ v, v - 0.1 * inner.T @ u
         pull = np.tensordot(np.tensordot(a, plain_u @ plain_v.T, 2) - labels, a, 1) / m
         plain_u, plain_v = plain_u - 0.1 * pull @ plain_v, plain_v - 0.1 * pull.T @ plain_u
     ends = {
-        "spectral": sum(w * shaped(p @ q.T) for w, p, q in zip(weights, u, v, strict=True)),
+        "spectral": weight * shaped(u @ v.T),
         "plain": plain_u @ plain_v.T,
         "linear": np.linalg.lstsq(a.reshape(m, -1), labels, rcond=None)[0].reshape(D, D),
     }

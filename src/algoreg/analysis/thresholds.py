@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
+from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval
@@ -177,6 +177,12 @@ def log_ratios(own, other):
     A threshold off the grid counts as the end of the grid beyond which it lies. None where fewer than half of either lie on it.
     """
     return own.logs - other.logs if own.on_grid and other.on_grid else None
+
+
+def compared(tables, *, table, over, tolerance, where=None, over_where=None):
+    """Return :func:`log_ratios` of one table's thresholds over another's, each of the rows that ``where`` picks."""
+    sides = ((table, where), (over, over_where))
+    return log_ratios(*(find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides))
 
 
 def thresholds(frame):

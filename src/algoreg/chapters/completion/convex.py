@@ -28,7 +28,7 @@ def least_nuclear_norm(known, matrices, threshold, iterations, tolerance):
         γ over ‖·‖_F/√d of the matrix that is 0 where nothing is known.
     iterations : int
     tolerance : float
-        ‖Y − X‖_F/‖X‖_F at which all are done.
+        ‖Y − X‖_F/‖X‖_F below which a matrix is done; all take steps until all are.
 
     Returns
     -------
@@ -36,16 +36,18 @@ def least_nuclear_norm(known, matrices, threshold, iterations, tolerance):
         X: it has the known entries.
     gaps : list of float
         ‖Y − X‖_F/‖X‖_F.
-    count : int
-        Steps that were taken.
+    steps : list of int
+        The first step with a gap below the tolerance; ``iterations`` where there is none.
     """
     given = torch.where(known, matrices, 0.0)
     size = threshold * torch.linalg.matrix_norm(given)[:, None] / given.shape[-1] ** 0.5
     centre, gaps, count = given.clone(), torch.ones(len(given)), 0
+    steps = torch.full((len(given),), iterations, device=given.device)
     while count < iterations and (gaps >= tolerance).any():
         count += 1
         fit = torch.where(known, matrices, centre)
         change = shrunk(2 * fit - centre, size) - fit
         centre = centre + change
         gaps = torch.linalg.matrix_norm(change) / torch.linalg.matrix_norm(fit)
-    return fit, gaps.tolist(), count
+        steps = torch.where(gaps < tolerance, steps.clamp(max=count), steps)
+    return fit, gaps.tolist(), steps.tolist()

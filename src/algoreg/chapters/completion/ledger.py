@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
-from algoreg.chapters.completion.words import GRAPHS, METHODS
+from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.charts.text import number as plain
@@ -82,15 +82,22 @@ def completion_draws(reference):
 
 @passage("completion")
 def completion_of_two_factors(reference):
-    """Return the squared error of two factors over that of the least nuclear norm by m, in words."""
+    """Return the squared error of two factors over that of the least nuclear norm by m, and how many converged, in words."""
     frame, said = frame_of(reference["tables"]["completion"]), []
     for ratio, part in frame.groupby("m_over_dof"):
         times = number(float(np.exp(np.log(_ratios(part, "mse", ("depth_2", "nuclear"))).mean())))
-        there = (part.loc[part["method"] == "nuclear", "status"] == "converged").mean()
+        two, convex = (part[part["method"] == name] for name in ("depth_2", "nuclear"))
+        # Where errors are raised to the least that is said, a ratio with them is a bound.
+        above, below = (int(np.isclose(own["mse"], LEAST, rtol=1e-6, atol=0).sum()) for own in (two, convex))
+        bound = "at least " if below and not above else "at most " if above and not below else ""
         said.append(
-            f"At {ratio:g} times the degrees of freedom two factors have {times} times the squared error of the least "
-            f"nuclear norm, of which {there:.0%} of the runs had converged."
+            f"At {ratio:g} times the degrees of freedom two factors have {bound}{times} times the squared error of the least "
+            "nuclear norm."
         )
+        sides = ((above, "former"), (below, "latter"))
+        said += [f"The {name}'s is 10⁻¹² or less in {count} of {len(two)} draws." for count, name in sides if count]
+        ends = [f"{(own['status'] == 'converged').mean():.0%}" for own in (two, convex)]
+        said.append(f"Of the former's runs {ends[0]} had converged, of the latter's {ends[1]}.")
     return " ".join(said)
 
 

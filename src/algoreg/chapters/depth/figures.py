@@ -5,8 +5,8 @@ import pandas as pd
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.means import geometric_mean
-from algoreg.analysis.thresholds import find_thresholds
-from algoreg.chapters.depth.words import LABELS, TOLERANCE
+from algoreg.analysis.thresholds import compared, find_thresholds
+from algoreg.chapters.depth.words import LABELS, LEARNED, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import grows, law, margin_level, margin_mark, margin_slope
@@ -75,14 +75,14 @@ def _by_start(axes, tables, claims):
 
 
 def _ratio(tables, claim):
-    """Return two factors' mean m* from a claim's start over three factors' from its own, and both starts s₀."""
-    starts = [claim["estimand"][where]["alpha"] ** 2 for where in ("where", "over_where")]
-    means = []
-    for name, start in zip(("depth_2", "depth_3"), starts, strict=True):
-        found = thresholds_by_start(tables[name])
-        own = found.loc[np.isclose(found["start"] / start, 1), "ratio"]
-        means.append(geometric_mean(own) if len(own) else np.nan)
-    return means[0] / means[1], *starts
+    """Return a claim's estimate, two factors' m* over three factors', NaN where one has none, and both starts s₀."""
+    own = {key: value for key, value in claim["estimand"].items() if key != "name"}
+    starts = [own[where]["alpha"] ** 2 for where in ("where", "over_where")]
+    sides = ((tables[own["table"]], own["where"]), (tables[own["over"]], own["over_where"]))
+    # The smallest tier has neither all starts nor the time.
+    there = all(np.all([np.isclose(side[key], at) for key, at in rows.items()], axis=0).any() for side, rows in sides)
+    logs = compared(tables, **own) if there else None
+    return np.nan if logs is None else float(np.exp(logs.mean())), *starts
 
 
 @drawing
@@ -98,10 +98,6 @@ def depth_thresholds(tables, claims):
         axes.set_title(f"UUᵀ from s₀ = {number(own)} {found}\nwhat three factors take from {number(other)}")
     said = caption(f"left: s₀ = {number(alpha**2)}", sizes(tables["depth_2"], "d", "rank"))
     return finish(figure, SPREAD, caption=said)
-
-
-# An eigenvalue is learned from this share of X*'s on.
-LEARNED = 0.9
 
 
 def _next(own):

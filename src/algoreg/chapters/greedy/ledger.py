@@ -68,6 +68,30 @@ def greedy_headline(reference):
     )
 
 
+def _power(frame, along, value):
+    """Return the exponent of the geometric mean of a value over a column, all its points, as text."""
+    means = frame.groupby(along)[value].apply(geometric_mean)
+    return number(exponent(means.index, means))
+
+
+@passage("greedy_ends")
+def greedy_power_of_all(reference):
+    """Return the exponent in α of descent's distance to greedy learning's end over all α of the table, as a sentence."""
+    frame = frame_of(reference["tables"]["greedy_ends"])
+    own = frame[frame["method"] == "descent"]
+    largest = power(own["alpha"].max())
+    return f"Over all α of the table, from {largest} on, the power is {_power(own, 'alpha', 'distance_to_greedy')}."
+
+
+@passage("greedy_commuting")
+def commuting_power_of_all(reference):
+    """Return the exponent in s₀ of three factors' distance to the least trace over all s₀ of the table, as a sentence."""
+    frame = frame_of(reference["tables"]["greedy_commuting"])
+    own = frame[frame["depth"] == 3]
+    largest = power(own["start"].max())
+    return f"Over all s₀ of the table, from {largest} on, it is {_power(own, 'start', 'distance_to_min_trace')}."
+
+
 @passage("greedy_mirror")
 def mirror_power(reference):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""

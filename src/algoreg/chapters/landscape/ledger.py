@@ -11,8 +11,6 @@ from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage
 from algoreg.tell.wording import outwards
 
-# As the claim smvz-threshold has it.
-RECOVERED = 0.01
 # The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
 NEAR = 0.3
 
@@ -101,10 +99,12 @@ def decayed(reference):
 @passage("large_starts", "large_starts_gaussian")
 def large_start_thresholds(reference):
     """Return n_c and the mean threshold of large starts by kind of measurement and rank, as Markdown."""
+    (chapter,) = load_chapters(["landscape"])
+    (claim,) = (entry for entry in chapter.claims if entry["id"] == "smvz-threshold")
     rows = []
     for name, kind in (("large_starts", "xxᵀ"), ("large_starts_gaussian", "Gaussian")):
         frame = frame_of(reference["tables"][name])
-        logs, _ = start_thresholds(frame, RECOVERED)
+        logs, _ = start_thresholds(frame, claim["estimand"]["tolerance"])
         d = int(frame["d"].iloc[0])
         for rank, part in zip(sorted(frame["rank"].unique()), logs, strict=True):
             rows.append([kind, f"{rank:g}", f"{least_examples(d, int(rank))}", f"{np.exp(part.mean()):.2f}"])

@@ -4,6 +4,7 @@ import pandas as pd
 
 from algoreg.analysis.means import geometric_mean
 from algoreg.judge.snapshots import frame_of
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -22,6 +23,16 @@ def norms_of_flow(reference):
     """Return the geometric mean |W_11| of gradient flow by depth, sign of det and loss, as Markdown."""
     rows, header = _courses(frame_of(reference["tables"]["norm_flow"]), ["depth", "det"])
     return markdown(["depth", "det W(0)", *header], rows)
+
+
+@passage("norm_flow")
+def norms_power_of_all(reference):
+    """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0, and the largest loss, as a sentence."""
+    frame = frame_of(reference["tables"]["norm_flow"])
+    own = frame[frame["det"] == "positive"]
+    means = [part.groupby("accuracy")["norm"].apply(geometric_mean) for _, part in own.groupby("depth")]
+    least = min(exponent(each.index, each) for each in means)
+    return f"Over all losses of the table, from {1 / own['accuracy'].min():g} on, the power is {number(-least).replace('-', '−')}."
 
 
 @passage("norm_descent_end", "norm_descent_negative", "norm_descent_deep")

@@ -4,8 +4,9 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, positive
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
 from algoreg.judge.estimands import estimand
+from algoreg.numerics.seeds import stream
 
 
 def medians(values):
@@ -19,6 +20,23 @@ def medians_by(frame, x, value):
     """Return the :func:`medians` of a table's runs by a column."""
     names, values = cells(frame, [x], value)
     return dict(zip([name for (name,) in names], medians(values), strict=True))
+
+
+def shares_by_ratio(frame, value):
+    """Return the share of runs for which ``value`` is 1 with its 95 % interval, an estimate by m/d.
+
+    As claims on shares have it; see :func:`algoreg.analysis.intervals.share_interval`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of one d and one kind of start, over m/d, target and ensemble.
+    value : str
+        A column of 0 and 1.
+    """
+    names, values = cells(frame, ["m_ratio"], value)
+    rng = stream("shares", of=value)
+    return {ratio: share_interval(np.min, part[None], rng) for (ratio,), part in zip(names, values, strict=True)}
 
 
 @estimand("exponent in {along} of the median over runs of {value}")

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import share_interval
+from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
-from algoreg.chapters.phase_retrieval.estimands import medians_by
-from algoreg.numerics.seeds import stream
+from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
 from algoreg.tell.charts.course import bars, points
 from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
@@ -123,12 +121,10 @@ def phase_stages(tables, claims):
 
 def _share(axes, frame, value, colour, label, marker, moved=1.0, **style):
     """Draw the share of runs for which ``value`` is 1 by m/d, times ``moved``, with 95 % intervals."""
-    names, values = cells(frame, ["m_ratio"], value)
-    rng = stream("figure", of=value, label=label)
-    found = [share_interval(np.min, values[k : k + 1], rng) for k in range(len(names))]
-    columns = np.array([[one.value, one.low, one.high] for one in found]).T
+    found = shares_by_ratio(frame, value)
+    columns = np.array([[one.value, one.low, one.high] for one in found.values()]).T
     shown = dict(zip(("mean", "low", "high"), columns, strict=True))
-    bars(axes, [name * moved for (name,) in names], shown, colour, label, marker, **style)
+    bars(axes, [ratio * moved for ratio in found], shown, colour, label, marker, **style)
 
 
 @drawing

@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.intervals import interval_of
-from algoreg.chapters.phase_retrieval.estimands import medians_by
+from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
 from algoreg.judge.snapshots import frame_of
-from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
@@ -53,24 +50,17 @@ def incoherence_of_starts(reference):
     )
 
 
-def _share(frame, value, place):
-    """Return a share with its 95 % interval over starts and ensembles, as text."""
-    _, values = cells(frame, ["m_ratio"], value)
-    found = interval_of(np.mean, values, stream("ledger", of=value, place=place))
-    return f"{found.value:.0%} [{max(found.low, 0):.0%}, {min(found.high, 1):.0%}]"
-
-
 @passage("phase_ratios")
 def starts_by_ratio(reference):
-    """Return the shares of starts that arrive and that diverge by m/d, with intervals over starts and ensembles, as Markdown."""
+    """Return the shares of starts that arrive and that diverge by m/d, with Clopper and Pearson's intervals, as Markdown."""
     frame, rows = frame_of(reference["tables"]["phase_ratios"]), []
     frame = frame[frame["d"] == frame["d"].max()]
-    for ratio, part in frame.groupby("m_ratio"):
-        row = [f"{ratio:g}"]
-        for start in ("random", "spectral"):
-            own = part[part["start"] == start]
-            row += [_share(own, value, f"{start} {ratio:g}") for value in ("arrived", "lost")]
-        rows.append([*row, number(part.loc[part["start"] == "random", "growth"].mean())])
+    random, spectral = (frame[frame["start"] == start] for start in ("random", "spectral"))
+    shares = [shares_by_ratio(own, value) for own in (random, spectral) for value in ("arrived", "lost")]
+    for ratio, growth in random.groupby("m_ratio")["growth"].mean().items():
+        found = (own[ratio] for own in shares)
+        said = [f"{share.value:.0%} [{share.low:.0%}, {share.high:.0%}]" for share in found]
+        rows.append([f"{ratio:g}", *said, number(growth)])
     header = ["m/d", "random: arrive", "diverge", "spectral: arrive", "diverge", "growth over log(1 + 2η)"]
     return markdown(header, rows)
 

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
-from algoreg.analysis.thresholds import find_thresholds, log_ratios
+from algoreg.analysis.thresholds import compared
 from algoreg.judge.estimands import estimand
 
 
@@ -85,6 +85,5 @@ def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=Non
 
     ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.analysis.thresholds.log_ratios`.
     """
-    sides = ((table, where), (over, over_where))
-    own, other = (find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides)
-    return exp_of(interval_of(np.mean, log_ratios(own, other), rng))
+    sides = {"table": table, "over": over, "where": where, "over_where": over_where}
+    return exp_of(interval_of(np.mean, compared(tables, tolerance=tolerance, **sides), rng))

@@ -6,6 +6,7 @@ import torch
 
 from algoreg.chapters.completion.convex import least_nuclear_norm
 from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
+from algoreg.chapters.completion.words import LEAST
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
@@ -17,8 +18,7 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole(ge=1)
     m_over_dof: list[float] = reals(gt=0)
-    method: list[Literal["nuclear", "depth_2", "depth_3", "depth_4"]] = choices()
-    begin: Literal["gaussian", "identity"] = "gaussian"
+    method: list[Literal["nuclear", "depth_2", "depth_3"]] = choices()
     start: list[float] = reals(gt=0, le=0.1)
     step: float = real(0.4, gt=0, le=0.5)
     iterations: int = whole(ge=100)
@@ -34,7 +34,7 @@ class Options(StudyOptions):
 KEYS = {
     "method": ("the method", "`nuclear`, the least nuclear norm, or `depth_N`, a product of N factors"),
     "m_over_dof": ("m over the degrees of freedom", "known entries over the degrees of freedom r(2d − r)"),
-    "start": ("the start s₀", "size of the start: X₀ is s₀ times I, or times a product of Gaussian matrices (0: none)"),
+    "start": ("the start s₀", "size of the start: X₀ is s₀ times a product of Gaussian matrices (0: none)"),
     "target": None,
     "ensemble": "the number of the choice of known entries",
 }
@@ -46,10 +46,8 @@ VALUES = {
     "nuclear_norm": ("the nuclear norm over that of X*", "‖X‖_*/‖X*‖_*"),
     "effective_rank": ("the effective rank", "exp(entropy) of the normalised singular values"),
     "train_error": None,
-    "iterations": "steps that the run took",
+    "iterations": "steps that the run took; of `nuclear` those until X and Y were first 10⁻⁷ apart, at most 2000",
 }
-# A squared error below this is the solver's.
-LEAST = 1e-12
 # Of the splitting: γ, the most steps, and the gap at which it has converged.
 THRESHOLD, MOST, GAP = 0.2, 2000, 1e-7
 
@@ -96,7 +94,7 @@ def _rows(options, context, number, method):
 
 def _factored(options, context, ensemble, method, places, planted):
     """Return the last estimates of descents, and for each its training error, length and status."""
-    shared = {"depth": int(method.removeprefix("depth_")), "begin": options["begin"], "step": options["step"]}
+    shared = {"depth": int(method.removeprefix("depth_")), "begin": "gaussian", "step": options["step"]}
     runs = [
         {"m": m, "size": start, "target": target, "iterations": options["iterations"], **shared}
         for m, start, target in places
@@ -113,4 +111,6 @@ def _convex(options, context, ensemble, method, places, planted):
     for mask, (m, *_) in zip(known, places, strict=True):
         mask[tuple(ensemble.places[:m].T)] = True
     estimates, gaps, steps = least_nuclear_norm(known, planted, THRESHOLD, MOST, GAP)
-    return estimates, [(0.0, steps, "converged" if gap < GAP else "budget") for gap in gaps]
+    return estimates, [
+        (0.0, taken, "converged" if gap < GAP else "budget") for gap, taken in zip(gaps, steps, strict=True)
+    ]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.deep import Algorithm
+from algoreg.chapters.depth.words import LEARNED
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
@@ -62,8 +63,6 @@ VALUES = {
         "effective rank of X_t when eigenvalue s has come to 0.9 of that of X*, over the effective rank of X*_s",
     ),
 }
-# An eigenvalue is learned at this share of X*'s.
-LEARNED = 0.9
 
 
 def measure(options, context):

@@ -1,25 +1,24 @@
 """The course of descent by iteration: the eigenvalues of X, and its distance to the best fit of each rank."""
 
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.chapters.incremental.studies.incremental import drawn, iterations_of
+from algoreg.chapters.incremental.studies import incremental
 from algoreg.engine.observers import Observer
 from algoreg.numerics.eigen import leading
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import real, whole
 
 
-class Options(StudyOptions):
+class Options(incremental.Options):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    eigenvalues: list[float] = reals(gt=0, least=2)
-    m_over_dr: float = real(gt=0)
+    # One factor, and one start.
+    width: Literal["d"] = "d"
     alpha: float = real(gt=0)
-    step: float = real(0.4, gt=0)
     every: int = whole(4)
     targets: int = whole(1)
 
@@ -77,9 +76,9 @@ class Course(Observer):
 def _rows(options, context, number):
     """Return the rows of one ensemble."""
     rank, step, alpha, count = len(options["eigenvalues"]), options["step"], options["alpha"], options["targets"]
-    ensemble, _, goals, labels, fits = drawn(options, context, number)
+    ensemble, _, goals, labels, fits = incremental.drawn(options, context, number)
     fitted = [leading(fits[:, s], [s + 1] * count)[0][:, s].tolist() for s in range(rank)]
-    last = iterations_of(options, alpha)
+    last = incremental.iterations_of(options, alpha)
     looks = [*range(0, last, options["every"]), last]
     runs = [
         {"alpha": alpha, "target": target, "m": ensemble.m, "step": step, "start": "gaussian", "iterations": last}

@@ -41,7 +41,10 @@ VALUES = {
         "the law over |W_11|",
         "1/(√(2·loss)·|W_11|): 1 where det W is small and W_12·W_21 = 1, as for rank one",
     ),
-    "flipped": ("share of runs whose det changed its sign", "1 if det W has had both signs by then, else 0"),
+    "flipped": (
+        "share of runs whose det changed its sign",
+        "1 if det W was seen with both signs by then, else 0: flow is looked at in its integrator's steps, descent every 50 steps",
+    ),
 }
 ASKED = np.array([[0.0, 1.0], [1.0, 0.0]])
 SEEN = np.array([[0.0, 1.0], [1.0, 1.0]])
@@ -57,7 +60,7 @@ def measure(options, context):
     Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
     N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
     integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
-    if the loss was reached before η·t = ``most``.
+    if the loss was reached before η·t = ``most``. Descent is looked at every 50 steps: its levels and signs are those of a look.
     """
     yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
 

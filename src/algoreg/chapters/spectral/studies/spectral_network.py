@@ -14,7 +14,6 @@ class Options(StudyOptions):
     rank: int = whole(ge=1)
     m_over_dof: list[float] = reals(gt=0)
     start: list[float] = reals(gt=0, le=1, said="a list of different numbers above 0, at most 1: tanh saturates beyond")
-    blocks: int = whole(1, ge=1)
     step: float = real(0.1, gt=0, le=0.2)
     iterations: int = whole(ge=10)
     tolerance: float = real(0.01, gt=0, lt=1)
@@ -43,7 +42,7 @@ def measure(options, context):
     """Return one row per network, m, start, target and ensemble.
 
     X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start
-    from the same U and V; spectral ones train their weights a_l, from 1 over their number, too. A run is
+    from the same U and V; the spectral one trains its weight a, from 1, too. A run is
     ``converged`` if its relative training error is below ``tolerance`` at its end.
     """
     yield from context.by_ensemble(_rows, options, "m {:g}", options["m_over_dof"])
@@ -64,19 +63,19 @@ def draw_rows(d, m, seed, ensemble):
     )
 
 
-def draw_factors(d, blocks, seed, target):
-    """Return U and V of every block, each of shape (K, d, d)."""
-    return stream("start", kind="blocks", d=d, seed=seed, target=target).standard_normal((2, blocks, d, d)) / d**0.5
+def draw_factors(d, seed, target):
+    """Return U and V, each of shape (d, d)."""
+    return stream("start", kind="blocks", d=d, seed=seed, target=target).standard_normal((2, d, d)) / d**0.5
 
 
 def trained(rows, labels, factors, shaped, step, iterations):
-    """Descend on U, V and, if ``shaped`` by tanh, on the weights a of runs that share measurements.
+    """Descend on U, V and, if ``shaped`` by tanh, on the weight a of runs that share measurements.
 
     Parameters
     ----------
     rows : numpy.ndarray, shape (m, d²)
     labels : numpy.ndarray, shape (B, m)
-    factors : tuple of numpy.ndarray, shape (B, K, d, d)
+    factors : tuple of numpy.ndarray, shape (B, d, d)
     shaped : bool
     step : float
     iterations : int
@@ -86,19 +85,18 @@ def trained(rows, labels, factors, shaped, step, iterations):
     numpy.ndarray, shape (B, d, d)
     """
     left, right = factors
-    count, blocks, d = left.shape[:3]
-    weights = np.full((count, blocks, 1, 1), 1 / blocks if shaped else 1.0)
+    weights = np.ones((len(left), 1, 1))
     for _ in range(iterations):
         whole = left @ right.mT
         layers, decomposition = spectral(whole) if shaped else (whole, None)
-        residual = (weights * layers).sum(1).reshape(count, -1) @ rows.T - labels
-        gradient = (residual @ rows / len(rows)).reshape(count, 1, d, d)
+        residual = (weights * layers).reshape(len(left), -1) @ rows.T - labels
+        gradient = (residual @ rows / len(rows)).reshape(left.shape)
         pull = pulled_back(weights * gradient, decomposition) if shaped else weights * gradient
         left, right = left - step * pull @ right, right - step * pull.mT @ left
         if shaped:
-            weights = weights - step * (gradient * layers).sum((2, 3), keepdims=True)
+            weights = weights - step * (gradient * layers).sum((1, 2), keepdims=True)
     whole = left @ right.mT
-    return (weights * (spectral(whole)[0] if shaped else whole)).sum(1)
+    return weights * (spectral(whole)[0] if shaped else whole)
 
 
 def _rows(options, context, number, ratio):
@@ -110,12 +108,11 @@ def _rows(options, context, number, ratio):
     labels = goals.reshape(count, -1) @ rows.T
     places = [(start, target) for start in options["start"] for target in range(count)]
     own = [target for _, target in places]
-    drawn = [start * draw_factors(d, options["blocks"], context.seed, target) for start, target in places]
-    factors, one = np.stack(drawn, 1), np.stack([part[:, :1] for part in drawn], 1)
+    factors = np.stack([start * draw_factors(d, context.seed, target) for start, target in places], 1)
     shared = {"step": options["step"], "iterations": options["iterations"]}
     ends = {
         "spectral": (places, trained(rows, labels[own], factors, True, **shared)),
-        "plain": (places, trained(rows, labels[own], one, False, **shared)),
+        "plain": (places, trained(rows, labels[own], factors, False, **shared)),
         # Descent on X from 0 ends at the fit of least Frobenius norm.
         "linear": (
             [(0.0, target) for target in range(count)],

@@ -1,0 +1,109 @@
+"""Names of random streams over the package: functions that draw by one name draw the same numbers where their axes agree."""
+
+import ast
+from collections import defaultdict
+
+import pytest
+from conftest import TIERS, tier_settings
+
+from algoreg import sources
+
+# What stands for a kind that is not written at the call.
+COMPUTED = "…"
+# Names (and kinds, where one is written) that several functions use, and why their draws are not shared.
+SHARED = {
+    ("bootstrap",): (
+        "resamples: a claim's have its id and a part or a setting, a ledger's the passage's own name",
+        {
+            "judge.claims._estimate",
+            "judge.rejudge.at_other_values",
+            "chapters.frank_wolfe.ledger.delays_by_iteration",
+            "chapters.frank_wolfe.ledger.network_tolerances",
+            "chapters.networks.ledger.alg1_ablation",
+            "chapters.networks.ledger.thm12_examples",
+            "chapters.race.ledger.race_width_alone",
+            "chapters.theorem.ledger.iterations.gaussian_start",
+        },
+    ),
+    ("ensemble", "diagonal"): (
+        "the axes are the same, too, but no d is; see the test below",
+        {"numerics.draws.draw_diagonals", "chapters.spectral.studies.spectral_commuting._rows"},
+    ),
+    ("ensemble", COMPUTED): (
+        "every ensemble has a kind of its own; a Gram matrix of rank-one measurements is meant to be of those that descents see",
+        {
+            "ensembles.entries.Entries.draw",
+            "ensembles.pauli.Ensemble.draw",
+            "ensembles.rank_one.Ensemble.draw",
+            "chapters.proof.studies.rip.rank_one_gram",
+        },
+    ),
+    ("start", COMPUTED): (
+        "kinds of start, sides of asymmetric factors, names of classifiers: no word is in two of these",
+        {
+            "algorithms.factored.start_matrix",
+            "algorithms.asymmetric.start_factor",
+            "chapters.spectral.studies.convolution.draw_start",
+        },
+    ),
+    ("target", COMPUTED): (
+        "kinds of X*; those of rectangular ones begin with `spectrum-`",
+        {"numerics.problems.draw_gaussian", "numerics.problems.draw_rectangular"},
+    ),
+}
+# Names that differ by their spelling alone: other streams, as hashed. Another spelling would be other draws.
+SPELLINGS = [{"label noise", "label-noise", "label_noise"}]
+
+
+def _streams(path):
+    """Yield the name of every stream that a module draws from, with its kind if it has one, and the function that does."""
+    module = ".".join(path.relative_to(sources.PACKAGE).with_suffix("").parts)
+
+    def walk(node, within):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Call) and getattr(child.func, "id", getattr(child.func, "attr", "")) == "stream":
+                kinds = [keyword.value for keyword in child.keywords if keyword.arg == "kind"]
+                yield tuple(_literal(part) for part in (child.args[0], *kinds)), ".".join([module, *within])
+            named = isinstance(child, ast.FunctionDef | ast.ClassDef)
+            yield from walk(child, [*within, child.name] if named else within)
+
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), [])
+
+
+def _literal(node):
+    return node.value if isinstance(node, ast.Constant) else COMPUTED
+
+
+@pytest.fixture(scope="module")
+def streams():
+    found = defaultdict(set)
+    for path in sorted(sources.PACKAGE.rglob("*.py")):
+        for name, function in _streams(path):
+            found[name].add(function)
+    assert {("ensemble", "gaussian"), ("samples",)} <= set(found)
+    return found
+
+
+def test_no_two_functions_draw_from_one_name_but_those_that_are_known(streams):
+    shared = {name: functions for name, functions in streams.items() if len(functions) > 1}
+    assert shared == {name: functions for name, (_, functions) in SHARED.items()}
+
+
+def test_diagonal_measurements_of_one_stream_have_no_dimension_in_common():
+    """If they had, the networks and the factors would be judged on the same draws, scaled and not."""
+    own, others = set(), set()
+    for block in (block for tier in TIERS for block in tier_settings(tier)["studies"].values()):
+        if block["study"] == "spectral_commuting":
+            own.add(block["options"]["d"])
+        elif block["study"] in ("commuting_depth", "min_trace_commuting"):
+            others.add(block["options"]["d"])
+    assert own
+    assert others
+    assert own.isdisjoint(others)
+
+
+def test_names_that_differ_by_their_spelling_alone_are_known(streams):
+    alike = defaultdict(set)
+    for name, *_ in streams:
+        alike[name.lower().replace("-", " ").replace("_", " ")].add(name)
+    assert [names for names in alike.values() if len(names) > 1] == SPELLINGS
