@@ -150,7 +150,7 @@ define debian
 @command -v $(1) >/dev/null || [ -x /usr/sbin/$(1) ] || { \
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing $(2)"; \
 apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2) >/dev/null; \
-else false; fi; } || echo "$(2) could not be installed"
+else false; fi; } || { echo "$(1) is not here, and $(2) could not be installed: that takes root and Debian's apt-get" >&2; exit 1; }
 endef
 
 slurm:  ## install Debian's Slurm, as root, where there is none
@@ -176,7 +176,7 @@ test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node,
 
 test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
-	@$(OPTIONS); ALGOREG_TIER="$$tier" $(RUN) pytest -m browser -rs
+	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs
 
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, lacking
 
 from algoreg import sources
 
@@ -253,3 +253,29 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     assert (folder / ".snakemake" / "home").is_dir()
     done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
     assert done.stdout.startswith(f"{tmp_path}|somebody|1|")
+
+
+def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):
+    monkeypatch.delenv("ALGOREG_TEST_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception):
+        lacking("ALGOREG_TEST_BROWSER", "no Chromium here")
+    program = folder / ".venv" / "bin" / "pytest"
+    before = program.read_text()
+    program.write_text("#!/bin/sh\nenv\n")
+    for target, variable in (("test-browser", "ALGOREG_TEST_BROWSER"), ("test-slurm", "ALGOREG_TEST_SLURM")):
+        assert f"{variable}=1\n" in make(folder, target, "--assume-old=slurm").stdout
+    program.write_text(before)
+    monkeypatch.setenv("ALGOREG_TEST_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception):
+        lacking("ALGOREG_TEST_BROWSER", "no Chromium here")
+
+
+def test_a_program_that_cannot_be_installed_fails(folder, tmp_path):
+    for name in ("make", "bash", "grep"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    for name, line in (("id", "echo 0"), ("apt-get", "exit 100")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    done = make(folder, "chromium", PATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "chromium is not here, and chromium could not be installed" in done.stderr
