@@ -3,10 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TIER_ORIGIN := $(firstword $(origin TIER))
 NAME_ORIGIN := $(firstword $(origin NAME))
+TORCH_ORIGIN := $(firstword $(origin TORCH))
 TIER ?= standard
 CORES ?= 2
-# A hashed requirements file: builds for the CPU alone, or requirements-torch.txt, what PyPI has (on Linux for CUDA).
-TORCH ?= requirements-torch-cpu.txt
 BIN := .venv/bin
 
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
@@ -14,6 +13,14 @@ BIN := .venv/bin
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
 $(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
 export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
+# Below the lines above: a shell that make starts has the variables, expanded.
+LOCKS := requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
+# What .venv was made of: a checksum of these and its size, and TORCH.
+READY := $(shell cat .venv/ready 2>/dev/null)
+# A hashed requirements file: builds for the CPU alone, or requirements-torch.txt, what PyPI has (on Linux for CUDA).
+ifeq ($(TORCH_ORIGIN),undefined)
+TORCH := $(or $(wordlist 3,99,$(READY)),requirements-torch-cpu.txt)
+endif
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -39,7 +46,7 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
-	estimate clean distclean setup options tools crate fetch-results site article
+	estimate clean distclean setup same-torch changed-locks options tools crate fetch-results site article
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,17 +55,34 @@ help:  ## list the targets
 options:
 	@$(OPTIONS)
 
-.venv/ready: requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
+# Of the same version, pip would keep the build of torch that is there.
+same-torch:
+	@read -r _ _ made <.venv/ready 2>/dev/null; [ ! -e .venv/ready ] || [ "$${made:-requirements-torch-cpu.txt}" = "$$TORCH" ] || \
+	{ printf '.venv has the torch of %s, not that of %s: rm -r .venv, then the same command\n' "$${made:-requirements-torch-cpu.txt}" "$$TORCH" >&2; exit 2; }
+
+changed-locks:
+
+ifneq ($(TORCH_ORIGIN),undefined)
+.venv/ready: | same-torch
+endif
+# Also where time stamps do not say so, as of a copy that kept them.
+ifneq ($(READY),)
+ifneq ($(wordlist 1,2,$(READY)),$(shell cat $(LOCKS) | cksum))
+.venv/ready: changed-locks
+endif
+endif
+.venv/ready: $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.13 are supported; set PYTHON=")'
 	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
+	@rm -f $@
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
 	$(BIN)/pip install --quiet --require-hashes -r requirements-torch.txt; }
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
-	@touch $@
+	@echo "$$(cat $(LOCKS) | cksum) $$TORCH" >$@
 
 setup: .venv/ready  ## create .venv with the locked packages and torch
 
