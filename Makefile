@@ -183,11 +183,15 @@ slurm:  ## install Debian's Slurm, as root, where there is none
 chromium:  ## install Debian's Chromium, as root, where there is none
 	$(call debian,chromium,chromium)
 
-# A fresh copy of what git tracks: what this folder has computed is not computed again.
+# A fresh copy of what git tracks or would: nothing that this folder has computed. Git lists deleted files, too.
 replicate verify-kernels: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch folder with the libraries' oldest kernels, and verify it
-	@$(OPTIONS); programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
-	git ls-files -z | tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
+	@$(OPTIONS); git rev-parse --is-inside-work-tree >/dev/null 2>&1 || \
+	{ echo "verify-kernels copies the files that git lists: git, or a repository of it, is missing here" >&2; exit 2; }; \
+	set -o pipefail; programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	git ls-files -z --cached --others --exclude-standard | \
+	while IFS= read -r -d '' file; do [ ! -e "$$file" ] || printf '%s\0' "$$file"; done | \
+	tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
 	{ PATH="$$programs:$$PATH" PYTHONPATH="$$copy/src" python benchmarks/kernels.py SSE \
 	snakemake --cores "$$CORES" verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log"; exit $$status; }

@@ -330,3 +330,28 @@ def test_an_environment_without_a_record_has_torch_for_the_cpu(environment):
     done = make(environment, "setup", "TORCH=requirements-torch.txt")
     assert done.returncode == 2
     assert "rm -r .venv, then the same command" in done.stderr
+
+
+def test_verify_kernels_copies_what_git_does_not_know_yet_and_needs_a_repository(folder):
+    program = folder / ".venv" / "bin" / "python"
+    before = program.read_text()
+    program.write_text("#!/bin/sh\nls\n")
+    nowhere = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    done = make(folder, "verify-kernels", "TIER=smoke", **nowhere)
+    assert done.returncode == 2
+    assert "verify-kernels copies the files that git lists" in done.stderr
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for name in ("gone", "kept", "later", "ignored"):
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text("ignored\n")
+    subprocess.run(["git", "add", "gone", "kept"], cwd=folder, check=True)
+    (folder / "gone").unlink()
+    done = make(folder, "verify-kernels", "TIER=smoke", **nowhere)
+    assert done.returncode == 0, done.stderr
+    found = set(done.stdout.split())
+    assert {"kept", "later", "Makefile"} <= found
+    assert not {"gone", "ignored"} & found
+    program.write_text(before)
+    for name in ("kept", "later", "ignored", ".gitignore"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / ".git")
