@@ -74,6 +74,15 @@ def test_what_workflows_call_are_targets():
     } <= seen
 
 
+def test_the_workflow_says_which_of_its_commands_the_local_checks_leave_out():
+    path = ROOT / ".github" / "workflows" / "ci.yml"
+    local = set(re.findall(r"\bmake .*", (ROOT / ".ci" / "run").read_text()))
+    commands = {line for step in steps(path) for line in step.get("run", "").splitlines() if line.startswith("make ")}
+    head = " ".join(line.lstrip("# ") for line in path.read_text().splitlines()[:10])
+    said = re.search(r"Its commands run in \.ci/run, but for (.*?)\.( |$)", head)[1]
+    assert commands - local == set(re.findall(r"`(make .*?)`", said))
+
+
 def test_a_target_that_does_not_exist_is_seen():
     assert called("make lint && make tests CORES=2") == ["lint", "tests"]
     assert not {"lint", "tests"} <= make_targets()
