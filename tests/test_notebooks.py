@@ -302,5 +302,5 @@ def test_a_kernel_may_open_what_is_named_and_all_that_lies_elsewhere(tmp_path):
         command = [sys.executable, "-c", code, name]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         found[name] = done.stdout.strip() or done.stderr.splitlines()[-1]
-    refused = f"PermissionError: {results}/other: no result of this tier that the notebook's metadata (algoreg) name"
+    refused = f"RuntimeError: {results}/other: no result of this tier that the notebook's metadata (algoreg) name"
     assert list(found.values()) == ["named", "named", "elsewhere", refused, refused]

@@ -159,7 +159,7 @@ def test_a_notebook_that_opens_what_its_metadata_do_not_name_fails(repository):
     path.write_text(json.dumps(content), encoding="utf-8")
     done = snakemake(repository, "results/smoke/notebooks/04_rank_one.html")
     assert done.returncode != 0
-    # A table's sidecar is opened before it.
+    # A table's sidecar is opened before the table.
     refused = (
         r"tables/rank_one_dynamics\.csv\.json: no result of this tier that the notebook's metadata \(algoreg\) name"
     )

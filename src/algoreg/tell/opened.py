@@ -24,7 +24,8 @@ def only(listing: str) -> None:
         if event == "open" and isinstance(arguments[0], str):
             place = _place(arguments[0])
             if place.startswith(folders) and place not in files:
-                raise PermissionError(f"{place}: no result of this tier that the notebook's metadata (algoreg) name")
+                # No OSError, which readers take for a damaged file.
+                raise RuntimeError(f"{place}: no result of this tier that the notebook's metadata (algoreg) name")
 
     sys.addaudithook(look)
 
