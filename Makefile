@@ -3,10 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TIER_ORIGIN := $(firstword $(origin TIER))
 NAME_ORIGIN := $(firstword $(origin NAME))
+TORCH_ORIGIN := $(firstword $(origin TORCH))
 TIER ?= standard
 CORES ?= 2
-# A hashed requirements file: builds for the CPU alone, or requirements-torch.txt, what PyPI has (on Linux for CUDA).
-TORCH ?= requirements-torch-cpu.txt
 BIN := .venv/bin
 
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
@@ -14,6 +13,14 @@ BIN := .venv/bin
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
 $(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
 export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
+# Below the lines above: a shell that make starts has the variables, expanded.
+LOCKS := requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
+# What .venv was made of: a checksum of these and its size, and TORCH.
+READY := $(shell cat .venv/ready 2>/dev/null)
+# A hashed requirements file: builds for the CPU alone, or requirements-torch.txt, what PyPI has (on Linux for CUDA).
+ifeq ($(TORCH_ORIGIN),undefined)
+TORCH := $(or $(wordlist 3,99,$(READY)),requirements-torch-cpu.txt)
+endif
 # The tier of a target that names one, unless the command line says another.
 named = $(if $(filter command,$(TIER_ORIGIN)),$(TIER),$(1))
 OPTIONS := . tools/options.sh
@@ -39,7 +46,7 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
-	estimate clean distclean setup options tools crate fetch-results site article
+	estimate clean distclean setup same-torch changed-locks options tools crate fetch-results site article
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,17 +55,34 @@ help:  ## list the targets
 options:
 	@$(OPTIONS)
 
-.venv/ready: requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
+# Of the same version, pip would keep the build of torch that is there.
+same-torch:
+	@read -r _ _ made <.venv/ready 2>/dev/null; [ ! -e .venv/ready ] || [ "$${made:-requirements-torch-cpu.txt}" = "$$TORCH" ] || \
+	{ printf '.venv has the torch of %s, not that of %s: rm -r .venv, then the same command\n' "$${made:-requirements-torch-cpu.txt}" "$$TORCH" >&2; exit 2; }
+
+changed-locks:
+
+ifneq ($(TORCH_ORIGIN),undefined)
+.venv/ready: | same-torch
+endif
+# Also where time stamps do not say so, as of a copy that kept them.
+ifneq ($(READY),)
+ifneq ($(wordlist 1,2,$(READY)),$(shell cat $(LOCKS) | cksum))
+.venv/ready: changed-locks
+endif
+endif
+.venv/ready: $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.13 are supported; set PYTHON=")'
 	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
+	@rm -f $@
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
 	$(BIN)/pip install --quiet --require-hashes -r requirements-torch.txt; }
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
-	@touch $@
+	@echo "$$(cat $(LOCKS) | cksum) $$TORCH" >$@
 
 setup: .venv/ready  ## create .venv with the locked packages and torch
 
@@ -150,7 +174,7 @@ define debian
 @command -v $(1) >/dev/null || [ -x /usr/sbin/$(1) ] || { \
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing $(2)"; \
 apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2) >/dev/null; \
-else false; fi; } || echo "$(2) could not be installed"
+else false; fi; } || { echo "$(1) is not here, and $(2) could not be installed: that takes root and Debian's apt-get" >&2; exit 1; }
 endef
 
 slurm:  ## install Debian's Slurm, as root, where there is none
@@ -159,11 +183,15 @@ slurm:  ## install Debian's Slurm, as root, where there is none
 chromium:  ## install Debian's Chromium, as root, where there is none
 	$(call debian,chromium,chromium)
 
-# A fresh copy of what git tracks: what this folder has computed is not computed again.
+# A fresh copy of what git tracks or would: nothing that this folder has computed. Git lists deleted files, too.
 replicate verify-kernels: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch folder with the libraries' oldest kernels, and verify it
-	@$(OPTIONS); programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
-	git ls-files -z | tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
+	@$(OPTIONS); git rev-parse --is-inside-work-tree >/dev/null 2>&1 || \
+	{ echo "verify-kernels copies the files that git lists: git, or a repository of it, is missing here" >&2; exit 2; }; \
+	set -o pipefail; programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	git ls-files -z --cached --others --exclude-standard | \
+	while IFS= read -r -d '' file; do [ ! -e "$$file" ] || printf '%s\0' "$$file"; done | \
+	tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
 	{ PATH="$$programs:$$PATH" PYTHONPATH="$$copy/src" python benchmarks/kernels.py SSE \
 	snakemake --cores "$$CORES" verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log"; exit $$status; }
@@ -176,7 +204,7 @@ test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node,
 
 test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
-	@$(OPTIONS); ALGOREG_TIER="$$tier" $(RUN) pytest -m browser -rs
+	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs
 
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks

@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 
 from algoreg.store import joblog, records
 from algoreg.store.provenance import of_job
-from algoreg.tell import executed
+from algoreg.tell import executed, opened
 
 joblog.write_to(snakemake.log[0])
 
@@ -22,13 +22,15 @@ facts = of_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # Also where another workflow has imported this one, and results are not below this repository.
 root = Path(snakemake.input.notebook).resolve().parents[1]
-os.environ["ALGOREG_ROOT"] = str(root)
-os.environ["ALGOREG_RESULTS"] = str(Path(snakemake.output.notebook).resolve().parents[1])
+results = Path(snakemake.output.notebook).resolve().parents[1]
+os.environ["ALGOREG_ROOT"], os.environ["ALGOREG_RESULTS"] = str(root), str(results)
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)
+read = [*snakemake.input.results, *map(records.sidecar_path, snakemake.input.results), *snakemake.input.committed]
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 # Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them dies.
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
+    line = opened.write(Path(folder) / "read.json", [results, root / "reference" / "runs"], read)
     # A kernel that has said all has nothing to tidy up: it need not be waited for.
     client = NotebookClient(
         notebook,
@@ -38,6 +40,7 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         # How much of a text comes in one message depends on what else the machine does.
         coalesce_streams=True,
         shutdown_kernel="immediate",
+        extra_arguments=[f"--IPKernelApp.exec_lines={line}"],
     )
     client.km = client.create_kernel_manager()
     client.km.connection_file = str(Path(folder) / "kernel.json")

@@ -1,5 +1,6 @@
 import copy
 import fcntl
+import importlib
 import os
 import shutil
 import subprocess
@@ -293,12 +294,25 @@ def tiny(finished_tiny, tmp_path):
     return shutil.copytree(finished_tiny, tmp_path / "repository", copy_function=shutil.copy2)
 
 
+def lacking(variable, reason):
+    """Skip a test for what this machine lacks; fail it where make has set the variable, as it was asked for that test."""
+    (pytest.fail if os.environ.get(variable) == "1" else pytest.skip)(reason)
+
+
+def browser_module(name):
+    """Return a module that only tests in a browser need."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        lacking("ALGOREG_TEST_BROWSER", f"no {name} here: make setup installs it")
+
+
 @pytest.fixture(scope="session")
 def browser():
     program = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if program is None:
-        pytest.skip("no Chromium here: install Debian's package chromium (apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="install the package playwright (make setup)")
+        lacking("ALGOREG_TEST_BROWSER", "no Chromium here: as root, make chromium installs Debian's")
+    api = browser_module("playwright.sync_api")
     with api.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started

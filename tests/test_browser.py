@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, browser_module
 from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 from test_page import claim as claim_of
 
@@ -278,9 +278,7 @@ def test_a_phone_needs_no_horizontal_scroll(opened, results, fake, which):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["tier", "fake"])
 def test_axe_has_no_serious_finding(opened, results, fake, which, scheme):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="install axe-playwright-python (make setup)"
-    )
+    axe = browser_module("axe_playwright_python.sync_playwright")
     page = opened(fake if which == "fake" else results / "report" / "index.html", color_scheme=scheme)
     for name in page.locator(".plot").evaluate_all("all => all.map(one => one.id)")[:3]:
         drawn(page, name)

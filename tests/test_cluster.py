@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from conftest import CACHE, ROOT, copy_repository, set_yaml, snakemake
+from conftest import CACHE, ROOT, copy_repository, registered_claims, set_yaml, snakemake, tier_settings
+
+from algoreg import jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -79,15 +81,37 @@ def test_profiles_agree_on_what_is_not_the_clusters():
         assert lines[0].startswith("#")
 
 
-def test_every_rule_with_a_script_belongs_to_a_group():
-    """A rule without one would be a submission of its own, but for the checks that shall not take others with them."""
-    groups, checks = set(), ("check_controls", "compare_with_reference")
+def groups():
+    """Return the groups of the rules with a script, by the rules' names; None where a rule names none."""
+    found = {}
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
         for rule in re.split(r"^ *rule ?", path.read_text(), flags=re.MULTILINE)[1:]:
-            if "script:" in rule and not rule.startswith(checks):
-                groups.update(re.findall(r'^ +group:\n +"(\w+)"', rule, re.MULTILINE) or [rule.split(":")[0]])
+            if "script:" in rule:
+                named = re.findall(r'^ +group:\n +"(\w+)"', rule, re.MULTILINE)
+                found[rule.split(":")[0]] = named[0] if named else None
+    return found
+
+
+def test_every_rule_with_a_script_belongs_to_a_group():
+    """A rule without one would be a submission of its own, but for the checks that shall not take others with them."""
     components = dict(part.split("=") for part in profile("slurm")["group-components"])
-    assert groups == set(components)
+    named = groups()
+    assert {rule for rule, group in named.items() if group is None} == {"check_controls", "compare_with_reference"}
+    assert set(named.values()) - {None} == set(components)
+
+
+def test_what_follows_the_runs_asks_for_less_than_a_day():
+    """Snakemake adds up the minutes of jobs that take turns: those of a level over the cores, rounded up, level by level."""
+    slurm, tier = profile("slurm"), tier_settings("standard")
+    minutes = int(slurm["default-resources"]["runtime"].removesuffix(" * attempt"))
+    parts = registered_claims(), jobs.tables(tier), tier["figures"], [*(ROOT / "notebooks").glob("*.ipynb")]
+    levels = ("tables", "comparisons, figures", "claims", "all claims", "pages, notebooks")
+    # Each rule that is a job of its own besides, and every table, though runs make most of them themselves.
+    turns = (sum(map(len, parts)) + len(groups())) / slurm["cores"] + len(levels)
+    assert 2 * turns * minutes < 24 * 60
+    # What takes longer says so.
+    runs = {rule for rule, group in groups().items() if group in ("descents", "studies")}
+    assert set(slurm["set-resources"]) == {*runs, "measure_part"}
 
 
 def cached(folder, place, *arguments, **environment):

@@ -8,7 +8,7 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, browser_module
 
 from algoreg import registry
 from algoreg.ensembles.gaussian import Ensemble
@@ -424,9 +424,7 @@ def test_it_works_by_keyboard(opened, page_file):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE["width"], 1280])
 def test_it_fits_phones_and_has_no_serious_finding(opened, page_file, scheme, width):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="install axe-playwright-python (make setup)"
-    )
+    axe = browser_module("axe_playwright_python.sync_playwright")
     page = opened(page_file, viewport={"width": width, "height": 844}, color_scheme=scheme)
     ended(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, registered_claims
 
 from algoreg import jobs, sources
 from algoreg.spec import settings
@@ -45,10 +45,33 @@ def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
     assert jobs.compared_files(tier, {"one": path}) == expected
 
 
-def test_notebooks_say_which_tables_they_lack(tier):
-    assert not any(jobs.notebooks(tier, ROOT / "notebooks").values())
-    without = {**tier, "studies": {}}
-    assert "rank_one_dynamics" in jobs.notebooks(without, ROOT / "notebooks")["04_rank_one"]
+def test_notebooks_say_what_they_lack_of_a_tier(tier):
+    def lacking(content, claims):
+        return {name: reads["lacking"] for name, reads in jobs.notebooks(content, claims, ROOT / "notebooks").items()}
+
+    claims = registered_claims()
+    assert not any(lacking(tier, claims).values())
+    without = lacking({**tier, "studies": {}, "figures": {}}, [one for one in claims if one["chapter"] != "proof"])
+    assert without["04_rank_one"] == ["table dynamics_course", "table rank_one_dynamics", "claims of proof"]
+    assert without["18_remarks"] == ["figure x_space", "figure minibatch", "figure min_trace"]
+
+
+def test_a_notebook_reads_what_its_metadata_name(tier, tmp_path):
+    claims = [{"id": "one", "chapter": "a"}, {"id": "two", "chapter": "b"}]
+    small = {"experiments": {"x": 1, "x_long": 1}, "studies": {"y": 1}, "figures": {"f": ["x"], "g": ["y"]}}
+
+    def reads(metadata):
+        (tmp_path / "n.ipynb").write_text(json.dumps({"metadata": metadata, "cells": []}))
+        return jobs.notebooks(small, claims, tmp_path)["n"]
+
+    pictures = {name: [f"figures/{name}.{kind}" for kind in jobs.KINDS] for name in "fg"}
+    said = reads({"algoreg": {"tables": ["x", "z*"], "figures": ["g"], "claims": ["b"]}})
+    assert said == {"files": ["tables/x.csv", *pictures["g"], "claims/two.json"], "chapters": ["b"], "lacking": []}
+    assert reads({"algoreg": {"tables": ["x*"]}})["files"] == ["tables/x.csv", "tables/x_long.csv"]
+    assert reads({"algoreg": {}})["files"] == []
+    everything = reads({})
+    assert everything["chapters"] == ["a", "b"]
+    assert {"tables/y.csv", *pictures["f"], "claims/one.json", "claims.json"} <= set(everything["files"])
 
 
 def test_a_descents_plan_counts_its_runs(tier):

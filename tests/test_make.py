@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, lacking
 
 from algoreg import sources
 
@@ -24,6 +24,7 @@ TARGETS = (
     "clean",
     "compare",
 )
+LOCKS = ("requirements.lock", "requirements-torch-cpu.txt", "requirements-torch.txt", "pyproject.toml")
 ATTACKS = (
     "x; touch {}",
     "`touch {}`",
@@ -62,7 +63,7 @@ def folder(tmp_path_factory):
     for name in ("python", "pip", "snakemake", "pytest"):
         (binaries / name).write_text('#!/bin/sh\nprintf "<%s>" "${0##*/}" "$@"; echo\n')
         (binaries / name).chmod(0o755)
-    for name in ("requirements.lock", "requirements-torch-cpu.txt", "requirements-torch.txt", "pyproject.toml"):
+    for name in LOCKS:
         (folder / name).touch()
     (folder / ".venv" / "ready").touch()
     return folder
@@ -253,3 +254,104 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     assert (folder / ".snakemake" / "home").is_dir()
     done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
     assert done.stdout.startswith(f"{tmp_path}|somebody|1|")
+
+
+def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):
+    monkeypatch.delenv("ALGOREG_TEST_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception):
+        lacking("ALGOREG_TEST_BROWSER", "no Chromium here")
+    program = folder / ".venv" / "bin" / "pytest"
+    before = program.read_text()
+    program.write_text("#!/bin/sh\nenv\n")
+    for target, variable in (("test-browser", "ALGOREG_TEST_BROWSER"), ("test-slurm", "ALGOREG_TEST_SLURM")):
+        assert f"{variable}=1\n" in make(folder, target, "--assume-old=slurm").stdout
+    program.write_text(before)
+    monkeypatch.setenv("ALGOREG_TEST_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception):
+        lacking("ALGOREG_TEST_BROWSER", "no Chromium here")
+
+
+def test_a_program_that_cannot_be_installed_fails(folder, tmp_path):
+    for name in ("make", "bash", "grep"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    for name, line in (("id", "echo 0"), ("apt-get", "exit 100")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    done = make(folder, "chromium", PATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "chromium is not here, and chromium could not be installed" in done.stderr
+
+
+@pytest.fixture
+def environment(folder, tmp_path):
+    """Return a folder of locks without an environment, and a Python that makes one of programs that say how they were called."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in LOCKS:
+        (tmp_path / name).write_text(name)
+    program = tmp_path / "python"
+    program.write_text(
+        f"""#!/bin/sh
+[ "$1" != -m ] || {{ mkdir -p .venv/bin; cp {folder}/.venv/bin/* .venv/bin; echo "made"; }}
+"""
+    )
+    program.chmod(0o755)
+    return tmp_path
+
+
+def test_an_environment_is_made_again_where_its_locks_are_others_and_else_never(environment):
+    def setup(*arguments):
+        done = make(environment, "setup", f"PYTHON={environment}/python", *arguments)
+        return done.returncode, "made\n" in done.stdout, done.stdout + done.stderr
+
+    code, made, said = setup("TORCH=requirements-torch.txt")
+    assert (code, made) == (0, True), said
+    assert "<pip><install><--quiet><--require-hashes><-r><requirements-torch.txt>" in said
+    for arguments in ((), ("TORCH=requirements-torch.txt",)):
+        assert setup(*arguments)[:2] == (0, False)
+    code, made, said = setup("TORCH=requirements-torch-cpu.txt")
+    assert (code, made) == (2, False)
+    assert ".venv has the torch of requirements-torch.txt, not that of requirements-torch-cpu.txt: rm -r .venv" in said
+    # Of the same time stamp, as a copy may keep it.
+    lock = environment / "requirements.lock"
+    stamp = lock.stat()
+    lock.write_text("another")
+    os.utime(lock, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    code, made, said = setup()
+    assert (code, made) == (0, True)
+    assert "<-r><requirements-torch.txt>" in said
+    assert "requirements-torch-cpu.txt" not in said
+    assert setup()[:2] == (0, False)
+
+
+def test_an_environment_without_a_record_has_torch_for_the_cpu(environment):
+    (environment / ".venv").mkdir()
+    (environment / ".venv" / "ready").touch()
+    assert "making .venv" not in make(environment, "setup").stdout
+    done = make(environment, "setup", "TORCH=requirements-torch.txt")
+    assert done.returncode == 2
+    assert "rm -r .venv, then the same command" in done.stderr
+
+
+def test_verify_kernels_copies_what_git_does_not_know_yet_and_needs_a_repository(folder):
+    program = folder / ".venv" / "bin" / "python"
+    before = program.read_text()
+    program.write_text("#!/bin/sh\nls\n")
+    nowhere = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    done = make(folder, "verify-kernels", "TIER=smoke", **nowhere)
+    assert done.returncode == 2
+    assert "verify-kernels copies the files that git lists" in done.stderr
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for name in ("gone", "kept", "later", "ignored"):
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text("ignored\n")
+    subprocess.run(["git", "add", "gone", "kept"], cwd=folder, check=True)
+    (folder / "gone").unlink()
+    done = make(folder, "verify-kernels", "TIER=smoke", **nowhere)
+    assert done.returncode == 0, done.stderr
+    found = set(done.stdout.split())
+    assert {"kept", "later", "Makefile"} <= found
+    assert not {"gone", "ignored"} & found
+    program.write_text(before)
+    for name in ("kept", "later", "ignored", ".gitignore"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / ".git")

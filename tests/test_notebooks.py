@@ -26,7 +26,7 @@ from algoreg.judge import claims, references
 from algoreg.spec import options
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
-from algoreg.tell import executed, notebooks
+from algoreg.tell import executed, notebooks, opened
 from algoreg.tell.charts.style import plt
 
 CHAPTER = "depth"
@@ -43,7 +43,7 @@ def results(tmp_path, monkeypatch):
 
 
 def judged(results, **changes):
-    """Write the verdicts of a tier that has judged nothing of the chapter but these claims; return the tier."""
+    """Write the verdicts of a tier that has judged nothing of two chapters but these claims; return the tier."""
     nothing = dict.fromkeys(("estimate", "ci_low", "ci_high", "control_verdict"))
     claims = [
         {"id": entry["id"], "verdict": "not-judged", "margin": entry["margin"], "direction": entry["direction"]}
@@ -52,9 +52,8 @@ def judged(results, **changes):
         for entry in registered_claims()
         if entry["chapter"] in (CHAPTER, "noise")
     ]
-    path = results / "claims.json"
-    records.write_text(path, json.dumps(claims))
-    records.seal(path)
+    for claim in claims:
+        records.write_json(results / "claims" / f"{claim['id']}.json", claim, {})
     return notebooks.Tier()
 
 
@@ -354,3 +353,20 @@ def test_what_an_error_in_tau_does_is_drawn_of_algorithm_1_alone():
     lines = run_cell("06_quadratic_networks", "quadratic_tau", table=committed_table)["axes"].lines
     ends = {line.get_label(): line.get_ydata()[-1] for line in lines}
     assert 10 * ends["+0"] < ends["+0.01"] < ends["+0.03"] < ends["+0.1"]
+
+
+def test_a_kernel_may_open_what_is_named_and_all_that_lies_elsewhere(tmp_path):
+    results = tmp_path / "results" / "smoke"
+    results.mkdir(parents=True)
+    for path in (results / "named", results / "other", tmp_path / "elsewhere"):
+        path.write_text(path.name)
+    (tmp_path / "link").symlink_to(tmp_path / "results")
+    line = opened.write(tmp_path / "read.json", [tmp_path / "link" / "smoke"], [results / "named"])
+    code = f"{line}\nimport sys\nprint(open(sys.argv[1]).read())"
+    found = {}
+    for name in ("results/smoke/named", "link/smoke/named", "elsewhere", "results/smoke/other", "link/smoke/other"):
+        command = [sys.executable, "-c", code, name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        found[name] = done.stdout.strip() or done.stderr.splitlines()[-1]
+    refused = f"RuntimeError: {results}/other: no result of this tier that the notebook's metadata (algoreg) name"
+    assert list(found.values()) == ["named", "named", "elsewhere", refused, refused]

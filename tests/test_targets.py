@@ -8,9 +8,10 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT, SCRATCH_CHAPTERS, copy_repository, set_yaml, snakemake, tier_settings
+from conftest import ROOT, SCRATCH_CHAPTERS, copy_repository, registered_claims, set_yaml, snakemake
 from test_workflow import planned
 
+from algoreg import jobs
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("targets")]
@@ -150,8 +151,8 @@ def code_cells(path):
 
 
 def declared(path):
-    """Return the tables that a notebook says it reads."""
-    return set(json.loads(path.read_text(encoding="utf-8"))["metadata"]["algoreg"]["tables"])
+    """Return what a notebook says it reads: tables, figures, and the chapters of claims."""
+    return json.loads(path.read_text(encoding="utf-8"))["metadata"]["algoreg"]
 
 
 def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
@@ -163,21 +164,23 @@ def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
     assert done.returncode == 0, output[-3000:]
     made = {page.stem[:2] for page in pages.glob("*.html")}
     assert made == {"00", "01", "02", "03", "08", "17", "18"}
-    assert "Notebook 04_rank_one left out: tier smoke has no table dynamics_course, rank_one_dynamics." in output
-    assert "Notebook 05_rank_five left out: tier smoke has no table dynamics_course, rank_r_dynamics." in output
-    assert "Notebook 06_quadratic_networks left out: tier smoke has no table quadratic_recovery." in output
+    said = "Notebook 04_rank_one left out: tier smoke has no table dynamics_course, no table rank_one_dynamics, no claims of proof."
+    assert said in output
+    assert (
+        "Notebook 16_is_it_a_norm left out: tier smoke has no figure norm_growth, no figure spectral_networks" in output
+    )
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-def test_notebooks_declare_the_tables_that_they_read(path):
-    """But for those that a cell can do without: it asks whether there is one."""
-    code = "\n".join(code_cells(path))
-    named = set(re.findall(r'"(\w+)\.csv"', code)) | set(re.findall(r'\bread\("(\w+)"\)', code))
-    named |= set(re.findall(r'\btable\("(\w+)"\)\nif \w+ is None:\n    command', code))
-    # A tier draws a figure where it has the first of its tables.
-    drawn = tier_settings("smoke")["figures"]
-    named |= {drawn[name][0] for name in re.findall(r'\btier\.figure\("(\w+)"\)', code)}
-    assert named <= declared(path)
+def test_notebooks_declare_what_they_read_and_no_more(path):
+    """But for tables that a cell can do without, which are patterns: it asks whether there is one."""
+    code, says = "\n".join(code_cells(path)), declared(path)
+    named = set(re.findall(r'"(\w+)\.csv"', code)) | set(re.findall(r'\b(?:read|table)\("(\w+)"\)', code))
+    assert named <= {name.removesuffix("*") for name in says["tables"]}
+    shown = re.findall(r'\b(?:tier\.figure\("(\w+)"\)|glob\("(\w+\*)\.png"\))', code)
+    assert says["figures"] == [one or pattern for one, pattern in shown]
+    shown = re.findall(r"\btier\.verdicts\(([^)\[]*)", code)
+    assert not shown or says["claims"] == re.findall(r'"(\w+)"', shown[0])
     assert not re.search(r"make \{|make tiny", code)
 
 
@@ -200,9 +203,12 @@ def fetched(page):
 def test_executed_notebooks_fetch_nothing(smoke):
     pages = sorted((smoke / "results" / "smoke" / "notebooks").glob("*.html"))
     # Scratch repositories lack the chapters that some of them read.
-    found = [chapter.experiments for chapter in load_chapters(SCRATCH_CHAPTERS)]
-    there = {name for part in found for section in ("experiments", "studies") for name in part.get(section, {})}
-    assert {page.stem for page in pages} == {path.stem for path in notebooks() if declared(path) <= there}
+    found = load_chapters(SCRATCH_CHAPTERS)
+    claims = [entry for entry in registered_claims() if entry["chapter"] in SCRATCH_CHAPTERS]
+    sections = ("experiments", "studies", "figures")
+    there = {key: {name: 1 for part in found for name in part.experiments.get(key, {})} for key in sections}
+    reads = jobs.notebooks(there, claims, ROOT / "notebooks")
+    assert {page.stem for page in pages} == {name for name, one in reads.items() if not one["lacking"]}
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert fetched(text) == [], page.name

@@ -145,10 +145,25 @@ def test_another_title_or_paper_makes_again_what_shows_it(tiny):
 
 
 def test_a_notebook_that_shows_committed_verdicts_is_executed_again_where_they_change(repository):
-    committed = repository / "reference" / "runs" / "standard" / "remarks.json"
-    assert planned(repository, "results/smoke/notebooks/18_remarks.ipynb") == {}
-    committed.write_text(committed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert planned(repository, "results/smoke/notebooks/18_remarks.ipynb") == {"execute_notebook": 1}
+    notebook = "results/smoke/notebooks/18_remarks.ipynb"
+    for name, plan in (("theorem", {}), ("remarks", {"execute_notebook": 1})):
+        committed = repository / "reference" / "runs" / "standard" / f"{name}.json"
+        committed.write_text(committed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        assert planned(repository, notebook) == plan
+
+
+def test_a_notebook_that_opens_what_its_metadata_do_not_name_fails(repository):
+    path = repository / "notebooks" / "04_rank_one.ipynb"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metadata"]["algoreg"]["tables"].remove("rank_one_dynamics")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = snakemake(repository, "results/smoke/notebooks/04_rank_one.html")
+    assert done.returncode != 0
+    # A table's sidecar is opened before the table.
+    refused = (
+        r"tables/rank_one_dynamics\.csv\.json: no result of this tier that the notebook's metadata \(algoreg\) name"
+    )
+    assert re.search(refused, done.stdout + done.stderr)
 
 
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
@@ -159,6 +174,15 @@ def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     assert plan == {"draw_figure": 1, "descend": 4, "draw_problem": 4, "tabulate": 1}
     plan = planned(folder, "results/quick/tables/figure_1_paper_step.csv", tier="quick")
     assert plan == {"descend": 4, "draw_problem": 3, "tabulate": 1}
+    plan = planned(folder, "results/quick/notebooks/00_first_look.html", tier="quick")
+    assert plan == {"execute_notebook": 1}
+    plan = planned(folder, "results/quick/notebooks/18_remarks.html", tier="quick")
+    claims = {name for name in plan if name.startswith("claim_")}
+    remarks = [entry["id"] for entry in registered_claims() if entry["chapter"] == "remarks"]
+    assert claims <= {f"claim_{name.replace('-', '_')}" for name in remarks}
+    assert claims
+    assert plan["draw_figure"] == 3
+    assert "collect_claims" not in plan
 
 
 def test_bad_settings_stop_before_any_job_with_all_problems(tmp_path):

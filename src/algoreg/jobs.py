@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from algoreg import digests, sources
@@ -111,13 +112,38 @@ def _partial(path: Path) -> dict | None:
         return json.load(handle)
 
 
-def notebooks(tier: dict, folder: Path) -> dict[str, list[str]]:
-    """Return the names of a folder's notebooks, and which of the tables that each reads the tier lacks."""
-    has, found = set(tables(tier)), {}
-    for path in sorted(folder.glob("*.ipynb")):
-        needs = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("algoreg", {}).get("tables", ())
-        found[path.stem] = [name for name in needs if name not in has]
-    return found
+def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Return what each of a folder's notebooks reads of a tier, by name, and what of it the tier lacks.
+
+    A notebook's metadata name it: ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk is all that
+    the tier has of such names, and may be nothing. Who says nothing reads everything.
+
+    Returns
+    -------
+    dict
+        For each notebook ``files`` below ``results/<tier>``, ``chapters`` whose claims it shows, and ``lacking``, in words.
+    """
+    chapters = list(dict.fromkeys(entry["chapter"] for entry in claims))
+    has = {"tables": tables(tier), "figures": list(tier["figures"]), "claims": chapters}
+    return {path.stem: _reads(has, claims, path) for path in sorted(folder.glob("*.ipynb"))}
+
+
+def _reads(has: dict[str, list[str]], claims: list[dict], path: Path) -> dict[str, list[str]]:
+    """Return what a notebook reads of what a tier has."""
+    everything: dict[str, list[str]] = {kind: ["*"] for kind in has}
+    says = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("algoreg", everything)
+    found, lacking = {}, []
+    for kind, words in {"tables": "table", "figures": "figure", "claims": "claims of"}.items():
+        names = says.get(kind, [])
+        found[kind] = [one for one in has[kind] if any(fnmatchcase(one, name) for name in names)]
+        lacking += [f"{words} {name}" for name in names if "*" not in name and name not in has[kind]]
+    files = [
+        *(f"tables/{name}.csv" for name in found["tables"]),
+        *(f"figures/{name}.{kind}" for name in found["figures"] for kind in KINDS),
+        *(f"claims/{entry['id']}.json" for entry in claims if entry["chapter"] in found["claims"]),
+        *(["claims.json"] if "*" in says.get("claims", []) else []),
+    ]
+    return {"files": files, "chapters": found["claims"], "lacking": lacking}
 
 
 def modules_of_notebook(path: Path) -> list[str]:

@@ -76,7 +76,9 @@ MinJobAge=600
 SlurmdTimeout=60
 GresTypes=gpu
 NodeName=node1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=8000 Gres=gpu:1 State=UNKNOWN
-PartitionName=main Nodes=node1 Default=YES MaxTime=INFINITE State=UP
+# A day, as ordinary partitions have it: what asks for more is refused, where it would wait for ever.
+EnforcePartLimits=ALL
+PartitionName=main Nodes=node1 Default=YES MaxTime=1-00:00:00 State=UP
 CONF
     # A GPU that Slurm counts and nobody can use.
     echo "NodeName=node1 Name=gpu File=/dev/null" >"$folder/gres.conf"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import copy_repository, tiny_repository
+from conftest import copy_repository, lacking, tiny_repository
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
@@ -21,7 +21,8 @@ HERE = [
     *("--slurm-keep-successful-logs", "--cores", "2", "--latency-wait", "5"),
 ]
 
-if os.environ.get("ALGOREG_TEST_SLURM") != "1":
+ASKED = "ALGOREG_TEST_SLURM"
+if os.environ.get(ASKED) != "1":
     pytest.skip("starts a Slurm cluster: make test-slurm", allow_module_level=True)
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
@@ -33,13 +34,13 @@ def cluster():
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
     if missing:
-        pytest.skip(f"no Slurm here: {', '.join(missing)} not found (Debian's packages slurm-wlm and munge)")
+        lacking(ASKED, f"no Slurm here: {', '.join(missing)} not found (Debian's packages slurm-wlm and munge)")
     # Not pytest's own folder: a socket's path is at most 107 characters long.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     started = subprocess.run([CLUSTER, "up", folder], capture_output=True, text=True, timeout=120)
     if started.returncode:
         shutil.rmtree(folder)
-        pytest.skip(f"Slurm is installed but does not start here: {started.stderr.strip()[-1500:]}")
+        lacking(ASKED, f"Slurm is installed but does not start here: {started.stderr.strip()[-1500:]}")
     yield {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}{os.pathsep}{path}"}
     subprocess.run([CLUSTER, "down", folder], check=True, timeout=120)
     shutil.rmtree(folder)

@@ -110,6 +110,7 @@ MEASURING = ("cvxpy", "clarabel", "scs", "scikit-learn")
 MEASURED_WITH = {**COMPILED, **{name: version(name) for name in MEASURING}}
 CHAPTERS = load_chapters({entry["chapter"] for entry in CLAIMS})
 REFERENCES = references.paths(TIER, [chapter.name for chapter in CHAPTERS])
+NOTEBOOK_READS = jobs.notebooks(config, CLAIMS, ROOT / "notebooks")
 
 
 wildcard_constraints:
@@ -166,16 +167,25 @@ def all_figures():
 
 
 def all_notebooks():
-    """Return the executed notebooks whose tables this tier has, as pages; say which are left out for what they lack."""
-    found = jobs.notebooks(config, ROOT / "notebooks")
-    for name, lacking in found.items():
-        if lacking and workflow.is_main_process:
+    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
+    for name, reads in NOTEBOOK_READS.items():
+        if reads["lacking"] and workflow.is_main_process:
             logger.info(
-                f"Notebook {name} left out: tier {TIER} has no table {', '.join(lacking)}."
+                f"Notebook {name} left out: tier {TIER} has no {', no '.join(reads['lacking'])}."
             )
     return results(
-        f"notebooks/{name}.html" for name, lacking in found.items() if not lacking
+        f"notebooks/{name}.html"
+        for name, reads in NOTEBOOK_READS.items()
+        if not reads["lacking"]
     )
+
+
+def committed_for_notebook(wildcards):
+    """Return the committed verdicts that a notebook may show, where this tier judges none of those that it reads."""
+    shown = NOTEBOOK_READS[wildcards.notebook]["chapters"]
+    if all(entry in JUDGED for entry in CLAIMS if entry["chapter"] in shown):
+        return []
+    return list(map(os.path.relpath, references.paths("standard", shown).values()))
 
 
 def gpus_per_job():

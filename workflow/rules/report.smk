@@ -106,15 +106,9 @@ rule execute_notebook:
     input:
         notebook=from_root("notebooks", "{notebook}.ipynb"),
         template=from_root("workflow", "report", "notebook.html.j2"),
-        tables=all_tables(),
-        figures=all_figures(),
-        claims=rules.collect_claims.output.claims,
-        # Of a tier that judges nothing, notebooks show the committed verdicts.
-        committed=[
-            os.path.relpath(path)
-            for path in references.paths("standard").values()
-            if not JUDGED
-        ],
+        # What its metadata name; a notebook that opens another result fails.
+        results=lambda wildcards: results(NOTEBOOK_READS[wildcards.notebook]["files"]),
+        committed=committed_for_notebook,
     output:
         notebook=result("notebooks/{notebook}.ipynb"),
         html=report(

@@ -42,7 +42,7 @@ class Tier:
         above = (folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists())
         root = os.environ.get("ALGOREG_ROOT") or next(above, Path.cwd())
         self.results = Path(os.environ.get("ALGOREG_RESULTS") or Path(root) / "results" / self.name)
-        self._file("claims.json")
+        self._file("claims")
 
     def _file(self, name):
         path = self.results / name
@@ -79,7 +79,7 @@ class Tier:
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
         shown = entries if claims is None else claims
-        judged = [claim for claim in records.read_json(self._file("claims.json")) if claim["id"] in entries]
+        judged = [records.read_json(self._file(f"claims/{name}.json")) for name in entries]
         whose = f"this tier, {self.name}"
         # A chapter of the user's own need not have a reference.
         paths = [path for path in (references.path_of(chapter, "standard") for chapter in known) if path.exists()]
