@@ -16,9 +16,9 @@ from algoreg.spec.base import real, whole
 class Options(incremental.Options):
     """What the study can be told."""
 
-    # One factor, and one start.
-    width: Literal["d"] = "d"
-    alpha: float = real(gt=0)
+    # One of each, where the study of all starts takes lists.
+    width: Literal["d"] = "d"  # type: ignore[assignment]
+    alpha: float = real(gt=0)  # type: ignore[assignment]
     every: int = whole(4)
     targets: int = whole(1)
 
