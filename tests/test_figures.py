@@ -179,7 +179,7 @@ def test_titles_count_ends_that_differ_from_run_to_run():
 def test_a_fit_far_from_the_target_is_not_said_to_be_near():
     pauli, gaussian = (axes.get_title() for axes in drawn_committed("geyer_pauli", "quick").axes)
     assert pauli.endswith("from X* or less, on average")
-    assert "another fit lies 1.8·‖X*‖ from X*, on average" in gaussian
+    assert "another fit lies 2.1·‖X*‖ from X*, on average" in gaussian
 
 
 def test_what_half_of_a_comparison_did_not_reach_is_said():
