@@ -1,5 +1,7 @@
 """Descent on noisy labels against plain loops, least-squares fits against a plain optimiser, and what the claims about noise measure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import plain
@@ -7,12 +9,14 @@ import pytest
 import torch
 from conftest import measured, option_problems
 from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from scipy.optimize import least_squares as minimise
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from algoreg.analysis.intervals import UNDEFINED
-from algoreg.chapters.noise import estimands
-from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
+from algoreg.chapters.noise import estimands, fits
+from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, residual_sum, spectral_factor
+from algoreg.chapters.noise.studies import noisy_plateau
 from algoreg.chapters.noise.studies.noisy_plateau import rates
 from algoreg.ensembles import gaussian, rank_one
 from algoreg.judge import estimands as shared
@@ -71,9 +75,59 @@ def test_a_fit_is_what_a_plain_optimiser_finds(kind, rank):
     for ours, expected in ((problem.matrices, matrices), (problem.labels, labels), (problem.noise, noise)):
         np.testing.assert_allclose(ours, expected, atol=1e-12)
     start = spectral_factor(matrices, labels, rank)
-    u = fitted_factor(matrices, labels, start)
+    u, converged = fitted_factor(matrices, labels, start)
     np.testing.assert_allclose(u @ u.T, least_squares(matrices, labels, rank, start), atol=1e-4)
     assert residual_sum(problem, x) == pytest.approx(np.sum(noise**2))
+    # Where converged, the gradient is near 0: beside what it would be if residuals and Jacobian were parallel.
+    jacobian = 2 * np.einsum("mij,jk->mik", matrices, u).reshape(M, -1)
+    residuals = plain.measure(matrices, u @ u.T) - labels
+    assert converged
+    assert np.linalg.norm(jacobian.T @ residuals) < 1.1e-8 * np.linalg.norm(jacobian) * np.linalg.norm(residuals)
+
+
+@pytest.mark.parametrize("kind", [gaussian, rank_one])
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_fit_repeats_its_bits_wherever_its_memory_lies(kind, rank):
+    matrices, labels, *_ = drawn(kind=kind)
+    start, held, found = spectral_factor(matrices, labels, rank), [], set()
+    for size in range(0, 3000, 150):
+        held.append(np.full(size, 1e9))
+        found.add(fitted_factor(matrices.copy(), labels.copy(), start.copy())[0].tobytes())
+    assert len(found) == 1
+
+
+def test_a_fit_ends_no_higher_than_a_library_s_and_says_when_it_did_not_converge(monkeypatch):
+    for target in range(6):
+        matrices, labels, *_ = drawn(target)
+        start, rows = spectral_factor(matrices, labels, RANK), matrices.reshape(M, -1)
+
+        def residuals(point, rows=rows, labels=labels):
+            u = point.reshape(D, RANK)
+            return rows @ (u @ u.T).ravel() - labels
+
+        expected = minimise(residuals, start.ravel(), method="trf", ftol=1e-14, xtol=1e-14, gtol=1e-14).cost
+        u, converged = fitted_factor(matrices, labels, start)
+        assert converged
+        assert np.sum(residuals(u.ravel()) ** 2) / 2 <= expected * (1 + 1e-9)
+    monkeypatch.setattr(fits, "MOST", 3)
+    assert not fitted_factor(matrices, labels, start)[1]
+    table = measured("rank_fits", FITS, seed=SEED)
+    assert set(table["status"]) == {"budget"}
+
+
+def test_a_plateau_is_read_before_it_is_left():
+    times, noise = np.arange(1.0, 9.0), np.full(4, 5.0)
+    problem = NoisyProblem(np.zeros((4, 2, 2)), np.full(4, 50.0), noise, 5.0, np.zeros((2, 1)))
+    residuals = np.array([9000.0, 800.0, 100.0, 98.0, 90.0, 60.0, 59.9, 59.9])
+    distances = np.array([9.0, 2.0, 0.3, 0.1, 0.2, 0.7, 1.0, 1.0])
+    seen = SimpleNamespace(memory={"residuals": residuals[:, None], "distances": distances[:, None, None]})
+    found = noisy_plateau._plateau(seen, 0, times, problem, 2)
+    # RSS changes least at the end, after X̂ is left at 6; before that, from 3 to 4.
+    assert found == {"plateau": 3.0, "degrees": 0.0, "left": 6.0, "closest": 0.1}
+    seen.memory["distances"] = np.linspace(0.9, 2, 8)[:, None, None]
+    gone = noisy_plateau._plateau(seen, 0, times, problem, 2)
+    assert (gone["left"], gone["closest"]) == (2.0, 0.9)
+    assert np.isnan([gone["plateau"], gone["degrees"]]).all()
 
 
 def test_a_course_is_that_of_a_plain_loop():

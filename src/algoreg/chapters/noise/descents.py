@@ -51,7 +51,7 @@ def drawn(options, context, number, label_noise, excess=EXCESS):
 def _fits(problem, rank, excess):
     matrices, labels, fits = problem.matrices, problem.labels, {}
     for more in excess:
-        factor = fitted_factor(matrices, labels, spectral_factor(matrices, labels, rank + more))
+        factor, _ = fitted_factor(matrices, labels, spectral_factor(matrices, labels, rank + more))
         fits[more] = factor @ factor.T
     return fits
 

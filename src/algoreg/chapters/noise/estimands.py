@@ -7,6 +7,19 @@ from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of, sh
 from algoreg.judge.estimands import estimand
 
 
+def right_ranks(frame, value):
+    """Return for every draw whether its ranks are rejected up to the one below the true one, and that one is not."""
+    _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)
+    return rejected[:-1].all(axis=0) & (rejected[-1] == 0)
+
+
+def slopes_of(frame, value, against):
+    """Return every run's least-squares slope of ``value`` in ``against`` over its α; not finite where a value is missing."""
+    (_, y), (_, x) = (cells(frame, ["alpha"], column) for column in (value, against))
+    centred = x - x.mean(axis=0)
+    return (centred * y).sum(axis=0) / (centred**2).sum(axis=0)
+
+
 @estimand("share of the draws in which {value} holds for every lower rank and not for the rank r")
 def share_of_right_rank(tables, published, rng, *, table, value, where=None):
     """Return how often ranks tested one after the other, from 1 on, first pass at the true one.
@@ -16,19 +29,11 @@ def share_of_right_rank(tables, published, rng, *, table, value, where=None):
     value : str
         A column that is 1 where a rank is rejected, else 0.
     """
-    frame = chosen(tables[table], where)
-    _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)
-    right = rejected[:-1].all(axis=0, keepdims=True) & (rejected[-1:] == 0)
-    return share_interval(np.min, right, rng)
+    return share_interval(np.min, right_ranks(chosen(tables[table], where), value)[None], rng)
 
 
 @estimand("distance from 1 of the slope of {value} in {against} as α falls, mean over runs")
 def slope_off(tables, published, rng, *, table, value, against, where=None):
     """Return the distance from 1 of the mean over runs of the least-squares slope of ``value`` in ``against``, over every run's α."""
-    frame = chosen(tables[table], where)
-    (_, y), (_, x) = (cells(frame, ["alpha"], column) for column in (value, against))
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return UNDEFINED
-    centred = x - x.mean(axis=0)
-    slopes = (centred * y).sum(axis=0, keepdims=True) / (centred**2).sum(axis=0, keepdims=True)
-    return distance_from(interval_of(np.mean, slopes, rng), 1.0)
+    slopes = slopes_of(chosen(tables[table], where), value, against)
+    return distance_from(interval_of(np.mean, slopes[None], rng), 1.0) if np.isfinite(slopes).all() else UNDEFINED

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import chosen
+from algoreg.chapters.noise.estimands import right_ranks, slopes_of
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
@@ -47,13 +48,6 @@ def _closest(axes, noisy, claim):
     describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title=title)
 
 
-def _slope(table):
-    """Return the mean over runs of the slope of when the fit is left in the prediction, over every run's α."""
-    (_, left), (_, predicted) = (cells(table, ["alpha"], column) for column in ("left", "predicted"))
-    centred = predicted - predicted.mean(axis=0)
-    return float(np.mean((centred * left).sum(axis=0) / (centred**2).sum(axis=0)))
-
-
 def _leaving(axes, table, claim):
     """Draw when every run left the fit over both predictions, and the slope that the margin allows."""
     for against, marker, colour, label in (
@@ -67,7 +61,8 @@ def _leaving(axes, table, claim):
     low, high = (1 - claim["margin"]) * ends, (1 + claim["margin"]) * ends
     axes.fill_between(ends, low, high, color="0.85", label=label, zorder=0)
     lost = int(table["left"].isna().sum())
-    title = f"{lost} of {len(table)} runs had not left" if lost else f"when runs leave: slope {signed(_slope(table))}"
+    slope = signed(slopes_of(table, "left", "predicted").mean())
+    title = f"{lost} of {len(table)} runs had not left" if lost else f"when runs leave: slope {slope}"
     axes.set(xlabel="log(1/α) × the prediction's factor", ylabel="η·t at which X is half an error away", title=title)
 
 
@@ -158,9 +153,9 @@ def _rejections(axes, frame, claim):
         label=f"at r, margin: at most {level:.0%} if none below passes",
     )
     axes.axvline(frame["rank"].iloc[0], color="0.8", linewidth=6, zorder=0, label="the rank r of X*")
-    _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], "rejected")
-    right = (rejected[:-1].all(axis=0) & (rejected[-1] == 0)).mean()
-    title = f"tested from 1 on at 5 %, by m − dim,\n{right:.0%} of draws give the rank r"
+    title = (
+        f"tested from 1 on at 5 %, by m − dim,\n{right_ranks(frame, 'rejected').mean():.0%} of draws give the rank r"
+    )
     axes.set(xlabel="fitted rank k", ylabel="share of draws that reject it", title=title)
     axes.set_xticks(sorted(frame["fitted_rank"].unique()))
     axes.margins(x=0.15)

@@ -95,6 +95,15 @@ def lost_fits(reference):
 
 
 @passage("rank_fits")
+def unfinished_fits(reference):
+    """Return how many fits had not converged at the end of their budget, as a sentence."""
+    frame = frame_of(reference["tables"]["rank_fits"])
+    ended = frame["status"] == "budget"
+    own = int((ended & (frame["fitted_rank"] == frame["rank"])).sum())
+    return f"{int(ended.sum())} of {len(frame)} had not after 2000 steps, {own or 'none'} of them of rank r."
+
+
+@passage("rank_fits")
 def right_ranks(reference):
     """Return in how many draws tests one after the other give the true rank, with intervals, by kind of measurements, in words."""
     tables, said = {"rank_fits": frame_of(reference["tables"]["rank_fits"])}, []

@@ -40,7 +40,11 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {
-    "plateau": "η·t at which RSS changes least between two looks, once it is below a tenth of Σyᵢ²",
+    "plateau": (
+        "the time at which RSS changes least",
+        "η·t at which RSS changes least from one look to the next, once it is below a tenth of Σyᵢ² and before `left`; empty if "
+        "there is none",
+    ),
     "degrees": (
         "the degrees of freedom used on the plateau over rd − r(r−1)/2",
         "(‖ε‖² − RSS)/σ² over rd − r(r−1)/2, at `plateau`",
@@ -118,11 +122,12 @@ def _plateau(seen, place, times, problem, dimension):
     residuals, distances = seen.memory["residuals"][:, place], seen.memory["distances"][:, place, 0]
     if not np.isfinite(distances).all():
         return dict.fromkeys(("plateau", "degrees", "left", "closest"), math.nan)
-    fits = residuals[:-1] < FITTED * np.sum(problem.labels**2)
-    flattest = int(np.argmin(np.where(fits, np.abs(np.diff(residuals)), np.inf)))
-    used = (np.sum(problem.noise**2) - residuals[flattest]) / problem.sigma**2
     nearest = int(np.argmin(distances))
     later = np.flatnonzero((distances > LEFT) & (np.arange(len(times)) > nearest))
+    staying = np.arange(1, len(times)) < (later[0] if len(later) else len(times))
+    fits = staying & (residuals[:-1] < FITTED * np.sum(problem.labels**2))
+    flattest = int(np.argmin(np.where(fits, np.abs(np.diff(residuals)), np.inf)))
+    used = (np.sum(problem.noise**2) - residuals[flattest]) / problem.sigma**2
     return {
         "plateau": times[flattest] if fits.any() else math.nan,
         "degrees": used / dimension if fits.any() else math.nan,

@@ -72,9 +72,10 @@ def _rows(options, context, number, kind):
         starts = {(k, "spectral"): spectral_factor(matrices, labels, k) for k in range(1, rank + 2)}
         starts[rank, "planted"] = problem.factor
         for (k, start), factor in starts.items():
-            u = fitted_factor(matrices, labels, factor)
+            u, converged = fitted_factor(matrices, labels, factor)
             values = _tested(residual_sum(problem, u @ u.T) / problem.sigma**2, options, k)
-            rows.append(shared | {"target": target, "fitted_rank": k, "start": start, **values, "status": "converged"})
+            keys = {"target": target, "fitted_rank": k, "start": start}
+            rows.append(shared | keys | values | {"status": "converged" if converged else "budget"})
     return rows
 
 
