@@ -11,7 +11,7 @@ from algoreg import sources
 
 pytestmark = pytest.mark.any_kernels
 
-VARIABLES = ("TIER", "ID", "NAME", "METHODS", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "MAKEFLAGS")
+VARIABLES = ("TIER", "ID", "NAME", "METHODS", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "TORCH", "MAKEFLAGS")
 TARGETS = (
     "reproduce",
     "claim",
