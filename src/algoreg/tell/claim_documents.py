@@ -201,10 +201,12 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({}), full=()):
         The claims of the committed reference of tier full, which has a part of them.
     """
 
-    def texts_of(entry, claims):
-        of_tier = {claim["id"]: claim for claim in claims}
-        return report.said_of(of_tier[entry["id"]], entry, verdicts_of(claims)) if entry["id"] in of_tier else None
+    def said(claims):
+        outcomes, own = verdicts_of(claims), {entry["id"]: entry for entry in entries}
+        known = (claim for claim in claims if claim["id"] in own)
+        return {claim["id"]: report.said_of(claim, own[claim["id"]], outcomes) for claim in known}
 
+    in_standard, in_full = said(judged), said(full)
     lines = [
         GENERATED.format(source="the claims.yaml of the chapters"),
         "# Claims",
@@ -230,7 +232,7 @@ def claims_document(entries, judged=(), fresh=MappingProxyType({}), full=()):
         lines += ["", f"## {chapter.title}", "", f"[Question, verdicts, ledger](chapters/{chapter.name}.md)", ""]
         lines += [report.markdown(["claim", "source", "needed", "judged by"], rows)]
         for entry in own:
-            rows = _claim_rows(entry, texts_of(entry, judged), texts_of(entry, full), fresh)
+            rows = _claim_rows(entry, in_standard.get(entry["id"]), in_full.get(entry["id"]), fresh)
             lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], rows)]
     return "\n".join(lines) + "\n"
 
