@@ -64,7 +64,7 @@ def test_one_unit_ends_where_the_table_says():
         labels = np.sum((vectors @ factor) ** 2, axis=1)
         names = {"d": D, "units": 1, "seed": SEED, "ensemble": 0, "target": target}
         u = stream("start of minima", **names).standard_normal((D, 1))
-        end = minima.minimised(u, np.ones(1), vectors, labels)
+        end, _ = minima.minimised(u, np.ones(1), vectors, labels)
         np.testing.assert_allclose(minima.loss_and_gradient(end, np.ones(1), vectors, labels)[1], 0, atol=1e-6)
         row = table[(table["positive"] == 1) & (table["target"] == target)].iloc[0]
         excess = plain_loss(end, np.ones(1), vectors, labels) / (np.mean(labels**2) / 4)
@@ -84,7 +84,9 @@ def test_d_units_are_at_the_convex_optimum():
     # First-order optimality over PSD matrices, of the reference itself: M ⪰ 0 and MX = 0.
     vectors = drawn()
     labels = stream("labels", kind="positive", d=D, seed=SEED, ensemble=0).standard_normal(M) ** 2
-    u = minima.minimised(0.1 * np.eye(D), np.ones(D), vectors, labels)
+    u, status = minima.minimised(0.1 * np.eye(D), np.ones(D), vectors, labels)
+    assert status == "converged"
+    assert minima.minimised(0.1 * np.eye(D), np.ones(D), vectors, labels, most=3)[1] == "budget"
     residuals = np.einsum("ni,ij,nj->n", vectors, u @ u.T, vectors) - labels
     m = (vectors.T * residuals) @ vectors / M
     assert np.linalg.eigvalsh(m)[0] > -1e-6

@@ -4,6 +4,8 @@ import numpy as np
 
 # Of the gradient, and of the loss's relative change, at which L-BFGS ends; and its most iterations.
 GRADIENT, LOSS, MOST = 1e-9, 1e-15, 4000
+# What scipy's L-BFGS-B says of a run that has used up its iterations or evaluations.
+USED_UP = 1
 
 
 def loss_and_gradient(factor, signs, vectors, labels, decay=0.0):
@@ -26,8 +28,11 @@ def loss_and_gradient(factor, signs, vectors, labels, decay=0.0):
     return loss, vectors.T @ (residuals[:, None] * seen) * signs / len(labels) + decay * factor
 
 
-def _ended(start, function, most=MOST, done=None):
-    """Return U where L-BFGS ends, of a function of U with its gradient, or where ``done`` of U is true."""
+def _ended(start, function, most, done=None):
+    """Return U where L-BFGS ends, of a function of U with its gradient, or where ``done`` of U is true; and its status.
+
+    That is ``budget`` where all iterations or evaluations are used up, else ``converged``.
+    """
     from scipy.optimize import minimize
 
     def flat(point):
@@ -40,12 +45,12 @@ def _ended(start, function, most=MOST, done=None):
 
     options = {"maxiter": most, "maxfun": 2 * most, "gtol": GRADIENT, "ftol": LOSS, "maxcor": 20}
     found = minimize(flat, start.ravel(), jac=True, method="L-BFGS-B", callback=callback, options=options)
-    return found.x.reshape(start.shape)
+    return found.x.reshape(start.shape), "budget" if found.status == USED_UP else "converged"
 
 
-def minimised(start, signs, vectors, labels, decay=0.0):
-    """Return U where L-BFGS ends, shape (d, k), from a start of that shape; see :func:`loss_and_gradient`."""
-    return _ended(start, lambda factor: loss_and_gradient(factor, signs, vectors, labels, decay))
+def minimised(start, signs, vectors, labels, decay=0.0, most=MOST):
+    """Return U where L-BFGS ends, shape (d, k), from a start of that shape, and its status; see :func:`loss_and_gradient`."""
+    return _ended(start, lambda factor: loss_and_gradient(factor, signs, vectors, labels, decay), most)
 
 
 def minimised_sensing(start, matrices, labels, most, done):
@@ -68,7 +73,7 @@ def minimised_sensing(start, matrices, labels, most, done):
         gradient = (residuals @ rows).reshape(matrices.shape[1:]) @ factor / len(labels)
         return residuals @ residuals / (4 * len(labels)), gradient
 
-    return _ended(start, function, most, done)
+    return _ended(start, function, most, done)[0]
 
 
 def smallest_curvature(vector, vectors, labels):

@@ -58,8 +58,8 @@ def _rows(options, context, number):
         start = options["size"] * stream("decayed start", **names).standard_normal((d, len(signs)))
         for (ratio, m), decay in product(counts.items(), options["decay"]):
             vectors = every[:m]
-            u = minimised(start, signs, vectors, np.einsum("ni,ij,nj->n", vectors, x, vectors), decay)
+            u, status = minimised(start, signs, vectors, np.einsum("ni,ij,nj->n", vectors, x, vectors), decay)
             own = {"network": network, "m_over_d": ratio, "decay": decay, "target": target, "ensemble": number}
             error = float(np.linalg.norm((u * signs) @ u.T - x) / np.linalg.norm(x))
-            rows.append(own | {"d": d, "m": m, "test_error": error, "status": "converged"})
+            rows.append(own | {"d": d, "m": m, "test_error": error, "status": status})
     return rows

@@ -88,7 +88,7 @@ def _least(options, context, vectors, labels, number):
     if max(options["negative"]) > 0:
         return least_squares_loss(vectors, labels), None
     d = options["d"]
-    u = minimised(_start(options, context, d, number, 0), np.ones(d), vectors, labels)
+    u, _ = minimised(_start(options, context, d, number, 0), np.ones(d), vectors, labels)
     values = np.linalg.eigvalsh(u @ u.T)
     return loss_and_gradient(u, np.ones(d), vectors, labels)[0], int(np.sum(values > RANK_TOLERANCE * values[-1]))
 
@@ -105,9 +105,9 @@ def _rows(options, context, number):
         known = known or _least(options, context, vectors, labels, number)
         for positive, negative in product(options["positive"], options["negative"]):
             signs = np.repeat([1.0, -1.0], [positive, negative])
-            u = minimised(_start(options, context, len(signs), number, target), signs, vectors, labels)
+            u, status = minimised(_start(options, context, len(signs), number, target), signs, vectors, labels)
             names = {"d": d, "m": m, "positive": positive, "negative": negative, "target": target, "ensemble": number}
-            rows.append(names | _values(u, signs, vectors, labels, x, known))
+            rows.append(names | _values(u, signs, vectors, labels, x, known) | {"status": status})
     return rows
 
 
@@ -124,5 +124,4 @@ def _values(u, signs, vectors, labels, x, known):
         "recovered": None if error is None else int(error < RECOVERED),
         "curvature": smallest_curvature(u[:, 0], vectors, labels) if len(signs) == 1 else None,
         "optimum_rank": optimum_rank,
-        "status": "converged",
     }
