@@ -39,6 +39,7 @@ def _parse(path: str | Path | None) -> ast.Module:
     return ast.parse(Path(str(path)).read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
 def module_path(name: str) -> Path | None:
     """Return the file of a module of this package or of the user's own, or None if ``name`` is not one.
 
@@ -170,7 +171,7 @@ def find(kind: str, decorator: str, name: str) -> Found:
 
 def forget() -> None:
     """Find all anew: the environment names other chapters, or other files of algorithms."""
-    for found in (own.files, chapters, _parse, modules, chapter_modules, decorated, find):
+    for found in (own.files, chapters, _parse, module_path, modules, chapter_modules, decorated, find):
         found.cache_clear()
 
 
