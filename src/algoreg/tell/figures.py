@@ -43,6 +43,6 @@ def draw(name, tables, claims=None):
             )
         make_room(figure)
         # Laid out once, for all the files that it is saved to.
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from algoreg.tell.charts.style import NOTE_SIZE, STYLE
-from algoreg.tell.charts.text import number
+from algoreg.tell.charts.text import number, power_of_ten
 
 # From a panel's lower edge to its legend, in points: tick labels and the axis's name lie between.
 BELOW_AXIS = 36
@@ -21,6 +21,8 @@ LETTERS_PER_INCH = 19
 PAGE = 838 / 96
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 PLAIN = FuncFormatter(lambda value, _: number(value))
+# As Matplotlib's own, which are typeset as formulas: a third of the time that a figure takes.
+POWERS = FuncFormatter(lambda value, _: power_of_ten(value))
 
 
 def panels(columns=1, rows=1, width=None, height=4.1, **options):
@@ -68,6 +70,7 @@ def _tick_plainly(axis, limits):
     """Give a log axis plain numbers over few decades, else powers of ten alone."""
     decades = np.log10(limits[1] / limits[0]) if min(limits) > 0 else np.inf
     axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(POWERS)
     if abs(decades) < FEW_DECADES:
         coarse, fine = LogLocator(subs=(1, 2, 5)), LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
         # Over a fraction of a decade even the fine ones may leave a tick or two.

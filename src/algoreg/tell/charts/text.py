@@ -27,6 +27,11 @@ def number(value):
     return ("" if digits == "1" else f"{digits}·") + "10" + str(int(power)).translate(SUPERSCRIPT)
 
 
+def power_of_ten(value):
+    """Return 10ᵏ as text."""
+    return "10" + str(round(np.log10(value))).translate(SUPERSCRIPT)
+
+
 def signed(value):
     """Return a number to two decimals with a minus in place of a hyphen, 0 without a sign; a dash for none."""
     # Adding 0 makes 0 of −0.
