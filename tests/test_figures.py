@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -24,6 +25,7 @@ from algoreg.tell.charts.style import plt
 from algoreg.tell.charts.text import draws, fold, isometry, isometry_bracket, number, raised
 
 pytestmark = pytest.mark.any_kernels
+DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
 def rows(method, d, ratios, errors, **columns):
@@ -80,6 +82,12 @@ def test_flow_equivalence_shows_changes_in_percent():
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2.0, -50.0])
 
 
+def stated(label):
+    """Return the number that a tick's label says."""
+    power = re.fullmatch("10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", label)
+    return 10.0 ** int(power[1].translate(DIGITS)) if power else float(label)
+
+
 @pytest.mark.parametrize("limits", [(0.98, 1.26), (1.0, 1.9), (60, 360), (0.6, 4.5), (1.4, 7), (1e-4, 1.0)])
 def test_a_log_axis_shows_where_its_values_lie(limits):
     figure, (axes,) = panels()
@@ -89,6 +97,8 @@ def test_a_log_axis_shows_where_its_values_lie(limits):
     finish(figure)
     ticks = [tick for tick in axes.get_xticks() if limits[0] <= tick <= limits[1]]
     assert 3 <= len(ticks) <= 9
+    labels = dict(zip(axes.get_xticks(), (label.get_text() for label in axes.get_xticklabels()), strict=True))
+    assert all(tick == pytest.approx(stated(labels[tick]), rel=1e-4) for tick in ticks)
 
 
 def test_a_title_leaves_a_growth_open_that_too_few_points_tell():
