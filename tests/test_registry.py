@@ -61,12 +61,12 @@ def tiny_studies():
     """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
     blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
     found = {}
-    for name in sources.module_names("studies"):
+    for name in sources.modules("studies"):
         options = plan.study_options(blocks[name])
         found[name] = (name, options)
         for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
             allowed = get_args(declared.of_study(name).model_fields[option].annotation)
-            assert set(allowed) <= set(sources.module_names(folder))
+            assert set(allowed) <= set(sources.modules(folder))
             found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
     return found
 

@@ -31,6 +31,14 @@ What a file holds:
 Exit codes: 0 done, 2 bad input (one line says what) or an option that is none, 130 interrupted. The same command again
 continues a run that was killed."""
 
+# Of each kind of file.
+ESTIMATORS = {
+    "matrices": "LowRankMatrixRegressor",
+    "entries": "MatrixCompleter",
+    "table": "QuadraticRegressor",
+    "pauli": "StateRegressor",
+}
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -63,17 +71,19 @@ def recover(
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
         place = _new_folder(out)
-        from algoreg.recover import files
+        from algoreg.store import measurement_files
 
-        name, X, y, more = files.read(data, target)
+        found = measurement_files.read(data, target)
+        name, X, y = ESTIMATORS[found.kind], found.X, found.y
+        more = {} if found.shots is None else {"shots": found.shots}
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
         checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
-            found = _fits(name, options, methods, checkpoint, X, y, more)
+            fits = _fits(name, options, methods, checkpoint, X, y, more)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ValueError(f"{data}: {error}") from error
-        _write(place, found, data, X, y)
+        _write(place, fits, data, X, y)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
         typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
@@ -81,9 +91,9 @@ def recover(
         typer.echo("algoreg recover: interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None
     checkpoint.remove()
-    best = found[0].estimator
+    best = fits[0].estimator
     typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
-    for line in [*best.warnings_, *([] if methods == "all" else _not_run(found))]:
+    for line in [*best.warnings_, *([] if methods == "all" else _not_run(fits))]:
         typer.echo(f"note: {line}", err=True)
 
 

@@ -248,7 +248,8 @@ def _columns(entry, tiers):
     """Return the columns of a table, in whatever tier of these; none where they are not known."""
     found = {}
     for block in filter(None, (sized(entry, tier) for tier in tiers)):
-        if block.get("study") in sources.module_names("studies"):
+        # A list of the names: a damaged entry may have what no mapping can be asked for.
+        if block.get("study") in list(sources.modules("studies")):
             found |= dict.fromkeys([*columns.columns_of(block["study"]), "status"])
         elif isinstance(block.get("by"), list) and "paper_iterations" in block:
             found |= dict.fromkeys(grids.columns(block))

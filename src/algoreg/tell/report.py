@@ -119,7 +119,7 @@ def counted(claims):
 def _judged(claim, entry, verdicts):
     """Return the cells of a claim: verdict, estimate, interval, what is needed, the controls."""
     said = said_of(claim, entry, verdicts)
-    return [said.words("**{}**", "`{}`"), said.estimate, said.interval, said.needed, said.controls()]
+    return [said.words("**{}**", "`{}`"), *said.cells()]
 
 
 def verdicts(reference, registry):
