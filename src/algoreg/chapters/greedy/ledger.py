@@ -66,7 +66,7 @@ def greedy_headline(frame):
 def _power(frame, along, value):
     """Return the exponent of the geometric mean of a value over a column, all its points, as text."""
     means = frame.groupby(along)[value].apply(geometric_mean)
-    return number(exponent(means.index, means))
+    return number(exponent(means))
 
 
 @passage("greedy_ends")
@@ -90,4 +90,4 @@ def mirror_power(frame):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
     own = frame[frame["method"] == "mirror"]
     means = own.groupby("log_smallness")["distance_to_min_trace"].apply(geometric_mean)
-    return f"{exponent(means.index, means):.2f}"
+    return f"{exponent(means):.2f}"

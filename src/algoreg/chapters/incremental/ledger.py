@@ -8,7 +8,7 @@ from algoreg.tell.report import geometric, markdown, number, passage
 def _power(frame, column):
     """Return the exponent in α of a column's geometric mean."""
     means = frame.groupby("alpha")[column].apply(geometric_mean)
-    return exponent(means.index, means)
+    return exponent(means)
 
 
 @passage("incremental")

@@ -28,7 +28,7 @@ def norms_power_of_all(frame):
     """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0, and the largest loss, as a sentence."""
     own = frame[frame["det"] == "positive"]
     means = [part.groupby("accuracy")["norm"].apply(geometric_mean) for _, part in own.groupby("depth")]
-    least = min(exponent(each.index, each) for each in means)
+    least = min(exponent(each) for each in means)
     return f"Over all losses of the table, from {1 / own['accuracy'].min():g} on, the power is {number(-least).replace('-', '−')}."
 
 

@@ -1,6 +1,7 @@
 """The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection would cut."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
 from algoreg.tell.charts.law import exponent
@@ -23,9 +24,8 @@ def stage_times(*frames):
 @passage("phase_n")
 def log_beside(frame):
     """Return the exponent of the first stage's medians beside that of log d over the same sizes, as a sentence."""
-    kept = medians_by(frame, "d", "stage_one")
-    sizes = list(kept)
-    own, of_log = exponent(sizes, list(kept.values())), exponent(sizes, np.log(sizes))
+    kept = pd.Series(medians_by(frame, "d", "stage_one"))
+    own, of_log = exponent(kept), exponent(pd.Series(np.log(kept.index), kept.index))
     side = "below" if own < of_log else "not below"
     return (
         f"Over these d the first stage's medians have an exponent of {own:.2f}. That is {side} the {of_log:.2f} of log d "
@@ -43,7 +43,7 @@ def incoherence_of_starts(frame):
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
         f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
-        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(starts.index, np.exp(starts)):.2f}."
+        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(np.exp(starts)):.2f}."
     )
 
 

@@ -93,7 +93,7 @@ def conditioning_beside_plain(frame):
     for name in ("descent_2r", *DAMPED):
         ratios = ["–" if np.isnan(ratio) else number(ratio) for ratio in means[name] / plain]
         known = means[name].dropna()
-        slope = exponent(known.index, known)
+        slope = exponent(known)
         rows.append([NAMES[name], f"{times[name]:g}", *ratios, signed(slope)])
     return markdown(["method", "T", *(f"α = {alpha:g}" for alpha in plain.index), "exponent in α"], rows)
 
@@ -106,7 +106,7 @@ def conditioning_longer(*frames):
     said = []
     for name in DAMPED:
         slopes = np.log(long[name] / short[name][long[name].index]) / np.log(times[1][name] / times[0][name])
-        last = exponent(long[name].index, long[name])
+        last = exponent(long[name])
         ends = ", ".join(f"{error:.1e}" for error in long[name])
         said.append(
             f"With {NAMES[name]}, the errors after {times[1][name]:g} iterations are {ends} from "

@@ -27,7 +27,7 @@ def phase_exponents(*frames):
         first = frame.iloc[0]
         for width, own in frame.groupby("width"):
             means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
-            found = exponent(means.index, means)
+            found = exponent(means)
             ratio = number(first["m"] / first["d"] / first["rank"])
             rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)
