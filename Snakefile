@@ -24,18 +24,6 @@ include: "workflow/rules/cache.smk"
 NOTEBOOKS = all_notebooks()
 
 
-rule replication:
-    default_target: True
-    input:
-        rules.check_controls.output.report,
-        rules.build_page.output.page,
-        rules.build_explorer.output.page,
-        rules.tabulate_verdicts.output.table,
-        all_figures(),
-        all_tables(),
-        NOTEBOOKS,
-
-
 rule figures:
     input:
         all_figures(),
@@ -59,6 +47,13 @@ rule report:
         rules.tabulate_verdicts.output.table,
         all_figures(),
         NOTEBOOKS,
+
+
+rule replication:
+    default_target: True
+    input:
+        rules.report.input,
+        all_tables(),
 
 
 rule verify:

@@ -4,13 +4,11 @@ from pathlib import Path
 
 from algoreg.judge.references import read
 from algoreg.judge.snapshots import frame_of
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 from algoreg.tell.explorer import render
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.table])
 folder = Path(snakemake.input.parts[0]).parent
 text = render(folder, snakemake.input.style, table)

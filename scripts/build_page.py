@@ -4,13 +4,11 @@ from pathlib import Path
 
 from algoreg.judge import references, replications
 from algoreg.spec.settings import chosen_chapters
-from algoreg.store import chain, joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import chain, records
+from algoreg.store.provenance import begin_job
 from algoreg.tell.page.render import render
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 made = chain.from_params(snakemake.params.chain)
 chain.require(made)
 claims = records.read_json(snakemake.input.claims)

@@ -1,12 +1,10 @@
 """Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
 from algoreg.judge import claims
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 collected = records.read_json(snakemake.input.claims)
 invalid = [claim["id"] for claim in collected if claim["verdict"] == claims.INVALID]
 if invalid:

@@ -1,13 +1,11 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
 from algoreg.spec.chapters import load_chapters
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 from algoreg.tell.wording import verdict_table
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 collected = [records.read_json(path) for path in snakemake.input.claims]
 records.write_json(snakemake.output.claims, collected, facts)
 print(verdict_table(collected, {chapter.name: chapter.title for chapter in load_chapters()}))

@@ -1,12 +1,10 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
 from algoreg.judge import published
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 block = snakemake.params.block
 table = records.read_table(snakemake.input.table)
 curve = published.load_published(block["published"])

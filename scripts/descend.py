@@ -8,13 +8,12 @@ from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
 from algoreg.spec.grids import known_measurements
-from algoreg.store import joblog, problem_files, records
-from algoreg.store.provenance import of_job
+from algoreg.store import problem_files, records
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-settings, params = snakemake.config, snakemake.params
+facts, settings, params = begin_job(snakemake), snakemake.config, snakemake.params
 device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts = of_job(snakemake, dtype=params.dtype, device=str(device))
+facts |= {"dtype": params.dtype, "device": str(device)}
 arrays = problem_files.read_problem(snakemake.input.arrays, settings["seed"])
 batch = recording.recorded_batch(
     problems.regenerate_ensemble(params.problem, arrays, device, dtype, snakemake.input.arrays),

@@ -15,13 +15,11 @@ forkserver.hand_over(
 
 from pathlib import Path
 
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 from algoreg.tell import figures
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
 figure = figures.draw(snakemake.wildcards.figure, tables, snakemake.params.claims)
 for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):

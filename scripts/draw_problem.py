@@ -5,13 +5,11 @@ from algoreg.store import forkserver
 forkserver.hand_over("torch")
 
 from algoreg.numerics import devices, problems
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
-
-joblog.write_to(snakemake.log[0])
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 
 settings, params = snakemake.config, snakemake.params
-facts = of_job(snakemake, dtype="float64", device="cpu")
+facts = begin_job(snakemake, dtype="float64", device="cpu")
 devices.configure("cpu", "float64", settings["threads"])
 arrays = problems.draw_problem(params.problem, settings["seed"], int(snakemake.wildcards.ensemble))
 facts["ensemble_sha256"] = str(arrays["ensemble_sha256"])

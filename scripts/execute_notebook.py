@@ -12,13 +12,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 from algoreg.tell import executed, opened
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
 # Also where another workflow has imported this one, and results are not below this repository.
 root = Path(snakemake.input.notebook).resolve().parents[1]

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from algoreg.judge import claims, published
 from algoreg.spec import plan
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
 curves = {name: published.load_published(name) for name in plan.published_for(snakemake.params.entry)}
 verdict = claims.judge(snakemake.params.entry, tables, curves, snakemake.config["seed"])

@@ -9,13 +9,12 @@ import pandas as pd
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import joblog, records, study_tables
-from algoreg.store.provenance import of_job
+from algoreg.store import records, study_tables
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-settings, params = snakemake.config, snakemake.params
+facts, settings, params = begin_job(snakemake), snakemake.config, snakemake.params
 device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts = of_job(snakemake, dtype=params.dtype, device=str(device))
+facts |= {"dtype": params.dtype, "device": str(device)}
 fingerprint = job_fingerprint(dict(params.items()), [], device)
 checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
 context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)

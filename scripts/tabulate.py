@@ -1,12 +1,10 @@
 """Collect recorded runs into one experiment's tidy table."""
 
 from algoreg.spec import grids
-from algoreg.store import joblog, records, tables
-from algoreg.store.provenance import of_job
+from algoreg.store import records, tables
+from algoreg.store.provenance import begin_job
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 descents = [
     (source["problem"], source["algorithm"], source["ensemble"], source["runs"], records.read_arrays(path))
     for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 from algoreg.tell import verdict_page
 
-joblog.write_to(snakemake.log[0])
-
-facts = of_job(snakemake)
+facts = begin_job(snakemake)
 claims = records.read_json(snakemake.input.claims)
 template = Path(snakemake.input.template).read_text(encoding="utf-8")
 records.write_text(

@@ -128,6 +128,11 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 
+def passage_of(passage, tables):
+    """Return what a passage says of committed tables, by name."""
+    return passage(*(snapshots.frame_of(tables[name]) for name in passage.tables))
+
+
 def gaussian_matrices(d, m, seed, ensemble=0):
     """Return the Gaussian measurement matrices of a study, drawn by the name of their stream, shape (m, d, d)."""
     return plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)

@@ -103,7 +103,7 @@ def bad_emphasis(text):
 
 
 def test_methods_that_documents_compare_are_methods():
-    known = {*METHODS, *sources.module_names("algorithms")}
+    known = {*METHODS, *sources.modules("algorithms")}
     asked = {
         name: re.findall(r"[\w-]+(?=\(|,|$)", re.sub(r"\(.*?\)", "", given))
         for name, text in _texts().items()
@@ -165,7 +165,7 @@ def test_columns_have_a_readers_name_beside_their_meaning():
     # What picks rows is no column: `signal` is one of another study.
     where = {"inequality": "signal", "split": "planted"}
     assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
-    own = [columns.columns_of(study) for study in sources.module_names("studies")]
+    own = [columns.columns_of(study) for study in sources.modules("studies")]
     named = [value for one in own for value in one.values() if isinstance(value, tuple)]
     for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
         assert meaning
@@ -192,7 +192,7 @@ def test_the_documents_show_controls_remedies_and_slack():
         ]
     }
     table = report.verdicts(reference, [entry])
-    document = claim_documents.claims_document([entry], reference["claims"])
+    document = claim_documents.claims_document([entry], reference["claims"], {}, ())
     for text in (
         "**refuted**; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
@@ -203,7 +203,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert ": refuted, −2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in claim_documents.claims_document([entry])
+    assert entry["reason"] in claim_documents.claims_document([entry], (), {}, ())
 
 
 def _tables():
@@ -218,7 +218,7 @@ def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
 
 
 def test_every_column_has_a_meaning_and_every_meaning_a_column():
-    for name in sources.module_names("studies"):
+    for name in sources.modules("studies"):
         own = {**sources.module_literal("studies", name, "KEYS"), **sources.module_literal("studies", name, "VALUES")}
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name

@@ -23,8 +23,8 @@ from algoreg.spec import options as declared
 D, M, SEED = 4, 24, 3
 FITS = [
     (algorithm, ensemble)
-    for algorithm in sources.module_names("algorithms")
-    for ensemble in sources.module_names("ensembles")
+    for algorithm in sources.modules("algorithms")
+    for ensemble in sources.modules("ensembles")
     if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
 ]
 # Of the options without a default. One of your own has a default, or a value here.
@@ -109,7 +109,7 @@ def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
 def test_what_the_settings_read_is_what_the_classes_say(kind):
     find = {"algorithms": registry.algorithm, "ensembles": registry.ensemble}[kind]
     names = {"algorithms": ("requires", "told", "estimates"), "ensembles": ("provides", "acts_on")}[kind]
-    for module in sources.module_names(kind):
+    for module in sources.modules(kind):
         for name in names:
             assert sources.class_literal(kind, module, name) == getattr(find(module), name), (module, name)
     with pytest.raises(ValueError, match="its class has no shoe_size"):
@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_named():
     assert declared.lacks("stochastic", "gram") == ["single measurements"]
     assert declared.lacks("quadratic", "wishart") == ["single measurements", "truncation"]
     assert declared.lacks("factored", "rank_one") == []
-    for name in sources.module_names("ensembles"):
+    for name in sources.modules("ensembles"):
         ensemble = registry.ensemble(name)
         assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
         assert ("unpacked" in ensemble.provides) == hasattr(ensemble, "unpacked"), name
@@ -355,7 +355,7 @@ def test_any_algorithm_stands_on_the_sample_axis():
         "step": [0.1], "time": [1.0], "targets": 2,
     }  # fmt: skip
     context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
-    for algorithm in sources.module_names("algorithms"):
+    for algorithm in sources.modules("algorithms"):
         if declared.lacks(algorithm, "gaussian"):
             continue
         rows = study.measure("threshold", {**options, "algorithm": algorithm}, context)

@@ -8,7 +8,7 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import ROOT, gaussian_matrices, registered_claims, setting_problems, tier_settings
+from conftest import ROOT, gaussian_matrices, passage_of, registered_claims, setting_problems, tier_settings
 
 from algoreg import sources
 from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
@@ -514,7 +514,8 @@ def test_every_passage_is_filled_from_its_tables(tables):
     ledger = (ROOT / "src/algoreg/chapters/theorem/ledger.md.j2").read_text(encoding="utf-8")
     for name, found in sources.decorated("ledger", "passage").items():
         if found.module == passages.__name__:
-            text = getattr(passages, name)(reference)
+            passage = getattr(passages, name)
+            text = passage_of(passage, stored) if passage.of_frames else passage(reference)
             assert "| ---" in text, name
             assert "nan" not in text, name
             assert f"{{{{ {name}() }}}}" in ledger

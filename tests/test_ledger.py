@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, registered_claims, tier_settings
+from conftest import ROOT, passage_of, registered_claims, tier_settings
 from drawn import curve
 
 from algoreg import sources
@@ -128,7 +128,7 @@ def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
 
 def test_choices_at_the_ends_of_grids_are_named(references):
     standard = references["standard"]
-    said = race.race_grid_ends(standard)
+    said = passage_of(race.race_grid_ends, standard["tables"])
     rows = frame_of(standard["tables"]["race"]).query("kappa == 100")
     assert said.startswith("At κ = 100 ")
     for method, momentum in rows.groupby("method")["momentum"].first().items():
@@ -145,7 +145,7 @@ def test_correlations_are_said_with_the_draws_of_their_own_table(references):
     one = few[few["target"] == few["target"].min()].drop(columns="status").to_dict("list")
     tables["phase_few"] = {"keys": one, "status": ["budget"] * len(one["d"])}
     draws = frame_of(tables["phase_many"]).groupby(["target", "ensemble"]).ngroups
-    said = spectral_phase.phase_correlations({"tables": tables})
+    said = passage_of(spectral_phase.phase_correlations, tables)
     assert f"over {draws} draws at m = 20dr" in said
     assert f"over {len(set(one['ensemble']))} draws at m = 5dr" in said
 
@@ -240,7 +240,7 @@ def test_ledgers_say_what_all_points_of_a_table_would_give(references, identity,
     assert set(entry["estimand"]["where"][column]) < set(table[column])
     measured = getattr(estimands, own.pop("name"))
     found = measured({own["table"]: table}, {}, np.random.default_rng(0), **own)
-    assert passage(references["standard"]).endswith(end)
+    assert passage(table).endswith(end)
     assert f"{found.value:.3g}." in end
 
 
@@ -251,11 +251,11 @@ def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
         return figures.draw(name, {table: frame_of(standard["tables"][table]) for table in shown[name]}).axes
 
     flow, ratios = draw("norm_growth")[0], draw("spectral_phase")[1]
-    for depth, det, *means in cells(norms.norms_of_flow(standard)):
+    for depth, det, *means in cells(passage_of(norms.norms_of_flow, standard["tables"])):
         assert means == [f"{value:.3g}" for value in curve(flow, f"depth {depth}, det {det}")]
-    for width, alpha, *_, mean in cells(spectral_phase.phase_angles(standard)):
+    for width, alpha, *_, mean in cells(passage_of(spectral_phase.phase_angles, standard["tables"])):
         assert mean == f"{curve(ratios, f'width {width}')[float(alpha)]:.3g}"
     drawn = [label.get_text() for label in draw("race_thresholds")[1].get_yticklabels()]
-    for method, median, *_ in cells(race.race_thresholds(standard)):
+    for method, median, *_ in cells(passage_of(race.race_thresholds, standard["tables"])):
         (label,) = (text for text in drawn if text.startswith(f"{method}: "))
         assert float(label.partition(": ")[2]) == pytest.approx(float(median), abs=0.0051)

@@ -189,7 +189,7 @@ def test_runs_of_every_damping_and_width_share_a_batch():
         np.testing.assert_allclose(x, u @ u.T, atol=1e-10)
 
 
-@pytest.mark.parametrize("ensemble", [e for e in sources.module_names("ensembles") if not options.reads_data(e)])
+@pytest.mark.parametrize("ensemble", [e for e in sources.modules("ensembles") if not options.reads_data(e)])
 def test_gradient_and_residual_are_those_of_what_each_run_knows(ensemble):
     m = min(M, options.limits(ensemble).most_m(D) or M)
     drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)

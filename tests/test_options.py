@@ -73,7 +73,7 @@ def test_all_is_said_at_once_and_a_mistyped_key_is_guessed():
 
 def test_every_option_of_every_study_and_algorithm_says_what_is_allowed():
     for kind, look_up in (("studies", options.of_study), ("algorithms", options.of_algorithm)):
-        for name in sources.module_names(kind):
+        for name in sources.modules(kind):
             for key, field in look_up(name).model_fields.items():
                 assert base.in_words(field) not in ("", "a value of another kind"), (name, key)
 
@@ -91,7 +91,7 @@ def test_what_a_study_offers_when_read_alone_is_what_its_module_has():
     """The class that checks settings is that of the module: the same fields, the same defaults."""
     from algoreg import registry
 
-    for name in sources.module_names("studies"):
+    for name in sources.modules("studies"):
         alone, own = options.of_study(name), registry.study(name).Options
         assert alone.model_json_schema() == own.model_json_schema(), name
         assert options.defaults(alone) == options.defaults(own)

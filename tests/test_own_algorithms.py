@@ -69,7 +69,7 @@ def test_an_installed_package_brings_its_algorithms_with_digests_of_all_that_the
     folder = installed(tmp_path)
     clean.syspath_prepend(tmp_path)
     assert sources.modules("algorithms")["halved"] == "halves.inner.algorithms.halved"
-    assert "base" not in sources.module_names("algorithms")
+    assert "base" not in sources.modules("algorithms")
     assert options.of_runs("halved") == {"alpha": None, "start": "identity"}
     assert options.lacks("halved", "rank_one") == []
     # Nothing of it was imported to say so.

@@ -249,9 +249,8 @@ def test_phase_measurements_shows_growth_and_shares():
 
 
 def test_shares_of_independent_runs_have_exact_intervals_in_ledger_and_figure():
-    reference = references.read_tier("standard")
-    frame = frame_of(reference["tables"]["phase_ratios"])
-    rows = [line.strip("| ").split(" | ") for line in ledger.starts_by_ratio(reference).splitlines()[2:]]
+    frame = frame_of(references.read_tier("standard")["tables"]["phase_ratios"])
+    rows = [line.strip("| ").split(" | ") for line in ledger.starts_by_ratio(frame).splitlines()[2:]]
     axes = draw("phase_measurements", {"phase_ratios": frame}).axes[1]
     drawn = {
         container.get_label(): container.lines[2][0].get_segments()

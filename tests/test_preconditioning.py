@@ -218,11 +218,8 @@ def test_errors_of_runs_that_left_are_bounds_and_in_no_exponent():
         for name, power in {"descent_2r": 1.1, "damped_1_2r": 0.5, "damped_0.01_2r": 0.0}.items()
         for alpha, error in ((alpha, alpha**power) for alpha in alphas)
     ]
-    keys = ("method", "alpha", "target", "ensemble")
-    columns = pd.DataFrame(rows).to_dict("list")
-    table = {"keys": {key: columns.pop(key) for key in keys}, **columns}
-    reference = {"tables": {"conditioning_starts": table}}
-    floors, beside = ledger.conditioning_floors(reference), ledger.conditioning_beside_plain(reference)
+    frame = pd.DataFrame(rows)
+    floors, beside = ledger.conditioning_floors(frame), ledger.conditioning_beside_plain(frame)
     assert "| plain, width 2r | 5.0e-04 | 3.2e-06 | 2.0e-08 | < 1.0e-09 |" in floors
     assert "| λ = σ_r, width 2r | 3.2e-02 | 3.2e-03 | 3.2e-04 | 3.2e-05 |" in floors
     assert "| plain, width 2r | 100 | 1 | 1 | 1 | – | 1.10 |" in beside

@@ -1,6 +1,3 @@
-import functools
-import operator
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,21 +22,6 @@ def tables():
         block = blocks[name]
         found[name] = measured(block["study"], block["options"], seed=1, ensembles=range(block["ensembles"]))
     return found
-
-
-@pytest.fixture
-def reference(tables):
-    """Return a reference with these tables alone."""
-    kept = {}
-    for name, frame in tables.items():
-        keys = sources.module_literal("studies", "rip" if name == "rip_rank_one" else name, "KEYS")
-        values = [column for column in frame if column not in (*keys, "status")]
-        kept[name] = {
-            "keys": {key: frame[key].tolist() for key in keys},
-            "status": frame["status"].tolist(),
-            **{value: [None if np.isnan(x) else float(x) for x in frame[value]] for value in values},
-        }
-    return {"tables": kept, "claims": []}
 
 
 # What an axis is called, and where in a table its values are.
@@ -76,9 +58,9 @@ def test_axes_are_called_what_is_drawn_along_them_and_margins_are_named(tables, 
 
 
 @pytest.mark.replicates(100)
-def test_passages_say_what_the_tables_say(reference, tables):
+def test_passages_say_what_the_tables_say(tables):
     found = {
-        name: getattr(proof, name)(reference)
+        name: getattr(proof, name)(*(tables[table] for table in getattr(proof, name).tables))
         for name in sources.decorated("ledger", "passage")
         if hasattr(proof, name) and name.startswith("proof")
     }
@@ -123,21 +105,8 @@ def test_theorem_42_asks_for_a_delta_that_falls_with_kappa_and_the_start():
     assert asked == pytest.approx([3.82e-3, 7.37e-4, 3.82e-3 / 64, 7.37e-4 / 64], rel=1e-2)
 
 
-def test_the_law_of_the_error_is_read_off_the_starts(reference):
-    made = reference["tables"]["rank_r_dynamics"]
-    frame = pd.DataFrame(made["keys"])
-    kept = frame["split"] == "planted"
-    parts = []
-    for alpha in (1e-2, 1e-4, 1e-6):
-        part = {key: [x for x, keep in zip(column, kept, strict=True) if keep] for key, column in made["keys"].items()}
-        part["alpha"] = [alpha] * int(kept.sum())
-        parts.append(part)
-    keys = {key: functools.reduce(operator.iadd, (part[key] for part in parts), []) for key in made["keys"]}
-    count = len(keys["alpha"])
-    values = {
-        "largest_error": [alpha**0.75 for alpha in keys["alpha"]], "m_over_dr": [16.0] * count,
-    }  # fmt: skip
-    text = proof.proof_error_law(
-        {"tables": {"rank_r_dynamics": {"keys": keys, "status": ["budget"] * count, **values}}}
-    )
+def test_the_law_of_the_error_is_read_off_the_starts(tables):
+    planted = tables["rank_r_dynamics"].query("split == 'planted'")
+    frame = pd.concat([planted.assign(alpha=alpha, largest_error=alpha**0.75) for alpha in (1e-2, 1e-4, 1e-6)])
+    text = proof.proof_error_law(frame.assign(m_over_dr=16.0))
     assert "| 0.25 | 1 |" in text

@@ -1,9 +1,7 @@
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from conftest import measured
 
-from algoreg import sources
 from algoreg.chapters.networks import ledger as passages
 from algoreg.tell import figures
 
@@ -73,17 +71,8 @@ def test_diverged_runs_are_counted_in_the_figure(tables):
 
 @pytest.mark.replicates(20)
 def test_passages_read_the_tables_that_they_name(tables):
-    named = {}
-    for name, (kind, _) in BLOCKS.items():
-        keys, values = (sources.module_literal("studies", kind, part) for part in ("KEYS", "VALUES"))
-        frame = tables[name].replace({np.nan: None})
-        columns = {value: frame[value].tolist() for value in values}
-        named[name] = {
-            "keys": {key: frame[key].tolist() for key in keys},
-            "status": frame["status"].tolist(),
-            **columns,
-        }
     for name in ("lemma_a1", "lemma_levels", "alg1_ablation", "alg1_tau", "thm12_examples", "alg1_starts"):
-        text = getattr(passages, name)({"tables": named})
+        passage = getattr(passages, name)
+        text = passage(*(tables[table] for table in passage.tables))
         assert text.startswith("| ")
         assert "nan" not in text

@@ -24,7 +24,6 @@ from algoreg.recover import (
     MatrixCompleter,
     QuadraticRegressor,
     StateRegressor,
-    files,
     report,
     watching,
 )
@@ -682,7 +681,7 @@ def test_the_command_says_in_a_line_that_memory_is_short(tmp_path, monkeypatch):
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "read", read)
+    monkeypatch.setattr(measurement_files, "read", read)
     done = CliRunner().invoke(app, ["recover", "state.csv", "--out", "x"])
     assert done.exit_code == 2
     assert done.stderr.strip() == "algoreg recover: Unable to allocate 7 TiB"

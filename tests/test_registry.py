@@ -24,8 +24,8 @@ MEASURE = """
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import joblog, records
-from algoreg.store.provenance import of_job
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
 name, options, seed = what
 device, dtype = devices.configure("cpu", "float64", 1)
 rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
@@ -37,8 +37,8 @@ from algoreg import registry
 from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
-from algoreg.store import joblog, problem_files, records
-from algoreg.store.provenance import of_job
+from algoreg.store import problem_files, records
+from algoreg.store.provenance import begin_job
 block, problem, seed = what
 device, dtype = devices.configure("cpu", block["dtype"], 1)
 arrays = problems.draw_problem(problem, seed, 0)
@@ -61,12 +61,12 @@ def tiny_studies():
     """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
     blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
     found = {}
-    for name in sources.module_names("studies"):
+    for name in sources.modules("studies"):
         options = plan.study_options(blocks[name])
         found[name] = (name, options)
         for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
             allowed = get_args(declared.of_study(name).model_fields[option].annotation)
-            assert set(allowed) <= set(sources.module_names(folder))
+            assert set(allowed) <= set(sources.modules(folder))
             found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
     return found
 
@@ -107,14 +107,12 @@ def test_estimands_and_drawings_load_what_their_digests_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
     script, find = {"estimands": ("judge_claim.py", "estimand"), "figures": ("draw_figure.py", "drawing")}[folder]
     head = {
-        "estimands": "from algoreg.judge import claims, published; from algoreg.store import joblog, records",
-        "figures": "from algoreg.tell import figures; from algoreg.store import joblog, records",
+        "estimands": "from algoreg.judge import claims, published; from algoreg.store import records",
+        "figures": "from algoreg.tell import figures; from algoreg.store import records",
     }[folder]
     one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
     for module, name in one_of.items():
-        code = (
-            f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import of_job\nregistry.{find}(what)"
-        )
+        code = f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import begin_job\nregistry.{find}(what)"
         require_same(loaded(code, name), script, [module])
 
 

@@ -6,7 +6,6 @@ import torch
 from conftest import measured, option_problems
 from scipy.optimize import linprog
 
-from algoreg import sources
 from algoreg.algorithms.stochastic import samples
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.intervals import UNDEFINED
@@ -244,26 +243,18 @@ def test_figures_say_what_is_missing(tables):
 
 
 def test_passages_say_what_the_tables_say(tables):
-    def committed(name):
-        keys = list(sources.module_literal("studies", name, "KEYS"))
-        frame = tables[name].astype({column: object for column in tables[name] if column not in keys})
-        frame = frame.where(frame.notna(), None)
-        values = {column: frame[column].tolist() for column in sources.module_literal("studies", name, "VALUES")}
-        return {"keys": {key: frame[key].tolist() for key in keys}, "status": frame["status"].tolist(), **values}
-
-    reference = {"tables": {name: committed(name) for name in ("min_trace", "min_trace_commuting", "minibatch")}}
-    ends = passages.min_trace_ends(reference)
-    table = tables["min_trace"]
+    table, commuting = tables["min_trace"], tables["min_trace_commuting"]
+    ends = passages.min_trace_ends(table)
     least = chosen(table, {"method": "clarabel", "m_over_dr": 2.6})
     assert f"| 2.6 | {int((least['distance_to_target'] < 0.01).sum())} of 4 |" in ends
     assert "of 16 solutions" in ends
-    near = chosen(tables["min_trace_commuting"], {"method": "descent", "alpha": 1e-12})
-    assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(reference)
+    near = chosen(commuting, {"method": "descent", "alpha": 1e-12})
+    assert f"| 1e-12 | {near['distance_to_min_trace'].mean():.3g} |" in passages.min_trace_commuting_ends(commuting)
     few = chosen(table, {"method": "descent", "m_over_dr": 1.4})
     fits = few[(few["alpha"] == few["alpha"].min()) & (few["status"] == "converged")]
     there = int((fits["distance_to_target"] < 0.01).sum())
-    assert passages.fitted_ends(reference) == f"Of these, {there} of {len(fits)} end at X\\*."
-    rows = [line.split(" | ") for line in passages.minibatch_ratios(reference).splitlines()[2:]]
+    assert passages.fitted_ends(table) == f"Of these, {there} of {len(fits)} end at X\\*."
+    rows = [line.split(" | ") for line in passages.minibatch_ratios(tables["minibatch"]).splitlines()[2:]]
     # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
     assert len(rows) == 6
     assert {row[2] for row in rows if row[1] == "0.1"} == {"0.0645"}
@@ -300,13 +291,11 @@ def test_runs_that_do_not_fit_are_left_out_of_the_mean():
 
 
 def test_the_parts_of_descent_on_x_are_reported_apart():
-    keys = {"m_over_dimension": [0.5, 0.5, 2.0, 2.0]}
     table = {
-        "keys": keys,
-        "status": ["budget"] * 4,
+        "m_over_dimension": [0.5, 0.5, 2.0, 2.0],
         "test_error": [0.7, 0.8, 0.0, 0.0],
         "predicted_error": [0.5, 0.5, 0, 0],
     }
-    text = passages.x_space_parts({"tables": {"x_space": table}})
+    text = passages.x_space_parts(pd.DataFrame(table))
     assert "| 0.5 | 0.75 | 0.5 | +50.0 % |" in text
     assert "| 2 | 0 | 0 | – |" in text

@@ -351,32 +351,18 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid():
     assert samples.power(3e-12) == "3·10⁻¹²"
 
 
-def reference_of(**tables):
-    """Return the tables as a reference keeps them."""
-    return {
-        "tables": {
-            name: {
-                "keys": {key: frame[key].tolist() for key in threshold.KEYS},
-                "status": frame["status"].tolist(),
-                "test_error": frame["test_error"].tolist(),
-            }
-            for name, frame in tables.items()
-        }
-    }
-
-
 def test_the_ledger_shows_thresholds_in_units_of_dr_and_bounds_as_bounds():
     logs = np.log(np.array([[[40.0, 60.0, 500.0]], [[90.0, 100.0, 110.0]], [[160.0, 200.0, 240.0]]]))
     both = [table_of(logs, spectrum=spectrum) for spectrum in ("flat", "columns")]
     table = pd.concat(both, ignore_index=True)
     sizes = pd.concat([frame.assign(d=20 * frame["rank"], rank=1) for frame in both], ignore_index=True)
-    rows = passages.samples_thresholds(reference_of(samples_r=table, samples_d=sizes)).splitlines()[2:]
+    rows = passages.samples_thresholds(table, sizes).splitlines()[2:]
     assert len(rows) == 6
     cells = [cell.strip() for cell in rows[0].split("|")[1:-1]]
     assert cells[:4] == ["20", "1", "3.00 (< 2.50 … > 20.00)", "3.00 (< 2.50 … > 20.00)"]
     assert cells[4] == "1.00"
     assert [cell.strip() for cell in rows[5].split("|")[1:4]] == ["80", "1", "2.50 (2.00 … 3.00)"]
-    text = passages.samples_between(reference_of(samples_r=table, samples_d=sizes))
+    text = passages.samples_between(table, sizes)
     assert text.startswith("At the tolerance 0.3 the median m\\* lies between the two dimensions in ")
     # Medians of 60, 100 and 200 at d = 20 and ranks 1, 2, 4 (dr = 20, 40, 80), and at rank 1 and d = 20, 40, 80.
     places = [((20, 1), 60), ((20, 2), 100), ((20, 4), 200), ((20, 1), 60), ((40, 1), 100), ((80, 1), 200)]
@@ -403,7 +389,8 @@ def test_the_ledger_compares_readings_with_the_same_draws():
         far = table_of(np.maximum(logs, np.log(100)) + (logs == logs.max()) * 5, **options, alpha=1e-3)
         far = far if along == "rank" else far.assign(d=20 * far["rank"], rank=1)
         tables[f"samples_settings_{short}"] = pd.concat([usual, slow, far], ignore_index=True)
-    lines = passages.samples_sensitivity(reference_of(**tables)).splitlines()
+    tables |= {"samples_square": tables["samples_precision_r"], "samples_projected": tables["samples_precision_d"]}
+    lines = passages.samples_sensitivity(*(tables[name] for name in passages.READ)).splitlines()
     rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:]}
     assert rows["fewer draws, η·t = 40"][1] == "× 1.105"
     assert rows["fewer draws, float64"][1] == "× 1.000"

@@ -52,7 +52,7 @@ def test_ensembles_are_dealt_out():
 
 
 def test_every_study_says_what_its_rows_are():
-    for name in sources.module_names("studies"):
+    for name in sources.modules("studies"):
         assert set(sources.module_literal("studies", name, "KEYS")) >= {"ensemble"}
         assert sources.module_literal("studies", name, "VALUES")
         assert sources.module_title("studies", name)

@@ -26,7 +26,7 @@ def refusal(name, root):
     """Return why no algorithm of this name can be made, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
-    taken = ["base", *sources.module_names("algorithms")]
+    taken = ["base", *sources.modules("algorithms")]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(taken))}"
     if missing := [path.parent for path in goals(name, root).values() if not path.parent.is_dir()]:

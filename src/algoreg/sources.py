@@ -99,11 +99,6 @@ def modules(kind: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def module_names(kind: str) -> list[str]:
-    """Return the names of :func:`modules`, sorted."""
-    return list(modules(kind))
-
-
 def chapter_of(module: str) -> str | None:
     """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
     parts = module.split(".")

@@ -4,19 +4,13 @@ M(Z) = (1/m) Σ (⟨A_i, ZZᵀ⟩ − y_i) A_i, and η multiplies it ("M-form");
 [kim2023], here at any start and width. μ = 0 is plain descent, with the same bits.
 """
 
-from typing import ClassVar, Literal
-
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import real
 
 
-class Options(RunOptions):
+class Options(factored.Options):
     """What a run can be told."""
 
-    at_most_d: ClassVar[tuple] = ("width",)
-    alpha: float = real(gt=0)
-    start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
-    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
     momentum: float = real(0.75, ge=0, lt=1)
 
 
@@ -27,8 +21,6 @@ class Algorithm(factored.Algorithm):
     """
 
     requires = frozenset({"descend", "gradient"})
-    told = ()
-    estimates = "psd"
     error = "ripples"
 
     def initial(self):

@@ -19,8 +19,6 @@ class Algorithm(base.Algorithm):
     """A batch of accelerated descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X, and ``ahead``, Y."""
 
     requires = frozenset({"gradient"})
-    told = ()
-    estimates = "psd"
     error = "ripples"
 
     def initial(self):
@@ -37,7 +35,3 @@ class Algorithm(base.Algorithm):
             ahead = following + k / (k + 3) * (following - current)
             current = following
         return {"estimate": current, "ahead": ahead}
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

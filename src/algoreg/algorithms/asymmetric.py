@@ -43,7 +43,6 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"rectangular gradient"})
-    told = ()
     estimates = "rectangular"
 
     def __init__(self, ensemble, labels, runs, seed):

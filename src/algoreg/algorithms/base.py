@@ -65,9 +65,12 @@ class Algorithm(ABC):
         What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
         """
 
-    @abstractmethod
     def estimate(self, state: State) -> torch.Tensor:
-        """Return X of every run, shape (B, d, d), of the type of the labels; ``state`` stays as it is."""
+        """Return X of every run, shape (B, d, d), of the type of the labels: the state's ``estimate``, or what is made of others.
+
+        ``state`` stays as it is.
+        """
+        return state["estimate"]
 
     def factor(self, state: State) -> torch.Tensor | None:
         """Return U with X = UUᵀ of every run, shape (B, d, k); None where the algorithm has no factor."""

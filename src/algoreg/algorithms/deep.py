@@ -83,7 +83,6 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ()
     estimates = "symmetric"
 
     def __init__(self, ensemble, labels, runs, seed):

@@ -25,8 +25,6 @@ class Algorithm(factored.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ()
-    estimates = "psd"
 
     def initial(self):
         """Return U_0 = αB of every run, shape (B, d, d); no gradient yet."""

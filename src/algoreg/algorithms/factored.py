@@ -49,8 +49,6 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"descend", "gradient"})
-    told = ()
-    estimates = "psd"
 
     def width(self, run):
         """Return how many columns U has in a run."""

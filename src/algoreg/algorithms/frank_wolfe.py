@@ -56,7 +56,6 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"gradient"})
     told = ("trace", "rank")
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
@@ -112,7 +111,3 @@ class Algorithm(base.Algorithm):
         slope = -(direction * gradient).sum((1, 2), keepdim=True)
         curvature = (direction * (beyond - gradient)).sum((1, 2), keepdim=True)
         return torch.where(curvature > 0, slope / curvature, 0.0).clamp(0, 1)
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

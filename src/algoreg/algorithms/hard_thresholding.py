@@ -34,7 +34,6 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"gradient"})
     told = ("rank",)
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
@@ -77,7 +76,3 @@ class Algorithm(base.Algorithm):
         seen = self.ensemble.label_size(self.ensemble.label(direction))[:, None, None]
         normalised = torch.where(seen > 0, self.steps / seen.square(), self.steps)
         return torch.where(self.adaptive[:, None, None], normalised, self.steps)
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

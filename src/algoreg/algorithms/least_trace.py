@@ -59,8 +59,6 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient", "single measurements"})
-    told = ()
-    estimates = "psd"
     error = "anyhow"
 
     def __init__(self, ensemble, labels, runs, seed):

@@ -24,8 +24,6 @@ class Algorithm(base.Algorithm):
     """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``logarithm``, L, and ``estimate``, X."""
 
     requires = frozenset({"gradient"})
-    told = ()
-    estimates = "psd"
 
     def initial(self):
         """Return L_0 and X_0 of every run, shape (B, d, d) each."""
@@ -40,7 +38,3 @@ class Algorithm(base.Algorithm):
             logarithm = logarithm - self.steps * self.ensemble.gradient(estimate, self.labels)
             estimate = spectral(logarithm, torch.exp)
         return {"logarithm": logarithm, "estimate": estimate}
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

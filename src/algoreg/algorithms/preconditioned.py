@@ -8,21 +8,17 @@ The undamped step divides by the square of the factor: from a small start the fi
 takes a factor of X*'s rank, and the spectral start, unscaled.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, as_list, at, real, whole
+from algoreg.spec.base import as_list, at, real
 
 
-class Options(RunOptions):
+class Options(factored.Options):
     """What a run can be told."""
 
-    at_most_d: ClassVar[tuple] = ("width",)
-    alpha: float = real(gt=0)
-    start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
-    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
     damping: Literal["none", "constant", "residual"] = "residual"
     coefficient: float = real(1.0, gt=0, said="a number above 0: λ if damping is constant, c if it is residual")
 
@@ -45,8 +41,6 @@ class Algorithm(factored.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ()
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

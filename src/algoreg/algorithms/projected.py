@@ -23,8 +23,6 @@ class Algorithm(base.Algorithm):
     """A batch of projected descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X."""
 
     requires = frozenset({"gradient"})
-    told = ()
-    estimates = "psd"
 
     def initial(self):
         """Return X_0 of every run, shape (B, d, d)."""
@@ -38,7 +36,3 @@ class Algorithm(base.Algorithm):
         for _ in range(count):
             estimate = project(estimate - self.steps * self.ensemble.gradient(estimate, self.labels))
         return {"estimate": estimate}
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

@@ -70,8 +70,6 @@ class Algorithm(factored.Algorithm):
     """
 
     requires = frozenset({"single measurements", "truncation"})
-    told = ()
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

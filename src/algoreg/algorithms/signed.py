@@ -33,7 +33,6 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ()
     estimates = "symmetric"
 
     def initial(self):

@@ -59,8 +59,6 @@ class Algorithm(factored.Algorithm):
     """
 
     requires = frozenset({"descend", "single measurements"})
-    told = ()
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

@@ -24,8 +24,6 @@ class Algorithm(factored.Algorithm):
     """A batch of subgradient descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U."""
 
     requires = frozenset({"gradient", "single measurements"})
-    told = ()
-    estimates = "psd"
     error = "ripples"
 
     def __init__(self, ensemble, labels, runs, seed):

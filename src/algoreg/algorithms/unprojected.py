@@ -17,7 +17,6 @@ class Algorithm(base.Algorithm):
     """A batch of descents on X; see :class:`algoreg.algorithms.base.Algorithm`. State: ``estimate``, X."""
 
     requires = frozenset({"gradient"})
-    told = ()
     estimates = "symmetric"
 
     def initial(self):
@@ -31,7 +30,3 @@ class Algorithm(base.Algorithm):
         for _ in range(count):
             estimate = estimate - self.steps * self.ensemble.gradient(estimate, self.labels)
         return {"estimate": estimate}
-
-    def estimate(self, state):
-        """Return X of every run."""
-        return state["estimate"]

@@ -99,8 +99,6 @@ class Entries(Measurements):
 class Ensemble(Entries):
     """Different entries on or above the diagonal, each read once."""
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     kind = "entries"
 
     @classmethod

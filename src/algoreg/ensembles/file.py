@@ -35,9 +35,6 @@ class Ensemble(gaussian.Ensemble):
         The file's labels, scaled.
     """
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
-    acts_on = "symmetric"
-
     def __init__(self, rows, d, given, digest=None, number=0):
         super().__init__(rows, d, digest, number)
         self.given = given

@@ -97,9 +97,6 @@ class Ensemble(Packed):
     The others are those of :class:`algoreg.ensembles.base.Measurements`.
     """
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
-    acts_on = "symmetric"
-
     def __init__(self, rows, d, digest=None, number=0, counts=None):
         length = symmetric_dimension(d)
         if rows.ndim != 2 or rows.shape[1] != length:

@@ -80,7 +80,6 @@ class Ensemble(base.CompiledSteps):
     """
 
     provides = frozenset({"gradient", "descend", "isometry"})
-    acts_on = "symmetric"
 
     def __init__(self, gram, d, m, digest=None, number=0):
         length = symmetric_dimension(d)

@@ -89,8 +89,6 @@ class Ensemble(Measurements):
         If d is no power of 2, or a string has an odd number of Y or more than n letters.
     """
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     kind = "pauli"
     block_rows = 2**30
 

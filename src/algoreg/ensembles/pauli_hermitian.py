@@ -53,8 +53,6 @@ def real_string(x, z, qubits):
 class Ensemble(pauli.Ensemble):
     """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i), and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in the mean."""
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     kind = "pauli-hermitian"
 
     @classmethod

@@ -74,7 +74,6 @@ class Ensemble(Measurements):
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
 
-    acts_on = "symmetric"
     block_rows = BLOCK_ROWS
     # The name in the random stream, and how many vectors it gives to a measurement.
     kind, sides = "rank-one", 1

@@ -19,7 +19,4 @@ class Limits(EnsembleLimits):
 class Ensemble(rank_one.Ensemble):
     """Rank-one measurements with partners on a device; see :class:`algoreg.ensembles.rank_one.Ensemble`."""
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
-
-    acts_on = "symmetric"
     kind, sides = "rank-one-pairs", 2

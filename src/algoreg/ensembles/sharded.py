@@ -253,8 +253,6 @@ class Ensemble(Measurements):
     The others are those of :class:`algoreg.ensembles.base.Measurements`; there is no attribute ``rows``.
     """
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     block_rows = gaussian.BLOCK_ROWS
 
     def __init__(self, team, number_in_team, d, m, device, dtype, digest, number):

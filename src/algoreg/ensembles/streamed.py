@@ -60,7 +60,6 @@ class Ensemble(gaussian.Packed):
 
     # There are no rows in memory to unpack: single-sample SGD selects what it needs.
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     gpu_block_rows = BLOCK_ROWS
 
     def __init__(self, file, d, m, device, dtype, digest, number):

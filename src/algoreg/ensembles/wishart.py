@@ -64,9 +64,6 @@ class Ensemble(gram.Ensemble):
     the float64 Bartlett factor.
     """
 
-    provides = frozenset({"gradient", "descend", "isometry"})
-    acts_on = "symmetric"
-
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
         """Draw ensemble number ``ensemble`` in float64, hash its factor, cast the product.

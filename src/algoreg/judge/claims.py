@@ -6,7 +6,7 @@ import math
 from algoreg import registry, sources
 from algoreg.numerics.seeds import stream
 from algoreg.spec.columns import readable
-from algoreg.spec.plan import rule_name
+from algoreg.spec.plan import estimands, rule_name
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_JUDGED, INVALID = "not-judged", "invalid"
@@ -55,9 +55,7 @@ def verdict(estimate, direction, margin):
 
 
 def _estimate(entry, part, tables, published, seed):
-    parameters = dict(entry["estimand"])
-    if part != "estimand":
-        parameters.update(entry[part]["estimand"])
+    parameters = dict(estimands(entry)[part])
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
     name = parameters.pop("name")
     try:
@@ -132,9 +130,9 @@ def judge(entry, tables, published, seed):
     result = _unjudged(entry)
     if tables is None:
         return result
-    others = [part for part in ("control", "positive_control") if part in entry]
+    _, *others = parts = list(estimands(entry))
     try:
-        own, *found = (_estimate(entry, part, tables, published, seed) for part in ("estimand", *others))
+        own, *found = (_estimate(entry, part, tables, published, seed) for part in parts)
     except NotMeasured as missing:
         return {**result, "not_judged": str(missing)}
     result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)

@@ -31,6 +31,14 @@ What a file holds:
 Exit codes: 0 done, 2 bad input (one line says what) or an option that is none, 130 interrupted. The same command again
 continues a run that was killed."""
 
+# Of each kind of file.
+ESTIMATORS = {
+    "matrices": "LowRankMatrixRegressor",
+    "entries": "MatrixCompleter",
+    "table": "QuadraticRegressor",
+    "pauli": "StateRegressor",
+}
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -63,17 +71,18 @@ def recover(
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
         place = _new_folder(out)
-        from algoreg.recover import files
+        from algoreg.store import measurement_files
 
-        name, X, y, more = files.read(data, target)
+        measured = measurement_files.read(data, target)
+        name = ESTIMATORS[measured.kind]
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
         checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
-            found = _fits(name, options, methods, checkpoint, X, y, more)
+            fits = _fits(name, options, methods, checkpoint, measured)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ValueError(f"{data}: {error}") from error
-        _write(place, found, data, X, y)
+        _write(place, fits, data, measured)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
         typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from None
@@ -81,9 +90,9 @@ def recover(
         typer.echo("algoreg recover: interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None
     checkpoint.remove()
-    best = found[0].estimator
+    best = fits[0].estimator
     typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
-    for line in [*best.warnings_, *([] if methods == "all" else _not_run(found))]:
+    for line in [*best.warnings_, *([] if methods == "all" else _not_run(fits))]:
         typer.echo(f"note: {line}", err=True)
 
 
@@ -121,7 +130,7 @@ def _checkpoint(place, data, name, methods, options):
     return Checkpoint(place.with_name(f".{place.name}.resume.npz"), settings_hash(what), 5.0)
 
 
-def _fits(name, options, methods, checkpoint, X, y, more):
+def _fits(name, options, methods, checkpoint, measured):
     """Return a :class:`algoreg.recover.report.Fit` per method, the first that is asked for first.
 
     Raises
@@ -143,6 +152,7 @@ def _fits(name, options, methods, checkpoint, X, y, more):
     names = list(dict.fromkeys(asked))
     for method in names:
         plan.refuse_unknown(method)
+    shots = {} if measured.shots is None else {"shots": measured.shots}
     found = []
     for number, method in enumerate(names):
         before = f"{method}, {number + 1} of {len(names)}: " if len(names) > 1 else ""
@@ -155,7 +165,7 @@ def _fits(name, options, methods, checkpoint, X, y, more):
             with warnings.catch_warnings():
                 # They are in ``warnings_``, and said at the end.
                 warnings.simplefilter("ignore")
-                estimator.fit(X, y, **more)
+                estimator.fit(measured.X, measured.y, **shots)
         except (ValueError, RuntimeError, MemoryError) as error:
             # Of the others one may need more memory than there is: that is no reason to lose the first.
             if number == 0:
@@ -172,7 +182,7 @@ def _not_run(fits):
     return [f"{fit.method} did not run: {fit.said.removeprefix(f'method = {fit.method}: ')}" for fit in failed]
 
 
-def _write(place, fits, data, X, y):
+def _write(place, fits, data, measured):
     """Write everything into a folder beside, which becomes the result when it is whole."""
     import numpy as np
 
@@ -193,7 +203,7 @@ def _write(place, fits, data, X, y):
         np.savetxt(part / "matrix.csv", found.matrix_.real, delimiter=",", fmt="%.9g")
         if np.iscomplexobj(found.matrix_):
             np.savetxt(part / "matrix_imaginary.csv", found.matrix_.imag, delimiter=",", fmt="%.9g")
-        records.write_text(part / "report.html", page(fits, data.name, X, y))
+        records.write_text(part / "report.html", page(fits, data.name, measured.X, measured.y))
         content = {
             "data": data.name,
             "data_sha256": records.sha256(data),

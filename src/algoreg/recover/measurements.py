@@ -79,8 +79,6 @@ class Entries(entries.Entries):
     dtype : torch.dtype
     """
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     kind = "given-entries"
 
     def __init__(self, places, d, weight, dtype):

@@ -89,7 +89,7 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
 
 def refuse_unknown(method: str) -> None:
     """Raise a ValueError if there is no algorithm of this name, and it is not ``auto``."""
-    known = sources.module_names("algorithms")
+    known = sources.modules("algorithms")
     if method not in ("auto", *known):
         raise ValueError(f"method = {method}: allowed are auto, {', '.join(known)}")
 
@@ -128,7 +128,7 @@ def told_nothing(kind: str) -> list[str]:
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"
     fits = []
-    for name in sources.module_names("algorithms"):
+    for name in sources.modules("algorithms"):
         facts = {key: sources.class_literal("algorithms", name, key) for key in ("estimates", "told")}
         fields = declared.of_algorithm(name).model_fields
         needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}

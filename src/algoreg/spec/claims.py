@@ -23,12 +23,11 @@ from algoreg.spec.base import (
 )
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
-from algoreg.spec.plan import judged, study_options
+from algoreg.spec.plan import estimands, judged, study_options
 from algoreg.spec.tier import JUDGING, JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Slug = Annotated[str, Field(pattern=NAME)]
-PARTS = ("estimand", "control", "positive_control")
 TABLES = ("experiments", "studies")
 
 
@@ -100,12 +99,8 @@ def _paper(entry, folder):
 def _estimands(entry, published):
     """Yield what is wrong with the estimands of a claim and of its controls."""
     known = sources.decorated("estimands", "estimand")
-    for part in PARTS:
-        if entry.get(part) is None:
-            continue
-        path = (part,) if part == "estimand" else (part, "estimand")
-        estimand = {**entry["estimand"], **({} if part == "estimand" else entry[part]["estimand"])}
-        called = estimand.get("name")
+    for part, estimand in estimands(entry).items():
+        path, called = _place(part), estimand.get("name")
         if not isinstance(called, str) or called not in known:
             yield (*path, "name"), unknown(called, known, "estimand")
             continue
@@ -118,6 +113,11 @@ def _estimands(entry, published):
         # A list of the names: a damaged entry may have what no mapping can be asked for.
         if "figure" in estimand and estimand["figure"] not in list(published):
             yield (*path, "figure"), unknown(estimand["figure"], published, "curve")
+
+
+def _place(part):
+    """Return the path of the estimand of a claim's part."""
+    return (part,) if part == "estimand" else (part, "estimand")
 
 
 def _parameters(estimand, function):
@@ -212,10 +212,8 @@ def _missing_columns(entries, chapters):
         tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
     known = sources.decorated("estimands", "estimand")
     for entry in entries:
-        for part in (part for part in PARTS if entry.get(part) is not None):
-            path = (entry["id"], part) if part == "estimand" else (entry["id"], part, "estimand")
-            own = entry["estimand"] if part == "estimand" else entry[part]["estimand"]
-            estimand = {**entry["estimand"], **own}
+        for part, estimand in estimands(entry).items():
+            path, own = (entry["id"], *_place(part)), estimand if part == "estimand" else entry[part]["estimand"]
             found, table = known[estimand["name"]], estimand.get("table")
             shared = found.module == SHARED
             if shared and not isinstance(table, str):
@@ -250,7 +248,8 @@ def _columns(entry, tiers):
     """Return the columns of a table, in whatever tier of these; none where they are not known."""
     found = {}
     for block in filter(None, (sized(entry, tier) for tier in tiers)):
-        if block.get("study") in sources.module_names("studies"):
+        # A list of the names: a damaged entry may have what no mapping can be asked for.
+        if block.get("study") in list(sources.modules("studies")):
             found |= dict.fromkeys([*columns.columns_of(block["study"]), "status"])
         elif isinstance(block.get("by"), list) and "paper_iterations" in block:
             found |= dict.fromkeys(grids.columns(block))
@@ -297,8 +296,7 @@ def exponent_problems(entries, tier):
         Valid settings.
     """
     for entry in (one for one in entries if judged(one, tier)):
-        controls = [entry[part]["estimand"] for part in PARTS[1:] if part in entry]
-        for estimand in ({**entry["estimand"], **part} for part in ({}, *controls)):
+        for estimand in estimands(entry).values():
             table, along = estimand.get("table"), estimand.get("along")
             block = tier["studies"].get(table) if isinstance(table, str) else None
             if not block or not isinstance(along, str):

@@ -99,7 +99,7 @@ def readable(parameters):
     parameters : mapping
     """
     texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
-    own = {study: _declared(study) for study in sources.module_names("studies")}
+    own = {study: _declared(study) for study in sources.modules("studies")}
     wanted = texts & set(COLUMNS).union(*own.values())
     fitting = [columns for columns in own.values() if wanted <= columns.keys()]
     names = {}

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 from algoreg import sources
-from algoreg.sources import module_names
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
 from algoreg.spec.chapters import curve_columns
@@ -52,8 +51,8 @@ def _problems(tier):
 def _ensemble(problem, path):
     """Yield what a problem's ensemble does not have, or does not provide."""
     kind = problem["ensemble"]
-    if kind not in module_names("ensembles"):
-        yield (*path, "ensemble"), unknown(kind, module_names("ensembles"), "ensemble")
+    if kind not in sources.modules("ensembles"):
+        yield (*path, "ensemble"), unknown(kind, sources.modules("ensembles"), "ensemble")
         return
     if options.reads_data(kind) != bool(problem.get("data")):
         yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
@@ -88,7 +87,7 @@ def _descents(tier):
 
 
 def _unknown_names(tier, descent, path):
-    for key, known in (("problem", list(tier["problems"])), ("algorithm", module_names("algorithms"))):
+    for key, known in (("problem", list(tier["problems"])), ("algorithm", sources.modules("algorithms"))):
         if descent[key] not in known:
             sized = f" at size {size_of(tier)}" if key == "problem" else ""
             return [((*path, key), unknown(descent[key], known, f"{key}{sized}"))]
@@ -184,7 +183,7 @@ def _pairing(tier, descent, path):
     """Yield what a descent asks of an ensemble that does not provide it."""
     problem = tier["problems"][descent["problem"]]
     name, algorithm = problem["ensemble"], descent["algorithm"]
-    if name not in module_names("ensembles"):
+    if name not in sources.modules("ensembles"):
         return
     provided = options.provides(name)
     lacking = options.lacks(algorithm, name)
@@ -214,8 +213,8 @@ def _studies(tier):
         path, study = ("studies", name), block["study"]
         if name in tier["experiments"]:
             yield path, ": there is an experiment of the same name, and a study's table has the study's name"
-        if study not in module_names("studies"):
-            yield (*path, "study"), unknown(study, module_names("studies"), "study")
+        if study not in sources.modules("studies"):
+            yield (*path, "study"), unknown(study, sources.modules("studies"), "study")
             continue
         found = problems(options.of_study(study), block.get("options", {}))
         yield from (((*path, "options", *inner), text) for inner, text in found)
@@ -228,8 +227,8 @@ def _found_by_name(block, path):
     """Yield the options of a study that name a module that is not there, and options that its algorithm does not have."""
     settled = study_options(block)
     for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
-        if settled[key] not in module_names(kind):
-            yield (*path, key), unknown(settled[key], module_names(kind), kind.removesuffix("s"))
+        if settled[key] not in sources.modules(kind):
+            yield (*path, key), unknown(settled[key], sources.modules(kind), kind.removesuffix("s"))
             return
     ensemble = sources.module_literal("studies", block["study"], "ENSEMBLE")
     lacking = options.lacks(settled["algorithm"], ensemble) if ensemble and "algorithm" in settled else []

@@ -99,5 +99,5 @@ def _study(name: str) -> Iterator[str]:
         if kind not in KINDS:
             yield f"FINDS.{option}{unknown(kind, KINDS, 'kind of module')}"
     ensemble = sources.module_literal("studies", name, "ENSEMBLE")
-    if ensemble is not None and ensemble not in sources.module_names("ensembles"):
-        yield f"ENSEMBLE{unknown(ensemble, sources.module_names('ensembles'), 'ensemble')}"
+    if ensemble is not None and ensemble not in sources.modules("ensembles"):
+        yield f"ENSEMBLE{unknown(ensemble, sources.modules('ensembles'), 'ensemble')}"

@@ -127,10 +127,16 @@ def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     return size_of(tier) in entry["tiers"] and tables.issuperset(entry["experiments"])
 
 
+def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of a claim's ``estimand``, and those of its controls': the claim's with what differs, by part."""
+    own = entry["estimand"]
+    controls = (part for part in ("control", "positive_control") if part in entry)
+    return {"estimand": own, **{part: {**own, **entry[part]["estimand"]} for part in controls}}
+
+
 def published_for(entry: Mapping[str, Any]) -> list[str]:
     """Return the published curves that a claim and its controls are judged against; most need none."""
-    estimands = [entry[part]["estimand"] for part in ("control", "positive_control") if part in entry]
-    return sorted({given["figure"] for given in (entry["estimand"], *estimands) if "figure" in given})
+    return sorted({given["figure"] for given in estimands(entry).values() if "figure" in given})
 
 
 def rule_name(claim_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algoreg.store import chain
+from algoreg.store import chain, joblog
 from algoreg.store.records import Stopwatch, sha256
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,16 +69,17 @@ def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     }
 
 
-def of_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
-    """Return the sidecar's content for a job's results: :func:`provenance`, and what the job was made of.
+def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
+    """Send what a job says to its log; return the sidecar's content for its results: :func:`provenance`, and what it was made of.
 
     Parameters
     ----------
     snakemake : object
-        What Snakemake gives a script: ``config``, ``params``, ``input``.
+        What Snakemake gives a script: ``config``, ``params``, ``input``, ``log``.
     **facts
         See :func:`provenance`.
     """
+    joblog.write_to(snakemake.log[0])
     params = dict(snakemake.params.items())
     return {
         **provenance(snakemake.config, **facts),

@@ -216,14 +216,14 @@ def _processor() -> str:
 
 
 class Stopwatch:
-    """Seconds since it was made, shared by so many results; part of a sidecar."""
+    """Seconds since it was made; part of a sidecar."""
 
-    def __init__(self, results: int = 1) -> None:
-        self._start, self._results = time.perf_counter(), results
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
 
     def seconds(self) -> float:
-        """Return each result's share of the seconds elapsed."""
-        return round((time.perf_counter() - self._start) / self._results, 3)
+        """Return the seconds elapsed."""
+        return round(time.perf_counter() - self._start, 3)
 
 
 class Usage:

@@ -118,7 +118,7 @@ class Numbers:
 
 
 def _passages(references):
-    """Return every passage by name as a function that has its references already."""
+    """Return every passage by name as a function that has its tables or references already."""
 
     def bound(function):
         if function.tiers is BEST:
@@ -130,7 +130,8 @@ def _passages(references):
             lacking += [table for table in function.tables if any(table not in one["tables"] for one in own)]
             if lacking:
                 return f"(The committed references lack {', '.join(lacking)}.)"
-            return function(*own, *arguments)
+            given = [frame_of(own[0]["tables"][table]) for table in function.tables] if function.of_frames else own
+            return function(*given, *arguments)
 
         return call
 

@@ -91,8 +91,7 @@ class Tier:
         for claim in (claim for claim in judged if claim["id"] in shown):
             entry = entries[claim["id"]]
             said = report.said_of(claim, entry, outcomes)
-            numbers = [said.estimate, said.interval, said.needed, said.controls()]
-            rows.append([claim["id"], entry["statement"], said.words(), *numbers])
+            rows.append([claim["id"], entry["statement"], said.words(), *said.cells()])
         header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
         styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}

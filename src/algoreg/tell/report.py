@@ -1,5 +1,6 @@
 """What generated documents share: Markdown, committed numbers as tables, verdicts as rows, marked blocks."""
 
+import inspect
 import re
 from collections import Counter
 
@@ -40,8 +41,10 @@ def fill(text, blocks):
 def passage(*tables, tiers=("standard",)):
     """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
 
-    The function is given the committed reference of each of ``tiers``, then what the template gives it. With ``BEST`` it is given
-    the name and the reference of the first of these tiers that has its tables, or None twice, and says itself what is missing.
+    The function is given its tables of the committed standard tier as frames, in their order, then what the template gives it. One
+    that reads more has ``reference`` as its first parameter, or says its ``tiers``: it is given the whole committed reference of
+    each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its tables, or None twice, and
+    says itself what is missing.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def passage(*tables, tiers=("standard",)):
 
     def register(function):
         function.tables, function.tiers = tables, tiers
+        function.of_frames = tiers == ("standard",) and "reference" not in inspect.signature(function).parameters
         return function
 
     return register
@@ -115,7 +119,7 @@ def counted(claims):
 def _judged(claim, entry, verdicts):
     """Return the cells of a claim: verdict, estimate, interval, what is needed, the controls."""
     said = said_of(claim, entry, verdicts)
-    return [said.words("**{}**", "`{}`"), said.estimate, said.interval, said.needed, said.controls()]
+    return [said.words("**{}**", "`{}`"), *said.cells()]
 
 
 def verdicts(reference, registry):

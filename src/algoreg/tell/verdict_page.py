@@ -21,18 +21,10 @@ def render(claims: list[dict], titles: dict[str, str], tier: str, template: str)
     template : str
         The text of ``workflow/report/verdicts.html.j2``.
     """
-    rows: dict[str, list[tuple[str, ...]]] = {}
+    rows: dict[str, list[list[str]]] = {}
     for claim in claims:
         said = say(claim, verdicts_of(claims))
-        row = (
-            claim["id"],
-            claim["statement"],
-            said.words(),
-            said.estimate,
-            said.interval,
-            said.needed,
-            said.controls(),
-        )
+        row = [claim["id"], claim["statement"], said.words(), *said.cells()]
         rows.setdefault(claim["chapter"], []).append(row)
     chapters = [(title, rows[name]) for name, title in titles.items() if name in rows]
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)

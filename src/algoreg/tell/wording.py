@@ -144,6 +144,10 @@ class Said:
             text += code.format(self.remedy).join(self.remedied())
         return f"{text}, {self.edge}" if self.edge else text
 
+    def cells(self):
+        """Return what stands beside a verdict in a table: estimate, interval, what is needed, and what came of the controls."""
+        return [self.estimate, self.interval, self.needed, self.controls()]
+
     def controls(self):
         """Return what came of the control and, where there is one, of the positive control."""
         positive = "" if self.positive_control == "–" else f"; positive control: {self.positive_control}"
@@ -234,8 +238,7 @@ def verdict_table(claims, titles=None):
     for claim in claims:
         said = say(claim, verdicts_of(claims), digits=4)
         outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
-        cells = (f"  {claim['id']}", outcome, said.estimate, said.interval, said.needed, said.controls())
-        rows.setdefault(claim.get("chapter"), []).append(cells)
+        rows.setdefault(claim.get("chapter"), []).append((f"  {claim['id']}", outcome, *said.cells()))
         remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
         remedies += [f"{claim['id']}: not judged, as {claim['not_judged']}"] if claim.get("not_judged") else []
     header = ("claim", "verdict", "estimate", "95 % interval", "margin", "control")

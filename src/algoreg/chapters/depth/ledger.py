@@ -36,9 +36,9 @@ def depth_of_thresholds(reference):
 
 
 @passage("depth_2", "depth_3")
-def depth_powers(reference):
+def depth_powers(two, three):
     """Return over what two factors need what three do, from powers of the larger starts of three factors, in words."""
-    two, three = (_means(frame_of(reference["tables"][name])) for name in ("depth_2", "depth_3"))
+    two, three = _means(two), _means(three)
     longest = {alpha: max(time for other, time in two if other == alpha) for alpha, _ in two}
     said = []
     for alpha, time in three:
@@ -52,17 +52,17 @@ def depth_powers(reference):
 
 
 @passage("depth_2")
-def depth_degrees_of_freedom(reference):
+def depth_degrees_of_freedom(frame):
     """Return the degrees of freedom of X* over dr, as text."""
-    first = frame_of(reference["tables"]["depth_2"]).iloc[0]
+    first = frame.iloc[0]
     return number(degrees_of_freedom(int(first["d"]), int(first["rank"])) / (first["d"] * first["rank"]))
 
 
 @passage("depth_stages")
-def depth_of_stages(reference):
+def depth_of_stages(frame):
     """Return how near X comes to X*'s truncations, when, and with which effective rank, by depth and s, as Markdown."""
     rows = []
-    for (depth, s), own in frame_of(reference["tables"]["depth_stages"]).groupby(["depth", "s"]):
+    for (depth, s), own in frame.groupby(["depth", "s"]):
         nearest = geometric_mean(own["nearest"])
         cells = [nearest, own["passed"].mean(), own["reached"].mean(), own["rank_excess"].mean()]
         rows.append([str(depth), str(s), *map(number, cells)])
@@ -70,10 +70,9 @@ def depth_of_stages(reference):
     return markdown(header, rows)
 
 
-@passage("depth_start", "depth_start_2")
-def depth_of_starts(reference):
+@passage("depth_start_2", "depth_start")
+def depth_of_starts(*frames):
     """Return the largest start from which eigenvalues are learned one by one, by depth and gap, as Markdown."""
-    frames = [frame_of(reference["tables"][name]) for name in ("depth_start_2", "depth_start")]
     levels, rows = sorted(frames[0]["closeness"].unique()), []
     for depth, own in (group for frame in frames for group in frame.groupby("depth")):
         starts = np.exp(-own.groupby("closeness")["log_smallness"].mean())
@@ -82,11 +81,9 @@ def depth_of_starts(reference):
 
 
 @passage("depth_2", "depth_3")
-def depth_headline(reference):
+def depth_headline(two, three):
     """Return m*/(dr) of two and three factors at one start, and of two from its cube, as a sentence."""
-    two, three = (_means(frame_of(reference["tables"][name])) for name in ("depth_2", "depth_3"))
-    at = {alpha: value for (alpha, _), value in sorted(two.items())}
-    other = {alpha: value for (alpha, _), value in sorted(three.items())}
+    at, other = ({alpha: value for (alpha, _), value in sorted(_means(frame).items())} for frame in (two, three))
     same, cube = (min(at, key=lambda alpha, goal=goal: abs(np.log(alpha / goal))) for goal in (1e-2, 1e-6))
     return (
         f"from X₀ = {power(same**2)}·I recovery takes {number(at[same])}·dr measurements with two factors and "

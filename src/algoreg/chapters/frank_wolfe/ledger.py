@@ -39,9 +39,8 @@ def open_loop_rate(reference):
 
 
 @passage("frank_wolfe_trace")
-def wrong_traces(reference):
+def wrong_traces(frame):
     """Return the errors at the end by the trace that is told, beside descent's, as Markdown."""
-    frame = frame_of(reference["tables"]["frank_wolfe_trace"])
     rows = []
     for factor, own in frame.groupby("trace_factor"):
         means = own.groupby("method")[["test_error", "train_error"]].agg(geometric_mean)
@@ -52,9 +51,8 @@ def wrong_traces(reference):
 
 
 @passage("frank_wolfe_networks")
-def network_examples(reference):
+def network_examples(frame):
     """Return the examples needed over dr by method and told trace, as Markdown; where some run needs more, a bound."""
-    frame = frame_of(reference["tables"]["frank_wolfe_networks"])
     names = {"frank-wolfe": "Frank–Wolfe", "algorithm-1": "Algorithm 1", "descent": "plain descent, told nothing"}
     factors, unit = sorted(frame["trace_factor"].unique()), frame["d"].iloc[0] * frame["rank"].iloc[0]
     rows = []
@@ -86,21 +84,19 @@ def network_tolerances(reference):
 
 
 @passage("stochastic_frank_wolfe")
-def delays_by_iteration(reference):
+def delays_by_iteration(frame):
     """Return the exponent of the error in 1 + τ by iteration, in words."""
-    tables = {"stochastic_frank_wolfe": frame_of(reference["tables"]["stochastic_frank_wolfe"])}
     own, said = {"table": "stochastic_frank_wolfe", "value": "test_error", "along": "lag"}, []
-    for k in sorted(tables["stochastic_frank_wolfe"]["iteration"].unique()):
+    for k in sorted(frame["iteration"].unique()):
         rng = stream("bootstrap", passage="delays_by_iteration", iteration=int(k))
-        found = exponent(tables, {}, rng, **own, where={"batch": 0, "iteration": int(k)})
+        found = exponent({own["table"]: frame}, {}, rng, **own, where={"batch": 0, "iteration": int(k)})
         said.append(f"{with_interval(found)} at k = {k:g}")
     return f"The exponent of the error in 1 + τ is {', '.join(said)}."
 
 
 @passage("stochastic_frank_wolfe")
-def late_gradients(reference):
+def late_gradients(frame):
     """Return error and loss at the last iteration by delay over those without, and the error's exponent, as Markdown."""
-    frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
     whole, end = frame[frame["batch"] == 0], frame["iteration"].max()
     last = whole[whole["iteration"] == end]
     first = last[last["lag"] == 1]
@@ -116,9 +112,8 @@ def late_gradients(reference):
 
 
 @passage("stochastic_frank_wolfe")
-def floors(reference):
+def floors(frame):
     """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as Markdown."""
-    frame = frame_of(reference["tables"]["stochastic_frank_wolfe"])
     last = frame[frame["iteration"] == frame["iteration"].max()]
     lags = sorted(last["lag"].unique())
     rows = []
@@ -130,9 +125,8 @@ def floors(reference):
 
 
 @passage("frank_wolfe_messages")
-def bytes_by_size(reference):
+def bytes_by_size(frame):
     """Return the bytes per iteration by d and protocol, as Markdown."""
-    frame = frame_of(reference["tables"]["frank_wolfe_messages"])
     rows = []
     for d, own in frame.groupby("d"):
         parts = [own[own["protocol"] == protocol] for protocol in ("asynchronous", "synchronous")]
@@ -143,9 +137,8 @@ def bytes_by_size(reference):
 
 
 @passage("frank_wolfe_straggler")
-def slow_workers(reference):
+def slow_workers(frame):
     """Return the iterations for every step of a slow worker, as Markdown."""
-    frame = frame_of(reference["tables"]["frank_wolfe_straggler"])
     rows = [
         [protocol, f"{d:g}", number(own["per_slow_step"].mean()), number(own["mean_delay"].mean())]
         for (protocol, d), own in frame.groupby(["protocol", "d"])

@@ -37,7 +37,6 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"gradient", "single measurements"})
     told = ("trace",)
-    estimates = "psd"
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

@@ -55,7 +55,7 @@ def _by_draw(axes, table, claim):
     own, below = table[_where(claim, "alpha")(table["alpha"])], 0
     for place, (_, run) in enumerate(own.groupby(["target", "ensemble"])):
         run = run.sort_values("alpha")
-        slope = exponent(run["alpha"], run["distance_to_greedy"])
+        slope = exponent(run.set_index("alpha")["distance_to_greedy"])
         below += slope < 2 * run["gap"].iloc[0]
         axes.plot(run["gap"].iloc[0], slope, "o", color=GREEDY, markersize=4, label=None if place else "a run")
     ends = [0, own["gap"].max()]

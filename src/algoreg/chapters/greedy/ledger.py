@@ -1,7 +1,6 @@
 """The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import geometric, markdown, number, passage
@@ -22,18 +21,16 @@ def _ends(frame):
 
 
 @passage("greedy_ends", "greedy_mirror")
-def greedy_of_ends(reference):
+def greedy_of_ends(*frames):
     """Return where descent and mirror descent end, by α, as Markdown."""
-    frames = [frame_of(reference["tables"][name]) for name in ("greedy_ends", "greedy_mirror")]
     header = ["method", "α", "to greedy learning's end", "to the least trace"]
     header += [f"within {THERE:g} of the former", "nearer to it", "runs that do not fit yet"]
     return markdown(header, [row for frame in frames for row in _ends(frame)])
 
 
 @passage("greedy_ends")
-def greedy_of_columns(reference):
+def greedy_of_columns(frame):
     """Return how many columns greedy low-rank learning takes, how often it ends at X*, and how far from the least trace."""
-    frame = frame_of(reference["tables"]["greedy_ends"])
     own = frame[frame["method"] == "greedy"]
     one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
     return (
@@ -43,9 +40,8 @@ def greedy_of_columns(reference):
 
 
 @passage("greedy_commuting")
-def greedy_of_commuting(reference):
+def greedy_of_commuting(frame):
     """Return the distance to the least trace by depth and start, as Markdown."""
-    frame = frame_of(reference["tables"]["greedy_commuting"])
     starts = sorted(frame["start"].unique(), reverse=True)
     rows = []
     for depth, own in frame.groupby("depth"):
@@ -56,9 +52,8 @@ def greedy_of_commuting(reference):
 
 
 @passage("greedy_ends")
-def greedy_headline(reference):
+def greedy_headline(frame):
     """Return both distances of descent's end from the smallest α, as sentences."""
-    frame = frame_of(reference["tables"]["greedy_ends"])
     own = frame[frame["method"] == "descent"]
     own = own[own["alpha"] == own["alpha"].min()]
     greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
@@ -71,31 +66,28 @@ def greedy_headline(reference):
 def _power(frame, along, value):
     """Return the exponent of the geometric mean of a value over a column, all its points, as text."""
     means = frame.groupby(along)[value].apply(geometric_mean)
-    return number(exponent(means.index, means))
+    return number(exponent(means))
 
 
 @passage("greedy_ends")
-def greedy_power_of_all(reference):
+def greedy_power_of_all(frame):
     """Return the exponent in α of descent's distance to greedy learning's end over all α of the table, as a sentence."""
-    frame = frame_of(reference["tables"]["greedy_ends"])
     own = frame[frame["method"] == "descent"]
     largest = power(own["alpha"].max())
     return f"Over all α of the table, from {largest} on, the power is {_power(own, 'alpha', 'distance_to_greedy')}."
 
 
 @passage("greedy_commuting")
-def commuting_power_of_all(reference):
+def commuting_power_of_all(frame):
     """Return the exponent in s₀ of three factors' distance to the least trace over all s₀ of the table, as a sentence."""
-    frame = frame_of(reference["tables"]["greedy_commuting"])
     own = frame[frame["depth"] == 3]
     largest = power(own["start"].max())
     return f"Over all s₀ of the table, from {largest} on, it is {_power(own, 'start', 'distance_to_min_trace')}."
 
 
 @passage("greedy_mirror")
-def mirror_power(reference):
+def mirror_power(frame):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
-    frame = frame_of(reference["tables"]["greedy_mirror"])
     own = frame[frame["method"] == "mirror"]
     means = own.groupby("log_smallness")["distance_to_min_trace"].apply(geometric_mean)
-    return f"{exponent(means.index, means):.2f}"
+    return f"{exponent(means):.2f}"

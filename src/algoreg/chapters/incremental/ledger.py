@@ -1,7 +1,6 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import geometric, markdown, number, passage
 
@@ -9,13 +8,12 @@ from algoreg.tell.report import geometric, markdown, number, passage
 def _power(frame, column):
     """Return the exponent in α of a column's geometric mean."""
     means = frame.groupby("alpha")[column].apply(geometric_mean)
-    return exponent(means.index, means)
+    return exponent(means)
 
 
 @passage("incremental")
-def incremental_distances(reference):
+def incremental_distances(frame):
     """Return the smallest distances at the smallest α and their exponents, by width and s, as Markdown."""
-    frame = frame_of(reference["tables"]["incremental"])
     rows = []
     for (width, s), own in frame.groupby(["width", "s"]):
         least = own[own["alpha"] == own["alpha"].min()]

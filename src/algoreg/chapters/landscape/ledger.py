@@ -5,7 +5,6 @@ import numpy as np
 from algoreg.analysis.cells import cells
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import least_examples
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage
@@ -16,9 +15,8 @@ NEAR = 0.3
 
 
 @passage("spare_unit")
-def spare_units(reference):
+def spare_units(frame):
     """Return the share of starts at loss 0 by width, and what the others of one unit are, as Markdown."""
-    frame = frame_of(reference["tables"]["spare_unit"])
     rows = [
         [f"{width:g}", f"{part['optimal'].mean():.1%}", f"{len(part)}"] for width, part in frame.groupby("positive")
     ]
@@ -34,9 +32,8 @@ def spare_units(reference):
 
 
 @passage("start_sizes")
-def small_starts(reference):
+def small_starts(frame):
     """Return the share of starts that descent takes to X* by T, by m, width and size, as Markdown."""
-    frame = frame_of(reference["tables"]["start_sizes"])
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = []
     for (ratio, width), part in frame.groupby(["m_over_d", "width"]):
@@ -54,9 +51,8 @@ def start_time():
 
 
 @passage("start_sizes")
-def late_starts(reference):
+def late_starts(frame):
     """Return how far from X* the starts of size 1 are that are not there by T, by width at the smallest m, as sentences."""
-    frame = frame_of(reference["tables"]["start_sizes"])
     large = frame[(frame["m_over_d"] == frame["m_over_d"].min()) & (frame["alpha"] == frame["alpha"].max())]
     said = []
     for width, part in large[large["recovered"] == 0].groupby("width"):
@@ -69,9 +65,8 @@ def late_starts(reference):
 
 
 @passage("widths")
-def widths_needed(reference):
+def widths_needed(frame):
     """Return the rank of the optimum and the width needed in every ensemble, as Markdown."""
-    frame = frame_of(reference["tables"]["widths"])
     _, optimal = cells(frame, ["positive"], "optimal")
     widths = [*sorted(frame["positive"].unique()), np.inf]
     needed = [f"{widths[place]:g}" for place in needed_widths(optimal)]
@@ -82,9 +77,8 @@ def widths_needed(reference):
 
 
 @passage("decayed_networks")
-def decayed(reference):
+def decayed(frame):
     """Return the test errors without and with decay by network and m/d, as Markdown."""
-    frame = frame_of(reference["tables"]["decayed_networks"])
     decays = sorted(frame["decay"].unique())
     names = {"signed": "both signs", "plus": "sign + alone"}
     rows = []
@@ -97,13 +91,12 @@ def decayed(reference):
 
 
 @passage("large_starts", "large_starts_gaussian")
-def large_start_thresholds(reference):
+def large_start_thresholds(rank_one, gaussian):
     """Return n_c and the mean threshold of large starts by kind of measurement and rank, as Markdown."""
     (chapter,) = load_chapters(["landscape"])
     (claim,) = (entry for entry in chapter.claims if entry["id"] == "smvz-threshold")
     rows = []
-    for name, kind in (("large_starts", "xxᵀ"), ("large_starts_gaussian", "Gaussian")):
-        frame = frame_of(reference["tables"][name])
+    for frame, kind in ((rank_one, "xxᵀ"), (gaussian, "Gaussian")):
         logs, _ = start_thresholds(frame, claim["estimand"]["tolerance"])
         d = int(frame["d"].iloc[0])
         for rank, part in zip(sorted(frame["rank"].unique()), logs, strict=True):
@@ -112,9 +105,8 @@ def large_start_thresholds(reference):
 
 
 @passage("lazy_limit")
-def lazy(reference):
+def lazy(frame):
     """Return the root mean square of the test error by scale of the start and m/D, beside √(1 − m/D), as Markdown."""
-    frame = frame_of(reference["tables"]["lazy_limit"])
     alphas = sorted(frame["alpha"].unique())
     rows = []
     for ratio, part in frame.groupby("m_over_dimension"):
@@ -126,9 +118,8 @@ def lazy(reference):
 
 
 @passage("lazy_limit")
-def lazy_pairs(reference):
+def lazy_pairs(frame):
     """Return the ends of the test error over least squares' on the same labels, from the largest start, as a sentence."""
-    frame = frame_of(reference["tables"]["lazy_limit"])
     own = frame[frame["alpha"] == frame["alpha"].max()]
     ratios = own["test_error"] / own["least_squares"]
     ends = f"{ratios.min():.5f} to {ratios.max():.5f}"

@@ -62,9 +62,8 @@ def _at_one_effective_step(frame):
 
 
 @passage("momentum_bias")
-def bias_at_one_effective_step(reference):
+def bias_at_one_effective_step(frame):
     """Return the ratio of test errors at one effective step beside that at one step, as Markdown."""
-    frame = frame_of(reference["tables"]["momentum_bias"])
     longer, equal = 1 / (1 - frame["momentum"].iloc[0]), frame.groupby("step")["ratio"].mean()
     rows = [
         [
@@ -81,16 +80,14 @@ def bias_at_one_effective_step(reference):
 
 
 @passage("momentum_ends")
-def largest_end(reference):
+def largest_end(frame):
     """Return the largest error at the end without noise."""
-    frame = frame_of(reference["tables"]["momentum_ends"])
     return number(frame.loc[frame["label_noise"] == 0, "end_error"].max())
 
 
 @passage("momentum_kappa")
-def momentum_iterations(reference):
+def momentum_iterations(frame):
     """Return the geometric mean of the iterations by κ and momentum, as Markdown."""
-    frame = frame_of(reference["tables"]["momentum_kappa"])
     methods = [*sorted(set(frame["method"]) - {"theory"}), "theory"]
     rows = []
     for kappa, own in frame.groupby("kappa"):
@@ -101,9 +98,8 @@ def momentum_iterations(reference):
 
 
 @passage("momentum_steps")
-def speed_ups(reference):
+def speed_ups(frame):
     """Return the speed-ups by μ: of a longer step, ours at both steps, the published ones, as Markdown."""
-    frame = frame_of(reference["tables"]["momentum_steps"])
     goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
     rows = []
     for momentum, own in frame.groupby("momentum"):
@@ -114,9 +110,8 @@ def speed_ups(reference):
 
 
 @passage("momentum_bias")
-def bias_by_step(reference):
+def bias_by_step(frame):
     """Return the ratio of test errors at one training error by step, as Markdown."""
-    frame = frame_of(reference["tables"]["momentum_bias"])
     rows = [
         [
             f"{step:g}",

@@ -8,17 +8,12 @@ from algoreg.analysis.intervals import interval_of
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.report import markdown, number, passage, with_interval
 
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)
-
-
-def _frame(reference, name):
-    return frame_of(reference["tables"][name])
 
 
 def _judged_levels():
@@ -35,9 +30,8 @@ def _mean(values):
 
 
 @passage("lemma_printed", "lemma_in_d", "lemma_in_m")
-def lemma_a1(reference):
+def lemma_a1(frame, in_d, in_m):
     """Return Lemma A.1's deviation over δ at the printed level and at its proof's, and the exponents in d and m."""
-    frame = _frame(reference, "lemma_printed")
     frame = frame[(frame["direction"] == "fixed") & (frame["m"] == frame["m"].max())]
     rows = []
     for delta, part in sorted(frame.groupby("delta"), reverse=True):
@@ -49,8 +43,7 @@ def lemma_a1(reference):
     columns = ["R", "deviation of the mean", "over δ", f"over δ, a sum of m = {frame['m'].iloc[0]}"]
     header = ["δ", *(f"{name}: {column}" for name in ("log(1/δ)", "log²(1/δ)") for column in columns)]
     lines = []
-    for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")):
-        table = _frame(reference, name)
+    for table, along in ((in_d, "d"), (in_m, "m")):
         for truncation, direction, label in (
             ("proof", "fixed", "truncated, fixed direction"),
             ("proof", "adversarial", "truncated, adversarial directions"),
@@ -66,9 +59,9 @@ def lemma_a1(reference):
 
 
 @passage("lemma_printed")
-def lemma_levels(reference):
+def lemma_levels(frame):
     """Return the mean's deviation over δ‖X‖_* for X = x·aaᵀ by level and norm x, at the δ of the claim, as Markdown."""
-    deltas = sorted((x for x in _frame(reference, "lemma_printed")["delta"].unique() if x <= 0.01), reverse=True)
+    deltas = sorted((x for x in frame["delta"].unique() if x <= 0.01), reverse=True)
     kinds = {"four_logs": "4·log(1/δ)", "three_logs": "3·log(1/δ)", "printed": "log(1/δ)", "proof": "log²(1/δ)"}
     rows = []
     for delta in deltas:
@@ -81,10 +74,9 @@ def lemma_levels(reference):
 
 
 @passage("quadratic_ablation")
-def alg1_ablation(reference):
+def alg1_ablation(table):
     """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as Markdown."""
-    table, (high, low) = _frame(reference, "quadratic_ablation"), _judged_levels()
-    rows = []
+    (high, low), rows = _judged_levels(), []
     for variant, frame in table.groupby("variant"):
         points, values = cells(frame, ["iteration"], "test_error")
         iterations = [point for (point,) in points]
@@ -112,9 +104,8 @@ def alg1_ablation(reference):
 
 
 @passage("quadratic_ablation")
-def alg1_left(reference, variant):
+def alg1_left(table, variant):
     """Return the geometric mean of the relative error that a variant of Algorithm 1 leaves at the end of its runs."""
-    table = _frame(reference, "quadratic_ablation")
     end = table[(table["variant"] == variant) & (table["iteration"] == table["iteration"].max())]
     return number(_mean(end["test_error"]))
 
@@ -131,17 +122,15 @@ def _lost(part):
 
 
 @passage("quadratic_tau")
-def alg1_tau_lost(reference, error):
+def alg1_tau_lost(table, error):
     """Return how many runs told a τ with this relative error have diverged by 2T, in words."""
-    table = _frame(reference, "quadratic_tau")
     table = table[(table["variant"] == "algorithm-1") & np.isclose(table["tau_error"], error)]
     return _lost(_at_multiple(table, 2))
 
 
 @passage("quadratic_tau")
-def alg1_tau_costs(reference, size):
+def alg1_tau_costs(table, size):
     """Return the relative error of X at T where τ is too small or too large by this share, in a sentence."""
-    table = _frame(reference, "quadratic_tau")
     table = _at_multiple(table[table["variant"] == "algorithm-1"], 1)
     low, high = (
         number(_mean(table.loc[np.isclose(table["tau_error"], error), "test_error"])) for error in (-size, size)
@@ -150,9 +139,8 @@ def alg1_tau_costs(reference, size):
 
 
 @passage("quadratic_tau", "quadratic_mean_label")
-def alg1_tau(reference):
+def alg1_tau(table, other):
     """Return what an error in τ leaves, and what the mean label does as m grows, as Markdown."""
-    table = _frame(reference, "quadratic_tau")
     table = table[table["variant"] == "algorithm-1"]
     end = table["iteration"].max()
     rank = int(table["rank"].iloc[0])
@@ -185,7 +173,6 @@ def alg1_tau(reference):
         "diverged by the end",
         "diverged by step (median)",
     ]
-    other = _frame(reference, "quadratic_mean_label")
     lines = []
     for m, part in other.groupby("m"):
         row = [m]
@@ -199,11 +186,10 @@ def alg1_tau(reference):
 
 
 @passage("quadratic_samples_in_d", "quadratic_samples_in_r")
-def thm12_examples(reference):
+def thm12_examples(in_d, in_rank):
     """Return the examples needed, their exponents and how many thresholds lie outside the grid, as Markdown."""
     lines = []
-    for name, along in (("quadratic_samples_in_d", "d"), ("quadratic_samples_in_r", "rank")):
-        table = _frame(reference, name)
+    for table, along in ((in_d, "d"), (in_rank, "rank")):
         for variant in [v for v in ("algorithm-1", "plain", "least-squares") if v in set(table["variant"])]:
             frame = table[table["variant"] == variant]
             for tolerance in (0.3, 0.1):
@@ -221,9 +207,8 @@ def thm12_examples(reference):
 
 
 @passage("quadratic_width")
-def alg1_width_costs(reference):
+def alg1_width_costs(table):
     """Return by what factor errors grow from the first hidden width above the rank to d, by variant and m, in words."""
-    table = _frame(reference, "quadratic_width")
     rank, d = int(table["rank"].iloc[0]), int(table["d"].iloc[0])
     grown = []
     for (variant, m), part in table.groupby(["variant", "m"]):
@@ -234,7 +219,7 @@ def alg1_width_costs(reference):
 
 
 @passage("quadratic_initialisation", "quadratic_cone", "quadratic_width")
-def alg1_starts(reference):
+def alg1_starts(starts, cone, widths):
     """Return errors against α, what positivity alone recovers, and errors against the hidden width, as Markdown."""
 
     def cell(part):
@@ -243,33 +228,26 @@ def alg1_starts(reference):
         return text if not lost else f"{text} ({lost} of {len(part)} diverged)"
 
     blocks = []
-    table = _frame(reference, "quadratic_initialisation")
     variants = ["algorithm-1", "no-truncation", "plain"]
     rows = [
         [f"{alpha:g}", *(cell(part[part["variant"] == variant]) for variant in variants)]
-        for alpha, part in sorted(table.groupby("alpha"))
+        for alpha, part in sorted(starts.groupby("alpha"))
     ]
     blocks.append(markdown(["α", *(f"`{variant}`" for variant in variants)], rows))
-    table = _frame(reference, "quadratic_cone")
     kinds = [(m, method) for m in ("rank-one", "gaussian") for method in ("projected", "factored")]
     rows = [
         [
             f"{m / part['d'].iloc[0]:.3g}",
             *(cell(part[(part["measurements"] == kind) & (part["method"] == method)]) for kind, method in kinds),
         ]
-        for m, part in table.groupby("m")
+        for m, part in cone.groupby("m")
     ]
-    names = {"projected": "projected from 0", "factored": f"plain from α = {table['alpha'].dropna().iloc[0]:g}"}
+    names = {"projected": "projected from 0", "factored": f"plain from α = {cone['alpha'].dropna().iloc[0]:g}"}
     blocks.append(markdown(["m/d", *(f"{kind}: {names[method]}" for kind, method in kinds)], rows))
-    table = _frame(reference, "quadratic_width")
+    kinds = [(m, variant) for m in sorted(widths["m"].unique()) for variant in variants[::2]]
     rows = [
-        [
-            width,
-            *(cell(part[(part["m"] == m) & (part["variant"] == variant)]) for m in counts for variant in variants[::2]),
-        ]
-        for counts in [sorted(table["m"].unique())]
-        for width, part in table.groupby("width")
+        [width, *(cell(part[(part["m"] == m) & (part["variant"] == variant)]) for m, variant in kinds)]
+        for width, part in widths.groupby("width")
     ]
-    names = [f"m = {m}: `{variant}`" for m in sorted(table["m"].unique()) for variant in variants[::2]]
-    blocks.append(markdown(["hidden width k", *names], rows))
+    blocks.append(markdown(["hidden width k", *(f"m = {m}: `{variant}`" for m, variant in kinds)], rows))
     return "\n\n".join(blocks)

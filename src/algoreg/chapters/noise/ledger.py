@@ -4,7 +4,6 @@ import numpy as np
 
 from algoreg.analysis.cells import chosen
 from algoreg.chapters.noise.estimands import share_of_right_rank
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.text import number as power
@@ -12,9 +11,8 @@ from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("noisy_descent")
-def noise_headline(reference):
+def noise_headline(frame):
     """Return how near descent comes to the rank-r fit from the smallest start, as sentences."""
-    frame = frame_of(reference["tables"]["noisy_descent"])
     own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
     last = own[own["time"] == own["time"].max()]
     return (
@@ -25,9 +23,8 @@ def noise_headline(reference):
 
 
 @passage("noisy_descent")
-def nearest_points(reference):
+def nearest_points(frame):
     """Return the smallest distances to the three fits by α, with the exponents' ends, as Markdown."""
-    frame = frame_of(reference["tables"]["noisy_descent"])
     noisy = frame[frame["label_noise"] > 0]
     last = noisy[noisy["time"] == noisy["time"].max()]
     rows = [
@@ -43,9 +40,8 @@ def nearest_points(reference):
 
 
 @passage("noisy_plateau")
-def leaving_times(reference):
+def leaving_times(frame):
     """Return when runs leave the rank-r fit by α, beside both predictions, as Markdown."""
-    frame = frame_of(reference["tables"]["noisy_plateau"])
     rows = [
         [
             f"{alpha:g}",
@@ -62,9 +58,8 @@ def leaving_times(reference):
 
 
 @passage("noisy_degrees")
-def plateau_degrees(reference):
+def plateau_degrees(frame):
     """Return the degrees of freedom used on the plateau by α, as a sentence."""
-    frame = frame_of(reference["tables"]["noisy_degrees"])
     first = frame.iloc[0]
     dimension = degrees_of_freedom(int(first["d"]), int(first["rank"]))
     said = [f"{part['degrees'].mean() * dimension:.1f} from α = {alpha:g}" for alpha, part in frame.groupby("alpha")]
@@ -73,9 +68,8 @@ def plateau_degrees(reference):
 
 
 @passage("rank_fits")
-def fits_of_every_rank(reference):
+def fits_of_every_rank(frame):
     """Return what fits of every rank leave and how often both tests reject it, as Markdown."""
-    frame = frame_of(reference["tables"]["rank_fits"])
     rows = []
     for (kind, k), part in chosen(frame, {"start": "spectral"}).groupby(["measurements", "fitted_rank"]):
         shares = (f"{part[name].mean():.1%}" for name in ("rejected", "rejected_naive"))
@@ -85,9 +79,8 @@ def fits_of_every_rank(reference):
 
 
 @passage("rank_fits")
-def lost_fits(reference):
+def lost_fits(frame):
     """Return how many fits of rank r from the labels' spectrum stop above the one from X*, as a sentence."""
-    frame = frame_of(reference["tables"]["rank_fits"])
     own = frame[frame["fitted_rank"] == frame["rank"]]
     wide = own.pivot_table(index=["measurements", "target", "ensemble"], columns="start", values="statistic")
     lost = (wide["spectral"] > 1.001 * wide["planted"]).groupby("measurements").agg(["sum", "size"])
@@ -95,21 +88,20 @@ def lost_fits(reference):
 
 
 @passage("rank_fits")
-def unfinished_fits(reference):
+def unfinished_fits(frame):
     """Return how many fits had not converged at the end of their budget, as a sentence."""
-    frame = frame_of(reference["tables"]["rank_fits"])
     ended = frame["status"] == "budget"
     own = int((ended & (frame["fitted_rank"] == frame["rank"])).sum())
     return f"{int(ended.sum())} of {len(frame)} had not after 2000 steps, {own or 'none'} of them of rank r."
 
 
 @passage("rank_fits")
-def right_ranks(reference):
+def right_ranks(frame):
     """Return in how many draws tests one after the other give the true rank, with intervals, by kind of measurements, in words."""
-    tables, said = {"rank_fits": frame_of(reference["tables"]["rank_fits"])}, []
-    for kind in tables["rank_fits"]["measurements"].unique():
+    said = []
+    for kind in frame["measurements"].unique():
         where = {"start": "spectral", "measurements": kind}
         rng = stream("ledger", of="right ranks", kind=kind)
-        found = share_of_right_rank(tables, {}, rng, table="rank_fits", value="rejected", where=where)
+        found = share_of_right_rank({"rank_fits": frame}, {}, rng, table="rank_fits", value="rejected", where=where)
         said.append(f"{kind} {found.value:.1%} [{found.low:.1%}, {found.high:.1%}]")
     return ", ".join(said)

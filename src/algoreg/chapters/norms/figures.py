@@ -30,7 +30,7 @@ def _flow(axes, table, claim):
             means = own["mean"] if means is None else means
             if det == "positive":
                 inner = own["mean"][own.index >= judged]
-                slopes.append(exponent(inner.index, inner))
+                slopes.append(exponent(inner))
     margin_slope(axes, means[means.index >= judged], claim)
     _law(axes, means.index.to_numpy(dtype=float))
     least = signed(min((slope for slope in slopes if slope is not None), default=np.nan))

@@ -3,50 +3,44 @@
 import pandas as pd
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
-def _courses(frame, keys):
-    """Return a row per group: the geometric mean of |W_11| at every loss."""
+def _courses(frames):
+    """Return the geometric mean of |W_11| by depth, sign of det and loss, as Markdown."""
+    frame, rows = pd.concat(frames), []
     levels = sorted(frame["accuracy"].unique())
-    rows = []
-    for names, part in frame.groupby(keys):
+    for names, part in frame.groupby(["depth", "det"]):
         means = part.groupby("accuracy")["norm"].apply(geometric_mean)
         rows.append([*map(str, names), *(number(means.get(level)) for level in levels)])
-    return rows, [f"loss {1 / level:g}" for level in levels]
+    return markdown(["depth", "det W(0)", *(f"loss {1 / level:g}" for level in levels)], rows)
 
 
 @passage("norm_flow")
-def norms_of_flow(reference):
+def norms_of_flow(*frames):
     """Return the geometric mean |W_11| of gradient flow by depth, sign of det and loss, as Markdown."""
-    rows, header = _courses(frame_of(reference["tables"]["norm_flow"]), ["depth", "det"])
-    return markdown(["depth", "det W(0)", *header], rows)
+    return _courses(frames)
 
 
 @passage("norm_flow")
-def norms_power_of_all(reference):
+def norms_power_of_all(frame):
     """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0, and the largest loss, as a sentence."""
-    frame = frame_of(reference["tables"]["norm_flow"])
     own = frame[frame["det"] == "positive"]
     means = [part.groupby("accuracy")["norm"].apply(geometric_mean) for _, part in own.groupby("depth")]
-    least = min(exponent(each.index, each) for each in means)
+    least = min(exponent(each) for each in means)
     return f"Over all losses of the table, from {1 / own['accuracy'].min():g} on, the power is {number(-least).replace('-', '−')}."
 
 
 @passage("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
-def norms_of_descent(reference):
+def norms_of_descent(*frames):
     """Return the geometric mean |W_11| of gradient descent by depth, sign of det and loss, as Markdown."""
-    names = ("norm_descent_end", "norm_descent_negative", "norm_descent_deep")
-    rows, header = _courses(pd.concat([frame_of(reference["tables"][name]) for name in names]), ["depth", "det"])
-    return markdown(["depth", "det W(0)", *header], rows)
+    return _courses(frames)
 
 
 @passage("norm_descent_end", "norm_descent_deep")
-def norms_at_one_loss(reference):
+def norms_at_one_loss(two, three):
     """Return the law over |W_11| of descent on two and on three factors, at the least loss that both come to, as a sentence."""
-    two, three = (frame_of(reference["tables"][name]) for name in ("norm_descent_end", "norm_descent_deep"))
     level = three["accuracy"].max()
     shallow, deep = (geometric_mean(own.loc[own["accuracy"] == level, "law_over_norm"]) for own in (two, three))
     return (
@@ -56,9 +50,8 @@ def norms_at_one_loss(reference):
 
 
 @passage("norm_flow", "norm_descent_end")
-def norms_headline(reference):
+def norms_headline(flow, descent):
     """Return how large |W_11| is at the smallest loss, by flow and by descent at depth 2, as sentences."""
-    flow, descent = (frame_of(reference["tables"][name]) for name in ("norm_flow", "norm_descent_end"))
     last = flow["accuracy"].max()
     deep = flow[(flow["depth"] == 3) & (flow["accuracy"] == last)]
     ends = deep.groupby("det")["norm"].apply(geometric_mean)

@@ -86,7 +86,7 @@ def _stages(axes, tables, claims):
             )
     margin_slope(axes, firsts["phase_n", "stage_one"], claims["ccfm-log-n"], "first stage, exponent")
     margin_slope(axes, firsts["phase_n", "stage_two"], claims["ccfm-stage-two"], "second stage, exponent", line="--")
-    slopes = [exponent(own.index, own) for key, own in firsts.items() if key[0] == "phase_n"]
+    slopes = [exponent(own) for key, own in firsts.items() if key[0] == "phase_n"]
     first, second = (raised("d", signed(slope)) for slope in slopes)
     title = f"η = {step:g}: iterations to error 0.1 go as {first}, from there on as {second}"
     ticks = tables["phase_n"]["d"].unique()

@@ -1,19 +1,18 @@
 """The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection would cut."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
 @passage("phase_n", "phase_n_falling")
-def stage_times(reference):
+def stage_times(*frames):
     """Return both stages' median iterations by d, at both step rules, as Markdown."""
     header, rows = ["d", "η", "to 0.1", "from 0.1 to 10⁻⁵", "runs", "not at 10⁻⁵"], []
-    for name in ("phase_n", "phase_n_falling"):
-        frame = frame_of(reference["tables"][name])
+    for frame in frames:
         stages = [medians_by(frame, "d", value) for value in ("stage_one", "stage_two")]
         for d, part in frame.groupby("d"):
             lost = int((part["arrived"] == 0).sum())
@@ -23,11 +22,10 @@ def stage_times(reference):
 
 
 @passage("phase_n")
-def log_beside(reference):
+def log_beside(frame):
     """Return the exponent of the first stage's medians beside that of log d over the same sizes, as a sentence."""
-    kept = medians_by(frame_of(reference["tables"]["phase_n"]), "d", "stage_one")
-    sizes = list(kept)
-    own, of_log = exponent(sizes, list(kept.values())), exponent(sizes, np.log(sizes))
+    kept = pd.Series(medians_by(frame, "d", "stage_one"))
+    own, of_log = exponent(kept), exponent(pd.Series(np.log(kept.index), kept.index))
     side = "below" if own < of_log else "not below"
     return (
         f"Over these d the first stage's medians have an exponent of {own:.2f}. That is {side} the {of_log:.2f} of log d "
@@ -36,9 +34,8 @@ def log_beside(reference):
 
 
 @passage("phase_incoherence")
-def incoherence_of_starts(reference):
+def incoherence_of_starts(frame):
     """Return how often a spectral run's largest incoherence is its start's, how far it goes beyond, and the start's exponent."""
-    frame = frame_of(reference["tables"]["phase_incoherence"])
     own = frame[frame["start"] == "spectral"]
     beyond = own["largest_incoherence"] / own["incoherence"]
     shares = (beyond < 1 + 1e-9).groupby(own["d"]).mean()
@@ -46,15 +43,14 @@ def incoherence_of_starts(reference):
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
         f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
-        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(starts.index, np.exp(starts)):.2f}."
+        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(np.exp(starts)):.2f}."
     )
 
 
 @passage("phase_ratios")
-def starts_by_ratio(reference):
+def starts_by_ratio(frame):
     """Return the shares of starts that arrive and that diverge by m/d, with Clopper and Pearson's intervals, as Markdown."""
-    frame, rows = frame_of(reference["tables"]["phase_ratios"]), []
-    frame = frame[frame["d"] == frame["d"].max()]
+    frame, rows = frame[frame["d"] == frame["d"].max()], []
     random, spectral = (frame[frame["start"] == start] for start in ("random", "spectral"))
     shares = [shares_by_ratio(own, value) for own in (random, spectral) for value in ("arrived", "lost")]
     for ratio, growth in random.groupby("m_ratio")["growth"].mean().items():
@@ -66,9 +62,9 @@ def starts_by_ratio(reference):
 
 
 @passage("completion_rows")
-def rows_cut(reference):
+def rows_cut(frame):
     """Return in how many runs a projection would act, by start and d, as Markdown."""
-    frame, rows = frame_of(reference["tables"]["completion_rows"]), []
+    rows = []
     for (start, d), part in frame.groupby(["start", "d"]):
         lost = int((part["status"] == "diverged").sum())
         counts = [int(part["acts"].sum()), int(part["too_long_at_start"].sum()), lost, len(part)]
@@ -78,10 +74,9 @@ def rows_cut(reference):
     return markdown(header, rows)
 
 
-@passage("phase_course", "phase_course_small")
-def small_start_floor(reference):
+@passage("phase_course_small")
+def small_start_floor(small):
     """Return what the small start of full width and the vector from the same start end at, as a sentence."""
-    small = frame_of(reference["tables"]["phase_course_small"])
     own = small[(small["time"] == small["time"].max()) & (small["d"] == small["d"].max())]
     ends = own.groupby("width")["test_error"].median()
     return (

@@ -5,15 +5,13 @@ import numpy as np
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.report import estimate_of, markdown, number, passage
 
 
 @passage("positivity", "unique_far")
-def what_positivity_decides(reference, limit):
+def what_positivity_decides(frame, more, limit):
     """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies without."""
-    frame, more = (frame_of(reference["tables"][name]) for name in ("positivity", "unique_far"))
     found = more.loc[more["kind"] == "trace_row", "distance"] < float(limit)
     away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
     return (
@@ -29,24 +27,21 @@ def how_many_measurements(reference):
 
 
 @passage("geyer_pauli")
-def farthest_hermitian(reference):
+def farthest_hermitian(frame):
     """Return how far a far point lies with Gaussian measurements of Hermitian matrices."""
-    frame = frame_of(reference["tables"]["geyer_pauli"])
     return number(frame.loc[(frame["kind"] == "hermitian") & (frame["method"] == "far"), "distance"].max())
 
 
 @passage("geyer_pauli")
-def found_of_pauli_effects(reference, margin):
+def found_of_pauli_effects(frame, margin):
     """Return in how many runs on Pauli effects the error is below a margin."""
-    frame = frame_of(reference["tables"]["geyer_pauli"])
     below = frame.loc[frame["kind"] == "pauli_effects", "distance"] < float(margin)
     return f"{below.sum()} of {len(below)}"
 
 
 @passage("positivity")
-def distances_by_kind(reference):
+def distances_by_kind(frame):
     """Return the geometric mean of the distance to X* by kind, d and method, as Markdown."""
-    frame = frame_of(reference["tables"]["positivity"])
     rows = []
     for kind in (kind for kind in NAMES if kind in set(frame["kind"])):
         for d, own in frame[frame["kind"] == kind].groupby("d"):
@@ -69,12 +64,11 @@ def distances_by_kind(reference):
     return markdown(header, rows)
 
 
-@passage("unique_samples", "unique_samples_gaussian")
-def uniqueness_over_dimensions(reference):
+@passage("unique_samples_gaussian", "unique_samples")
+def uniqueness_over_dimensions(*frames):
     """Return the m* of uniqueness over the statistical dimensions, by kind and d, as Markdown."""
     rows = []
-    for table in ("unique_samples_gaussian", "unique_samples"):
-        frame = frame_of(reference["tables"][table])
+    for frame in frames:
         for kind in (kind for kind in NAMES if kind in set(frame["kind"])):
             own = frame[frame["kind"] == kind]
             found = uniqueness_thresholds(own)
@@ -98,9 +92,8 @@ def uniqueness_over_dimensions(reference):
 
 
 @passage("whitened")
-def proofs_constants(reference):
+def proofs_constants(frame):
     """Return what the proof's measurements come to by degrees of freedom, as Markdown."""
-    frame = frame_of(reference["tables"]["whitened"])
     rows = []
     for (kind, degrees), own in frame.groupby(["kind", "degrees"]):
         d = own["d"].iloc[0]

@@ -5,7 +5,6 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -14,9 +13,8 @@ def _mean(values):
 
 
 @passage("tomography")
-def practice_tomography(reference):
+def practice_tomography(frame):
     """Return the infidelity of every method by share and shots, stopped and at the end, as Markdown."""
-    frame = frame_of(reference["tables"]["tomography"])
     frame = frame[frame["labels"] == "shots"]
     rows = []
     for (share, shots), part in frame.groupby(["share", "shots"]):
@@ -29,9 +27,8 @@ def practice_tomography(reference):
 
 
 @passage("tomography")
-def practice_pairs(reference, margin):
+def practice_pairs(frame, margin):
     """Return how many single runs of full width, stopped, have more than a factor of width 1's infidelity, as a sentence."""
-    frame = frame_of(reference["tables"]["tomography"])
     frame = frame[(frame["labels"] == "shots") & (frame["share"] >= 0.5)]
     keys = ["state", "share", "shots", "target", "ensemble"]
     full, one = (
@@ -47,9 +44,8 @@ def practice_pairs(reference, margin):
 
 
 @passage("photograph")
-def practice_photograph(reference):
+def practice_photograph(frame):
     """Return the error of every method by share, of the photograph and of its pixels shuffled, as Markdown."""
-    frame = frame_of(reference["tables"]["photograph"])
     rows = []
     for (picture, share), part in frame.groupby(["picture", "share"], sort=True):
         errors = [_mean(part.loc[part["method"] == method, "error"]) for method in PHOTOGRAPH]
@@ -58,9 +54,8 @@ def practice_photograph(reference):
 
 
 @passage("regression")
-def practice_regression(reference):
+def practice_regression(frame):
     """Return the mean R² of every method on every table with its standard error, as Markdown."""
-    frame = frame_of(reference["tables"]["regression"])
     rows = []
     for name, part in frame.groupby("data"):
         cells = []
@@ -72,9 +67,8 @@ def practice_regression(reference):
 
 
 @passage("magnitudes")
-def practice_magnitudes(reference):
+def practice_magnitudes(frame):
     """Return the error of every method by m/n, and how many pictures it recovers, as Markdown."""
-    frame = frame_of(reference["tables"]["magnitudes"])
     rows = []
     for method, name in MAGNITUDES.items():
         cells = []
@@ -85,9 +79,8 @@ def practice_magnitudes(reference):
 
 
 @passage("magnitudes", "magnitudes_told")
-def practice_recovered(reference):
+def practice_recovered(*frames):
     """Return how many pictures full width recovers from few magnitudes, of both tables, as a clause."""
-    frames = [frame_of(reference["tables"][name]) for name in ("magnitudes", "magnitudes_told")]
     own, more = (chosen(frame, {"method": "full"}) for frame in frames)
     said = []
     for ratio in (2, 3):
@@ -100,9 +93,8 @@ def practice_recovered(reference):
 
 
 @passage("tomography")
-def practice_headline(reference):
+def practice_headline(frame):
     """Return the headline: infidelity of full width, stopped, over that of width 1."""
-    frame = frame_of(reference["tables"]["tomography"])
     frame = frame[(frame["labels"] == "shots") & (frame["share"] >= 0.5)]
     full, one = (
         np.log(frame.loc[frame["method"] == method, value])

@@ -7,7 +7,6 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, stopped, told
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import geometric, markdown, number, passage
@@ -36,9 +35,8 @@ def _mean(passes):
 
 
 @passage("conditioning")
-def conditioning_iterations(reference):
+def conditioning_iterations(frame):
     """Return the iterations of every method to the smallest tolerance at every κ, as Markdown."""
-    frame = frame_of(reference["tables"]["conditioning"])
     frame = frame[np.isclose(frame["tolerance"], frame["tolerance"].min())]
     kappas = sorted(frame["kappa"].unique())
     rows = [
@@ -49,9 +47,8 @@ def conditioning_iterations(reference):
 
 
 @passage("conditioning_samples")
-def conditioning_thresholds(reference):
+def conditioning_thresholds(frame):
     """Return m*/dr of every method with its range, and its iterations at the largest m, as Markdown."""
-    frame = frame_of(reference["tables"]["conditioning_samples"])
     rows, scale = [], frame["d"].iloc[0] * frame["rank"].iloc[0]
     for name, own in _named(frame):
         found = thresholds_of(frame, name, TOLERANCE)
@@ -64,9 +61,8 @@ def conditioning_thresholds(reference):
 
 
 @passage("conditioning_starts")
-def conditioning_floors(reference):
+def conditioning_floors(frame):
     """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left, as Markdown."""
-    frame = frame_of(reference["tables"]["conditioning_starts"])
     alphas, stop = sorted(frame["alpha"].unique(), reverse=True), frame["tolerance"].min()
     rows = []
     for name, own in _named(frame):
@@ -80,41 +76,37 @@ def conditioning_floors(reference):
     return markdown(["method", *(f"α = {alpha:g}" for alpha in alphas)], rows)
 
 
-def _by_start(reference, table):
+def _by_start(frame):
     """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each; NaN where runs left."""
     means = {}
-    for name, own in _named(frame_of(reference["tables"][table])):
+    for name, own in _named(frame):
         found = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
         means[name] = found.mask(found.index.isin(stopped(own))).sort_index(ascending=False)
     return means
 
 
 @passage("conditioning_starts")
-def conditioning_beside_plain(reference):
+def conditioning_beside_plain(frame):
     """Return the smallest errors with constant damping over plain descent's of that width by α, T and exponents, as Markdown."""
-    means = _by_start(reference, "conditioning_starts")
-    times = frame_of(reference["tables"]["conditioning_starts"]).groupby("method")["budget"].first()
+    means, times = _by_start(frame), frame.groupby("method")["budget"].first()
     plain, rows = means["descent_2r"], []
     for name in ("descent_2r", *DAMPED):
         ratios = ["–" if np.isnan(ratio) else number(ratio) for ratio in means[name] / plain]
         known = means[name].dropna()
-        slope = exponent(known.index, known)
+        slope = exponent(known)
         rows.append([NAMES[name], f"{times[name]:g}", *ratios, signed(slope)])
     return markdown(["method", "T", *(f"α = {alpha:g}" for alpha in plain.index), "exponent in α"], rows)
 
 
 @passage("conditioning_starts", "conditioning_starts_long")
-def conditioning_longer(reference):
+def conditioning_longer(*frames):
     """Return how the smallest errors with constant damping go on to fall after T, in words."""
-    short, long = (_by_start(reference, table) for table in ("conditioning_starts", "conditioning_starts_long"))
-    times = [
-        frame_of(reference["tables"][table]).groupby("method")["budget"].first()
-        for table in ("conditioning_starts", "conditioning_starts_long")
-    ]
+    short, long = map(_by_start, frames)
+    times = [frame.groupby("method")["budget"].first() for frame in frames]
     said = []
     for name in DAMPED:
         slopes = np.log(long[name] / short[name][long[name].index]) / np.log(times[1][name] / times[0][name])
-        last = exponent(long[name].index, long[name])
+        last = exponent(long[name])
         ends = ", ".join(f"{error:.1e}" for error in long[name])
         said.append(
             f"With {NAMES[name]}, the errors after {times[1][name]:g} iterations are {ends} from "
@@ -125,9 +117,8 @@ def conditioning_longer(reference):
 
 
 @passage("alternating_samples")
-def alternating_thresholds(reference):
+def alternating_thresholds(frame):
     """Return m*/(2dr) of the three methods on two factors by the columns, a geometric mean over runs, as Markdown."""
-    frame = frame_of(reference["tables"]["alternating_samples"])
     scale, rows = 2 * frame["d"].iloc[0] * frame["rank"].iloc[0], []
     for method, own in frame.groupby("method"):
         found = find_thresholds(own, "k", ALTERNATING_TOLERANCE)

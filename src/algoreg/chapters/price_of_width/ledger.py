@@ -1,14 +1,12 @@
 """The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
 
 from algoreg.analysis.means import geometric_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("one_over_t")
-def width_slopes(reference):
+def width_slopes(frame):
     """Return the slope over the last decade and the last error by width and start, as Markdown."""
-    frame = frame_of(reference["tables"]["one_over_t"])
     last = frame[frame["iteration"] == frame["iteration"].max()]
     rows = []
     for width in ("r", "2r", "d"):
@@ -20,9 +18,8 @@ def width_slopes(reference):
 
 
 @passage("asymmetric_rates")
-def width_rates(reference):
+def width_rates(frame):
     """Return the linear rate of two factors by width and start, as Markdown."""
-    frame = frame_of(reference["tables"]["asymmetric_rates"])
     alphas = sorted(frame["alpha"].unique(), reverse=True)
     rows = [
         [width, *(geometric(own.loc[own["alpha"] == alpha, "rate"]) for alpha in alphas)]
@@ -32,9 +29,8 @@ def width_rates(reference):
 
 
 @passage("balance")
-def width_imbalances(reference):
+def width_imbalances(frame):
     """Return the largest imbalance and that of the start by α and η, as Markdown."""
-    frame = frame_of(reference["tables"]["balance"])
     steps, rows = sorted(frame["step"].unique()), []
     for alpha, own in sorted(frame.groupby("alpha"), reverse=True):
         largest = (geometric_mean(own.loc[own["step"] == step, "imbalance"]) for step in steps)

@@ -7,7 +7,6 @@ from algoreg.chapters.li2018 import theorem_42_isometry
 from algoreg.chapters.proof.estimands import bracketed_need
 from algoreg.judge.claims import verdict
 from algoreg.judge.estimands import largest_mean, smallest_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
 from algoreg.tell.report import markdown, number, passage
 
@@ -66,9 +65,8 @@ def _signed(exponent):
 
 
 @passage("rip", "rip_rank_one")
-def proof_isometry(reference):
+def proof_isometry(table, other):
     """Return the exponents of the isometry constants for attacked and random matrices and for rank-one measurements, as Markdown."""
-    table, other = (frame_of(reference["tables"][name]) for name in ("rip", "rip_rank_one"))
     large = table[table["regime"] == "large"]
     base = {axis: large.groupby(axis).size().idxmax() for axis in ("d", "rank", "m")}
     rows = []
@@ -102,9 +100,8 @@ def proof_isometry(reference):
 
 
 @passage("isometry_lemmas")
-def proof_lemmas(reference):
+def proof_lemmas(table):
     """Return what the two lemmas need over what (2r)-, (r+1)- and the printed (r)-RIP give, as Markdown."""
-    table = frame_of(reference["tables"]["isometry_lemmas"])
     rows = []
     for (weight, lemma, rank, m), part in table.groupby(["trace_weight", "lemma", "rank", "m"]):
         if weight and rank > 1:
@@ -143,9 +140,8 @@ def proof_lemmas(reference):
 
 
 @passage("rank_one_dynamics")
-def proof_rank_one(reference):
+def proof_rank_one(table):
     """Return what the rank-one inequalities need over δ, by m, as Markdown."""
-    table = frame_of(reference["tables"]["rank_one_dynamics"])
     planted = table[(table["split"] == "planted") & (table["start"] == "scaled")]
     names = {
         "error_square_printed": "3.2, line 1, with 9η²",
@@ -175,9 +171,8 @@ def proof_rank_one(reference):
 
 
 @passage("rank_r_dynamics")
-def proof_rank_r(reference):
+def proof_rank_r(table):
     """Return the worst of Theorem 4.2's and Proposition 4.3's quantities by m and κ, as Markdown."""
-    table = frame_of(reference["tables"]["rank_r_dynamics"])
     rows = []
     planted = table[table["split"] == "planted"]
     for (m, kappa), part in planted.groupby(["m", "kappa"]):
@@ -208,9 +203,8 @@ def proof_rank_r(reference):
 
 
 @passage("rank_r_dynamics")
-def proof_angle(reference):
+def proof_angle(table):
     """Return the constant in Theorem 4.2's angle by α and m, and its exponent in log(d/α), as Markdown."""
-    table = frame_of(reference["tables"]["rank_r_dynamics"])
     planted = table[(table["split"] == "planted") & (table["kappa"] == table["kappa"].min())]
     alphas = sorted(planted["alpha"].unique(), reverse=True)
     rows = []
@@ -237,9 +231,8 @@ def proof_angle(reference):
 
 
 @passage("rank_r_dynamics")
-def proof_angle_start(reference):
+def proof_angle_start(table):
     """Return 1/d beside √r·δ at the largest m, in a sentence: which of them bounds ‖E_t‖ decides what the angle needs."""
-    table = frame_of(reference["tables"]["rank_r_dynamics"])
     last = table[(table["m"] == table["m"].max()) & (table["split"] == "planted")]
     first = last.iloc[0]
     d = round(first["alpha"] * np.exp(first["log_start"]))
@@ -249,9 +242,8 @@ def proof_angle_start(reference):
 
 
 @passage("rank_r_dynamics")
-def proof_error_law(reference):
+def proof_error_law(table):
     """Return the law ‖E‖ ~ α¹⁻ᶜ: c by m and over √(dr/m), as Markdown."""
-    table = frame_of(reference["tables"]["rank_r_dynamics"])
     rows = []
     for (m, kappa), part in table[table["split"] == "planted"].groupby(["m", "kappa"]):
         lost = 1 - _exponent(part, "alpha", "largest_error")
@@ -261,9 +253,9 @@ def proof_error_law(reference):
 
 
 @passage("rank_r_dynamics", "isometry_lemmas")
-def proof_controls(reference):
+def proof_controls(dynamics, lemmas):
     """Return further controls and printed forms judged like the claims, as Markdown."""
-    tables = {name: frame_of(reference["tables"][name]) for name in ("rank_r_dynamics", "isometry_lemmas")}
+    tables = {"rank_r_dynamics": dynamics, "isometry_lemmas": lemmas}
     runs = {"table": "rank_r_dynamics", "by": ["m", "kappa", "alpha"]}
     random = {"regime": "certified", "split": "random"}
     printed = {"table": "isometry_lemmas", "low": "over_printed_low", "up": "over_printed_up", "by": ["rank", "m"]}

@@ -29,15 +29,15 @@ def _passes(part, tolerance):
 
 
 @passage("race")
-def race_passes(reference):
+def race_passes(frame):
     """Return the passes of every method to three errors at every κ, its step, and its smallest error by T, as Markdown."""
-    return _race(frame_of(reference["tables"]["race"]))
+    return _race(frame)
 
 
 @passage("race_few")
-def race_few(reference):
+def race_few(frame):
     """Return the same of the race with fewer measurements."""
-    return _race(frame_of(reference["tables"]["race_few"]))
+    return _race(frame)
 
 
 def _race(frame):
@@ -59,9 +59,8 @@ def _race(frame):
 
 
 @passage("race")
-def race_grid_ends(reference):
+def race_grid_ends(frame):
     """Return which methods choose an end of their grid at the largest κ, in words; grids of a single value have no ends."""
-    frame = frame_of(reference["tables"]["race"])
     kappa, names = frame["kappa"].max(), {"largest momentum": [], "longest step": [], "shortest step": []}
     first = frame[frame["kappa"] == kappa].groupby("method").first()
     for method in (name for name in NAMES if name in first.index):
@@ -76,9 +75,8 @@ def race_grid_ends(reference):
 
 
 @passage("race")
-def race_least_trace(reference, methods, margin):
+def race_least_trace(frame, methods, margin):
     """Return the passes of least trace over those of the best of some methods by κ, and where a claim would not hold with it."""
-    frame = frame_of(reference["tables"]["race"])
     least, best = (log_passes(frame, names, SHOWN[-1]) for names in (["least_trace"], methods.split(", ")))
     ratios = {kappa: float(np.exp(least[kappa].mean() - np.nanmin(best[kappa].mean(axis=(1, 2))))) for kappa in least}
     said = ", ".join(f"{number(ratio)} at κ = {kappa:g}" for kappa, ratio in ratios.items())
@@ -88,9 +86,8 @@ def race_least_trace(reference, methods, margin):
 
 
 @passage("race")
-def race_headline(reference):
+def race_headline(frame):
     """Return the headline: the best method told nothing and the best one told the rank, at the largest κ."""
-    frame = frame_of(reference["tables"]["race"])
     kappa, said = frame["kappa"].max(), []
     for told in ("nothing", "rank"):
         names = sorted(set(frame.loc[frame["told"] == told, "method"]))
@@ -105,11 +102,10 @@ def race_headline(reference):
 
 
 @passage(*SAMPLES)
-def race_thresholds(reference):
+def race_thresholds(*frames):
     """Return the median m*/dr of every method with its range, as Markdown."""
     rows = []
-    for table, name in SAMPLES.items():
-        frame = frame_of(reference["tables"][table])
+    for name, frame in zip(SAMPLES.values(), frames, strict=True):
         found = find_thresholds(frame, "rank", 0.1)
         scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
         low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
@@ -133,13 +129,13 @@ def race_tolerances(reference):
 
 
 @passage("race_samples_r", "race_samples_momentum", "race_samples_full")
-def race_width_alone(reference):
+def race_width_alone(*frames):
     """Return m* of the rank's width without momentum, and of momentum at full width, over that of descent, in words."""
     names = ("race_samples_r", "race_samples_momentum", "race_samples_full")
-    frames = {name: frame_of(reference["tables"][name]) for name in names}
+    tables = dict(zip(names, frames, strict=True))
     ratios = [
         threshold_ratio(
-            frames,
+            tables,
             {},
             stream("bootstrap", passage="race_width_alone", table=name),
             table=name,
@@ -201,9 +197,8 @@ def which_algorithms():
 
 
 @passage("race_noise")
-def race_noise(reference):
+def race_noise(frame):
     """Return the errors of every method on noisy labels: its best, at the stop by hold-out, at T, as Markdown."""
-    frame = frame_of(reference["tables"]["race_noise"])
     values = ("best_error", "stop_error", "end_error", "stop_over_best", "end_over_best")
     rows = []
     for method in (name for name in NAMES if name in set(frame["method"])):

@@ -2,7 +2,6 @@
 
 from algoreg.analysis.cells import chosen
 from algoreg.chapters.remarks.estimands import nearest_then_away
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.tell.report import markdown, number, passage
 from algoreg.tell.wording import outwards
@@ -17,9 +16,8 @@ def _share(distances):
 
 
 @passage("min_trace")
-def min_trace_ends(reference):
+def min_trace_ends(frame):
     """Return who finds X* at each m, and how far descent's end lies from the least nuclear norm, as Markdown."""
-    frame = frame_of(reference["tables"]["min_trace"])
     smallest = frame.loc[frame["method"] == "descent", "alpha"].min()
     within = f"Within {FOUND:g} of ‖X*‖ counts as there; d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}."
     sentences = (within, _nearest_on_the_way(frame), _unfinished(frame, smallest), _solvers(frame))
@@ -27,9 +25,8 @@ def min_trace_ends(reference):
 
 
 @passage("min_trace")
-def found_below(reference):
+def found_below(frame):
     """Return in a sentence how many runs find X* at the smallest m: descent's, and those of the least nuclear norm."""
-    frame = frame_of(reference["tables"]["min_trace"])
     few = chosen(frame, {"m_over_dr": frame["m_over_dr"].min()})
     ends = chosen(few, {"method": "descent", "alpha": frame.loc[frame["method"] == "descent", "alpha"].min()})
     least = few[few["method"] == "clarabel"]
@@ -40,9 +37,8 @@ def found_below(reference):
 
 
 @passage("min_trace")
-def fitted_ends(reference):
+def fitted_ends(frame):
     """Return in a sentence how many of the runs that fit their labels at the smallest m end at X*."""
-    frame = frame_of(reference["tables"]["min_trace"])
     few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
     fitted = few[(few["alpha"] == few["alpha"].min()) & (few["status"] == "converged")]
     return f"Of these, {_share(fitted['distance_to_target'])} end at X\\*."
@@ -119,9 +115,8 @@ def _solvers(frame):
 
 
 @passage("min_trace_commuting")
-def min_trace_commuting_ends(reference):
+def min_trace_commuting_ends(frame):
     """Return how far descent's end lies from the least nuclear norm with diagonal measurements, against α, as Markdown."""
-    frame = frame_of(reference["tables"]["min_trace_commuting"])
     rows = [
         [
             f"{alpha:g}",
@@ -136,9 +131,8 @@ def min_trace_commuting_ends(reference):
 
 
 @passage("minibatch")
-def minibatch_ratios(reference):
+def minibatch_ratios(frame):
     """Return SGD's test errors, and those over gradient descent's from the small start, by batch and step, as Markdown."""
-    frame = frame_of(reference["tables"]["minibatch"])
     sgd = frame[frame["method"] == "sgd"]
     rows = []
     for (alpha, noise, factor), part in sgd.groupby(["alpha", "label_noise", "step_factor"]):
@@ -157,9 +151,8 @@ def minibatch_ratios(reference):
 
 
 @passage("x_space")
-def x_space_parts(reference):
+def x_space_parts(frame):
     """Return both parts of what descent on X is judged by: how near the law it is, and how large its error, as Markdown."""
-    frame = frame_of(reference["tables"]["x_space"])
     rows = []
     for share, part in frame.groupby("m_over_dimension"):
         error, law = part["test_error"].mean(), part["predicted_error"].mean()

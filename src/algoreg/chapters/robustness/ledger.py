@@ -3,7 +3,6 @@
 import numpy as np
 
 from algoreg.analysis.thresholds import find_thresholds
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import geometric, markdown, number, passage
 
 # The relative error below which a programme has found X*.
@@ -11,9 +10,8 @@ FOUND = 0.01
 
 
 @passage("early_stopping")
-def stopping_errors(reference):
+def stopping_errors(frame):
     """Return best errors, and those at the hold-out's stop and at the end over them, by noise and width, as Markdown."""
-    frame = frame_of(reference["tables"]["early_stopping"])
     rows = []
     for (noise, width), own in frame.groupby(["noise", "width"]):
         means = [geometric(own[column]) for column in ("best_error", "stopped_over_best", "end_over_best")]
@@ -23,9 +21,8 @@ def stopping_errors(reference):
 
 
 @passage("outliers")
-def outlier_errors(reference):
+def outlier_errors(frame):
     """Return the errors at the end by share and loss, as Markdown."""
-    frame = frame_of(reference["tables"]["outliers"])
     rows = []
     for share, own in frame.groupby("share"):
         means = [geometric(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
@@ -34,9 +31,8 @@ def outlier_errors(reference):
 
 
 @passage("flat_minima")
-def flat_thresholds(reference):
+def flat_thresholds(frame):
     """Return m*/(dr) of every programme with its range, as Markdown."""
-    frame = frame_of(reference["tables"]["flat_minima"])
     scale, rows = frame["d"].iloc[0] * frame["rank"].iloc[0], []
     for name, own in frame.groupby("programme"):
         ratios = np.exp(find_thresholds(own, "rank", FOUND).logs) / scale

@@ -5,14 +5,12 @@ import numpy as np
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("spectral_network", "convolution")
-def spectral_headline(reference):
+def spectral_headline(errors, margins):
     """Return what tanh on singular values loses, and what margin convolutional networks reach, as sentences."""
-    errors, margins = (frame_of(reference["tables"][name]) for name in ("spectral_network", "convolution"))
     own = errors[
         (errors["start"] == errors.loc[errors["start"] > 0, "start"].min()) & np.isclose(errors["m_over_dof"], 1.6)
     ]
@@ -25,9 +23,8 @@ def spectral_headline(reference):
 
 
 @passage("spectral_network")
-def errors_of_networks(reference):
+def errors_of_networks(frame):
     """Return the error by network, start and m, as Markdown."""
-    frame = frame_of(reference["tables"]["spectral_network"])
     ratios, rows = sorted(frame["m_over_dof"].unique()), []
     for name, label in NETWORKS.items():
         for start, own in frame[frame["network"] == name].groupby("start"):
@@ -39,9 +36,8 @@ def errors_of_networks(reference):
 
 
 @passage("spectral_commuting")
-def distances_of_networks(reference):
+def distances_of_networks(frame):
     """Return the distance to the least nuclear norm by size and start, as Markdown."""
-    frame = frame_of(reference["tables"]["spectral_commuting"])
     starts, rows = sorted(frame["start"].unique(), reverse=True), []
     for size, own in frame.groupby("size"):
         means = [geometric(own.loc[own["start"] == start, "distance"]) for start in starts]
@@ -51,18 +47,16 @@ def distances_of_networks(reference):
 
 
 @passage("spectral_commuting")
-def runs_beyond(reference, start, margin):
+def runs_beyond(frame, start, margin):
     """Return how many runs from a start lie beyond a distance to the fit of least norm, near 1, and how far, as a clause."""
-    frame = frame_of(reference["tables"]["spectral_commuting"])
     own = chosen(frame, {"size": 1, "start": float(start)})["distance"]
     beyond = int((own > float(margin)).sum())
     return f"{beyond} of {len(own)} runs from {float(start):g} are beyond {margin}, the farthest at {number(own.max())}"
 
 
 @passage("spectral_commuting")
-def runs_unfitted(reference):
+def runs_unfitted(frame):
     """Return how many runs of the largest singular values do not fit the labels, by start, and how near all of them come."""
-    frame = frame_of(reference["tables"]["spectral_commuting"])
     own = frame[frame["size"] == frame["size"].max()]
     said = [
         f"{int((part['status'] != 'converged').sum())} of {len(part)} from {start:g}"
@@ -75,9 +69,8 @@ def runs_unfitted(reference):
 
 
 @passage("convolution")
-def margins_of_networks(reference):
+def margins_of_networks(frame):
     """Return margins over the largest and sparsity by network, as Markdown."""
-    frame = frame_of(reference["tables"]["convolution"])
     rows = []
     for name, label in CLASSIFIERS.items():
         own = frame[frame["network"] == name]

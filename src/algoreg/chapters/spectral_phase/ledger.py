@@ -5,15 +5,13 @@ import numpy as np
 from algoreg.analysis.cells import cells
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.means import geometric_mean
-from algoreg.judge.snapshots import frame_of
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import geometric, markdown, number, passage
 
 
 @passage("phase_few")
-def phase_angles(reference):
+def phase_angles(frame):
     """Return the geometric means of the sines of both angles, and of their ratio, by width and α, as Markdown."""
-    frame = frame_of(reference["tables"]["phase_few"])
     rows = []
     for (width, alpha), own in frame.groupby(["width", "alpha"]):
         means = [geometric(own[column]) for column in ("angle_to_labels", "angle_to_target", "preference")]
@@ -21,27 +19,25 @@ def phase_angles(reference):
     return markdown(["width", "α", "to the labels' eigenvectors", "to those of X*", "ratio"], rows)
 
 
-@passage("phase_few", "phase_many")
-def phase_exponents(reference):
+@passage("phase_many", "phase_few")
+def phase_exponents(*frames):
     """Return the exponents of the error in α by m and width, and those that the gap predicts, as Markdown."""
     rows = []
-    for table in ("phase_many", "phase_few"):
-        frame = frame_of(reference["tables"][table])
+    for frame in frames:
         first = frame.iloc[0]
         for width, own in frame.groupby("width"):
             means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
-            found = exponent(means.index, means)
+            found = exponent(means)
             ratio = number(first["m"] / first["d"] / first["rank"])
             rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)
 
 
-@passage("phase_few", "phase_many")
-def phase_correlations(reference):
+@passage("phase_many", "phase_few")
+def phase_correlations(many, few):
     """Return how the exponents of single draws at full width correlate with those that the gap predicts, in words."""
     said = []
-    for table in ("phase_many", "phase_few"):
-        frame = frame_of(reference["tables"][table])
+    for table, frame in {"phase_many": many, "phase_few": few}.items():
         own = frame[frame["width"] == "d"]
         weights, logs = log_law(own, "alpha", "smallest_error", table)
         found, expected = np.tensordot(weights, logs, 1), cells(own, ["alpha"], "predicted")[1][0]

@@ -12,20 +12,20 @@ SIDES = {"below": "v", "above": "^"}
 OPPOSITE = {"below": "above", "above": "below"}
 
 
-def exponent(x, means):
-    """Return the least-squares slope of log means against log x, as estimands have it; None of fewer than two points."""
-    return float(slope_weights(np.asarray(x, float)) @ np.log(np.asarray(means))) if len(means) > 1 else None
+def exponent(means):
+    """Return the least-squares slope of log means against the log of their index, as estimands have it; None of fewer than two."""
+    return float(slope_weights(means.index.to_numpy(float)) @ np.log(means.to_numpy())) if len(means) > 1 else None
 
 
 def grows(label, letter, means):
     """Return a title that says as which power of a size means grow, or that too few points leave it open."""
-    slope = exponent(means.index, means)
+    slope = exponent(means)
     return f"{label} as {raised(letter, '?' if slope is None else signed(slope))}"
 
 
 def with_exponent(label, means):
     """Return a label that says the exponent of means."""
-    slope = exponent(means.index, means)
+    slope = exponent(means)
     return label if slope is None else f"{label}: exponent {signed(slope)}"
 
 

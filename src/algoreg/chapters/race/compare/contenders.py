@@ -103,12 +103,12 @@ def _contender(label):
         own_method, algorithm = METHODS[name], METHODS[name].algorithm.__module__.rsplit(".", 1)[1]
     else:
         algorithm, own_method = name, None
-        known = sources.module_names("algorithms")
+        known = sources.modules("algorithms")
         if name not in known:
             allowed = f"methods of the race: {', '.join(METHODS)}; algorithms: {', '.join(known)}; or a file (mine.py)"
             raise SettingsError([f"METHODS = {name}: unknown method; allowed are {allowed}"])
     if lacking := declared.lacks(algorithm, ENSEMBLE):
-        fit = [name for name in sources.module_names("algorithms") if not declared.lacks(name, ENSEMBLE)]
+        fit = [name for name in sources.modules("algorithms") if not declared.lacks(name, ENSEMBLE)]
         said = (
             f"it needs {', '.join(lacking)}, which Gaussian measurements do not provide; allowed are {', '.join(fit)}"
         )

@@ -49,8 +49,6 @@ VALUES = {"distance_to_min_trace": None, "distance_to_target": None, "train_erro
 class Diagonals(Measurements):
     """Diagonal measurement matrices A_i, kept as the rows of ``vectors``, shape (m, d)."""
 
-    provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
-    acts_on = "symmetric"
     block_rows = 256
 
     def __init__(self, vectors, number=0):
@@ -86,8 +84,6 @@ class DiagonalDescent(Algorithm):
     """
 
     requires = frozenset({"single measurements"})
-    told = ()
-    estimates = "psd"
 
     def initial(self):
         """Return u = α of every run."""

@@ -99,12 +99,9 @@ def figure_4_step(standard, full):
 
 
 @passage("figure_4_thresholds", "figure_4_stated_step")
-def figure_4_threshold_step(reference):
+def figure_4_threshold_step(*frames):
     """Return what the stated step alone would make of projected descent's threshold and exponent, in sentences."""
-    taken, stated = (
-        frame_of(reference["tables"][name]).query("method == 'projected'")
-        for name in ("figure_4_thresholds", "figure_4_stated_step")
-    )
+    taken, stated = (frame.query("method == 'projected'") for frame in frames)
     (d,) = stated["d"].unique()
     means = {size: geometric_mean(thresholds(part)) for size, part in taken.groupby("d")}
     other = {**means, d: geometric_mean(thresholds(stated))}
@@ -120,11 +117,10 @@ def figure_4_threshold_step(reference):
 
 
 @passage("figure_4_thresholds", "figure_4_thresholds_large")
-def figure_4_thresholds(reference):
+def figure_4_thresholds(small, large):
     """Return the thresholds of Figure 4's methods at each d and their exponents, as Markdown."""
     rows = []
-    for name, start in (("figure_4_thresholds", "10⁻⁴·I"), ("figure_4_thresholds_large", "0.01·I")):
-        frame = frame_of(reference["tables"][name])
+    for frame, start in ((small, "10⁻⁴·I"), (large, "0.01·I")):
         for method, part in sorted(frame.groupby("method"), reverse=True):
             means = {d: geometric_mean(thresholds(rest)) for d, rest in part.groupby("d")}  # NaN: outside the grid
             rows.append([f"{method}, from {'0' if method == 'projected' else start}", means])

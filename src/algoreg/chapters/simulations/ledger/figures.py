@@ -38,9 +38,8 @@ def figure_1(reference):
 
 
 @passage("figure_1", "figure_1_paper_step")
-def step_effect(reference):
+def step_effect(larger, paper):
     """Return how far five times the paper's step moves Figure 1's test errors where both ran, as Markdown."""
-    larger, paper = (frame_of(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
     both = shifts(larger, paper, ["d", "alpha", "target", "ensemble"])
     rows = [
         [f"{alpha:g}", f"{part['shift'].mean():+.2f} %", f"{part['shift'].abs().max():.2f} %"]
@@ -164,9 +163,8 @@ def figure_5(reference):
 
 
 @passage("flow_equivalence")
-def flow(reference):
+def flow(frame):
     """Return how far each larger step moves the test errors of Figure 1's smallest start at equal η·t, as Markdown."""
-    frame = frame_of(reference["tables"]["flow_equivalence"])
     own = frame[frame["step"] == frame["step"].min()]
     both = shifts(frame, own, ["alpha", "iteration", "target", "ensemble"])
     rows = []

@@ -164,7 +164,7 @@ def _errors_in_alpha(axes, frame, slope, bound):
         ends = np.array([part["alpha"].min(), part["alpha"].max()])
         axes.plot(ends, margin * theorem_11_error(part["d"].iloc[0], kappa, ends), "--", color=colour, linewidth=0.9)
         covering.append(inside["over_bound"].max())
-        falls.append(exponent(means.index[means.index <= last], means[means.index <= last]))
+        falls.append(exponent(means[means.index <= last]))
         if place == 0:
             margin_slope(axes, means[means.index <= last], slope)
     text = f", {margin_text(bound)}" if bound else ""
@@ -199,7 +199,7 @@ def error_at_time(tables, claims):
             options = {"marker": "osD"[place], "linestyle": style}
             label = f"m = {per:g}dr, time {time:g}"
             means = law(grid[1], runs, "alpha", "squared_error", COLOURS[place], label, **options)
-            falls.append(exponent(means.index, means))
+            falls.append(exponent(means))
     known = [fall for fall in falls if fall is not None]
     span = f" as {raised('α', signed(min(known)))} to {raised('α', signed(max(known)))}" if known else ""
     grid[1].set_title(f"fewer measurements, other times:\nthe error falls{span}")

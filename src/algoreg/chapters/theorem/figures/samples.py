@@ -1,6 +1,7 @@
 """The figures of sample complexity: where recovery sets in over m, r and d, and with which exponents."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.patches import Patch
 
 from algoreg.analysis.censoring import INSIDE
@@ -84,7 +85,7 @@ def _exponents(axes, tables, along, claims, found):
             axes.plot([], [], marker + "-", color=colour, markersize=4, label=SPECTRA[spectrum])
     sizes, predicted = _predicted(tables[SWEEPS[along]], along)
     for name, values in predicted.items():
-        axes.plot(exponent(sizes, values), len(labels), "D", color="black", markersize=4)
+        axes.plot(exponent(pd.Series(values, sizes)), len(labels), "D", color="black", markersize=4)
         labels.append(name.replace("dimension of", "dimension\nof"))
     for claim, style in zip(claims, ("--", ":"), strict=False):
         label = f"{margin_text(claim)}, {claim['source']}"

@@ -48,28 +48,27 @@ def _by_rule(frame, along):
 
 
 @passage("iterations_in_r")
-def iterations_by_step(reference):
+def iterations_by_step(frame):
     """Return the iterations against the rank by step rule, as Markdown."""
-    rows, (low, high) = _by_rule(frame_of(reference["tables"]["iterations_in_r"]), "rank")
+    rows, (low, high) = _by_rule(frame, "rank")
     return markdown(["step", f"η, iterations at r = {low:g}", f"at r = {high:g}", "exponent in r"], rows)
 
 
 @passage("iterations_in_kappa", "iterations_in_kappa_small_step")
-def iterations_by_kappa(reference):
+def iterations_by_kappa(*frames):
     """Return the iterations against κ by step rule, as Markdown."""
     lines = []
-    for name in ("iterations_in_kappa", "iterations_in_kappa_small_step"):
-        rows, (low, high) = _by_rule(frame_of(reference["tables"][name]), "kappa")
+    for frame in frames:
+        rows, (low, high) = _by_rule(frame, "kappa")
         lines += [[row[0], f"{low:g} … {high:g}", *row[1:]] for row in rows]
     return markdown(["step", "κ", "η, iterations at the smallest κ", "at the largest", "exponent in κ"], lines)
 
 
 @passage("iterations_in_alpha", "iterations_in_alpha_certified")
-def iterations_in_log(reference):
+def iterations_in_log(gaussian, certified):
     """Return how the iterations depend on α, Gaussian and certified, as Markdown."""
     rows = []
-    for name, kind in (("iterations_in_alpha", "Gaussian"), ("iterations_in_alpha_certified", "certified")):
-        frame = frame_of(reference["tables"][name])
+    for frame, kind in ((gaussian, "Gaussian"), (certified, "certified")):
         frame = frame[frame["rule"] == "constant"]
         frame = frame.assign(time=lambda x: x["iterations"] * x["step"])
         over = _means(frame, "alpha", "over_bound")
@@ -93,11 +92,8 @@ def iterations_in_log(reference):
 
 
 @passage("error_at_time", "error_in_d", "error_at_time_certified")
-def error_form(reference):
+def error_form(frame, sizes, certified):
     """Return the exponents of the squared error in α, d and κ beside the bound's, as Markdown."""
-    frame, sizes, certified = (
-        frame_of(reference["tables"][name]) for name in ("error_at_time", "error_in_d", "error_at_time_certified")
-    )
     rows = []
     for (per, time), part in frame.groupby(["m_over_dr", "time"]):
         inside = part[part["in_window"] == 1]
@@ -129,7 +125,7 @@ def error_form(reference):
 
 
 @passage("window")
-def window_of_alpha(reference):
+def window_of_alpha(frame):
     """Return below which α the window of Theorem 1.1 is not empty, and the error along it, as Markdown."""
     rows = []
     for d in (40, 100, 200):
@@ -138,7 +134,6 @@ def window_of_alpha(reference):
             for kappa in (1, 1.5, 3, 6)
         ]
         rows.append([f"{d}", *cells, f"{1 / d:g}"])
-    frame = frame_of(reference["tables"]["window"])
     first = frame.iloc[0]
     sentences = []
     for noise, part in frame.groupby("noise"):
@@ -158,9 +153,8 @@ def window_of_alpha(reference):
 
 
 @passage("starts")
-def gaussian_start(reference):
+def gaussian_start(frame):
     """Return how Gaussian starts compare with αI at the end of the run, as Markdown."""
-    frame = frame_of(reference["tables"]["starts"])
     end = frame[frame["iteration"] == frame["iteration"].max()]
     first, last = end.iloc[0], end["iteration"].iloc[0]
     rows = []

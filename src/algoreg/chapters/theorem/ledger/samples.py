@@ -1,11 +1,12 @@
 """The ledger's evidence on sample complexity."""
 
+from operator import itemgetter
+
 import numpy as np
 
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.report import markdown, passage
 from algoreg.tell.wording import outwards
@@ -15,16 +16,11 @@ SPECTRA = ("flat", "columns")
 TOLERANCES = (0.3, TOLERANCE, 0.01)
 
 
-def _tables(reference):
-    return {name: frame_of(table) for name, table in reference["tables"].items() if name.startswith("samples_")}
-
-
-@passage("samples_r", "samples_d")
-def samples_thresholds(reference):
+@passage(*SWEEPS.values())
+def samples_thresholds(*frames):
     """Return the thresholds of every size beside the dimensions that theory names, all in units of dr, as Markdown."""
     rows = []
-    for along, name in SWEEPS.items():
-        frame = frame_of(reference["tables"][name])
+    for along, frame in zip(SWEEPS, frames, strict=True):
         found = {spectrum: find_thresholds(part, along, TOLERANCE) for spectrum, part in frame.groupby("spectrum")}
         for (d, rank), place in _places(frame, along):
             rows.append(
@@ -48,18 +44,18 @@ def samples_thresholds(reference):
 
 
 @passage("samples_d")
-def samples_log_exponents(reference):
+def samples_log_exponents(frame):
     """Return the exponents 1 + 1/log d that d·log d has at the sweep's dimensions, the smallest and the largest."""
-    exponents = 1 + 1 / np.log(frame_of(reference["tables"]["samples_d"])["d"])
+    exponents = 1 + 1 / np.log(frame["d"])
     return f"{exponents.min():.2f} to {exponents.max():.2f}"
 
 
-@passage("samples_r", "samples_d")
-def samples_between(reference):
+@passage(*SWEEPS.values())
+def samples_between(*frames):
     """Return at which tolerances the median threshold lies between the two dimensions of theory, in sentences."""
     sentences = []
     for tolerance in TOLERANCES:
-        between, above, whole = _sides_of_dimensions(reference, tolerance)
+        between, above, whole = _sides_of_dimensions(frames, tolerance)
         beyond = f", and above least trace's in {above}" if above else ""
         sentences.append(
             f"At the tolerance {tolerance:g} the median m\\* lies between the two dimensions in {between} of {whole} cases{beyond}."
@@ -67,11 +63,10 @@ def samples_between(reference):
     return " ".join(sentences) + " A case is one size with one spectrum."
 
 
-def _sides_of_dimensions(reference, tolerance):
+def _sides_of_dimensions(frames, tolerance):
     """Return at how many sizes the median threshold lies between the dimensions, at how many above the larger, of how many."""
     between = above = whole = 0
-    for along, name in SWEEPS.items():
-        frame = frame_of(reference["tables"][name])
+    for along, frame in zip(SWEEPS, frames, strict=True):
         for _, part in frame.groupby("spectrum"):
             found = find_thresholds(part, along, tolerance)
             for (d, rank), place in _places(frame, along):
@@ -106,12 +101,17 @@ def _spread(found, place, unit):
     return f"{f'{median / unit:.2f}' if 0 < median < np.inf else middle} ({low} … {high})"
 
 
-@passage(
-    "samples_r", "samples_d", "samples_settings_r", "samples_settings_d", "samples_precision_r", "samples_precision_d"
+READ = (
+    *(f"samples_{kind}{along}" for kind in ("", "settings_", "precision_") for along in ("r", "d")),
+    *("samples_square", "samples_projected"),
 )
-def samples_sensitivity(reference):
+
+
+@passage(*READ)
+def samples_sensitivity(*frames):
     """Return the exponents of the threshold at other tolerances, starts, times, steps and in float64, as Markdown."""
-    found = [one for along in SWEEPS for one in readings(_tables(reference), along)]
+    tables = dict(zip(READ, frames, strict=True))
+    found = [one for along in SWEEPS for one in readings(tables, along)]
     rows = []
     for name in dict.fromkeys(one.name for one in found):
         cells = []
@@ -166,10 +166,10 @@ GAUSSIAN_STUDIES = (
 
 
 @passage(*GAUSSIAN_STUDIES)
-def shared_ensembles(reference):
+def shared_ensembles(*frames):
     """Return which studies share ensembles, by d, as Markdown."""
     sharing = {}
-    for name in sorted(GAUSSIAN_STUDIES):
-        for d in set(reference["tables"][name]["keys"]["d"]):
+    for name, frame in sorted(zip(GAUSSIAN_STUDIES, frames, strict=True), key=itemgetter(0)):
+        for d in frame["d"].unique():
             sharing.setdefault(d, []).append(f"`{name}`")
     return "\n".join(f"- d = {d}: {', '.join(names)}." for d, names in sorted(sharing.items()) if len(names) > 1)
