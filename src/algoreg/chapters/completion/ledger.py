@@ -3,7 +3,8 @@
 import numpy as np
 
 from algoreg.analysis.cells import chosen
-from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS
+from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS, WAYS
+from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.charts.text import number as plain
@@ -115,6 +116,65 @@ def completion_exceptions(reference):
             "has the same entries."
         )
     return said
+
+
+def _by_depth(reference):
+    """Yield the number of factors, and what each table of :data:`WAYS` has of it, by its name."""
+    frames = {name: frame_of(reference["tables"][name]) for name in WAYS}
+    for method in sorted(set(frames["completion_course"]["method"])):
+        yield method, {name: frame[frame["method"] == method] for name, frame in frames.items()}
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_minima(full):
+    """Return the least squared errors along runs by depth, beside the published ones, as Markdown."""
+    goal, rows = load_published("arora_minima").set_index("method")["value"], []
+    for method, parts in _by_depth(full):
+        cells = [f"{geometric(own['least_mse'])} ({_ends(own['least_mse'])})" for own in parts.values()]
+        rows.append([method.removeprefix("depth_"), number(goal[method]), *cells])
+    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_escapes(full):
+    """Return when the largest singular value leaves the start by depth, beside the published picture, as Markdown."""
+    goal, rows = load_published("arora_escapes").set_index("method")["value"], []
+    for method, parts in _by_depth(full):
+        cells = [f"{own['escape'].median():.0f} ({_ends(own['escape'], 5)})" for own in parts.values()]
+        rows.append([method.removeprefix("depth_"), f"{goal[method]:.0f}", *cells])
+    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
+
+
+def _ends(values, digits=3):
+    """Return the smallest and the largest of values, or the one that all are."""
+    return " to ".join(dict.fromkeys(f"{value:.{digits}g}" for value in (values.min(), values.max())))
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_known(full):
+    """Return which share of all entries is known if they are put back, and how many runs are best at their end, in words."""
+    (_, two), (_, three) = [*_by_depth(full)][1:]
+    share = two["completion_course_repeated"]["distinct"]
+    last = [
+        f"{int((own['least_at'] == own['iterations']).sum())} of {len(own)} at depth {depth}"
+        for depth, parts in ((2, two), (3, three))
+        for own in [parts["completion_course"]]
+    ]
+    return (
+        f"Where entries are put back, {share.min():.1%} to {share.max():.1%} of all are known. If none is drawn twice, the "
+        f"error is least at the end of the run in {' and in '.join(last)}: what is compared there is the length of the runs, too."
+    )
+
+
+@passage("completion")
+def completion_stops(reference):
+    """Return how many runs of factors from the most entries had converged, in words."""
+    frame = frame_of(reference["tables"]["completion"])
+    many, said = frame[frame["m_over_dof"] == frame["m_over_dof"].max()], []
+    for method in ("depth_2", "depth_3"):
+        own = many[many["method"] == method]
+        said.append(f"{int((own['status'] == 'converged').sum())} of {len(own)} runs of {METHODS[method]}")
+    return " and ".join(said)
 
 
 @passage("graph_completion")
