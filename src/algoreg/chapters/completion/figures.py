@@ -118,7 +118,7 @@ def _minima(axes, tables, method, claims):
     if known:
         value = goal["value"][method]
         axes.axhline(value, color="black", linewidth=0.9, linestyle="--", label="published")
-        said = f"published {rounded(value, 3)}, "
+        said = f" published {rounded(value, 3)},"
         # The margin is of the largest factor; at other depths it lies far outside the panel.
         if method == "depth_3":
             factor = claims["completion-minima-published"]
@@ -128,7 +128,7 @@ def _minima(axes, tables, method, claims):
     describe(axes, "y", ylabel="least mean squared error (X*: 1)")
     axes.set_xlim(-WIDTH, WIDTH)
     axes.set_xticks([-WIDTH / 2, WIDTH / 2], list(WAYS.values()))
-    axes.set_title(f"{DEPTHS[method]}: {said}ours\n{rounded(first, 3)} and, put back, {rounded(second, 3)}")
+    axes.set_title(f"{DEPTHS[method]}:{said}\nours {rounded(first, 3)} and, put back, {rounded(second, 3)}")
 
 
 def _escapes(axes, tables):
