@@ -5,11 +5,14 @@ import pandas as pd
 import pytest
 import torch
 from conftest import measured, option_problems
-from drawn import RUNS, crossed, curve, geometric, level, margin, same, where
+from drawn import RUNS, crossed, curve, geometric, level, margin, same, where, whiskers
 
+from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.completion import convex, factors, graph, ledger
 from algoreg.chapters.completion.figures import gain
+from algoreg.chapters.completion.repeated import Repeated
 from algoreg.ensembles.entries_rectangular import Ensemble
+from algoreg.judge.published import load_published
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
 
@@ -118,6 +121,71 @@ def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(monkeypatch, two, co
     assert found.endswith("Of the former's runs 0% had converged, of the latter's 100%.")
 
 
+COURSE = {"d": D, "rank": RANK, "m": 30, "rate": 0.2, "start": 1e-3, "iterations": 500, "targets": 2}
+
+
+def published_course(depth, places, goal, rate, start, count, enough):
+    """Return squared errors and largest singular values of every 100th step, and the last loss, as the published code runs.
+
+    That is an optimiser on linear layers; it stops where the loss is enough.
+    """
+    model = torch.nn.Sequential(*[torch.nn.Linear(D, D, bias=False) for _ in range(depth)]).double()
+    for weight in model.parameters():
+        torch.nn.init.eye_(weight)
+        weight.data.mul_(start ** (1 / depth))
+    optimiser, errors, largest = torch.optim.SGD(model.parameters(), rate), [], []
+    for step in range(count + 1):
+        whole = None
+        for layer in model.children():
+            whole = layer.weight.t() if whole is None else layer(whole)
+        loss = (whole[tuple(places)] - goal[tuple(places)]).pow(2).mean()
+        if step % 100 == 0:
+            errors.append((goal - whole).pow(2).mean().item())
+            largest.append(torch.linalg.matrix_norm(whole, 2).item())
+            if loss.item() <= enough:
+                break
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return np.array(errors), np.array(largest), loss.item()
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_course_is_that_of_the_published_loop(depth, repeated):
+    table = measured("completion_course", {**COURSE, "depth": [depth], "repeated": repeated}, seed=SEED)
+    (row,) = table[table["target"] == TARGET].to_dict("records")
+    goal = torch.from_numpy(factors.draw_target(D, RANK, SEED, TARGET))
+    places = (Repeated if repeated else Ensemble).draw(D, 30, SEED, 0).places.T
+    errors, largest, loss = published_course(depth, places, goal, 0.2, 1e-3, 500, 1e-6)
+    assert row["least_mse"] == pytest.approx(errors.min(), rel=1e-8)
+    assert row["mse"] == pytest.approx(errors[-1], rel=1e-8)
+    assert row["least_at"] == 100 * errors.argmin()
+    assert row["escape"] == 100 * next(k for k, value in enumerate(largest) if value >= largest[-1] / 2)
+    assert row["iterations"] == 100 * (len(errors) - 1)
+    assert row["status"] == ("converged" if loss <= 1e-6 else "budget")
+    assert row["train_error"] ** 2 * goal[tuple(places)].square().mean().item() == pytest.approx(loss, rel=1e-8)
+    assert row["distinct"] * D**2 == len({*zip(*places.tolist(), strict=True)})
+    assert (row["distinct"] < 30 / D**2) == repeated
+
+
+def test_the_least_error_of_a_course_may_lie_before_its_end_and_a_run_that_fits_ends():
+    """Two factors from a large start: what they learn first is nearer to X* than what they fit at last."""
+    table = measured("completion_course", {**COURSE, "depth": [1, 2], "start": 0.1, "iterations": 1500}, seed=SEED)
+    assert (table["least_mse"] <= table["mse"]).all()
+    ended = table[table["status"] == "converged"]
+    assert len(ended)
+    assert (ended["iterations"] < 1500).all()
+    assert (table.loc[table["status"] == "budget", "iterations"] == 1500).all()
+
+
+def test_one_factor_comes_to_the_known_entries_alone_and_leaves_the_energy_of_the_others():
+    table = measured("completion_course", {**COURSE, "depth": [1], "iterations": 500}, seed=SEED)
+    for row in table.to_dict("records"):
+        goal = factors.draw_target(D, RANK, SEED, row["target"])
+        assert row["least_mse"] == pytest.approx(np.where(known_of(30), 0, goal**2).mean(), rel=0.02)
+
+
 def graph_rows(**changes):
     options = {"d": D, "band": 2, "share": [0.4], "start": 1e-3, "iterations": 120, "targets": 2}
     options |= {"graph": ["path"], "method": ["factors", "convex"]}
@@ -210,6 +278,11 @@ def test_bad_options_are_named():
     assert "m below d²: all entries known leave nothing to complete" in line
     (line,) = option_problems("completion", rank=13)
     assert "rank at most d" in line
+    (line,) = option_problems("completion_course", m=144)
+    assert "m below d²" in line
+    assert not option_problems("completion_course", m=144, repeated=True)
+    (line,) = option_problems("completion_course", iterations=250)
+    assert "a multiple of 100" in line
     (line,) = option_problems("graph_completion", graph=["none"])
     assert "a graph for the convex method" in line
     (line,) = option_problems("graph_basis", depth=[1])
@@ -246,6 +319,49 @@ def test_completion_shows_errors_margins_and_norms():
     assert curve(right, "margin: above 1.005").to_dict() == {2.05: pytest.approx(above)}
     three = geometric(where(table, method="depth_3"), "m_over_dof", "mse")
     assert gain(table, claims()["completion-depth-beats-convex"]) == pytest.approx(means[2.05] / three[2.05])
+
+
+def test_completion_course_shows_runs_and_published_points():
+    names, tables = ["depth_1", "depth_2", "depth_3"], {}
+    for seed, name in enumerate(("completion_course", "completion_course_repeated")):
+        table = crossed(("least_mse", "escape"), seed=seed, method=names, **RUNS)
+        tables[name] = table.assign(d=100, rank=5, m=2000, depth=table["method"].str[-1].astype(int))
+    *grid, last = figures.draw("completion_course", tables).axes
+    ways = list(zip(("no entry twice", "entries put back"), tables.values(), (-0.15, 0.15), strict=True))
+    for depth, axes in enumerate(grid, start=1):
+        goal = load_published("arora_minima").set_index("method")["value"][f"depth_{depth}"]
+        assert level(axes, "published") == goal
+        for label, table, place in ways:
+            own = where(table, depth=depth)
+            same(curve(axes, label), pd.Series([geometric(own, "depth", "least_mse")[depth]], [place]))
+            assert dotted(axes, place + 0.05) == pytest.approx(predicted(own, "least_mse"))
+    factor, goal = margin("completion-minima-published"), level(grid[2], "published")
+    low, high = whiskers(grid[2], "published ×/÷")
+    assert (low.item(), high.item()) == pytest.approx((goal / factor, goal * factor))
+    goals = load_published("arora_minima").set_index("method")["value"]
+    for label, table, _ in ways:
+        ends = [predicted(where(table, method=name), "least_mse") for name in names]
+        count = sum(low <= value <= high for (low, high), value in zip(ends, goals[names], strict=True))
+        assert len(curve(grid[0], f"{label}: published in {count} of 3 intervals\n(margin: above 0.5)")) == 1
+    same(curve(last, "published picture"), pd.Series(load_published("arora_escapes")["value"].to_numpy(), [1, 2, 3]))
+    for _, table, place in ways:
+        for depth in (1, 2, 3):
+            assert dotted(last, depth + place + 0.05) == pytest.approx(predicted(where(table, depth=depth), "escape"))
+    small = {name: table.assign(d=12) for name, table in tables.items()}
+    for axes in figures.draw("completion_course", small).axes:
+        assert "published" not in axes.get_title()
+        assert not [line for line in axes.lines if str(line.get_label()).startswith("published")]
+
+
+def predicted(table, value):
+    """Return the 95 % prediction interval of one more draw."""
+    return prediction_interval(table.pivot(index="target", columns="ensemble", values=value).to_numpy(), 1)
+
+
+def dotted(axes, place):
+    """Return the ends of the dotted line at a place along x."""
+    (line,) = [one for one in axes.lines if one.get_linestyle() == ":" and np.allclose(one.get_xdata(), place)]
+    return tuple(line.get_ydata())
 
 
 def test_graph_completion_shows_errors_by_graph_and_the_margin():

@@ -43,6 +43,27 @@ FAULTS = (
         "test_completion.py::test_factors_are_those_of_a_plain_loop",
     ),
     Fault(
+        "the least error along a run is its last",
+        "chapters/completion/studies/completion_course.py",
+        "least = int(errors.argmin())",
+        "least = len(errors) - 1",
+        "test_completion.py::test_the_least_error_of_a_course_may_lie_before_its_end_and_a_run_that_fits_ends",
+    ),
+    Fault(
+        "published minima are compared with our arithmetic mean",
+        "chapters/simulations/estimands.py",
+        "logs = np.log(values) - np.log(goal)[:, None, None]",
+        "logs = np.log(values.mean(axis=(1, 2), keepdims=True)) - np.log(goal)[:, None, None] + 0 * values",
+        "test_estimators.py::test_the_largest_ratio_is_that_of_geometric_means",
+    ),
+    Fault(
+        "what is published of one draw is held against a mean of three",
+        "chapters/simulations/estimands.py",
+        "prediction_interval(value, ensembles)",
+        "prediction_interval(value, 3)",
+        "test_estimators.py::test_a_published_point_of_one_ensemble_may_lie_farther_out",
+    ),
+    Fault(
         "the examples that a large start needs are counted without the rotations",
         "numerics/theory.py",
         "return d * (rank + 1) - rank * (rank + 1) // 2",

@@ -142,17 +142,19 @@ def write_references(blocks, chapters, options):
 
 
 def copy_figures(blocks, chapters, results):
-    """Copy the figures of the chapters to docs/figures."""
+    """Copy the figures of the chapters to docs/figures: those of standard, and of full those that standard does not draw."""
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-    own = [name for chapter in chapters for name in chapter.experiments.get("figures", {})]
-    for figure in (results / "figures" / f"{name}.svg" for name in own if name in blocks["figures"]):
+    own = {name for chapter in chapters for name in chapter.experiments.get("figures", {})} & set(blocks["figures"])
+    if blocks["tier"] == "full":
+        own -= set(settings.load_tier(ROOT / "config" / "standard.yaml")["figures"])
+    for figure in (results / "figures" / f"{name}.svg" for name in sorted(own)):
         with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
             shutil.copyfile(records.check(figure), temporary)
         print(f"wrote docs/figures/{figure.name}")
 
 
 def main():
-    """Write the chapters' references of the tier, and all documents that are made of them; for standard also docs/figures."""
+    """Write the chapters' references of the tier, and all documents that are made of them; for standard and full also docs/figures."""
     options = read_options()
     blocks = settings.load_tier(ROOT / "config" / f"{options.tier}.yaml")
     chapters = load_chapters(options.chapter and [options.chapter])
@@ -160,7 +162,7 @@ def main():
         rejudge_references(blocks, chapters, options.tier)
     else:
         write_references(blocks, chapters, options)
-        if options.tier == "standard":
+        if options.tier in ("standard", "full") and not options.partial:
             copy_figures(blocks, chapters, options.results)
     refresh_documents()
 

@@ -87,7 +87,9 @@ def snapshot(results, tier, chapter, partial=False):
         **({"partial": True} if partial else {}),
         "tables": tables,
         "comparisons": comparisons,
-        "claims": [{field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, chapter, partial)],
+        "claims": [
+            {field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, tier, chapter, partial)
+        ],
         "problems": digests,
     }
 
@@ -113,9 +115,10 @@ def _drawn(tier, chapter, experiments, partial):
     return plan.drawn_problems(tier, _of_chapter(tier, chapter, "descents"))
 
 
-def _claims(results, chapter, partial):
-    """Return the verdicts of a chapter, or those that are there, in the order of its claims."""
-    paths = [results / "claims" / f"{entry['id']}.json" for entry in chapter.claims]
+def _claims(results, tier, chapter, partial):
+    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there, in their order."""
+    wanted = [entry for entry in chapter.claims if not partial or plan.judged(entry, tier)]
+    paths = [results / "claims" / f"{entry['id']}.json" for entry in wanted]
     return [records.read_json(path) for path in paths if path.exists() or not partial]
 
 

@@ -3,7 +3,7 @@
 W_k ← W_k − η_t(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once. W_k(0) is s₀^{1/N}·I, which is balanced, or s₀^{1/N}·G
 with iid N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the
 largest singular value of X, taken anew every 10th step: growth from 0 takes η·t ~ s₀^{−(1−2/N)} with fixed steps, and
-few relative ones.
+few relative ones. ``rule: fixed`` has η_t = η.
 """
 
 import numpy as np
@@ -34,8 +34,8 @@ def gaussian_start(d, depth, seed, target):
 class Factors(base.Algorithm):
     """A batch of descents of one depth; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    A run has ``depth`` N, ``size`` s₀ and ``begin``, `identity` or `gaussian`. State: ``factors``, shape (B, N, d,
-    d), W_1 first, and ``largest``, λ, shape (B,). A step is one pass.
+    A run has ``depth`` N, ``size`` s₀, ``begin``, `identity` or `gaussian`, and perhaps ``rule``, `relative` or `fixed`.
+    State: ``factors``, shape (B, N, d, d), W_1 first, and ``largest``, λ, shape (B,). A step is one pass.
     """
 
     requires = frozenset({"rectangular gradient"})
@@ -45,6 +45,7 @@ class Factors(base.Algorithm):
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         (self.depth,) = {run["depth"] for run in runs}
+        (self.rule,) = {run.get("rule", "relative") for run in runs}
 
     def initial(self):
         """Return the factors and λ at the start."""
@@ -55,20 +56,26 @@ class Factors(base.Algorithm):
                 factors[number] = gaussian_start(d, self.depth, self.seed, run["target"])
             factors[number] *= run["size"] ** (1 / self.depth)
         factors = factors.to(self.labels)
-        return {"factors": factors, "largest": _largest(self._whole(factors))}
+        return {"factors": factors, "largest": largest_singular(self._whole(factors))}
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         layers, largest = list(state["factors"].unbind(1)), state["largest"]
         for step in range(iteration, iteration + count):
             below = prefixes(layers, self.depth)
-            if step % REFRESH == 0:
-                largest = _largest(below[-1])
+            if step % REFRESH == 0 and self.rule == "relative":
+                largest = largest_singular(below[-1])
             gradient = self.gradient(below[-1])
-            bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
-            lengths = self.steps[:, 0, 0] / (self.depth * largest ** (1 - 2 / self.depth) * bound)
-            layers = moved_product(layers, below, lengths[:, None, None] * gradient)
+            layers = moved_product(layers, below, self._lengths(gradient, largest)[:, None, None] * gradient)
         return {"factors": torch.stack(layers, 1), "largest": largest}
+
+    def _lengths(self, gradient, largest):
+        """Return η_t of every run, shape (B,)."""
+        fixed = self.steps[:, 0, 0]
+        if self.rule == "fixed":
+            return fixed
+        bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
+        return fixed / (self.depth * largest ** (1 - 2 / self.depth) * bound)
 
     def gradient(self, product):
         """Return the gradient of half the loss in the product of the factors, shape (B, d, d)."""
@@ -82,7 +89,7 @@ class Factors(base.Algorithm):
         return prefixes(factors.unbind(1), self.depth)[-1]
 
 
-def _largest(matrices):
+def largest_singular(matrices):
     """Return the largest singular value of every matrix, shape (B,); NaN where one is not finite."""
     return eigenvalues(matrices.mT @ matrices)[:, -1].clamp(min=0).sqrt()
 

@@ -2,18 +2,23 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
+from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.means import geometric_mean
-from algoreg.chapters.completion.words import GRAPHS, METHODS
+from algoreg.analysis.predictions import prediction_interval
+from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
+from algoreg.judge.published import load_published
 from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level
-from algoreg.tell.charts.panels import describe, finish, panels
+from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, margin_text, rounded, sizes
 from algoreg.tell.figures import drawing
+from algoreg.tell.wording import exact
 
 # Points of one m or share lie beside one another by this factor.
 APART = 1.035
+# From runs on entries that are drawn once to those on entries that are put back, side by side.
+WIDTH = 0.3
 
 
 def _methods(axes, table, value):
@@ -70,6 +75,85 @@ def completion(tables, claims):
     describe(right, "x", table["m_over_dof"].unique(), ylabel="nuclear norm over that of X*", **texts)
     right.set_title(f"nuclear norm at {fewest:g}: {first},\n{', '.join(others)}")
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))
+
+
+def _beside_published(axes, tables, method, value, at, labels):
+    """Draw a value of runs of a depth for both ways of drawing entries, side by side, and what one more draw may be.
+
+    Returns
+    -------
+    list of float
+        The geometric means.
+    """
+    means = []
+    for place, name in enumerate(WAYS):
+        own, x = tables[name][tables[name]["method"] == method], at + WIDTH * (place - 0.5)
+        style = {"marker": "os"[place], "linestyle": "none"}
+        kept = points(axes, own.assign(place=x), "place", value, COLOURS[place], labels[place], **style)
+        axes.plot([x + WIDTH / 6] * 2, _interval(own, value), ":", color=COLOURS[place], linewidth=1.6)
+        means.append(kept["mean"].iloc[0])
+    return means
+
+
+def _interval(own, value):
+    """Return the 95 % prediction interval of one more draw of runs of one depth."""
+    return prediction_interval(cells(own, ["method"], value)[1][0], ensembles=1)
+
+
+def _inside(table, goal, claim):
+    """Return how many published minima lie in the prediction intervals of a table, and the margin of their share, in words."""
+    ends = [_interval(table[table["method"] == method], "least_mse") for method in goal.index]
+    count = sum(low <= value <= high for (low, high), value in zip(ends, goal["value"], strict=True))
+    return f"{WAYS[claim['table']]}: published in {count} of {len(goal)} intervals\n({margin_text(claim)})"
+
+
+def _minima(axes, tables, method, claims):
+    """Draw the least squared errors along runs of a depth, and the published one where it is of this d."""
+    goal, labels, said = load_published("arora_minima").set_index("method"), list(WAYS.values()), ""
+    known = goal["d"].isin(tables["completion_course"]["d"]).any()
+    if known and method == "depth_1":
+        shares = (claims[name] for name in ("completion-minima-inside", "completion-repeated-inside"))
+        labels = [_inside(tables[claim["table"]], goal, claim) for claim in shares]
+    first, second = _beside_published(axes, tables, method, "least_mse", 0.0, labels)
+    if known:
+        value = goal["value"][method]
+        axes.axhline(value, color="black", linewidth=0.9, linestyle="--", label="published")
+        said = f" published {rounded(value, 3)},"
+        # The margin is of the largest factor; at other depths it lies far outside the panel.
+        if method == "depth_3":
+            factor = claims["completion-minima-published"]
+            ends = [[value - value / factor["margin"]], [value * factor["margin"] - value]]
+            label = f"published ×/÷ {exact(factor['margin'])}, the margin"
+            axes.errorbar([0], [value], ends, fmt="kx", capsize=2, linewidth=0.9, label=label)
+    describe(axes, "y", ylabel="least mean squared error (X*: 1)")
+    axes.set_xlim(-WIDTH, WIDTH)
+    axes.set_xticks([-WIDTH / 2, WIDTH / 2], list(WAYS.values()))
+    axes.set_title(f"{DEPTHS[method]}:{said}\nours {rounded(first, 3)} and, put back, {rounded(second, 3)}")
+
+
+def _escapes(axes, tables):
+    """Draw when the largest singular value leaves the start, by depth, and the published picture's steps where they are of this d."""
+    goal, means = load_published("arora_escapes"), {}
+    for depth, method in enumerate(DEPTHS, start=1):
+        labels = list(WAYS.values()) if depth == 1 else [None, None]
+        means[depth] = _beside_published(axes, tables, method, "escape", depth, labels)
+    if goal["d"].isin(tables["completion_course"]["d"]).any():
+        axes.plot(range(1, 4), goal["value"], "kx", markersize=7, label="published picture", zorder=5)
+    describe(axes, "y", range(1, 4), xlabel="factors", ylabel="σ1(X): steps to half of its last value")
+    axes.set_xlim(0.5, 3.5)
+    early, late = (rounded(mean, 2) for mean in means[1])
+    axes.set_title(f"one factor is half way after {early} steps,\nafter {late} if entries are put back")
+
+
+@drawing
+def completion_course(tables, claims):
+    """Draw the least squared error along runs and when they leave the start, by depth, beside the published ones."""
+    figure, grid = two_abreast(4, height=3.7)
+    for axes, method in zip(grid, DEPTHS, strict=False):
+        _minima(axes, tables, method, claims)
+    _escapes(grid[3], tables)
+    note = f"{SPREAD}; dotted: 95 % prediction interval of one more draw"
+    return finish(figure, note, caption=sizes(tables["completion_course"], "d", "rank", "m"))
 
 
 def _graphs(axes, table, claim):

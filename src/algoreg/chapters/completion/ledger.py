@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS
+from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.predictions import prediction_interval
+from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS, WAYS
+from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.charts.text import number as plain
@@ -115,6 +118,97 @@ def completion_exceptions(reference):
             "has the same entries."
         )
     return said
+
+
+def _by_depth(reference):
+    """Yield the number of factors, and what each table of :data:`WAYS` has of it, by its name."""
+    frames = {name: frame_of(reference["tables"][name]) for name in WAYS}
+    for method in sorted(set(frames["completion_course"]["method"])):
+        yield method, {name: frame[frame["method"] == method] for name, frame in frames.items()}
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_minima(full):
+    """Return the least squared errors along runs by depth, beside the published ones, as Markdown."""
+    goal, rows = load_published("arora_minima").set_index("method")["value"], []
+    for method, parts in _by_depth(full):
+        errors = [own["least_mse"] for own in parts.values()]
+        shown = [f"{geometric_mean(own):.4g} ({_ends(own, 4)})" for own in errors]
+        rows.append([method.removeprefix("depth_"), f"{goal[method]:.4g}", *shown])
+    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_escapes(full):
+    """Return when the largest singular value leaves the start by depth, beside the published picture, as Markdown."""
+    goal, rows = load_published("arora_escapes").set_index("method")["value"], []
+    for method, parts in _by_depth(full):
+        shown = [f"{own['escape'].median():.0f} ({_ends(own['escape'], 5)})" for own in parts.values()]
+        rows.append([method.removeprefix("depth_"), f"{goal[method]:.0f}", *shown])
+    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
+
+
+def _predicted(full):
+    """Yield, for each way of drawing entries, its words and by depth the prediction interval and whether the published one is in it."""
+    goal = load_published("arora_minima").set_index("method")["value"]
+    for name, label in WAYS.items():
+        found = {}
+        for method, parts in _by_depth(full):
+            low, high = prediction_interval(cells(parts[name], ["method"], "least_mse")[1][0], ensembles=1)
+            found[method.removeprefix("depth_")] = low, high, low <= goal[method] <= high
+        yield label, found
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_inside(full):
+    """Return which published minima lie in the prediction intervals, by the way entries are drawn, in words."""
+    said = []
+    for label, found in _predicted(full):
+        parts = [
+            f"{low:.3g} to {high:.3g} at depth {depth} ({'inside' if inside else 'outside'})"
+            for depth, (low, high, inside) in found.items()
+        ]
+        said.append(f"With {label} one more draw would lie in {', '.join(parts)}.")
+    return " ".join(said)
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_published_headline(full):
+    """Return how many published minima may be draws like ours, by the way entries are drawn, as a sentence."""
+    counts = [f"{sum(one[2] for one in found.values())} with {label}" for label, found in _predicted(full)]
+    return f"Of the authors' three printed minima so many could be one more draw of ours: {', '.join(counts)}."
+
+
+def _ends(values, digits=3):
+    """Return the smallest and the largest of values, or the one that all are."""
+    return " to ".join(dict.fromkeys(f"{value:.{digits}g}" for value in (values.min(), values.max())))
+
+
+@passage(*WAYS, tiers=("full",))
+def completion_known(full):
+    """Return which share of all entries is known if they are put back, and how many runs are best at their end, in words."""
+    (_, two), (_, three) = [*_by_depth(full)][1:]
+    share = two["completion_course_repeated"]["distinct"]
+    last = [
+        f"{int((own['least_at'] == own['iterations']).sum())} of {len(own)} at depth {depth}"
+        for depth, parts in ((2, two), (3, three))
+        for own in [parts["completion_course"]]
+    ]
+    return (
+        f"Where entries are put back, {share.min():.1%} to {share.max():.1%} of all are known. If none is drawn twice, the "
+        f"error is least at the end of the run in {' and in '.join(last)}: what is compared there is the length of the runs, too."
+    )
+
+
+@passage("completion")
+def completion_stops(reference):
+    """Return how many runs of factors from the most entries had converged, in words."""
+    frame = frame_of(reference["tables"]["completion"])
+    many, said = frame[frame["m_over_dof"] == frame["m_over_dof"].max()], []
+    for method in ("depth_2", "depth_3"):
+        own = many[many["method"] == method]
+        said.append(f"of {METHODS[method]} {int((own['status'] == 'converged').sum())} of {len(own)} runs")
+    return " and ".join(said)
 
 
 @passage("graph_completion")

@@ -1,4 +1,4 @@
-"""What a reader calls the methods of the chapter's tables, and the least squared error that these have."""
+"""What a reader calls the methods and tables of the chapter, and the least squared error that these have."""
 
 # A squared error below this is the solver's.
 LEAST = 1e-12
@@ -7,6 +7,12 @@ METHODS = {
     "nuclear": "least nuclear norm",
     "depth_2": "two factors",
     "depth_3": "three factors",
+}
+DEPTHS = {"depth_1": "one factor", "depth_2": "two factors", "depth_3": "three factors"}
+# The tables of runs beside published ones, by how known entries are drawn.
+WAYS = {
+    "completion_course": "no entry twice",
+    "completion_course_repeated": "entries put back",
 }
 GRAPHS = {
     ("convex", "path"): "the graph's energy alone",

@@ -94,17 +94,31 @@ def largest_published_factor(tables, published, rng, *, table, figure, errors, s
     return _factor(np.max, *_matched(tables[table], published[figure], errors, shift, along), rng)
 
 
+@estimand("largest factor between our geometric mean and the published value, over the points of the curve")
+def largest_published_ratio(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
+    """Return exp of the largest |log(our geometric mean / published)|, for errors that span decades over draws.
+
+    An arithmetic mean would be that of the largest draws. Parameters are those of :func:`published_factor`.
+    """
+    goal, values = _matched(tables[table], published[figure], errors, shift, along)
+    if not positive(values):
+        return UNDEFINED
+    logs = np.log(values) - np.log(goal)[:, None, None]
+    return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), logs, rng))
+
+
 @estimand("share of the published points inside the 95 % prediction interval that our runs give for one more draw")
-def share_inside(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
+def share_inside(tables, published, rng, *, table, figure, errors, shift=0, along="alpha", ensembles=3):
     """Return the share of a curve's points that could be one more draw of the paper's kind, without an interval of its own.
 
     The spread of the draws is in the prediction intervals (see :func:`algoreg.judge.published.compare`), so the share is a
-    count and both ends of its interval are the share itself. Parameters are those of :func:`published_factor`.
+    count and both ends of its interval are the share itself. A published point is the mean over so many ``ensembles``. The
+    other parameters are those of :func:`published_factor`.
     """
     goal, values = _matched(tables[table], published[figure], errors, shift, along)
     if not np.isfinite(values).all():
         return UNDEFINED
-    low, high = np.transpose([prediction_interval(value, ensembles=3) for value in values])
+    low, high = np.transpose([prediction_interval(value, ensembles) for value in values])
     share = float(np.mean((low <= goal) & (goal <= high)))
     return Estimate(share, share, share)
 
