@@ -295,6 +295,8 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
         ("row,column,value\n0,0,1,2\n1,0,3,2\n", None, "line 2 has 4 fields; allowed are 3, as the first line names"),
         ("a,b\n1,2\n3,4,\n", "b", "line 3 has 3 fields; allowed are 2"),
+        ("row;column;value\n0;1;1,5\n", None, "separated by semicolons; allowed are commas, and points in numbers"),
+        ("0.1,0.2\n0.3,0.4\n", None, "the first line has numbers; allowed are the columns' names"),
         ("row\tcolumn\tvalue\n0\t1\t1\n", None, "separated by tabs; allowed are commas"),
         ("0,0,1\n0,1,2\n", None, "the first line has numbers; allowed are the columns' names"),
         ("A,X\n", "X", "no measurements"),

@@ -33,6 +33,13 @@ def test_a_fit_that_stops_before_the_second_direction_says_so(kind):
     assert np.linalg.norm(longer.matrix_ - target) < 0.1 * np.linalg.norm(found.matrix_ - target)
 
 
+def test_what_is_left_of_the_start_is_no_plateau():
+    rng = np.random.default_rng(5)
+    target, matrices = np.outer(rng.standard_normal(4), rng.standard_normal(6)), rng.standard_normal((120, 4, 6))
+    found = LowRankMatrixRegressor("rectangular").fit(matrices, np.einsum("mij,ij->m", matrices, target))
+    assert not any(line.startswith(("a plateau", "not converged")) for line in found.warnings_)
+
+
 def test_a_negative_direction_is_none_that_a_psd_fit_could_still_find():
     _, matrices, labels = spread(-0.02)
     assert not said_plateau(LowRankMatrixRegressor(max_iter=2000).fit(matrices, labels))

@@ -26,6 +26,8 @@ OWN_STEPS = {"least_trace": 0.3}
 # A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is larger
 # by this factor than in each of so many random orders.
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
+# A residual below this share of the labels' size is left of the start, or not worth a word.
+WORTH_A_WORD = 1e-3
 PLATEAU = (
     "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; "
     "stop = budget goes on, method = preconditioned passes it sooner"
@@ -319,6 +321,8 @@ def signal_left(fit: Descending, seen: np.ndarray | None, estimate: torch.Tensor
     index = torch.arange(fit.measurements.m) if seen is None else torch.from_numpy(seen)
     ensemble = fit.measurements.select(index.to(fit.labels.device))
     residual = fit.labels[index.to(fit.labels.device)] - ensemble.measure(estimate[None])[0]
+    if residual.norm() < WORTH_A_WORD * fit.labels.norm():
+        return False
     nothing, rng = torch.zeros_like(estimate)[None], np.random.default_rng(fit.plan.seed)
 
     def largest(row):
