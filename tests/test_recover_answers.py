@@ -29,6 +29,7 @@ def test_a_fit_that_stops_before_the_second_direction_says_so(kind):
     found = LowRankMatrixRegressor(kind, max_iter=2000).fit(matrices, labels)
     assert found.effective_rank_ < 1.05
     assert said_plateau(found)
+    assert any("preconditioned" in line for line in found.warnings_) is (kind == "psd")
     longer = LowRankMatrixRegressor(kind, stop="budget").fit(matrices, labels)
     assert np.linalg.norm(longer.matrix_ - target) < 0.1 * np.linalg.norm(found.matrix_ - target)
 

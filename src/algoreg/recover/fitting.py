@@ -28,10 +28,8 @@ OWN_STEPS = {"least_trace": 0.3}
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
-PLATEAU = (
-    "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; "
-    "stop = budget goes on, method = preconditioned passes it sooner"
-)
+PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; stop = budget goes on"
+SOONER = ", method = preconditioned passes it sooner"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -304,7 +302,8 @@ def _unfinished(fit, watch, run, iteration):
     if iteration > 0.95 * fit.plan.max_iter:
         return ["not converged: the hold-out error was still falling at the end of max_iter"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
-    return [PLATEAU] if signal_left(fit, seen, watch.memory["estimates"][run]) else []
+    sooner = SOONER if fit.name == "factored" else ""
+    return [PLATEAU + sooner] if signal_left(fit, seen, watch.memory["estimates"][run]) else []
 
 
 def signal_left(fit: Descending, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
