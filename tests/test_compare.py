@@ -59,6 +59,8 @@ def test_methods_of_the_race_and_algorithms_with_options_are_taken():
             "METHODS = asymmetric: it needs rectangular gradient, rectangular matrices, which Gaussian measurements do",
         ),
         ("descent_r,factored(witdh=3)", "METHODS = factored(witdh=3): witdh = 3: unknown key"),
+        ("descent_r,factored(step=0.1)", "step = 0.1: unknown key; allowed are alpha, start, width, steps"),
+        ("descent_r,factored(m=3)", "m = 3: unknown key"),
         ("descent_r,factored(width=0)", "METHODS = factored(width=0): width = 0: allowed is a whole number"),
         ("descent_r,accelerated(momentum=1.5)", "momentum = 1.5: allowed is"),
         ("descent_r,factored(width)", "METHODS = factored(width): width: allowed is option=value"),

@@ -85,14 +85,14 @@ def test_labels_that_are_nothing_but_noise_are_said_to_be():
 @pytest.mark.parametrize(
     ("estimator", "measurements"),
     [
-        (LowRankMatrixRegressor(), np.ones((6, 4))),
+        (LowRankMatrixRegressor(), np.zeros((6, 4))),
         (QuadraticRegressor(), np.ones((6, 4))),
         (MatrixCompleter(), [[i, 0] for i in range(6)]),
         (StateRegressor(), ["X", "Y", "Z"] * 2),
     ],
 )
 def test_a_fit_that_was_refused_leaves_nothing_fitted(estimator, measurements):
-    with pytest.raises(ValueError, match=r"nothing to fit|stands 2 times"):
+    with pytest.raises(ValueError, match=r"nothing to fit|stands 2 times|Σ y_i A_i = 0"):
         estimator.fit(measurements, np.ones(6))
     with pytest.raises(NotFittedError):
         estimator.predict(measurements)
@@ -122,7 +122,7 @@ def test_a_matrix_is_completed():
         (lambda A, y: (A[:0], y[:0]), "at least one measurement"),
         (lambda A, y: (A, y[:-1]), "inconsistent"),
         (lambda A, y: (np.where(A > 2, np.nan, A), y), "NaN"),
-        (lambda A, y: (A, np.ones(M)), "nothing to fit"),
+        (lambda A, y: (A, np.zeros(M)), "nothing to fit"),
         (
             lambda A, y: (A, np.where(y == y.max(), -1e300, y)),
             "y: a label has size 1e.300; allowed are sizes up to 1e.150",
@@ -294,6 +294,8 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
         ("row,column,value\n0,0,1,2\n1,0,3,2\n", None, "line 2 has 4 fields; allowed are 3, as the first line names"),
         ("a,b\n1,2\n3,4,\n", "b", "line 3 has 3 fields; allowed are 2"),
+        ("row;column;value\n0;1;1,5\n", None, "separated by semicolons; allowed are commas, and points in numbers"),
+        ("0.1,0.2\n0.3,0.4\n", None, "the first line has numbers; allowed are the columns' names"),
         ("row\tcolumn\tvalue\n0\t1\t1\n", None, "separated by tabs; allowed are commas"),
         ("0,0,1\n0,1,2\n", None, "the first line has numbers; allowed are the columns' names"),
         ("A,X\n", "X", "no measurements"),

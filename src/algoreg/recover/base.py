@@ -61,15 +61,21 @@ def unit_labels(y: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If they are all the same, so that there is nothing to fit, or so large that their squares overflow.
+        If they are all 0, so that there is nothing to fit, or so large that their squares overflow.
     """
     if (largest := np.abs(y).max()) > LARGEST_LABEL:
         raise ValueError(
             f"y: a label has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}, scale them down"
         )
-    if np.ptp(y) == 0:
-        raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; there is nothing to fit")
+    if largest == 0:
+        raise ValueError(f"y: all {len(y)} labels are 0; there is nothing to fit")
     return root_mean_square(y)
+
+
+def refuse_constant(y: np.ndarray) -> None:
+    """Raise a ValueError if labels are all the same, where their mean is taken off first."""
+    if np.ptp(y) == 0:
+        raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; less their mean there is nothing to fit")
 
 
 def root_mean_square(y: np.ndarray) -> float:

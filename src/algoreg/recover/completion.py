@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from algoreg.recover.base import MatrixEstimator, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
 from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
@@ -60,7 +60,8 @@ class MatrixCompleter(MatrixEstimator):
         Raises
         ------
         ValueError
-            If an entry stands twice or outside the shape, a value is not finite, all are equal, or a parameter is not allowed.
+            If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean is taken off), or a
+            parameter is not allowed.
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
@@ -73,7 +74,10 @@ class MatrixCompleter(MatrixEstimator):
         _refuse_duplicates(places)
         device, dtype, seed = self._prepare()
         unit_labels(y)
-        self.mean_ = float(y.mean()) if self.center and self.kind != "psd" else 0.0
+        self.mean_ = 0.0
+        if self.center and self.kind != "psd":
+            refuse_constant(y)
+            self.mean_ = float(y.mean())
         size = unit_labels(y - self.mean_)
         rows = shape[0] if self.kind == "rectangular" else None
         lifted = places + np.array([0, rows or 0])

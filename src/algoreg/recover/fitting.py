@@ -23,6 +23,13 @@ SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
 OWN_STEPS = {"least_trace": 0.3}
+# A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is larger
+# by this factor than in each of so many random orders.
+ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
+# A residual below this share of the labels' size is left of the start, or not worth a word.
+WORTH_A_WORD = 1e-3
+PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; stop = budget goes on"
+SOONER = ", method = preconditioned passes it sooner"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -292,5 +299,35 @@ def _unfinished(fit, watch, run, iteration):
         errors = watch.memory["train"][np.isfinite(watch.memory["train"][:, run]), run]
         moving = errors[-1] < 0.98 * errors[max(0, len(errors) - 15)]
         return ["not converged: the training error was still falling at the end of max_iter"] if moving else []
-    late = iteration > 0.95 * fit.plan.max_iter
-    return ["not converged: the hold-out error was still falling at the end of max_iter"] if late else []
+    if iteration > 0.95 * fit.plan.max_iter:
+        return ["not converged: the hold-out error was still falling at the end of max_iter"]
+    seen = fit.parts[0][0] if fit.stop == "hold-out" else None
+    sooner = SOONER if fit.name == "factored" else ""
+    return [PLATEAU + sooner] if signal_left(fit, seen, watch.memory["estimates"][run]) else []
+
+
+def signal_left(fit: Descending, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
+    """Return whether the residual shows a direction that the estimate lacks: shuffled, it has none as large.
+
+    Parameters
+    ----------
+    fit : Descending
+    seen : numpy.ndarray of int, or None
+        The measurements that were fitted, None for all.
+    estimate : torch.Tensor, shape (d, d)
+        In the units of the fit's labels.
+    """
+    index = torch.arange(fit.measurements.m) if seen is None else torch.from_numpy(seen)
+    ensemble = fit.measurements.select(index.to(fit.labels.device))
+    residual = fit.labels[index.to(fit.labels.device)] - ensemble.measure(estimate[None])[0]
+    if residual.norm() < WORTH_A_WORD * fit.labels.norm():
+        return False
+    nothing, rng = torch.zeros_like(estimate)[None], np.random.default_rng(fit.plan.seed)
+
+    def largest(row):
+        values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, row[None])[0].cpu().double())
+        # Towards a negative direction a psd estimate cannot grow.
+        return float(values.abs().max() if fit.algorithm.estimates == "symmetric" else values[-1])
+
+    orders = [torch.from_numpy(rng.permutation(len(index))).to(residual.device) for _ in range(SHUFFLES)]
+    return largest(residual) > ABOVE_SHUFFLED * max(largest(residual[order]) for order in orders)

@@ -5,13 +5,15 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, root_mean_square, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import dense
 
 KINDS = ("psd", "symmetric", "rectangular")
 # A psd matrix that leaves more than this share of the labels' size fits them poorly.
 POOR = 0.5
+# A residual up to this share above the noise that was told is that noise.
+NOISE_SLACK = 1e-6
 
 
 def most_square(features: int) -> tuple[int, int]:
@@ -76,7 +78,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
         What was chosen.
     rank_test_ : dict or None
         Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of freedom
-        and p-value, and the least rank ``accepted`` at 5 %. Directions are taken as known, so p-values are too large.
+        and p-value, and the least rank ``accepted`` at 5 %. Noise is taken as normal: outliers make p-values too small.
+        Directions are taken as known, which makes them too large.
     warnings_ : list of str
         What was said: too few measurements, a small hold-out, not converged, a poor psd fit, asymmetric matrices.
     """
@@ -112,7 +115,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Raises
         ------
         ValueError
-            If numbers are not finite, shapes disagree, all labels are equal, or a parameter is not allowed.
+            If numbers are not finite, shapes disagree, all labels are 0, or a parameter is not allowed.
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
@@ -159,10 +162,11 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
 
     def _note_poor_fit(self, y, fitted):
-        """Say where a matrix without negative eigenvalues leaves most of the labels, and more steps are not the remedy."""
+        """Say where a matrix without negative eigenvalues leaves most of the labels, and noise or too few steps do not say why."""
         left = float(np.linalg.norm(y - fitted) / np.linalg.norm(y))
         falling = any("still falling" in line for line in self.warnings_)
-        if self.kind == "psd" and left > POOR and not falling:
+        as_told = self.noise is not None and root_mean_square(y - fitted) <= self.noise * (1 + NOISE_SLACK)
+        if self.kind == "psd" and left > POOR and not (falling or as_told):
             text = f"poor fit: a psd matrix leaves {left:.2g} of the labels' size"
             self.warnings_.append(f"{text}; with kind = symmetric M may have negative eigenvalues")
 

@@ -70,21 +70,36 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     found: type[Algorithm] = registry.algorithm(name)
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
-        raise ValueError(f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind} needs {wanted}")
+        block = ", a block of a psd matrix," if plan.kind == "rectangular" else ""
+        allowed = [other for other in sources.module_names("algorithms") if _estimates(other) == wanted]
+        raise ValueError(
+            f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind}{block} is fitted by {', '.join(allowed)}"
+        )
     lacking = found.requires - ensemble.provides
     if lacking:
         raise ValueError(
             f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
         )
     given = plan.method_options
-    untold = [
-        fact for fact in found.told if given.get(fact) is None and given.get(declared.INSTEAD.get(fact, "")) is None
-    ]
+    _refuse_options(name, found.told, given, ensemble.d)
+    untold = [fact for fact in found.told if _is_missing(name, fact, given)]
     if untold:
         facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
         raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
-    _refuse_options(name, found.told, given, ensemble.d)
     return name, found
+
+
+def _is_missing(name: str, fact: str, given: Mapping[str, Any]) -> bool:
+    """Return whether a fact, or what stands in for it, is not given although the algorithm reads it."""
+    option, value = declared.READ_ONLY_WITH.get((name, fact), ("", None))
+    fields = declared.of_algorithm(name).model_fields
+    if option in fields and given.get(option, fields[option].default) != value:
+        return False
+    return given.get(fact) is None and given.get(declared.INSTEAD.get(fact, "")) is None
+
+
+def _estimates(name: str) -> str:
+    return sources.class_literal("algorithms", name, "estimates")
 
 
 def refuse_unknown(method: str) -> None:

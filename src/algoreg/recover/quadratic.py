@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_constant, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import products
 
@@ -73,6 +73,7 @@ class QuadraticRegressor(MatrixEstimator):
             raise ValueError(f"y: label {y.min():.6g} is negative; a psd network has none. kind = symmetric fits any")
         device, dtype, seed = self._prepare()
         unit_labels(y)
+        refuse_constant(y)
         self._centre, self._unit = _mean_and_size(X, self.standardize)
         offset = float(y.mean()) if self.kind == "symmetric" else 0.0
         size = unit_labels(y - offset)

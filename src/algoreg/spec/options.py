@@ -16,6 +16,8 @@ COMMON = tuple(base.RunOptions.model_fields)
 
 # The options that stand in for a fact that an algorithm is otherwise told.
 INSTEAD = {"rank": "keep", "trace": "theta"}
+# The option of an algorithm, and its value, without which it does not read a fact.
+READ_ONLY_WITH = {("frank_wolfe", "rank"): ("rule", "rank-k")}
 
 # Of an ensemble, and of a batch with its targets.
 MEMORY_LIMIT_BYTES = 64 * 2**30

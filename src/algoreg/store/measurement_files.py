@@ -20,6 +20,7 @@ COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectatio
 UNNAMED = "Unnamed: 0"
 ALLOWED_ARRAYS = "A and y (matrices and labels); rows, columns and values (entries); or X and y (a table)"
 ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
+NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names"
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,6 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     table.columns = [str(name).strip() for name in table]
     _refuse_repeated(list(table.columns))
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
-    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
-        if form == "csv" and table.shape[1] == 1 and mark in str(table.columns[0]):
-            raise ValueError(f"columns are separated by {said}; allowed are commas")
     if strange:
         raise ValueError(f"column {strange[0]} is not of numbers")
     return {name: table[name].to_numpy() for name in table}
@@ -119,6 +117,10 @@ def _refuse_lines(path: Path) -> None:
     except (ValueError, csv.Error):
         # What is no CSV, pandas refuses.
         return
+    # Before the fields are counted: a decimal comma makes two of one number.
+    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise ValueError(f"columns are separated by {said}; allowed are commas, and points in numbers")
     _refuse_repeated(names)
     if longer:
         raise ValueError(f"line {longer[0]} has {longer[1]} fields; allowed are {len(names)}, as the first line names")
@@ -135,7 +137,7 @@ def _is_number(text: str) -> bool:
 def _refuse_repeated(names: list[str]) -> None:
     repeated = [name for name in names if name and names.count(name) > 1]
     if repeated and all(_is_number(name) for name in names):
-        raise ValueError("the first line has numbers; allowed are the columns' names")
+        raise ValueError(NUMBERS_FIRST)
     if repeated:
         raise ValueError(f"two columns are named {repeated[0]}")
 
@@ -229,6 +231,8 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     for kind, names in forms:
         if set(names) <= set(columns):
             return kind, names
+    if form == "csv" and all(map(_is_number, columns)):
+        raise ValueError(NUMBERS_FIRST)
     lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
     lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
     allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"

@@ -21,6 +21,8 @@ ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
 TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "told", "options"))
 FORM = "name, name(option=value, steps=0.1|0.2) or a file (mine.py), separated by commas"
+# What each run is given: a step of the grid, the budget, the measurements.
+SET_HERE = ("step", "iterations", "m")
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,20 @@ def _contender(label):
         raise SettingsError([f"METHODS = {name}: {said}"])
     apart = {option: value for option, value in given.items() if option in TOLD_APART}
     chosen = {option: value for option, value in given.items() if option not in TOLD_APART}
+    _refuse_unknown(label, algorithm, chosen)
     method = own_method or _plain(algorithm, chosen)
     method = replace(method, options={**method.options, **chosen}, **_apart(label, apart))
     _check(label, algorithm, method)
     return Contender(label, f"{name} ({inner})" if inner else NAMES.get(name, name), algorithm, method)
+
+
+def _refuse_unknown(label, algorithm, chosen):
+    """Refuse options that the algorithm does not have, or that the comparison sets itself."""
+    own = [option for option in declared.of_algorithm(algorithm).model_fields if option not in SET_HERE]
+    for option, value in chosen.items():
+        if option not in own:
+            allowed = ", ".join([*own, *TOLD_APART])
+            raise SettingsError([f"METHODS = {label}: {option} = {value}: unknown key; allowed are {allowed}"])
 
 
 def _given(label, text):

@@ -1,0 +1,102 @@
+"""Answers that look finished and are not, and right ones that were refused or doubted."""
+
+import numpy as np
+import pytest
+
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, StateRegressor
+
+D, M = 8, 200
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def spread(smallest, noise=0.0, kind="psd"):
+    """Return matrices and labels of a target with eigenvalues 1 and ``smallest``; noise is a share of the labels."""
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.standard_normal((D, 2)))[0]
+    target = vectors * np.array([1, smallest]) @ vectors.T
+    matrices = rng.standard_normal((M, D, D))
+    labels = np.einsum("mij,ij->m", matrices, target)
+    return target, matrices, labels + noise * labels.std() * rng.standard_normal(M)
+
+
+def said_plateau(found):
+    return any(line.startswith("a plateau") for line in found.warnings_)
+
+
+@pytest.mark.parametrize("kind", ["psd", "symmetric"])
+def test_a_fit_that_stops_before_the_second_direction_says_so(kind):
+    target, matrices, labels = spread(0.02)
+    found = LowRankMatrixRegressor(kind, max_iter=2000).fit(matrices, labels)
+    assert found.effective_rank_ < 1.05
+    assert said_plateau(found)
+    assert any("preconditioned" in line for line in found.warnings_) is (kind == "psd")
+    longer = LowRankMatrixRegressor(kind, stop="budget").fit(matrices, labels)
+    assert np.linalg.norm(longer.matrix_ - target) < 0.1 * np.linalg.norm(found.matrix_ - target)
+
+
+def test_what_is_left_of_the_start_is_no_plateau():
+    rng = np.random.default_rng(5)
+    target, matrices = np.outer(rng.standard_normal(4), rng.standard_normal(6)), rng.standard_normal((120, 4, 6))
+    found = LowRankMatrixRegressor("rectangular").fit(matrices, np.einsum("mij,ij->m", matrices, target))
+    assert not any(line.startswith(("a plateau", "not converged")) for line in found.warnings_)
+
+
+def test_a_negative_direction_is_none_that_a_psd_fit_could_still_find():
+    _, matrices, labels = spread(-0.02)
+    assert not said_plateau(LowRankMatrixRegressor(max_iter=2000).fit(matrices, labels))
+
+
+@pytest.mark.parametrize("kind", ["psd", "symmetric", "rectangular"])
+def test_noise_is_not_taken_for_a_direction(kind):
+    _, matrices, labels = spread(0.5, noise=0.3)
+    assert not said_plateau(LowRankMatrixRegressor(kind, max_iter=1000).fit(matrices, labels))
+
+
+def test_labels_that_are_all_the_same_are_fitted():
+    vectors = np.random.default_rng(0).standard_normal((60, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = LowRankMatrixRegressor(max_iter=1000).fit(vectors[:, :, None] * vectors[:, None, :], np.ones(60))
+    assert np.allclose(found.matrix_, np.eye(4), atol=1e-3)
+
+
+def test_entries_that_are_all_the_same_are_completed_where_no_mean_is_taken_off():
+    places = np.argwhere(~np.eye(6, dtype=bool))
+    found = MatrixCompleter(center=False, max_iter=500).fit(places, np.full(len(places), 3.0))
+    assert np.allclose(found.matrix_, 3, atol=0.01)
+    with pytest.raises(ValueError, match="all 30 labels are 3; less their mean there is nothing to fit"):
+        MatrixCompleter().fit(places, np.full(len(places), 3.0))
+
+
+def test_a_residual_as_large_as_the_noise_is_no_poor_fit():
+    _, matrices, labels = spread(0.5)
+    noisy = labels + 2 * labels.std() * np.random.default_rng(1).standard_normal(M)
+    found = LowRankMatrixRegressor(noise=2.1 * labels.std(), max_iter=500).fit(matrices, noisy)
+    assert np.linalg.norm(noisy - found.predict(matrices)) > 0.5 * np.linalg.norm(noisy)
+    assert not any("poor fit" in line for line in found.warnings_)
+
+
+def test_expectations_that_no_state_has_are_said_to_be_none():
+    found = StateRegressor(max_iter=300).fit(["XX", "YY", "ZZ"], np.ones(3))
+    assert any("the estimate's trace was 1.5, not 1" in line for line in found.warnings_)
+
+
+def test_frank_wolfe_is_told_a_rank_only_where_its_rule_reads_it():
+    target, matrices, labels = spread(0.5)
+    facts = {"trace": float(np.trace(target))}
+    found = LowRankMatrixRegressor(method="frank_wolfe", method_options=facts, max_iter=500).fit(matrices, labels)
+    assert np.linalg.norm(found.matrix_ - target) < 0.05
+    with pytest.raises(ValueError, match="frank_wolfe: it must be told rank"):
+        LowRankMatrixRegressor(method="frank_wolfe", method_options={**facts, "rule": "rank-k"}).fit(matrices, labels)
+
+
+def test_a_misspelt_fact_is_named_before_the_one_that_is_missing():
+    _, matrices, labels = spread(0.5)
+    with pytest.raises(ValueError, match=r"rnk = 1: unknown option; allowed are .*rank"):
+        LowRankMatrixRegressor(method="hard_thresholding", method_options={"rnk": 1}).fit(matrices, labels)
+
+
+def test_a_method_of_another_kind_of_estimate_is_refused_with_those_that_fit():
+    _, matrices, labels = spread(0.5)
+    said = "asymmetric: its estimates are rectangular; kind = rectangular, a block of a psd matrix, is fitted by accelerated"
+    with pytest.raises(ValueError, match=said):
+        LowRankMatrixRegressor("rectangular", method="asymmetric").fit(matrices, labels)
