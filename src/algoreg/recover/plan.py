@@ -71,7 +71,7 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
         block = ", a block of a psd matrix," if plan.kind == "rectangular" else ""
-        allowed = [other for other in sources.module_names("algorithms") if _estimates(other) == wanted]
+        allowed = [other for other in sources.modules("algorithms") if _estimates(other) == wanted]
         raise ValueError(
             f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind}{block} is fitted by {', '.join(allowed)}"
         )
