@@ -1,6 +1,7 @@
 """The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to keep."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ OWN_STEPS = {"least_trace": 0.3}
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
-PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; stop = budget goes on"
-SOONER = ", method = preconditioned passes it sooner"
+PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; more max_iter"
+SOONER = ", or method = preconditioned, which passes it sooner"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -135,12 +136,37 @@ class Descending:
             return [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
         return [(None, None)]
 
-    def _some(self, seen):
-        """Return what is read of some measurements, or all, and their labels as one row."""
-        if seen is None:
-            return condensed(self.measurements, self.labels[None], self.algorithm)
-        index = torch.from_numpy(seen).to(self.labels.device)
-        return condensed(self.measurements.select(index), self.labels[index][None], self.algorithm)
+    def _some(self, seen, condense=True):
+        """Return some measurements, or all, and their labels as one row; ``condense``: as the algorithm reads them."""
+        ensemble, row = self.measurements, self.labels[None]
+        if seen is not None:
+            index = torch.from_numpy(seen).to(self.labels.device)
+            ensemble, row = ensemble.select(index), row[:, index]
+        return condensed(ensemble, row, self.algorithm) if condense else (ensemble, row)
+
+    def lacks(self, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
+        """Return whether the residual shows a direction that the estimate lacks: in random orders it has none as large.
+
+        Parameters
+        ----------
+        seen : numpy.ndarray of int, or None
+            The measurements that were fitted, None for all.
+        estimate : torch.Tensor, shape (d, d)
+            In the units of the fit's labels.
+        """
+        ensemble, row = self._some(seen, condense=False)
+        residual = row[0] - ensemble.measure(estimate[None])[0]
+        if residual.norm() < WORTH_A_WORD * row.norm():
+            return False
+        nothing, rng = torch.zeros_like(estimate)[None], np.random.default_rng(self.plan.seed)
+
+        def largest(labels):
+            values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, labels[None])[0].cpu().double())
+            # Towards a negative direction a psd estimate cannot grow.
+            return float(values.abs().max() if self.algorithm.estimates == "symmetric" else values[-1])
+
+        orders = [torch.from_numpy(rng.permutation(len(residual))).to(residual.device) for _ in range(SHUFFLES)]
+        return largest(residual) > ABOVE_SHUFFLED * max(largest(residual[order]) for order in orders)
 
     def run(self, part, step: float, *, alphas=None, iterations=None) -> Watch:
         """Run start scales on some of the measurements and return what was seen.
@@ -176,7 +202,8 @@ class Descending:
         # The smallest start needs about so many steps to grow to the size of 1.
         growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
-        watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, self.plan.shown, self.plan.say)
+        lacks = partial(self.lacks, part[0])
+        watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.say)
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
@@ -303,31 +330,4 @@ def _unfinished(fit, watch, run, iteration):
         return ["not converged: the hold-out error was still falling at the end of max_iter"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
     sooner = SOONER if fit.name == "factored" else ""
-    return [PLATEAU + sooner] if signal_left(fit, seen, watch.memory["estimates"][run]) else []
-
-
-def signal_left(fit: Descending, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
-    """Return whether the residual shows a direction that the estimate lacks: shuffled, it has none as large.
-
-    Parameters
-    ----------
-    fit : Descending
-    seen : numpy.ndarray of int, or None
-        The measurements that were fitted, None for all.
-    estimate : torch.Tensor, shape (d, d)
-        In the units of the fit's labels.
-    """
-    index = torch.arange(fit.measurements.m) if seen is None else torch.from_numpy(seen)
-    ensemble = fit.measurements.select(index.to(fit.labels.device))
-    residual = fit.labels[index.to(fit.labels.device)] - ensemble.measure(estimate[None])[0]
-    if residual.norm() < WORTH_A_WORD * fit.labels.norm():
-        return False
-    nothing, rng = torch.zeros_like(estimate)[None], np.random.default_rng(fit.plan.seed)
-
-    def largest(row):
-        values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, row[None])[0].cpu().double())
-        # Towards a negative direction a psd estimate cannot grow.
-        return float(values.abs().max() if fit.algorithm.estimates == "symmetric" else values[-1])
-
-    orders = [torch.from_numpy(rng.permutation(len(index))).to(residual.device) for _ in range(SHUFFLES)]
-    return largest(residual) > ABOVE_SHUFFLED * max(largest(residual[order]) for order in orders)
+    return [PLATEAU + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []

@@ -74,6 +74,9 @@ class Watch(Observer):
         No run is taken to have stopped improving before this iteration: until then it may only have grown from its start.
     leaves : bool
         Whether runs that no longer improve leave, once they have left their start.
+    lacks : callable
+        Says of an estimate (d, d) whether the labels show a direction that it lacks: then its run waits for longer. Small
+        eigenvalues show late, and the error stands still until then.
     shown : callable
         Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
     say : callable
@@ -81,9 +84,9 @@ class Watch(Observer):
 
     reads_train_error = True
 
-    def __init__(self, held, noise, tolerance, least, leaves, shown, say: Callable[[str], None]):
+    def __init__(self, held, noise, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
-        self.shown, self.say = shown, say
+        self.lacks, self.shown, self.say = lacks, shown, say
 
     def prepare(self, batch):
         """Make room for all looks."""
@@ -98,6 +101,7 @@ class Watch(Observer):
             "best": np.full(runs, np.inf),
             "least_train": np.full(runs, np.inf),
             "best_at": np.zeros(runs, np.int64),
+            "waits_from": np.zeros(runs, np.int64),
             "unstable": np.zeros(runs, bool),
             "reached": np.zeros(runs, bool),
             "estimates": torch.zeros_like(batch.targets),
@@ -120,6 +124,7 @@ class Watch(Observer):
         better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
         better &= ~bad
         memory["best"][runs[better]], memory["best_at"][runs[better]] = held[better], look.iteration
+        memory["waits_from"][runs[better]] = look.iteration
         memory["estimates"][torch.from_numpy(runs[better])] = look.estimate[look.rows(better)]
         self._tell(look, held)
         done = held <= self.tolerance
@@ -127,9 +132,18 @@ class Watch(Observer):
             done |= train <= self.noise
         memory["reached"][runs] |= done
         if self.leaves:
-            grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
-            done |= grown & (look.iteration > np.maximum(WAITS * memory["best_at"][runs], self.least))
+            done |= self._is_over(look)
         return done | bad
+
+    def _is_over(self, look):
+        """Return which runs have waited long enough for their error to fall, and lack nothing that their labels show."""
+        memory, runs = self.memory, look.active
+        grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
+        over = grown & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
+        for place in np.flatnonzero(over):
+            if self.lacks(look.estimate[place]):
+                over[place], memory["waits_from"][runs[place]] = False, look.iteration
+        return over
 
     def _has_risen(self, look, train):
         """Return which runs' training errors have risen as they may not: the step is too long."""
