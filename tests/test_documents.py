@@ -192,7 +192,7 @@ def test_the_documents_show_controls_remedies_and_slack():
         ]
     }
     table = report.verdicts(reference, [entry])
-    document = claim_documents.claims_document([entry], reference["claims"])
+    document = claim_documents.claims_document([entry], reference["claims"], {}, ())
     for text in (
         "**refuted**; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
@@ -203,7 +203,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert ": refuted, −2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in claim_documents.claims_document([entry])
+    assert entry["reason"] in claim_documents.claims_document([entry], (), {}, ())
 
 
 def _tables():

@@ -1,7 +1,6 @@
 """Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in full."""
 
 import json
-from types import MappingProxyType
 
 from algoreg import sources
 from algoreg.judge import replications
@@ -64,7 +63,7 @@ def headlines(ledgers, chapters):
     return "\n".join(item.strip() for item in items if item.strip())
 
 
-def summary(ledgers, fresh=MappingProxyType({})):
+def summary(ledgers, fresh):
     """Return what a visitor reads first, as a Markdown list.
 
     That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and what fresh
@@ -88,7 +87,7 @@ def _figures(chapter):
     return f"Figures: {', '.join(links)}." if links else ""
 
 
-def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyType({})):
+def chapter_document(chapter, references, entries, ledgers, fresh):
     """Return a chapter's page: question, papers, what was found, verdicts, ledger.
 
     Parameters
@@ -99,7 +98,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyTy
     entries : list of mapping
         The registry.
     ledgers : algoreg.tell.ledger.Ledgers
-    fresh : mapping, optional
+    fresh : mapping
         See :func:`algoreg.judge.replications.of_tiers`.
     """
     own, standard = _of(chapter, entries), references["standard"]
@@ -128,7 +127,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh=MappingProxyTy
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def overview_document(references, entries, ledgers, fresh=MappingProxyType({})):
+def overview_document(references, entries, ledgers, fresh):
     """Return the overview of the chapters."""
     parts = [
         GENERATED.format(source="the chapters' files"),
@@ -186,7 +185,7 @@ def _claim_rows(entry, said, full, fresh):
     ]
 
 
-def claims_document(entries, judged=(), fresh=MappingProxyType({}), full=()):
+def claims_document(entries, judged, fresh, full):
     """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by chapter.
 
     Parameters

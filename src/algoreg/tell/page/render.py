@@ -3,7 +3,6 @@
 import base64
 import gzip
 from pathlib import Path
-from types import MappingProxyType
 
 import jinja2
 from markupsafe import Markup
@@ -110,7 +109,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh=MappingProxyType({})):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh):
     """Return the page as HTML.
 
     Parameters
