@@ -7,6 +7,7 @@ from algoreg import sources
 from algoreg.judge.references import MAPPINGS
 from algoreg.spec import plan
 from algoreg.spec.files import json_by_lines
+from algoreg.spec.tier import JUDGING, size_of
 from algoreg.store import problem_files, records
 
 CLAIM_FIELDS = (
@@ -117,7 +118,8 @@ def _drawn(tier, chapter, experiments, partial):
 
 def _claims(results, tier, chapter, partial):
     """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there, in their order."""
-    wanted = [entry for entry in chapter.claims if not partial or plan.judged(entry, tier)]
+    every = not partial or size_of(tier) not in JUDGING
+    wanted = [entry for entry in chapter.claims if every or plan.judged(entry, tier)]
     paths = [results / "claims" / f"{entry['id']}.json" for entry in wanted]
     return [records.read_json(path) for path in paths if path.exists() or not partial]
 
