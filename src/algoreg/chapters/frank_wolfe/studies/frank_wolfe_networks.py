@@ -87,7 +87,8 @@ def _rows(options, context, number):
         errors = _errors(options, context, ensemble, planted, method, list(product(counts, factors, targets)))
         for m, factor, target in product(counts, options["trace_factor"], targets):
             error = errors[m, factor if method != "descent" else 1.0, target]
+            finite = math.isfinite(error)
             own = {"method": method, "trace_factor": factor, "m": m, "target": target, "ensemble": number}
-            values = {"d": d, "rank": rank, "test_error": error}
-            rows.append(own | values | {"status": "budget" if math.isfinite(error) else "diverged"})
+            values = {"d": d, "rank": rank, "test_error": error if finite else math.nan}
+            rows.append(own | values | {"status": "budget" if finite else "diverged"})
     return rows

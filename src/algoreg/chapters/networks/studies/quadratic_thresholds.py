@@ -120,6 +120,6 @@ def _descend(options, context, ensemble, planted, counts, rank):
     context.run(ensemble, Algorithm, runs, goals, [ends], labels=labels)
     errors = test_error(ends.memory["estimates"], goals).tolist()
     return [
-        (*point, error, "budget" if math.isfinite(error) else "diverged")
+        (*point, error if math.isfinite(error) else math.nan, "budget" if math.isfinite(error) else "diverged")
         for point, error in zip(points, errors, strict=True)
     ]

@@ -1,5 +1,6 @@
 """Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18, Lemma A.1]."""
 
+import math
 from itertools import product
 from typing import Literal
 
@@ -100,7 +101,7 @@ def _rows(vectors, options):
             "delta": delta,
             "truncation": truncation,
             "direction": kind,
-            "level": level,
+            "level": level if math.isfinite(level) else math.nan,
             "deviation": worst[kind, level],
             "ratio": worst[kind, level] / delta,
             "mean_deviation": mean,

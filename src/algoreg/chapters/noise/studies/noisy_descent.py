@@ -1,5 +1,7 @@
 """Descent of full width on noisy labels along its course: how near it is to the least-squares fits of ranks r − 1, r and r + 1."""
 
+import math
+
 import numpy as np
 
 from algoreg.chapters.noise.descents import descended, drawn
@@ -74,7 +76,7 @@ def _rows(options, context, number, label_noise):
     for place, ((alpha, target), status) in enumerate(zip(runs, statuses, strict=True)):
         course = _course(seen, place, fitted[target].problem, options)
         for k in recorded.tolist():
-            values = {name: column[k] for name, column in course.items()}
+            values = {name: float(column[k]) if math.isfinite(column[k]) else None for name, column in course.items()}
             time = seen.iterations[k] * options["step"]
             rows.append(shared | {"alpha": alpha, "target": target, "time": time, **values, "status": status})
     return rows

@@ -112,7 +112,8 @@ def _rows(options, context, number):
             "predicted": wait * (1 / slowest + (1 - next_one / slowest) / rate),
             "predicted_by_rate": wait / rate,
         }
-        rows.append(shared | {"alpha": alpha, "target": target, **values, "status": status})
+        kept = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+        rows.append(shared | {"alpha": alpha, "target": target, **kept, "status": status})
     return rows
 
 

@@ -102,8 +102,12 @@ def _rows(options, context, number, d):
     return [
         shared
         | {"width": width, "time": iteration * options["step"], "target": target}
-        | {"test_error": courses[width][0]["errors"][k, target]}
-        | {"signal": courses[width][0]["signals"][k, target], "status": courses[width][1][target]}
+        | {"test_error": _known(courses[width][0]["errors"][k, target])}
+        | {"signal": _known(courses[width][0]["signals"][k, target]), "status": courses[width][1][target]}
         for width, target in names
         for k, iteration in enumerate(iterations)
     ]
+
+
+def _known(value):
+    return float(value) if np.isfinite(value) else None

@@ -132,18 +132,22 @@ def _started(options, context, ensemble, runs, labels, stars):
 
 def _values(memory, run, status):
     """Return what was measured of a run."""
+    known = {name: float(value) if math.isfinite(value) else None for name, value in memory.items()}
     arrived = status == "converged"
-    growth = (memory["after"] - memory["before"]) / (GROWTH[1] - GROWTH[0])
+    growth = None
+    if known["before"] is not None and known["after"] is not None:
+        each = (known["after"] - known["before"]) / (GROWTH[1] - GROWTH[0])
+        growth = each / math.log1p(2 * run["step"])
     return {
         "m": run["m"],
         "step": run["step"],
-        "stage_one": memory["first"],
-        "to_end": memory["last"],
-        "stage_two": memory["last"] - memory["first"] if arrived else None,
+        "stage_one": known["first"],
+        "to_end": known["last"],
+        "stage_two": known["last"] - known["first"] if arrived else None,
         "arrived": int(arrived),
         "lost": int(status == "diverged"),
-        "growth": growth / math.log1p(2 * run["step"]),
-        "incoherence": memory["incoherence"],
-        "largest_incoherence": memory["largest"],
+        "growth": growth,
+        "incoherence": known["incoherence"],
+        "largest_incoherence": known["largest"],
         "status": status,
     }

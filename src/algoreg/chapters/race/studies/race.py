@@ -100,7 +100,7 @@ def _row(options, run, status, times, smallest, last):
         "momentum": run.get("momentum", math.nan),
         "budget": run["iterations"],
         "smallest_error": smallest,
-        "end_error": last,
+        "end_error": last if math.isfinite(last) else math.nan,
     }
     for tolerance, time in zip(TOLERANCES, times.tolist(), strict=True):
         reached = not math.isnan(time)

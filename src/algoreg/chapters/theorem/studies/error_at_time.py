@@ -129,18 +129,18 @@ def _row(run, step, time, iteration, squared, bounds):
     """Return the row of a run at a time but for its ensemble."""
     d, kappa, alpha = run["d"], run["kappa"], run["alpha"]
     last = theorem_11_window(d, kappa, alpha, step)[1]
-    low, high = bounds
+    (low, high), finite = bounds, squared < math.inf
     return run | {
         "time": time,
         "iteration": iteration,
         "last_iteration": last,
         "in_window": float(iteration <= last),
-        "squared_error": squared,
-        "over_bound": squared / theorem_11_error(d, kappa, alpha),
+        "squared_error": squared if finite else None,
+        "over_bound": squared / theorem_11_error(d, kappa, alpha) if finite else None,
         "delta_low": low,
         "delta_up": high,
         "least_constant": theorem_11_constant(d, run["rank"], kappa, alpha, step, low if high is None else high),
-        "status": "budget" if math.isfinite(squared) else "diverged",
+        "status": "budget" if finite else "diverged",
     }
 
 

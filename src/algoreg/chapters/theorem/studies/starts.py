@@ -122,6 +122,7 @@ def _rows(options, context, number):
         looks, *(seen.memory[name].tolist() for name in ("errors", "changes")), strict=True
     ):
         for run, error, change in zip(runs, errors, changes, strict=True):
-            status = "budget" if math.isfinite(error) else "diverged"
-            rows.append(shared | run | {"iteration": look, "test_error": error, "change": change, "status": status})
+            finite = math.isfinite(error)
+            values = {"test_error": error if finite else None, "change": change if finite else None}
+            rows.append(shared | run | {"iteration": look, **values, "status": "budget" if finite else "diverged"})
     return rows

@@ -125,10 +125,11 @@ def _sweep(options, context, ensemble, runs, planted, step):
     rows = []
     for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):
-            status = "diverged" if not math.isfinite(error) else "converged" if error < RECOVERED else "budget"
+            finite = math.isfinite(error)
+            status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"
             names = {key: run[key] for key in ("rank", "spectrum", "m", "alpha", "target", "step")}
             rows.append(
                 {"d": ensemble.d, **names, "time": time, "ensemble": ensemble.number}
-                | {"test_error": error, "elapsed": min(ended * step, time), "status": status}
+                | {"test_error": error if finite else math.nan, "elapsed": min(ended * step, time), "status": status}
             )
     return rows
