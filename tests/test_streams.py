@@ -36,6 +36,7 @@ SHARED = {
             "ensembles.pauli.Ensemble.draw",
             "ensembles.rank_one.Ensemble.draw",
             "chapters.proof.studies.rip.rank_one_gram",
+            "chapters.completion.repeated.Repeated.draw",
         },
     ),
     ("start", COMPUTED): (
