@@ -175,8 +175,8 @@ def completion_inside(full):
 @passage(*WAYS, tiers=("full",))
 def completion_published_headline(full):
     """Return how many published minima may be draws like ours, by the way entries are drawn, as a sentence."""
-    counts = [f"{sum(one[2] for one in found.values())} with {label}" for label, found in _predicted(full)]
-    return f"Of the authors' three printed minima so many could be one more draw of ours: {', '.join(counts)}."
+    counts = [f"{sum(one[2] for one in found.values())} of 3 with {label}" for label, found in _predicted(full)]
+    return f"Minima that the authors print could be one more draw of ours, in tier full: {' and '.join(counts)}."
 
 
 def _ends(values, digits=3):
