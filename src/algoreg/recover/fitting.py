@@ -119,7 +119,7 @@ class Descending:
         self.parts = self._split()
         if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
             raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
-        self._first = self._some(self.parts[0][0])
+        self._first = self._read(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
@@ -136,13 +136,16 @@ class Descending:
             return [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
         return [(None, None)]
 
-    def _some(self, seen, condense=True):
-        """Return some measurements, or all, and their labels as one row; ``condense``: as the algorithm reads them."""
-        ensemble, row = self.measurements, self.labels[None]
-        if seen is not None:
-            index = torch.from_numpy(seen).to(self.labels.device)
-            ensemble, row = ensemble.select(index), row[:, index]
-        return condensed(ensemble, row, self.algorithm) if condense else (ensemble, row)
+    def _some(self, seen):
+        """Return some measurements, or all, and their labels as one row."""
+        if seen is None:
+            return self.measurements, self.labels[None]
+        index = torch.from_numpy(seen).to(self.labels.device)
+        return self.measurements.select(index), self.labels[None, index]
+
+    def _read(self, seen):
+        """Return what the algorithm reads of some measurements, or all, and their labels as one row."""
+        return condensed(*self._some(seen), self.algorithm)
 
     def lacks(self, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
         """Return whether the residual shows a direction that the estimate lacks: in random orders it has none as large.
@@ -154,7 +157,7 @@ class Descending:
         estimate : torch.Tensor, shape (d, d)
             In the units of the fit's labels.
         """
-        ensemble, row = self._some(seen, condense=False)
+        ensemble, row = self._some(seen)
         residual = row[0] - ensemble.measure(estimate[None])[0]
         if residual.norm() < WORTH_A_WORD * row.norm():
             return False
@@ -181,7 +184,7 @@ class Descending:
         iterations : int, optional
             That many instead of the budget, whatever the errors do.
         """
-        ensemble, row = self._first if part is self.parts[0] else self._some(part[0])
+        ensemble, row = self._first if part is self.parts[0] else self._read(part[0])
         outside = None
         if part[1] is not None:
             index = torch.from_numpy(part[1]).to(self.labels.device)
