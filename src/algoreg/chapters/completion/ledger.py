@@ -175,7 +175,10 @@ def completion_inside(full):
 @passage(*WAYS, tiers=("full",))
 def completion_published_headline(full):
     """Return how many published minima may be draws like ours, by the way entries are drawn, as a sentence."""
-    counts = [f"{sum(one[2] for one in found.values())} of 3 with {label}" for label, found in _predicted(full)]
+    counts = [
+        f"{sum(inside for *_, inside in found.values())} of {len(found)} with {label}"
+        for label, found in _predicted(full)
+    ]
     return f"Minima that the authors print could be one more draw of ours, in tier full: {' and '.join(counts)}."
 
 

@@ -21,7 +21,7 @@ LETTERS_PER_INCH = 19
 PAGE = 838 / 96
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 PLAIN = FuncFormatter(lambda value, _: number(value))
-# As Matplotlib's own, which are typeset as formulas: a third of the time that a figure takes.
+# As Matplotlib's own, but those are typeset as formulas, which takes far longer than text.
 POWERS = FuncFormatter(lambda value, _: power_of_ten(value))
 
 
