@@ -1,4 +1,5 @@
 # What results must be made of; those whose sidecars say otherwise are made again, see algoreg.store.chain.
+import gc
 from functools import cache
 
 from snakemake.output_index import OutputIndex
@@ -10,28 +11,43 @@ def expected_chain(wildcards, input):
 
 
 @cache
+def planned():
+    """Return the jobs of this process's graph by what they make; asked for when it is built."""
+    return {str(file): job for job in workflow.dag.jobs for file in job.output}
+
+
+@cache
 def producers():
     """Return the index of rules by what they make; asked for when all rules are known."""
     return OutputIndex(workflow.rules)
 
 
-@cache
-def made_by(file):
-    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, and the job's inputs."""
-    made_of, inputs = {}, []
+def expanded(file):
+    """Return outputs and inputs of the job that makes a file, and what returns its parameters; nones where none does.
+
+    The process of a single job has no graph of what lies above it, and asks the rules.
+    """
+    if job := planned().get(file):
+        return job.output, job.input, lambda: job.params
     for producer in producers().match_producers(file):
         wildcards = producer.get_wildcards(file)
         made, _ = producer.expand_output(wildcards)
         files, *_ = producer.expand_input(wildcards)
-        inputs += map(str, files)
-        sealed = [one for one in map(str, made) if result_chain.has_place(one)]
-        sealed = [one for one in sealed if sidecar(one) in made]
-        if sealed:
-            params, _ = producer.expand_params(wildcards, files, made, None)
-            digest = result_chain.params_digest(params.items())
-            job = result_chain.Job(digest, tuple(map(str, files)))
-            made_of.update(dict.fromkeys(sealed, job))
-    return made_of, inputs
+        return made, files, lambda: producer.expand_params(wildcards, files, made, None)[0]
+    return (), (), dict
+
+
+@cache
+def made_by(file):
+    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, and the job's inputs."""
+    made, files, params = expanded(file)
+    inputs = tuple(map(str, files))
+    sealed = [one for one in map(str, made) if result_chain.has_place(one)]
+    sealed = [one for one in sealed if sidecar(one) in made]
+    if not sealed:
+        return {}, inputs
+    job = result_chain.Job(result_chain.params_digest(params().items()), inputs)
+    return dict.fromkeys(sealed, job), inputs
 
 
 def made_from(files):
@@ -48,17 +64,13 @@ def made_from(files):
 
 
 def force_stale_results():
-    """Force the jobs of stale results among those that this run asks for; say which.
+    """Force the jobs of stale results among those of the graph; say which.
 
     Snakemake looks at time stamps and, where it remembers a job, at its parameters; results that were copied, mounted or
     stamped otherwise get past both.
     """
     dag = workflow.dag
-    asked = [*dag.targetfiles]
-    # A target with wildcards is none; Snakemake says so itself.
-    for target in (one for one in dag.targetrules if not one.has_wildcards()):
-        asked += [*target.products(), *target.expand_input({})[0]]
-    stale = result_chain.stale(made_from(asked))
+    stale = result_chain.stale(made_from(one for job in dag.jobs for one in job.output))
     dag.forcefiles.update(stale)
     if stale:
         shown = [f"  {path}: {reason}" for path, reason in list(stale.items())[:5]]
@@ -88,18 +100,33 @@ def forget_rate():
 
 
 def check_chain_before_the_plan():
-    """Look at the chain when targets are known, and before Snakemake decides which jobs to run."""
+    """Look at the chain when the graph is built, and before Snakemake decides which of its jobs to run."""
+    decide = workflow.dag.update_needrun
+
+    async def decide_checked(*given, **named):
+        force_stale_results()
+        workflow.dag.update_needrun = decide
+        await decide(*given, **named)
+
+    workflow.dag.update_needrun = decide_checked
+
+
+def prepare_building():
+    """Do what a process does once it knows its targets, and before and after it builds the graph of jobs."""
     build = workflow._build_dag
 
     def build_checked():
-        forget_groups()
-        forget_rate()
-        force_stale_results()
+        # The processes of single jobs make what the first has decided.
+        if workflow.is_main_process:
+            forget_groups()
+            forget_rate()
+            check_chain_before_the_plan()
         build()
+        # The graph stays until the end; nothing need look through it again and again.
+        gc.freeze()
+        gc.enable()
 
     workflow._build_dag = build_checked
 
 
-# Not in the processes of single jobs: what they make was decided by the first.
-if workflow.is_main_process:
-    check_chain_before_the_plan()
+prepare_building()

@@ -1,4 +1,5 @@
 # Settings, checked before any job, and what the rules of all stages ask of them.
+import gc
 import os
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 # Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
 # a second in every start. None makes that import fail; jsonschema then goes without, as where it is not installed.
 sys.modules.setdefault("rfc3987_syntax", None)
+
+# Until the graph of jobs is built, see chain.smk: next to nothing is garbage, and looking for it takes a fifth of a start.
+gc.disable()
 
 # Also for what jobs start, here or on a cluster: each of them reads this file first.
 for key in ("chapter_path", "algorithm_path"):
