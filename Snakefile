@@ -10,6 +10,7 @@ if "tier" not in config:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/machine.smk"
 include: "workflow/rules/chain.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/descent.smk"

@@ -33,7 +33,11 @@ def expanded(file):
         wildcards = producer.get_wildcards(file)
         made, _ = producer.expand_output(wildcards)
         files, *_ = producer.expand_input(wildcards)
-        return made, files, lambda: producer.expand_params(wildcards, files, made, None)[0]
+        return (
+            made,
+            files,
+            lambda: producer.expand_params(wildcards, files, made, None)[0],
+        )
     return (), (), dict
 
 

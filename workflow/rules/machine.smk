@@ -1,0 +1,46 @@
+# What a run looks at and starts on its machine before the first job.
+import shutil
+import subprocess
+import sys
+
+from algoreg.store import forkserver
+
+
+def gpus_per_job():
+    """Return how many GPUs a descent takes, so that local jobs share one by turns; torch is not asked while parsing."""
+    wanted = config["device"] == "cuda" or (
+        config["device"] == "auto" and shutil.which("nvidia-smi")
+    )
+    return 1 if wanted else 0
+
+
+def check_device():
+    """Stop if a GPU is asked for on this machine and there is none; the only look at torch, in its own process."""
+    if config["device"] != "cuda" or not workflow.local_exec:
+        return
+    question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([sys.executable, "-c", question]).returncode:
+        raise WorkflowError(
+            "device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto."
+        )
+
+
+def start_forkserver():
+    """Let the jobs of this machine start with their libraries loaded, where they run in this process's own environment."""
+    deployed = workflow.deployment_settings.deployment_method
+    if (
+        sys.platform == "linux"
+        and workflow.local_exec
+        and not deployed
+        and not gpus_per_job()
+    ):
+        # Kept: it ends with its last reference.
+        globals()["server"] = forkserver.start()
+
+
+# Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
+onstart:
+    check_device()
+    start_forkserver()
+    if said := references.duration(TIER):
+        logger.info(said)
