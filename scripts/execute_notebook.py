@@ -2,7 +2,7 @@
 
 from algoreg.store import forkserver
 
-forkserver.hand_over("nbformat", "nbclient", "nbconvert")
+forkserver.hand_over("nbformat", "nbclient", "nbconvert", "ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "torch")
 
 import os
 import tempfile
@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 
 from algoreg.store import records
 from algoreg.store.provenance import begin_job
-from algoreg.tell import executed, opened
+from algoreg.tell import executed, kernel, opened
 
 facts = begin_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.tier
@@ -41,6 +41,7 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         extra_arguments=[f"--IPKernelApp.exec_lines={line}"],
     )
     client.km = client.create_kernel_manager()
+    kernel.fork_in(client.km)
     client.km.connection_file = str(Path(folder) / "kernel.json")
     # A socket's path is at most 103 bytes long on some systems.
     if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:
