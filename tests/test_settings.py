@@ -67,6 +67,8 @@ def edit(path, value):
         (("problems", "gaussian", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
         (("checkpoint_seconds",), float("nan"), "tier.yaml: checkpoint_seconds = nan: allowed is a finite number"),
         (("checkpoint_seconds",), float("inf"), "tier.yaml: checkpoint_seconds = inf: allowed is a finite number"),
+        (("studies", "frank_wolfe_networks", "options", "m_over_dr"), [1.7e308, 1], "m_over_dr[0] = 1.7e+308: allowed is a number of at most 1e+100"),
+        (("problems", "gaussian", "d"), 10**101, f"problems.gaussian.d = {str(10**101)[:57]}…: allowed is a number of at most 1e+100"),
         (("experiments", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
         (("experiments", "figure_1", "alpha"), [0.5], "alpha = [0.5]: no run has these; allowed are 1.0, 0.1, 0.01"),
         (("figures", "figure_1"), ["figure_1", "nothing"], "figures.figure_1 = \"nothing\": unknown table; allowed are"),

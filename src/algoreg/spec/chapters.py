@@ -18,7 +18,7 @@ from algoreg import sources
 from algoreg.spec.base import Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
-from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
+from algoreg.spec.messages import in_file, lines, beyond_range, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
 
@@ -159,7 +159,7 @@ def load_chapter(name, folder):
         if isinstance(experiments, dict):
             experiments.pop("grids", None)
         places = {file: in_file(shown(folder / file)) for file in content}
-        found += lines(non_finite(about) or problems(About, about), places["chapter.yaml"])
+        found += lines(beyond_range(about) or problems(About, about), places["chapter.yaml"])
         found += lines(_experiment_problems(experiments), places["experiments.yaml"])
         if not claims:
             found.append(f"{shown(folder / 'claims.yaml')}: has no claim; a chapter has at least one")

@@ -22,7 +22,7 @@ from algoreg.spec.base import (
     words,
 )
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
-from algoreg.spec.messages import in_file, lines, non_finite, problems, unknown, wrong
+from algoreg.spec.messages import in_file, lines, beyond_range, problems, unknown, wrong
 from algoreg.spec.plan import estimands, judged, study_options
 from algoreg.spec.tier import JUDGING, JudgingName
 
@@ -85,7 +85,7 @@ def claim_problems(content, published, folder=None):
     for position, entry in enumerate(content):
         own_id = entry.get("id") if isinstance(entry, dict) else None
         path = (own_id if isinstance(own_id, str) and own_id.isprintable() and own_id else position,)
-        found = non_finite(entry) or problems(Claim, entry)
+        found = beyond_range(entry) or problems(Claim, entry)
         found = found or [*_estimands(entry, published), *_paper(entry, folder)]
         yield from (((*path, *inner), line) for inner, line in found)
 

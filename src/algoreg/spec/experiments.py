@@ -21,7 +21,7 @@ from algoreg.spec.base import (
     words,
 )
 from algoreg.spec.grids import held_out
-from algoreg.spec.messages import non_finite, problems, wrong
+from algoreg.spec.messages import beyond_range, problems, wrong
 
 SECTIONS = ("problems", "descents", "studies", "experiments", "figures")
 COUNT = "a whole number of at least 1"
@@ -212,7 +212,7 @@ def entry_problems(tier):
             if not is_name(entry_name):
                 yield path, wrong(entry, NAME_IN_WORDS)
                 continue
-            found = non_finite(entry)
+            found = beyond_range(entry)
             if not found:
                 content = {"tables": entry} if section == "figures" else entry
                 found = problems(model_of(section, entry), content)

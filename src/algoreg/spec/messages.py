@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from algoreg.spec.base import show
 
+# No size or time is near it, and products of three such numbers are still finite.
+LARGEST = 1e100
+
 
 def key(path):
     """Return a path of keys and positions as one text: ``runs[0].step``."""
@@ -73,13 +76,15 @@ def problems(model, content):
     return []
 
 
-def non_finite(content, path=()):
-    """Return ``(path, line after the key)`` of every number in a content that is infinite or none."""
+def beyond_range(content, path=()):
+    """Return ``(path, line after the key)`` of every number in a content that is infinite, none, or beyond :data:`LARGEST`."""
     if isinstance(content, dict | list):
         items = content.items() if isinstance(content, dict) else enumerate(content)
-        return [line for name, value in items for line in non_finite(value, (*path, name))]
+        return [line for name, value in items for line in beyond_range(value, (*path, name))]
     if isinstance(content, float) and not math.isfinite(content):
         return [(path, f" = {content}: allowed is a finite number")]
+    if isinstance(content, int | float) and abs(content) > LARGEST:
+        return [(path, f" = {show(content)}: allowed is a number of at most {LARGEST:g}")]
     return []
 
 

@@ -7,7 +7,7 @@ from algoreg.spec.claims import exponent_problems, registry_problems
 from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
-from algoreg.spec.messages import in_file, lines, non_finite, problems
+from algoreg.spec.messages import in_file, lines, beyond_range, problems
 from algoreg.spec.modules import broken
 from algoreg.spec.tier import Tier
 
@@ -29,7 +29,7 @@ def check_tier(tier, where):
     """
     where = in_file(where) if isinstance(where, str) else where
     own = {key: value for key, value in tier.items() if key not in SECTIONS}
-    found = lines([*(non_finite(own) or problems(Tier, own)), *entry_problems(tier)], where)
+    found = lines([*(beyond_range(own) or problems(Tier, own)), *entry_problems(tier)], where)
     found = found or lines(unfit(tier, published_sizes()), where)
     if found:
         raise SettingsError(found)
@@ -51,7 +51,7 @@ def complete_tier(content, file):
     SettingsError
         With all problems.
     """
-    found = lines(non_finite(content) or problems(Tier, content), in_file(shown(file)))
+    found = lines(beyond_range(content) or problems(Tier, content), in_file(shown(file)))
     if found:
         raise SettingsError(found)
     chapters = chosen_chapters(content, file)
