@@ -8,6 +8,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
+# Workers share the cores: where the threads of several wait for each other, small matrices take ten times as long.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 import plain
