@@ -1,7 +1,7 @@
 """What the package computes, written plainly: dense matrices, one run at a time, numpy alone. Tests compare with it.
 
 A measurement matrix is symmetric, d × d; an ensemble is an array of shape (m, d, d). The step η multiplies
-M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i itself [LMZ18, Section 3].
+M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i itself [LMZ18, Section 2].
 """
 
 from itertools import islice
@@ -161,7 +161,7 @@ def signed(u, signs, matrices, labels, step, count):
 
 
 def network_step(u, x, y, *, tau, step, level=np.inf, coefficient=1, rescaling=1):
-    """Return U after a step of Algorithm 1 of quadratic networks [LMZ18, Section 5], or of plain descent.
+    """Return U after a step of Algorithm 1 of quadratic networks [LMZ18, Appendix A], or of plain descent.
 
     Parameters
     ----------

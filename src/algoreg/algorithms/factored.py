@@ -1,4 +1,4 @@
-"""Factored gradient descent: U_{t+1} = (I − ηM_t)U_t, U d×d or of fewer columns [LMZ18, Section 3].
+"""Factored gradient descent: U_{t+1} = (I − ηM_t)U_t, U d×d or of fewer columns [LMZ18, Section 2].
 
 The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself ("M-form"). The gradient of the printed loss
 1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.

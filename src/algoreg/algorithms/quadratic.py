@@ -1,4 +1,4 @@
-"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18, Section 5].
+"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18, Appendix A].
 
 The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
 M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².

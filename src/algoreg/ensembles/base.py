@@ -67,7 +67,7 @@ class Ensemble(ABC):
 
     @abstractmethod
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 3]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
+        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section 3].
+"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section 2].
 
 With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X need only
 G = AᵀA/m and, of the labels y, c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, less wherever m > D,

@@ -1,4 +1,4 @@
-"""Rank-one measurement matrices A_i = x_i x_iᵀ with x_i ~ N(0, I): what a quadratic network sees [LMZ18, Section 5].
+"""Rank-one measurement matrices A_i = x_i x_iᵀ with x_i ~ N(0, I): what a quadratic network sees [LMZ18, Appendix A].
 
 ⟨x xᵀ, UUᵀ⟩ = |Uᵀx|² is the output of a one-hidden-layer network with quadratic activations and hidden weights U. Only
 the vectors are stored, and all products go through them: no m × d × d array is ever made.

@@ -1,4 +1,4 @@
-"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18, Section 5]."""
+"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18, Appendix A]."""
 
 from dataclasses import dataclass
 

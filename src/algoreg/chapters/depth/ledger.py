@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
@@ -78,6 +79,22 @@ def depth_of_starts(*frames):
         starts = np.exp(-own.groupby("closeness")["log_smallness"].mean())
         rows.append([str(depth), *(number(starts[level]) for level in levels)])
     return markdown(["depth", *(f"ρ − 1 = {1 / level:g}" for level in levels)], rows)
+
+
+@passage("depth_start_2", "depth_start")
+def depth_of_increments(*frames):
+    """Return what each halving of ρ − 1 adds to ln(1/s₀), by depth, beside what a power of ρ − 1 would, in words."""
+    said = []
+    for depth, own in (group for frame in frames for group in frame.groupby("depth")):
+        added = np.diff(own.groupby("closeness")["log_smallness"].mean())
+        said.append(f"{' and '.join(map(number, added))} with {depth} factors")
+    levels = np.sort(frames[0]["closeness"].unique())
+    largest = slope_weights(levels) @ np.log(np.log(levels))
+    return (
+        f"s₀ = (ρ − 1)^p has {number(largest)} at these ρ, whatever p, and less with a smaller factor before it. But "
+        "each halving of ρ − 1 would then add as much to ln(1/s₀) as the one before. It adds "
+        f"{', '.join(said)}. Exponential growth would double what is added."
+    )
 
 
 @passage("depth_2", "depth_3")
