@@ -204,7 +204,7 @@ test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node,
 
 test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
-	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs
+	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs -n "$$CORES"
 
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
