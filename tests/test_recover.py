@@ -175,6 +175,24 @@ def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, caps
     assert "iteration" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("estimator", "measurements"),
+    [
+        (LowRankMatrixRegressor(), np.ones((6, 2, 2))),
+        (QuadraticRegressor(), np.ones((6, 4))),
+        (MatrixCompleter(), [[i, 0] for i in range(6)]),
+        (StateRegressor(), ["XX", "YY", "ZZ", "XY", "YX", "II"]),
+    ],
+)
+def test_complex_numbers_are_refused_in_a_sentence(estimator, measurements):
+    said = re.escape("y: Complex data not supported; allowed are real numbers") + "$"
+    with pytest.raises(ValueError, match=said):
+        estimator.fit(measurements, np.arange(6.0) * 1j)
+    if not isinstance(estimator, StateRegressor):
+        with pytest.raises(ValueError, match=said.replace("y:", "X:")):
+            estimator.fit(np.array(measurements) + 1j, np.arange(6.0))
+
+
 def test_matrices_of_another_shape_than_the_fitted_one_are_refused():
     matrices = np.random.default_rng(0).standard_normal((30, 2, 3))
     found = LowRankMatrixRegressor("rectangular", max_iter=20).fit(matrices, matrices[:, 0, 0])
@@ -679,7 +697,7 @@ def test_matrices_that_are_not_square_are_told_their_kind_alone():
 
 
 def test_the_command_says_in_a_line_that_memory_is_short(tmp_path, monkeypatch):
-    def read(path, target):
+    def read(path, target, **told):
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.chdir(tmp_path)

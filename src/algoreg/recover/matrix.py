@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, root_mean_square, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex, root_mean_square, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import dense
 
@@ -92,6 +92,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
 
     def _table(self, X):
         """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
+        refuse_complex(X=X)
         if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list) and np.ndim(X) == 3):
             return X, None
         X = check_array(X, allow_nd=True, dtype=(np.float64, np.float32), ensure_min_samples=0, input_name="X")
@@ -120,6 +121,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
         X, shape = self._table(X)
+        refuse_complex(y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         shape = self._shape(shape, X.shape[1])
