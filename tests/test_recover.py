@@ -245,8 +245,12 @@ def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
     for kind, places, said in (
-        ("psd", [[0, 2], [2, 0], [1, 1]], "X: (0, 2) and (2, 0) are one entry of a psd matrix; leave one out"),
-        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix; a 2 × 4 matrix is kind = rectangular"),
+        (
+            "psd",
+            [[0, 2], [2, 0], [1, 1]],
+            "X: (0, 2) and (2, 0) are one entry of a psd matrix and differ; leave one out",
+        ),
+        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix and differ; a 2 × 4 matrix is kind = rectangular"),
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             MatrixCompleter(kind).fit(places, [1.0, 2.0, 3.0])
