@@ -58,7 +58,7 @@ def two_sizes(shape: Any) -> tuple[int, int]:
 def refuse_complex(**arrays: Any) -> None:
     """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers."""
     for name, values in arrays.items():
-        if np.iscomplexobj(values):
+        if np.iscomplexobj(np.asarray(values)):
             raise ValueError(f"{name}: Complex data not supported; allowed are real numbers")
 
 
