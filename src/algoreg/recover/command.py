@@ -17,7 +17,7 @@ EXAMPLES = """\b
 Examples:
   algoreg recover data.npz --out found
   algoreg recover ratings.csv --out found --hold-out 0.2
-  algoreg recover ratings.csv --out found --shape 610x9742
+  algoreg recover ratings.csv --out found --shape 60x80
   algoreg recover gaps.npy --out found
   algoreg recover expectations.csv --out state
   algoreg recover table.csv --target price --out found --methods all
@@ -26,7 +26,7 @@ Examples:
 \b
 What a file holds:
   npz           A and y (matrices, m × d1 × d2 or m × d·d, and labels)
-                vectors x (m × d) and y ≈ xᵀMx, or with partners z y ≈ xᵀMz
+                vectors (x, m × d) and y ≈ xᵀMx; with partners (z) y ≈ xᵀMz
                 rows, columns and values (entries, from 0)
                 matrix, with NaN where it is not known
                 X and y (a table)
@@ -47,6 +47,21 @@ ESTIMATORS = {
     "pauli": "StateRegressor",
 }
 
+Kind = Annotated[
+    str | None,
+    typer.Option(help="psd (default for A and vectors), symmetric (for a table) or rectangular (for entries)."),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the matrix, such as 20x30, where the data do not say it: entries show rows up to the last known."
+    ),
+]
+AreVectors = Annotated[
+    bool,
+    typer.Option("--vectors", help="A table's rows are vectors x, y ≈ xᵀMx; with --shape pairs (x, z), y ≈ xᵀMz."),
+]
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -60,20 +75,9 @@ def recover(
     data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
     out: Annotated[Path, typer.Option(help="A new folder, below the working folder.")],
     target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(help="psd (default for A and vectors), symmetric (for a table) or rectangular (for entries)."),
-    ] = None,
-    shape: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the matrix, such as 20x30, where the data do not say it: entries show rows up to the last known."
-        ),
-    ] = None,
-    vectors: Annotated[
-        bool,
-        typer.Option("--vectors", help="A table's rows are vectors x, y ≈ xᵀMx; with --shape pairs (x, z), y ≈ xᵀMz."),
-    ] = False,
+    kind: Kind = None,
+    shape: Shape = None,
+    vectors: AreVectors = False,
     methods: Annotated[
         str,
         typer.Option(
