@@ -32,6 +32,14 @@ def written(folder, kind):
         x = columns["X"] = 3 + 2 * rng.standard_normal((M, D - 1))
         x = np.column_stack([np.ones(M), (x - x.mean(axis=0)) / x.std(axis=0)])
         matrices = np.einsum("mi,mj->mij", x, x)
+    elif kind in ("vectors", "pairs"):
+        x, z = rng.standard_normal((M, 2)), rng.standard_normal((M, 3))
+        columns |= {"vectors": x} | ({"partners": z} if kind == "pairs" else {})
+        matrices = np.einsum("mi,mj->mij", x, z if kind == "pairs" else x)
+    elif kind == "gaps":
+        place = np.sort(rng.permutation(20)[:M])
+        columns["matrix"], matrices = np.full((4, 5), np.nan), np.zeros((M, 4, 5))
+        columns["matrix"].ravel()[place], matrices[np.arange(M), place // 5, place % 5] = y, 1
     elif kind == "entries":
         place = rng.permutation(20)[:M]
         columns |= {"rows": place // 5, "columns": place % 5}
@@ -44,8 +52,8 @@ def written(folder, kind):
         p = np.array([np.kron(one[a], one[b]) for a, b in strings])
         matrices = np.block([[p.real, -p.imag], [p.imag, p.real]])
         return {"path": str(path.with_suffix(".csv"))}, 8, matrices, y
-    np.savez(path, **columns, **({"values": y} if kind == "entries" else {"y": y}))
-    if kind in ("rectangular", "entries"):
+    np.savez(path, **columns, **{{"entries": "values", "gaps": "left out"}.get(kind, "y"): y})
+    if kind in ("rectangular", "entries", "pairs", "gaps"):
         rows, width = matrices.shape[1:]
         lifted = np.zeros((M, rows + width, rows + width))
         lifted[:, :rows, rows:] = matrices / 2
@@ -57,7 +65,7 @@ def test_a_constant_column_says_nothing_whatever_rounding_leaves_of_it():
     assert np.abs(standardised(np.full((300, 1), 3.3))[:, 1]).max() < 1e-12
 
 
-@pytest.mark.parametrize("kind", ["symmetric", "rectangular", "table", "entries", "pauli"])
+@pytest.mark.parametrize("kind", ["symmetric", "rectangular", "vectors", "pairs", "table", "entries", "gaps", "pauli"])
 def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     data, d, matrices, y = written(tmp_path, kind)
     drawn = Ensemble.draw(d, M, SEED, 1, data=data)

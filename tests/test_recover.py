@@ -175,6 +175,24 @@ def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, caps
     assert "iteration" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("estimator", "measurements"),
+    [
+        (LowRankMatrixRegressor(), np.ones((6, 2, 2))),
+        (QuadraticRegressor(), np.ones((6, 4))),
+        (MatrixCompleter(), [[i, 0] for i in range(6)]),
+        (StateRegressor(), ["XX", "YY", "ZZ", "XY", "YX", "II"]),
+    ],
+)
+def test_complex_numbers_are_refused_in_a_sentence(estimator, measurements):
+    said = re.escape("y: Complex data not supported; allowed are real numbers") + "$"
+    with pytest.raises(ValueError, match=said):
+        estimator.fit(measurements, np.arange(6.0) * 1j)
+    if not isinstance(estimator, StateRegressor):
+        with pytest.raises(ValueError, match=said.replace("y:", "X:")):
+            estimator.fit(np.array(measurements) + 1j, np.arange(6.0))
+
+
 def test_matrices_of_another_shape_than_the_fitted_one_are_refused():
     matrices = np.random.default_rng(0).standard_normal((30, 2, 3))
     found = LowRankMatrixRegressor("rectangular", max_iter=20).fit(matrices, matrices[:, 0, 0])
@@ -227,8 +245,12 @@ def test_duplicate_entries_and_negative_labels_are_refused():
     with pytest.raises(ValueError, match="stands 2 times"):
         MatrixCompleter().fit([[0, 1], [0, 1], [1, 1]], [1.0, 2.0, 3.0])
     for kind, places, said in (
-        ("psd", [[0, 2], [2, 0], [1, 1]], "X: (0, 2) and (2, 0) are one entry of a psd matrix; leave one out"),
-        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix; a 2 × 4 matrix is kind = rectangular"),
+        (
+            "psd",
+            [[0, 2], [2, 0], [1, 1]],
+            "X: (0, 2) and (2, 0) are one entry of a psd matrix and differ; leave one out",
+        ),
+        ("symmetric", [[0, 1], [1, 0], [1, 3]], "matrix and differ; a 2 × 4 matrix is kind = rectangular"),
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             MatrixCompleter(kind).fit(places, [1.0, 2.0, 3.0])
@@ -679,7 +701,7 @@ def test_matrices_that_are_not_square_are_told_their_kind_alone():
 
 
 def test_the_command_says_in_a_line_that_memory_is_short(tmp_path, monkeypatch):
-    def read(path, target):
+    def read(path, target, **told):
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.chdir(tmp_path)

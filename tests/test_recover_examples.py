@@ -11,7 +11,7 @@ import pytest
 def test_the_examples_run():
     text = (Path(__file__).parents[1] / "docs/use_it_on_your_data.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     exec("\n".join(blocks), {})
 
 

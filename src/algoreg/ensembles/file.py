@@ -2,8 +2,9 @@
 
 So different numbers hold out different measurements, and a run that knows m of them knows m at random. The labels are
 the file's: nothing is planted. Measurements that read rectangular matrices A (d1 × d2) are held as [[0, A], [Aᵀ, 0]]/2
-of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A table's row x is held as x̃x̃ᵀ, x̃ = (1, x) with
-standardised columns. A Pauli string is held as :mod:`algoreg.ensembles.pauli_hermitian` holds it, d = 2ⁿ⁺¹.
+of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A pair of vectors is held as xzᵀ is. A table's row x
+is held as x̃x̃ᵀ, x̃ = (1, x) with standardised columns. A Pauli string is held as
+:mod:`algoreg.ensembles.pauli_hermitian` holds it, d = 2ⁿ⁺¹.
 
 Matrices and labels are scaled: the mean of ‖A_i‖_F² is d², the labels' root mean square is 1. So a target has norm
 about 1.
@@ -87,8 +88,11 @@ def lifted(found, shape):
     """Return whether the measurements read a rectangular matrix, and its shape (d1, d2)."""
     if found.kind == "matrices":
         return found.X.shape[1] != found.X.shape[2], found.X.shape[1:]
+    if found.kind == "vectors":
+        own = found.shape or (found.X.shape[1],) * 2
+        return own[0] != own[1], own
     seen = tuple(int(most) + 1 for most in found.X.max(axis=0))
-    return True, tuple(shape or seen)
+    return True, tuple(shape or found.shape or seen)
 
 
 def size_of(found, shape=None):
@@ -112,7 +116,7 @@ def packed(found, shape, chosen):
     """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
     d = size_of(found, shape)
     rows = np.empty((len(chosen), symmetric_dimension(d)))
-    make = {"matrices": _of_matrices, "entries": _of_entries, "table": _of_rows, "pauli": _of_strings}[found.kind]
+    make = MAKE[found.kind]
     whole = standardised(found.X) if found.kind == "table" else found.X
     for start in range(0, len(chosen), BLOCK_ROWS):
         part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(found, shape) if make in LIFT else ()))
@@ -135,7 +139,13 @@ def _of_entries(places, d, rectangular, shape):
     return _of_matrices(block, d, rectangular, shape)
 
 
-LIFT = (_of_matrices, _of_entries)
+def _of_vectors(vectors, d, rectangular, shape):
+    # A row is x, or x and z.
+    left, right = vectors[:, : shape[0]], vectors[:, -shape[1] :]
+    return _of_matrices(left[:, :, None] * right[:, None, :], d, rectangular, shape)
+
+
+LIFT = (_of_matrices, _of_vectors, _of_entries)
 
 
 def standardised(table):
@@ -155,3 +165,12 @@ def _of_strings(strings, d):
     x, z, signs = real_string(x, z, d.bit_length() - 2)
     pairs = torch.from_numpy(np.stack([x, z], axis=1))
     return pauli.Ensemble(pairs, d, signs=torch.from_numpy(signs)).adjoint(torch.eye(len(pairs)).double()).numpy()
+
+
+MAKE = {
+    "matrices": _of_matrices,
+    "vectors": _of_vectors,
+    "entries": _of_entries,
+    "table": _of_rows,
+    "pauli": _of_strings,
+}

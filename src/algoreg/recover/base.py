@@ -55,6 +55,13 @@ def two_sizes(shape: Any) -> tuple[int, int]:
     return rows, columns
 
 
+def refuse_complex(**arrays: Any) -> None:
+    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers."""
+    for name, values in arrays.items():
+        if np.iscomplexobj(np.asarray(values)):
+            raise ValueError(f"{name}: Complex data not supported; allowed are real numbers")
+
+
 def unit_labels(y: np.ndarray) -> float:
     """Return the labels' root mean square, without overflow.
 

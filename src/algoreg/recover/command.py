@@ -1,6 +1,7 @@
 """The command ``algoreg``: recovery of a matrix from a file of measurements."""
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -16,14 +17,20 @@ EXAMPLES = """\b
 Examples:
   algoreg recover data.npz --out found
   algoreg recover ratings.csv --out found --hold-out 0.2
+  algoreg recover ratings.csv --out found --shape 60x80
+  algoreg recover gaps.npy --out found
   algoreg recover expectations.csv --out state
   algoreg recover table.csv --target price --out found --methods all
+  algoreg recover probes.csv --target power --vectors --out found
 
 \b
 What a file holds:
-  npz           A and y (matrices, m × d × d or m × d·d, and labels)
-                rows, columns and values (entries)
+  npz           A and y (matrices, m × d1 × d2 or m × d·d, and labels)
+                vectors (x, m × d) and y ≈ xᵀMx; with partners (z) y ≈ xᵀMz
+                rows, columns and values (entries, from 0)
+                matrix, with NaN where it is not known
                 X and y (a table)
+  npy           a matrix, with NaN where it is not known
   csv, parquet  row, column (both from 0) and value
                 pauli, expectation and perhaps shots
                 a table, with --target
@@ -34,10 +41,26 @@ continues a run that was killed."""
 # Of each kind of file.
 ESTIMATORS = {
     "matrices": "LowRankMatrixRegressor",
+    "vectors": "LowRankMatrixRegressor",
     "entries": "MatrixCompleter",
     "table": "QuadraticRegressor",
     "pauli": "StateRegressor",
 }
+
+Kind = Annotated[
+    str | None,
+    typer.Option(help="psd (default for A and vectors), symmetric (for a table) or rectangular (for entries)."),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the matrix, such as 20x30, where the data do not say it: entries show rows up to the last known."
+    ),
+]
+AreVectors = Annotated[
+    bool,
+    typer.Option("--vectors", help="A table's rows are vectors x, y ≈ xᵀMx; with --shape pairs (x, z), y ≈ xᵀMz."),
+]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -52,9 +75,9 @@ def recover(
     data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
     out: Annotated[Path, typer.Option(help="A new folder, below the working folder.")],
     target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="psd (default for A), symmetric (for a table) or rectangular (for entries).")
-    ] = None,
+    kind: Kind = None,
+    shape: Shape = None,
+    vectors: AreVectors = False,
     methods: Annotated[
         str,
         typer.Option(
@@ -73,10 +96,10 @@ def recover(
         place = _new_folder(out)
         from algoreg.store import measurement_files
 
-        measured = measurement_files.read(data, target)
+        measured = measurement_files.read(data, target, shape=_sizes(shape), vectors=vectors)
         name = ESTIMATORS[measured.kind]
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
-        options |= {"device": device, "random_state": seed} | ({} if kind is None else {"kind": kind})
+        options |= {"device": device, "random_state": seed} | _of_the_matrix(kind, measured)
         checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
             fits = _fits(name, options, methods, checkpoint, measured)
@@ -94,6 +117,22 @@ def recover(
     typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
     for line in [*best.warnings_, *([] if methods == "all" else _not_run(fits))]:
         typer.echo(f"note: {line}", err=True)
+
+
+def _sizes(text):
+    """Return the option ``--shape`` as two numbers, None if it is not given."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([1-9]\d*)\s*[x×,]\s*([1-9]\d*)\s*", text)
+    if not found:
+        raise ValueError(f"--shape {text}: allowed are two whole numbers of at least 1, such as 20x30")
+    return int(found[1]), int(found[2])
+
+
+def _of_the_matrix(kind, measured):
+    """Return what an estimator is told of the matrix, where it was said."""
+    told = {"kind": kind, "shape": measured.shape, "vectors": measured.kind == "vectors" or None}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _new_folder(out):
@@ -142,8 +181,10 @@ def _fits(name, options, methods, checkpoint, measured):
     from algoreg.recover import plan
     from algoreg.recover.report import Fit
 
-    if "kind" in options and "kind" not in getattr(estimators, name)().get_params():
-        raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
+    what = {"QuadraticRegressor": "a table", "StateRegressor": "a state"}.get(name)
+    for option in ("kind", "shape"):
+        if option in options and option not in getattr(estimators, name)().get_params():
+            raise ValueError(f"{option} = {options[option]}: {what} has none; leave --{option} out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
     if kind not in plan.DEFAULT_METHODS:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from algoreg.recover.base import MatrixEstimator, refuse_constant, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
 from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
@@ -23,7 +23,7 @@ class MatrixCompleter(MatrixEstimator):
     Parameters
     ----------
     kind : {"rectangular", "symmetric", "psd"}
-        What the matrix is. Of a symmetric one an entry counts for its mirror, too.
+        What the matrix is. Of a symmetric one an entry counts for its mirror, too, which may stand beside it if it is the same.
     shape : (int, int), optional
         Otherwise as many rows and columns as the entries show.
     center : bool
@@ -66,12 +66,15 @@ class MatrixCompleter(MatrixEstimator):
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
         places = _places(X)
+        refuse_complex(y=y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
         self.n_features_in_, shape = 2, self._shape(places)
-        if self.kind != "rectangular":
-            _refuse_mirrored(places, self.kind)
         _refuse_duplicates(places)
+        kept = np.arange(len(y))
+        if self.kind != "rectangular":
+            kept = _without_mirrors(places, y, self.kind)
+            places, y = places[kept], y[kept]
         device, dtype, seed = self._prepare()
         unit_labels(y)
         self.mean_ = 0.0
@@ -94,6 +97,7 @@ class MatrixCompleter(MatrixEstimator):
         self._test_ranks(
             lambda u, v: u[first][:, :, None] * v[second][:, None, :], y - self.mean_, self.noise, symmetric
         )
+        self.held_out_ = kept[self.held_out_]
         self.warnings_ += _unknown(places, shape, symmetric)
         self._warn(self.kind, len(y))
         self.matrix_ = self.matrix_ + self.mean_
@@ -133,6 +137,7 @@ class MatrixCompleter(MatrixEstimator):
 
 def _places(X):
     """Return places as whole numbers, shape (m, 2)."""
+    refuse_complex(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
     places = given.astype(np.int64)
     if given.shape[1] != 2 or (places != given).any() or places.min() < 0:
@@ -156,12 +161,18 @@ def _refuse_duplicates(places):
         raise ValueError(f"X: entry {tuple(map(int, different[counts > 1][0]))} stands {counts.max()} times")
 
 
-def _refuse_mirrored(places, kind):
-    """Raise a ValueError if (i, j) and (j, i) both stand, which are one entry of a symmetric matrix."""
-    different = np.unique(places, axis=0)
-    pairs, counts = np.unique(np.sort(different, axis=1), axis=0, return_counts=True)
-    if len(pairs) < len(different):
-        i, j = map(int, pairs[counts > 1][0])
+def _without_mirrors(places, y, kind):
+    """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), where both stand, the first.
+
+    Raises
+    ------
+    ValueError
+        If two such have different values.
+    """
+    _, first, pair = np.unique(np.sort(places, axis=1), axis=0, return_index=True, return_inverse=True)
+    for at in np.flatnonzero(y != y[first[pair]])[:1]:
+        i, j = map(int, places[first[pair[at]]])
         rows, columns = (int(most) + 1 for most in places.max(axis=0))
         then = "leave one out" if rows == columns else f"a {rows} × {columns} matrix is kind = rectangular"
-        raise ValueError(f"X: ({i}, {j}) and ({j}, {i}) are one entry of a {kind} matrix; {then}")
+        raise ValueError(f"X: ({i}, {j}) and ({j}, {i}) are one entry of a {kind} matrix and differ; {then}")
+    return np.sort(first)

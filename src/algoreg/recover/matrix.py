@@ -1,13 +1,13 @@
-"""A low-rank matrix from linear measurements, y ≈ ⟨A, M⟩."""
+"""A low-rank matrix from linear measurements, y ≈ ⟨A, M⟩, or y ≈ xᵀMz."""
 
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, root_mean_square, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex, root_mean_square, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
-from algoreg.recover.measurements import dense
+from algoreg.recover.measurements import Matrices, Vectors
 
 KINDS = ("psd", "symmetric", "rectangular")
 # A psd matrix that leaves more than this share of the labels' size fits them poorly.
@@ -32,11 +32,15 @@ class LowRankMatrixRegressor(MatrixEstimator):
         What M is: positive semidefinite, symmetric of any sign, or any matrix.
     shape : (int, int), optional
         Of M, where X has a row of numbers per measurement; otherwise the most square one.
+    vectors : bool
+        Whether X has vectors in place of matrices: a row x measures xᵀMx, and a row (x, z) of d1 + d2 numbers xᵀMz. The
+        second is meant where ``shape`` says so, and a rectangular M needs it. No matrix xzᵀ is formed.
     method : str
         An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric ones.
     method_options : dict, optional
-        Further options of the algorithm, and facts that it must be told. A trace, θ, τ and a truncation are in the units of
-        the matrix (a rectangular one's trace is its nuclear norm); all else is in those of ``alpha``.
+        Further options of the algorithm, and facts that it must be told. A trace, θ and τ are in the units of the
+        matrix (a rectangular one's trace is its nuclear norm), a truncation in those of the labels; all else is in those of
+        ``alpha``.
     alpha : float or "auto"
         Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares 0.1,
         0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
@@ -87,13 +91,23 @@ class LowRankMatrixRegressor(MatrixEstimator):
     kind: str = "psd"
     shape: tuple[int, int] | None = None
     _: KW_ONLY
+    vectors: bool = False
     alpha: float | str = 1e-3
     max_iter: int = 5000
 
+    def __sklearn_tags__(self):
+        """Return scikit-learn's tags: xᵀMz is no linear function of a row, which its checks ask for."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.vectors
+        return tags
+
     def _table(self, X):
         """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
+        refuse_complex(X=X)
         if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list) and np.ndim(X) == 3):
             return X, None
+        if self.vectors:
+            raise ValueError(f"vectors = True: X has shape {np.shape(X)}; allowed is a row of numbers per measurement")
         X = check_array(X, allow_nd=True, dtype=(np.float64, np.float32), ensure_min_samples=0, input_name="X")
         if 0 in X.shape:
             raise ValueError(f"X has shape {X.shape}: at least one measurement, of a matrix that is not empty")
@@ -105,7 +119,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Parameters
         ----------
         X : array, shape (m, d1, d2) or (m, d1·d2)
-            The measurement matrices, in the second case row by row.
+            The measurement matrices, in the second case row by row; with ``vectors`` those, shape (m, d) or (m, d1 + d2).
         y : array, shape (m,)
 
         Returns
@@ -120,35 +134,57 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
         X, shape = self._table(X)
+        refuse_complex(y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         shape = self._shape(shape, X.shape[1])
         device, dtype, seed = self._prepare()
         unit = unit_labels(y)
-        matrices = X.reshape(len(X), *shape)
-        ensemble, scale = dense(matrices, self.kind == "rectangular", device, dtype)
+        design = (Vectors if self.vectors else Matrices)(X, shape)
+        ensemble, scale = design.ensemble(self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
         rows = shape[0] if self.kind == "rectangular" else None
-        plan = self._plan(self.kind, seed, noise, rows=rows, trace_unit=unit / scale / (2 if rows else 1))
-        fitted = recover(ensemble, y / unit, plan)
+        units = {"trace_unit": unit / scale / (2 if rows else 1), "label_unit": unit}
+        fitted = recover(ensemble, y / unit, self._plan(self.kind, seed, noise, rows=rows, **units))
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
-        self._note_asymmetry(matrices)
-        self._note_poor_fit(y, X @ self.matrix_.ravel())
-        symmetric = self.kind != "rectangular"
-        self._test_ranks(lambda u, v: np.einsum("mij,ik,jl->mkl", matrices, u, v), y, self.noise, symmetric)
+        if isinstance(design, Matrices):
+            self._note_asymmetry(design.matrices)
+        self._note_poor_fit(y, design.measure(self.matrix_))
+        self._test_ranks(design.between, y, self.noise, self.kind != "rectangular")
         self._warn(self.kind, len(y))
         return self
 
     def _shape(self, given, features):
         """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of features."""
-        shape = given or (most_square(features) if self.shape is None else two_sizes(self.shape))
+        if self.vectors:
+            return self._shape_by_vectors(features)
+        told = None if self.shape is None else two_sizes(self.shape)
+        if given and told not in (None, given):
+            raise ValueError(f"shape = {told}: X has matrices of shape {given}")
+        shape = given or told or most_square(features)
         if shape[0] * shape[1] != features:
             raise ValueError(f"shape = {shape}: X has {features} numbers per measurement, not {shape[0] * shape[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(
                 f"kind = {self.kind}: X has {features} features, {shape[0]} × {shape[1]}; a {self.kind} matrix has d·d. "
-                f"{'That is' if given else 'Give the shape and'} kind = rectangular"
+                f"{'That is' if given or told else 'Give the shape and'} kind = rectangular"
+            )
+        return shape
+
+    def _shape_by_vectors(self, features):
+        """Return the shape of M where X has vectors, or pairs of them, with so many numbers in a row."""
+        if self.shape is None and self.kind == "rectangular":
+            raise ValueError(
+                f"kind = rectangular: give the shape (d1, d2) of M; X has d1 + d2 = {features} numbers a row"
+            )
+        shape = (features, features) if self.shape is None else two_sizes(self.shape)
+        if self.kind != "rectangular" and shape[0] != shape[1]:
+            raise ValueError(f"shape = {shape}: a {self.kind} matrix is square; any other is kind = rectangular")
+        single = f"{shape[0]} (x) or " if self.kind != "rectangular" else ""
+        if features != sum(shape) and not (single and features == shape[0]):
+            raise ValueError(
+                f"shape = {shape}: X has {features} numbers a row; allowed are {single}{sum(shape)} (x and z)"
             )
         return shape
 
@@ -171,7 +207,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
             self.warnings_.append(f"{text}; with kind = symmetric M may have negative eigenvalues")
 
     def predict(self, X):
-        """Return ⟨A, M⟩ of new measurements, shape (m,).
+        """Return ⟨A, M⟩, or xᵀMz, of new measurements, shape (m,).
 
         Raises
         ------
@@ -183,4 +219,4 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if shape not in (None, self.matrix_.shape):
             raise ValueError(f"X has matrices of shape {shape}: that of M is {self.matrix_.shape}")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        return X @ self.matrix_.ravel()
+        return (Vectors if self.vectors else Matrices)(X, self.matrix_.shape).measure(self.matrix_)

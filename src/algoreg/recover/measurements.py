@@ -62,6 +62,67 @@ def dense(
     return gaussian.Ensemble(packed, d), scale
 
 
+class Matrices:
+    """Measurements ⟨A, M⟩ by matrices, a row of d1·d2 numbers each.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (m, d1·d2)
+    shape : (int, int)
+        Of M.
+    """
+
+    def __init__(self, X: np.ndarray, shape: tuple[int, int]):
+        self.matrices = X.reshape(len(X), *shape)
+
+    def ensemble(self, rectangular: bool, device: torch.device, dtype: torch.dtype) -> tuple[gaussian.Ensemble, float]:
+        """Return the ensemble; see :func:`dense`."""
+        return dense(self.matrices, rectangular, device, dtype)
+
+    def measure(self, matrix: np.ndarray) -> np.ndarray:
+        """Return ⟨A, M⟩ of every measurement, shape (m,)."""
+        return self.matrices.reshape(len(self.matrices), -1) @ matrix.ravel()
+
+    def between(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return ⟨A, u_i v_jᵀ⟩ for the columns of left (d1, r) and right (d2, r), shape (m, r, r)."""
+        return np.einsum("mij,ik,jl->mkl", self.matrices, left, right)
+
+
+class Vectors:
+    """Measurements xᵀMz by vectors, a row (x, z) each, or xᵀMx by a row x: no matrix xzᵀ is formed.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (m, d1 + d2) or (m, d)
+    shape : (int, int)
+        Of M.
+    """
+
+    def __init__(self, X: np.ndarray, shape: tuple[int, int]):
+        self.left = X[:, : shape[0]]
+        self.right = X[:, shape[0] :] if X.shape[1] == sum(shape) else self.left
+
+    def ensemble(self, rectangular: bool, device: torch.device, dtype: torch.dtype) -> tuple[rank_one.Ensemble, float]:
+        """Return the ensemble, scaled, and by what the matrices were divided; both as :func:`dense` has them."""
+        # Of the largest number first: squares of 1e200 are infinite.
+        largest = [float(np.abs(side).max()) or 1.0 for side in (self.left, self.right)]
+        x, z = (side.astype(np.float64) / size for side, size in zip((self.left, self.right), largest, strict=True))
+        root = float(np.mean(np.square(x).mean(axis=1) * np.square(z).mean(axis=1))) ** 0.25 or 1.0
+        x, z, scale = x / root, z / root, largest[0] * largest[1] * root**2
+        if rectangular:
+            x, z = np.pad(x, ((0, 0), (0, z.shape[1]))), np.pad(z, ((0, 0), (x.shape[1], 0)))
+        first, second = (torch.from_numpy(side).to(device, dtype) for side in (x, z))
+        return rank_one.Ensemble(first, x.shape[1], None if self.right is self.left else second), scale
+
+    def measure(self, matrix: np.ndarray) -> np.ndarray:
+        """Return xᵀMz of every measurement, shape (m,)."""
+        return np.einsum("ij,ij->i", self.left @ matrix, self.right)
+
+    def between(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return xᵀu_i v_jᵀz for the columns of left (d1, r) and right (d2, r), shape (m, r, r)."""
+        return (self.left @ left)[:, :, None] * (self.right @ right)[:, None, :]
+
+
 def products(vectors: np.ndarray, device: torch.device, dtype: torch.dtype) -> rank_one.Ensemble:
     """Return the ensemble of the matrices x_i x_iᵀ; only the vectors (m, d) are stored."""
     return rank_one.Ensemble(torch.from_numpy(vectors).to(device, dtype), vectors.shape[1])
@@ -117,7 +178,9 @@ def condensed(
     for start in range(0, ensemble.m, BLOCK_ROWS):
         if isinstance(ensemble, rank_one.Ensemble):
             x = ensemble.vectors[start : start + BLOCK_ROWS]
-            rows = svec(x[:, :, None] * x[:, None, :])
+            z = x if ensemble.partners is None else ensemble.partners[start : start + BLOCK_ROWS]
+            block = x[:, :, None] * z[:, None, :]
+            rows = svec(block if z is x else (block + block.mT) / 2)
         else:
             rows = ensemble.rows[start : start + BLOCK_ROWS]  # type: ignore[attr-defined]
         total.addmm_(rows.mT, rows)

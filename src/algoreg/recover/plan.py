@@ -18,8 +18,8 @@ from algoreg.spec import options as declared
 DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
 # What of a run is a parameter of the estimator, or the data's, and no option of the algorithm.
 PARAMETERS = {"alpha": "alpha", "step": "step", "iterations": "max_iter"}
-# Facts and options in units of the matrix that is sought, or, of a table, of its labels.
-WITH_UNITS = ("trace", "theta", "tau", "truncation")
+# Facts and options in units of the matrix that is sought, or of the labels.
+WITH_UNITS = {"trace": "trace_unit", "theta": "trace_unit", "tau": "trace_unit", "truncation": "label_unit"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Plan:
 
     ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
     ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear norm.
+    ``label_unit`` is a label over the fit's.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Plan:
     seed: int = 0
     rows: int | None = None
     trace_unit: float = 1.0
+    label_unit: float = 1.0
     checkpoint: Checkpoint | None = None
     say: Callable[[str], None] = lambda line: None
 
@@ -172,9 +174,9 @@ def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str
     model = declared.of_algorithm(name)
     facts = set(sources.class_literal("algorithms", name, "told")) - model.model_fields.keys()
     options = dict(plan.method_options)
-    for key in WITH_UNITS:
+    for key, unit in WITH_UNITS.items():
         if isinstance(options.get(key), Real) and not isinstance(options[key], bool):
-            options[key] = float(options[key]) / (plan.trace_unit * scale)
+            options[key] = float(options[key]) / (getattr(plan, unit) * scale)
     told = {key: value for key, value in options.items() if key in facts}
     given = {key: value for key, value in options.items() if key not in facts}
     known = {key: value for key, value in changes.items() if key in model.model_fields}

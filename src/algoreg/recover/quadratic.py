@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_constant, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex, refuse_constant, unit_labels
 from algoreg.recover.fitting import recover
-from algoreg.recover.measurements import products
+from algoreg.recover.measurements import Vectors, products
 
 KINDS = ("symmetric", "psd")
 # Rows that a prediction handles together.
@@ -67,6 +67,7 @@ class QuadraticRegressor(MatrixEstimator):
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        refuse_complex(X=X, y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         if self.kind == "psd" and y.min() < 0:
@@ -83,7 +84,10 @@ class QuadraticRegressor(MatrixEstimator):
         self._keep(fitted, self.kind, fitted.matrix, 1.0)
         self.network_ = self.matrix_
         labels = (y - offset) / size
-        self._test_ranks(lambda u, v: _products(self._augmented(X), u, v), labels, noise, symmetric=True)
+        # Again, as they would take the table's memory twice while the fit runs.
+        self._test_ranks(
+            lambda u, v: Vectors(self._augmented(X), self.network_.shape).between(u, v), labels, noise, symmetric=True
+        )
         self._warn(self.kind, len(y))
         self._in_units_of_data(offset, size)
         return self
@@ -109,6 +113,7 @@ class QuadraticRegressor(MatrixEstimator):
     def predict(self, X):
         """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
         check_is_fitted(self, "matrix_")
+        refuse_complex(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = np.empty(len(X))
         # In standardised columns: the terms of M, w and c may cancel.
@@ -127,8 +132,3 @@ def _mean_and_size(X, standardize):
     mean = (X / largest).mean(axis=0) * largest
     size = np.sqrt(np.mean(np.square((X - mean) / largest), axis=0)) * largest
     return mean, np.where(size > 1e-10 * largest, size, 1.0)
-
-
-def _products(x, left, right):
-    """Return the products of projections on some vectors (p + 1, r), shape (n, r, r)."""
-    return (x @ left)[:, :, None] * (x @ right)[:, None, :]

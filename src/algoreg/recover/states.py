@@ -5,7 +5,7 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.ensembles import pauli, pauli_hermitian
-from algoreg.recover.base import MatrixEstimator, root_mean_square
+from algoreg.recover.base import MatrixEstimator, refuse_complex, root_mean_square
 from algoreg.recover.fitting import recover
 
 MOST_QUBITS = 9
@@ -60,6 +60,7 @@ class StateRegressor(MatrixEstimator):
             0, or a parameter is not allowed.
         """
         strings = _strings(X)
+        refuse_complex(y=y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(strings, y)
         if np.abs(y).max() > 1 + ROUNDING:

@@ -104,6 +104,7 @@ class Watch(Observer):
             "waits_from": np.zeros(runs, np.int64),
             "unstable": np.zeros(runs, bool),
             "reached": np.zeros(runs, bool),
+            "left": np.zeros(runs, bool),
             "estimates": torch.zeros_like(batch.targets),
         }
         self._started = self._said = time.monotonic()
@@ -143,6 +144,7 @@ class Watch(Observer):
         for place in np.flatnonzero(over):
             if self.lacks(look.estimate[place]):
                 over[place], memory["waits_from"][runs[place]] = False, look.iteration
+        memory["left"][runs] |= over
         return over
 
     def _has_risen(self, look, train):

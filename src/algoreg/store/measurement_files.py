@@ -1,26 +1,37 @@
-"""Reads files of one's own measurements: matrices, entries, a table, or Pauli expectations; refuses what is none of them."""
+"""Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is none."""
 
 import csv
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoreg.store.records import load_arrays
+from algoreg.store.records import load_array, load_arrays
 
-FORMATS = ("npz", "csv", "parquet")
+FORMATS = ("npz", "npy", "csv", "parquet")
 # Names that a file may hold together, by kind; the last of each are the labels.
-ARRAYS = {"matrices": ("A", "y"), "entries": ("rows", "columns", "values"), "table": ("X", "y")}
+ARRAYS = {
+    "matrices": ("A", "y"),
+    "vectors": ("vectors", "y"),
+    "entries": ("rows", "columns", "values"),
+    "table": ("X", "y"),
+    "whole": ("matrix",),
+}
 COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
 # What pandas calls a first column without a name, such as the index that it writes itself.
 UNNAMED = "Unnamed: 0"
-ALLOWED_ARRAYS = "A and y (matrices and labels); rows, columns and values (entries); or X and y (a table)"
+ALLOWED_ARRAYS = (
+    "A and y (matrices and labels); vectors, y and perhaps partners; rows, columns and values (entries); matrix, with NaN "
+    "where it is not known; or X and y (a table)"
+)
 ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
-NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names"
+NUMBERS_FIRST = (
+    "the first line has numbers; allowed are the columns' names. A matrix with gaps may be an npy, with NaN there"
+)
 
 
 @dataclass(frozen=True)
@@ -30,21 +41,31 @@ class Measured:
     Attributes
     ----------
     kind : str
-        ``matrices``, ``entries``, ``table`` or ``pauli``.
+        ``matrices``, ``vectors``, ``entries``, ``table`` or ``pauli``.
     X : numpy.ndarray
-        Shape (m, d1, d2); rows and columns (m, 2); (m, p); strings (m,).
+        Shape (m, d1, d2); (m, d) or, of pairs, (m, d1 + d2); rows and columns (m, 2); (m, p); strings (m,).
     y : numpy.ndarray, shape (m,)
     shots : numpy.ndarray, shape (m,), or None
         How often every Pauli string was measured.
+    shape : (int, int) or None
+        Of the matrix that is measured, where it was told.
     """
 
     kind: str
     X: Any
     y: np.ndarray
     shots: np.ndarray | None = None
+    shape: tuple[int, int] | None = None
 
 
-def read(path: str | Path, target: str | None = None, form: str | None = None) -> Measured:
+def read(
+    path: str | Path,
+    target: str | None = None,
+    form: str | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    vectors: bool = False,
+) -> Measured:
     """Return what a file holds.
 
     Parameters
@@ -54,6 +75,10 @@ def read(path: str | Path, target: str | None = None, form: str | None = None) -
         The column of a CSV or Parquet table that the others explain.
     form : str, optional
         One of ``FORMATS``; by default what the suffix says.
+    shape : (int, int), optional
+        Of the matrix that is measured.
+    vectors : bool
+        Whether the rows of a table are vectors x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
 
     Raises
     ------
@@ -66,21 +91,22 @@ def read(path: str | Path, target: str | None = None, form: str | None = None) -
     form = form or path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
         raise ValueError(
-            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .csv and .parquet, with columns {ALLOWED_COLUMNS}"
+            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .npy, a matrix with NaN where it is not known. Or .csv and "
+            f".parquet, with columns {ALLOWED_COLUMNS}"
         )
     try:
-        columns = _arrays(path) if form == "npz" else _frame(path, form)
-        found = _measured(columns, target, form)
+        columns = _arrays(path, form) if form in ("npz", "npy") else _frame(path, form)
+        found = _measured(columns, target, form, shape)
+        return _as_vectors(found) if vectors else found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return found
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path, form: str) -> dict[str, Any]:
     try:
-        return load_arrays(path)
+        return load_arrays(path) if form == "npz" else {"matrix": load_array(path)}
     except Exception as error:
-        raise ValueError(f"no npz of plain arrays ({type(error).__name__}); pickles are refused") from None
+        raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
 
 
 def _frame(path: Path, form: str) -> dict[str, Any]:
@@ -142,24 +168,57 @@ def _refuse_repeated(names: list[str]) -> None:
         raise ValueError(f"two columns are named {repeated[0]}")
 
 
-def _measured(columns: Mapping[str, Any], target: str | None, form: str) -> Measured:
+def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: tuple[int, int] | None) -> Measured:
     if target is not None:
         _refuse_target_of_arrays(columns, target)
-        return _table(columns, target)
+        return replace(_table(columns, target), shape=shape)
     kind, names = _kind(columns, form)
     if kind == "matrices":
-        columns = {**columns, "A": _squared(columns["A"])}
-    shots = ("shots",) if kind == "pauli" and "shots" in columns else ()
-    dimensions = dict.fromkeys((*names, *shots), 1) | {"matrices": {"A": 3}, "table": {"X": 2}}.get(kind, {})
-    _check(columns, dimensions)
+        columns = {**columns, "A": _squared(columns["A"], shape)}
+    if kind == "whole":
+        return _known(columns["matrix"], shape)
+    optional = {"pauli": "shots", "vectors": "partners"}.get(kind, "")
+    names = (*names, optional) if optional in columns else names
+    flat = {"matrices": {"A": 3}, "table": {"X": 2}, "vectors": {"vectors": 2, "partners": 2}}.get(kind, {})
+    _check(columns, {name: flat.get(name, 1) for name in names})
     if kind == "entries":
         places = [_whole(name, columns[name]) for name in names[:2]]
-        refuse_beyond_memory(*(int(numbers.max()) + 1 for numbers in places))
-        return Measured(kind, np.stack(places, axis=1), columns[names[2]])
+        refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in places)))
+        return Measured(kind, np.stack(places, axis=1), columns[names[2]], shape=shape)
     if kind == "pauli":
-        how_often = np.asarray(columns["shots"], float) if shots else None
-        return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often)
-    return Measured(kind, columns[names[0]], columns[names[1]])
+        how_often = np.asarray(columns["shots"], float) if "shots" in names else None
+        return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often, shape)
+    if "partners" in names:
+        both = np.hstack([columns["vectors"], columns["partners"]])
+        own = (columns["vectors"].shape[1], columns["partners"].shape[1])
+        return Measured(kind, both, columns["y"], shape=_agreed(shape, own))
+    return Measured(kind, columns[names[0]], columns[names[1]], shape=shape)
+
+
+def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
+    """Return the entries of a matrix that are numbers."""
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise ValueError(
+            f"matrix has shape {matrix.shape} and type {matrix.dtype}; allowed are 2 dimensions of real numbers, NaN where it "
+            "is not known"
+        )
+    places = np.argwhere(~np.isnan(matrix))
+    values = matrix[tuple(places.T)]
+    _check({"entries of matrix": values}, {"entries of matrix": 1})
+    return Measured("entries", places, values, shape=_agreed(shape, matrix.shape))
+
+
+def _agreed(told: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, int]:
+    if told not in (None, own):
+        raise ValueError(f"shape = {told}: that of the file is {own}")
+    return own
+
+
+def _as_vectors(found: Measured) -> Measured:
+    """Return a table whose rows are vectors, or pairs of them."""
+    if found.kind not in ("table", "vectors"):
+        raise ValueError(f"vectors are rows of a table; this file has {found.kind}, leave --vectors out")
+    return replace(found, kind="vectors")
 
 
 def memory() -> float:
@@ -184,10 +243,13 @@ def refuse_beyond_memory(rows: int, columns: int) -> None:
         )
 
 
-def _squared(matrices: np.ndarray) -> np.ndarray:
-    """Return matrices that may be given as rows of d·d numbers, as (m, d, d)."""
-    size = math.isqrt(matrices.shape[1]) if matrices.ndim == 2 else 0
-    return matrices.reshape(-1, size, size) if size and size**2 == matrices.shape[1] else matrices
+def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
+    """Return matrices that may be given as rows of d·d numbers, or of d1·d2 where the shape is told, as (m, d1, d2)."""
+    features = matrices.shape[1] if matrices.ndim == 2 else 0
+    if shape and features and shape[0] * shape[1] != features:
+        raise ValueError(f"shape = {shape}: A has {features} numbers per measurement, not {shape[0] * shape[1]}")
+    shape = shape or (math.isqrt(features),) * 2
+    return matrices.reshape(-1, *shape) if features and shape[0] * shape[1] == features else matrices
 
 
 def _whole(name: str, values: np.ndarray) -> np.ndarray:
@@ -227,7 +289,7 @@ def _table(columns: Mapping[str, Any], target: str) -> Measured:
 def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     """Return what a file without a named target holds, and under which names."""
     # An npz may have the names of columns, too.
-    forms = [*COLUMNS.items(), *(ARRAYS.items() if form == "npz" else ())]
+    forms = [*COLUMNS.items(), *(ARRAYS.items() if form in ("npz", "npy") else ())]
     for kind, names in forms:
         if set(names) <= set(columns):
             return kind, names
@@ -243,8 +305,9 @@ def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
     """Raise a ValueError if arrays are not of these dimensions and one length, or have entries that are no finite numbers."""
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
-            flat = ", or 2 with d·d columns" if name == "A" else ""
-            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed are {dimensions} dimensions{flat}")
+            flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""
+            allowed = "is 1 dimension" if dimensions == 1 else f"are {dimensions} dimensions"
+            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed {allowed}{flat}")
     lengths = {name: len(columns[name]) for name in names}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"lengths differ: {', '.join(f'{name} has {size}' for name, size in lengths.items())}")

@@ -186,6 +186,11 @@ def load_arrays(path: str | Path) -> dict[str, Any]:
         return {name: archive[name] for name in archive.files}
 
 
+def load_array(path: str | Path) -> np.ndarray:
+    """Load the array of an ``.npy``; pickles are refused."""
+    return np.load(path, allow_pickle=False)  # noqa: TID251
+
+
 @cache
 def machine() -> dict[str, Any]:
     """Return what is known of the machine and the libraries at hand."""

@@ -1,0 +1,217 @@
+"""One's own data in the forms that they have: vectors in place of matrices, a matrix with gaps, a shape that data do not say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter
+from algoreg.recover.command import app
+from algoreg.store import measurement_files, records
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def bilinear(kind, m, size=1.0):
+    """Return a matrix of a kind, rows (x, z), or x alone where M is psd, of some size, and their labels xᵀMz."""
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((4, 1)), rng.standard_normal((6, 1))
+    target = {"psd": left @ left.T, "symmetric": -left @ left.T, "rectangular": left @ right.T}[kind]
+    x, z = rng.standard_normal((m, 4)), rng.standard_normal((m, target.shape[1]))
+    z = x if kind == "psd" else z
+    rows = x if kind == "psd" else np.hstack([x, z])
+    return target, x, z, size * rows, np.einsum("mi,ij,mj->m", x, target, z)
+
+
+# The larger number of measurements is read as a Gram matrix.
+@pytest.mark.parametrize("m", [60, 200])
+@pytest.mark.parametrize("kind", ["psd", "symmetric", "rectangular"])
+def test_vectors_measure_what_their_matrices_measure(kind, m):
+    target, x, z, rows, labels = bilinear(kind, m)
+    noisy = labels + 0.1 * np.random.default_rng(1).standard_normal(m)
+    told = {"kind": kind, "noise": 0.1, "max_iter": 800}
+    plain = LowRankMatrixRegressor(**told).fit(x[:, :, None] * z[:, None, :], noisy)
+    found = LowRankMatrixRegressor(**told, vectors=True, shape=None if kind == "psd" else target.shape)
+    found.fit(rows, noisy)
+    assert np.allclose(found.matrix_, plain.matrix_, atol=1e-10)
+    assert found.n_iter_ == plain.n_iter_
+    assert np.allclose(found.rank_test_["chi2"], plain.rank_test_["chi2"])
+    assert np.allclose(found.predict(rows), np.einsum("mi,ij,mj->m", x, found.matrix_, z))
+    assert not any("asymmetric" in line for line in found.warnings_)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+def test_vectors_of_any_size_find_the_same_matrix(size):
+    target, _, _, rows, labels = bilinear("rectangular", 60, size)
+    found = LowRankMatrixRegressor("rectangular", target.shape, vectors=True, max_iter=800).fit(rows, labels)
+    assert np.allclose(found.matrix_ * size**2, target, atol=1e-2 * np.abs(target).max())
+
+
+def test_a_truncation_is_in_the_units_of_the_labels():
+    target, _, _, rows, labels = bilinear("psd", 60)
+    for size in (1.0, 30.0):
+        told = {"tau": np.trace(target) / size**2, "truncation": 4.0}
+        options = {"method": "quadratic", "method_options": told, "stop": "budget", "max_iter": 30}
+        found = LowRankMatrixRegressor(vectors=True, **options).fit(size * rows, labels).matrix_ * size**2
+        first = found if size == 1 else first  # noqa: F821
+    assert np.allclose(found, first)
+    told["truncation"] = 1e9
+    assert not np.allclose(LowRankMatrixRegressor(vectors=True, **options).fit(rows, labels).matrix_, first, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("told", "width", "said"),
+    [
+        (
+            {"kind": "rectangular"},
+            10,
+            "kind = rectangular: give the shape (d1, d2) of M; X has d1 + d2 = 10 numbers a row",
+        ),
+        (
+            {"kind": "rectangular", "shape": (4, 5)},
+            10,
+            "shape = (4, 5): X has 10 numbers a row; allowed are 9 (x and z)",
+        ),
+        ({"shape": (4, 4)}, 10, "shape = (4, 4): X has 10 numbers a row; allowed are 4 (x) or 8 (x and z)"),
+        ({"shape": (4, 6)}, 10, "shape = (4, 6): a psd matrix is square; any other is kind = rectangular"),
+    ],
+)
+def test_vectors_of_another_length_than_the_shape_are_refused(told, width, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LowRankMatrixRegressor(**told, vectors=True).fit(np.ones((20, width)), np.ones(20))
+
+
+def test_matrices_are_refused_where_vectors_are_told_and_where_the_shape_is_another():
+    with pytest.raises(
+        ValueError, match=re.escape("vectors = True: X has shape (20, 4, 4); allowed is a row of numbers")
+    ):
+        LowRankMatrixRegressor(vectors=True).fit(np.ones((20, 4, 4)), np.ones(20))
+    with pytest.raises(ValueError, match=re.escape("shape = (2, 8): X has matrices of shape (4, 4)")):
+        LowRankMatrixRegressor(shape=(2, 8)).fit(np.ones((20, 4, 4)), np.ones(20))
+
+
+def test_both_mirrors_of_an_entry_may_stand_if_they_are_the_same():
+    rng = np.random.default_rng(0)
+    factor, known = rng.standard_normal((12, 1)), rng.random((12, 12)) < 0.4
+    target, known = factor @ factor.T, known | known.T
+    places = np.argwhere(known)
+    upper = places[:, 0] <= places[:, 1]
+    found = MatrixCompleter("psd", max_iter=300, hold_out=0.2).fit(places, target[known])
+    once = MatrixCompleter("psd", max_iter=300, hold_out=0.2).fit(places[upper], target[known][upper])
+    assert np.array_equal(found.matrix_, once.matrix_)
+    assert len(found.held_out_)
+    assert np.array_equal(places[found.held_out_], places[upper][once.held_out_])
+
+
+def gaps():
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal((15, 1)) @ rng.standard_normal((1, 20)) + 3
+    known = rng.random(whole.shape) < 0.6
+    known[-1], known[:, -2:] = False, False
+    return whole, known
+
+
+def ran(*arguments, out="found"):
+    return CliRunner().invoke(app, ["recover", *arguments, "--out", out, "--max-iter", "100"])
+
+
+def test_the_command_takes_the_shape_that_entries_do_not_show(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole, known = gaps()
+    rows, columns = np.nonzero(known)
+    pd.DataFrame({"row": rows, "column": columns, "value": whole[known]}).to_csv("entries.csv", index=False)
+    done = ran("entries.csv", "--shape", "15x20")
+    assert done.exit_code == 0, done.output
+    assert "no entry is known of 1 row (the first is 14) and 2 columns (the first is 18)" in done.stderr
+    assert records.load_arrays("found/matrix.npz")["matrix"].shape == (15, 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("entries.csv", ["--shape", "15"], "--shape 15: allowed are two whole numbers of at least 1, such as 20x30"),
+        ("entries.csv", ["--shape", "0x3"], "--shape 0x3: allowed are two whole numbers of at least 1"),
+        ("entries.csv", ["--shape", "1x2"], "entries.csv: shape = (1, 2): the entries need at least 2 × 2"),
+        ("entries.csv", ["--vectors"], "this file has entries, leave --vectors out"),
+        ("table.csv", ["--target", "y", "--shape", "2,2"], "shape = (2, 2): a table has none; leave --shape out"),
+        ("state.csv", ["--shape", "2×2"], "shape = (2, 2): a state has none; leave --shape out"),
+        ("gaps.npy", ["--shape", "3x2"], "gaps.npy: shape = (3, 2): that of the file is (2, 3)"),
+        ("pairs.npz", ["--shape", "3x2"], "pairs.npz: shape = (3, 2): that of the file is (2, 3)"),
+        ("flat.npz", [], "flat.npz: A has shape (9, 6); allowed are 3 dimensions, or 2 with d·d columns (if d1·d2, give"),
+        ("flat.npz", ["--shape", "2x2"], "flat.npz: shape = (2, 2): A has 6 numbers per measurement, not 4"),
+    ],
+)  # fmt: skip
+def test_a_shape_that_does_not_fit_is_refused_in_one_line(tmp_path, monkeypatch, name, more, said):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    (tmp_path / "entries.csv").write_text("row,column,value\n0,1,1\n1,0,2\n1,1,3\n")
+    (tmp_path / "table.csv").write_text("x,y\n1,2\n3,4\n5,1\n")
+    (tmp_path / "state.csv").write_text("pauli,expectation\nX,0.5\nZ,0.5\n")
+    np.save("gaps.npy", [[1, 2, np.nan], [3, 4, 5]])
+    np.savez("pairs.npz", vectors=rng.standard_normal((9, 2)), partners=rng.standard_normal((9, 3)), y=np.ones(9))
+    np.savez("flat.npz", A=rng.standard_normal((9, 6)), y=np.ones(9))
+    done = ran(name, *more)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("algoreg recover: ")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_reads_rectangular_matrices_row_by_row(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    matrices = np.random.default_rng(0).standard_normal((60, 2, 3))
+    np.savez("flat.npz", A=matrices.reshape(60, 6), y=matrices[:, 0, 1])
+    assert np.array_equal(measurement_files.read("flat.npz", shape=(2, 3)).X, matrices)
+    assert ran("flat.npz", "--shape", "2x3", "--kind", "rectangular").exit_code == 0
+    assert records.load_arrays("found/matrix.npz")["matrix"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("form", ["npz", "npy"])
+def test_a_matrix_with_gaps_is_its_known_entries(tmp_path, form):
+    whole, known = gaps()
+    path = tmp_path / f"gaps.{form}"
+    with_gaps = np.where(known, whole, np.nan)
+    np.save(path, with_gaps) if form == "npy" else np.savez(path, matrix=with_gaps)
+    found = measurement_files.read(path)
+    assert (found.kind, found.shape) == ("entries", whole.shape)
+    assert np.array_equal(found.X, np.argwhere(known))
+    assert np.array_equal(found.y, whole[known])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "said"),
+    [
+        (np.ones((2, 2, 2)), "matrix has shape (2, 2, 2) and type float64; allowed are 2 dimensions of real numbers"),
+        (np.ones((2, 2)) * 1j, "type complex128; allowed are 2 dimensions of real numbers, NaN where it is not known"),
+        (np.full((2, 2), np.nan), "no measurements"),
+        (np.array([[1, np.inf], [2, 3]]), "entries of matrix has missing or infinite numbers in 1 of 4"),
+    ],
+)
+def test_a_matrix_that_is_none_is_refused(tmp_path, matrix, said):
+    np.save(tmp_path / "matrix.npy", matrix)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        measurement_files.read(tmp_path / "matrix.npy")
+
+
+def test_the_command_reads_vectors_and_pairs_of_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target, x, z, rows, labels = bilinear("rectangular", 80)
+    np.savez("pairs.npz", vectors=x, partners=z, y=labels)
+    pd.DataFrame(rows, columns=[f"c{i}" for i in range(10)]).assign(y=labels).to_csv("pairs.csv", index=False)
+    np.savez("table.npz", X=rows, y=labels)
+    asked = {
+        "pairs.npz": (),
+        "pairs.csv": ("--target", "y", "--vectors", "--shape", "4x6"),
+        "table.npz": ("--vectors", "--shape", "4x6"),
+    }
+    for name, more in asked.items():
+        done = ran(name, "--kind", "rectangular", "--stop", "budget", *more, out=name.replace(".", "-"))
+        assert done.exit_code == 0, done.output
+        found = records.load_arrays(f"{name.replace('.', '-')}/matrix.npz")["matrix"]
+        assert np.allclose(found, target, atol=1e-2 * np.abs(target).max())
+    _, x, _, _, labels = bilinear("psd", 60)
+    np.savez("vectors.npz", vectors=x, y=labels)
+    assert ran("vectors.npz", "--methods", "factored,projected").exit_code == 0
+    assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (4, 4)
