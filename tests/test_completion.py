@@ -109,14 +109,13 @@ def test_the_splitting_counts_the_steps_of_each_matrix():
         ((1e-12, 1e-6), (1e-12, 1e-6), ["have 1 times", "The former's is", "The latter's is"]),
     ],
 )
-def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(monkeypatch, two, convex, said):
+def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(two, convex, said):
     rows = [
         {"method": name, "m_over_dof": 5, "target": target, "ensemble": 0, "mse": error, "status": status}
         for name, errors, status in (("depth_2", two, "budget"), ("nuclear", convex, "converged"))
         for target, error in enumerate(errors)
     ]
-    monkeypatch.setattr(ledger, "frame_of", lambda table: pd.DataFrame(table))
-    found = ledger.completion_of_two_factors({"tables": {"completion": rows}})
+    found = ledger.completion_of_two_factors(pd.DataFrame(rows))
     assert all(one in found for one in said)
     assert found.count("10⁻¹²") == len(said) - 1
     assert found.endswith("Of the former's runs 0% had converged, of the latter's 100%.")
