@@ -3,7 +3,8 @@
 An observer's memory is named arrays, so that a killed batch continues with what had been seen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ def looks(last):
     return found
 
 
+def begins(**values: float) -> Mapping[str, float]:
+    """Return what arrays of a memory have before anything is seen, by their names; see :class:`Observer`."""
+    return MappingProxyType(values)
+
+
 class Observer:
     """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
 
@@ -28,6 +34,9 @@ class Observer:
     ----------
     memory : dict of str to numpy.ndarray or torch.Tensor
         All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
+    per_run, per_look : mapping of str to number
+        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by what an
+        array has before anything is seen. What has another shape is made in :meth:`prepare`.
     sees_steps : bool
         Whether looks show the state before the last step (``Look.before``).
     reads_train_error : bool
@@ -38,6 +47,8 @@ class Observer:
         Those at which it looks, where it has no stride.
     """
 
+    per_run = begins()
+    per_look = begins()
     sees_steps = False
     reads_train_error = False
     stride = 0
@@ -45,7 +56,10 @@ class Observer:
 
     def prepare(self, batch) -> None:
         """Make ``memory`` for a batch at its start."""
-        self.memory = {}
+        runs = len(batch.runs)
+        self.memory = {name: np.full(runs, value) for name, value in self.per_run.items()}
+        shape = len(self.iterations), runs
+        self.memory |= {name: np.full(shape, value) for name, value in self.per_look.items()}
 
     def moments(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
@@ -99,9 +113,7 @@ class Ends(Observer):
 class LastErrors(Observer):
     """The relative test error that every run ends with: memory ``errors`` (B,)."""
 
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
+    per_run = begins(errors=np.nan)
 
     def look(self, look):
         """Take in the errors."""
@@ -155,14 +167,10 @@ class HeldOut(Observer):
         So many measurements are known; the others are held out.
     """
 
+    per_run = begins(best=np.inf, held=np.inf, stopped=np.nan, last=np.nan)
+
     def __init__(self, known):
         self.known = known
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
-        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
 
     def look(self, look):
         """Take in the errors."""
@@ -189,15 +197,15 @@ class FirstBelow(Observer):
 
     # Without one, those of :func:`looks`.
     stride = 0
+    per_run = begins(smallest=np.inf, last=np.nan, at=0.0)
 
     def __init__(self, tolerances):
         self.tolerances = np.array(tolerances)
 
     def prepare(self, batch):
         """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full((count, len(self.tolerances)), np.nan), "smallest": np.full(count, np.inf)}
-        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
+        super().prepare(batch)
+        self.memory["times"] = np.full((len(batch.runs), len(self.tolerances)), np.nan)
 
     def moments(self, last):
         """Return every ``stride`` iterations, or :func:`looks`."""

@@ -72,6 +72,6 @@ def _rows(options, context, number):
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "status": "budget"}
         | {key: run[key] for key in ("rule", "trace_factor", "target")}
         | {"iteration": point, "loss": train**2, "test_error": test}
-        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
-        for point, test, train in zip(points, tests, trains, strict=True)
+        for run, course in zip(runs, seen.courses(), strict=True)
+        for point, test, train in course
     ]

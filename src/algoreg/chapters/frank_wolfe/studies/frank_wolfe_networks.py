@@ -71,7 +71,7 @@ def _errors(options, context, ensemble, planted, method, names):
     runs = [{**shared, **own, "m": m, "target": target} for own, (m, _, target) in zip(told, names, strict=True)]
     ends = At({shared["iterations"]})
     context.run(ensemble, algorithm, runs, planted[[run["target"] for run in runs]], [ends], diverges_above=math.inf)
-    return dict(zip(names, ends.memory["test"][:, 0].tolist(), strict=True))
+    return dict(zip(names, ends.memory["test"][0].tolist(), strict=True))
 
 
 def _rows(options, context, number):

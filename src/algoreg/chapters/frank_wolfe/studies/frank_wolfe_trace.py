@@ -52,7 +52,7 @@ def _run(context, ensemble, algorithm, settings, planted):
     runs = [{**setting, "m": ensemble.m, "target": target} for setting in settings for target in range(len(planted))]
     goals, ends = planted.repeat(len(settings), 1, 1), At({settings[0]["iterations"]})
     context.run(ensemble, algorithm, runs, goals, [ends], diverges_above=math.inf)
-    return zip(runs, ends.memory["test"][:, 0].tolist(), ends.memory["train"][:, 0].tolist(), strict=True)
+    return zip(runs, *(ends.memory[name][0].tolist() for name in ("test", "train")), strict=True)
 
 
 def _rows(options, context, number):

@@ -54,6 +54,6 @@ def _rows(options, context, number, batch):
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}
         | {"lag": run["delay"] + 1, "target": run["target"]}
         | {"iteration": point, "loss": train**2, "test_error": test}
-        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
-        for point, test, train in zip(seen.iterations, tests, trains, strict=True)
+        for run, course in zip(runs, seen.courses(), strict=True)
+        for point, test, train in course
     ]

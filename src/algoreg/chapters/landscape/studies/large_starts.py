@@ -26,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.rank) > self.d:
-            yield between("rank", "d", allowed="ranks at most d")
         for rank in self.rank:
             # n_c: options are read without what a module imports.
             least = self.d * (rank + 1) - rank * (rank + 1) // 2

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from algoreg.chapters.momentum.runs import descend
-from algoreg.engine.observers import Observer, looks
+from algoreg.engine.observers import Observer, begins, looks
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
@@ -46,13 +46,10 @@ class AtTraining(Observer):
     """The test error at which the training error falls through a level: memory ``errors``, ``trains``, ``tests`` (B,)."""
 
     reads_train_error = True
+    per_run = begins(errors=np.nan, trains=np.nan, tests=np.nan)
 
     def __init__(self, level):
         self.level = level
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("errors", "trains", "tests")}
 
     def moments(self, last):
         """Return :func:`looks`."""

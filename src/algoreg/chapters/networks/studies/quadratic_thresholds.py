@@ -14,7 +14,7 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
 
 
 class Options(StudyOptions):
@@ -33,11 +33,6 @@ class Options(StudyOptions):
     least_squares: list[int] = wholes(
         [], ge=2, least=0, said="a list of whole numbers of at least 2: the d at which least squares is solved too"
     )
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if max(self.rank) > min(self.d):
-            yield between("rank", "d", allowed="ranks at most the smallest d")
 
 
 KEYS = {

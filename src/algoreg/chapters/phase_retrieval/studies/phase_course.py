@@ -8,7 +8,7 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
 
 
@@ -59,13 +59,10 @@ class Course(Observer):
     iterations : list of int
     """
 
+    per_look = begins(errors=np.nan, signals=np.nan)
+
     def __init__(self, stars, iterations):
         self.stars, self.iterations = stars, iterations
-
-    def prepare(self, batch):
-        """Begin without values."""
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {"errors": np.full(shape, np.nan), "signals": np.full(shape, np.nan)}
 
     def look(self, look):
         """Take in all runs that are here."""

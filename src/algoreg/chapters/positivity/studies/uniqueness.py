@@ -9,7 +9,7 @@ import torch
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.chapters.positivity import measurements, splitting
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.pauli_hermitian import as_real
 from algoreg.numerics.problems import target_numbers
 from algoreg.numerics.seeds import stream
@@ -37,8 +37,6 @@ class Options(DrawnTargets):
             yield at("kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
         if self.targets < 2 and not self.own_targets:
             yield at("targets", allowed="at least 2, or 1 with own_targets: true")
-        if self.rank > min(self.d):
-            yield between("rank", "d", allowed="rank at most every d")
         if self.unit == "each" and len(self.ratios) != len(self.d):
             yield between("ratios", "d", allowed="a ratio for each d where the unit is each")
         slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kind)
@@ -126,14 +124,11 @@ class Landing(Observer):
     """Where runs are: memory ``distance``, ``misfit`` and ``ended`` (B,); those that have X*, or another solution, leave."""
 
     reads_train_error = True
+    per_run = begins(distance=np.nan, misfit=np.nan, ended=np.nan)
 
     def __init__(self, fits):
         """``fits``: whether a run at another solution has ended, too: splittings stay where they are then."""
         self.fits = fits
-
-    def prepare(self, batch):
-        """Begin without values."""
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("distance", "misfit", "ended")}
 
     def moments(self, last):
         """Return every ``LOOK`` iterations."""

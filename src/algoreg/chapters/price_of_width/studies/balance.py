@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -70,11 +70,7 @@ class Imbalance(Observer):
     """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
 
     stride = 1
-
-    def prepare(self, batch):
-        """Begin without any."""
-        count = len(batch.runs)
-        self.memory = {"first": np.full(count, np.nan), "largest": np.zeros(count), "last": np.full(count, np.nan)}
+    per_run = begins(first=np.nan, largest=0.0, last=np.nan)
 
     def look(self, look):
         """Take in the imbalance."""

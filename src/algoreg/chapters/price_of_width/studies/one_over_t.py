@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gram import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import symmetric_dimension
@@ -93,13 +93,10 @@ class Falls(Observer):
         The K looks.
     """
 
+    per_look = begins(errors=np.nan, slopes=np.nan)
+
     def __init__(self, iterations):
         self.iterations = iterations
-
-    def prepare(self, batch):
-        """Make room."""
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {"errors": np.full(shape, np.nan), "slopes": np.full(shape, np.nan)}
 
     def look(self, look):
         """Take in the errors; of a run that leaves they hold at all later looks."""

@@ -11,7 +11,7 @@ from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, whole, wholes
+from algoreg.spec.base import StudyOptions, whole, wholes
 
 
 class Options(StudyOptions):
@@ -24,11 +24,6 @@ class Options(StudyOptions):
     measurements: Literal["gaussian", "rank_one"] = "gaussian"
     starts: int = whole(8)
     rounds: int = whole(60)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if max(self.rank) > min(self.d):
-            yield between("rank", "d", allowed="ranks at most d")
 
 
 KEYS = {

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -81,15 +81,15 @@ class Phase(Observer):
     """
 
     stride = 1
+    per_run = begins(early=np.nan, smallest=np.inf)
 
     def __init__(self, bases):
         self.bases = bases
 
     def prepare(self, batch):
         """Begin without angles."""
-        count = len(batch.runs)
-        self.memory = {"early": np.full(count, np.nan), "angles": np.full((count, 2), np.nan)}
-        self.memory["smallest"] = np.full(count, np.inf)
+        super().prepare(batch)
+        self.memory["angles"] = np.full((len(batch.runs), 2), np.nan)
 
     def look(self, look):
         """Take in errors, and angles where they are due."""

@@ -12,7 +12,7 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theor
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, real, reals, too_large, whole, wholes
 
 
 class Options(StudyOptions):
@@ -29,16 +29,11 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > min(self.d):
-            yield between("rank", "d", allowed="rank at most every d")
-        if self.rank == 1 and max(self.kappa) > 1:
-            yield between("rank", "kappa", allowed="kappas of 1 alone for rank 1")
         if max(self.alpha) >= min(self.d):
             yield between("alpha", "d", allowed="alphas below every d")
         if len(self.alpha) * len(self.d) < 3:
             yield between("alpha", "d", allowed="at least three alphas or dimensions: an exponent needs them")
-        if not gaussian_fits(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True)
 
 
 KEYS = {

@@ -13,7 +13,7 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import FirstBelow
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, too_large, whole, wholes
 
 
 class Options(StudyOptions):
@@ -43,8 +43,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.rank) > self.d:
-            yield between("rank", "d", allowed="ranks at most d")
         if min(self.rank) == 1 and max(self.kappa) > 1:
             yield between("rank", "kappa", allowed="kappas of 1 alone where a rank is 1")
         if len(self.rank) * len(self.kappa) * len(self.alpha) < 3:
@@ -53,8 +51,7 @@ class Options(StudyOptions):
             )
         if max(self.alpha) >= self.d:
             yield between("alpha", "d", allowed="alphas below d")
-        if not gaussian_fits(self.d, self.m_over_dr * self.d * max(self.rank), gram=True):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(self.d, self.m_over_dr * self.d * max(self.rank), gram=True)
 
 
 # The options that list the values of columns.
