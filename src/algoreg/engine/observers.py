@@ -42,9 +42,11 @@ class Observer:
     reads_train_error : bool
         Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
     stride : int
-        Iterations between two looks, of which the first is at the start.
+        Iterations between two looks; 0 for none but those at ``iterations``.
+    from_start : bool
+        Whether the first of a stride's looks is at the start.
     iterations : sequence of int
-        Those at which it looks, where it has no stride.
+        Those at which it looks, whatever its stride.
     """
 
     per_run = begins()
@@ -52,6 +54,7 @@ class Observer:
     sees_steps = False
     reads_train_error = False
     stride = 0
+    from_start = True
     iterations: Sequence[int] = ()
 
     def prepare(self, batch) -> None:
@@ -63,7 +66,8 @@ class Observer:
 
     def moments(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
-        return range(0, last + 1, self.stride) if self.stride else self.iterations
+        strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
+        return {*self.iterations, *strides}
 
     def look(self, look) -> np.ndarray | None:
         """Take in an :class:`algoreg.engine.loop.Look`.
@@ -100,7 +104,8 @@ class Ends(Observer):
 
     def prepare(self, batch):
         """Make room for all estimates."""
-        self.memory = {"estimates": torch.zeros_like(batch.targets)}
+        super().prepare(batch)
+        self.memory["estimates"] = torch.zeros_like(batch.targets)
 
     def look(self, look):
         """Wait for the end."""
@@ -127,29 +132,27 @@ class ErrorsByTime(Observer):
 
     Parameters
     ----------
-    ends : list of int
-        The K iterations, rising.
+    iterations : list of int
+        K of them, rising.
     stride : int
-        Iterations between two looks.
+        Iterations between two further looks.
     recovered : float
         The error below which a run leaves.
     """
 
-    def __init__(self, ends, stride, recovered):
-        self.ends, self.stride, self.recovered = ends, stride, recovered
+    from_start = False
+
+    def __init__(self, iterations, stride, recovered):
+        self.iterations, self.stride, self.recovered = iterations, stride, recovered
 
     def prepare(self, batch):
         """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"errors": np.full((count, len(self.ends)), np.nan), "ended": np.full(count, self.ends[-1])}
-
-    def moments(self, last):
-        """Return every ``stride`` iterations, and the ends."""
-        return {*range(self.stride, last, self.stride), *self.ends}
+        shape = len(batch.runs), len(self.iterations)
+        self.memory = {"errors": np.full(shape, np.nan), "ended": np.full(shape[0], self.iterations[-1])}
 
     def look(self, look):
         """Take in the errors, which hold at all later times if the run stops."""
-        later = [k for k, end in enumerate(self.ends) if end >= look.iteration]
+        later = [k for k, end in enumerate(self.iterations) if end >= look.iteration]
         self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
         done = look.test_error < self.recovered
         self.memory["ended"][look.active[done | look.diverged]] = look.iteration

@@ -48,15 +48,11 @@ VALUES = {
 POINTS = 9
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per rule, θ, iteration, target and ensemble, from X = 0 with the full gradient.
 
     X* has r eigenvalues 1, m = ``m_over_dr``·dr. Iterations are nine from ``first`` to ``last`` in equal ratios.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     points = np.unique(np.geomspace(options["first"], options["last"], POINTS).round().astype(int)).tolist()

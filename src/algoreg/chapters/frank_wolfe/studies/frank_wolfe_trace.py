@@ -43,11 +43,6 @@ TOLD_STEP, STEP = 0.6, 0.25
 ALPHA, TIME = 1e-3, 100
 
 
-def measure(options, context):
-    """Return one row per method, θ, target and ensemble: the errors at the end."""
-    yield from context.by_ensemble(_rows, options)
-
-
 def _run(context, ensemble, algorithm, settings, planted):
     runs = [{**setting, "m": ensemble.m, "target": target} for setting in settings for target in range(len(planted))]
     goals, ends = planted.repeat(len(settings), 1, 1), At({settings[0]["iterations"]})
@@ -55,7 +50,8 @@ def _run(context, ensemble, algorithm, settings, planted):
     return zip(runs, *(ends.memory[name][0].tolist() for name in ("test", "train")), strict=True)
 
 
-def _rows(options, context, number):
+def measure(options, context, number):
+    """Return one row per method, θ, target and ensemble: the errors at the end."""
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     ensemble = context.draw(Ensemble, d, m, number)

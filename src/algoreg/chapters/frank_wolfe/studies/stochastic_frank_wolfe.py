@@ -36,12 +36,8 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number, batch):
     """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
-    yield from context.by_ensemble(_rows, options, "batch {}", options["batch"])
-
-
-def _rows(options, context, number, batch):
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}

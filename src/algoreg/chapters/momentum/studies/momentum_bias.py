@@ -67,12 +67,8 @@ class AtTraining(Observer):
         return done
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per step, target and ensemble: both test errors from αI at full width, at rank 1; m = ``m_over_d``·d."""
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
     own = {"alpha": options["alpha"], "start": "identity", "width": None}

@@ -119,19 +119,16 @@ class Course(Observer):
     ----------
     iterations : list of int
         The recorded ones, K of them, rising.
-    every : int
+    stride : int
         Iterations between further looks; 0 for none.
     """
 
+    from_start = False
     per_run = begins(reached=np.nan)
     per_look = begins(relative=np.nan, general=np.nan, squared=np.nan)
 
-    def __init__(self, iterations, every):
-        self.iterations, self.every = iterations, every
-
-    def moments(self, last):
-        """Return all looks."""
-        return {*self.iterations, *(range(self.every, last, self.every) if self.every else ())}
+    def __init__(self, iterations, stride):
+        self.iterations, self.stride = iterations, stride
 
     def look(self, look):
         """Take in the errors."""

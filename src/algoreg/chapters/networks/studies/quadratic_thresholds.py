@@ -75,19 +75,13 @@ def least_squares_errors(ensemble, planted, counts):
     return torch.linalg.vector_norm(left, dim=2) / torch.linalg.vector_norm(planted, dim=1)
 
 
-def measure(options, context):
+def measure(options, context, number, d, rank):
     """Return one row per d, rank, m, variant, target and ensemble: the relative test error after η·t = ``time``.
 
     Targets have r orthonormal columns: X* has r eigenvalues 1, τ = r. The step falls with the rank as ``step``/(1 + r), for
     the curvature of the loss grows with the trace. ``least-squares`` has an m of its own, up to D = d(d+1)/2.
     """
-    for number, smallest, rank in product(context.ensembles, options["d"], options["rank"]):
-        d = smallest * rank ** options["dimension_power"]
-        yield from context.part(f"ensemble {number}, d = {d}, rank {rank}", _rows, options, context, number, d, rank)
-
-
-def _rows(options, context, number, d, rank):
-    """Return the rows of one ensemble and rank."""
+    d *= rank ** options["dimension_power"]
     counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     exact = d in options["least_squares"]

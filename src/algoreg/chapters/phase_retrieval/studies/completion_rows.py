@@ -62,16 +62,6 @@ VALUES = {
 ARRIVED = 1e-5
 
 
-def measure(options, context):
-    """Return one row per d, start, target and ensemble; X* has r eigenvalues 1 [ma2020].
-
-    Nothing is clipped: rows are only looked at. A run that diverges has had rows that are too long.
-    """
-    for number in context.ensembles:
-        for d, share in zip(options["d"], options["share"], strict=True):
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d, share)
-
-
 class Rows(Observer):
     """The longest row of every U. Memory, each (B,): ``over`` and ``steps``, steps beyond the bound and all; ``first``; ``longest``.
 
@@ -102,8 +92,12 @@ class Rows(Observer):
         return done
 
 
-def _rows(options, context, number, d, share):
-    """Return the rows of one ensemble and d."""
+def measure(options, context, number, d):
+    """Return one row per d, start, target and ensemble; X* has r eigenvalues 1 [ma2020].
+
+    Nothing is clipped: rows are only looked at. A run that diverges has had rows that are too long.
+    """
+    share = options["share"][options["d"].index(d)]
     rank, numbers = options["rank"], target_numbers(options, number)
     ensemble = context.draw(Ensemble, d, round(share * d * (d + 1) / 2), number)
     names = list(product(options["start"], numbers))

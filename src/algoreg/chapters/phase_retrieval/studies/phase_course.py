@@ -45,11 +45,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
-    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
-
-
 class Course(Observer):
     """Errors and signals at some iterations. Memory: ``errors`` and ``signals`` (K, B), NaN after a run has left.
 
@@ -77,8 +72,8 @@ class Course(Observer):
         self.memory["signals"][k, look.active] = signal.numpy()
 
 
-def _rows(options, context, number, d):
-    """Return the rows of one ensemble and d."""
+def measure(options, context, number, d):
+    """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
     m, count, stride = round(options["m_over_d"] * d), options["targets"], round(options["look"] / options["step"])
     iterations = list(range(0, round(options["time"] / options["step"]) + 1, stride))
     ensemble = context.draw(Vectors, d, m, number)

@@ -92,17 +92,6 @@ STEPS = {"gaussian": 0.25, "trace_row": 0.25, "rank_one": 0.08}
 LOOK = 25
 
 
-def measure(options, context):
-    """Return one row per kind, d, m, method, target and ensemble: how far from X* a matrix lies that fits the labels.
-
-    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that
-    of the least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*},
-    every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
-    undecided.
-    """
-    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["kind"], options["d"])
-
-
 def dimensions(kind, d, rank):
     """Return the statistical dimensions of positivity and of the least trace, NaN where there is no formula for the second."""
     if kind in measurements.HERMITIAN:
@@ -124,15 +113,12 @@ class Landing(Observer):
     """Where runs are: memory ``distance``, ``misfit`` and ``ended`` (B,); those that have X*, or another solution, leave."""
 
     reads_train_error = True
+    stride, from_start = LOOK, False
     per_run = begins(distance=np.nan, misfit=np.nan, ended=np.nan)
 
     def __init__(self, fits):
         """``fits``: whether a run at another solution has ended, too: splittings stay where they are then."""
         self.fits = fits
-
-    def moments(self, last):
-        """Return every ``LOOK`` iterations."""
-        return set(range(LOOK, last, LOOK))
 
     def look(self, look):
         """Take in distances and misfits."""
@@ -160,8 +146,14 @@ def _targets(options, context, kind, d, numbers):
     return torch.stack(found).to(context.device, context.dtype)
 
 
-def _rows(options, context, number, kind, d):
-    """Return the rows of one ensemble."""
+def measure(options, context, number, kind, d):
+    """Return one row per kind, d, m, method, target and ensemble: how far from X* a matrix lies that fits the labels.
+
+    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that
+    of the least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*},
+    every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
+    undecided.
+    """
     sizes = counts(options, kind, d)
     ensemble = measurements.draw(kind, d, sizes[-1], context.seed, number, context.device, context.dtype)
     numbers = target_numbers(options, number)

@@ -63,22 +63,6 @@ EXACT = 1e-10
 LEFT = 0.5
 
 
-def measure(options, context):
-    """Return one row per width, α, look, target and ensemble [xiong2024].
-
-    The starts are the first columns of one Gaussian matrix, and m is above D = d(d+1)/2.
-
-    Raises
-    ------
-    ValueError
-        If T is too short for the smallest start to reach X*.
-    """
-    needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
-    if options["iterations"] < needed:
-        raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
-    yield from context.by_ensemble(_rows, options)
-
-
 def looks_of(last):
     """Return the iterations at which a run is looked at: ``LOOKS`` in every decade down from the last."""
     return sorted({round(last * 10 ** (-k / LOOKS)) for k in range(math.floor(LOOKS * math.log10(last)) + 1)})
@@ -109,8 +93,19 @@ class Falls(Observer):
         return errors < EXACT
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per width, α, look, target and ensemble [xiong2024].
+
+    The starts are the first columns of one Gaussian matrix, and m is above D = d(d+1)/2.
+
+    Raises
+    ------
+    ValueError
+        If T is too short for the smallest start to reach X*.
+    """
+    needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
+    if options["iterations"] < needed:
+        raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dimension"] * symmetric_dimension(d))
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)

@@ -60,15 +60,6 @@ EARLY = 1e-3
 EXACT = 1e-12
 
 
-def measure(options, context):
-    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
-
-    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
-    the fall to the floor, after which the error rises.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Phase(Observer):
     """Angles at the first look with ‖UUᵀ‖_F above ``EARLY``, and the smallest error of all iterations.
 
@@ -114,8 +105,12 @@ def sine(first, second):
     return torch.linalg.matrix_norm(apart, ord=2)
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
+
+    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
+    the fall to the floor, after which the error rises.
+    """
     d, rank, step, count = (options[key] for key in ("d", "rank", "step", "targets"))
     m = round(options["m_over_dr"] * d * rank)
     factors = draw_factors(spectrum_target(rank, 1), d, rank, context, count)

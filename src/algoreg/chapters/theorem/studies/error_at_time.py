@@ -62,16 +62,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
-
-    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
-    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
-    α√d/κ². For the last three columns see the study ``iterations``.
-    """
-    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
-
-
 class SquaredErrors(Observer):
     """‖X − X*‖_F² of every run at iterations of its own; memory: ``squared`` (B, K).
 
@@ -100,8 +90,13 @@ class SquaredErrors(Observer):
         self.memory["squared"][look.active] = np.where(now, squares[:, None], mine)
 
 
-def _rows(options, context, number, d):
-    """Return the rows of one d and ensemble number."""
+def measure(options, context, number, d):
+    """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
+
+    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
+    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
+    α√d/κ². For the last three columns see the study ``iterations``.
+    """
     rank, step, count = options["rank"], options["step"], options["targets"]
     factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappa"]}
     counts = {per: count_of(per, d, rank) for per in sorted(options["m_over_dr"], reverse=True)}

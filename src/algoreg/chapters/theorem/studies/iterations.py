@@ -101,21 +101,6 @@ def step_of(rule, step, d, rank, kappa, alpha):
     }[rule]
 
 
-def measure(options, context):
-    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
-
-    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
-    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
-    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
-    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
-    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
-    ``delta_low`` is known).
-    """
-    cells = _cells(options)
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number, cells)
-
-
 class BelowScale(FirstBelow):
     """When the error of every run first falls below its own scale, each iteration looked at; ``times`` has one column.
 
@@ -148,9 +133,17 @@ def _cells(options):
     return cells
 
 
-def _rows(options, context, number, cells):
-    """Return the rows of one ensemble number."""
-    d, seed, rows = options["d"], context.seed, []
+def measure(options, context, number):
+    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
+
+    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
+    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
+    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
+    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
+    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
+    ``delta_low`` is known).
+    """
+    d, seed, cells, rows = options["d"], context.seed, _cells(options), []
     factors = {
         (rank, kappa): draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
         for rank, kappa in product(options["rank"], options["kappa"])

@@ -57,15 +57,6 @@ VALUES = {
 STARTS = ("identity", "orthonormal", "gaussian", "low_rank")
 
 
-def measure(options, context):
-    """Return one row per start, recorded iteration, target and ensemble, up to iteration ``time``·κ log(d/α)/η.
-
-    ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
-    recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Changes(Observer):
     """Test errors of every run at some iterations, and how far it has come from the run from αI on the same target.
 
@@ -100,8 +91,12 @@ class Changes(Observer):
         self.memory["changes"][k, runs] = largest[runs]
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per start, recorded iteration, target and ensemble, up to iteration ``time``·κ log(d/α)/η.
+
+    ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
+    recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
+    """
     d, rank, kappa, alpha, step = (options[key] for key in ("d", "rank", "kappa", "alpha", "step"))
     m, targets = count_of(options["m_over_dr"], d, rank), options["targets"]
     last = max(round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0]), 1)

@@ -56,15 +56,6 @@ VALUES = {
 LOOK_EVERY = 10
 
 
-def measure(options, context):
-    """Return one row per noise, recorded iteration, target and ensemble: the error, and the smallest one so far.
-
-    ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
-    the iteration of the smallest error. The last iteration recorded is T₀.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Smallest(Observer):
     """Test errors of every run at some iterations, and the smallest so far with its iteration.
 
@@ -76,15 +67,12 @@ class Smallest(Observer):
         K of them, rising.
     """
 
+    stride, from_start = LOOK_EVERY, False
     per_run = begins(least=np.inf, at=0)
     per_look = begins(errors=np.nan, smallest=np.nan, where=0)
 
     def __init__(self, iterations):
         self.iterations = iterations
-
-    def moments(self, last):
-        """Return the iterations, and every ``LOOK_EVERY`` of them."""
-        return {*self.iterations, *range(LOOK_EVERY, last, LOOK_EVERY)}
 
     def look(self, look):
         """Take in the errors."""
@@ -108,8 +96,12 @@ def noisy_labels(ensemble, goals, runs, context):
     return labels
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per noise, recorded iteration, target and ensemble: the error, and the smallest one so far.
+
+    ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
+    the iteration of the smallest error. The last iteration recorded is T₀.
+    """
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
     alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_over_dr"], d, rank)
     last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)
