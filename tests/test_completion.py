@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import measured, option_problems
+from conftest import measured, option_problems, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, same, where, whiskers
 
 from algoreg.analysis.predictions import prediction_interval
@@ -277,19 +277,13 @@ def test_another_graph_on_columns_changes_the_start_alone():
 
 
 def test_bad_options_are_named():
-    (line,) = option_problems("completion", m_over_dof=[2.05, 7.0])
-    assert "m below d²: all entries known leave nothing to complete" in line
-    (line,) = option_problems("completion", rank=13)
-    assert "rank at most d" in line
-    (line,) = option_problems("completion_course", m=144)
-    assert "m below d²" in line
+    refused("completion", "m below d²: all entries known leave nothing to complete", m_over_dof=[2.05, 7.0])
+    refused("completion", "rank at most d", rank=13)
+    refused("completion_course", "m below d²", m=144)
     assert not option_problems("completion_course", m=144, repeated=True)
-    (line,) = option_problems("completion_course", iterations=250)
-    assert "a multiple of 100" in line
-    (line,) = option_problems("graph_completion", graph=["none"])
-    assert "a graph for the convex method" in line
-    (line,) = option_problems("graph_basis", depth=[1])
-    assert "from 2 to 6" in line
+    refused("completion_course", "a multiple of 100", iterations=250)
+    refused("graph_completion", "a graph for the convex method", graph=["none"])
+    refused("graph_basis", "from 2 to 6", depth=[1])
     assert option_problems("graph_completion", band=10)
 
 
