@@ -113,6 +113,12 @@ def option_problems(name, **changes):
     return setting_problems(content)
 
 
+def refused(name, said, **changes):
+    """Assert that other options of a study are refused in one line, which says so."""
+    (line,) = option_problems(name, **changes)
+    assert said in line
+
+
 def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     """Return a study's table as the workflow makes it, on a CPU: options completed, rows in order.
 

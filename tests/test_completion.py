@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import measured, option_problems
+from conftest import measured, option_problems, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, same, where, whiskers
 
 from algoreg.analysis.predictions import prediction_interval
@@ -109,14 +109,13 @@ def test_the_splitting_counts_the_steps_of_each_matrix():
         ((1e-12, 1e-6), (1e-12, 1e-6), ["have 1 times", "The former's is", "The latter's is"]),
     ],
 )
-def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(monkeypatch, two, convex, said):
+def test_a_ratio_over_the_least_error_is_said_to_be_a_bound(two, convex, said):
     rows = [
         {"method": name, "m_over_dof": 5, "target": target, "ensemble": 0, "mse": error, "status": status}
         for name, errors, status in (("depth_2", two, "budget"), ("nuclear", convex, "converged"))
         for target, error in enumerate(errors)
     ]
-    monkeypatch.setattr(ledger, "frame_of", lambda table: pd.DataFrame(table))
-    found = ledger.completion_of_two_factors({"tables": {"completion": rows}})
+    found = ledger.completion_of_two_factors(pd.DataFrame(rows))
     assert all(one in found for one in said)
     assert found.count("10⁻¹²") == len(said) - 1
     assert found.endswith("Of the former's runs 0% had converged, of the latter's 100%.")
@@ -278,19 +277,13 @@ def test_another_graph_on_columns_changes_the_start_alone():
 
 
 def test_bad_options_are_named():
-    (line,) = option_problems("completion", m_over_dof=[2.05, 7.0])
-    assert "m below d²: all entries known leave nothing to complete" in line
-    (line,) = option_problems("completion", rank=13)
-    assert "rank at most d" in line
-    (line,) = option_problems("completion_course", m=144)
-    assert "m below d²" in line
+    refused("completion", "m below d²: all entries known leave nothing to complete", m_over_dof=[2.05, 7.0])
+    refused("completion", "rank at most d", rank=13)
+    refused("completion_course", "m below d²", m=144)
     assert not option_problems("completion_course", m=144, repeated=True)
-    (line,) = option_problems("completion_course", iterations=250)
-    assert "a multiple of 100" in line
-    (line,) = option_problems("graph_completion", graph=["none"])
-    assert "a graph for the convex method" in line
-    (line,) = option_problems("graph_basis", depth=[1])
-    assert "from 2 to 6" in line
+    refused("completion_course", "a multiple of 100", iterations=250)
+    refused("graph_completion", "a graph for the convex method", graph=["none"])
+    refused("graph_basis", "from 2 to 6", depth=[1])
     assert option_problems("graph_completion", band=10)
 
 

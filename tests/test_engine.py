@@ -349,6 +349,22 @@ def test_finished_parts_are_read_back_as_they_were(tmp_path):
     assert np.isnan([row["c"] for row in second]).all()
 
 
+def test_a_study_is_dealt_out_by_the_parameters_of_its_measure():
+    said, options = [], {"depth": [2, 3]}
+    context = study.Context(0, [4, 5], torch.device("cpu"), torch.float64, said.append)
+    ways = {
+        lambda options, context: ["all"]: ["all"],
+        lambda options, context, number: [number]: [4, 5],
+        lambda options, context, number, depth: [[number, depth]]: [[4, 2], [4, 3], [5, 2], [5, 3]],
+    }
+    for measure, rows in ways.items():
+        assert list(study._dealt_out(measure, options, context)) == rows
+    assert said == [
+        *(f"ensemble {number}: 1 rows done" for number in (4, 5)),
+        *(f"ensemble {number}, depth = {depth}: 1 rows done" for number in (4, 5) for depth in (2, 3)),
+    ]
+
+
 def test_any_algorithm_stands_on_the_sample_axis():
     options = {
         "d": [6], "rank": [1], "dimension_power": 0, "spectrum": ["flat"], "ratios": [4.0, 1.0], "unit": "dr", "alpha": [0.1],

@@ -3,7 +3,7 @@
 import numpy as np
 import plain
 import pytest
-from conftest import gaussian_matrices, measured, option_problems
+from conftest import gaussian_matrices, measured, refused
 
 from algoreg.algorithms.factored import start_matrix
 from algoreg.chapters.incremental.studies.incremental import FITTING
@@ -66,13 +66,8 @@ def test_the_course_has_the_eigenvalues_of_a_plain_loop():
 
 
 def test_bad_options_are_named():
-    (line,) = option_problems("incremental", eigenvalues=[1.0, 0.9])
-    assert "equal ones are learned together" in line
-    (line,) = option_problems("incremental", m_over_dr=4)
-    assert "m below d(d+1)/2" in line
-    (line,) = option_problems("incremental_course", eigenvalues=[1.0, 0.9])
-    assert "equal ones are learned together" in line
-    (line,) = option_problems("incremental_course", m_over_dr=4)
-    assert "m below d(d+1)/2" in line
-    (line,) = option_problems("incremental_course", width=["r"])
-    assert "allowed is" in line
+    refused("incremental", "equal ones are learned together", eigenvalues=[1.0, 0.9])
+    refused("incremental", "m below d(d+1)/2", m_over_dr=4)
+    refused("incremental_course", "equal ones are learned together", eigenvalues=[1.0, 0.9])
+    refused("incremental_course", "m below d(d+1)/2", m_over_dr=4)
+    refused("incremental_course", "allowed is", width=["r"])

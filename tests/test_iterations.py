@@ -281,14 +281,14 @@ def tier(name, **changes):
 @pytest.mark.parametrize(
     ("name", "options", "change", "message"),
     [
-        ("iterations", ITERATIONS, {"rank": [2, 9], "kappa": [1, 2]}, "ranks at most d"),
+        ("iterations", ITERATIONS, {"rank": [2, 9], "kappa": [1, 2]}, "rank at most d"),
         ("iterations", ITERATIONS, {"rank": [1, 2], "kappa": [1, 2]}, "kappas of 1 alone where a rank is 1"),
         ("iterations", ITERATIONS, {"alpha": [1e-3, 1e-4]}, "at least three ranks, kappas or alphas"),
         ("iterations", ITERATIONS, {"alpha": [1, 2, 8]}, "alphas below d"),
         ("iterations", ITERATIONS, {"d": 400, "rank": [1, 2, 3], "m_over_dr": 8}, "an ensemble of at most 4 GiB"),
         ("iterations", ITERATIONS, {"rule": ["fast"]}, 'rule = ["fast"]: allowed'),
-        ("error_at_time", ERRORS, {"rank": 9}, "rank at most every d"),
-        ("error_at_time", ERRORS, {"rank": 1}, "kappas of 1 alone for rank 1"),
+        ("error_at_time", ERRORS, {"rank": 9}, "rank at most d"),
+        ("error_at_time", ERRORS, {"rank": 1}, "kappa 1 for rank 1"),
         ("error_at_time", ERRORS, {"alpha": [1e-3]}, "at least three alphas or dimensions"),
         ("error_at_time", ERRORS, {"alpha": [1, 2, 9]}, "alphas below every d"),
         ("error_at_time", ERRORS, {"d": [300]}, None),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import gaussian_matrices, measured, option_problems
+from conftest import gaussian_matrices, measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where, whiskers
 
 from algoreg.analysis.intervals import UNDEFINED, exact_shares
@@ -288,20 +288,13 @@ def test_a_gain_is_taken_run_by_run():
 
 
 def test_wrong_sizes_are_named_before_the_run():
-    (line,) = option_problems("spare_unit", rank=7)
-    assert "rank at most d" in line
-    (line,) = option_problems("spare_unit", positive=[0])
-    assert "whole numbers of at least 1" in line
-    (line,) = option_problems("start_sizes", alpha=[0.0])
-    assert "numbers above 0" in line
-    (line,) = option_problems("start_sizes", width=[9])
-    assert "rank and widths at most d" in line
-    (line,) = option_problems("large_starts", m_over_nc=[1.0, 1.01])
-    assert "an m of its own each" in line
-    (line,) = option_problems("lazy_limit", m_over_dimension=[0.9])
-    assert "0.8" in line
-    (line,) = option_problems("decayed_networks", decay=[-1.0])
-    assert "at least 0" in line
+    refused("spare_unit", "rank at most d", rank=7)
+    refused("spare_unit", "whole numbers of at least 1", positive=[0])
+    refused("start_sizes", "numbers above 0", alpha=[0.0])
+    refused("start_sizes", "rank and widths at most d", width=[9])
+    refused("large_starts", "an m of its own each", m_over_nc=[1.0, 1.01])
+    refused("lazy_limit", "0.8", m_over_dimension=[0.9])
+    refused("decayed_networks", "at least 0", decay=[-1.0])
 
 
 def shares(values, seed=0, **axes):

@@ -52,7 +52,7 @@ FAULTS = (
     Fault(
         "published minima are compared with our arithmetic mean",
         "chapters/simulations/estimands.py",
-        "logs = np.log(values) - np.log(goal)[:, None, None]",
+        "logs = np.log(positive(values)) - np.log(goal)[:, None, None]",
         "logs = np.log(values.mean(axis=(1, 2), keepdims=True)) - np.log(goal)[:, None, None] + 0 * values",
         "test_estimators.py::test_the_largest_ratio_is_that_of_geometric_means",
     ),

@@ -7,7 +7,7 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import measured, option_problems
+from conftest import measured, refused
 from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 from scipy.optimize import least_squares as minimise
 from scipy.optimize import minimize
@@ -238,12 +238,9 @@ def test_means_and_slopes_against_what_is_expected():
 
 
 def test_too_few_measurements_for_a_test_are_refused():
-    (line,) = option_problems("rank_fits", m=20)
-    assert "m of at least d(r + 1) + 5" in line
-    (line,) = option_problems("noisy_descent", m=10)
-    assert "m of at least d(r + 1)" in line
-    (line,) = option_problems("noisy_plateau", rank=6)
-    assert "rank below d" in line
+    refused("rank_fits", "m of at least d(r + 1) + 5", m=20)
+    refused("noisy_descent", "m of at least d(r + 1)", m=10)
+    refused("noisy_plateau", "rank below d", rank=6)
 
 
 def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():

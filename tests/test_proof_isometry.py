@@ -175,7 +175,7 @@ def test_the_distance_of_exponents_is_that_of_the_worst_axis():
 
 def test_options_that_cannot_be_are_named_before_any_job():
     cases = [
-        ("rip", {"rank": [20]}, "allowed is ranks at most d"),
+        ("rip", {"rank": [20]}, "allowed is rank at most d"),
         ("isometry_lemmas", {"certified": [30]}, "certified m of at least d(d+1)/2"),
         ("isometry_lemmas", {"rank": [5]}, "ranks at most d/2"),
         ("rank_one_dynamics", {"certified": [20]}, "certified m of at least d(d+1)/2"),

@@ -419,11 +419,12 @@ def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
 
 
 def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
-    sidecars(
-        tmp_path, descents__gaussian__0=0.25, descents__gaussian__1=0.5, tables__min_trace=7, problems__gaussian__0=0.5
-    )
-    sidecars(tmp_path, figures__min_trace=9, notebooks__01=9)
-    found = references.chapter_costs(tmp_path, load_chapters())
+    used = {"descents/gaussian/0.npz": 0.25, "descents/gaussian/1.npz": 0.5, "problems/gaussian/0.npz": 0.5}
+    used |= {"tables/min_trace.csv": 7, "figures/min_trace.svg": 9, "claims.json": 9}
+    sidecars(tmp_path, **{name.replace("/", "__"): seconds for name, seconds in used.items()})
+    # Of a study that had more parts once.
+    sidecars(tmp_path, **{"studies__min_trace__part-9.csv": 99})
+    found = references.chapter_costs(tmp_path, load_chapters(), used)
     assert found == {"simulations": 1, "remarks": 7}
     shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})
     assert shown.index("| `remarks` | – | 7 |") < shown.index("| `simulations` | – | 1 |")

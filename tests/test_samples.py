@@ -108,7 +108,7 @@ def test_a_diverged_run_is_a_row_and_has_not_recovered():
 
 def test_wrong_options_are_named_before_any_run():
     cases = [
-        ({"rank": [1, 9]}, "rank = [1, 9], d = [8]: allowed is every rank at most every d"),
+        ({"rank": [1, 9]}, "rank = [1, 9], d = [8]: allowed is rank at most d"),
         ({"step": [40]}, "allowed is every step at most every time"),
         ({"ratios": [1.0]}, "ratios = [1.0]: allowed is a list of two or more different numbers above 0"),
         ({"alpha": [0]}, "alpha = [0]: allowed is"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import measured, option_problems
+from conftest import measured, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, mean, where
 
 from algoreg.chapters.spectral import layers
@@ -134,16 +134,11 @@ def test_margins_are_below_the_largest_and_one_layer_ends_at_the_euclidean_one()
 
 
 def test_bad_options_are_named():
-    (line,) = option_problems("spectral_network", start=[2.0])
-    assert "tanh saturates beyond" in line
-    (line,) = option_problems("spectral_network", m_over_dof=[3.0])
-    assert "m below d²" in line
-    (line,) = option_problems("spectral_commuting", start=[0.9])
-    assert "at most 0.5: tanh is linear there" in line
-    (line,) = option_problems("spectral_commuting", m=10)
-    assert "below d: else one x alone fits" in line
-    (line,) = option_problems("convolution", m=13)
-    assert "need not be separable" in line
+    refused("spectral_network", "tanh saturates beyond", start=[2.0])
+    refused("spectral_network", "m below d²", m_over_dof=[3.0])
+    refused("spectral_commuting", "at most 0.5: tanh is linear there", start=[0.9])
+    refused("spectral_commuting", "below d: else one x alone fits", m=10)
+    refused("convolution", "need not be separable", m=13)
 
 
 def test_spectral_networks_shows_errors_distances_and_margins():

@@ -27,7 +27,7 @@ SHARED = {
     ),
     ("ensemble", "diagonal"): (
         "the axes are the same, too, but no d is; see the test below",
-        {"numerics.draws.draw_diagonals", "chapters.spectral.studies.spectral_commuting._rows"},
+        {"numerics.draws.draw_diagonals", "chapters.spectral.studies.spectral_commuting.measure"},
     ),
     ("ensemble", COMPUTED): (
         "every ensemble has a kind of its own; a Gram matrix of rank-one measurements is meant to be of those that descents see",

@@ -10,10 +10,6 @@ import sys
 from importlib.resources import files
 from typing import ClassVar
 
-from rocrate_validator import services
-from rocrate_validator.models import Severity, ValidationSettings
-from rocrate_validator.utils.http import HttpRequester
-
 PROFILE = "workflow-run-crate-0.5"
 ADDRESS = "https://w3id.org/ro/crate/1.1/context"
 # Terms that RO-Crate 1.1 defines otherwise than the version that the library has with it.
@@ -41,14 +37,17 @@ class Known:
         return {"@context": {**json.loads(text)["@context"], **OLDER}}
 
 
-# The validator has no setting for this; its offline mode reads what the network has told it before.
-HttpRequester.get = lambda self, url, **options: Known(url)
+def problems(path):
+    """Return what is wrong with a crate, as sentences, and what its profiles recommend."""
+    # Loaded where it is used: who asks for --help need not have it.
+    from rocrate_validator import services
+    from rocrate_validator.models import Severity, ValidationSettings
+    from rocrate_validator.utils.http import HttpRequester
 
-
-def problems(path, severity):
-    """Return what is wrong with a crate, at least as severe as asked, as sentences."""
-    settings = ValidationSettings(rocrate_uri=str(path), profile_identifier=PROFILE, requirement_severity=severity)
-    result = services.validate(settings)
+    # The validator has no setting for this; its offline mode reads what the network has told it before.
+    HttpRequester.get = lambda self, url, **options: Known(url)
+    asked = {"profile_identifier": PROFILE, "requirement_severity": Severity.RECOMMENDED}
+    result = services.validate(ValidationSettings(rocrate_uri=str(path), **asked))
     return [f"{issue.severity.name.lower()}: {issue.message}" for issue in result.get_issues()]
 
 
@@ -56,7 +55,7 @@ def main():
     """Print what is wrong; exit 1 where something is that must not be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crate", help="a zip, or its folder")
-    found = problems(parser.parse_args().crate, Severity.RECOMMENDED)
+    found = problems(parser.parse_args().crate)
     print("\n".join(dict.fromkeys(found)))
     required = [line for line in found if line.startswith("required")]
     print(f"{PROFILE}: {'not valid' if required else 'valid'}, {len(found) - len(required)} recommendations open")

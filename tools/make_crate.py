@@ -10,9 +10,6 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rocrate.model.contextentity import ContextEntity
-from rocrate.rocrate import ROCrate
-
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -84,6 +81,8 @@ def span(said):
 
 def entity(crate, address, kind, **properties):
     """Add something that is no file, and return it."""
+    from rocrate.model.contextentity import ContextEntity
+
     return crate.add(ContextEntity(crate, address, properties={"@type": kind, **properties}))
 
 
@@ -173,6 +172,9 @@ def crate_of(tier, root=ROOT):
     if not (root / "config" / f"{tier}.yaml").exists():
         raise SystemExit(f"{tier}: a crate has its settings with it; move its file to config/{tier}.yaml")
     said = sidecars(results)
+    # Loaded where it is used: who asks for --help need not have it.
+    from rocrate.rocrate import ROCrate
+
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"
     crate.metadata["conformsTo"] = [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": list(PROFILES)[-1]}]

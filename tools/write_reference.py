@@ -70,10 +70,9 @@ def require_current(tier, results, wanted):
 def keep_costs(tier, folder, chapters, wanted, whole):
     """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole, what all of it did."""
     costs = references.read(references.COSTS)
-    known = costs.get(tier, {})
-    if whole:
-        known = references.cost_of(folder, map(records.name_in_tier, chain.recorded(wanted)))
-    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, chapters)}
+    made = [records.name_in_tier(path) for path in chain.recorded(wanted)]
+    known = references.cost_of(folder, made) if whole else costs.get(tier, {})
+    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, chapters, made)}
     costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
     records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
 

@@ -176,9 +176,12 @@ def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
             yield node
 
 
-def defines(kind: str, name: str, function: str) -> bool:
-    """Return whether a module of :func:`modules` has a function of this name, without importing it."""
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in _tree(kind, name).body)
+def parameters(kind: str, name: str, function: str) -> list[str] | None:
+    """Return the parameters of a function of a module of :func:`modules`, without importing it; None where it has no such one."""
+    for node in _tree(kind, name).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return [one.arg for one in node.args.args]
+    return None
 
 
 def _tree(kind: str, name: str) -> ast.Module:

@@ -8,6 +8,24 @@ import numpy as np
 import pandas as pd
 
 
+class NoValue(Exception):
+    """A run lacks what a statistic of all runs is of, so that the statistic is undefined."""
+
+
+def known(values):
+    """Return values that all runs have; raises :class:`NoValue` where one has none."""
+    if not np.isfinite(values).all():
+        raise NoValue
+    return values
+
+
+def positive(values):
+    """Return values that all runs have above 0, and so with a logarithm; raises :class:`NoValue` where one has not."""
+    if not (known(values) > 0).all():
+        raise NoValue
+    return values
+
+
 def paired(table):
     """Return whether every ensemble of a table has a target of its own that no other has."""
     pairs = table[["target", "ensemble"]].drop_duplicates()
@@ -52,35 +70,24 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
-def positive(values):
-    """Return whether all cells have a value above 0: whether every run has a logarithm."""
-    return bool(np.isfinite(values).all() and (values > 0).all())
-
-
-def known_cells(table, keys, value):
-    """Return the points of a table and its cells, or None for those where some run has no value."""
-    names, values = cells(table, keys, value)
-    return names, values if np.isfinite(values).all() else None
-
-
 def log_cells(table, keys, error):
-    """Return the points of a table and log10 of its cells, or None for those where some run has no positive value."""
+    """Return the points of a table and log10 of its cells, which are :func:`positive`."""
     names, values = cells(table, keys, error)
-    return names, np.log10(values) if positive(values) else None
+    return names, np.log10(positive(values))
 
 
 def paired_logs(parts, keys, error):
-    """Return log10(error of the first part / error of the second), cell by cell, or None where a run has no value.
+    """Return log10(error of the first part / error of the second), cell by cell, of :func:`positive` errors.
 
     Raises
     ------
     ValueError
         If a part is empty or the two do not have the same points.
     """
-    (names, first), (others, second) = (log_cells(part, keys, error) for part in parts)
+    (names, first), (others, second) = (cells(part, keys, error) for part in parts)
     if not names or names != others:
         raise ValueError(f"the two sides to compare do not have the same {', '.join(keys)}: {names} and {others}")
-    return None if first is None or second is None else first - second
+    return np.log10(positive(first)) - np.log10(positive(second))
 
 
 def chosen(table, where):

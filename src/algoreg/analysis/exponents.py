@@ -25,18 +25,19 @@ def log_law(frame, along, value, table):
     Returns
     -------
     weights : numpy.ndarray, shape (points,)
-    logs : numpy.ndarray, shape (points, T, E), or None
-        None where a run has no positive value.
+    logs : numpy.ndarray, shape (points, T, E)
 
     Raises
     ------
     ValueError
         With fewer than three points.
+    NoValue
+        Where a run has no positive value.
     """
     names, values = cells(frame, [along], value)
     if len(names) < 3:
         raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
-    return slope_weights([point for (point,) in names]), np.log(values) if positive(values) else None
+    return slope_weights([point for (point,) in names]), np.log(positive(values))
 
 
 def mean_slope(x, logs):

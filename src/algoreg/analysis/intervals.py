@@ -91,12 +91,10 @@ def interval_of(statistic, values, rng):
     ----------
     statistic : callable
         Maps cells of shape (points, T', E') to a float.
-    values : numpy.ndarray, shape (points, T, E), or None
-        From :func:`cells`; the estimate is undefined where a run has no value, and so there are none.
+    values : numpy.ndarray, shape (points, T, E)
+        From :func:`cells`.
     rng : numpy.random.Generator
     """
-    if values is None:
-        return UNDEFINED
     return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import positive
 from algoreg.analysis.intervals import t_quantile
 
 
@@ -40,7 +39,7 @@ def prediction_interval(values, ensembles):
     -------
     tuple of float
     """
-    if not positive(values):
+    if not (np.isfinite(values) & (values > 0)).all():
         return np.nan, np.nan
     logs = np.log(values)
     count_targets, count_ensembles = logs.shape

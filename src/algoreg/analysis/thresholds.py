@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import NoValue, cells, chosen
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval
@@ -174,9 +174,12 @@ def exponent_of(found, rng):
 def log_ratios(own, other):
     """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
 
-    A threshold off the grid counts as the end of the grid beyond which it lies. None where fewer than half of either lie on it.
+    A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer than half of
+    either lie on it.
     """
-    return own.logs - other.logs if own.on_grid and other.on_grid else None
+    if not (own.on_grid and other.on_grid):
+        raise NoValue
+    return own.logs - other.logs
 
 
 def compared(tables, *, table, over, tolerance, where=None, over_where=None):

@@ -3,7 +3,8 @@
 An observer's memory is named arrays, so that a killed batch continues with what had been seen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ def looks(last):
     return found
 
 
+def begins(**values: float) -> Mapping[str, float]:
+    """Return what arrays of a memory have before anything is seen, by their names; see :class:`Observer`."""
+    return MappingProxyType(values)
+
+
 class Observer:
     """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
 
@@ -28,28 +34,40 @@ class Observer:
     ----------
     memory : dict of str to numpy.ndarray or torch.Tensor
         All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
+    per_run, per_look : mapping of str to number
+        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by what an
+        array has before anything is seen. What has another shape is made in :meth:`prepare`.
     sees_steps : bool
         Whether looks show the state before the last step (``Look.before``).
     reads_train_error : bool
         Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
     stride : int
-        Iterations between two looks, of which the first is at the start.
+        Iterations between two looks; 0 for none but those at ``iterations``.
+    from_start : bool
+        Whether the first of a stride's looks is at the start.
     iterations : sequence of int
-        Those at which it looks, where it has no stride.
+        Those at which it looks, whatever its stride.
     """
 
+    per_run = begins()
+    per_look = begins()
     sees_steps = False
     reads_train_error = False
     stride = 0
+    from_start = True
     iterations: Sequence[int] = ()
 
     def prepare(self, batch) -> None:
         """Make ``memory`` for a batch at its start."""
-        self.memory = {}
+        runs = len(batch.runs)
+        self.memory = {name: np.full(runs, value) for name, value in self.per_run.items()}
+        shape = len(self.iterations), runs
+        self.memory |= {name: np.full(shape, value) for name, value in self.per_look.items()}
 
     def moments(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
-        return range(0, last + 1, self.stride) if self.stride else self.iterations
+        strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
+        return {*self.iterations, *strides}
 
     def look(self, look) -> np.ndarray | None:
         """Take in an :class:`algoreg.engine.loop.Look`.
@@ -86,7 +104,8 @@ class Ends(Observer):
 
     def prepare(self, batch):
         """Make room for all estimates."""
-        self.memory = {"estimates": torch.zeros_like(batch.targets)}
+        super().prepare(batch)
+        self.memory["estimates"] = torch.zeros_like(batch.targets)
 
     def look(self, look):
         """Wait for the end."""
@@ -99,9 +118,7 @@ class Ends(Observer):
 class LastErrors(Observer):
     """The relative test error that every run ends with: memory ``errors`` (B,)."""
 
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": np.full(len(batch.runs), np.nan)}
+    per_run = begins(errors=np.nan)
 
     def look(self, look):
         """Take in the errors."""
@@ -115,29 +132,27 @@ class ErrorsByTime(Observer):
 
     Parameters
     ----------
-    ends : list of int
-        The K iterations, rising.
+    iterations : list of int
+        K of them, rising.
     stride : int
-        Iterations between two looks.
+        Iterations between two further looks.
     recovered : float
         The error below which a run leaves.
     """
 
-    def __init__(self, ends, stride, recovered):
-        self.ends, self.stride, self.recovered = ends, stride, recovered
+    from_start = False
+
+    def __init__(self, iterations, stride, recovered):
+        self.iterations, self.stride, self.recovered = iterations, stride, recovered
 
     def prepare(self, batch):
         """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"errors": np.full((count, len(self.ends)), np.nan), "ended": np.full(count, self.ends[-1])}
-
-    def moments(self, last):
-        """Return every ``stride`` iterations, and the ends."""
-        return {*range(self.stride, last, self.stride), *self.ends}
+        shape = len(batch.runs), len(self.iterations)
+        self.memory = {"errors": np.full(shape, np.nan), "ended": np.full(shape[0], self.iterations[-1])}
 
     def look(self, look):
         """Take in the errors, which hold at all later times if the run stops."""
-        later = [k for k, end in enumerate(self.ends) if end >= look.iteration]
+        later = [k for k, end in enumerate(self.iterations) if end >= look.iteration]
         self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
         done = look.test_error < self.recovered
         self.memory["ended"][look.active[done | look.diverged]] = look.iteration
@@ -155,14 +170,10 @@ class HeldOut(Observer):
         So many measurements are known; the others are held out.
     """
 
+    per_run = begins(best=np.inf, held=np.inf, stopped=np.nan, last=np.nan)
+
     def __init__(self, known):
         self.known = known
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        self.memory = {"best": np.full(count, np.inf), "held": np.full(count, np.inf)}
-        self.memory |= {"stopped": np.full(count, np.nan), "last": np.full(count, np.nan)}
 
     def look(self, look):
         """Take in the errors."""
@@ -189,15 +200,15 @@ class FirstBelow(Observer):
 
     # Without one, those of :func:`looks`.
     stride = 0
+    per_run = begins(smallest=np.inf, last=np.nan, at=0.0)
 
     def __init__(self, tolerances):
         self.tolerances = np.array(tolerances)
 
     def prepare(self, batch):
         """Begin without times."""
-        count = len(batch.runs)
-        self.memory = {"times": np.full((count, len(self.tolerances)), np.nan), "smallest": np.full(count, np.inf)}
-        self.memory |= {"last": np.full(count, np.nan), "at": np.zeros(count)}
+        super().prepare(batch)
+        self.memory["times"] = np.full((len(batch.runs), len(self.tolerances)), np.nan)
 
     def moments(self, last):
         """Return every ``stride`` iterations, or :func:`looks`."""

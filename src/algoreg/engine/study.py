@@ -1,13 +1,16 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
-A module of a chapter's folder ``studies`` has ``measure(options, context)``, which returns rows, and what is read without
-importing it: the class ``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES``
-(what is measured), each with its meaning (see :mod:`algoreg.spec.columns`).
+A module of a chapter's folder ``studies`` has ``measure``, which returns rows, and what is read without importing it: the class
+``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is measured), each with
+its meaning (see :mod:`algoreg.spec.columns`).
 
-A study is a plan: it deals its work out to parts (:meth:`Context.part`), and whatever descends in a part is a batch with
-observers (:meth:`Context.descend`). A killed job keeps the rows of its finished parts and what the running one has reached.
+A study is dealt out to parts, and whatever descends in a part is a batch with observers (:meth:`Context.descend`). A killed job
+keeps the rows of its finished parts and what the running one has reached. ``measure(options, context, number)`` returns the rows
+of one ensemble, which is a part. Where it has the names of options as further parameters, every combination of their values is.
+``measure(options, context)`` deals its work out itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`.
 """
 
+import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -150,7 +153,7 @@ def measure(name, options, context):
     ValueError
         If there are no rows, or one is not as the module's literals say.
     """
-    found = registry.study(name).measure(options, context)
+    found = _dealt_out(registry.study(name).measure, options, context)
     rows = [] if found is None else list(found)
     if not rows:
         raise ValueError(f"study {name}: measure returns no rows")
@@ -159,6 +162,16 @@ def measure(name, options, context):
         if unfit := _unfit(row, wanted, keys):
             raise ValueError(f"study {name}: {unfit}, in the row {row}")
     return rows
+
+
+def _dealt_out(function, options, context):
+    """Return what a study's ``measure`` does, called as its parameters ask for."""
+    _, _, *more = inspect.signature(function).parameters
+    if not more:
+        return function(options, context)
+    axes = more[1:]
+    name = ", ".join(f"{axis} = {{}}" for axis in axes)
+    return context.by_ensemble(function, options, name, *(options[axis] for axis in axes))
 
 
 def _unfit(row, wanted, keys):

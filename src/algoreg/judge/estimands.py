@@ -1,8 +1,10 @@
 """What claims of several chapters measure: exponents, means over points and factors between points, each also off a number."""
 
+import functools
+
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known_cells, positive
+from algoreg.analysis.cells import NoValue, cells, chosen, known, positive
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import (
     UNDEFINED,
@@ -16,11 +18,18 @@ from algoreg.analysis.intervals import (
 
 
 def estimand(label):
-    """Mark a function of the tables as an estimand; ``label`` is what the criterion calls it."""
+    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`; ``label`` is what the criterion calls it."""
 
     def register(function):
-        function.label = label
-        return function
+        @functools.wraps(function)
+        def measured(*arguments, **options):
+            try:
+                return function(*arguments, **options)
+            except NoValue:
+                return UNDEFINED
+
+        measured.label = label
+        return measured
 
     return register
 
@@ -56,8 +65,6 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     """
     frame = chosen(tables[table], where)
     laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
-    if any(logs is None for _, logs in laws):
-        return UNDEFINED
 
     def statistic(targets, ensembles):
         return min(weights @ logs[:, targets][:, :, ensembles].mean(axis=(1, 2)) for weights, logs in laws)
@@ -66,8 +73,8 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
 
 
 def _extreme(pick, tables, rng, table, value, by, where):
-    _, values = known_cells(chosen(tables[table], where), by, value)
-    if values is not None and np.isin(values, (0, 1)).all():
+    _, values = cells(chosen(tables[table], where), by, value)
+    if np.isin(known(values), (0, 1)).all():
         return share_interval(pick, values, rng)
     return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
@@ -107,28 +114,24 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by: list, wh
     For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
     """
     _, values = cells(chosen(tables[table], where), by, value)
-    if not positive(values):
-        return UNDEFINED
-    return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(values), rng))
+    return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(positive(values)), rng))
 
 
 @estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
 def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
     """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by ``by``."""
     _, values = cells(chosen(tables[table], where), by, value)
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    if len(values) == 1:
+    if len(known(values)) == 1:
         return distance_from(interval_of(np.mean, values, rng), expected)
     return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
 
 
 def _log_ratios(table, value, by, pair, where):
-    """Return the logs of the value at the first of a pair over that at the second, cells over all other keys, or None."""
+    """Return the logs of the value at the first of a pair over that at the second, cells over all other keys."""
     frame = chosen(table, {**(where or {}), by: list(pair)})
     names, values = cells(frame, [by], value)
-    own = dict(zip([name for (name,) in names], values, strict=True))
-    return np.log(own[pair[0]] / own[pair[1]])[None] if positive(values) else None
+    own = dict(zip([name for (name,) in names], positive(values), strict=True))
+    return np.log(own[pair[0]] / own[pair[1]])[None]
 
 
 @estimand("factor between {value} at {by} = {pair}, geometric mean over runs")

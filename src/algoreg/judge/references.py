@@ -91,8 +91,11 @@ def cost_of(folder, made):
     }
 
 
-def chapter_costs(folder, chapters):
-    """Return the CPU seconds that each chapter's problems, runs and tables took, figures aside, by chapter: from their sidecars."""
+def chapter_costs(folder, chapters, made):
+    """Return the CPU seconds that each chapter's problems, runs and tables took, figures aside, by chapter.
+
+    Parameters are those of :func:`cost_of`, and the chapters.
+    """
     measured = [section for section in SECTIONS if section != "figures"]
     owner = {
         name: chapter.name
@@ -101,12 +104,12 @@ def chapter_costs(folder, chapters):
         for name in chapter.experiments.get(section, ())
     }
     seconds = dict.fromkeys(owner.values(), 0.0)
-    for kind in ("problems", "descents", "studies", "tables"):
-        for path in (folder / kind).rglob("*.json"):
+    for path in map(PurePosixPath, made):
+        if path.parts[0] in ("problems", "descents", "studies", "tables"):
             # A file of one ensemble or part lies in a folder of its name.
-            name = path.relative_to(folder / kind).parts[0].partition(".")[0]
+            name = path.parts[1].partition(".")[0]
             if name in owner:
-                seconds[owner[name]] += read(path).get("cpu_seconds", 0)
+                seconds[owner[name]] += read(folder / f"{path}.json").get("cpu_seconds", 0)
     return {name: round(number) for name, number in seconds.items() if number}
 
 

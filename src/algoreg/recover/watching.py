@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
@@ -83,6 +83,8 @@ class Watch(Observer):
     """
 
     reads_train_error = True
+    per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False, left=False)
+    per_look = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
     def __init__(self, held, noise, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -90,23 +92,10 @@ class Watch(Observer):
 
     def prepare(self, batch):
         """Make room for all looks."""
-        runs, d = len(batch.runs), batch.targets.shape[1]
         self.iterations = moments(int(batch.budgets.max()))
-        looks, kept = len(self.iterations), min(KEPT_VALUES, d)
-        self.memory = {
-            "train": np.full((looks, runs), np.nan),
-            "held": np.full((looks, runs), np.nan),
-            "values": np.full((looks, runs, kept), np.nan),
-            "entropy": np.full((looks, runs), np.nan),
-            "best": np.full(runs, np.inf),
-            "least_train": np.full(runs, np.inf),
-            "best_at": np.zeros(runs, np.int64),
-            "waits_from": np.zeros(runs, np.int64),
-            "unstable": np.zeros(runs, bool),
-            "reached": np.zeros(runs, bool),
-            "left": np.zeros(runs, bool),
-            "estimates": torch.zeros_like(batch.targets),
-        }
+        super().prepare(batch)
+        shape = len(self.iterations), len(batch.runs), min(KEPT_VALUES, batch.targets.shape[1])
+        self.memory |= {"values": np.full(shape, np.nan), "estimates": torch.zeros_like(batch.targets)}
         self._started = self._said = time.monotonic()
         small = ROUNDING[batch.targets.dtype]
         self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small

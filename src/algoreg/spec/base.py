@@ -28,11 +28,11 @@ __all__ = [
     "at",
     "between",
     "choices",
-    "gaussian_fits",
     "name",
     "real",
     "reals",
     "text",
+    "too_large",
     "whole",
     "wholes",
     "words",
@@ -261,14 +261,24 @@ def _own_name(value):
 
 
 class StudyOptions(Strict):
-    """The options of a study: the class ``Options`` of its module. Where they have a rank and d, the rank is at most d."""
+    """The options of a study: the class ``Options`` of its module.
+
+    Where they have a rank and d, every rank is at most every d; where the rank is 1, every κ is 1.
+    """
 
     def _all_wrong(self):
-        rank, d = (getattr(self, key, None) for key in ("rank", "d"))
-        if isinstance(rank, int) and isinstance(d, int) and rank > d:
+        ranks, sizes, kappas = map(self._listed, ("rank", "d", "kappa"))
+        if ranks and sizes and max(ranks) > min(sizes):
             yield between("rank", "d", allowed="rank at most d")
-        else:
-            yield from self.wrong()
+            return
+        if ranks == [1] and kappas and max(kappas) > 1:
+            yield between("rank", "kappa", allowed="kappa 1 for rank 1")
+        yield from self.wrong()
+
+    def _listed(self, key):
+        """Return the values of an option, a number or a list of them; none where there is no such option."""
+        value = getattr(self, key, [])
+        return value if isinstance(value, list) else [value]
 
 
 class DrawnTargets(StudyOptions):
@@ -355,8 +365,8 @@ class EnsembleLimits:
         return m * d * (d + 1) // 2
 
 
-def gaussian_fits(d, m, gram=False):
-    """Return whether a study's Gaussian ensemble takes at most 4 GiB.
+def too_large(d, m, gram=False):
+    """Yield that the Gaussian ensemble of a study with ``m_over_dr`` takes more than 4 GiB, if it does.
 
     Parameters
     ----------
@@ -366,4 +376,5 @@ def gaussian_fits(d, m, gram=False):
         Whether it is a Gram matrix instead from m = d(d+1)/2 on.
     """
     half = d * (d + 1) // 2
-    return m * half * 8 <= STUDY_LIMIT or (gram and half * half * 8 <= STUDY_LIMIT)
+    if (min(m, half) if gram else m) * half * 8 > STUDY_LIMIT:
+        yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")

@@ -85,9 +85,8 @@ def _study(name: str) -> Iterator[str]:
             yield f"{constant} = {show(found)}: allowed is a mapping of columns to their meanings"
         else:
             columns |= found
-    if not sources.defines("studies", name, "measure"):
-        yield "has no function measure(options, context)"
     known = options.of_study(name).model_fields
+    yield from _measure(name, known)
     for column, option in sources.module_literal("studies", name, "AXES", {}).items():
         if column not in columns:
             yield f"AXES{unknown(column, columns, 'column')}"
@@ -101,3 +100,13 @@ def _study(name: str) -> Iterator[str]:
     ensemble = sources.module_literal("studies", name, "ENSEMBLE")
     if ensemble is not None and ensemble not in sources.modules("ensembles"):
         yield f"ENSEMBLE{unknown(ensemble, sources.modules('ensembles'), 'ensemble')}"
+
+
+def _measure(name: str, known: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the parameters of a study's function; those after the first three are options."""
+    parameters = sources.parameters("studies", name, "measure")
+    if parameters is None:
+        yield "has no function measure(options, context, number)"
+    for option in (parameters or [])[3:]:
+        if option not in known:
+            yield f"measure{unknown(option, known, 'option')}"

@@ -41,10 +41,10 @@ def fill(text, blocks):
 def passage(*tables, tiers=("standard",)):
     """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
 
-    The function is given its tables of the committed standard tier as frames, in their order, then what the template gives it. One
-    that reads more has ``reference`` as its first parameter, or says its ``tiers``: it is given the whole committed reference of
-    each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its tables, or None twice, and
-    says itself what is missing.
+    The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One that reads
+    more has ``reference`` as its first parameter, or says several ``tiers``: it is given the whole committed reference of each. With
+    ``BEST`` it is given the name and the reference of the first of these tiers that has its tables, or None twice, and says itself
+    what is missing.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def passage(*tables, tiers=("standard",)):
 
     def register(function):
         function.tables, function.tiers = tables, tiers
-        function.of_frames = tiers == ("standard",) and "reference" not in inspect.signature(function).parameters
+        function.of_frames = len(tiers) == 1 and "reference" not in inspect.signature(function).parameters
         return function
 
     return register

@@ -11,7 +11,7 @@ import torch
 
 from algoreg.algorithms import base
 from algoreg.algorithms.deep import REFRESH, moved_product, prefixes
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Ends, begins
 from algoreg.numerics.eigen import eigenvalues
 from algoreg.numerics.seeds import stream
 
@@ -94,10 +94,10 @@ def largest_singular(matrices):
     return eigenvalues(matrices.mT @ matrices)[:, -1].clamp(min=0).sqrt()
 
 
-class Fitted(Observer):
-    """Lets runs go that fit their labels, and keeps every run's last estimate and training error.
+class Fitted(Ends):
+    """Lets runs go that fit their labels, and keeps every run's last training error beside its estimate.
 
-    Memory: ``estimates`` (B, d, d), ``errors`` and ``ended`` (B,).
+    Memory, beside that of :class:`algoreg.engine.observers.Ends`: ``errors`` and ``ended`` (B,).
 
     Parameters
     ----------
@@ -108,23 +108,14 @@ class Fitted(Observer):
     """
 
     reads_train_error = True
+    from_start = False
+    per_run = begins(errors=np.nan, ended=0)
 
     def __init__(self, tolerance, stride=100):
         self.tolerance, self.stride = tolerance, stride
 
-    def prepare(self, batch):
-        """Make room."""
-        runs = len(batch.runs)
-        self.memory = {"estimates": torch.zeros_like(batch.targets), "errors": np.full(runs, np.nan)}
-        self.memory["ended"] = np.zeros(runs, np.int64)
-
-    def moments(self, last):
-        """Return every ``stride`` iterations."""
-        return range(self.stride, last + 1, self.stride)
-
     def look(self, look):
-        """Keep what is there, and say which runs fit."""
-        self.memory["estimates"][torch.from_numpy(look.active)] = look.estimate
+        """Take in errors, and say which runs fit."""
         self.memory["errors"][look.active] = look.train_error
         self.memory["ended"][look.active] = look.iteration
         return look.train_error < self.tolerance

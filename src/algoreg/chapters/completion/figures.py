@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
-from algoreg.analysis.predictions import prediction_interval
+from algoreg.chapters.completion.minima import beside_published, predicted
 from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
 from algoreg.judge.published import load_published
 from algoreg.tell.charts.course import beside, points
@@ -90,21 +90,15 @@ def _beside_published(axes, tables, method, value, at, labels):
         own, x = tables[name][tables[name]["method"] == method], at + WIDTH * (place - 0.5)
         style = {"marker": "os"[place], "linestyle": "none"}
         kept = points(axes, own.assign(place=x), "place", value, COLOURS[place], labels[place], **style)
-        axes.plot([x + WIDTH / 6] * 2, _interval(own, value), ":", color=COLOURS[place], linewidth=1.6)
+        axes.plot([x + WIDTH / 6] * 2, predicted(own, value), ":", color=COLOURS[place], linewidth=1.6)
         means.append(kept["mean"].iloc[0])
     return means
 
 
-def _interval(own, value):
-    """Return the 95 % prediction interval of one more draw of runs of one depth."""
-    return prediction_interval(cells(own, ["method"], value)[1][0], ensembles=1)
-
-
-def _inside(table, goal, claim):
+def _inside(table, claim):
     """Return how many published minima lie in the prediction intervals of a table, and the margin of their share, in words."""
-    ends = [_interval(table[table["method"] == method], "least_mse") for method in goal.index]
-    count = sum(low <= value <= high for (low, high), value in zip(ends, goal["value"], strict=True))
-    return f"{WAYS[claim['table']]}: published in {count} of {len(goal)} intervals\n({margin_text(claim)})"
+    inside = [there for *_, there in beside_published(table).values()]
+    return f"{WAYS[claim['table']]}: published in {sum(inside)} of {len(inside)} intervals\n({margin_text(claim)})"
 
 
 def _minima(axes, tables, method, claims):
@@ -113,7 +107,7 @@ def _minima(axes, tables, method, claims):
     known = goal["d"].isin(tables["completion_course"]["d"]).any()
     if known and method == "depth_1":
         shares = (claims[name] for name in ("completion-minima-inside", "completion-repeated-inside"))
-        labels = [_inside(tables[claim["table"]], goal, claim) for claim in shares]
+        labels = [_inside(tables[claim["table"]], claim) for claim in shares]
     first, second = _beside_published(axes, tables, method, "least_mse", 0.0, labels)
     if known:
         value = goal["value"][method]

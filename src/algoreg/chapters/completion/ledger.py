@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
-from algoreg.analysis.predictions import prediction_interval
+from algoreg.chapters.completion.minima import beside_published
 from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS, WAYS
 from algoreg.judge.published import load_published
-from algoreg.judge.snapshots import frame_of
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell.charts.text import number as plain
 from algoreg.tell.report import geometric, markdown, number, passage
@@ -26,9 +25,8 @@ def _smaller_convex(part):
 
 
 @passage("completion", "graph_completion")
-def completion_headline(reference):
+def completion_headline(errors, unseen):
     """Return how much three factors and a graph gain where few entries are known, as sentences."""
-    errors, unseen = (frame_of(reference["tables"][name]) for name in ("completion", "graph_completion"))
     few, many = (
         errors[errors["m_over_dof"] == end] for end in (errors["m_over_dof"].min(), errors["m_over_dof"].max())
     )
@@ -47,9 +45,8 @@ def completion_headline(reference):
 
 
 @passage("completion")
-def completion_of_methods(reference):
+def completion_of_methods(frame):
     """Return squared error, nuclear norm and effective rank by m and method, as Markdown."""
-    frame = frame_of(reference["tables"]["completion"])
     rows = []
     for ratio, part in frame.groupby("m_over_dof"):
         for method in (name for name in METHODS if name in set(part["method"])):
@@ -69,10 +66,9 @@ def completion_of_methods(reference):
 
 
 @passage("completion")
-def completion_draws(reference):
+def completion_draws(frame):
     """Return in how many draws each claim on the least nuclear norm holds by itself, as Markdown."""
-    frame, rows = frame_of(reference["tables"]["completion"]), []
-    (chapter,) = load_chapters(["completion"])
+    (chapter,), rows = load_chapters(["completion"]), []
     for entry in chapter.claims:
         own = entry["estimand"]
         if own["table"] == "completion":
@@ -84,9 +80,9 @@ def completion_draws(reference):
 
 
 @passage("completion")
-def completion_of_two_factors(reference):
+def completion_of_two_factors(frame):
     """Return the squared error of two factors over that of the least nuclear norm by m, and how many converged, in words."""
-    frame, said = frame_of(reference["tables"]["completion"]), []
+    said = []
     for ratio, part in frame.groupby("m_over_dof"):
         times = number(float(np.exp(np.log(_ratios(part, "mse", ("depth_2", "nuclear"))).mean())))
         two, convex = (part[part["method"] == name] for name in ("depth_2", "nuclear"))
@@ -105,9 +101,8 @@ def completion_of_two_factors(reference):
 
 
 @passage("completion")
-def completion_exceptions(reference):
+def completion_exceptions(frame):
     """Return in how many draws three factors end nearer to X* at the largest m, and the least norm there, in words."""
-    frame = frame_of(reference["tables"]["completion"])
     many = frame[frame["m_over_dof"] == frame["m_over_dof"].max()]
     nearer, draws = _smaller_convex(many)
     convex = many[many["method"] == "nuclear"]
@@ -120,65 +115,55 @@ def completion_exceptions(reference):
     return said
 
 
-def _by_depth(reference):
-    """Yield the number of factors, and what each table of :data:`WAYS` has of it, by its name."""
-    frames = {name: frame_of(reference["tables"][name]) for name in WAYS}
-    for method in sorted(set(frames["completion_course"]["method"])):
-        yield method, {name: frame[frame["method"] == method] for name, frame in frames.items()}
+def _by_depth(curve, column, shown, frames):
+    """Return a published curve by the number of factors, beside the texts of a column of each table of :data:`WAYS`, as Markdown."""
+    rows = []
+    for method, goal in load_published(curve).set_index("method")["value"].items():
+        ours = (frame.loc[frame["method"] == method, column] for frame in frames)
+        rows.append([method.removeprefix("depth_"), *shown(goal, ours)])
+    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
 
 
 @passage(*WAYS, tiers=("full",))
-def completion_minima(full):
+def completion_minima(*frames):
     """Return the least squared errors along runs by depth, beside the published ones, as Markdown."""
-    goal, rows = load_published("arora_minima").set_index("method")["value"], []
-    for method, parts in _by_depth(full):
-        errors = [own["least_mse"] for own in parts.values()]
-        shown = [f"{geometric_mean(own):.4g} ({_ends(own, 4)})" for own in errors]
-        rows.append([method.removeprefix("depth_"), f"{goal[method]:.4g}", *shown])
-    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
+
+    def shown(goal, ours):
+        return f"{goal:.4g}", *(f"{geometric_mean(own):.4g} ({_ends(own, 4)})" for own in ours)
+
+    return _by_depth("arora_minima", "least_mse", shown, frames)
 
 
 @passage(*WAYS, tiers=("full",))
-def completion_escapes(full):
+def completion_escapes(*frames):
     """Return when the largest singular value leaves the start by depth, beside the published picture, as Markdown."""
-    goal, rows = load_published("arora_escapes").set_index("method")["value"], []
-    for method, parts in _by_depth(full):
-        shown = [f"{own['escape'].median():.0f} ({_ends(own['escape'], 5)})" for own in parts.values()]
-        rows.append([method.removeprefix("depth_"), f"{goal[method]:.0f}", *shown])
-    return markdown(["factors", "published", *(f"ours, {label}" for label in WAYS.values())], rows)
 
+    def shown(goal, ours):
+        return f"{goal:.0f}", *(f"{own.median():.0f} ({_ends(own, 5)})" for own in ours)
 
-def _predicted(full):
-    """Yield, for each way of drawing entries, its words and by depth the prediction interval and whether the published one is in it."""
-    goal = load_published("arora_minima").set_index("method")["value"]
-    for name, label in WAYS.items():
-        found = {}
-        for method, parts in _by_depth(full):
-            low, high = prediction_interval(cells(parts[name], ["method"], "least_mse")[1][0], ensembles=1)
-            found[method.removeprefix("depth_")] = low, high, low <= goal[method] <= high
-        yield label, found
+    return _by_depth("arora_escapes", "escape", shown, frames)
 
 
 @passage(*WAYS, tiers=("full",))
-def completion_inside(full):
+def completion_inside(*frames):
     """Return which published minima lie in the prediction intervals, by the way entries are drawn, in words."""
     said = []
-    for label, found in _predicted(full):
+    for label, frame in zip(WAYS.values(), frames, strict=True):
         parts = [
-            f"{low:.3g} to {high:.3g} at depth {depth} ({'inside' if inside else 'outside'})"
-            for depth, (low, high, inside) in found.items()
+            f"{low:.3g} to {high:.3g} at depth {method.removeprefix('depth_')} ({'inside' if inside else 'outside'})"
+            for method, (low, high, inside) in beside_published(frame).items()
         ]
         said.append(f"With {label} one more draw would lie in {', '.join(parts)}.")
     return " ".join(said)
 
 
 @passage(*WAYS, tiers=("full",))
-def completion_published_headline(full):
+def completion_published_headline(*frames):
     """Return how many published minima may be draws like ours, by the way entries are drawn, as a sentence."""
-    counts = [
-        f"{sum(inside for *_, inside in found.values())} of {len(found)} with {label}"
-        for label, found in _predicted(full)
-    ]
+    counts = []
+    for label, frame in zip(WAYS.values(), frames, strict=True):
+        inside = [there for *_, there in beside_published(frame).values()]
+        counts.append(f"{sum(inside)} of {len(inside)} with {label}")
     return f"Minima that the authors print could be one more draw of ours, in tier full: {' and '.join(counts)}."
 
 
@@ -188,15 +173,12 @@ def _ends(values, digits=3):
 
 
 @passage(*WAYS, tiers=("full",))
-def completion_known(full):
+def completion_known(once, repeated):
     """Return which share of all entries is known if they are put back, and how many runs are best at their end, in words."""
-    (_, two), (_, three) = [*_by_depth(full)][1:]
-    share = two["completion_course_repeated"]["distinct"]
-    last = [
-        f"{int((own['least_at'] == own['iterations']).sum())} of {len(own)} at depth {depth}"
-        for depth, parts in ((2, two), (3, three))
-        for own in [parts["completion_course"]]
-    ]
+    share, last = repeated["distinct"], []
+    for depth in (2, 3):
+        own = once[once["method"] == f"depth_{depth}"]
+        last.append(f"{int((own['least_at'] == own['iterations']).sum())} of {len(own)} at depth {depth}")
     return (
         f"Where entries are put back, {share.min():.1%} to {share.max():.1%} of all are known. If none is drawn twice, the "
         f"error is least at the end of the run in {' and in '.join(last)}: what is compared there is the length of the runs, too."
@@ -204,9 +186,8 @@ def completion_known(full):
 
 
 @passage("completion")
-def completion_stops(reference):
+def completion_stops(frame):
     """Return how many runs of factors from the most entries had converged, in words."""
-    frame = frame_of(reference["tables"]["completion"])
     many, said = frame[frame["m_over_dof"] == frame["m_over_dof"].max()], []
     for method in ("depth_2", "depth_3"):
         own = many[many["method"] == method]
@@ -215,9 +196,8 @@ def completion_stops(reference):
 
 
 @passage("graph_completion")
-def completion_of_graphs(reference):
+def completion_of_graphs(frame):
     """Return the error of unknown entries by share, graph and method, as Markdown."""
-    frame = frame_of(reference["tables"]["graph_completion"])
     shares, rows = sorted(frame["share"].unique()), []
     for (method, graph), label in GRAPHS.items():
         own = frame[(frame["method"] == method) & (frame["graph"] == graph)]
@@ -227,9 +207,8 @@ def completion_of_graphs(reference):
 
 
 @passage("graph_completion", "graph_completion_long")
-def completion_run_on(reference):
+def completion_run_on(early, late):
     """Return the error of factors and energy over that of the energy alone by share, early and late on the same draws, in words."""
-    early, late = (frame_of(reference["tables"][name]) for name in ("graph_completion", "graph_completion_long"))
     early = early[(early["graph"] == "path") & early["ensemble"].isin(late["ensemble"].unique())]
     ratios = [{share: f"{_left(part):.2f}" for share, part in frame.groupby("share")} for frame in (early, late)]
     first = " and ".join(f"{ratio} (at {share:.0%} known)" for share, ratio in ratios[0].items())

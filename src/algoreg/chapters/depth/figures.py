@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from algoreg.analysis.cells import NoValue
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import compared, find_thresholds
@@ -81,8 +82,10 @@ def _ratio(tables, claim):
     sides = ((tables[own["table"]], own["where"]), (tables[own["over"]], own["over_where"]))
     # The smallest tier has neither all starts nor the time.
     there = all(np.all([np.isclose(side[key], at) for key, at in rows.items()], axis=0).any() for side, rows in sides)
-    logs = compared(tables, **own) if there else None
-    return np.nan if logs is None else float(np.exp(logs.mean())), *starts
+    try:
+        return float(np.exp(compared(tables, **own).mean())) if there else np.nan, *starts
+    except NoValue:
+        return np.nan, *starts
 
 
 @drawing

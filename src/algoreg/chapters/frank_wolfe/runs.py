@@ -2,25 +2,26 @@
 
 import numpy as np
 
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 
 
 class At(Observer):
-    """Both errors of every run at some iterations: memory ``test`` and ``train`` (B, K)."""
+    """Both errors of every run at some iterations: memory ``test`` and ``train`` (K, B)."""
 
     reads_train_error = True
+    per_look = begins(test=np.nan, train=np.nan)
 
     def __init__(self, iterations):
         self.iterations = sorted(iterations)
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        shape = (len(batch.runs), len(self.iterations))
-        self.memory = {"test": np.full(shape, np.nan), "train": np.full(shape, np.nan)}
 
     def look(self, look):
         """Take in the errors."""
         if look.iteration in self.iterations:
             place = self.iterations.index(look.iteration)
-            self.memory["test"][look.active, place] = look.test_error
-            self.memory["train"][look.active, place] = look.train_error
+            self.memory["test"][place, look.active] = look.test_error
+            self.memory["train"][place, look.active] = look.train_error
+
+    def courses(self):
+        """Return of every run its (iteration, test error, training error), a list of them."""
+        both = zip(*(self.memory[name].T.tolist() for name in ("test", "train")), strict=True)
+        return [list(zip(self.iterations, *errors, strict=True)) for errors in both]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known_cells, paired_logs
+from algoreg.analysis.cells import cells, chosen, known, paired_logs
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
 from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
@@ -14,9 +14,7 @@ from algoreg.numerics.theory import least_examples, symmetric_dimension
 def mean_gain(tables, published, rng, *, table, value, along, first, second, where=None):
     """Return the mean over runs of ``value`` where a column has one number, less that where it has another, run by run."""
     frame = chosen(tables[table], where)
-    sides = [cells(chosen(frame, {along: end}), [along], value)[1] for end in (first, second)]
-    if not all(np.isfinite(side).all() for side in sides):
-        return UNDEFINED
+    sides = [known(cells(chosen(frame, {along: end}), [along], value)[1]) for end in (first, second)]
     return interval_of(np.mean, sides[0] - sides[1], rng)
 
 
@@ -105,10 +103,10 @@ def factor_to_kernel(tables, published, rng, *, table, value, where=None):
     That is the law of least squares: of ‖X*‖_F² the rows' span has the part m/D in the mean over Gaussian measurements.
     """
     frame = chosen(tables[table], where)
-    names, values = known_cells(frame, ["m"], value)
+    names, values = cells(frame, ["m"], value)
     expected = 1 - np.array([m for (m,) in names]) / symmetric_dimension(int(frame["d"].iloc[0]))
 
     def statistic(part):
         return np.abs(np.log(np.mean(part**2, axis=(1, 2)) / expected)).max() / 2
 
-    return as_factor(interval_of(statistic, values, rng))
+    return as_factor(interval_of(statistic, known(values), rng))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, positive
-from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
+from algoreg.analysis.intervals import as_factor, interval_of
 from algoreg.judge.estimands import estimand
 from algoreg.judge.published import load_published
 
@@ -28,7 +28,5 @@ def speed_up_factor(tables, published, rng, *, table, figure, step):
     names, values = cells(frame, ["momentum"], "speed_up")
     if len(names) < len(goals):
         raise ValueError(f"table {table} has μ = {names}, published are {sorted(goals)}")
-    if not positive(values):
-        return UNDEFINED
-    logs = np.log(values) - np.log([goals[momentum] for momentum in sorted(goals)])[:, None, None]
+    logs = np.log(positive(values)) - np.log([goals[momentum] for momentum in sorted(goals)])[:, None, None]
     return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), logs, rng))

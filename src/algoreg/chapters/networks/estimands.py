@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import NoValue, cells, chosen, known
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
 from algoreg.analysis.exponents import mean_slope
-from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of
+from algoreg.analysis.intervals import distance_from, interval_of
 from algoreg.analysis.thresholds import falls, last_fall
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import symmetric_dimension
@@ -160,10 +160,8 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
     """
     frame = chosen(tables[table], {"variant": variants})
     names, values = cells(frame, ["variant", "iteration"], value)
-    if not np.isfinite(values).all():
-        return UNDEFINED
     iterations = sorted({iteration for _, iteration in names})
-    stacked = values.reshape(len(variants), len(iterations), *values.shape[1:])
+    stacked = known(values).reshape(len(variants), len(iterations), *values.shape[1:])
     slopes = np.stack([late_slopes(iterations, one, high, low) for one in stacked])
     best = {"slowest": np.max, "fastest": np.min}[pick]
     return interval_of(lambda part: best(np.median(part, axis=(1, 2))), slopes, rng)
@@ -258,8 +256,6 @@ def tau_time_exponent(tables, published, rng, *, table, value, sizes, variant):
     frame = frame[frame["iteration"] == frame["iteration"].max()]
     errors = [-size for size in sizes]
     if not (chosen(frame, {"tau_error": errors})["status"] == "diverged").all():
-        return UNDEFINED
-    values = _at_tau_errors(frame, value, errors)
-    if not np.isfinite(values).all():
-        return UNDEFINED
+        raise NoValue
+    values = known(_at_tau_errors(frame, value, errors))
     return distance_from(interval_of(lambda part: mean_slope(sizes, part), np.log(values), rng), -1.0)

@@ -7,7 +7,7 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
 
@@ -70,6 +70,7 @@ class Beside(Observer):
     """
 
     reads_train_error = True
+    per_look = begins(residuals=np.nan, errors=np.nan)
 
     def __init__(self, fitted, every):
         self.fitted, self.every = fitted, every
@@ -77,12 +78,9 @@ class Beside(Observer):
     def prepare(self, batch):
         """Begin without values: runs that have diverged keep none."""
         self.iterations = list(range(self.every, int(batch.budgets.max()) + 1, self.every))
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {
-            "distances": np.full((*shape, len(self.fitted[0].fits)), np.nan),
-            "residuals": np.full(shape, np.nan),
-            "errors": np.full(shape, np.nan),
-        }
+        super().prepare(batch)
+        shape = (len(self.iterations), len(batch.runs), len(self.fitted[0].fits))
+        self.memory["distances"] = np.full(shape, np.nan)
 
     def look(self, look):
         """Take in what every run is near to."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of, share_interval
+from algoreg.analysis.cells import cells, chosen, known
+from algoreg.analysis.intervals import distance_from, interval_of, share_interval
 from algoreg.judge.estimands import estimand
 
 
@@ -35,5 +35,5 @@ def share_of_right_rank(tables, published, rng, *, table, value, where=None):
 @estimand("distance from 1 of the slope of {value} in {against} as α falls, mean over runs")
 def slope_off(tables, published, rng, *, table, value, against, where=None):
     """Return the distance from 1 of the mean over runs of the least-squares slope of ``value`` in ``against``, over every run's α."""
-    slopes = slopes_of(chosen(tables[table], where), value, against)
-    return distance_from(interval_of(np.mean, slopes[None], rng), 1.0) if np.isfinite(slopes).all() else UNDEFINED
+    slopes = known(slopes_of(chosen(tables[table], where), value, against))
+    return distance_from(interval_of(np.mean, slopes[None], rng), 1.0)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.cells import cells, chosen, known, positive
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of, share_interval
+from algoreg.analysis.intervals import exp_of, interval_of, share_interval
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.seeds import stream
 
@@ -51,8 +51,7 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
     weights = slope_weights([point for (point,) in names])
     # Half of the runs of some resample may not get there, though half of all do.
     most = np.nanmax(values, initial=1.0)
-    if not np.isfinite(medians(values)).all():
-        return UNDEFINED
+    known(medians(values))
 
     def slope(part):
         logs = np.log(np.minimum(medians(part), most))
@@ -69,7 +68,5 @@ def largest_geometric_ratio(tables, published, rng, *, table, value, against, by
     Undefined where a run has no positive value of either.
     """
     frame = chosen(tables[table], where)
-    (_, own), (_, other) = (cells(frame, by, column) for column in (value, against))
-    if not (positive(own) and positive(other)):
-        return UNDEFINED
+    own, other = (positive(cells(frame, by, column)[1]) for column in (value, against))
     return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(own / other), rng))

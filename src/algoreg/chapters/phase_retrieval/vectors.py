@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factors
 
@@ -69,14 +69,10 @@ class Stages(Observer):
     """
 
     stride = 1
+    per_run = begins(first=np.nan, last=np.nan, before=np.nan, after=np.nan, incoherence=np.nan, largest=np.nan)
 
     def __init__(self, stars, incoherence):
         self.stars, self.incoherence = stars, incoherence
-
-    def prepare(self, batch):
-        """Begin without values."""
-        names = ("first", "last", "before", "after", "incoherence", "largest")
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in names}
 
     def look(self, look):
         """Take in a step; runs at ``STAGE_TWO`` leave."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.cells import cells, chosen, known, positive
+from algoreg.analysis.intervals import exp_of, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -20,9 +20,7 @@ def ratio_of_methods(tables, published, rng, *, table, method, value, over_metho
     """
     frame = chosen(tables[table], where)
     own, other = _side(frame, method, value, by), _side(frame, over_method, over_value, by)
-    if not ((own > 0).all() and (other > 0).all()):
-        return UNDEFINED
-    return exp_of(interval_of(np.mean, np.log(own) - np.log(other), rng))
+    return exp_of(interval_of(np.mean, np.log(positive(own)) - np.log(positive(other)), rng))
 
 
 @estimand("{value} of {method} less that of {over_method}, mean over runs and {by}")
@@ -30,6 +28,4 @@ def lead_of_method(tables, published, rng, *, table, method, value, over_method,
     """Return the mean of a method's ``value`` less another one's on the same draws."""
     frame = chosen(tables[table], where)
     lead = _side(frame, method, value, by) - _side(frame, over_method, value, by)
-    if not np.isfinite(lead).all():
-        return UNDEFINED
-    return interval_of(np.mean, lead, rng)
+    return interval_of(np.mean, known(lead), rng)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, positive
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.intervals import exp_of, interval_of
 from algoreg.analysis.thresholds import exponent_of, find_thresholds, log_ratios
 from algoreg.judge.estimands import estimand
 
@@ -20,9 +20,7 @@ def slowing(tables, published, rng, *, table, method, first, middle, last):
     names, times = cells(chosen(tables[table], {"method": method}), ["tolerance"], "passes")
     own = dict(zip([tolerance for (tolerance,) in names], times, strict=True))
     spans = np.stack([own[last] - own[middle], own[middle] - own[first]])
-    if not positive(spans):
-        return UNDEFINED
-    return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(spans), rng))
+    return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(positive(spans)), rng))
 
 
 def thresholds_of(frame, method, tolerance):

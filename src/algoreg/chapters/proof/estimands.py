@@ -1,10 +1,8 @@
 """What claims about the proofs' inequalities measure: the δ that they need against its bracket, and isometry exponents."""
 
-import numpy as np
-
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, known
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, Estimate, crossed_interval, interval_of
+from algoreg.analysis.intervals import Estimate, crossed_interval, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -21,9 +19,7 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
     ends = []
     for column in (low, up):
         _, values = cells(frame, by, column)
-        if not np.isfinite(values).all():
-            return UNDEFINED
-        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), values, rng))
+        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), known(values), rng))
     # Each ratio to the upper end is at most that to the lower one, so what bounds the former from below bounds the latter.
     return Estimate(ends[0].value, ends[1].low, ends[0].high)
 
@@ -49,8 +45,6 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
         frame = chosen(tables[table], {**(where or {}), **rows})
         for column in values:
             weights, logs = log_law(frame, axis, column, table)
-            if logs is None:
-                return UNDEFINED
             laws.append((weights, logs[:, 0], -expected if axis in falling else expected))
 
     def statistic(_, ensembles):

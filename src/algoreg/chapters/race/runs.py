@@ -9,7 +9,7 @@ import torch
 
 from algoreg.chapters.race.methods import METHODS
 from algoreg.engine.loop import Batch
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 
@@ -69,10 +69,7 @@ class Fits(Observer):
     """The training error of every run when it left, and when: memory ``errors`` and ``ended`` (B,)."""
 
     reads_train_error = True
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {"errors": np.full(len(batch.runs), np.inf), "ended": np.ones(len(batch.runs))}
+    per_run = begins(errors=np.inf, ended=1.0)
 
     def moments(self, last):
         """Return some fifty iterations: a look costs as much as a step."""

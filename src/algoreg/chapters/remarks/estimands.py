@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, known
 from algoreg.analysis.intervals import UNDEFINED, interval_of
 from algoreg.judge.estimands import estimand
 
@@ -34,10 +34,7 @@ def largest_shortfall(tables, published, rng, *, table, value, predicted, by, to
     ``floor``. Undefined where a run has no value.
     """
     frame = chosen(tables[table], where)
-    _, values = cells(frame, by, value)
-    _, laws = cells(frame, by, predicted)
-    if not (np.isfinite(values).all() and np.isfinite(laws).all()):
-        return UNDEFINED
+    values, laws = (known(cells(frame, by, column)[1]) for column in (value, predicted))
     law = laws.mean(axis=(1, 2))
     return interval_of(lambda part: np.max(shortfall(part.mean(axis=(1, 2)), law, tolerance, floor)), values, rng)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, log_cells, paired_logs, positive
+from algoreg.analysis.cells import cells, known, log_cells, paired_logs, positive
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, interval_of
 from algoreg.analysis.predictions import prediction_interval
@@ -26,8 +26,6 @@ def smallest_gain(tables, published, rng, *, table, error):
     gains = []
     for _, frame in tables[table].groupby("d"):
         names, logs = log_cells(frame, ["alpha"], error)
-        if logs is None:
-            return UNDEFINED
         order = np.argsort([-alpha for (alpha,) in names])
         gains.append(logs[order[:-1]] - logs[order[1:]])
     return _smallest(gains, rng)
@@ -40,8 +38,6 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
     for error in ("test_error", "train_error"):
         frame = tables[table]
         names, logs = log_cells(frame[frame["alpha"] == alpha], ["iteration"], error)
-        if logs is None:
-            return UNDEFINED
         place = {iteration: i for i, (iteration,) in enumerate(names)}
         if not {start, end} <= set(place):
             raise ValueError(f"table {table} does not have iterations {start} and {end} of the runs from α = {alpha:g}")
@@ -56,8 +52,6 @@ def smallest_fall(tables, published, rng, *, table, error):
     slopes = []
     for _, frame in tables[table].groupby("d"):
         names, logs = log_cells(frame, ["iteration"], error)
-        if logs is None:
-            return UNDEFINED
         time = np.log10([iteration for (iteration,) in names])
         slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
     return _smallest(slopes, rng)
@@ -80,9 +74,7 @@ def _matched(table, curve, errors, shift, along):
 
 def _factor(pick, goal, values, rng):
     """Return exp of what ``pick`` makes of the points' |log(our mean / published)|."""
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    return as_factor(interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), values, rng))
+    return as_factor(interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), known(values), rng))
 
 
 @estimand("largest factor between our mean and the published value, over the points of the curve")
@@ -101,9 +93,7 @@ def largest_published_ratio(tables, published, rng, *, table, figure, errors, sh
     An arithmetic mean would be that of the largest draws. Parameters are those of :func:`published_factor`.
     """
     goal, values = _matched(tables[table], published[figure], errors, shift, along)
-    if not positive(values):
-        return UNDEFINED
-    logs = np.log(values) - np.log(goal)[:, None, None]
+    logs = np.log(positive(values)) - np.log(goal)[:, None, None]
     return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), logs, rng))
 
 
@@ -116,9 +106,7 @@ def share_inside(tables, published, rng, *, table, figure, errors, shift=0, alon
     other parameters are those of :func:`published_factor`.
     """
     goal, values = _matched(tables[table], published[figure], errors, shift, along)
-    if not np.isfinite(values).all():
-        return UNDEFINED
-    low, high = np.transpose([prediction_interval(value, ensembles) for value in values])
+    low, high = np.transpose([prediction_interval(value, ensembles) for value in known(values)])
     share = float(np.mean((low <= goal) & (goal <= high)))
     return Estimate(share, share, share)
 
@@ -154,8 +142,7 @@ def published_course(tables, published, rng, *, table, figure):
     curve = published[figure]
     points, test = match(tables[table], curve[curve["error"] == "test_error"])
     names, train = cells(tables[table], ["iteration"], "train_error")
-    if not (np.isfinite(test).all() and positive(train)):
-        return UNDEFINED
+    test, train = known(test), positive(train)
     goal = np.log(points["value"].to_numpy())
     times = np.array([iteration for (iteration,) in names], dtype=float)
     falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
@@ -189,9 +176,7 @@ def threshold_growth(tables, published, rng, *, table, method, against, method_t
         if len({values.shape for values in found}) > 1:
             raise ValueError(f"table {table}: every d needs the same number of targets and ensembles")
         logs.append(np.log(found))
-    if not np.isfinite(logs).all():
-        return UNDEFINED
-    difference = logs[0] - logs[1]
+    difference = known(logs[0]) - known(logs[1])
     weights = slope_weights(sizes)
     return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), difference, rng)
 
@@ -243,8 +228,5 @@ def largest_change(tables, published, rng, *, table, error, step, reference):
     """
     frame = tables[table]
     parts = [frame[np.isclose(frame["step"], value)] for value in (step, reference)]
-    change = paired_logs(parts, ["alpha", "iteration"], error)
-    if change is None:
-        return UNDEFINED
-    change = change * np.log(10)
+    change = paired_logs(parts, ["alpha", "iteration"], error) * np.log(10)
     return as_factor(interval_of(lambda part: np.abs(part.mean(axis=(1, 2))).max(), change, rng))

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import UNDEFINED, distance_from, interval_of
+from algoreg.analysis.intervals import distance_from, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -12,8 +12,6 @@ from algoreg.judge.estimands import estimand
 def exponents_apart(tables, published, rng, *, table, value, along, by, pair):
     """Return how far apart the exponents are at two values of a column; see :func:`algoreg.analysis.exponents.log_law`."""
     laws = [log_law(chosen(tables[table], {by: [one]}), along, value, table) for one in pair]
-    if any(logs is None for _, logs in laws):
-        return UNDEFINED
     (weights, first), (_, second) = laws
     return distance_from(interval_of(lambda part: weights @ part.mean(axis=(1, 2)), first - second, rng), 0.0)
 
@@ -26,8 +24,6 @@ def exponent_over_predicted(tables, published, rng, *, table, value, along, pred
     """
     frame = chosen(tables[table], where)
     weights, logs = log_law(frame, along, value, table)
-    if logs is None:
-        return UNDEFINED
     expected = cells(frame, [along], predicted)[1][:1] if isinstance(predicted, str) else predicted
     ratios = np.tensordot(weights, logs, 1)[None] / expected
     return distance_from(interval_of(np.mean, ratios, rng), 1.0)

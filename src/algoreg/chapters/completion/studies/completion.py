@@ -52,18 +52,13 @@ VALUES = {
 THRESHOLD, MOST, GAP = 0.2, 2000, 1e-7
 
 
-def measure(options, context):
+def measure(options, context, number, method):
     """Return one row per method, m, start, target and ensemble: the end of a run, or the convex programme's solution.
 
     X* = UVᵀ with Gaussian U and V. The known entries of a smaller m are among those of a larger one. A run is
     ``converged`` if its relative training error comes below ``tolerance``; the splitting of the convex programme if X
     and Y are 10⁻⁷ apart.
     """
-    yield from context.by_ensemble(_rows, options, "{}", options["method"])
-
-
-def _rows(options, context, number, method):
-    """Return the rows of one method on one choice of known entries."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     sizes = {round(ratio * rank * (2 * d - rank)): ratio for ratio in options["m_over_dof"]}
     ensemble = context.draw(Ensemble, d, max(sizes), number)

@@ -58,17 +58,12 @@ VALUES = {
 STRIDE = 100
 
 
-def measure(options, context):
+def measure(options, context, number, depth):
     """Return one row per depth, target and ensemble: where on its way a run was nearest to X*, and when it left the start.
 
     X* = UVᵀ with Gaussian U and V. W_k(0) = s₀^{1/N}·I, and all W_k descend on the mean of the squared residuals: its
     gradient in X is 2/d² times M. A run is ``converged`` where that mean is not above the ``tolerance``.
     """
-    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
-
-
-def _rows(options, context, number, depth):
-    """Return the rows of one depth on one choice of known entries."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     ensemble = context.draw(Repeated if options["repeated"] else Ensemble, d, options["m"], number)
     drawn = [torch.from_numpy(draw_target(d, rank, context.seed, target)) for target in range(count)]

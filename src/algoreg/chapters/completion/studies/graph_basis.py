@@ -49,17 +49,12 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number, depth):
     """Return one row per depth, graph, target and ensemble.
 
     No run has an energy. The product W_N…W_1 starts as s₀·I, balanced, in the basis and plainly, and both runs take the
     same number of steps.
     """
-    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
-
-
-def _rows(options, context, number, depth):
-    """Return the rows of one depth on one choice of known entries."""
     d, count = options["d"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["share"] * d * d), number)
     goals = np.stack([draw_smooth_target(d, options["band"], context.seed, target) for target in range(count)])

@@ -57,22 +57,15 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number, method, graph):
     """Return one row per method, graph, share, target and ensemble; no convex one without a graph.
 
     X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 =
     s₀·I, which is balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an
     energy it need not.
     """
-    for number in context.ensembles:
-        for method, graph in product(options["method"], options["graph"]):
-            if (method, graph) != ("convex", "none"):
-                name = f"ensemble {number}, {method}, {graph}"
-                yield from context.part(name, _rows, options, context, number, method, graph)
-
-
-def _rows(options, context, number, method, graph):
-    """Return the rows of a method and a graph on one choice of known entries."""
+    if (method, graph) == ("convex", "none"):
+        return []
     d, count = options["d"], options["targets"]
     sizes = {round(share * d * d): share for share in options["share"]}
     ensemble = context.draw(Ensemble, d, max(sizes), number)

@@ -65,15 +65,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per depth, s below the rank of X*, target and ensemble.
-
-    Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`. A row is
-    ``converged`` if eigenvalue s is learned by η·t = ``time``.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Stages(Observer):
     """The smallest relative distance to some matrices, and the effective rank when each eigenvalue is learned.
 
@@ -144,8 +135,12 @@ def descend(options, context, number, observer):
     return runs, seen
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per depth, s below the rank of X*, target and ensemble.
+
+    Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`. A row is
+    ``converged`` if eigenvalue s is learned by η·t = ``time``.
+    """
     # The last truncation is X* itself: the distance to it ends in rounding.
     values = torch.tensor(options["eigenvalues"][:-1], dtype=context.dtype, device=context.device)
     runs, seen = descend(options, context, number, lambda goals: Stages(goals[:, :-1], values))

@@ -34,11 +34,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per depth, η·t, s, target and ensemble; see :mod:`algoreg.chapters.depth.studies.stages`."""
-    yield from context.by_ensemble(_rows, options)
-
-
 class Course(Observer):
     """The leading eigenvalues at recorded iterations: ``memory["eigenvalues"]``, shape (K, B, R)."""
 
@@ -56,8 +51,8 @@ class Course(Observer):
             self.memory["eigenvalues"][self.iterations.index(look.iteration), look.active] = spectrum.cpu().numpy()
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per depth, η·t, s, target and ensemble; see :mod:`algoreg.chapters.depth.studies.stages`."""
     values, step = options["eigenvalues"], options["step"]
     looks = list(range(0, round(options["time"] / step) + 1, options["every"]))
     runs, seen = stages.descend(options, context, number, lambda goals: Course(looks, len(values)))

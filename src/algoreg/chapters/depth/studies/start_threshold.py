@@ -54,16 +54,6 @@ VALUES = {
 BEGUN = 0.1
 
 
-def measure(options, context):
-    """Return one row per depth, 1/(ρ − 1), target and ensemble.
-
-    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ [gissin2020]. The
-    threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
-    (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after ``most`` steps.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Second(Observer):
     """Eigenvalue 2 of X when eigenvalue 1 comes to a level; a run leaves there.
 
@@ -111,8 +101,13 @@ def largest_start(starts, behind):
     return math.exp(np.interp(math.log(BEGUN), np.log(behind[pair]), np.log(starts[pair])))
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per depth, 1/(ρ − 1), target and ensemble.
+
+    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ [gissin2020]. The
+    threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
+    (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after ``most`` steps.
+    """
     d, count, starts = options["d"], options["targets"], sorted(options["start"])
     m = round(options["m_over_dr"] * d * 2)
     ensemble = context.draw(Ensemble, d, m, number)

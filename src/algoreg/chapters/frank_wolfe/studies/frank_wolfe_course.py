@@ -48,15 +48,11 @@ VALUES = {
 POINTS = 9
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per rule, θ, iteration, target and ensemble, from X = 0 with the full gradient.
 
     X* has r eigenvalues 1, m = ``m_over_dr``·dr. Iterations are nine from ``first`` to ``last`` in equal ratios.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     points = np.unique(np.geomspace(options["first"], options["last"], POINTS).round().astype(int)).tolist()
@@ -72,6 +68,6 @@ def _rows(options, context, number):
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "status": "budget"}
         | {key: run[key] for key in ("rule", "trace_factor", "target")}
         | {"iteration": point, "loss": train**2, "test_error": test}
-        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
-        for point, test, train in zip(points, tests, trains, strict=True)
+        for run, course in zip(runs, seen.courses(), strict=True)
+        for point, test, train in course
     ]

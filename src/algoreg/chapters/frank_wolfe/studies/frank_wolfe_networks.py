@@ -47,11 +47,6 @@ VALUES = {"d": None, "rank": None, "test_error": None}
 ALPHA, STEP, TIME, LEVEL = 1e-4, 0.2, 40, 10
 
 
-def measure(options, context):
-    """Return one row per method, told trace, m, target and ensemble: the error at the end. X* has r eigenvalues 1."""
-    yield from context.by_ensemble(_rows, options)
-
-
 def _runs(method, options):
     """Return a method's algorithm, and its runs without what names them, for any told trace."""
     rank = options["rank"]
@@ -71,11 +66,11 @@ def _errors(options, context, ensemble, planted, method, names):
     runs = [{**shared, **own, "m": m, "target": target} for own, (m, _, target) in zip(told, names, strict=True)]
     ends = At({shared["iterations"]})
     context.run(ensemble, algorithm, runs, planted[[run["target"] for run in runs]], [ends], diverges_above=math.inf)
-    return dict(zip(names, ends.memory["test"][:, 0].tolist(), strict=True))
+    return dict(zip(names, ends.memory["test"][0].tolist(), strict=True))
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per method, told trace, m, target and ensemble: the error at the end. X* has r eigenvalues 1."""
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
     counts = sorted((round(ratio * d * rank) for ratio in options["m_over_dr"]), reverse=True)
     ensemble = context.draw(Ensemble, d, counts[0], number)

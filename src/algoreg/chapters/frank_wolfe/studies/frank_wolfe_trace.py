@@ -43,19 +43,15 @@ TOLD_STEP, STEP = 0.6, 0.25
 ALPHA, TIME = 1e-3, 100
 
 
-def measure(options, context):
-    """Return one row per method, θ, target and ensemble: the errors at the end."""
-    yield from context.by_ensemble(_rows, options)
-
-
 def _run(context, ensemble, algorithm, settings, planted):
     runs = [{**setting, "m": ensemble.m, "target": target} for setting in settings for target in range(len(planted))]
     goals, ends = planted.repeat(len(settings), 1, 1), At({settings[0]["iterations"]})
     context.run(ensemble, algorithm, runs, goals, [ends], diverges_above=math.inf)
-    return zip(runs, ends.memory["test"][:, 0].tolist(), ends.memory["train"][:, 0].tolist(), strict=True)
+    return zip(runs, *(ends.memory[name][0].tolist() for name in ("test", "train")), strict=True)
 
 
-def _rows(options, context, number):
+def measure(options, context, number):
+    """Return one row per method, θ, target and ensemble: the errors at the end."""
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     ensemble = context.draw(Ensemble, d, m, number)

@@ -36,12 +36,8 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number, batch):
     """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
-    yield from context.by_ensemble(_rows, options, "batch {}", options["batch"])
-
-
-def _rows(options, context, number, batch):
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
@@ -54,6 +50,6 @@ def _rows(options, context, number, batch):
         {"d": d, "rank": rank, "m": ensemble.m, "ensemble": number, "batch": batch, "status": "budget"}
         | {"lag": run["delay"] + 1, "target": run["target"]}
         | {"iteration": point, "loss": train**2, "test_error": test}
-        for run, tests, trains in zip(runs, seen.memory["test"].tolist(), seen.memory["train"].tolist(), strict=True)
-        for point, test, train in zip(seen.iterations, tests, trains, strict=True)
+        for run, course in zip(runs, seen.courses(), strict=True)
+        for point, test, train in course
     ]

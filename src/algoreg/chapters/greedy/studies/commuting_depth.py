@@ -61,15 +61,6 @@ FITTED = 1e-5
 EVERY = 100
 
 
-def measure(options, context):
-    """Return one row per depth, start, target and ensemble.
-
-    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max x)), c being
-    ``step``: growth from small factors would take too many fixed ones.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def descend(vectors, labels, depth, starts, step, most):
     """Return the diagonals that descent ends with, and the steps that it took.
 
@@ -111,8 +102,12 @@ def descend(vectors, labels, depth, starts, step, most):
     return found, taken
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per depth, start, target and ensemble.
+
+    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max x)), c being
+    ``step``: growth from small factors would take too many fixed ones.
+    """
     d, m, targets = options["d"], options["m"], range(options["targets"])
     vectors = draw_diagonals(d, m, context.seed, number)
     flat = [draw_flat_target(d, options["support"], context.seed, target) for target in targets]

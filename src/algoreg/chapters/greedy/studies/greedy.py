@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored, mirror
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Ends, Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.trace_minimisation import minimum_trace
@@ -74,33 +74,15 @@ ALGORITHMS = {"descent": factored.Algorithm, "mirror": mirror.Algorithm}
 STEPS = {"descent": 1, "mirror": 4}
 
 
-def measure(options, context):
-    """Return one row per method, α, target and ensemble, and one of the method ``greedy``, α = 0.
-
-    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from X = α²I
-    with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver failed have status
-    ``diverged`` there, and no distances.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
-class Fitted(Observer):
+class Fitted(Ends):
     """The estimate of every run when it fits its labels, or at its end: memory ``estimates`` and ``errors``."""
 
     reads_train_error = True
-
-    def prepare(self, batch):
-        """Make room."""
-        self.memory = {"estimates": torch.zeros_like(batch.targets), "errors": np.full(len(batch.runs), np.inf)}
-
-    def moments(self, last):
-        """Return every ``EVERY`` iterations."""
-        return range(EVERY, last + 1, EVERY)
+    stride, from_start = EVERY, False
+    per_run = begins(errors=np.inf)
 
     def look(self, look):
-        """Keep the estimates, and let the runs go that fit."""
-        places = torch.from_numpy(look.active)
-        self.memory["estimates"][places] = look.estimate
+        """Take in errors, and let the runs go that fit."""
         self.memory["errors"][look.active] = np.where(look.diverged, np.inf, look.train_error)
         return look.train_error < FITTED
 
@@ -108,17 +90,16 @@ class Fitted(Observer):
 class Settled(Observer):
     """The factor of every run when its last column has grown and flow has come to its end: memory ``factors`` and ``settled``."""
 
+    stride, from_start = EVERY, False
+    per_run = begins(settled=False)
+
     def __init__(self, width):
         self.width = width
 
     def prepare(self, batch):
         """Make room."""
-        count, d, _ = batch.targets.shape
-        self.memory = {"factors": batch.targets.new_zeros(count, d, self.width), "settled": np.zeros(count, bool)}
-
-    def moments(self, last):
-        """Return every ``EVERY`` iterations."""
-        return range(EVERY, last + 1, EVERY)
+        super().prepare(batch)
+        self.memory["factors"] = batch.targets.new_zeros(*batch.targets.shape[:2], self.width)
 
     def look(self, look):
         """Keep the factors, and let the runs go that have settled."""
@@ -209,8 +190,13 @@ def _status(error, known):
     return "converged" if error < UNFITTED else "budget"
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per method, α, target and ensemble, and one of the method ``greedy``, α = 0.
+
+    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from X = α²I
+    with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver failed have status
+    ``diverged`` there, and no distances.
+    """
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])

@@ -63,15 +63,6 @@ VALUES = {
 FITTING = 40
 
 
-def measure(options, context):
-    """Return one row per width, α, s, target and ensemble.
-
-    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [jin2023]. The distance is
-    the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Nearest(Observer):
     """The smallest relative distance of all iterations to each of some matrices of every run.
 
@@ -133,8 +124,12 @@ def iterations_of(options, alpha):
     return round((16 + math.log(1 / alpha)) / (options["step"] * min(options["eigenvalues"])))
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per width, α, s, target and ensemble.
+
+    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [jin2023]. The distance is
+    the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
+    """
     d, step, count, rank = options["d"], options["step"], options["targets"], len(options["eigenvalues"])
     ensemble, factors, goals, labels, fits = drawn(options, context, number)
     m = ensemble.m

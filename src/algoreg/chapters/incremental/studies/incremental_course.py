@@ -40,11 +40,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
-    yield from context.by_ensemble(_rows, options)
-
-
 class Course(Observer):
     """The leading eigenvalues of X, and its distance to some matrices, at recorded iterations.
 
@@ -73,8 +68,8 @@ class Course(Observer):
         self.memory["distances"][k, look.active] = apart.cpu().numpy()
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
     rank, step, alpha, count = len(options["eigenvalues"]), options["step"], options["alpha"], options["targets"]
     ensemble, _, goals, labels, fits = incremental.drawn(options, context, number)
     fitted = [leading(fits[:, s], [s + 1] * count)[0][:, s].tolist() for s in range(rank)]

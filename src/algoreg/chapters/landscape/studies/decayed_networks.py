@@ -33,11 +33,6 @@ KEYS = {
 VALUES = {"d": None, "m": None, "test_error": "‖X − X*‖_F / ‖X*‖_F where L-BFGS ends"}
 
 
-def measure(options, context):
-    """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries, the same at every decay."""
-    yield from context.by_ensemble(_rows, options)
-
-
 def _planted(network, d, seed, target):
     """Return X* and the units' signs."""
     rank = 2 if network == "signed" else 1
@@ -46,8 +41,8 @@ def _planted(network, d, seed, target):
     return (factor * [1.0, -1.0][:rank]) @ factor.T, signs
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries, the same at every decay."""
     d, seed = options["d"], context.seed
     counts = {ratio: round(ratio * d) for ratio in options["m_over_d"]}
     every = Ensemble.draw(d, max(counts.values()), seed, number).vectors.numpy()

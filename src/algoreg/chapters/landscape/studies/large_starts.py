@@ -26,8 +26,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.rank) > self.d:
-            yield between("rank", "d", allowed="ranks at most d")
         for rank in self.rank:
             # n_c: options are read without what a module imports.
             least = self.d * (rank + 1) - rank * (rank + 1) // 2
@@ -56,14 +54,6 @@ RECOVERED = 0.01
 LEAVES = 1e-3
 
 
-def measure(options, context):
-    """Return one row per kind, rank, m, target and ensemble; a longer set of measurements begins with the shorter one.
-
-    U is d × d, with iid N(0, ``size``²) entries at the start; X* has r eigenvalues 1.
-    """
-    yield from context.by_ensemble(_rows, options, "{}, rank {}", options["kind"], options["rank"])
-
-
 def _matrices(kind, d, m, seed, number):
     """Return the A_i, shape (m, d, d), symmetric."""
     if kind == "rank_one":
@@ -72,8 +62,11 @@ def _matrices(kind, d, m, seed, number):
     return smat(gaussian.Ensemble.draw(d, m, seed, number).rows, d).numpy()
 
 
-def _rows(options, context, number, kind, rank):
-    """Return the rows of one ensemble, kind and rank."""
+def measure(options, context, number, kind, rank):
+    """Return one row per kind, rank, m, target and ensemble; a longer set of measurements begins with the shorter one.
+
+    U is d × d, with iid N(0, ``size``²) entries at the start; X* has r eigenvalues 1.
+    """
     d, seed = options["d"], context.seed
     counts = [round(ratio * least_examples(d, rank)) for ratio in options["m_over_nc"]]
     matrices = _matrices(kind, d, max(counts), seed, number)

@@ -50,14 +50,6 @@ VALUES = {
 PART, LEAST = 0.5, 2.0
 
 
-def measure(options, context):
-    """Return one row per m/D, α, target and ensemble; X* has r eigenvalues 1.
-
-    Descent from αI on the labels of X* + α²I is that of an output from which α²I has been taken.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def _least_squares(ensemble, m, targets):
     """Return the errors of least squares from the first m labels, shape (T,): X* less its part in the rows' span."""
     rows = ensemble.rows[:m]
@@ -67,8 +59,11 @@ def _least_squares(ensemble, m, targets):
     return (missed / torch.linalg.matrix_norm(targets)).tolist()
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per m/D, α, target and ensemble; X* has r eigenvalues 1.
+
+    Descent from αI on the labels of X* + α²I is that of an output from which α²I has been taken.
+    """
     d, rank = options["d"], options["rank"]
     dimension = symmetric_dimension(d)
     counts = {ratio: round(ratio * dimension) for ratio in options["m_over_dimension"]}

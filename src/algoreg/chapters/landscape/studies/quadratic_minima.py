@@ -58,15 +58,6 @@ OPTIMAL, RANK_TOLERANCE = 1e-4, 1e-3
 RECOVERED = 0.01
 
 
-def measure(options, context):
-    """Return one row per number of units of each sign, start and ensemble.
-
-    The least loss is that over symmetric X where units of both signs are listed, else over PSD X: where d units end, for which all
-    minima are global [du2018]. Starts have iid N(0, ``size``²/k) entries.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def _labels(options, context, vectors, number, target):
     """Return the labels of a target's run and X* (None where labels have none)."""
     d, kind = options["d"], options["labels"]
@@ -93,8 +84,12 @@ def _least(options, context, vectors, labels, number):
     return loss_and_gradient(u, np.ones(d), vectors, labels)[0], int(np.sum(values > RANK_TOLERANCE * values[-1]))
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per number of units of each sign, start and ensemble.
+
+    The least loss is that over symmetric X where units of both signs are listed, else over PSD X: where d units end, for which all
+    minima are global [du2018]. Starts have iid N(0, ``size``²/k) entries.
+    """
     d, m = options["d"], options["m"]
     vectors = Ensemble.draw(d, m, context.seed, number).vectors.numpy()
     rows, known = [], None

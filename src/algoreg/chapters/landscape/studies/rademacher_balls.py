@@ -28,15 +28,8 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number, d):
     """Return one row per d and ensemble: the mean over ``signs`` draws of the signs ε, m = ``m_over_d``·d."""
-    for number in context.ensembles:
-        for d in options["d"]:
-            yield _row(options, context, number, d)
-        context.say(f"ensemble {number} done")
-
-
-def _row(options, context, number, d):
     m = round(options["m_over_d"] * d)
     vectors = Ensemble.draw(d, m, context.seed, number).vectors.numpy()
     generator = stream("signs", d=d, m=m, seed=context.seed, ensemble=number)
@@ -44,4 +37,4 @@ def _row(options, context, number, d):
     sums = np.stack([(vectors.T * row) @ vectors / m for row in signs])
     norms = {"spectral": np.linalg.norm(sums, 2, axis=(1, 2)), "frobenius": np.linalg.norm(sums, axis=(1, 2))}
     values = {name: float(norm.mean()) for name, norm in norms.items()}
-    return {"d": d, "m": m, "ensemble": number, **values, "status": "converged"}
+    return [{"d": d, "m": m, "ensemble": number, **values, "status": "converged"}]

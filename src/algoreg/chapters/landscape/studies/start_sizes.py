@@ -54,16 +54,11 @@ LEAVES = 1e-3
 LOOK = 1.0
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per m/d, width, start's size, target and ensemble; a target has a start of its own.
 
     A run that diverged has not recovered.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
     d, rank, step = options["d"], options["rank"], options["step"]
     last = round(options["time"] / step)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from algoreg.chapters.momentum.runs import descend
-from algoreg.engine.observers import Observer, looks
+from algoreg.engine.observers import Observer, begins, looks
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.spec.base import StudyOptions, real, reals, whole
@@ -46,13 +46,10 @@ class AtTraining(Observer):
     """The test error at which the training error falls through a level: memory ``errors``, ``trains``, ``tests`` (B,)."""
 
     reads_train_error = True
+    per_run = begins(errors=np.nan, trains=np.nan, tests=np.nan)
 
     def __init__(self, level):
         self.level = level
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("errors", "trains", "tests")}
 
     def moments(self, last):
         """Return :func:`looks`."""
@@ -70,12 +67,8 @@ class AtTraining(Observer):
         return done
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per step, target and ensemble: both test errors from αI at full width, at rank 1; m = ``m_over_d``·d."""
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
     own = {"alpha": options["alpha"], "start": "identity", "width": None}

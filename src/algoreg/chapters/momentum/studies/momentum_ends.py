@@ -41,15 +41,11 @@ VALUES = {
 ROUNDING = 1e-14
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per μ, noise, target and ensemble, from the spectral start of width r; see ``momentum_kappa``.
 
     Errors below rounding are written as ``ROUNDING``.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     planted = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, options["targets"])

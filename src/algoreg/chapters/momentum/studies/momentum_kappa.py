@@ -44,21 +44,17 @@ VALUES = {
 THEORY = 2000.0
 
 
-def measure(options, context):
-    """Return one row per method, κ, target and ensemble: iterations from the spectral start of width r.
-
-    X* has r eigenvalues from 1 to 1/κ in equal ratios, m = ``m_over_dr``·dr; all methods have the same step η.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def methods(options, kappa):
     """Return μ by method at a κ."""
     known = {f"momentum_{momentum:g}": momentum for momentum in options["momentum"]}
     return {**known, "theory": 1 / (THEORY * options["rank"] * kappa)}
 
 
-def _rows(options, context, number):
+def measure(options, context, number):
+    """Return one row per method, κ, target and ensemble: iterations from the spectral start of width r.
+
+    X* has r eigenvalues from 1 to 1/κ in equal ratios, m = ``m_over_dr``·dr; all methods have the same step η.
+    """
     d, rank = options["d"], options["rank"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     planted = {

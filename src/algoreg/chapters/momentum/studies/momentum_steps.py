@@ -45,14 +45,6 @@ VALUES = {
 LARGEST_STEP = 0.45
 
 
-def measure(options, context):
-    """Return one row per step, μ, target and ensemble, from a random start of width 1 and norm 1, at rank 1.
-
-    Empty where a run did not get to the tolerance, or where η/(1 − μ) is beyond the steps that are stable.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def _settings(options):
     own = {"alpha": 1.0, "start": "gaussian", "width": 1, "rank": 1}
     found = []
@@ -66,7 +58,11 @@ def _settings(options):
     return found
 
 
-def _rows(options, context, number):
+def measure(options, context, number):
+    """Return one row per step, μ, target and ensemble, from a random start of width 1 and norm 1, at rank 1.
+
+    Empty where a run did not get to the tolerance, or where η/(1 − μ) is beyond the steps that are stable.
+    """
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
     seen = FirstBelow([options["tolerance"]])

@@ -9,12 +9,12 @@ import numpy as np
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
 from algoreg.chapters.networks.variants import moments, run_of, seen_labels
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import geometric_spectrum
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
 
 
 class Options(StudyOptions):
@@ -63,11 +63,6 @@ class Options(StudyOptions):
             "half of X*, beside the recorded ones; 0 for these alone"
         ),
     )
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if self.rank == 1 and self.kappa > 1:
-            yield between("rank", "kappa", allowed="kappa 1 for rank 1")
 
 
 KEYS = {
@@ -122,33 +117,26 @@ class Course(Observer):
 
     Parameters
     ----------
-    shown : list of int
-        The recorded iterations, K of them, rising.
-    every : int
+    iterations : list of int
+        The recorded ones, K of them, rising.
+    stride : int
         Iterations between further looks; 0 for none.
     """
 
-    def __init__(self, shown, every):
-        self.shown, self.every = shown, every
+    from_start = False
+    per_run = begins(reached=np.nan)
+    per_look = begins(relative=np.nan, general=np.nan, squared=np.nan)
 
-    def prepare(self, batch):
-        """Begin without errors."""
-        count = len(batch.runs)
-        names = ("relative", "general", "squared")
-        self.memory = {name: np.full((len(self.shown), count), np.nan) for name in names}
-        self.memory["reached"] = np.full(count, np.nan)
-
-    def moments(self, last):
-        """Return all looks."""
-        return {*self.shown, *(range(self.every, last, self.every) if self.every else ())}
+    def __init__(self, iterations, stride):
+        self.iterations, self.stride = iterations, stride
 
     def look(self, look):
         """Take in the errors."""
         good, reached = ~look.diverged, self.memory["reached"]
         first = look.active[good & (look.test_error < REACHED_BELOW)]
         reached[first] = np.where(np.isnan(reached[first]), look.iteration, reached[first])
-        if look.iteration in self.shown:
-            k, runs = self.shown.index(look.iteration), look.active[good]
+        if look.iteration in self.iterations:
+            k, runs = self.iterations.index(look.iteration), look.active[good]
             general = generalisation_error(look.estimate, look.targets).cpu().double().numpy()
             self.memory["relative"][k, runs] = look.test_error[good]
             self.memory["general"][k, runs] = general[good]
@@ -180,7 +168,7 @@ def _rows(options, context, number, alpha, width):
         | {"m": m, "variant": variant, "tau_error": error, "target": target}
         | {"iteration": iteration, "over_window": iteration / lower}
         | _values(seen, k, i, descent)
-        for k, iteration in enumerate(seen.shown)
+        for k, iteration in enumerate(seen.iterations)
         for i, (m, variant, error, target) in enumerate(points)
     ]
 
@@ -193,7 +181,7 @@ def _shown(options, lower, end):
 
 def _values(seen, k, run, descent):
     """Return what is measured of a run at the recorded iteration number k."""
-    memory, iteration = seen.memory, seen.shown[k]
+    memory, iteration = seen.memory, seen.iterations[k]
     lost = descent.status[run] == "diverged" and descent.ended[run] <= iteration
     reached = float(memory["reached"][run])
     return {

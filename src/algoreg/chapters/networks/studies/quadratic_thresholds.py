@@ -14,7 +14,7 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
 
 
 class Options(StudyOptions):
@@ -33,11 +33,6 @@ class Options(StudyOptions):
     least_squares: list[int] = wholes(
         [], ge=2, least=0, said="a list of whole numbers of at least 2: the d at which least squares is solved too"
     )
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if max(self.rank) > min(self.d):
-            yield between("rank", "d", allowed="ranks at most the smallest d")
 
 
 KEYS = {
@@ -80,19 +75,13 @@ def least_squares_errors(ensemble, planted, counts):
     return torch.linalg.vector_norm(left, dim=2) / torch.linalg.vector_norm(planted, dim=1)
 
 
-def measure(options, context):
+def measure(options, context, number, d, rank):
     """Return one row per d, rank, m, variant, target and ensemble: the relative test error after η·t = ``time``.
 
     Targets have r orthonormal columns: X* has r eigenvalues 1, τ = r. The step falls with the rank as ``step``/(1 + r), for
     the curvature of the loss grows with the trace. ``least-squares`` has an m of its own, up to D = d(d+1)/2.
     """
-    for number, smallest, rank in product(context.ensembles, options["d"], options["rank"]):
-        d = smallest * rank ** options["dimension_power"]
-        yield from context.part(f"ensemble {number}, d = {d}, rank {rank}", _rows, options, context, number, d, rank)
-
-
-def _rows(options, context, number, d, rank):
-    """Return the rows of one ensemble and rank."""
+    d *= rank ** options["dimension_power"]
     counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     exact = d in options["least_squares"]

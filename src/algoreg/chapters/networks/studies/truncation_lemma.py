@@ -67,20 +67,17 @@ def deviation(vectors, direction, level):
     return float(torch.linalg.eigvalsh(total).abs().max())
 
 
-def measure(options, context):
+def measure(options, context, number, d):
     """Return one row per d, m, δ, truncation, kind of direction and ensemble.
 
     The fixed direction is e_1; the adversarial ones are the longest vectors of the sum itself, x_i/‖x_i‖, of which the
     largest deviation counts. ``ratio`` is deviation/δ, at most 1 by the lemma; ``mean_deviation`` is that of the expectation,
     what is left as m grows, by integration.
     """
-    for number in context.ensembles:
-        for d in options["d"]:
-            drawn = context.draw(Ensemble, d, max(options["m"]), number).vectors
-            for m in options["m"]:
-                for row in _rows(drawn[:m], options):
-                    yield {"d": d, "m": m, "ensemble": number, **row, "status": "budget"}
-        context.say(f"ensemble {number} done")
+    drawn = context.draw(Ensemble, d, max(options["m"]), number).vectors
+    for m in options["m"]:
+        for row in _rows(drawn[:m], options):
+            yield {"d": d, "m": m, "ensemble": number, **row, "status": "budget"}
 
 
 def _rows(vectors, options):

@@ -60,13 +60,8 @@ DISTANCES = ("to_fit", "to_fit_above", "to_fit_below")
 CLOSEST = ("closest", "closest_above", "closest_below")
 
 
-def measure(options, context):
+def measure(options, context, number, label_noise):
     """Return one row per label noise, α, recorded time, target and ensemble; recorded times are spaced by their logarithm."""
-    yield from context.by_ensemble(_rows, options, "label noise {:g}", options["label_noise"])
-
-
-def _rows(options, context, number, label_noise):
-    """Return the rows of one ensemble and label noise."""
     ensemble, fitted = drawn(options, context, number, label_noise)
     runs, seen, statuses = descended(options, context, ensemble, fitted)
     looks = len(seen.iterations)

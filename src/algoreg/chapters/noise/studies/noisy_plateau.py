@@ -68,11 +68,6 @@ FITTED = 0.1
 LEFT = 0.5
 
 
-def measure(options, context):
-    """Return one row per α, target and ensemble."""
-    yield from context.by_ensemble(_rows, options)
-
-
 def rates(problem, fit, rank):
     """Return the rates at which directions grow that X* does not have: ν_r and ν_{r+1} at X = 0, and λ at X̂_r.
 
@@ -95,8 +90,8 @@ def rates(problem, fit, rank):
     return pulls[rank - 1], pulls[rank], np.linalg.eigvalsh(onward)[-1]
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per α, target and ensemble."""
     rank, step = options["rank"], options["step"]
     ensemble, fitted = drawn(options, context, number, options["label_noise"], excess=(0,))
     runs, seen, statuses = descended(options, context, ensemble, fitted)

@@ -55,17 +55,12 @@ VALUES = {
 DRAWN = {"gaussian": gaussian.Ensemble, "rank_one": rank_one.Ensemble}
 
 
-def measure(options, context):
+def measure(options, context, number, measurements):
     """Return one row per kind of measurements, fitted rank 1 to r + 1, start, target and ensemble; noise is drawn for each pair."""
-    yield from context.by_ensemble(_rows, options, "{}", options["measurements"])
-
-
-def _rows(options, context, number, kind):
-    """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
-    ensemble = DRAWN[kind].draw(d, options["m"], context.seed, number, "cpu", context.dtype)
+    ensemble = DRAWN[measurements].draw(d, options["m"], context.seed, number, "cpu", context.dtype)
     factors = draw_factors(spectrum_target(rank, 1), d, rank, context, options["targets"]).cpu()
-    shared = {"measurements": kind, "ensemble": number, **{key: options[key] for key in ("d", "rank", "m")}}
+    shared = {"measurements": measurements, "ensemble": number, **{key: options[key] for key in ("d", "rank", "m")}}
     rows = []
     for target, problem in enumerate(noisy_problems(ensemble, factors, options["label_noise"], context.seed)):
         matrices, labels = problem.matrices, problem.labels

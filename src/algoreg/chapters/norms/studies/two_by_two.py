@@ -54,17 +54,6 @@ PRECISION, SMALL = 1e-9, 1e-12
 EVERY = 50
 
 
-def measure(options, context):
-    """Return one row per depth, sign of det W(0), loss and start: |W_11| when the loss falls below that.
-
-    Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
-    N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
-    integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
-    if the loss was reached before η·t = ``most``. Descent is looked at every 50 steps: its levels and signs are those of a look.
-    """
-    yield from context.by_ensemble(_rows, options, "depth {}", options["depth"])
-
-
 def balanced_start(depth, scale, det, rng):
     """Return balanced factors, shape (N, 2, 2), W_1 first, whose product has a det of this sign."""
     left, values, right = np.linalg.svd(rng.standard_normal((2, 2)))
@@ -152,8 +141,14 @@ def descent(starts, levels, step, most):
     return found
 
 
-def _rows(options, context, number, depth):
-    """Return the rows of one ensemble number and depth."""
+def measure(options, context, number, depth):
+    """Return one row per depth, sign of det W(0), loss and start: |W_11| when the loss falls below that.
+
+    Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
+    N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
+    integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
+    if the loss was reached before η·t = ``most``. Descent is looked at every 50 steps: its levels and signs are those of a look.
+    """
     levels = sorted(options["loss"], reverse=True)
     runs = [(det, target) for det in options["det"] for target in range(options["targets"])]
     axes = {"seed": context.seed, "ensemble": number, "depth": depth}

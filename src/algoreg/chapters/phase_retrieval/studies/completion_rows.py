@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import factored
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.entries import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target, target_numbers
 from algoreg.spec.base import DrawnTargets, at, choices, real, reals, whole, wholes
@@ -31,8 +31,6 @@ class Options(DrawnTargets):
         """Yield what does not fit together."""
         if len(self.share) != len(self.d):
             yield at("share", allowed="a list of numbers above 0 and at most 1, one for each d")
-        if self.rank > min(self.d):
-            yield at("rank", allowed="a whole number of at most d")
 
 
 KEYS = {
@@ -64,16 +62,6 @@ VALUES = {
 ARRIVED = 1e-5
 
 
-def measure(options, context):
-    """Return one row per d, start, target and ensemble; X* has r eigenvalues 1 [ma2020].
-
-    Nothing is clipped: rows are only looked at. A run that diverges has had rows that are too long.
-    """
-    for number in context.ensembles:
-        for d, share in zip(options["d"], options["share"], strict=True):
-            yield from context.part(f"ensemble {number}, d = {d}", _rows, options, context, number, d, share)
-
-
 class Rows(Observer):
     """The longest row of every U. Memory, each (B,): ``over`` and ``steps``, steps beyond the bound and all; ``first``; ``longest``.
 
@@ -83,14 +71,10 @@ class Rows(Observer):
     """
 
     stride = 1
+    per_run = begins(over=0.0, steps=0.0, first=0.0, longest=0.0, end=np.nan)
 
     def __init__(self, bounds):
         self.bounds = bounds
-
-    def prepare(self, batch):
-        """Begin before the first step."""
-        self.memory = {name: np.zeros(len(batch.runs)) for name in ("over", "steps", "first", "longest")}
-        self.memory["end"] = np.full(len(batch.runs), np.nan)
 
     def look(self, look):
         """Take in the rows; runs that have arrived leave."""
@@ -108,8 +92,12 @@ class Rows(Observer):
         return done
 
 
-def _rows(options, context, number, d, share):
-    """Return the rows of one ensemble and d."""
+def measure(options, context, number, d):
+    """Return one row per d, start, target and ensemble; X* has r eigenvalues 1 [ma2020].
+
+    Nothing is clipped: rows are only looked at. A run that diverges has had rows that are too long.
+    """
+    share = options["share"][options["d"].index(d)]
     rank, numbers = options["rank"], target_numbers(options, number)
     ensemble = context.draw(Ensemble, d, round(share * d * (d + 1) / 2), number)
     names = list(product(options["start"], numbers))

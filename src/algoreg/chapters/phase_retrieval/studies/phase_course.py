@@ -8,7 +8,7 @@ import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
 
 
@@ -45,11 +45,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
-    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
-
-
 class Course(Observer):
     """Errors and signals at some iterations. Memory: ``errors`` and ``signals`` (K, B), NaN after a run has left.
 
@@ -59,13 +54,10 @@ class Course(Observer):
     iterations : list of int
     """
 
+    per_look = begins(errors=np.nan, signals=np.nan)
+
     def __init__(self, stars, iterations):
         self.stars, self.iterations = stars, iterations
-
-    def prepare(self, batch):
-        """Begin without values."""
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {"errors": np.full(shape, np.nan), "signals": np.full(shape, np.nan)}
 
     def look(self, look):
         """Take in all runs that are here."""
@@ -80,8 +72,8 @@ class Course(Observer):
         self.memory["signals"][k, look.active] = signal.numpy()
 
 
-def _rows(options, context, number, d):
-    """Return the rows of one ensemble and d."""
+def measure(options, context, number, d):
+    """Return one row per d, width, time, target and ensemble; runs go on to `time`."""
     m, count, stride = round(options["m_over_d"] * d), options["targets"], round(options["look"] / options["step"])
     iterations = list(range(0, round(options["time"] / options["step"]) + 1, stride))
     ensemble = context.draw(Vectors, d, m, number)

@@ -68,14 +68,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per d, m, start, step rule, target and ensemble [chen2019, ma2020]; their n is d here.
-
-    Descents are the product's, of width 1: their gradient is the paper's, (1/m) Σ ((aᵢᵀx)² − yᵢ)(aᵢᵀx)aᵢ = Mx.
-    """
-    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
-
-
 def _count(options, ratio, d):
     """Return m."""
     return round(ratio * d * (math.log(d) if options["m_of"] == "d log d" else 1))
@@ -99,8 +91,11 @@ def _run(options, name, d):
     }
 
 
-def _rows(options, context, number, d):
-    """Return the rows of one ensemble and d."""
+def measure(options, context, number, d):
+    """Return one row per d, m, start, step rule, target and ensemble [chen2019, ma2020]; their n is d here.
+
+    Descents are the product's, of width 1: their gradient is the paper's, (1/m) Σ ((aᵢᵀx)² − yᵢ)(aᵢᵀx)aᵢ = Mx.
+    """
     numbers = target_numbers(options, number)
     names = list(product(options["m_ratio"], options["start"], options["rule"], numbers))
     runs = [_run(options, name, d) for name in names]

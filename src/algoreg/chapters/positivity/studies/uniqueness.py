@@ -9,7 +9,7 @@ import torch
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.chapters.positivity import measurements, splitting
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.pauli_hermitian import as_real
 from algoreg.numerics.problems import target_numbers
 from algoreg.numerics.seeds import stream
@@ -37,8 +37,6 @@ class Options(DrawnTargets):
             yield at("kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
         if self.targets < 2 and not self.own_targets:
             yield at("targets", allowed="at least 2, or 1 with own_targets: true")
-        if self.rank > min(self.d):
-            yield between("rank", "d", allowed="rank at most every d")
         if self.unit == "each" and len(self.ratios) != len(self.d):
             yield between("ratios", "d", allowed="a ratio for each d where the unit is each")
         slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kind)
@@ -94,17 +92,6 @@ STEPS = {"gaussian": 0.25, "trace_row": 0.25, "rank_one": 0.08}
 LOOK = 25
 
 
-def measure(options, context):
-    """Return one row per kind, d, m, method, target and ensemble: how far from X* a matrix lies that fits the labels.
-
-    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that
-    of the least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*},
-    every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
-    undecided.
-    """
-    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["kind"], options["d"])
-
-
 def dimensions(kind, d, rank):
     """Return the statistical dimensions of positivity and of the least trace, NaN where there is no formula for the second."""
     if kind in measurements.HERMITIAN:
@@ -126,18 +113,12 @@ class Landing(Observer):
     """Where runs are: memory ``distance``, ``misfit`` and ``ended`` (B,); those that have X*, or another solution, leave."""
 
     reads_train_error = True
+    stride, from_start = LOOK, False
+    per_run = begins(distance=np.nan, misfit=np.nan, ended=np.nan)
 
     def __init__(self, fits):
         """``fits``: whether a run at another solution has ended, too: splittings stay where they are then."""
         self.fits = fits
-
-    def prepare(self, batch):
-        """Begin without values."""
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("distance", "misfit", "ended")}
-
-    def moments(self, last):
-        """Return every ``LOOK`` iterations."""
-        return set(range(LOOK, last, LOOK))
 
     def look(self, look):
         """Take in distances and misfits."""
@@ -165,8 +146,14 @@ def _targets(options, context, kind, d, numbers):
     return torch.stack(found).to(context.device, context.dtype)
 
 
-def _rows(options, context, number, kind, d):
-    """Return the rows of one ensemble."""
+def measure(options, context, number, kind, d):
+    """Return one row per kind, d, m, method, target and ensemble: how far from X* a matrix lies that fits the labels.
+
+    X* has r eigenvalues 1. m is ``ratios`` times dr (``dr``), the statistical dimension of positivity (``psd``), that
+    of the least trace (``trace``), or the d's own ratio (``each``). Where the set of PSD matrices that fit is {X*},
+    every method but descent ends at X*. Status: ``converged`` at X* or at another solution (``ANOTHER``); ``budget`` is
+    undecided.
+    """
     sizes = counts(options, kind, d)
     ensemble = measurements.draw(kind, d, sizes[-1], context.seed, number, context.device, context.dtype)
     numbers = target_numbers(options, number)

@@ -36,15 +36,11 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per kind, number of degrees of freedom and ensemble.
 
     M_i = V⁻¹A_iV⁻ᵀ with VVᵀ = (1/m) Σ A_i: what feasible X become in the proof's coordinates, where all have one trace.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
     d, m = options["d"], options["m"]
     shared = {"d": d, "m": m, "ensemble": number, "status": "converged"}
     rows = torch.cat([torch.from_numpy(block) for block in gaussian.packed_rows(d, m, context.seed, number)])

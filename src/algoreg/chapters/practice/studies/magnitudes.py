@@ -59,15 +59,6 @@ TRACE_STEP = 0.3
 PICTURE_SIZE = 1.0
 
 
-def measure(options, context):
-    """Return one row per m/n, method, picture and ensemble: the error of the picture found from m squared magnitudes.
-
-    Pictures are scikit-learn's digits, 8 × 8 pixels, of norm 1. Measurements aᵢ ~ N(0, I) of one ensemble are the same for all
-    pictures and methods; fewer are the first of more. Factored runs take η = ``step`` until η·t = ``time``.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def pictures(count, seed):
     """Return one image each of the first digits, drawn from scikit-learn's, of norm 1: shape (count, 64), float64."""
     images, digits = load_digits(return_X_y=True)
@@ -126,8 +117,12 @@ def estimates_of(options, context, number):
         yield method, names, seen.memory["estimates"], descent.status
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per m/n, method, picture and ensemble: the error of the picture found from m squared magnitudes.
+
+    Pictures are scikit-learn's digits, 8 × 8 pixels, of norm 1. Measurements aᵢ ~ N(0, I) of one ensemble are the same for all
+    pictures and methods; fewer are the first of more. Factored runs take η = ``step`` until η·t = ``time``.
+    """
     stars = pictures(options["targets"], context.seed)
     rows = []
     for method, names, estimates, statuses in estimates_of(options, context, number):

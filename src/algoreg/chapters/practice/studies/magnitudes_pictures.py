@@ -25,13 +25,8 @@ VALUES = {
 METHODS = ["full", "width 1, large start", "spectral"]
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per method and pixel of one picture, recovered with every ensemble."""
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
     ratio, digit = options["m_over_n"], options["digit"]
     own = {"m_over_n": [ratio], "targets": digit + 1, "methods": METHODS, "time": options["time"]}
     complete = magnitudes.Options(**own).model_dump()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms import accelerated, factored, least_trace
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.pauli_hermitian import Ensemble, as_complex, as_real
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
@@ -115,13 +115,10 @@ class Fidelities(Observer):
 
     reads_train_error = True
     stride = LOOK
+    per_run = begins(stopped=np.nan, at=np.nan, smallest=np.nan, end=np.nan)
 
     def __init__(self, psi, levels):
         self.psi, self.levels = psi, levels
-
-    def prepare(self, batch):
-        """Begin without values."""
-        self.memory = {name: np.full(len(batch.runs), np.nan) for name in ("stopped", "at", "smallest", "end")}
 
     def look(self, look):
         """Take in the infidelities."""

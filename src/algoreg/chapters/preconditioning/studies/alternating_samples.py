@@ -66,17 +66,12 @@ RECOVERED = 1e-3
 STRIDE = 4
 
 
-def measure(options, context):
+def measure(options, context, number, method):
     """Return one row per method, k, m, target and ensemble; steps as in :mod:`algoreg.algorithms.asymmetric` [jia2024].
 
     All methods see the same targets and measurements, of which a run knows the first m, and have the same starts: the first
     columns of one pair of Gaussian matrices.
     """
-    yield from context.by_ensemble(_rows, options, "{}", options["method"])
-
-
-def _rows(options, context, number, method):
-    """Return the rows of a method on one ensemble."""
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]

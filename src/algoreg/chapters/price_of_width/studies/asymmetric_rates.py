@@ -56,17 +56,12 @@ VALUES = {
 }
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per width, α, target and ensemble [xiong2024].
 
     The starts are the first columns of one pair of Gaussian matrices. T is ``time``/(ηα²). A rate that T is too short for is
     left empty, and so is not judged.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
     d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
     m = round(options["m_over_dimension"] * d * d)
     drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]

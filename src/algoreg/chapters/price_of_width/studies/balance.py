@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.asymmetric import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangular, stacked
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -58,23 +58,11 @@ VALUES = {
 LEFT = 0.5
 
 
-def measure(options, context):
-    """Return one row per α, η, target and ensemble; L and R have 2r columns [soltanolkotabi2023].
-
-    Gradient flow conserves LᵀL − RᵀR. A run that T is too short for has no imbalance, and so is not judged.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Imbalance(Observer):
     """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
 
     stride = 1
-
-    def prepare(self, batch):
-        """Begin without any."""
-        count = len(batch.runs)
-        self.memory = {"first": np.full(count, np.nan), "largest": np.zeros(count), "last": np.full(count, np.nan)}
+    per_run = begins(first=np.nan, largest=0.0, last=np.nan)
 
     def look(self, look):
         """Take in the imbalance."""
@@ -87,8 +75,11 @@ class Imbalance(Observer):
         memory["last"][runs] = look.test_error
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per α, η, target and ensemble; L and R have 2r columns [soltanolkotabi2023].
+
+    Gradient flow conserves LᵀL − RᵀR. A run that T is too short for has no imbalance, and so is not judged.
+    """
     d, columns, rank, count = (options[key] for key in ("d", "columns", "rank", "targets"))
     m = round(options["m_over_freedom"] * rank * (d + columns))
     drawn = [draw_rectangular(d, columns, rank, options["kappa"], context.seed, target) for target in range(count)]

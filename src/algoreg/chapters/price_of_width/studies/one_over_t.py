@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gram import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import symmetric_dimension
@@ -63,22 +63,6 @@ EXACT = 1e-10
 LEFT = 0.5
 
 
-def measure(options, context):
-    """Return one row per width, α, look, target and ensemble [xiong2024].
-
-    The starts are the first columns of one Gaussian matrix, and m is above D = d(d+1)/2.
-
-    Raises
-    ------
-    ValueError
-        If T is too short for the smallest start to reach X*.
-    """
-    needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
-    if options["iterations"] < needed:
-        raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
-    yield from context.by_ensemble(_rows, options)
-
-
 def looks_of(last):
     """Return the iterations at which a run is looked at: ``LOOKS`` in every decade down from the last."""
     return sorted({round(last * 10 ** (-k / LOOKS)) for k in range(math.floor(LOOKS * math.log10(last)) + 1)})
@@ -93,13 +77,10 @@ class Falls(Observer):
         The K looks.
     """
 
+    per_look = begins(errors=np.nan, slopes=np.nan)
+
     def __init__(self, iterations):
         self.iterations = iterations
-
-    def prepare(self, batch):
-        """Make room."""
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {"errors": np.full(shape, np.nan), "slopes": np.full(shape, np.nan)}
 
     def look(self, look):
         """Take in the errors; of a run that leaves they hold at all later looks."""
@@ -112,8 +93,19 @@ class Falls(Observer):
         return errors < EXACT
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per width, α, look, target and ensemble [xiong2024].
+
+    The starts are the first columns of one Gaussian matrix, and m is above D = d(d+1)/2.
+
+    Raises
+    ------
+    ValueError
+        If T is too short for the smallest start to reach X*.
+    """
+    needed = options["kappa"] * 2 * math.log(1 / min(*options["alpha"], 1)) / options["step"]
+    if options["iterations"] < needed:
+        raise ValueError(f"iterations = {options['iterations']}: allowed is at least 2κ·log(1/α)/η = {needed:.0f}")
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dimension"] * symmetric_dimension(d))
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)

@@ -8,8 +8,8 @@ import torch
 
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.proof.studies.rank_r_dynamics import Split, planted_factors
-from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
-from algoreg.engine.observers import Observer
+from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
+from algoreg.engine.observers import Observer, begins
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
@@ -71,15 +71,16 @@ class Spectra(Observer):
     stride : int
     """
 
+    per_look = begins(effective=np.nan, errors=np.nan)
+
     def __init__(self, stride):
         self.stride = stride
 
     def prepare(self, batch):
         """Begin without spectra."""
-        count, d = batch.targets.shape[:2]
-        shape = (int(batch.budgets.max()) // self.stride + 1, count)
-        self.memory = {name: np.full(shape, np.nan) for name in ("effective", "errors")}
-        self.memory["singular"] = np.full((*shape, d), np.nan)
+        self.iterations = range(0, int(batch.budgets.max()) + 1, self.stride)
+        super().prepare(batch)
+        self.memory["singular"] = np.full((len(self.iterations), *batch.targets.shape[:2]), np.nan)
 
     def look(self, look):
         """Record the runs that have not diverged, if it is their turn."""
@@ -98,22 +99,19 @@ def measure(options, context):
 
     The split U_t = Z_t + E_t is along S_t, which moves with the run. Values are empty where a run diverged.
     """
-    for rank in options["rank"]:
-        order = min(4 * rank, options["d"])
-        breadth = width(options["d"], order, context.seed)
-        for number, ratio in product(context.ensembles, options["m_over_dr"]):
-            name = f"rank {rank}, ensemble {number}, m = {ratio} dr"
-            yield from context.part(name, _rows, options, context, number, rank, ratio, order, breadth)
+    for rank, number, ratio in product(options["rank"], context.ensembles, options["m_over_dr"]):
+        name = f"rank {rank}, ensemble {number}, m = {ratio} dr"
+        yield from context.part(name, _rows, options, context, number, rank, ratio)
 
 
-def _rows(options, context, number, rank, ratio, order, breadth):
+def _rows(options, context, number, rank, ratio):
     """Return the rows of one rank and ensemble."""
     d, step, last = options["d"], options["step"], options["iterations"]
     m = ratio * d * rank
     factors = planted_factors(options, rank, options["kappa"], context)
     targets, frames = factors @ factors.mT, torch.linalg.qr(factors)[0]
     ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-    low, up = bracket(ensemble, order, context.seed, breadth)
+    low, up = bracket(ensemble, min(4 * rank, d), context.seed)
     timed = {"m": m, "step": step, "alpha": options["alpha"], "start": "identity", "iterations": last}
     runs = [{**timed, "target": target} for target in range(options["targets"])]
     split, kept = Split(factors, frames, step), Spectra(options["every"])

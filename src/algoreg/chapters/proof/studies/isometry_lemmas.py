@@ -2,7 +2,7 @@
 
 import torch
 
-from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
+from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
 from algoreg.numerics import isometry
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
@@ -66,7 +66,7 @@ def needed_by(rank):
     return {"inner_products": (rank, 2 * rank), "operator": (1, rank + 1)}
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return a row per lemma, m, rank and ensemble, for G and for G with a trace term (``trace_weight`` c > 0).
 
     ``needed`` is the attacked deviation of the lemma, so a lower bound on the δ that it needs; ``delta_*`` is the bracket
@@ -75,22 +75,19 @@ def measure(options, context):
     """
     d, ranks = options["d"], set(options["rank"])
     ranks |= {of_delta for rank in options["rank"] for _, of_delta in needed_by(rank).values()}
-    widths = {rank: width(d, rank, context.seed) for rank in sorted(ranks)}
-    for number in context.ensembles:
-        for m, regime in [(m, name) for name in ("practical", "certified") for m in options[name]]:
-            plain = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-            for weight in (0.0, options["trace_weight"]):
-                ensemble = with_trace(plain, weight) if weight else plain
-                yield from _rows(ensemble, regime, weight, widths, options, context.seed)
-        context.say(f"ensemble {number}: all m done")
+    for m, regime in [(m, name) for name in ("practical", "certified") for m in options[name]]:
+        plain = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+        for weight in (0.0, options["trace_weight"]):
+            ensemble = with_trace(plain, weight) if weight else plain
+            yield from _rows(ensemble, regime, weight, sorted(ranks), options, context.seed)
 
 
-def _rows(ensemble, regime, weight, widths, options, seed):
+def _rows(ensemble, regime, weight, ranks, options, seed):
     """Yield the rows of one G: of every rank and lemma."""
     d, m, attack = ensemble.d, ensemble.m, (options["starts"], options["rounds"])
     deltas = {}
-    for rank, own_width in widths.items():
-        low, up = bracket(ensemble, rank, seed, own_width, *attack)
+    for rank in ranks:
+        low, up = bracket(ensemble, rank, seed, *attack)
         deltas[rank] = low, up + (weight * max(rank - 1, 1) if rank > 1 else 0.0)
     for rank in options["rank"]:
         printed_low, printed_up = deltas[rank]

@@ -176,11 +176,10 @@ def measure(options, context):
     ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has none: its ratios are at most
     1 as stated.
     """
-    breadth = width(options["d"], ISOMETRY_RANK, context.seed)
     for number, regime in product(context.ensembles, ("practical", "certified")):
         for m in options[regime]:
             name = f"ensemble {number}, {regime}, m = {m}"
-            yield from context.part(name, _rows, options, context, number, regime, m, breadth)
+            yield from context.part(name, _rows, options, context, number, regime, m)
 
 
 def random_directions(d, seed, like):
@@ -191,13 +190,13 @@ def random_directions(d, seed, like):
     return other / torch.linalg.vector_norm(other, dim=1, keepdim=True)
 
 
-def _rows(options, context, number, regime, m, breadth):
+def _rows(options, context, number, regime, m):
     """Return the rows of one ensemble: all targets from the scaled start, then all from α = 1."""
     d, step, count = options["d"], options["step"], options["targets"]
     planted = draw_factors({"kind": "columns"}, d, 1, context, count)
     ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-    low, up = bracket(ensemble, ISOMETRY_RANK, context.seed, breadth)
-    alpha, time = start_of(isometry_upper_bound(breadth, m), d)
+    low, up = bracket(ensemble, ISOMETRY_RANK, context.seed)
+    alpha, time = start_of(isometry_upper_bound(width(d, ISOMETRY_RANK, context.seed), m), d)
     # In single precision, as starts have been all along.
     alpha = float(torch.tensor(alpha, dtype=torch.float32))
     timed = {"start": "identity", "step": step, "m": m, "iterations": math.ceil(time / step)}

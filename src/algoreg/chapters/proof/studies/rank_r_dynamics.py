@@ -8,7 +8,7 @@ import torch
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import angle_rate, signal_time
 from algoreg.chapters.proof.decompositions import SignalSubspace
-from algoreg.chapters.proof.studies.rip import bracket, gram_matrix, width
+from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -304,12 +304,10 @@ def measure(options, context):
     (``VALUES``) are the constants of [LMZ18, Theorem 4.2, Propositions 4.3 and D.2]; the rates are those of
     :func:`rate` and :func:`least_rates`. A value is empty where a run diverged or has no step that counts.
     """
-    order = min(4 * options["rank"], options["d"])
-    breadth = width(options["d"], order, context.seed)
     for number, regime in product(context.ensembles, ("starved", "practical", "certified")):
         for m in options[regime]:
             name = f"ensemble {number}, {regime}, m = {m}"
-            yield from context.part(name, _rows, options, context, number, regime, m, order, breadth)
+            yield from context.part(name, _rows, options, context, number, regime, m)
 
 
 def random_subspaces(options, runs, context):
@@ -330,7 +328,7 @@ def planned(options, m):
     ]
 
 
-def _rows(options, context, number, regime, m, order, breadth):
+def _rows(options, context, number, regime, m):
     """Return the rows of one ensemble."""
     d, rank, step = options["d"], options["rank"], options["step"]
     runs = planned(options, m)
@@ -338,7 +336,7 @@ def _rows(options, context, number, regime, m, order, breadth):
     factors = torch.stack([planted[run["kappa"]][run["target"]] for run in runs])
     frames, targets = torch.linalg.qr(factors)[0], factors @ factors.mT
     ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
-    low, up = bracket(ensemble, order, context.seed, breadth)
+    low, up = bracket(ensemble, min(4 * rank, d), context.seed)
     splits = {"planted": Split(factors, frames, step)}
     if m == max(options["certified"]):
         splits["random"] = Split(random_subspaces(options, runs, context), frames, step)

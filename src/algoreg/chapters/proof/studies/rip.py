@@ -1,5 +1,6 @@
 """The restricted isometry constants of an ensemble, attacked from below and bounded from above, over d, rank and m."""
 
+import functools
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, whole, wholes
+from algoreg.spec.base import StudyOptions, whole, wholes
 
 
 class Options(StudyOptions):
@@ -24,11 +25,6 @@ class Options(StudyOptions):
     measurements: Literal["gaussian", "rank_one"] = "gaussian"
     starts: int = whole(8)
     rounds: int = whole(60)
-
-    def wrong(self):
-        """Yield what does not fit together."""
-        if max(self.rank) > min(self.d):
-            yield between("rank", "d", allowed="ranks at most d")
 
 
 KEYS = {
@@ -71,21 +67,20 @@ def rank_one_gram(d, m, seed, number, device, dtype):
     return gram.Ensemble(gram.mean_outer_product(rows(), d, m, device).to(dtype), d, m, number=number)
 
 
+@functools.cache
 def width(d, rank, seed):
     """Return the Gaussian width of unit symmetric matrices of rank at most ``rank`` ≤ d, from its own named stream."""
     generator = stream("width", d=d, rank=rank, seed=seed)
     return isometry.gaussian_width(d, min(rank, d), WIDTH_DRAWS, generator)
 
 
-def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
+def bracket(ensemble, rank, seed, starts=8, rounds=40):
     """Return δ's bracket for one rank of a Gaussian ensemble's Gram matrix: the attack's value, and the width's bound.
 
     Parameters
     ----------
     ensemble : algoreg.ensembles.gram.Ensemble
     rank, seed : int
-    width : float
-        Of :func:`width`.
     starts, rounds : int
         Of :func:`algoreg.numerics.isometry.isometry_attack`.
 
@@ -98,47 +93,42 @@ def bracket(ensemble, rank, seed, width, starts=8, rounds=40):
     generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
     ends = isometry.isometry_attack(ensemble.gram, d, min(rank, d), starts, rounds, generator)
     # The ends cross only in the three draws of a hundred for which the upper one is no bound.
-    return max(ends), max(isometry_upper_bound(width, ensemble.m), *ends)
+    return max(ends), max(isometry_upper_bound(width(d, rank, seed), ensemble.m), *ends)
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return two rows per point and ensemble, for adversarial and for random matrices: δ₊, δ₋, their roots, the bracket.
 
     Points form a star: each of d, rank and m varies alone, the others at the first entry of their lists; ``practical``
     are further m. ``certificate`` is ‖G − I‖, which bounds δ of every rank; ``upper_root`` is √(1 + δ₊) − 1 and
     ``lower_root`` 1 − √(1 − δ₋), in which the law ∝ √(dr/m) holds beyond small δ.
     """
-    widths = {}
-    for number in context.ensembles:
-        for (d, m), points in _points(options).items():
-            draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
-            ensemble = draw(d, m, context.seed, number, context.device, context.dtype)
-            certificate = ensemble.isometry_deviation()
-            for rank, regime in points:
-                if (d, rank) not in widths:
-                    widths[d, rank] = width(d, rank, context.seed)
-                # The width's bound is one for Gaussian measurements only.
-                bound = isometry_upper_bound(widths[d, rank], m) if draw is gram_matrix else certificate
-                for attack in ("adversarial", "random"):
-                    plus, minus = _attacked(ensemble, rank, attack, options, context.seed)
-                    yield {
-                        "attack": attack,
-                        "regime": regime,
-                        "d": d,
-                        "rank": rank,
-                        "m": m,
-                        "ensemble": number,
-                        "m_over_dr": m / d / rank,
-                        "delta_plus": plus,
-                        "delta_minus": minus,
-                        "delta_low": max(plus, minus),
-                        "delta_up": min(bound, certificate),
-                        "certificate": certificate,
-                        "upper_root": (1 + plus) ** 0.5 - 1,
-                        "lower_root": 1 - max(1 - minus, 0.0) ** 0.5,
-                        "status": "budget",
-                    }
-        context.say(f"ensemble {number}: D up to {symmetric_dimension(max(options['d']))} done")
+    for (d, m), points in _points(options).items():
+        draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
+        ensemble = draw(d, m, context.seed, number, context.device, context.dtype)
+        certificate = ensemble.isometry_deviation()
+        for rank, regime in points:
+            # The width's bound is one for Gaussian measurements only.
+            bound = isometry_upper_bound(width(d, rank, context.seed), m) if draw is gram_matrix else certificate
+            for attack in ("adversarial", "random"):
+                plus, minus = _attacked(ensemble, rank, attack, options, context.seed)
+                yield {
+                    "attack": attack,
+                    "regime": regime,
+                    "d": d,
+                    "rank": rank,
+                    "m": m,
+                    "ensemble": number,
+                    "m_over_dr": m / d / rank,
+                    "delta_plus": plus,
+                    "delta_minus": minus,
+                    "delta_low": max(plus, minus),
+                    "delta_up": min(bound, certificate),
+                    "certificate": certificate,
+                    "upper_root": (1 + plus) ** 0.5 - 1,
+                    "lower_root": 1 - max(1 - minus, 0.0) ** 0.5,
+                    "status": "budget",
+                }
 
 
 def _points(options):

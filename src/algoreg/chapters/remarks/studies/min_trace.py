@@ -136,21 +136,16 @@ def compared_on(context, known, algorithm, solve, planted, options):
     return list(compared(methods, planted, solved["clarabel"][0], partial(known.train_error, labels=labels)))
 
 
-def measure(options, context):
+def measure(options, context, number, m_over_dr):
     """Return one row per m, target, ensemble and estimate: descent from each α, and each solver's solution.
 
     The solution that distances are taken to is Clarabel's; its own distance is 0, that of SCS says how far the two
     solvers agree. Measurements are Gaussian, m = m_over_dr·d·r of them, nested.
     """
-    yield from context.by_ensemble(_rows, options, "m = {} dr", options["m_over_dr"])
-
-
-def _rows(options, context, number, ratio):
-    """Return the rows of the first m measurements of one ensemble."""
     d, rank = options["d"], options["rank"]
-    m = round(ratio * d * rank)
+    m = round(m_over_dr * d * rank)
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
     known = context.draw(Ensemble, d, m, number)
     solve = partial(minimum_trace, known.rows.double().cpu().numpy(), d)
     rows = compared_on(context, known, factored.Algorithm, solve, planted, options)
-    return [{"d": d, "rank": rank, "m": m, "m_over_dr": ratio, "ensemble": number, **row} for row in rows]
+    return [{"d": d, "rank": rank, "m": m, "m_over_dr": m_over_dr, "ensemble": number, **row} for row in rows]

@@ -110,17 +110,12 @@ def _solve(vectors, labels, solver):
     return None if diagonal is None else np.diag(diagonal), status
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return rows like those of :mod:`algoreg.chapters.remarks.studies.min_trace`, of rank-1 targets.
 
     The PSD matrices of least trace are those with the linear programme's solution on the diagonal; the nearest one to a
     diagonal matrix, such as descent's end, is the diagonal one, so distances to it are distances to the set.
     """
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
     d, m, targets = options["d"], options["m"], range(options["targets"])
     drawn = np.stack([draw_flat_target(d, options["support"], context.seed, target) for target in targets])
     known = Diagonals.draw(d, m, context.seed, number)

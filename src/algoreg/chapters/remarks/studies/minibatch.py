@@ -108,13 +108,8 @@ def _ends(context, known, planted, labels, runs, options):
     return [ends[i] for i in range(len(runs))]
 
 
-def measure(options, context):
+def measure(options, context, number):
     """Return one row per run of :func:`planned`, target and ensemble, all at the same η·t."""
-    yield from context.by_ensemble(_rows, options)
-
-
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
     d, rank = options["d"], options["rank"]
     planted = draw_targets({"kind": "columns"}, d, rank, context, options["targets"])
     known = context.draw(Ensemble, d, options["m"], number)

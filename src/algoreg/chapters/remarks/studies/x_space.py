@@ -34,17 +34,12 @@ VALUES = {
 FITTED = 1e-4
 
 
-def measure(options, context):
+def measure(options, context, number, m):
     """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0.
 
     The step is 1/λ_max of AᵀA/m. The limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.
     """
-    yield from context.by_ensemble(_rows, options, "m = {}", options["m"])
-
-
-def _rows(options, context, number, m):
-    """Return the rows of the first m measurements of one ensemble."""
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
     planted = draw_targets({"kind": "columns"}, d, rank, context, len(targets))
     known = context.draw(Ensemble, d, m, number)

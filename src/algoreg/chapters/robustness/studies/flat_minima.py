@@ -49,15 +49,6 @@ SOLVER = "clarabel"
 RECOVERED = 1e-3
 
 
-def measure(options, context):
-    """Return one row per programme, m, target and ensemble; ``converged`` where X* is found to 10⁻³.
-
-    Where UUᵀ fits the labels, the trace of the Hessian of (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² is 2⟨W, UUᵀ⟩ with W = (1/m) Σ A_i²: the
-    flattest fit is that of least ⟨W, X⟩ [ding2024].
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def random_weight(d, condition, seed, ensemble):
     """Return a positive definite d × d matrix: eigenvalues from 1 to ``condition`` in equal ratios, Haar eigenvectors."""
     basis, _ = np.linalg.qr(stream("weight", d=d, seed=seed, ensemble=ensemble).standard_normal((d, d)))
@@ -69,8 +60,12 @@ def flat_weight(matrices):
     return np.einsum("mij,mjk->ik", matrices, matrices) / len(matrices)
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per programme, m, target and ensemble; ``converged`` where X* is found to 10⁻³.
+
+    Where UUᵀ fits the labels, the trace of the Hessian of (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² is 2⟨W, UUᵀ⟩ with W = (1/m) Σ A_i²: the
+    flattest fit is that of least ⟨W, X⟩ [ding2024].
+    """
     d, rank = options["d"], options["rank"]
     counts = [round(ratio * d * rank) for ratio in options["m_over_dr"]]
     packed = np.concatenate(list(packed_rows(d, max(counts), context.seed, number)))

@@ -67,9 +67,9 @@ def figure_4_stated_step(reference):
 
 
 @passage(tiers=("full",))
-def figure_4_d150(full):
+def figure_4_d150(reference):
     """Return the published Figure 4 at d = 150 beside the full tier's runs, as Markdown."""
-    points = pd.DataFrame(full["comparisons"]["figure_4_published_d150"])
+    points = pd.DataFrame(reference["comparisons"]["figure_4_published_d150"])
     ratios, rows = sorted(points["m_over_d"].unique()), []
     for method, part in sorted(points.groupby("method"), reverse=True):
         there = part.set_index("m_over_d")

@@ -50,17 +50,6 @@ VALUES = {
 EASE = 2000
 
 
-def measure(options, context):
-    """Return one row per network, target and ensemble.
-
-    Points are iid N(0, 1), labels ±1 at random. Steps of descent on the exponential loss have a length of their own,
-    η/√(1 + t/2000), whatever the gradient's: with a fixed η they would die with the loss. β of a convolutional
-    network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
-    ``converged`` if all points are classified.
-    """
-    yield from context.by_ensemble(_rows, options, "{}", options["network"])
-
-
 def draw_points(options, seed, ensemble):
     """Return y_ix_i for every draw of labels, shape (T, m, d)."""
     d, m = options["d"], options["m"]
@@ -133,8 +122,14 @@ def largest_margins(signed):
     return found
 
 
-def _rows(options, context, number, network):
-    """Return the rows of one network on one draw of points."""
+def measure(options, context, number, network):
+    """Return one row per network, target and ensemble.
+
+    Points are iid N(0, 1), labels ±1 at random. Steps of descent on the exponential loss have a length of their own,
+    η/√(1 + t/2000), whatever the gradient's: with a fixed η they would die with the loss. β of a convolutional
+    network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
+    ``converged`` if all points are classified.
+    """
     signed = draw_points(options, context.seed, number)
     starts = [draw_start(options, network, context.seed, target) for target in range(options["targets"])]
     parameters = [np.stack(part) for part in zip(*starts, strict=True)]

@@ -51,17 +51,6 @@ VALUES = {
 }
 
 
-def measure(options, context):
-    """Return one row per size, start, target and ensemble.
-
-    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
-    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
-    size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
-    tanh saturates before the weights have grown it may not be.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 def draw_diagonal(d, support, seed, number):
     """Return x* of size 1, shape (d,)."""
     drawn = stream("target", kind="diagonal", d=d, rank=support, seed=seed, target=number)
@@ -95,8 +84,14 @@ def trained(rows, labels, start, weights, step, iterations):
     return (weights * shaped).sum(1), shaped.max(axis=(1, 2))
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per size, start, target and ensemble.
+
+    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
+    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
+    size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
+    tanh saturates before the weights have grown it may not be.
+    """
     d, m, count = (options[key] for key in ("d", "m", "targets"))
     rows = stream("ensemble", kind="diagonal", d=d, seed=context.seed, ensemble=number).standard_normal((m, d))
     drawn = [draw_diagonal(d, options["support"], context.seed, target) for target in range(count)]

@@ -38,16 +38,6 @@ KEYS = {
 VALUES = {"d": None, "rank": None, "m": None, "test_error": None, "train_error": None}
 
 
-def measure(options, context):
-    """Return one row per network, m, start, target and ensemble.
-
-    X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start
-    from the same U and V; the spectral one trains its weight a, from 1, too. A run is
-    ``converged`` if its relative training error is below ``tolerance`` at its end.
-    """
-    yield from context.by_ensemble(_rows, options, "m {:g}", options["m_over_dof"])
-
-
 def draw_target(d, rank, seed, number):
     """Return a projection on a Haar subspace, shape (d, d)."""
     basis, _ = np.linalg.qr(
@@ -99,10 +89,15 @@ def trained(rows, labels, factors, shaped, step, iterations):
     return weights * (spectral(whole)[0] if shaped else whole)
 
 
-def _rows(options, context, number, ratio):
-    """Return the rows of one m on one ensemble."""
+def measure(options, context, number, m_over_dof):
+    """Return one row per network, m, start, target and ensemble.
+
+    X* is a projection of rank r. A_i has iid N(0, 1) entries and is not symmetric. Spectral and plain networks start
+    from the same U and V; the spectral one trains its weight a, from 1, too. A run is
+    ``converged`` if its relative training error is below ``tolerance`` at its end.
+    """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
-    m = round(ratio * rank * (2 * d - rank))
+    m = round(m_over_dof * rank * (2 * d - rank))
     rows = draw_rows(d, m, context.seed, number)
     goals = np.stack([draw_target(d, rank, context.seed, target) for target in range(count)])
     labels = goals.reshape(count, -1) @ rows.T
@@ -126,7 +121,7 @@ def _rows(options, context, number, ratio):
             left = float(np.linalg.norm(rows @ estimate.ravel() - labels[target]) / np.linalg.norm(labels[target]))
             status = "converged" if left < options["tolerance"] else "budget" if np.isfinite(error) else "diverged"
             found.append(
-                {"network": network, "m_over_dof": ratio, "start": start, "target": target, "ensemble": number}
+                {"network": network, "m_over_dof": m_over_dof, "start": start, "target": target, "ensemble": number}
                 | {"d": d, "rank": rank, "m": m, "test_error": error, "train_error": left, "status": status}
             )
     return found

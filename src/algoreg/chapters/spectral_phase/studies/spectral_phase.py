@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factors, spectrum_target
@@ -60,15 +60,6 @@ EARLY = 1e-3
 EXACT = 1e-12
 
 
-def measure(options, context):
-    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
-
-    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
-    the fall to the floor, after which the error rises.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Phase(Observer):
     """Angles at the first look with ‖UUᵀ‖_F above ``EARLY``, and the smallest error of all iterations.
 
@@ -81,15 +72,15 @@ class Phase(Observer):
     """
 
     stride = 1
+    per_run = begins(early=np.nan, smallest=np.inf)
 
     def __init__(self, bases):
         self.bases = bases
 
     def prepare(self, batch):
         """Begin without angles."""
-        count = len(batch.runs)
-        self.memory = {"early": np.full(count, np.nan), "angles": np.full((count, 2), np.nan)}
-        self.memory["smallest"] = np.full(count, np.inf)
+        super().prepare(batch)
+        self.memory["angles"] = np.full((len(batch.runs), 2), np.nan)
 
     def look(self, look):
         """Take in errors, and angles where they are due."""
@@ -114,8 +105,12 @@ def sine(first, second):
     return torch.linalg.matrix_norm(apart, ord=2)
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
+
+    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
+    the fall to the floor, after which the error rises.
+    """
     d, rank, step, count = (options[key] for key in ("d", "rank", "step", "targets"))
     m = round(options["m_over_dr"] * d * rank)
     factors = draw_factors(spectrum_target(rank, 1), d, rank, context, count)

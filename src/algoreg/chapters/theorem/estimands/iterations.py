@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known_cells, positive
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.analysis.cells import cells, chosen, known, positive
+from algoreg.analysis.intervals import exp_of, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -20,9 +20,7 @@ def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
     names, values = cells(frame, ["alpha"], value)
     if len(names) < 2:
         raise ValueError(f"table {table}: one value of alpha: growth needs two")
-    ends = values[[0, -1]]
-    if not positive(ends):
-        return UNDEFINED
+    ends = positive(values[[0, -1]])
     return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(ends), rng))
 
 
@@ -35,5 +33,5 @@ def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
     frame = chosen(tables[table], where)
     frame = frame[frame["iteration"] == frame["iteration"].max()]
     worse = np.maximum(frame["test_error"] / (ratio * frame["smallest_error"]), frame["test_error"] / floor)
-    _, values = known_cells(frame.assign(worse=worse), ["iteration"], "worse")
-    return interval_of(np.mean, values, rng)
+    _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
+    return interval_of(np.mean, known(values), rng)

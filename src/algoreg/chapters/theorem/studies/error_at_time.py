@@ -12,7 +12,7 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theor
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, real, reals, too_large, whole, wholes
 
 
 class Options(StudyOptions):
@@ -29,16 +29,11 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank > min(self.d):
-            yield between("rank", "d", allowed="rank at most every d")
-        if self.rank == 1 and max(self.kappa) > 1:
-            yield between("rank", "kappa", allowed="kappas of 1 alone for rank 1")
         if max(self.alpha) >= min(self.d):
             yield between("alpha", "d", allowed="alphas below every d")
         if len(self.alpha) * len(self.d) < 3:
             yield between("alpha", "d", allowed="at least three alphas or dimensions: an exponent needs them")
-        if not gaussian_fits(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True)
 
 
 KEYS = {
@@ -65,16 +60,6 @@ VALUES = {
     "delta_up": "its upper end, ‖G − I‖ (empty for m below d(d+1)/2)",
     "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
 }
-
-
-def measure(options, context):
-    """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
-
-    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
-    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
-    α√d/κ². For the last three columns see the study ``iterations``.
-    """
-    yield from context.by_ensemble(_rows, options, "d = {}", options["d"])
 
 
 class SquaredErrors(Observer):
@@ -105,8 +90,13 @@ class SquaredErrors(Observer):
         self.memory["squared"][look.active] = np.where(now, squares[:, None], mine)
 
 
-def _rows(options, context, number, d):
-    """Return the rows of one d and ensemble number."""
+def measure(options, context, number, d):
+    """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
+
+    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
+    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
+    α√d/κ². For the last three columns see the study ``iterations``.
+    """
     rank, step, count = options["rank"], options["step"], options["targets"]
     factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappa"]}
     counts = {per: count_of(per, d, rank) for per in sorted(options["m_over_dr"], reverse=True)}

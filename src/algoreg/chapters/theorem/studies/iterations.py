@@ -13,7 +13,7 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import FirstBelow
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, gaussian_fits, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, too_large, whole, wholes
 
 
 class Options(StudyOptions):
@@ -43,8 +43,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.rank) > self.d:
-            yield between("rank", "d", allowed="ranks at most d")
         if min(self.rank) == 1 and max(self.kappa) > 1:
             yield between("rank", "kappa", allowed="kappas of 1 alone where a rank is 1")
         if len(self.rank) * len(self.kappa) * len(self.alpha) < 3:
@@ -53,8 +51,7 @@ class Options(StudyOptions):
             )
         if max(self.alpha) >= self.d:
             yield between("alpha", "d", allowed="alphas below d")
-        if not gaussian_fits(self.d, self.m_over_dr * self.d * max(self.rank), gram=True):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(self.d, self.m_over_dr * self.d * max(self.rank), gram=True)
 
 
 # The options that list the values of columns.
@@ -104,21 +101,6 @@ def step_of(rule, step, d, rank, kappa, alpha):
     }[rule]
 
 
-def measure(options, context):
-    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
-
-    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
-    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
-    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
-    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
-    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
-    ``delta_low`` is known).
-    """
-    cells = _cells(options)
-    for number in context.ensembles:
-        yield from context.part(f"ensemble {number}", _rows, options, context, number, cells)
-
-
 class BelowScale(FirstBelow):
     """When the error of every run first falls below its own scale, each iteration looked at; ``times`` has one column.
 
@@ -151,9 +133,17 @@ def _cells(options):
     return cells
 
 
-def _rows(options, context, number, cells):
-    """Return the rows of one ensemble number."""
-    d, seed, rows = options["d"], context.seed, []
+def measure(options, context, number):
+    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
+
+    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
+    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
+    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
+    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
+    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
+    ``delta_low`` is known).
+    """
+    d, seed, cells, rows = options["d"], context.seed, _cells(options), []
     factors = {
         (rank, kappa): draw_factors(spectrum_target(rank, kappa), d, rank, context, options["targets"])
         for rank, kappa in product(options["rank"], options["kappa"])

@@ -8,10 +8,10 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, whole
+from algoreg.spec.base import StudyOptions, between, real, too_large, whole
 
 
 class Options(StudyOptions):
@@ -31,8 +31,7 @@ class Options(StudyOptions):
         """Yield what does not fit together."""
         if self.alpha >= self.d:
             yield between("alpha", "d", allowed="alpha below d")
-        if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(self.d, self.m_over_dr * self.d * self.rank)
 
 
 KEYS = {
@@ -58,15 +57,6 @@ VALUES = {
 STARTS = ("identity", "orthonormal", "gaussian", "low_rank")
 
 
-def measure(options, context):
-    """Return one row per start, recorded iteration, target and ensemble, up to iteration ``time``·κ log(d/α)/η.
-
-    ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
-    recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Changes(Observer):
     """Test errors of every run at some iterations, and how far it has come from the run from αI on the same target.
 
@@ -80,14 +70,12 @@ class Changes(Observer):
         The first so many runs are those from αI, one for each target; the others follow in the same order of targets.
     """
 
+    per_run = begins(largest=0.0)
+    # What a run that diverges has not is NaN.
+    per_look = begins(errors=np.nan, changes=np.nan)
+
     def __init__(self, iterations, targets):
         self.iterations, self.targets = iterations, targets
-
-    def prepare(self, batch):
-        """Begin with no change: what a run that diverges has not is NaN."""
-        count = len(batch.runs)
-        shape = (len(self.iterations), count)
-        self.memory = {"errors": np.full(shape, np.nan), "changes": np.full(shape, np.nan), "largest": np.zeros(count)}
 
     def look(self, look):
         """Take in errors and changes."""
@@ -103,8 +91,12 @@ class Changes(Observer):
         self.memory["changes"][k, runs] = largest[runs]
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per start, recorded iteration, target and ensemble, up to iteration ``time``·κ log(d/α)/η.
+
+    ``change`` is the largest ‖X_t − X'_t‖_F/‖X*‖_F so far, X' the run from αI on the same target and ensemble, over the
+    recorded iterations. See :func:`algoreg.chapters.theorem.runs.initial_factor` for the starts.
+    """
     d, rank, kappa, alpha, step = (options[key] for key in ("d", "rank", "kappa", "alpha", "step"))
     m, targets = count_of(options["m_over_dr"], d, rank), options["targets"]
     last = max(round(options["time"] * theorem_11_window(d, kappa, alpha, step)[0]), 1)

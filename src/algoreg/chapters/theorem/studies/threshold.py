@@ -34,8 +34,6 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if max(self.rank) > min(self.d):
-            yield between("rank", "d", allowed="every rank at most every d")
         if max(self.step) > min(self.time):
             yield between("step", "time", allowed="every step at most every time")
 

@@ -9,11 +9,11 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
-from algoreg.engine.observers import Observer
+from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, gaussian_fits, real, reals, whole
+from algoreg.spec.base import StudyOptions, real, reals, too_large, whole
 
 
 class Options(StudyOptions):
@@ -31,10 +31,7 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if self.rank == 1 and self.kappa > 1:
-            yield between("rank", "kappa", allowed="kappa 1 for rank 1")
-        if not gaussian_fits(self.d, self.m_over_dr * self.d * self.rank):
-            yield between("m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        yield from too_large(self.d, self.m_over_dr * self.d * self.rank)
 
 
 KEYS = {
@@ -59,15 +56,6 @@ VALUES = {
 LOOK_EVERY = 10
 
 
-def measure(options, context):
-    """Return one row per noise, recorded iteration, target and ensemble: the error, and the smallest one so far.
-
-    ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
-    the iteration of the smallest error. The last iteration recorded is T₀.
-    """
-    yield from context.by_ensemble(_rows, options)
-
-
 class Smallest(Observer):
     """Test errors of every run at some iterations, and the smallest so far with its iteration.
 
@@ -79,22 +67,12 @@ class Smallest(Observer):
         K of them, rising.
     """
 
+    stride, from_start = LOOK_EVERY, False
+    per_run = begins(least=np.inf, at=0)
+    per_look = begins(errors=np.nan, smallest=np.nan, where=0)
+
     def __init__(self, iterations):
         self.iterations = iterations
-
-    def prepare(self, batch):
-        """Begin without errors."""
-        shape = (len(self.iterations), len(batch.runs))
-        self.memory = {"errors": np.full(shape, np.nan), "smallest": np.full(shape, np.nan)}
-        self.memory |= {
-            "where": np.zeros(shape, int),
-            "least": np.full(shape[1], np.inf),
-            "at": np.zeros(shape[1], int),
-        }
-
-    def moments(self, last):
-        """Return the iterations, and every ``LOOK_EVERY`` of them."""
-        return {*self.iterations, *range(LOOK_EVERY, last, LOOK_EVERY)}
 
     def look(self, look):
         """Take in the errors."""
@@ -118,8 +96,12 @@ def noisy_labels(ensemble, goals, runs, context):
     return labels
 
 
-def _rows(options, context, number):
-    """Return the rows of one ensemble."""
+def measure(options, context, number):
+    """Return one row per noise, recorded iteration, target and ensemble: the error, and the smallest one so far.
+
+    ``noise`` is the standard deviation of what is added to the labels, over the labels' own; ``smallest_at`` is
+    the iteration of the smallest error. The last iteration recorded is T₀.
+    """
     d, rank, kappa, step = (options[key] for key in ("d", "rank", "kappa", "step"))
     alpha, m = float(d) ** -options["alpha_power"], count_of(options["m_over_dr"], d, rank)
     last = max(round(theorem_11_window(d, kappa, alpha, step)[1]), 1)

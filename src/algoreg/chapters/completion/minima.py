@@ -1,0 +1,19 @@
+"""Published minima of deep matrix factorisation, beside what one more draw of our runs may come to."""
+
+from algoreg.analysis.cells import cells
+from algoreg.analysis.predictions import prediction_interval
+from algoreg.judge.published import load_published
+
+
+def predicted(own, value):
+    """Return the 95 % prediction interval of one more draw of runs of one depth."""
+    return prediction_interval(cells(own, ["method"], value)[1][0], ensembles=1)
+
+
+def beside_published(table):
+    """Return the prediction interval of the least squared error, and whether the published one is in it, by method."""
+    goal, found = load_published("arora_minima").set_index("method")["value"], {}
+    for method, own in table.groupby("method"):
+        low, high = predicted(own, "least_mse")
+        found[method] = low, high, low <= goal[method] <= high
+    return found
