@@ -18,7 +18,7 @@ from algoreg import sources
 from algoreg.spec.base import Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
-from algoreg.spec.messages import in_file, lines, beyond_range, problems, unknown, wrong
+from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
 

@@ -22,7 +22,7 @@ from algoreg.spec.base import (
     words,
 )
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
-from algoreg.spec.messages import in_file, lines, beyond_range, problems, unknown, wrong
+from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.plan import estimands, judged, study_options
 from algoreg.spec.tier import JUDGING, JudgingName
 

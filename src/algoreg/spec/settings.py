@@ -7,7 +7,7 @@ from algoreg.spec.claims import exponent_problems, registry_problems
 from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
-from algoreg.spec.messages import in_file, lines, beyond_range, problems
+from algoreg.spec.messages import beyond_range, in_file, lines, problems
 from algoreg.spec.modules import broken
 from algoreg.spec.tier import Tier
 
