@@ -24,13 +24,12 @@ SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
 OWN_STEPS = {"least_trace": 0.3}
-# Were a residual noise, any order of it would be as likely: its label matrix has a larger eigenvalue than in each of so
-# many random orders once in 20 times, a test at the 5 % level.
-SHUFFLES = 19
+# A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is larger
+# by this factor than in each of so many random orders.
+ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; more max_iter"
-OVERSEEN = "what is left of the labels is not noise alone, but the few that are held out do not show it; stop = folds, or give the noise"
 SOONER = ", or method = preconditioned, which passes it sooner"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
@@ -169,9 +168,8 @@ class Descending:
             # Towards a negative direction a psd estimate cannot grow.
             return float(values.abs().max() if self.algorithm.estimates == "symmetric" else values[-1])
 
-        own = largest(residual)
-        orders = (torch.from_numpy(rng.permutation(len(residual))).to(residual.device) for _ in range(SHUFFLES))
-        return all(own > largest(residual[order]) for order in orders)
+        orders = [torch.from_numpy(rng.permutation(len(residual))).to(residual.device) for _ in range(SHUFFLES)]
+        return largest(residual) > ABOVE_SHUFFLED * max(largest(residual[order]) for order in orders)
 
     def run(self, part, step: float, *, alphas=None, iterations=None) -> Watch:
         """Run start scales on some of the measurements and return what was seen.
@@ -278,16 +276,14 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
     """
     fit = Descending(measurements, labels, plan)
     watches, step = fit.watched()
-    watch, run, left = watches[0], 0, False
+    watch, run = watches[0], 0
     if fit.stop == "hold-out":
         run = int(np.argmin(watch.memory["best"]))
         alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
-        left = watch.memory["left"][run]
     elif fit.stop == "folds":
         curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in watches], axis=0))
         place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
         alpha, iteration = fit.alphas[run], max(1, watch.iterations[place])
-        left = all(one.memory["left"][run] for one in watches)
         watch, judged = fit.run((None, None), step, alphas=(alpha,), iterations=iteration), curves[:, run]
         run = 0
     else:
@@ -297,7 +293,7 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
         at = dict(zip(watches[0].iterations, judged, strict=True))
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
-    said = fit.warnings + _unfinished(fit, watch, run, iteration, left)
+    said = fit.warnings + _unfinished(fit, watch, run, iteration)
     held = fit.parts[0][1] if fit.stop == "hold-out" else np.array([], np.int64)
     return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, said)
 
@@ -316,11 +312,8 @@ def _path(watch, run, fit):
     return path
 
 
-def _unfinished(fit, watch, run, iteration, left):
-    """Return what is to be said of a run that was cut off by its budget, or has not left its start.
-
-    One that ``left`` lacked nothing in the end, so that no further iteration is better by what is held out.
-    """
+def _unfinished(fit, watch, run, iteration):
+    """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
     if watch.memory["reached"][run]:
@@ -339,8 +332,5 @@ def _unfinished(fit, watch, run, iteration, left):
     if iteration > 0.95 * fit.plan.max_iter:
         return ["not converged: the hold-out error was still falling at the end of max_iter"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
-    if not fit.lacks(seen, watch.memory["estimates"][run]):
-        return []
-    if left:
-        return [OVERSEEN] if fit.stop == "hold-out" else []
-    return [PLATEAU + (SOONER if fit.name == "factored" else "")]
+    sooner = SOONER if fit.name == "factored" else ""
+    return [PLATEAU + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []

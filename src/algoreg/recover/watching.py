@@ -135,7 +135,6 @@ class Watch(Observer):
         for place in np.flatnonzero(over):
             if self.lacks(look.estimate[place]):
                 over[place], memory["waits_from"][runs[place]] = False, look.iteration
-        memory["left"][runs] |= over
         return over
 
     def _has_risen(self, look, train):
