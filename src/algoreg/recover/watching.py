@@ -83,9 +83,7 @@ class Watch(Observer):
     """
 
     reads_train_error = True
-    per_run = begins(
-        best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False, left=False
-    )
+    per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
     per_look = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
     def __init__(self, held, noise, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
