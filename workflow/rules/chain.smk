@@ -43,15 +43,16 @@ def expanded(file):
 
 @cache
 def made_by(file):
-    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, and the job's inputs."""
+    """Return the results that a file's job seals, as ``{result: algoreg.store.chain.Job}``, all its files, and its inputs."""
     made, files, params = expanded(file)
-    inputs = tuple(map(str, files))
-    sealed = [one for one in map(str, made) if result_chain.has_place(one)]
+    # Hundreds, of the job that sets claims aside; a dictionary, as a set has another order in every process.
+    made, inputs = dict.fromkeys([file, *map(str, made)]), tuple(map(str, files))
+    sealed = [one for one in made if result_chain.has_place(one)]
     sealed = [one for one in sealed if sidecar(one) in made]
     if not sealed:
-        return {}, inputs
+        return {}, made, inputs
     job = result_chain.Job(result_chain.params_digest(params().items()), inputs)
-    return dict.fromkeys(sealed, job), inputs
+    return dict.fromkeys(sealed, job), made, inputs
 
 
 def made_from(files):
@@ -59,11 +60,11 @@ def made_from(files):
     found, todo, seen = {}, [str(file) for file in files], set()
     while todo:
         file = todo.pop()
-        if file not in seen and file not in found:
-            made_of, inputs = made_by(file)
+        if file not in seen:
+            made_of, made, inputs = made_by(file)
             found.update(made_of)
+            seen.update(made)
             todo += inputs
-        seen.add(file)
     return found
 
 
