@@ -53,6 +53,36 @@ def test_noise_is_not_taken_for_a_direction(kind):
     assert not said_plateau(LowRankMatrixRegressor(kind, max_iter=1000).fit(matrices, labels))
 
 
+def test_of_few_measurements_each_is_held_out_once():
+    errors = {"auto": [], "budget": []}
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        vector, matrices = rng.standard_normal(6), rng.standard_normal((40, 6, 6))
+        labels = np.einsum("mij,i,j->m", matrices, vector, vector)
+        labels += 0.3 * labels.std() * rng.standard_normal(40)
+        for stop, found in errors.items():
+            fit = LowRankMatrixRegressor(stop=stop, max_iter=1000).fit(matrices, labels)
+            found.append(np.linalg.norm(fit.matrix_ - np.outer(vector, vector)) / (vector @ vector))
+            assert fit.stop_ == {"auto": "folds"}.get(stop, stop)
+    assert np.mean(errors["auto"]) < 0.8 * np.mean(errors["budget"])
+
+
+@pytest.mark.parametrize("m, stop", [(9, "budget"), (10, "folds"), (45, "folds"), (46, "hold-out")])
+def test_how_a_fit_stops_by_itself_depends_on_how_many_could_be_held_out(m, stop):
+    matrices = np.random.default_rng(0).standard_normal((m, 3, 3))
+    found = LowRankMatrixRegressor(max_iter=10).fit(matrices, np.trace(matrices, axis1=1, axis2=2))
+    assert found.stop_ == stop
+    assert any("hold-out too small" in line for line in found.warnings_) is (stop == "budget")
+
+
+def test_a_run_that_diverges_after_its_error_has_fallen_asks_for_a_shorter_step():
+    # Almost the same matrix again and again: the largest curvature is hardly seen from where the descent begins.
+    rng = np.random.RandomState(0)
+    matrices, labels = rng.normal(loc=100, size=(100, 1, 2)), rng.normal(size=100)
+    found = LowRankMatrixRegressor("rectangular", stop="folds", max_iter=300).fit(matrices, labels)
+    assert np.isfinite(found.matrix_).all()
+
+
 def test_labels_that_are_all_the_same_are_fitted():
     vectors = np.random.default_rng(0).standard_normal((60, 4))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

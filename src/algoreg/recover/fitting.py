@@ -63,13 +63,17 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
         raise ValueError("stop = noise needs the labels' standard deviation as noise")
     if plan.stop == "folds" and not 2 <= plan.folds <= m:
         raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
+    if plan.stop == "auto" and plan.noise is not None:
+        return "noise", []
+    if plan.stop not in ("auto", "hold-out"):
+        return plan.stop, []
     held = round(plan.hold_out * m)
-    if plan.stop in ("auto", "hold-out") and (plan.stop == "hold-out" or plan.noise is None):
-        if held < LEAST_HOLD_OUT or held >= m:
-            return "budget", [f"hold-out too small: {held} of {m} measurements; the fit ran to the end of its budget"]
-        few = f"hold-out small: {held} of {m} measurements; stop = folds uses all of them, or give the noise"
-        return "hold-out", [few] if held < SMALL_HOLD_OUT else []
-    return ("noise" if plan.stop == "auto" else plan.stop), []
+    if plan.stop == "auto" and held < LEAST_HOLD_OUT and m >= 2 * plan.folds:
+        return "folds", []
+    if held < LEAST_HOLD_OUT or held >= m:
+        return "budget", [f"hold-out too small: {held} of {m} measurements; the fit ran to the end of its budget"]
+    few = f"hold-out small: {held} of {m} measurements; stop = folds uses all of them, or give the noise"
+    return "hold-out", [few] if held < SMALL_HOLD_OUT else []
 
 
 def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:

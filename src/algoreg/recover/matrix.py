@@ -47,7 +47,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
     stop : {"auto", "hold-out", "folds", "noise", "budget"}
         Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them as
         were best on average over folds; the first whose residual is as small as the noise; the last. "auto" is noise
-        where it is given, else hold-out where the data allow it.
+        where it is given, else hold-out where that is 5 measurements or more, else folds. Fewer measurements than twice the
+        folds are fitted to the end of the budget, which is said.
     noise : float, optional
         Standard deviation of the labels' noise, their root mean square where it differs.
     hold_out : float

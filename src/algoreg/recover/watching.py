@@ -129,7 +129,8 @@ class Watch(Observer):
         """Return which runs have waited long enough for their error to fall, and lack nothing that their labels show."""
         memory, runs = self.memory, look.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
-        over = grown & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
+        # A run that has diverged leaves anyway, and has no residual to be looked at.
+        over = grown & ~memory["unstable"][runs] & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
         for place in np.flatnonzero(over):
             if self.lacks(look.estimate[place]):
                 over[place], memory["waits_from"][runs[place]] = False, look.iteration
