@@ -67,7 +67,7 @@ def test_of_few_measurements_each_is_held_out_once():
     assert np.mean(errors["auto"]) < 0.8 * np.mean(errors["budget"])
 
 
-@pytest.mark.parametrize("m, stop", [(9, "budget"), (10, "folds"), (45, "folds"), (46, "hold-out")])
+@pytest.mark.parametrize(("m", "stop"), [(9, "budget"), (10, "folds"), (45, "folds"), (46, "hold-out")])
 def test_how_a_fit_stops_by_itself_depends_on_how_many_could_be_held_out(m, stop):
     matrices = np.random.default_rng(0).standard_normal((m, 3, 3))
     found = LowRankMatrixRegressor(max_iter=10).fit(matrices, np.trace(matrices, axis1=1, axis2=2))
