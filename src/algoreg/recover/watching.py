@@ -130,7 +130,11 @@ class Watch(Observer):
         memory, runs = self.memory, look.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
         # A run that has diverged leaves anyway, and has no residual to be looked at.
-        over = grown & ~memory["unstable"][runs] & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
+        over = (
+            grown
+            & ~memory["unstable"][runs]
+            & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
+        )
         for place in np.flatnonzero(over):
             if self.lacks(look.estimate[place]):
                 over[place], memory["waits_from"][runs[place]] = False, look.iteration
