@@ -1,5 +1,6 @@
 """Scripts in a fork of the server behave as in a process of their own, and nothing is left behind."""
 
+import ast
 import json
 import os
 import signal
@@ -194,6 +195,22 @@ def test_an_edit_of_a_library_of_this_package_counts_for_the_next_script():
     for path in (Path(__file__).parents[1] / "scripts").glob("*.py"):
         handed = [line for line in path.read_text().splitlines() if "hand_over(" in line]
         assert not any("algoreg" in line.partition("hand_over(")[2] for line in handed), path
+
+
+def test_a_script_hands_itself_over_before_what_its_preamble_loads():
+    handed = 0
+    for path in (Path(__file__).parents[1] / "scripts").glob("*.py"):
+        source, preamble = path.read_text(), "import snakemake\n"
+        written = forkserver.beginning_with_call(source, preamble)
+        assert sorted(written.splitlines()) == sorted([*source.splitlines(), preamble.strip()])
+        before = [ast.unparse(line) for line in ast.parse(written).body]
+        before = before[: before.index(preamble.strip())]
+        if "hand_over" in source:
+            handed += 1
+            assert before[-1].startswith("forkserver.hand_over("), path
+        else:
+            assert not before, path
+    assert handed > 3
 
 
 def test_a_fork_ends_with_the_first_process_of_its_script(server, tmp_path):

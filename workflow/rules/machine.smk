@@ -3,6 +3,8 @@ import shutil
 import subprocess
 import sys
 
+from snakemake.script import PythonScript
+
 from algoreg.store import forkserver
 
 
@@ -25,6 +27,11 @@ def check_device():
         )
 
 
+def write_script(script, preamble, file):
+    """Write a script that hands itself over before all else; otherwise its first process loads half of Snakemake."""
+    file.write(forkserver.beginning_with_call(script.source, preamble).encode())
+
+
 def start_forkserver():
     """Let the jobs of this machine start with their libraries loaded, where they run in this process's own environment."""
     deployed = workflow.deployment_settings.deployment_method
@@ -36,6 +43,7 @@ def start_forkserver():
     ):
         # Kept: it ends with its last reference.
         globals()["server"] = forkserver.start()
+        PythonScript.write_script = write_script
 
 
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import runpy
 import select
 import shutil
@@ -33,6 +34,9 @@ IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL"}
 
 # What Snakemake puts before every script needs them.
 PREAMBLE = ("snakemake.script", "snakemake.logging")
+
+# A script's call of hand_over, on one line or several.
+CALL = re.compile(r"^forkserver\.hand_over\([^)]*\)\n", re.MULTILINE)
 
 # What a fork says before it runs the script: from then on the script is its own.
 STARTED = b"started\n"
@@ -112,6 +116,16 @@ def hand_over(*libraries: str) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             # Without an answer the fork was killed: by the system for memory, perhaps.
             os._exit(int(answer.readline() or 128 + signal.SIGKILL) & 0xFF)
+
+
+def beginning_with_call(source: str, preamble: str) -> str:
+    """Return a script with Snakemake's preamble behind its call of :func:`hand_over`, or in front where it has none.
+
+    What the preamble imports takes longer than many a job; so only the fork reads it, which has that loaded.
+    """
+    call = CALL.search(source)
+    end = call.end() if call else 0
+    return source[:end] + preamble + source[end:]
 
 
 def serve(listener: socket.socket) -> Job | None:
