@@ -40,6 +40,12 @@ def log_law(frame, along, value, table):
     return slope_weights([point for (point,) in names]), np.log(positive(values))
 
 
+def slopes_of_runs(frame, along, value, table):
+    """Return the exponent of every run by itself, shape (T, E); see :func:`log_law`."""
+    weights, logs = log_law(frame, along, value, table)
+    return np.tensordot(weights, logs, 1)
+
+
 def mean_slope(x, logs):
     """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
     return slope_weights(x) @ logs.mean(axis=(1, 2))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.exponents import log_law
+from algoreg.analysis.exponents import log_law, slopes_of_runs
 from algoreg.analysis.intervals import distance_from, interval_of
 from algoreg.judge.estimands import estimand
 
@@ -23,7 +23,15 @@ def exponent_over_predicted(tables, published, rng, *, table, value, along, pred
     ``predicted`` is the column of predictions, the same at all points of ``along``, or one number for all runs.
     """
     frame = chosen(tables[table], where)
-    weights, logs = log_law(frame, along, value, table)
     expected = cells(frame, [along], predicted)[1][:1] if isinstance(predicted, str) else predicted
-    ratios = np.tensordot(weights, logs, 1)[None] / expected
+    ratios = slopes_of_runs(frame, along, value, table)[None] / expected
     return distance_from(interval_of(np.mean, ratios, rng), 1.0)
+
+
+@estimand("correlation over runs of the exponent of {value} in {along} with the one predicted")
+def correlation_with_predicted(tables, published, rng, *, table, value, along, predicted, where=None, shift=0):
+    """Return how the exponents of single runs correlate with their predictions, or with those of the run ``shift`` targets and ensembles on."""
+    frame = chosen(tables[table], where)
+    expected = cells(frame, [along], predicted)[1][0]
+    both = np.stack([slopes_of_runs(frame, along, value, table), np.roll(expected, (shift, shift), (0, 1))])
+    return interval_of(lambda part: np.corrcoef(part.reshape(2, -1))[0, 1], both, rng)

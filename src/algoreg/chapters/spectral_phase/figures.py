@@ -1,12 +1,17 @@
 """The figures of the first phase: angles over the scale of the start, and the error that is left."""
 
+import numpy as np
+
+from algoreg.analysis.cells import cells
+from algoreg.analysis.exponents import slopes_of_runs
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.law import grows, law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, number, raised, rounded, signed, sizes
+from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, raised, rounded, signed, sizes
 from algoreg.tell.figures import drawing
 
+TABLES = ("phase_many", "phase_few")
 WIDTHS = {"r": (COLOURS[0], "o"), "2r": (COLOURS[1], "s"), "d": (COLOURS[2], "D")}
 ALPHA = "initialisation scale α"
 
@@ -65,7 +70,7 @@ def _errors(axes, table, claims, margin):
 @drawing
 def spectral_phase_errors(tables, claims):
     """Draw the smallest errors over α, with many and with few measurements."""
-    shown = [name for name in ("phase_many", "phase_few") if name in tables]
+    shown = [name for name in TABLES if name in tables]
     figure, grid = panels(len(shown), sharey=True)
     margins = {"phase_many": "ss21-error-in-alpha", "phase_few": "ss21-error-in-alpha-few"}
     for axes, name in zip(grid, shown, strict=True):
@@ -73,3 +78,27 @@ def spectral_phase_errors(tables, claims):
     note = "; gap: 2(1 − λ_(r+1)/λ̄) of (1/m) Σ yᵢAᵢ; runs stop below 10⁻¹²"
     said = caption(*(sizes(tables[name], "d", "rank", "m_over_dr") for name in shown))
     return finish(figure, SPREAD + note, caption=said)
+
+
+@drawing
+def spectral_phase_gap(tables, claims):
+    """Draw the exponent of every run at full width over the one that the gap of its labels predicts."""
+    figure, (axes,) = panels(1)
+    shown = [name for name in TABLES if name in tables]
+    for name, marker, colour in zip(shown, "sD", COLOURS, strict=False):
+        own = tables[name][tables[name]["width"] == "d"]
+        found, expected = slopes_of_runs(own, "alpha", "smallest_error", name), cells(own, ["alpha"], "predicted")[1][0]
+        related = signed(np.corrcoef(expected.ravel(), found.ravel())[0, 1])
+        label = f"{sizes(own, 'm_over_dr', 'rank')}: correlation {related}"
+        axes.plot(expected.ravel(), found.ravel(), marker, color=colour, label=label)
+    ends = np.array(axes.get_xlim())
+    axes.plot(ends, ends, color="black", linewidth=0.8, label="as predicted")
+    margin = claims["error-follows-the-gap"]["margin"]
+    for side, text in ((1 - margin, f"margin of the mean: {margin:.0%} off"), (1 + margin, None)):
+        axes.plot(ends, side * ends, "--", color="0.4", linewidth=0.9, label=text)
+    describe(axes, xlabel="exponent that the gap predicts, 2(1 − λ_(r+1)/λ̄)", ylabel="exponent in α of the smallest error")
+    axes.set_title(
+        "few measurements, width d: a run's exponent and the one that\n"
+        f"its gap predicts correlate by {related} ({margin_text(claims['gap-tells-draws-apart'])})"
+    )
+    return finish(figure, "a point: one run (target × ensemble)", caption=caption(*(sizes(tables[name], "d") for name in shown)))

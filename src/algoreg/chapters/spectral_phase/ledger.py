@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells
-from algoreg.analysis.exponents import log_law
+from algoreg.analysis.exponents import slopes_of_runs
 from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import geometric, markdown, number, passage
@@ -39,8 +39,7 @@ def phase_correlations(many, few):
     said = []
     for table, frame in {"phase_many": many, "phase_few": few}.items():
         own = frame[frame["width"] == "d"]
-        weights, logs = log_law(own, "alpha", "smallest_error", table)
-        found, expected = np.tensordot(weights, logs, 1), cells(own, ["alpha"], "predicted")[1][0]
+        found, expected = slopes_of_runs(own, "alpha", "smallest_error", table), cells(own, ["alpha"], "predicted")[1][0]
         first, related = own.iloc[0], np.corrcoef(found.ravel(), expected.ravel())[0, 1]
         ratio = number(first["m"] / first["d"] / first["rank"])
         said.append(f"{number(float(related))} over {found.size} draws at m = {ratio}dr")
