@@ -96,9 +96,13 @@ def spectral_phase_gap(tables, claims):
     margin = claims["error-follows-the-gap"]["margin"]
     for side, text in ((1 - margin, f"margin of the mean: {margin:.0%} off"), (1 + margin, None)):
         axes.plot(ends, side * ends, "--", color="0.4", linewidth=0.9, label=text)
-    describe(axes, xlabel="exponent that the gap predicts, 2(1 − λ_(r+1)/λ̄)", ylabel="exponent in α of the smallest error")
+    describe(
+        axes, xlabel="exponent that the gap predicts, 2(1 − λ_(r+1)/λ̄)", ylabel="exponent in α of the smallest error"
+    )
     axes.set_title(
         "few measurements, width d: a run's exponent and the one that\n"
         f"its gap predicts correlate by {related} ({margin_text(claims['gap-tells-draws-apart'])})"
     )
-    return finish(figure, "a point: one run (target × ensemble)", caption=caption(*(sizes(tables[name], "d") for name in shown)))
+    return finish(
+        figure, "a point: one run (target × ensemble)", caption=caption(*(sizes(tables[name], "d") for name in shown))
+    )

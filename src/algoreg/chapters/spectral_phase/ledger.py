@@ -39,7 +39,10 @@ def phase_correlations(many, few):
     said = []
     for table, frame in {"phase_many": many, "phase_few": few}.items():
         own = frame[frame["width"] == "d"]
-        found, expected = slopes_of_runs(own, "alpha", "smallest_error", table), cells(own, ["alpha"], "predicted")[1][0]
+        found, expected = (
+            slopes_of_runs(own, "alpha", "smallest_error", table),
+            cells(own, ["alpha"], "predicted")[1][0],
+        )
         first, related = own.iloc[0], np.corrcoef(found.ravel(), expected.ravel())[0, 1]
         ratio = number(first["m"] / first["d"] / first["rank"])
         said.append(f"{number(float(related))} over {found.size} draws at m = {ratio}dr")
