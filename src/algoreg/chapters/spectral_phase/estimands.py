@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, chosen
 from algoreg.analysis.exponents import log_law, slopes_of_runs
-from algoreg.analysis.intervals import distance_from, interval_of
+from algoreg.analysis.intervals import Estimate, distance_from, interval_of
 from algoreg.judge.estimands import estimand
 
 
@@ -29,9 +29,16 @@ def exponent_over_predicted(tables, published, rng, *, table, value, along, pred
 
 
 @estimand("correlation over runs of the exponent of {value} in {along} with the one predicted")
-def correlation_with_predicted(tables, published, rng, *, table, value, along, predicted, where=None, shift=0):
-    """Return how the exponents of single runs correlate with their predictions, or with those of the run ``shift`` targets and ensembles on."""
+def correlation_with_predicted(tables, published, rng, *, table, value, along, predicted, where=None, others=False):
+    """Return how the exponents of single runs correlate with their predictions.
+
+    With ``others`` they are beside the predictions of runs that share neither target nor ensemble: the mean over all such pairings.
+    """
     frame = chosen(tables[table], where)
     expected = cells(frame, [along], predicted)[1][0]
-    both = np.stack([slopes_of_runs(frame, along, value, table), np.roll(expected, (shift, shift), (0, 1))])
-    return interval_of(lambda part: np.corrcoef(part.reshape(2, -1))[0, 1], both, rng)
+    targets, ensembles = expected.shape
+    shifts = [(t, e) for t in range(1, targets) for e in range(1, ensembles)] if others else [(0, 0)]
+    beside = [np.roll(expected, shift, (0, 1)) for shift in shifts]
+    both = np.stack([slopes_of_runs(frame, along, value, table), *beside])
+    found = interval_of(lambda part: np.corrcoef(part.reshape(len(part), -1))[0, 1:].mean(), both, rng)
+    return Estimate(found.value, max(found.low, -1.0), min(found.high, 1.0))
