@@ -48,8 +48,8 @@ UNSEEN = {
     *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
-    # Distances between exponents, which the legend has.
-    *("error-follows-the-gap", "ss21-any-width"),
+    # The distance of exponents, which the legend has; a correlation, which stands in the title beside its margin.
+    *("ss21-any-width", "gap-tells-draws-apart"),
     # Of a width that the figure leaves out.
     "jin23-width-of-the-rank",
     # A factor between widths, and a distance of an exponent.
@@ -881,6 +881,31 @@ def test_spectral_phase_errors_shows_the_smallest_errors_and_the_slope_of_the_ga
         for label, slope in ((f"gap: exponent {power:.2f}", power), ("margin", 1)):
             drawn = curve(axes, label)
             same(drawn, power_law(drawn.index, (1e-2, means[1e-2]), slope))
+
+
+def test_spectral_phase_gap_shows_every_runs_exponent_over_its_prediction():
+    shape = {"target": [0, 1], "ensemble": [0, 1, 2], "alpha": [1e-2, 1e-4, 1e-6], "width": ["r", "d"]}
+    tables = {
+        name: crossed(("smallest_error", "predicted"), seed, **shape).assign(d=20, rank=2, m=200)
+        for seed, name in enumerate(("phase_many", "phase_few"))
+    }
+    for name, table in tables.items():
+        by_run = table.groupby(["target", "ensemble"])["predicted"].transform("first")
+        tables[name] = table.assign(predicted=by_run)
+    (axes,) = figures.draw("spectral_phase_gap", tables).axes
+    for points, table in zip(axes.lines[:2], tables.values(), strict=True):
+        runs = [own for _, own in where(table, width="d").groupby(["target", "ensemble"])]
+        slopes = [np.polyfit(np.log(own["alpha"]), np.log(own["smallest_error"]), 1)[0] for own in runs]
+        predictions = [own["predicted"].iloc[0] for own in runs]
+        found = sorted(zip(*points.get_data(), strict=True))
+        assert np.allclose(found, sorted(zip(predictions, slopes, strict=True)))
+        related = np.corrcoef(predictions, slopes)[0, 1]
+        assert points.get_label().endswith(f"correlation {related:.2f}".replace("-", "−"))
+    # The last table's, of few measurements.
+    assert f"correlate by {related:.2f}".replace("-", "−") in axes.get_title()
+    for line, slope in zip(axes.lines[2:], (1, 0.75, 1.25), strict=True):
+        x, y = line.get_data()
+        assert np.allclose(y, slope * x)
 
 
 # Incremental learning.

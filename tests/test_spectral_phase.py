@@ -86,3 +86,31 @@ def test_exponents_are_compared_with_each_other_and_with_the_gap():
     assert beside.value == pytest.approx(1 - 0.8 / 2)
     exact = {"phase": tables["phase"].assign(smallest_error=0.0)}
     assert estimands.exponent_over_predicted(exact, {}, rng, **own) == UNDEFINED
+
+
+def test_exponents_of_single_runs_are_beside_their_own_predictions_or_those_of_runs_that_share_nothing():
+    powers = np.random.default_rng(0).uniform(0.5, 1, (2, 3))
+    rows = [
+        {
+            "alpha": alpha,
+            "target": t,
+            "ensemble": e,
+            "smallest_error": alpha ** powers[t, e],
+            "predicted": 2 * powers[t, e],
+        }
+        for alpha in (1e-2, 1e-4, 1e-6)
+        for t, e in np.ndindex(powers.shape)
+    ]
+    own = {"table": "phase", "value": "smallest_error", "along": "alpha", "predicted": "predicted"}
+    tables, rng = {"phase": pd.DataFrame(rows)}, np.random.default_rng(0)
+    related = estimands.correlation_with_predicted(tables, {}, rng, **own)
+    assert (related.value, related.high) == (pytest.approx(1), 1.0)
+    apart = [
+        np.corrcoef([(powers[t, e], powers[t - 1, (e - by) % 3]) for t, e in np.ndindex(powers.shape)], rowvar=False)[
+            0, 1
+        ]
+        for by in (1, 2)
+    ]
+    control = estimands.correlation_with_predicted(tables, {}, rng, **own, others=True)
+    assert control.value == pytest.approx(np.mean(apart))
+    assert control.low >= -1
