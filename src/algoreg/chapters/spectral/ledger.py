@@ -6,6 +6,7 @@ from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.tell.wording import outwards
 
 
 @passage("spectral_network", "convolution")
@@ -64,7 +65,7 @@ def runs_unfitted(frame):
     ]
     return (
         f"Some of these runs do not fit the labels by T, and count: {', '.join(said)}. "
-        f"No run, fitted or not, is nearer than {number(own['distance'].min())}."
+        f"No run, fitted or not, is nearer than {number(outwards(own['distance'].min(), 'down', 3))}."
     )
 
 
