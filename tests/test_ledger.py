@@ -139,6 +139,33 @@ def test_choices_at_the_ends_of_grids_are_named(references):
     assert race.NAMES["frank_wolfe"] not in shortest
 
 
+def test_what_the_race_with_fewer_measurements_lacks_is_named(references):
+    said = passage_of(race.race_few_lacks, references["standard"]["tables"])
+    assert said.startswith("Left out: ")
+    few = set(frame_of(references["standard"]["tables"]["race_few"])["method"])
+    named = said.removeprefix("Left out: ").removesuffix(".").split("; ")
+    assert sorted(named) == sorted(name for method, name in race.NAMES.items() if method not in few)
+
+
+def test_draws_whose_least_trace_is_the_target_are_counted_as_such(references):
+    tables = dict(references["standard"]["tables"])
+    frame = frame_of(tables["greedy_commuting"])
+    draws = frame.groupby(["target", "ensemble"]).ngroups
+    columns = frame.assign(distance_to_min_trace=frame["distance_to_target"]).drop(columns="status").to_dict("list")
+    tables["greedy_commuting"] = {"keys": columns, "status": ["converged"] * len(frame)}
+    assert f" in {draws} of {draws} draws" in passage_of(greedy.commuting_least_is_target, tables)
+
+
+def test_exponents_that_are_their_predictions_leave_no_spread(references):
+    tables = dict(references["standard"]["tables"])
+    frame = frame_of(tables["phase_few"])
+    columns = frame.assign(smallest_error=frame["alpha"] ** frame["predicted"]).drop(columns="status").to_dict("list")
+    tables["phase_few"] = {"keys": columns, "status": ["budget"] * len(frame)}
+    said = passage_of(spectral_phase.phase_constant, tables)
+    spread = float(said.split("and ")[-1].split()[0])
+    assert spread < 1e-10
+
+
 def test_correlations_are_said_with_the_draws_of_their_own_table(references):
     tables = dict(references["standard"]["tables"])
     few = frame_of(tables["phase_few"])

@@ -51,6 +51,14 @@ def greedy_of_commuting(frame):
     return markdown(["depth", *(f"s₀ = {power(start)}" for start in starts), "runs that do not fit yet"], rows)
 
 
+@passage("greedy_commuting")
+def commuting_least_is_target(frame):
+    """Return in how many draws the least trace is X*, as a clause: those whose distances to both agree at every depth and start."""
+    apart = (frame["distance_to_min_trace"] - frame["distance_to_target"]).abs()
+    draws = apart.groupby([frame["target"], frame["ensemble"]]).max()
+    return f"the least trace is X\\* in {(draws < 1e-4).sum()} of {len(draws)} draws alone"
+
+
 @passage("greedy_ends")
 def greedy_headline(frame):
     """Return both distances of descent's end from the smallest α, as sentences."""

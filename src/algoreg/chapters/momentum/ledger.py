@@ -36,8 +36,10 @@ def _of_published(reference):
 
 @passage("momentum_kappa")
 def acceleration(reference):
-    """Return the exponent in κ of the iterations with the best momentum."""
-    return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of 1."
+    """Return the exponent in κ of the iterations with the best momentum, and that without, which is the claim's control."""
+    (claim,) = (claim for claim in reference["claims"] if claim["id"] == "momentum-kappa")
+    plain = number(claim["control_estimate"])
+    return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of {plain}."
 
 
 @passage("momentum_bias")

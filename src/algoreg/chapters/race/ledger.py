@@ -40,6 +40,13 @@ def race_few(frame):
     return _race(frame)
 
 
+@passage("race", "race_few")
+def race_few_lacks(whole, few):
+    """Return which methods of the race are not run with fewer measurements, as a sentence."""
+    lacking = set(whole["method"]) - set(few["method"])
+    return f"Left out: {'; '.join(NAMES[name] for name in NAMES if name in lacking)}."
+
+
 def _race(frame):
     rows = []
     for kappa, part in frame.groupby("kappa"):

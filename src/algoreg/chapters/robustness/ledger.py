@@ -7,6 +7,8 @@ from algoreg.tell.report import geometric, markdown, number, passage
 
 # The relative error below which a programme has found X*.
 FOUND = 0.01
+# The error at a stop, over the best one, above which the stop is called far off.
+FAR = 1.25
 
 
 @passage("early_stopping")
@@ -18,6 +20,13 @@ def stopping_errors(frame):
         rows.append([f"{noise:g}", width, *means, number(own["stopped_over_best"].max())])
     header = ["noise σ", "width", "best error", "hold-out's stop / best", "end / best", "worst stop / best"]
     return markdown(header, rows)
+
+
+@passage("early_stopping")
+def stops_far_off(frame):
+    """Return how many runs' stops are more than a quarter above their best, as a sentence."""
+    far = int((frame["stopped_over_best"] > FAR).sum())
+    return f"Of {len(frame)} runs {far} stop at more than {FAR:g} times their best error."
 
 
 @passage("outliers")

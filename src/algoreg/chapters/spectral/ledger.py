@@ -6,6 +6,7 @@ from algoreg.analysis.cells import chosen
 from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.tell.wording import outwards
 
 
 @passage("spectral_network", "convolution")
@@ -17,8 +18,9 @@ def spectral_headline(errors, margins):
     means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
-        f"A function on singular values and a trained weight do not help a single block. Two plain factors have "
-        f"{means['plain'] / means['spectral']:.2f} times the error from an equal start, in the geometric mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
+        f"A function on singular values and a trained weight do not help a single block. At 1.6 times the degrees of freedom "
+        f"two plain factors have {means['plain'] / means['spectral']:.2f} times the error from an equal start, in the geometric "
+        f"mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
     )
 
 
@@ -64,7 +66,7 @@ def runs_unfitted(frame):
     ]
     return (
         f"Some of these runs do not fit the labels by T, and count: {', '.join(said)}. "
-        f"No run, fitted or not, is nearer than {number(own['distance'].min())}."
+        f"No run, fitted or not, is nearer than {number(outwards(own['distance'].min(), 'down', 3))}."
     )
 
 

@@ -33,16 +33,30 @@ def phase_exponents(*frames):
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)
 
 
+def _exponents(own, table):
+    """Return the exponents of the error in α of single draws and those that the gap predicts, targets × ensembles."""
+    return slopes_of_runs(own, "alpha", "smallest_error", table), cells(own, ["alpha"], "predicted")[1][0]
+
+
+@passage("phase_few")
+def phase_constant(frame):
+    """Return how far the exponents are from 1, and how they spread with and without the gap's prediction, in words."""
+    found, expected = _exponents(frame[frame["width"] == "d"], "phase_few")
+    over = found / expected
+    spreads = [number(float(values.std(ddof=1) / values.mean())) for values in (found, over)]
+    return (
+        f"The mean exponent is {number(abs(float(found.mean()) - 1))} off from the constant 1, too. What tells is the spread of "
+        f"the draws: {spreads[0]} of the mean, and {spreads[1]} once each exponent is divided by its draw's prediction."
+    )
+
+
 @passage("phase_many", "phase_few")
 def phase_correlations(many, few):
     """Return how the exponents of single draws at full width correlate with those that the gap predicts, in words."""
     said = []
     for table, frame in {"phase_many": many, "phase_few": few}.items():
         own = frame[frame["width"] == "d"]
-        found, expected = (
-            slopes_of_runs(own, "alpha", "smallest_error", table),
-            cells(own, ["alpha"], "predicted")[1][0],
-        )
+        found, expected = _exponents(own, table)
         first, related = own.iloc[0], np.corrcoef(found.ravel(), expected.ravel())[0, 1]
         ratio = number(first["m"] / first["d"] / first["rank"])
         said.append(f"{number(float(related))} over {found.size} draws at m = {ratio}dr")

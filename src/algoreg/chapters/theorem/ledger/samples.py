@@ -60,7 +60,10 @@ def samples_between(*frames):
         sentences.append(
             f"At the tolerance {tolerance:g} the median m\\* lies between the two dimensions in {between} of {whole} cases{beyond}."
         )
-    return " ".join(sentences) + " A case is one size with one spectrum."
+    first, *others = ({*zip(frame["d"], frame["rank"], strict=True)} for frame in frames)
+    twice = sorted(first.intersection(*others))
+    shared = f"; {' and '.join(f'd = {d:g}, r = {rank:g}' for d, rank in twice)} counts in each sweep" if twice else ""
+    return f"{' '.join(sentences)} A case is one size with one spectrum{shared}."
 
 
 def _sides_of_dimensions(frames, tolerance):
