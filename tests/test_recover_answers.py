@@ -142,11 +142,13 @@ def test_columns_that_are_not_standardised_may_be_of_any_size():
     assert np.isclose(found.path_["eigenvalues"][-1, 0], found.eigenvalues_[0], rtol=1e-3)
 
 
-def test_measurements_that_are_all_0_without_what_is_held_out_are_refused():
-    matrices, labels = np.zeros((20, 2, 2)), np.arange(1.0, 21)
+@pytest.mark.parametrize(("others", "dtype"), [(0, "float64"), (1e-12, "float32")])
+def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others, dtype):
+    matrices, labels = np.full((20, 2, 2), others), np.arange(1.0, 21)
     matrices[0] = 1
-    with pytest.raises(ValueError, match="stop = hold-out: without what is held out all measurements are 0; use stop"):
-        LowRankMatrixRegressor(hold_out=0.9, stop="hold-out").fit(matrices, labels)
+    said = "stop = hold-out: without what is held out all measurements are 0, or next to it; use stop = budget"
+    with pytest.raises(ValueError, match=said):
+        LowRankMatrixRegressor(hold_out=0.9, stop="hold-out", dtype=dtype).fit(matrices, labels)
 
 
 @pytest.mark.parametrize(("of_matrices", "of_labels"), [(1e-200, 1e140), (1e200, 1e-200)])

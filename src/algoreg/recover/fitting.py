@@ -84,10 +84,15 @@ def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:
 
 
 def curvature(ensemble: Any, seed: int) -> float:
-    """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i); 0 where that is 0."""
+    """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i).
+
+    It is 0 where the measurements are, or so small that the squares of 𝒢X's entries are.
+    """
     start = torch.from_numpy(np.random.default_rng(seed).standard_normal((ensemble.d, ensemble.d)))
     start = (start + start.mT).to(ensemble.device, ensemble.dtype)
-    if not ensemble.gradient(start[None], ensemble.label(torch.zeros_like(start)[None])).any():
+    unit = (start / torch.linalg.matrix_norm(start))[None]
+    image = ensemble.gradient(unit, ensemble.label(torch.zeros_like(unit)))
+    if not torch.linalg.matrix_norm(image).item() > torch.finfo(start.dtype).tiny ** 0.5:
         return 0.0
     return 1 + isometry_excess(ensemble, min(2, ensemble.d), start, CURVATURE_ROUNDS)
 
@@ -129,7 +134,9 @@ class Descending:
         self._first = self._read(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
         if not self.curvature > 0:
-            raise ValueError(f"stop = {self.stop}: without what is held out all measurements are 0; use stop = budget")
+            raise ValueError(
+                f"stop = {self.stop}: without what is held out all measurements are 0, or next to it; use stop = budget"
+            )
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
 
@@ -335,12 +342,12 @@ def _unfinished(fit, watch, run, iteration):
     """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
-    if watch.memory["reached"][run]:
-        return []
     train = watch.memory["train"][:, run]
     kept = train[watch.iterations.index(iteration)]
     if kept > 1 + LEAVES_START:
         return [f"a poor fit: what was kept leaves {kept:.3g} of the labels' size, a matrix of 0 would leave 1"]
+    if watch.memory["reached"][run]:
+        return []
     if kept > (1 - LEAVES_START) * train[0]:
         return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
     if fit.stop == "noise":
