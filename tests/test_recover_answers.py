@@ -159,6 +159,21 @@ def test_a_matrix_beyond_the_numbers_is_refused(of_matrices, of_labels):
         LowRankMatrixRegressor(**told).fit(of_matrices * matrices, of_labels * labels)
 
 
+def test_a_quadratic_function_beyond_the_numbers_is_refused():
+    table = 1e-151 * np.random.default_rng(0).standard_normal((20, 1))
+    with pytest.raises(ValueError, match="labels over measurements are of size inf"):
+        QuadraticRegressor(max_iter=1).fit(table, 1e140 * np.arange(20))
+
+
+def test_labels_that_are_0_where_they_are_held_out_are_said_to_be():
+    _, matrices, labels = spread(0.5)
+    told = {"stop": "hold-out", "max_iter": 10}
+    held = LowRankMatrixRegressor(**told).fit(matrices, labels).held_out_
+    labels[held] = 0
+    found = LowRankMatrixRegressor(**told).fit(matrices, labels)
+    assert any(line.startswith("the labels that are held out are all 0") for line in found.warnings_)
+
+
 def test_labels_whose_squares_are_0_are_fitted_as_poorly_as_others():
     vectors = np.random.default_rng(0).standard_normal((60, 3))
     matrices, labels = vectors[:, :, None] * vectors[:, None, :], -np.square(vectors).sum(axis=1)

@@ -87,6 +87,12 @@ def refuse_constant(y: np.ndarray) -> None:
         raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; less their mean there is nothing to fit")
 
 
+def refuse_units(unit: float) -> None:
+    """Raise a ValueError if a matrix in these units, labels over measurements, is beyond the numbers."""
+    if not UNITS[0] < unit < UNITS[1]:
+        raise ValueError(f"labels over measurements are of size {unit:.3g}, and so is the matrix; scale one of them")
+
+
 def root_mean_square(y: np.ndarray) -> float:
     """Return √((1/m) Σ y_i²), without overflow."""
     largest = float(np.abs(y).max())
@@ -137,10 +143,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         return resolve_device(self.device), DTYPES[self.dtype], seed
 
     def _plan(self, kind: str, seed: int, noise: float | None, trace_unit: float, **more: Any) -> Plan:
-        if not UNITS[0] < trace_unit < UNITS[1]:
-            raise ValueError(
-                f"labels over measurements are of size {trace_unit:.3g}, and so is the matrix; scale one of them"
-            )
+        refuse_units(trace_unit)
         given = {**self._numbers(), "noise": noise, "trace_unit": trace_unit, **more}
         say = self.verbose if callable(self.verbose) else print if self.verbose else lambda line: None
         options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", None)

@@ -31,6 +31,7 @@ ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; more max_iter"
 SOONER = ", or method = preconditioned, which passes it sooner"
+NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -131,6 +132,8 @@ class Descending:
         self.parts = self._split()
         if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
             raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
+        if self.stop == "hold-out" and not self.labels[self.parts[0][1]].any():
+            self.warnings.append(NOTHING_HELD)
         self._first = self._read(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
         if not self.curvature > 0:
