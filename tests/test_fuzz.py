@@ -1,5 +1,7 @@
 """Random damage to valid tier files and to the registry: what is refused names its key, what is accepted can be planned and run.
 
+And random fits of the estimators: a finite answer that says what is wrong with it, or a refusal in words of our own.
+
 A few hundred cases here; `make fuzz` runs thousands.
 """
 
@@ -7,6 +9,8 @@ import copy
 import json
 import math
 import re
+import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,9 @@ from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor
+from algoreg.recover.base import root_mean_square
+from algoreg.recover.plan import DEFAULT_METHODS
 from algoreg.spec import grids, messages
 from algoreg.spec import plan as planned
 from algoreg.spec import settings as algoreg_settings
@@ -371,3 +378,98 @@ def test_a_figure_that_is_no_published_one_is_named(figure):
     entry["estimand"]["figure"] = figure
     line, *_ = registry_lines([entry])
     assert line.startswith(f"claims.yaml: fig1-published.estimand.figure = {json.dumps(figure)}: unknown curve"), line
+
+
+# What measurements and labels may be like, from normal ones of which the first axis is the measurement.
+LIKE = {
+    "normal": lambda normal: normal,
+    "nearly one": lambda normal: 100 + normal,
+    "all one": lambda normal: np.repeat(normal[:1], len(normal), axis=0),
+    "tiny": lambda normal: 1e-150 * normal,
+    "huge": lambda normal: 1e140 * normal,
+    "of all sizes": lambda normal: (normal.T * np.logspace(-12, 12, len(normal))).T,
+    "one far off": lambda normal: np.concatenate([1e6 * normal[:1], normal[1:]]),
+    "0 but for one": lambda normal: np.concatenate([normal[:1], 0 * normal[1:]]),
+    "whole numbers": lambda normal: np.round(normal),
+}
+TOLD = {
+    "frank_wolfe": {"theta": 1.0, "rank": 1},
+    "hard_thresholding": {"rank": 1},
+    "quadratic": {"tau": 1.0},
+    "stochastic": {"batch_size": 1},
+}
+
+
+@st.composite
+def fits(draw):
+    """Return an estimator and the measurements and labels that it is to fit."""
+    rng, kind = np.random.default_rng(draw(st.integers(0, 10**6))), draw(st.sampled_from(sorted(DEFAULT_METHODS)))
+    m, rows, columns = draw(st.integers(1, 40)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    columns = columns if kind == "rectangular" else rows
+    wanted = "symmetric" if kind == "symmetric" else "psd"
+    names = [
+        name
+        for name in sources.modules("algorithms")
+        if sources.class_literal("algorithms", name, "estimates") == wanted
+    ]
+    method = draw(st.sampled_from(["auto", *names]))
+    told = {
+        "kind": kind,
+        "method": method,
+        "method_options": TOLD.get(method),
+        "stop": draw(st.sampled_from(["auto", "hold-out", "folds", "noise", "budget"])),
+        "alpha": draw(st.sampled_from(["auto", 1.0, 1e-3, 1e-6])),
+        "noise": draw(st.sampled_from([None, 1e-300, 1.0])),
+        "hold_out": draw(st.sampled_from([0.1, 0.5, 0.99])),
+        "folds": draw(st.sampled_from([2, 5])),
+        "max_iter": draw(st.integers(1, 40)),
+        "dtype": draw(st.sampled_from(["float64", "float32"])),
+    }
+    like = LIKE[draw(st.sampled_from(sorted(LIKE)))]
+    labels = LIKE[draw(st.sampled_from(sorted(LIKE)))](rng.standard_normal(m))
+    what = draw(st.sampled_from(["matrices", "vectors", "entries", "table"]))
+    if what == "entries":
+        places = rng.permutation(np.argwhere(np.ones((rows, columns))))[:m]
+        places = places if kind == "rectangular" else places[places[:, 0] <= places[:, 1]]
+        estimator = MatrixCompleter(**told, shape=(rows, columns), center=draw(st.booleans()))
+        return estimator, places, labels[: len(places)]
+    if what == "table" and kind != "rectangular":
+        labels = np.abs(labels) if kind == "psd" else labels
+        return QuadraticRegressor(**told, standardize=draw(st.booleans())), like(rng.standard_normal((m, rows))), labels
+    if what == "vectors":
+        vectors = like(rng.standard_normal((m, rows + columns)))
+        return LowRankMatrixRegressor(**told, shape=(rows, columns), vectors=True), vectors, labels
+    return LowRankMatrixRegressor(**told), like(rng.standard_normal((m, rows, columns))), labels
+
+
+def fit_refused(estimator, X, y):
+    """Return the ValueError with which a fit is refused, None where it is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("error", RuntimeWarning)
+            estimator.fit(X, y)
+    except ValueError as error:
+        return error
+    return None
+
+
+@settings(**FUZZ, derandomize=True, max_examples=max(300, settings.default.max_examples))
+@given(fits())
+def test_a_fit_is_refused_in_words_or_finite_and_says_so_where_it_is_worse_than_nothing(fit):
+    estimator, X, y = fit
+    if error := fit_refused(estimator, X, y):
+        assert not isinstance(error, np.linalg.LinAlgError)
+        # Raised where something is checked, not where a library stumbles.
+        raised = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parts
+        assert "algoreg" in raised or raised[-3:] == ("sklearn", "utils", "validation.py"), error
+        return
+    path = estimator.path_
+    for found in (estimator.matrix_, estimator.eigenvalues_, *estimator.factors_, path["train_error"]):
+        assert np.isfinite(found).all()
+    assert {len(column) for column in path.values()} == {len(path["iteration"])}
+    assert 1 <= estimator.n_iter_ <= max(1, path["iteration"][-1])
+    predicted = estimator.predict(X)
+    assert predicted.shape == y.shape
+    assert np.isfinite(predicted).all()
+    assert root_mean_square(y - predicted) <= 1.01 * root_mean_square(y) or estimator.warnings_

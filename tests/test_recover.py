@@ -151,6 +151,7 @@ def test_bad_measurements_are_refused(change, said):
         ({"noise": np.inf}, "noise = inf: allowed is a number above 0"),
         ({"step": -1}, "step = -1: allowed is a number above 0"),
         ({"method_options": "a"}, "method_options = a: allowed is a mapping"),
+        ({"dtype": []}, "dtype = []: allowed are float32, float64"),
         ({"shape": 5}, "shape = 5: allowed are two whole numbers of at least 1"),
         ({"shape": (8, 8, 1)}, "shape = (8, 8, 1): allowed are two whole numbers"),
         ({"shape": (-8, -8)}, "shape = (-8, -8): allowed are two whole numbers"),

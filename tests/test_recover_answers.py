@@ -1,9 +1,11 @@
 """Answers that look finished and are not, and right ones that were refused or doubted."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, StateRegressor
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, fitting
 
 D, M = 8, 200
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -131,3 +133,92 @@ def test_a_method_of_another_kind_of_estimate_is_refused_with_those_that_fit():
     said = "asymmetric: its estimates are rectangular; kind = rectangular, a block of a psd matrix, is fitted by accelerated"
     with pytest.raises(ValueError, match=said):
         LowRankMatrixRegressor("rectangular", method="asymmetric").fit(matrices, labels)
+
+
+def test_columns_that_are_not_standardised_may_be_of_any_size():
+    table = 300 * np.random.default_rng(0).standard_normal((80, 1))
+    found = QuadraticRegressor("psd", standardize=False, max_iter=300).fit(table, table[:, 0] ** 2)
+    assert np.allclose(found.matrix_, 1, rtol=1e-3)
+    assert np.isclose(found.path_["eigenvalues"][-1, 0], found.eigenvalues_[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("others", "dtype"), [(0, "float64"), (1e-12, "float32")])
+def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others, dtype):
+    matrices, labels = np.full((20, 2, 2), others), np.arange(1.0, 21)
+    matrices[0] = 1
+    said = "stop = hold-out: without what is held out all measurements are 0, or next to it; use stop = budget"
+    with pytest.raises(ValueError, match=said):
+        LowRankMatrixRegressor(hold_out=0.9, stop="hold-out", dtype=dtype).fit(matrices, labels)
+
+
+@pytest.mark.parametrize(("of_matrices", "of_labels"), [(1e-200, 1e140), (1e200, 1e-200)])
+def test_a_matrix_beyond_the_numbers_is_refused(of_matrices, of_labels):
+    _, matrices, labels = spread(0.5)
+    told = {"method": "frank_wolfe", "method_options": {"trace": 1.0}}
+    with pytest.raises(ValueError, match=r"labels over measurements are of size .*; scale one of them"):
+        LowRankMatrixRegressor(**told).fit(of_matrices * matrices, of_labels * labels)
+
+
+def test_a_quadratic_function_beyond_the_numbers_is_refused():
+    table = 1e-151 * np.random.default_rng(0).standard_normal((20, 1))
+    with pytest.raises(ValueError, match="labels over measurements are of size inf"):
+        QuadraticRegressor(max_iter=1).fit(table, 1e140 * np.arange(20))
+
+
+def test_labels_that_are_0_where_they_are_held_out_are_said_to_be():
+    _, matrices, labels = spread(0.5)
+    told = {"stop": "hold-out", "max_iter": 10}
+    held = LowRankMatrixRegressor(**told).fit(matrices, labels).held_out_
+    labels[held] = 0
+    found = LowRankMatrixRegressor(**told).fit(matrices, labels)
+    assert any(line.startswith("the labels that are held out are all 0") for line in found.warnings_)
+
+
+def test_labels_whose_squares_are_0_are_fitted_as_poorly_as_others():
+    vectors = np.random.default_rng(0).standard_normal((60, 3))
+    matrices, labels = vectors[:, :, None] * vectors[:, None, :], -np.square(vectors).sum(axis=1)
+    found = LowRankMatrixRegressor(max_iter=10).fit(matrices, 1e-200 * labels)
+    assert any("poor fit: a psd matrix leaves 1 of the labels' size" in line for line in found.warnings_)
+
+
+def test_a_noise_far_below_the_residual_has_an_infinite_statistic():
+    _, matrices, labels = spread(0.5, noise=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        found = LowRankMatrixRegressor(noise=1e-300, max_iter=50).fit(matrices, labels)
+    assert np.isinf(found.rank_test_["chi2"]).all()
+    assert found.rank_test_["accepted"] is None
+
+
+def test_weights_of_one_size_ask_for_no_shorter_step_and_a_fit_worse_than_nothing_is_said():
+    target, matrices, labels = spread(0.5)
+    told = {"rule": "rank-k", "rank": 1, "theta": 10 * float(np.trace(target))}
+    found = LowRankMatrixRegressor(method="frank_wolfe", method_options=told, stop="budget", max_iter=50)
+    found.fit(matrices, labels)
+    assert np.linalg.norm(labels - found.predict(matrices)) > np.linalg.norm(labels)
+    assert any(line.startswith("a poor fit: what was kept leaves") for line in found.warnings_)
+
+
+def test_the_iterations_of_folds_are_those_that_ran_on_all_measurements(monkeypatch):
+    _, matrices, labels = spread(0.5)
+    told = {"stop": "folds", "folds": 2, "max_iter": 300, "alpha": 0.1}
+    rises, run = [True, False], fitting.Descending.run
+
+    def first_rises(self, part, step, **more):
+        watch = run(self, part, step, **more)
+        if more:
+            watch.memory["unstable"][:] = rises.pop(0)
+        return watch
+
+    plain = LowRankMatrixRegressor(**told).fit(matrices, labels)
+    monkeypatch.setattr(fitting.Descending, "run", first_rises)
+    found = LowRankMatrixRegressor(**told, tol=0.01).fit(matrices, labels)
+    assert found.step_ == plain.step_ / 2
+    assert found.n_iter_ == found.path_["iteration"][-1]
+    assert np.isfinite(found.path_["train_error"]).all()
+
+
+def test_a_hold_out_of_everything_is_too_large():
+    _, matrices, labels = spread(0.5)
+    found = LowRankMatrixRegressor(stop="hold-out", hold_out=0.999, max_iter=10).fit(matrices, labels)
+    assert any(line.startswith("hold-out too large: 200 of 200") for line in found.warnings_)

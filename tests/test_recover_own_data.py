@@ -195,6 +195,14 @@ def test_a_matrix_that_is_none_is_refused(tmp_path, matrix, said):
         measurement_files.read(tmp_path / "matrix.npy")
 
 
+def test_residuals_that_are_the_same_but_for_rounding_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("same.npz", A=np.stack([np.eye(2)] * 20), y=1e8 + 1e-8 * (np.arange(20) % 2))
+    told = ["--stop", "budget", "--max-iter", "12"]
+    done = CliRunner().invoke(app, ["recover", "same.npz", "--out", "found", *told])
+    assert done.exit_code == 0, done.output
+
+
 def test_the_command_reads_vectors_and_pairs_of_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     target, x, z, rows, labels = bilinear("rectangular", 80)

@@ -66,8 +66,8 @@ class Algorithm(base.Algorithm):
             rule: torch.tensor([run["rule"] == rule for run in runs], device=labels.device)[:, None, None]
             for rule in ("open-loop", "line-search", "rank-k")
         }
-        if any(run["rule"] == "open-loop" for run in runs):
-            # Its weights 2/(t + 2) follow no error, and no step.
+        if any(run["rule"] != "line-search" for run in runs):
+            # Weights of 2/(t + 2), or of one size, follow no error, and reach the trace θ from 0 at any step.
             self.error = "anyhow"
         kept = [(run["keep"] or run["rank"]) if run["rule"] == "rank-k" else 1 for run in runs]
         self.beyond = torch.arange(ensemble.d, device=labels.device) >= self._column(kept)[:, None]

@@ -24,6 +24,8 @@ SMALL_SHARE = 1e-3
 LARGEST_RANK = 10
 # Sums of squares, such as those in R², of larger ones overflow.
 LARGEST_LABEL = 1e150
+# Matrices in units beyond these, labels over measurements, would be infinite, or lose digits and be 0.
+UNITS = (1e-300, 1e300)
 SIGNIFICANCE = 0.05
 
 # What the parameters may be that are numbers, and how it is said.
@@ -85,10 +87,16 @@ def refuse_constant(y: np.ndarray) -> None:
         raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; less their mean there is nothing to fit")
 
 
+def refuse_units(unit: float) -> None:
+    """Raise a ValueError if a matrix in these units, labels over measurements, is beyond the numbers."""
+    if not UNITS[0] < unit < UNITS[1]:
+        raise ValueError(f"labels over measurements are of size {unit:.3g}, and so is the matrix; scale one of them")
+
+
 def root_mean_square(y: np.ndarray) -> float:
-    """Return √((1/m) Σ y_i²) of numbers that are not all 0, without overflow."""
-    largest = np.abs(y).max()
-    return float(largest * np.sqrt(np.mean(np.square(y / largest))))
+    """Return √((1/m) Σ y_i²), without overflow."""
+    largest = float(np.abs(y).max())
+    return largest * float(np.sqrt(np.mean(np.square(y / largest)))) if largest else 0.0
 
 
 def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
@@ -126,7 +134,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
         """Check the parameters that all have; return where and in which numbers to compute, and the seed."""
-        if self.dtype not in DTYPES:
+        if self.dtype not in tuple(DTYPES):
             raise ValueError(f"dtype = {self.dtype}: allowed are {', '.join(DTYPES)}")
         self._numbers()
         if not isinstance(self.method_options or {}, Mapping):
@@ -134,8 +142,9 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return resolve_device(self.device), DTYPES[self.dtype], seed
 
-    def _plan(self, kind: str, seed: int, noise: float | None, **more: Any) -> Plan:
-        given = {**self._numbers(), "noise": noise, **more}
+    def _plan(self, kind: str, seed: int, noise: float | None, trace_unit: float, **more: Any) -> Plan:
+        refuse_units(trace_unit)
+        given = {**self._numbers(), "noise": noise, "trace_unit": trace_unit, **more}
         say = self.verbose if callable(self.verbose) else print if self.verbose else lambda line: None
         options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", None)
         return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, say=say, **given)
@@ -218,7 +227,9 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             free = len(y) - int(numbers)
             if free < 1:
                 break
-            statistic = float(np.square((y - columns @ solution) / noise).sum())
+            # Of a noise far below the residual χ² is infinite, which is what it says.
+            with np.errstate(over="ignore"):
+                statistic = float(np.square((y - columns @ solution) / max(noise, np.finfo(float).tiny)).sum())
             row = (rank, statistic, free, float(chi2.sf(statistic, free)))
             for key, value in zip(found, row, strict=True):
                 found[key].append(value)

@@ -31,6 +31,7 @@ ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; more max_iter"
 SOONER = ", or method = preconditioned, which passes it sooner"
+NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
@@ -71,7 +72,8 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
     if plan.stop == "auto" and held < LEAST_HOLD_OUT and m >= 2 * plan.folds:
         return "folds", []
     if held < LEAST_HOLD_OUT or held >= m:
-        return "budget", [f"hold-out too small: {held} of {m} measurements; the fit ran to the end of its budget"]
+        size = "small" if held < m else "large"
+        return "budget", [f"hold-out too {size}: {held} of {m} measurements; the fit ran to the end of its budget"]
     few = f"hold-out small: {held} of {m} measurements; stop = folds uses all of them, or give the noise"
     return "hold-out", [few] if held < SMALL_HOLD_OUT else []
 
@@ -83,9 +85,16 @@ def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:
 
 
 def curvature(ensemble: Any, seed: int) -> float:
-    """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i)."""
+    """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i).
+
+    It is 0 where the measurements are, or so small that the squares of 𝒢X's entries are.
+    """
     start = torch.from_numpy(np.random.default_rng(seed).standard_normal((ensemble.d, ensemble.d)))
     start = (start + start.mT).to(ensemble.device, ensemble.dtype)
+    unit = (start / torch.linalg.matrix_norm(start))[None]
+    image = ensemble.gradient(unit, ensemble.label(torch.zeros_like(unit)))
+    if not torch.linalg.matrix_norm(image).item() > torch.finfo(start.dtype).tiny ** 0.5:
+        return 0.0
     return 1 + isometry_excess(ensemble, min(2, ensemble.d), start, CURVATURE_ROUNDS)
 
 
@@ -102,7 +111,7 @@ class Descending:
     Raises
     ------
     ValueError
-        If the plan does not fit the measurements, Σ y_i A_i = 0, or the labels that a descent sees are all 0.
+        If the plan does not fit the measurements, Σ y_i A_i = 0, or all labels or measurements that a descent sees are 0.
     """
 
     def __init__(self, measurements: Measurements, labels: np.ndarray, plan: Plan):
@@ -123,8 +132,14 @@ class Descending:
         self.parts = self._split()
         if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
             raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
+        if self.stop == "hold-out" and not self.labels[self.parts[0][1]].any():
+            self.warnings.append(NOTHING_HELD)
         self._first = self._read(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
+        if not self.curvature > 0:
+            raise ValueError(
+                f"stop = {self.stop}: without what is held out all measurements are 0, or next to it; use stop = budget"
+            )
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
 
@@ -231,7 +246,7 @@ class Descending:
         kept.keep(name, descent.save())
 
     def watched(self) -> tuple[list[Watch], float]:
-        """Run every part at a step at which no error rises; return what was seen and the step.
+        """Run everything at a step at which no error rises; return what was seen and the step.
 
         Raises
         ------
@@ -240,15 +255,34 @@ class Descending:
         """
         step = self.step
         for _ in range(HALVINGS if self.plan.step is None else 1):
-            watches = []
-            for part in self.parts:
-                watches.append(self.run(part, step))
-                if watches[-1].memory["unstable"].any():
-                    break
-            else:
+            watches = self._tried(step)
+            if not watches[-1].memory["unstable"].any():
                 return watches, step
             step /= 2
-        raise ValueError(f"step = {2 * step:.3g}: the training error rises; leave step out, or take a smaller one")
+        said = f"step = {2 * step:.3g}: the training error rises"
+        if self.plan.step is None:
+            raise ValueError(f"{said}, as at all larger ones that were tried; a smaller alpha, or another method")
+        raise ValueError(f"{said}; leave step out, or take a smaller one")
+
+    def _tried(self, step):
+        """Return what was seen of every part, and with folds then of all measurements; nothing after a run whose error rises."""
+        watches = []
+        for part in self.parts:
+            watches.append(self.run(part, step))
+            if watches[-1].memory["unstable"].any():
+                return watches
+        if self.stop == "folds":
+            # All measurements may allow no step as long as some of them do.
+            run, iteration, _ = self.judged(watches)
+            watches.append(self.run((None, None), step, alphas=(self.alphas[run],), iterations=iteration))
+        return watches
+
+    @staticmethod
+    def judged(folds: list[Watch]) -> tuple[int, int, np.ndarray]:
+        """Return the run and the iteration that are best on average over folds, and that run's average error by look."""
+        curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in folds], axis=0))
+        place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
+        return run, max(1, folds[0].iterations[place]), curves[:, run]
 
 
 def filled(errors: np.ndarray) -> np.ndarray:
@@ -279,22 +313,13 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
         See :class:`Descending`.
     """
     fit = Descending(measurements, labels, plan)
-    watches, step = fit.watched()
-    watch, run = watches[0], 0
-    if fit.stop == "hold-out":
-        run = int(np.argmin(watch.memory["best"]))
-        alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
-    elif fit.stop == "folds":
-        curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in watches], axis=0))
-        place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
-        alpha, iteration = fit.alphas[run], max(1, watch.iterations[place])
-        watch, judged = fit.run((None, None), step, alphas=(alpha,), iterations=iteration), curves[:, run]
-        run = 0
-    else:
-        alpha, iteration = fit.alphas[0], int(watch.memory["best_at"][0])
+    (*folds, watch), step = fit.watched()
+    run = int(np.argmin(watch.memory["best"])) if fit.stop == "hold-out" else 0
+    alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
     path = _path(watch, run, fit)
     if fit.stop == "folds":
-        at = dict(zip(watches[0].iterations, judged, strict=True))
+        best, _, curve = fit.judged(folds)
+        at, alpha = dict(zip(folds[0].iterations, curve, strict=True)), fit.alphas[best]
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
     said = fit.warnings + _unfinished(fit, watch, run, iteration)
@@ -320,10 +345,13 @@ def _unfinished(fit, watch, run, iteration):
     """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
+    train = watch.memory["train"][:, run]
+    kept = train[watch.iterations.index(iteration)]
+    if kept > 1 + LEAVES_START:
+        return [f"a poor fit: what was kept leaves {kept:.3g} of the labels' size, a matrix of 0 would leave 1"]
     if watch.memory["reached"][run]:
         return []
-    train = watch.memory["train"][:, run]
-    if train[watch.iterations.index(iteration)] > (1 - LEAVES_START) * train[0]:
+    if kept > (1 - LEAVES_START) * train[0]:
         return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
     if fit.stop == "noise":
         return [

@@ -200,7 +200,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
 
     def _note_poor_fit(self, y, fitted):
         """Say where a matrix without negative eigenvalues leaves most of the labels, and noise or too few steps do not say why."""
-        left = float(np.linalg.norm(y - fitted) / np.linalg.norm(y))
+        # No sums of squares of labels as they are: those of 1e-200 are 0.
+        left = root_mean_square(y - fitted) / root_mean_square(y)
         falling = any("still falling" in line for line in self.warnings_)
         as_told = self.noise is not None and root_mean_square(y - fitted) <= self.noise * (1 + NOISE_SLACK)
         if self.kind == "psd" and left > POOR and not (falling or as_told):

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_complex, refuse_constant, unit_labels
+from algoreg.recover.base import (
+    MatrixEstimator,
+    refuse_complex,
+    refuse_constant,
+    refuse_units,
+    root_mean_square,
+    unit_labels,
+)
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Vectors, products
 
@@ -78,10 +85,15 @@ class QuadraticRegressor(MatrixEstimator):
         self._centre, self._unit = _mean_and_size(X, self.standardize)
         offset = float(y.mean()) if self.kind == "symmetric" else 0.0
         size = unit_labels(y - offset)
-        ensemble = products(self._augmented(X), device, dtype)
+        # Of large columns M may be 0 to the last digit: Z, which predicts, is not.
+        refuse_units(max(1.0, size / float(self._unit.min()) / float(self._unit.min())))
+        vectors = self._augmented(X)
+        # A unit for all of x̃ changes nothing but the numbers that the descent sees, which steps and starts are made for.
+        unit = 1.0 if self.standardize else root_mean_square(vectors)
+        ensemble = products(np.divide(vectors, unit, out=vectors), device, dtype)
         noise = None if self.noise is None else self.noise / size
-        fitted = recover(ensemble, (y - offset) / size, self._plan(self.kind, seed, noise))
-        self._keep(fitted, self.kind, fitted.matrix, 1.0)
+        fitted = recover(ensemble, (y - offset) / size, self._plan(self.kind, seed, noise, trace_unit=unit**-2))
+        self._keep(fitted, self.kind, fitted.matrix * unit**-2, unit**-2)
         self.network_ = self.matrix_
         labels = (y - offset) / size
         # Again, as they would take the table's memory twice while the fit runs.

@@ -115,7 +115,10 @@ def _pictures(estimator, X, y):
         axes.legend(loc="lower left")
 
     def residuals(axes):
-        axes.hist(y - estimator.predict(X), bins=30)
+        left = y - estimator.predict(X)
+        # No bin may be narrower than numbers are apart: of residuals that are the same but for rounding numpy makes none.
+        spare = max(0.0, 64 * np.finfo(float).eps * np.abs(left).max() - np.ptp(left))
+        axes.hist(left, bins=30, range=(left.min() - spare, left.max() + spare))
         # Five long numbers at most: more overlap.
         axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel="label less prediction", ylabel="measurements", title="Residuals")
