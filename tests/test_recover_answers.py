@@ -1,9 +1,11 @@
 """Answers that look finished and are not, and right ones that were refused or doubted."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, fitting
 
@@ -83,6 +85,18 @@ def test_a_run_that_diverges_after_its_error_has_fallen_asks_for_a_shorter_step(
     matrices, labels = rng.normal(loc=100, size=(100, 1, 2)), rng.normal(size=100)
     found = LowRankMatrixRegressor("rectangular", stop="folds", max_iter=300).fit(matrices, labels)
     assert np.isfinite(found.matrix_).all()
+
+
+def test_folds_are_judged_by_the_residual_of_all_labels():
+    # The third fold's labels are tiny, the second's are 0: neither decides by its share.
+    fit = SimpleNamespace(
+        labels=torch.tensor([3.0, 4.0, 0.0, 0.0, 1e-6]), parts=[(None, [0, 1]), (None, [2, 3]), (None, [4])]
+    )
+    held = np.array([[[1.0, 1.0], [0.5, 0.4]], [[0.2, 0.2], [0.1, 0.3]], [[1.0, 1.0], [1.0, 900.0]]])
+    folds = [SimpleNamespace(memory={"held": one}, iterations=[0, 7]) for one in held]
+    run, iteration, curve = fitting.Descending.judged(fit, folds)
+    assert (run, iteration) == (1, 7)
+    assert curve == pytest.approx(np.sqrt([5**2 + 0.2**2, 2**2 + 0.3**2]) / 5, rel=1e-6)
 
 
 def test_labels_that_are_all_the_same_are_fitted():

@@ -277,10 +277,12 @@ class Descending:
             watches.append(self.run((None, None), step, alphas=(self.alphas[run],), iterations=iteration))
         return watches
 
-    @staticmethod
-    def judged(folds: list[Watch]) -> tuple[int, int, np.ndarray]:
-        """Return the run and the iteration that are best on average over folds, and that run's average error by look."""
-        curves = np.sqrt(np.mean([np.square(filled(one.memory["held"])) for one in folds], axis=0))
+    def judged(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
+        """Return the run and the iteration that are best for all labels, each held out once, and that run's error by look."""
+        # Errors of labels that are all 0 are no share of them.
+        sizes = [float(self.labels[held].norm()) or 1.0 for _, held in self.parts]
+        squares = sum(np.square(size * filled(one.memory["held"])) for size, one in zip(sizes, folds, strict=True))
+        curves = np.sqrt(squares) / float(self.labels.norm())
         place, run = (int(index) for index in np.unravel_index(np.argmin(curves), curves.shape))
         return run, max(1, folds[0].iterations[place]), curves[:, run]
 
