@@ -31,7 +31,7 @@ from algoreg.judge.published import compare, curves, load_published
 from algoreg.tell import figures
 from algoreg.tell.charts.claims import claims_of
 
-pytestmark = pytest.mark.replicates(50)
+pytestmark = [pytest.mark.replicates(50), pytest.mark.any_kernels]
 
 
 # Claims judged from a figure whose margin it does not show: of changes from point to point, of another column, of other sizes.

@@ -15,7 +15,10 @@ import pytest
 
 from algoreg.store import forkserver
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux alone")
+pytestmark = [
+    pytest.mark.any_kernels,
+    pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux alone"),
+]
 
 # A library that takes long to load, and says by whom it was loaded.
 LIBRARY = "import os\nloaded_by = os.getpid()\n"

@@ -324,6 +324,7 @@ def judged(package, tests):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.any_kernels
 @pytest.mark.parametrize("fault", EACH)
 def test_every_fault_fits_the_code_and_names_a_test_that_there_is(fault):
     text = (PACKAGE / fault.module).read_text()

@@ -32,6 +32,7 @@ from algoreg.store import records
 from algoreg.tell import executed, notebooks, opened
 from algoreg.tell.charts.style import plt
 
+pytestmark = pytest.mark.any_kernels
 CHAPTER = "depth"
 
 
