@@ -1,11 +1,10 @@
 """The figures of the first phase: angles over the scale of the start, and the error that is left."""
 
 import numpy as np
+import pandas as pd
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.exponents import slopes_of_runs
 from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import grows, law, margin_level, margin_slope, through
+from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, through
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, raised, rounded, signed, sizes
@@ -87,10 +86,14 @@ def spectral_phase_gap(tables, claims):
     shown = [name for name in TABLES if name in tables]
     for name, marker, colour in zip(shown, "sD", COLOURS, strict=False):
         own = tables[name][tables[name]["width"] == "d"]
-        found, expected = slopes_of_runs(own, "alpha", "smallest_error", name), cells(own, ["alpha"], "predicted")[1][0]
-        related = signed(np.corrcoef(expected.ravel(), found.ravel())[0, 1])
-        label = f"{sizes(own, 'm_over_dr', 'rank')}: correlation {related}"
-        axes.plot(expected.ravel(), found.ravel(), marker, color=colour, label=label)
+        runs = own[own["smallest_error"] > 0].groupby(["target", "ensemble"])
+        expected = runs["predicted"].first()
+        found = [exponent(run.set_index("alpha")["smallest_error"]) for _, run in runs]
+        found = pd.Series(found, expected.index, dtype=float)
+        related = signed(expected.corr(found))
+        axes.plot(
+            expected, found, marker, color=colour, label=f"{sizes(own, 'm_over_dr', 'rank')}: correlation {related}"
+        )
     ends = np.array(axes.get_xlim())
     axes.plot(ends, ends, color="black", linewidth=0.8, label="as predicted")
     margin = claims["error-follows-the-gap"]["margin"]
