@@ -8,17 +8,20 @@ from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.report import geometric, markdown, number, passage
 from algoreg.tell.wording import outwards
 
+# Measurements over degrees of freedom that the headline is of.
+FEW = 1.6
+
 
 @passage("spectral_network", "convolution")
 def spectral_headline(errors, margins):
     """Return what tanh on singular values loses, and what margin convolutional networks reach, as sentences."""
     own = errors[
-        (errors["start"] == errors.loc[errors["start"] > 0, "start"].min()) & np.isclose(errors["m_over_dof"], 1.6)
+        (errors["start"] == errors.loc[errors["start"] > 0, "start"].min()) & np.isclose(errors["m_over_dof"], FEW)
     ]
     means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
-        f"A function on singular values and a trained weight do not help a single block. At 1.6 times the degrees of freedom "
+        f"A function on singular values and a trained weight do not help a single block. At {FEW:g} times the degrees of freedom "
         f"two plain factors have {means['plain'] / means['spectral']:.2f} times the error from an equal start, in the geometric "
         f"mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
     )

@@ -1,4 +1,4 @@
-"""The figures of the first phase: angles over the scale of the start, and the error that is left."""
+"""The figures of the first phase: angles over the scale of the start, the error that is left, and its exponent run by run."""
 
 import numpy as np
 import pandas as pd
