@@ -24,14 +24,15 @@ pytestmark = [
 LIBRARY = "import os\nloaded_by = os.getpid()\n"
 
 SCRIPT = """\
-import atexit, json, os, sys, time
+import atexit, json, os, sys, tempfile, time
 from pathlib import Path
 from algoreg.store import forkserver
 forkserver.hand_over("large")
-import large
+import early, large
 atexit.register(print, "the end")
 print(json.dumps({
-    "parent": os.getppid(), "loaded_here": large.loaded_by == os.getpid(), "arguments": sys.argv, "folder": os.getcwd(),
+    "parent": os.getppid(), "loaded_here": os.getpid() in (early.loaded_by, large.loaded_by),
+    "temporary": tempfile.gettempdir(), "arguments": sys.argv, "folder": os.getcwd(),
     "told": os.environ.get("TOLD"), "name": __name__, "file": __file__, "input": sys.stdin.read(),
 }), flush=True)
 Path("started").touch()
@@ -49,13 +50,18 @@ def interruptible():
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """Start a server whose jobs find the library, and return it."""
-    (tmp_path / "large.py").write_text(LIBRARY)
+    for name in ("large", "early"):
+        (tmp_path / f"{name}.py").write_text(LIBRARY)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(forkserver.__file__).parents[2]}")
     monkeypatch.setenv(forkserver.PLACE, "")
     (tmp_path / "workflow").mkdir()
     monkeypatch.chdir(tmp_path / "workflow")
-    process = forkserver.start()
+    # pytest changes it between the phases of a test.
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    # What the scripts of these tests have besides: a workflow's have numbers of threads.
+    process = forkserver.start("early", TOLD="something")
+    monkeypatch.setenv("TOLD", "something")
     yield process
     process.stdin.close()
     process.wait(20)
@@ -70,7 +76,7 @@ def run(tmp_path):
         # Elsewhere than where the server was started.
         (tmp_path / "below").mkdir(exist_ok=True)
         command = [sys.executable, tmp_path / "script.py", "a word"]
-        environment = {**os.environ, **variables}
+        environment = {**lasting(), **variables}
         done = subprocess.run(
             command, cwd=tmp_path / "below", env=environment, input="given", capture_output=True, text=True, timeout=60
         )
@@ -80,11 +86,20 @@ def run(tmp_path):
     return run
 
 
+def lasting():
+    """Return this process's environment but for what pytest says in it of the phase of a test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 def started(tmp_path, server, ending):
     """Start the script with an ending; return its first process and its fork, once that is running."""
     (tmp_path / "script.py").write_text(SCRIPT + ending)
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "script.py"], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, tmp_path / "script.py"],
+        cwd=tmp_path,
+        env=lasting(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     wait_for((tmp_path / "started").exists)
     return process, int(children(server.pid)[0])
@@ -103,13 +118,13 @@ def wait_for(condition):
 
 def test_a_fork_is_told_all_that_a_process_of_its_own_is(server, run, tmp_path):
     for _ in range(2):
-        said, rest, status, errors = run(TOLD="something")
+        said, rest, status, errors = run(TMPDIR=str(tmp_path))
         assert said.pop("parent") == server.pid
         assert not said.pop("loaded_here")
         script = str(tmp_path / "script.py")
         assert said == {
-            "arguments": [script, "a word"], "folder": str(tmp_path / "below"), "told": "something",
-            "name": "__main__", "file": script, "input": "given",
+            "arguments": [script, "a word"], "folder": str(tmp_path / "below"), "temporary": str(tmp_path),
+            "told": "something", "name": "__main__", "file": script, "input": "given",
         }  # fmt: skip
         assert (rest, status, errors) == (["the end"], 0, "")
 
@@ -170,7 +185,9 @@ def test_the_server_outlives_scripts_that_are_killed_while_they_speak(server, ru
 def test_a_script_that_is_killed_while_it_waits_for_the_server_never_runs(server, tmp_path):
     (tmp_path / "large.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(1)\n" + LIBRARY)
     (tmp_path / "script.py").write_text(SCRIPT)
-    process = subprocess.Popen([sys.executable, tmp_path / "script.py"], cwd=tmp_path, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], cwd=tmp_path, env=lasting(), stdin=subprocess.DEVNULL
+    )
     # It writes in the server's directory.
     wait_for(Path("loading").exists)
     process.kill()

@@ -21,7 +21,7 @@ from conftest import (
 
 from algoreg import digests, sources
 from algoreg.judge import snapshots
-from algoreg.store import records
+from algoreg.store import forkserver, records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -76,7 +76,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
     extra = ("algoreg.ensembles.gaussian", *algorithms)
     for trace in (smoke / "trace").glob("*.txt"):
-        name, *modules = trace.read_text().split("\n")
+        name, _, *modules = trace.read_text().split("\n")
         script = name.split(".", 1)[1]
         seen.add(script)
         named = extra if script == "descend.py" else extra[:1] if script == "draw_problem.py" else named_modules(script)
@@ -97,6 +97,19 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "execute_notebook.py",
     }
     assert seen == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux alone")
+def test_scripts_that_hand_themselves_over_run_in_forks(smoke):
+    """A job whose environment is not the one that the server was started with would run, more slowly, on its own."""
+    handed = set()
+    for trace in (smoke / "trace").glob("*.txt"):
+        name, parent, *_ = trace.read_text().split("\n")
+        script = name.split(".", 1)[1]
+        forked = forkserver.__name__ in parent
+        assert forked == ("forkserver.hand_over(" in (smoke / "scripts" / script).read_text()), (script, parent)
+        handed |= {script} if forked else set()
+    assert handed >= {"draw_problem.py", "descend.py", "measure.py", "draw_figure.py", "execute_notebook.py"}
 
 
 def test_edits_rerun_exactly_their_dependents(tiny):

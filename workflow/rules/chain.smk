@@ -126,6 +126,8 @@ def prepare_building():
             forget_groups()
             forget_rate()
             check_chain_before_the_plan()
+            # It loads its libraries while this process builds the graph.
+            start_forkserver()
         build()
         # The graph stays until the end; nothing need look through it again and again.
         gc.freeze()

@@ -11,10 +11,6 @@ from snakemake.logging import logger
 # Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 
-# Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
-# a second in every start. None makes that import fail; jsonschema then goes without, as where it is not installed.
-sys.modules.setdefault("rfc3987_syntax", None)
-
 # Until the graph of jobs is built, see chain.smk: next to nothing is garbage, and looking for it takes a fifth of a start.
 gc.disable()
 

@@ -32,8 +32,20 @@ def write_script(script, preamble, file):
     file.write(forkserver.beginning_with_call(script.source, preamble).encode())
 
 
+# What Snakemake sets to a job's number of threads.
+THREAD_VARIABLES = [
+    f"{library}_NUM_THREADS"
+    for library in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
+] + ["VECLIB_MAXIMUM_THREADS"]
+# What measuring needs, see scripts/measure.py: most jobs, and the first ones.
+LIBRARIES = ("torch", "pandas", "pydantic.main", "scipy.optimize")
+
+
 def start_forkserver():
     """Let the jobs of this machine start with their libraries loaded, where they run in this process's own environment."""
+    # Only a graph, a report or a dry run is asked for.
+    if workflow.executor_plugin is None or workflow.dryrun:
+        return
     deployed = workflow.deployment_settings.deployment_method
     if (
         sys.platform == "linux"
@@ -42,13 +54,14 @@ def start_forkserver():
         and not gpus_per_job()
     ):
         # Kept: it ends with its last reference.
-        globals()["server"] = forkserver.start()
+        globals()["server"] = forkserver.start(
+            *LIBRARIES, **dict.fromkeys(THREAD_VARIABLES, "1")
+        )
         PythonScript.write_script = write_script
 
 
 # Not while parsing: which executor will run the jobs is known only now, and a cluster's submit host needs no GPU.
 onstart:
     check_device()
-    start_forkserver()
     if said := references.duration(TIER):
         logger.info(said)

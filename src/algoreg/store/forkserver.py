@@ -1,8 +1,8 @@
 """Jobs that start with their libraries loaded: torch alone takes longer to load than most small jobs take to run.
 
-A workflow starts one server (:func:`start`). A script hands itself over before it imports anything large (:func:`hand_over`): the server
-loads the libraries that the script names, once, and forks; the fork runs the script, and the script's first process waits for its exit
-status. Without a server, as on a cluster's nodes, the script runs where it is. So it does where it could tell the difference: with another
+A workflow starts one server (:func:`start`), which loads libraries while the workflow still plans its jobs. A script hands itself over
+before it imports anything large (:func:`hand_over`): the server loads what else the script names, once, and forks; the fork runs the
+script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script runs where it is. So it does where it could tell the difference: with another
 interpreter or environment than the server's, or with several threads.
 """
 
@@ -23,14 +23,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
+# a second in every process. None makes that import fail; jsonschema then goes without, as where it is not installed.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 PLACE = "ALGOREG_FORKSERVER"
 
-# What shells set and no library reads.
-IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL"}
+# What shells set and no library reads, and where temporary files go, which libraries ask when they make one.
+IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
 
 # What Snakemake puts before every script needs them.
 PREAMBLE = ("snakemake.script", "snakemake.logging")
@@ -53,8 +57,15 @@ class Job(NamedTuple):
     connection: socket.socket
 
 
-def start() -> "subprocess.Popen[bytes] | None":
+def start(*libraries: str, **variables: str) -> "subprocess.Popen[bytes] | None":
     """Start a server that ends with this process, and let the scripts that this process starts find it.
+
+    Parameters
+    ----------
+    *libraries
+        What the server loads at once.
+    **variables
+        What the scripts' environment has besides this process's own: libraries read it when they are loaded.
 
     Returns
     -------
@@ -71,9 +82,10 @@ def start() -> "subprocess.Popen[bytes] | None":
             listener.bind(place)
             listener.listen(64)
             # -P: it takes no library from the working directory, where scripts take none either.
-            command = [sys.executable, "-P", "-m", __name__, str(listener.fileno())]
+            command = [sys.executable, "-P", "-m", __name__, str(listener.fileno()), *libraries]
+            environment = {**os.environ, **variables}
             # Nothing is written to the pipe. It ends when this process does, in whatever way.
-            server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+            server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], env=environment)
         except OSError:
             return None
         undone.pop_all()
@@ -128,23 +140,19 @@ def beginning_with_call(source: str, preamble: str) -> str:
     return source[:end] + preamble + source[end:]
 
 
-def serve(listener: socket.socket) -> Job | None:
-    """Fork for every script that connects, until standard input ends; return a script's job in its fork."""
+def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
+    """Load libraries; fork for every script that connects, until standard input ends; return a script's job in its fork."""
     # An interrupt is for the jobs: each ends, and the workflow then ends this.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    known = None
+    known = _lasting(os.environ)
+    _load(libraries)
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         try:
             job = _accepted(listener)
         except (OSError, ValueError):
             # A script that was killed while it spoke.
             continue
-        # The first script's environment is the server's: libraries read theirs when they are loaded.
-        if known is None:
-            known = _lasting(job.told["environment"])
-            os.environ.clear()
-            os.environ.update(known)
         same = _lasting(job.told["environment"]) == known and job.told["program"] == sys.executable
         if same and _forked(job.told["libraries"]):
             listener.close()
@@ -186,12 +194,17 @@ def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in IGNORED}
 
 
-def _forked(libraries: list[str]) -> bool:
-    """Load libraries and fork; return whether this is the fork."""
-    for library in (*PREAMBLE, *libraries):
-        # The script will say that it has none.
+def _load(libraries: Iterable[str]) -> None:
+    """Load libraries."""
+    for library in libraries:
+        # A script that needs one will say that there is none.
         with contextlib.suppress(Exception):
             importlib.import_module(library)
+
+
+def _forked(libraries: list[str]) -> bool:
+    """Load libraries and fork; return whether this is the fork."""
+    _load((*PREAMBLE, *libraries))
     # What the forks share is not looked through by their collectors, which would copy it.
     gc.freeze()
     try:
@@ -233,6 +246,8 @@ def _become(job: Job) -> None:
     sys.argv, sys.path = job.told["arguments"], job.told["path"]
     # Where the user's home cannot be written to, matplotlib has a folder of the server's, for all forks.
     atexit.unregister(shutil.rmtree)
+    # The server may have asked where temporary files go; the script has its own place for them.
+    tempfile.tempdir = None
     # Otherwise the forks of a run would draw the same from numpy's global stream.
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
@@ -257,7 +272,7 @@ def _status_of(script: str) -> int:
 
 
 if __name__ == "__main__":
-    job = serve(socket.socket(fileno=int(sys.argv[1])))
+    job = serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if job:
         # As forks of multiprocessing end: to free the libraries one by one would take longer than many a job.
         status = 1
