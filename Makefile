@@ -77,10 +77,12 @@ endif
 	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
 	@rm -f $@
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-compile --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
-	$(BIN)/pip install --quiet --require-hashes -r requirements-torch.txt; }
+	$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-torch.txt; }
+# On all cores; pip takes one. Some packages have files that are of no Python, or of another one.
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
 	@echo "$$(cat $(LOCKS) | cksum) $$TORCH" >$@
 
@@ -204,7 +206,7 @@ test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node,
 
 test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
-	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs -n "$$CORES"
+	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_explorer.py tests/test_site.py
 
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
@@ -214,7 +216,7 @@ lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 
 # Programs that no other part of the project needs, apart from its environment.
-.venv/tools/ready: requirements-tools.txt | .venv/ready
+.venv/tools/ready: requirements-tools.txt
 	@rm -rf .venv/tools
 	$(PYTHON) -m venv .venv/tools
 	.venv/tools/bin/python -m pip install --quiet --require-hashes -r requirements-tools.txt
@@ -223,7 +225,7 @@ lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 tools: .venv/tools/ready
 
 # What is published, each from a hashed lock of its own: programs of the site and the article, those of crates.
-.venv/site/ready: requirements-site.txt | .venv/ready
+.venv/site/ready: requirements-site.txt
 	@rm -rf .venv/site
 	$(PYTHON) -m venv .venv/site
 	.venv/site/bin/python -m pip install --quiet --require-hashes -r requirements-site.txt
@@ -239,10 +241,10 @@ crate: options .venv/crate/ready  ## a finished tier as a Workflow Run RO-Crate,
 	@$(OPTIONS); .venv/crate/bin/python tools/make_crate.py "$$tier" && \
 	.venv/crate/bin/python tools/check_crate.py "results/$$tier/crate.zip"
 
-site: options .venv/site/ready  ## site/: documents, chapters, API, and a finished tier's page and notebooks: make site TIER=quick
+site: options .venv/ready .venv/site/ready  ## site/: documents, chapters, API, and a finished tier's page and notebooks: make site TIER=quick
 	@$(OPTIONS); $(BIN)/python tools/build_site.py "$$tier"
 
-article: .venv/site/ready  ## article.pdf: every number and figure from the committed references
+article: .venv/ready .venv/site/ready  ## article.pdf: every number and figure from the committed references
 	@$(BIN)/python tools/build_article.py
 
 fetch-results: options .venv/ready  ## unpack a published tier after its checksum: TIER=quick URL=https://… SHA256=…

@@ -305,7 +305,7 @@ def test_an_environment_is_made_again_where_its_locks_are_others_and_else_never(
 
     code, made, said = setup("TORCH=requirements-torch.txt")
     assert (code, made) == (0, True), said
-    assert "<pip><install><--quiet><--require-hashes><-r><requirements-torch.txt>" in said
+    assert "<pip><install><--quiet><--no-compile><--require-hashes><-r><requirements-torch.txt>" in said
     for arguments in ((), ("TORCH=requirements-torch.txt",)):
         assert setup(*arguments)[:2] == (0, False)
     code, made, said = setup("TORCH=requirements-torch-cpu.txt")
