@@ -32,6 +32,9 @@ from algoreg.spec.messages import in_file
 from algoreg.spec.plan import study_options
 from algoreg.store import study_tables
 
+# Before any module of tests loads nbformat, which takes more than a second with it: see algoreg.store.forkserver.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 CHAPTERS = ROOT / "tests" / "chapters"
@@ -156,6 +159,9 @@ def gaussian_problem(d, eigenvalues, m, seed, target, ensemble=0):
     return matrices, plain.measure(matrices, x), x
 
 
+# With what Python has compiled, which is taken where a file's time and size are the same; what others are writing there is not copied.
+NOT_COPIED = shutil.ignore_patterns("*.egg-info", "*.pyc.*", "*.part")
+
 # The chapters of scratch repositories: with all of them each run of a tier there would take minutes.
 SCRATCH_CHAPTERS = {"simulations", "theorem", "remarks", "proof", "networks"}
 
@@ -182,7 +188,7 @@ def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
     ):
         source, goal = ROOT / name, folder / name
         if source.is_dir():
-            shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(source, goal, ignore=NOT_COPIED)
         else:
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, goal)
@@ -243,7 +249,7 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository, and leave there which modules each of its scripts loaded."""
+    """Run the smoke tier in a scratch repository, and leave there whose children its scripts were and which modules each loaded."""
     copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
@@ -253,7 +259,9 @@ def _run_smoke(folder):
         "    names = sorted(n for n in sys.modules if n.split('.')[0] == 'algoreg')\n"
         "    name = os.path.basename(sys.argv[0] if sys.argv else '')\n"
         "    if names and '.snakemake' in sys.argv[0]:\n"
-        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, *names]))\n"
+        "        there = sys.platform == 'linux'\n"
+        "        parent = open(f'/proc/{os.getppid()}/cmdline').read().replace('\\0', ' ') if there else ''\n"
+        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, parent, *names]))\n"
         "atexit.register(save)\n"
     )
     done = snakemake(folder, environment={"PYTHONPATH": str(trace)})

@@ -196,6 +196,7 @@ def test_the_prediction_interval_covers_one_more_draw(spreads):
     assert 0.95 - 0.05 < covered / trials <= 1
 
 
+@pytest.mark.replicates(300)
 def test_where_every_ensemble_has_a_target_of_its_own_the_pairs_are_the_units():
     frame = pd.DataFrame(
         [{"iteration": i, "target": k, "ensemble": k, "x": 10.0 * i + k} for i in (1, 2) for k in range(3)]
@@ -211,7 +212,7 @@ def test_where_every_ensemble_has_a_target_of_its_own_the_pairs_are_the_units():
         covered += interval.low <= 0 <= interval.high
         low, high = prediction_interval(np.exp(values), ensembles=3)
         inside += low <= np.exp(crossed(rng, (0.7, 0.5, 0.3), 1, 3).mean()) <= high
-    # Three standard errors; the bootstrap's own scatter over 2000 replicates is far smaller.
+    # Three standard errors; the bootstrap's own scatter over its replicates is smaller.
     assert abs(covered / trials - 0.95) < 0.027
     # Too wide rather than too narrow: the new value averages over ensembles, which the pairs do not.
     assert 0.95 - 0.027 < inside / trials <= 1

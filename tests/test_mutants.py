@@ -3,15 +3,13 @@
 The faults are of judged numbers and drawn lines. `make mutants` runs them; `make test` checks that each still fits the code.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import pytest
-from conftest import ROOT
+from conftest import NOT_COPIED, ROOT
+from traced import outcome
 
 PACKAGE = ROOT / "src" / "algoreg"
 
@@ -310,18 +308,13 @@ EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 def copied(folder):
     """Return a copy of the package that may be spoilt."""
     goal = folder / "src" / "algoreg"
-    shutil.copytree(PACKAGE, goal, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, goal, ignore=NOT_COPIED)
     return goal
 
 
 def judged(package, tests):
     """Run tests against a copy of the package; return pytest's exit status and what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(package.parent), "OMP_NUM_THREADS": "1"}
-    environment = {key: value for key, value in environment.items() if not key.startswith("PYTEST_")}
-    nodes = [str(ROOT / "tests" / test) for test in tests]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *nodes]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
-    return done.returncode, done.stdout + done.stderr
+    return outcome(package.parent, [ROOT / "tests" / test for test in tests])
 
 
 @pytest.mark.any_kernels

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from conftest import ROOT
+from conftest import NOT_COPIED, ROOT
 
 
 def new_algorithm(*arguments):
@@ -40,7 +40,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
 
 def test_it_runs_at_once_and_the_contract_takes_it_up(tmp_path):
     for folder in ("src", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=NOT_COPIED)
     for name in ("pyproject.toml", "references.bib"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "config", tmp_path / "config")

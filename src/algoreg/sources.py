@@ -36,7 +36,13 @@ def chapters() -> dict[str, Path]:
 
 @cache
 def _parse(path: str | Path | None) -> ast.Module:
-    return ast.parse(Path(str(path)).read_text(encoding="utf-8"), filename=str(path))
+    return _parsed(Path(str(path)).read_text(encoding="utf-8"), str(path))
+
+
+# Apart from the above, which is forgotten: of what is found anew, most files are as they were.
+@cache
+def _parsed(text: str, filename: str) -> ast.Module:
+    return ast.parse(text, filename=filename)
 
 
 @cache
