@@ -1,5 +1,9 @@
 """Build the page on which descent runs live."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("jinja2", "pandas", "pydantic.main", "yaml")
+
 from pathlib import Path
 
 from algoreg.judge.references import read

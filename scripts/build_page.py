@@ -1,5 +1,9 @@
 """Build the report page of a tier."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("jinja2", "pandas", "pydantic.main", "yaml")
+
 from pathlib import Path
 
 from algoreg.judge import references, replications

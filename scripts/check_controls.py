@@ -1,5 +1,9 @@
 """Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pydantic.main")
+
 from algoreg.judge import claims
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

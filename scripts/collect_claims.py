@@ -1,5 +1,9 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pydantic.main", "yaml")
+
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

@@ -1,5 +1,9 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pandas", "pydantic.main", "yaml")
+
 from algoreg.judge import published
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

@@ -1,5 +1,9 @@
 """Compare a tier's results with the committed references of its chapters; fail if they differ."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pandas", "pydantic.main", "yaml")
+
 from pathlib import Path
 
 from algoreg.judge import comparison, references, snapshots

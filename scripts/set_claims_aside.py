@@ -1,5 +1,9 @@
 """Write for each claim that this tier does not judge that it does not."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pydantic.main")
+
 from algoreg.judge import claims
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

@@ -1,5 +1,9 @@
 """Collect recorded runs into one experiment's tidy table."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("numpy")
+
 from algoreg.spec import grids
 from algoreg.store import records, tables
 from algoreg.store.provenance import begin_job

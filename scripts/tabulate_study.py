@@ -1,5 +1,9 @@
 """Collect a study's parts into one tidy table."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("pandas")
+
 from algoreg.store import records, study_tables
 from algoreg.store.provenance import begin_job
 

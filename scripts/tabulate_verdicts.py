@@ -1,5 +1,9 @@
 """Write the verdicts of a tier as a table for Snakemake's report."""
 
+from algoreg.store import forkserver
+
+forkserver.hand_over("jinja2", "pydantic.main")
+
 from pathlib import Path
 
 from algoreg.store import records
