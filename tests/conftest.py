@@ -268,21 +268,26 @@ def _run_smoke(folder):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """Return a scratch repository with a finished smoke tier, for reading only: all workers of a test run share it."""
+def _made_once(tmp_path_factory, name, make):
+    """Return a scratch repository that all workers of a test run share, for reading only: the first that asks makes it."""
     folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "smoke"
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / name
     folder.mkdir(exist_ok=True)
     repository, finished = folder / "repository", folder / "finished"
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # One that failed is not run again: whoever comes later says so.
-        assert finished.exists() or not repository.exists(), "the smoke tier failed for another test"
+        assert finished.exists() or not repository.exists(), f"the tier {name} failed for another test"
         if not finished.exists():
-            _run_smoke(repository)
+            make(repository)
             finished.touch()
     return repository
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Return a scratch repository with a finished smoke tier."""
+    return _made_once(tmp_path_factory, "smoke", _run_smoke)
 
 
 @pytest.fixture
@@ -294,10 +299,9 @@ def repository(smoke, tmp_path):
     return folder
 
 
-@pytest.fixture(scope="session")
-def finished_tiny(tmp_path_factory):
-    """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify; for reading."""
-    folder = tiny_repository(tmp_path_factory.mktemp("tiny") / "repository")
+def _run_tiny(folder):
+    """Run a tier of a scratch repository's own chapter, commit its reference and verify it."""
+    tiny_repository(folder)
     done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_study.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
     chapter = load_chapter("tiny", folder / "chapters" / "tiny")
@@ -308,7 +312,12 @@ def finished_tiny(tmp_path_factory):
     done = snakemake(folder, "verify", tier="tiny")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "results" / "tiny" / "verify.txt").unlink()
-    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_tiny(tmp_path_factory):
+    """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify."""
+    return _made_once(tmp_path_factory, "tiny", _run_tiny)
 
 
 @pytest.fixture

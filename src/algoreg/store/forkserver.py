@@ -2,8 +2,8 @@
 
 A workflow starts one server (:func:`start`), which loads libraries while the workflow still plans its jobs. A script hands itself over
 before it imports anything large (:func:`hand_over`): the server loads what else the script names, once, and forks; the fork runs the
-script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script runs where it is. So it does where it could tell the difference: with another
-interpreter or environment than the server's, or with several threads.
+script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script runs where it
+is. So it does where it could tell the difference: with another interpreter or environment than the server's, or with several threads.
 """
 
 import atexit
