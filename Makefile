@@ -160,7 +160,7 @@ docs: .venv/ready  ## rewrite what is generated in README and docs/ from claims,
 	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
-	$(RUN) pytest -rs -n "$$CORES" --dist loadgroup
+	$(RUN) pytest -rs -n "$$CORES" --dist worksteal
 
 mutants: options .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
 	$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py
@@ -199,7 +199,7 @@ verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch
 	cat "results/$$tier/logs/compare_with_reference.log"; exit $$status; }
 
 test-kernels: options .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
-	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist loadgroup -m "not workflow and not browser and not mutants and not any_kernels"
+	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal -m "not workflow and not browser and not mutants and not any_kernels"
 
 test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm

@@ -13,7 +13,7 @@ from test_page import claim as claim_of
 from algoreg.tell.page.verdicts import texts
 from algoreg.tell.wording import apart
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
 
 

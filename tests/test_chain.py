@@ -14,7 +14,7 @@ from test_workflow import planned
 
 from algoreg.store import chain, problem_files, records
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("chain")]
+pytestmark = pytest.mark.workflow
 
 LONG_AGO = (1577836800, 1577836800)
 TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "tiny_study"))

@@ -99,7 +99,6 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path, mo
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("targets")
 def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algorithm(tmp_path):
     repository, place = copy_repository(tmp_path / "repository"), tmp_path / "elsewhere"
     said, status = new_chapter("my_own", str(place))
@@ -126,7 +125,6 @@ def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algo
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("targets")
 def test_the_diffs_in_contributing_apply_and_give_a_claim_an_algorithm_and_a_chapter(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from conftest import CACHE, ROOT, copy_repository, registered_claims, set_yaml, 
 
 from algoreg import jobs
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.workflow
 
 DESCENT = "results/smoke/descents/paper_step/ensemble-0.npz"
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 from conftest import CACHE, copy_repository, snakemake
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("determinism")]
+pytestmark = pytest.mark.workflow
 
 UNSTABLE = yaml.safe_load((Path(__file__).parent / "unstable.yaml").read_text())
 # The cache takes what a CPU computed; where there is a GPU, the tier that this is compared with was computed on that.

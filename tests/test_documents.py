@@ -13,8 +13,7 @@ from algoreg.judge import claims
 from algoreg.spec import columns
 from algoreg.tell import claim_documents, documents, report
 
-# Those that read the generated documents share one worker.
-pytestmark = [pytest.mark.any_kernels, pytest.mark.xdist_group("documents")]
+pytestmark = pytest.mark.any_kernels
 
 
 @cache

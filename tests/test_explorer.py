@@ -41,7 +41,7 @@ TO_THE_END = """([problem, settings]) => new Promise((done) => {
   };
   worker.postMessage({ kind: "start", id: 1, settings, problem });
 })"""
-browsed = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+browsed = pytest.mark.browser
 
 
 def in_browser(test):

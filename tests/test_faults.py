@@ -17,7 +17,7 @@ from conftest import set_yaml, snakemake
 
 from algoreg.store import forkserver, joblog, records
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.workflow
 
 DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
 OTHER = "results/tiny/descents/tiny/ensemble-1.npz"

@@ -182,7 +182,6 @@ def test_places_without_chapters_or_algorithms_are_refused_as_settings_are(clean
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("targets")
 def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
     repository = copy_repository(tmp_path / "repository", {"race", "theorem"})
     installed(tmp_path / "site")

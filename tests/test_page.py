@@ -426,7 +426,6 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
     tier = tier_settings("smoke")
@@ -567,7 +566,6 @@ def test_the_papers_figures_are_those_that_chapters_compare():
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
 def test_the_rule_names_a_damaged_figure(repository):
     results = repository / "results" / "smoke"
     assert read((results / "report" / "index.html").read_text(encoding="utf-8"))[0].scripts == 3

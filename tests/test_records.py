@@ -257,7 +257,6 @@ def test_a_reference_of_a_part_compares_that_part():
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
 def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     results = repository / "results" / "smoke"
     tier, chapter = tier_settings("smoke"), load_chapters(["simulations"])[0]

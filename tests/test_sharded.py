@@ -24,8 +24,6 @@ from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, sharded
 from algoreg.numerics import problems, processes
 
-# Whoever starts processes ends them; in one worker, one after the other.
-pytestmark = pytest.mark.xdist_group("sharded")
 SIZE, M = 9, 4 * 128 + 45
 DTYPES = [torch.float32, torch.float64]
 KNOWN = [None, (M, 300, 290, 30, 2)]

@@ -14,7 +14,7 @@ from test_workflow import planned
 from algoreg import jobs
 from algoreg.spec.chapters import load_chapters
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("targets")]
+pytestmark = pytest.mark.workflow
 
 TARGETS = ("replication", "figures", "claims", "notebooks", "report", "verify", "claim_fig1_initialisation")
 # As snakedeploy writes it.

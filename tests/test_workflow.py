@@ -23,7 +23,7 @@ from algoreg import digests, sources
 from algoreg.judge import snapshots
 from algoreg.store import forkserver, records
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/tiny_study.csv"
 

@@ -25,7 +25,7 @@ ASKED = "ALGOREG_TEST_SLURM"
 if os.environ.get(ASKED) != "1":
     pytest.skip("starts a Slurm cluster: make test-slurm", allow_module_level=True)
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
