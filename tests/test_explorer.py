@@ -41,14 +41,6 @@ TO_THE_END = """([problem, settings]) => new Promise((done) => {
   };
   worker.postMessage({ kind: "start", id: 1, settings, problem });
 })"""
-browsed = pytest.mark.browser
-
-
-def in_browser(test):
-    """Mark a test that needs Chromium."""
-    for mark in browsed:
-        test = mark(test)
-    return test
 
 
 def committed():
@@ -113,7 +105,7 @@ def settings_of(method, **changes):
     return {"method": method, "rank": 2, "alpha": 0.01, "eta": 0.2, "seed": SEED, "steps": STEPS, **changes}
 
 
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("method", METHODS)
 def test_its_numbers_are_the_packages(opened, page_file, method):
     ensemble, labels, target, given = exported()
@@ -134,7 +126,7 @@ def test_its_numbers_are_the_packages(opened, page_file, method):
     assert found["values"][:3] == pytest.approx(leading, rel=1e-8, abs=1e-14)
 
 
-@in_browser
+@pytest.mark.browser
 def test_single_samples_take_the_steps_of_a_plain_loop(opened, page_file):
     ensemble, labels, target, given = exported()
     page = opened(page_file)
@@ -151,7 +143,7 @@ def test_single_samples_take_the_steps_of_a_plain_loop(opened, page_file):
     assert page.evaluate(TO_THE_END, [given, settings])["test"] == pytest.approx(gap, rel=1e-9, abs=0)
 
 
-@in_browser
+@pytest.mark.browser
 def test_how_many_steps_a_second_it_takes_is_told(opened, page_file, record_property):
     settings = {**settings_of("descent", alpha=1e-4, steps=300), "d": 32, "ratio": 5, "kappa": 1, "noise": 0}
     rate = opened(page_file).evaluate(TO_THE_END, [None, settings])["rate"]
@@ -175,7 +167,7 @@ def row(page, letter="A"):
     return page.locator(f"#row-{letter} td").all_inner_texts()[:5]
 
 
-@in_browser
+@pytest.mark.browser
 def test_every_preset_shows_what_it_says(opened, page_file):
     page = opened(page_file)
     words = {}
@@ -196,7 +188,7 @@ def test_every_preset_shows_what_it_says(opened, page_file):
     assert words["Below least trace"].startswith("Run A finds X*")
 
 
-@in_browser
+@pytest.mark.browser
 def test_least_trace_misses_the_target_of_its_preset(opened, page_file):
     settings = {"d": 32, "rank": 2, "ratio": 1.4, "kappa": 1, "noise": 0, "seed": 2}
     numerics = (PARTS / "numerics.js").read_text(encoding="utf-8")
@@ -210,7 +202,7 @@ def test_least_trace_misses_the_target_of_its_preset(opened, page_file):
     assert np.linalg.norm(found - target.reshape(32, 32)) > 0.1 * np.linalg.norm(target)
 
 
-@in_browser
+@pytest.mark.browser
 def test_an_address_holds_the_run(opened, page_file):
     page = opened(page_file, "#method=depth&d=16&r=3&m=2.5&a=0.001&eta=0.25&k=2&noise=0.1&seed=9&steps=200&vary=m&to=4")
     ended(page)
@@ -238,7 +230,7 @@ def test_an_address_holds_the_run(opened, page_file):
     assert again.url.split("#")[1] == address
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_link_out_of_range_is_clamped_and_said(opened, page_file):
     page = opened(page_file, "#d=500&a=0&eta=x&method=newton&steps=40&r=2.4&constructor=1&vary=__proto__&to=<b>")
     ended(page)
@@ -257,7 +249,7 @@ def test_a_link_out_of_range_is_clamped_and_said(opened, page_file):
     assert page.locator("#row-B").is_hidden()
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_seed_that_cannot_be_is_replaced_and_said(opened, page_file):
     page = opened(page_file, "#d=8&steps=20&seed=3")
     ended(page)
@@ -270,7 +262,7 @@ def test_a_seed_that_cannot_be_is_replaced_and_said(opened, page_file):
     assert page.locator("#said").is_hidden()
 
 
-@in_browser
+@pytest.mark.browser
 def test_every_control_has_the_name_that_stands_at_it(opened, page_file):
     page = opened(page_file, "#d=8&steps=20&vary=a&to=1")
     ended(page)
@@ -281,7 +273,7 @@ def test_every_control_has_the_name_that_stands_at_it(opened, page_file):
     assert page.get_by_role("slider", name="Size d of X").count() == 1
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_step_that_waits_does_not_outlive_a_reset(opened, page_file):
     page = opened(page_file, "#d=8&steps=20")
     ended(page)
@@ -290,7 +282,7 @@ def test_a_step_that_waits_does_not_outlive_a_reset(opened, page_file):
     assert row(page)[0] == "0"
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_run_may_have_more_eigenvalues_than_a_function_has_arguments(opened, page_file):
     page = opened(page_file, "#d=8&steps=20")
     script = (PARTS / "state.js").read_text(encoding="utf-8") + (PARTS / "charts.js").read_text(encoding="utf-8")
@@ -298,7 +290,7 @@ def test_a_run_may_have_more_eigenvalues_than_a_function_has_arguments(opened, p
     assert page.evaluate(f"() => {{ {script}; return Charts.spectra({long}); }}") == [-2, 1]
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
     page = opened(page_file, "#d=16&eta=3&m=5&a=0.01&steps=500")
     words = ended(page)
@@ -306,7 +298,7 @@ def test_a_run_that_diverges_says_so_and_stops(opened, page_file):
     assert int(row(page)[0]) < 100
 
 
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("method", ["momentum", "sgd"])
 def test_divergence_is_seen_at_its_step_where_no_step_needs_the_errors(opened, page_file, method):
     settings = {**settings_of(method, eta=1, alpha=0.01), "d": 16, "ratio": 3, "kappa": 1, "noise": 0}
@@ -322,7 +314,7 @@ def test_divergence_is_seen_at_its_step_where_no_step_needs_the_errors(opened, p
     assert ends[0] == ends[1] < 500
 
 
-@in_browser
+@pytest.mark.browser
 def test_one_sample_a_step_gets_a_step_that_it_bears(opened, page_file):
     page = opened(page_file, "#d=32&steps=300&eta=0.2")
     page.locator("#set-method").select_option("sgd")
@@ -340,7 +332,7 @@ def test_one_sample_a_step_gets_a_step_that_it_bears(opened, page_file):
     assert "eta=0.2" in opened(page_file, "#d=8&steps=20&eta=0.2&method=sgd").url
 
 
-@in_browser
+@pytest.mark.browser
 def test_a_second_run_of_one_sample_a_step_gets_it_too(opened, page_file):
     page = opened(page_file, "#d=16&steps=300&eta=0.2&vary=method&to=projected")
     page.locator("#set-to").select_option("sgd")
@@ -351,7 +343,7 @@ def test_a_second_run_of_one_sample_a_step_gets_it_too(opened, page_file):
     assert "Run B finds X*" in words
 
 
-@in_browser
+@pytest.mark.browser
 def test_runs_that_are_stepped_to_their_end_end(opened, page_file):
     page = opened(page_file, "#d=8&steps=20")
     ended(page)
@@ -366,7 +358,7 @@ def test_runs_that_are_stepped_to_their_end_end(opened, page_file):
     assert page.locator("#now").inner_text().startswith("The run ")
 
 
-@in_browser
+@pytest.mark.browser
 def test_it_works_by_keyboard(opened, page_file):
     page = opened(page_file, "#d=16&steps=400")
     page.keyboard.press("Tab")
@@ -420,7 +412,7 @@ def test_it_works_by_keyboard(opened, page_file):
     assert page.locator("#row-B").is_visible()
 
 
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE["width"], 1280])
 def test_it_fits_phones_and_has_no_serious_finding(opened, page_file, scheme, width):
@@ -443,7 +435,7 @@ def test_it_fits_phones_and_has_no_serious_finding(opened, page_file, scheme, wi
         )
 
 
-@in_browser
+@pytest.mark.browser
 def test_reduced_motion_shows_the_end_alone(opened, page_file):
     page = opened(page_file, "#d=16&steps=300", reduced_motion="reduce")
     deadline, seen = time.monotonic() + 60, set()
@@ -455,7 +447,7 @@ def test_reduced_motion_shows_the_end_alone(opened, page_file):
     assert row(page)[0] == "300"
 
 
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("lacking", ["workers", "scripts"])
 def test_without_workers_or_scripts_there_is_a_picture_and_a_sentence(browser, page_file, lacking):
     context = browser.new_context(java_script_enabled=lacking != "scripts")
