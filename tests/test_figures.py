@@ -343,6 +343,9 @@ def test_the_initialisation_scale_grows_to_the_right_in_every_figure():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             text = "".join(cell["source"])
             assert "initialisation scale" not in text or "invert_xaxis" not in text, (path, text)
+    # Figures that are drawn above have the scale along an axis: there was something to see.
+    some = [drawn_committed(name, "standard") for name in ("error_at_time", "min_trace")]
+    assert sum("α" in axes.get_xlabel() for figure in some for axes in figure.axes) >= 4
 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])

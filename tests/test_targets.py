@@ -159,16 +159,11 @@ def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
     set_yaml(repository / "config" / "smoke.yaml", "chapters", to=["simulations", "theorem", "remarks"])
     pages = repository / "results" / "smoke" / "notebooks"
     shutil.rmtree(pages)
-    done = snakemake(repository, "notebooks", "-n")
+    done = snakemake(repository, "notebooks")
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-3000:]
-    planned = re.findall(r"Executing notebook (\w+)", output)
-    assert {name[:2] for name in planned} == {"00", "01", "02", "03", "08", "17", "18"}
-    # What a tier without these chapters has is enough for one that is of no chapter.
-    page = "results/smoke/notebooks/00_first_look.html"
-    done = snakemake(repository, page)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert (repository / page).exists()
+    made = {page.stem[:2] for page in pages.glob("*.html")}
+    assert made == {"00", "01", "02", "03", "08", "17", "18"}
     said = "Notebook 04_rank_one left out: tier smoke has no table dynamics_course, no table rank_one_dynamics, no claims of proof."
     assert said in output
     assert (

@@ -145,11 +145,13 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
         assert sum("torch sees no CUDA device here" in log.read_text() for log in logs) == 1
 
 
-def test_verify_collects_checks_and_compares_in_submissions_of_their_own(repository, cluster):
+def test_verify_collects_checks_and_compares_in_submissions_of_their_own(smoke, repository, cluster):
     results = repository / "results" / "smoke"
     for name in ("claims.json", "controls.json"):
         (results / name).unlink()
     status, output = finish(start(repository, cluster, "verify"), repository)
     assert status == 0, output[-3000:]
     assert "verify: passed" in (results / "verify.txt").read_text()
+    for name in ("claims.json", "controls.json"):
+        assert (results / name).read_bytes() == (smoke / "results" / "smoke" / name).read_bytes()
     assert output.count("has been submitted with SLURM jobid") == 3
