@@ -18,7 +18,7 @@ pytestmark = pytest.mark.any_kernels
 
 @cache
 def generated():
-    """Return the generated documents: written once for all tests, which read them."""
+    """Return the generated documents: written once for all tests of a process, which read them."""
     return documents.generated(ROOT)
 
 

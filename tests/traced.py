@@ -9,17 +9,17 @@ import traceback
 
 # Not of this package: their import is nearly all of what a process costs.
 PRELOADED = [
-    *(
-        "torch",
-        "pandas",
-        "matplotlib.pyplot",
-        "pydantic",
-        "scipy.optimize",
-        "scipy.stats",
-        "cvxpy",
-        "sklearn.linear_model",
-    ),
-    *("pytest", "hypothesis", "yaml"),
+    "torch",
+    "pandas",
+    "matplotlib.pyplot",
+    "pydantic",
+    "scipy.optimize",
+    "scipy.stats",
+    "cvxpy",
+    "sklearn.linear_model",
+    "pytest",
+    "hypothesis",
+    "yaml",
 ]
 
 

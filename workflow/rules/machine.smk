@@ -33,10 +33,14 @@ def write_script(script, preamble, file):
 
 
 # What Snakemake sets to a job's number of threads.
-THREAD_VARIABLES = [
-    f"{library}_NUM_THREADS"
-    for library in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
-] + ["VECLIB_MAXIMUM_THREADS"]
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "GOTO_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 # What measuring needs, see scripts/measure.py: most jobs, and the first ones.
 LIBRARIES = ("torch", "pandas", "pydantic.main", "scipy.optimize")
 
