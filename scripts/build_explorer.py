@@ -1,8 +1,8 @@
 """Build the page on which descent runs live."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("jinja2", "pandas", "pydantic.main", "yaml")
+hand_over("jinja2", "pandas", "pydantic.main", "yaml")
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Build the report page of a tier."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("jinja2", "pandas", "pydantic.main", "yaml")
+hand_over("jinja2", "pandas", "pydantic.main", "yaml")
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pydantic.main")
+hand_over("pydantic.main")
 
 from algoreg.judge import claims
 from algoreg.store import records

@@ -1,8 +1,8 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pydantic.main", "yaml")
+hand_over("pydantic.main", "yaml")
 
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records

@@ -1,8 +1,8 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pandas", "pydantic.main", "yaml")
+hand_over("pandas", "pydantic.main", "yaml")
 
 from algoreg.judge import published
 from algoreg.store import records

@@ -1,8 +1,8 @@
 """Compare a tier's results with the committed references of its chapters; fail if they differ."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pandas", "pydantic.main", "yaml")
+hand_over("pandas", "pydantic.main", "yaml")
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Run one descent on one ensemble, all its runs and targets, with checkpoints."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("torch", "pandas")
+hand_over("torch", "pandas")
 
 from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint

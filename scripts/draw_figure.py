@@ -1,8 +1,8 @@
 """Draw one figure from its tables, as SVG, PDF and PNG."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over(
+hand_over(
     "matplotlib.pyplot",
     "matplotlib.backends.backend_pdf",
     "matplotlib.backends.backend_svg",

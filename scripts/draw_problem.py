@@ -1,8 +1,8 @@
 """Draw the targets of a problem and their labels under one ensemble."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("torch")
+hand_over("torch")
 
 from algoreg.numerics import devices, problems
 from algoreg.store import records

@@ -1,8 +1,8 @@
 """Execute a notebook on this tier's results; write the executed copy and a page."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("nbformat", "nbclient", "nbconvert", "ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "torch")
+hand_over("nbformat", "nbclient", "nbconvert", "ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "torch")
 
 import os
 import tempfile

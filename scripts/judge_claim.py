@@ -1,8 +1,8 @@
 """Judge one claim of the registry, with its controls."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pandas", "pydantic.main", "scipy.special", "yaml")
+hand_over("pandas", "pydantic.main", "scipy.special", "yaml")
 
 from pathlib import Path
 

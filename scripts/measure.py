@@ -1,8 +1,8 @@
 """Measure some ensembles of a study, with checkpoints."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("torch", "pandas", "pydantic.main", "scipy.optimize")
+hand_over("torch", "pandas", "pydantic.main", "scipy.optimize")
 
 import pandas as pd
 

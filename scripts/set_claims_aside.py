@@ -1,8 +1,8 @@
 """Write for each claim that this tier does not judge that it does not."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pydantic.main")
+hand_over("pydantic.main")
 
 from algoreg.judge import claims
 from algoreg.store import records

@@ -1,8 +1,8 @@
 """Collect recorded runs into one experiment's tidy table."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("numpy")
+hand_over("numpy")
 
 from algoreg.spec import grids
 from algoreg.store import records, tables

@@ -1,8 +1,8 @@
 """Collect a study's parts into one tidy table."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("pandas")
+hand_over("pandas")
 
 from algoreg.store import records, study_tables
 from algoreg.store.provenance import begin_job

@@ -1,8 +1,8 @@
 """Write the verdicts of a tier as a table for Snakemake's report."""
 
-from algoreg.store import forkserver
+from algoreg.store.handover import hand_over
 
-forkserver.hand_over("jinja2", "pydantic.main")
+hand_over("jinja2", "pydantic.main")
 
 from pathlib import Path
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.any_kernels
 
 # From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
 FLOORS = (
+    "own_paths",
     "own",
     "sources",
     "digests",

@@ -9,6 +9,7 @@ from conftest import CHAPTERS, ROOT, TIERS
 
 from algoreg import sources
 from algoreg.judge import claims
+from algoreg.own_paths import CHAPTER_PATH
 from algoreg.spec import chapters, columns, modules, settings, workflow
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError
@@ -105,7 +106,7 @@ def own_chapter(tmp_path, monkeypatch):
         return folder
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(sources.CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
+    monkeypatch.setenv(CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
     yield make
     monkeypatch.undo()
     chapters.load_chapter.cache_clear()

@@ -9,11 +9,12 @@ import pytest
 import torch
 from conftest import ROOT
 
-from algoreg import own, sources
+from algoreg import sources
 from algoreg.algorithms import factored
 from algoreg.chapters.race.compare import contenders, measuring, outcomes, page
 from algoreg.chapters.race.methods import METHODS
 from algoreg.engine.study import Context
+from algoreg.own_paths import ALGORITHM_PATH
 from algoreg.spec.files import SettingsError
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -148,7 +149,7 @@ def test_courses_thresholds_and_starts_are_measured_and_the_page_shows_them():
 def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
     path = tmp_path / "slower.py"
     path.write_text((ROOT / "tools" / "template_algorithm" / "algorithm.py").read_text())
-    monkeypatch.setenv(own.ALGORITHM_PATH, "")
+    monkeypatch.setenv(ALGORITHM_PATH, "")
     text = contenders.take_up_files(f"descent_r,{path}(decay=0.5)")
     try:
         assert text == "descent_r,slower(decay=0.5)"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from algoreg.store import forkserver
+from algoreg.store import forkserver, handover
 
 pytestmark = [
     pytest.mark.any_kernels,
@@ -26,8 +26,8 @@ LIBRARY = "import os\nloaded_by = os.getpid()\n"
 SCRIPT = """\
 import atexit, json, os, sys, tempfile, time
 from pathlib import Path
-from algoreg.store import forkserver
-forkserver.hand_over("large")
+from algoreg.store.handover import hand_over
+hand_over("large")
 import early, large
 atexit.register(print, "the end")
 print(json.dumps({
@@ -54,7 +54,7 @@ def server(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(LIBRARY)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(forkserver.__file__).parents[2]}")
-    monkeypatch.setenv(forkserver.PLACE, "")
+    monkeypatch.setenv(handover.PLACE, "")
     (tmp_path / "workflow").mkdir()
     monkeypatch.chdir(tmp_path / "workflow")
     # pytest changes it between the phases of a test.
@@ -154,7 +154,7 @@ def test_the_exit_status_and_the_last_words_are_those_of_the_script(server, run,
 def test_a_script_runs_where_it_is_if_the_server_is_not_what_it_asks_for(server, run):
     assert run()[0]["parent"] == server.pid
     # A library may have read a variable; the server's libraries have started no threads; the place of a server that is gone.
-    for variables in ({"TOLD": "else"}, {"OMP_NUM_THREADS": "2"}, {forkserver.PLACE: "/nowhere/socket"}):
+    for variables in ({"TOLD": "else"}, {"OMP_NUM_THREADS": "2"}, {handover.PLACE: "/nowhere/socket"}):
         said, rest, status, _ = run(**variables)
         assert said["parent"] == os.getpid()
         assert said["loaded_here"]
@@ -176,7 +176,7 @@ def test_a_file_of_the_servers_directory_replaces_no_library(server, run):
 def test_the_server_outlives_scripts_that_are_killed_while_they_speak(server, run, said):
     for streams in ([], [0, 1, 2]):
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(os.environ[forkserver.PLACE])
+            client.connect(os.environ[handover.PLACE])
             socket.send_fds(client, [b"\n"], streams)
             client.sendall(said)
     assert run()[0]["parent"] == server.pid
@@ -202,9 +202,9 @@ def test_a_run_goes_on_where_there_can_be_no_server(tmp_path, monkeypatch):
     folder = tmp_path / ("a" * 100)
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.delenv(forkserver.PLACE, raising=False)
+    monkeypatch.delenv(handover.PLACE, raising=False)
     assert forkserver.start() is None
-    assert forkserver.PLACE not in os.environ
+    assert handover.PLACE not in os.environ
     assert not list(folder.iterdir())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     assert forkserver.start() is None
@@ -227,7 +227,7 @@ def test_a_script_hands_itself_over_before_what_its_preamble_loads():
         before = before[: before.index(preamble.strip())]
         if "hand_over" in source:
             handed += 1
-            assert before[-1].startswith("forkserver.hand_over("), path
+            assert before[-1].startswith("hand_over("), path
         else:
             assert not before, path
     assert handed > 3
@@ -254,9 +254,9 @@ def test_an_interrupt_lets_the_fork_tidy_up_and_does_not_end_the_server(server, 
 
 def test_the_server_ends_with_the_process_that_started_it(tmp_path):
     script = (
-        "import os, time\nfrom algoreg.store import forkserver\nserver = forkserver.start()\n"
-        "while not os.path.exists(os.environ[forkserver.PLACE]): time.sleep(0.01)\n"
-        "print(server.pid, os.environ[forkserver.PLACE], flush=True)\ntime.sleep(600)\n"
+        "import os, time\nfrom algoreg.store import forkserver, handover\nserver = forkserver.start()\n"
+        "while not os.path.exists(os.environ[handover.PLACE]): time.sleep(0.01)\n"
+        "print(server.pid, os.environ[handover.PLACE], flush=True)\ntime.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     pid, place = process.stdout.readline().split()

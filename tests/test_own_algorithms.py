@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT, copy_repository, load_yaml, setting_problems, snakemake, tier_settings
 
 from algoreg import digests, own, registry, sources
+from algoreg.own_paths import ALGORITHM_PATH
 from algoreg.spec import options, settings, workflow
 from algoreg.store import records
 
@@ -104,7 +105,7 @@ def test_a_job_that_loaded_code_of_the_package_without_a_digest_stops(clean, tmp
 def test_a_file_of_ones_own_is_found_by_its_path(clean, tmp_path):
     path = tmp_path / "quartered.py"
     path.write_text(HALVED.format(imports="", share=0.25))
-    clean.setenv(own.ALGORITHM_PATH, f"{path}{os.pathsep}")
+    clean.setenv(ALGORITHM_PATH, f"{path}{os.pathsep}")
     assert sources.modules("algorithms")["quartered"] == "algoreg.own.quartered"
     kind = registry.algorithm("quartered")
     assert kind is registry.algorithm("quartered")
@@ -117,7 +118,7 @@ def test_a_file_of_ones_own_may_have_dataclasses_and_one_that_fails_is_tried_aga
     path = tmp_path / "boxed.py"
     boxed = "from dataclasses import dataclass\n\n@dataclass\nclass Box:\n    share: float = 0.25\n"
     path.write_text(f"from __future__ import annotations\n{HALVED.format(imports=boxed, share='Box().share')}")
-    clean.setenv(own.ALGORITHM_PATH, str(path))
+    clean.setenv(ALGORITHM_PATH, str(path))
     assert registry.algorithm("boxed").estimates == "psd"
     clean.delitem(sys.modules, "algoreg.own.boxed")
     path.write_text("raise OSError('no licence')")
@@ -138,11 +139,11 @@ def test_what_is_not_there_or_has_a_name_twice_is_named(clean, tmp_path):
             "factored.py: algorithms: algoreg.algorithms.factored has this name; choose another",
         ),
     ):
-        clean.setenv(own.ALGORITHM_PATH, str(path))
+        clean.setenv(ALGORITHM_PATH, str(path))
         forget()
         with pytest.raises(ValueError, match=said):
             sources.modules("algorithms")
-    clean.delenv(own.ALGORITHM_PATH)
+    clean.delenv(ALGORITHM_PATH)
     installed(tmp_path / "site", "halves.nowhere")
     clean.syspath_prepend(tmp_path / "site")
     forget()
@@ -173,7 +174,7 @@ def test_places_without_chapters_or_algorithms_are_refused_as_settings_are(clean
     assert said("~/chapters") == []
     (line,) = said(f"{tmp_path / 'chapters'}:/nope")
     assert "chapter_path = /nope: " in line
-    clean.setenv(own.ALGORITHM_PATH, "/nope.py")
+    clean.setenv(ALGORITHM_PATH, "/nope.py")
     forget()
     with pytest.raises(
         settings.SettingsError, match=r"config/smoke.yaml: algorithm_path = /nope.py: allowed are files"

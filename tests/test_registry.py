@@ -18,7 +18,7 @@ QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
 
 # Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
-NOT_REACHED = {"algoreg.store.forkserver": "a script's first act, before what is looked at here"}
+NOT_REACHED = {"algoreg.store.handover": "a script's first act, before what is looked at here"}
 
 MEASURE = """
 from algoreg.engine import study

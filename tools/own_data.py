@@ -16,6 +16,7 @@ import yaml
 from algoreg import registry, sources
 from algoreg.ensembles import file
 from algoreg.numerics.theory import symmetric_dimension
+from algoreg.own_paths import CHAPTER_PATH
 from algoreg.recover import fitting
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapter, sized, tiers_of
@@ -78,7 +79,7 @@ def make_checked(name, folder, facts):
 
 def check(name, folder):
     """Raise a ValueError if a chapter's settings are refused in any tier."""
-    os.environ[sources.CHAPTER_PATH] = str(folder)
+    os.environ[CHAPTER_PATH] = str(folder)
     # They were found without it.
     sources.forget()
     claims = settings.load_claims([name])

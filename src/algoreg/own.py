@@ -16,7 +16,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-ALGORITHM_PATH = "ALGOREG_ALGORITHM_PATH"
+from algoreg.own_paths import ALGORITHM_PATH, listed
+
 GROUP = "algoreg.algorithms"
 # The package that modules of single files are in; it has no folder.
 PLACE = "algoreg.own"
@@ -33,7 +34,7 @@ def files() -> dict[str, Path]:
         If one is not there, or cannot be a module's, or two have the same name.
     """
     found: dict[str, Path] = {}
-    for path in map(Path, filter(None, os.environ.get(ALGORITHM_PATH, "").split(os.pathsep))):
+    for path in map(Path, listed(ALGORITHM_PATH)):
         if not path.is_file() or path.suffix != ".py" or not re.fullmatch(NAME, path.stem):
             raise ValueError(
                 f"algorithm_path = {path}: allowed are files that exist, named by a-z, 0-9 and _ with .py, separated by {os.pathsep}"

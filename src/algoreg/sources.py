@@ -1,7 +1,6 @@
 """What modules have that is found by name, read from their text: nothing is imported, so that settings are checked without torch."""
 
 import ast
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,17 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from algoreg import own
+from algoreg.own_paths import CHAPTER_PATH, listed
 
 PACKAGE = Path(__file__).resolve().parent
-# Where a user keeps chapters of his own, as for PATH; see algoreg.chapters.
-CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 # Modules outside of chapters that have functions found by name.
 SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
 def chapter_folders() -> list[Path]:
     """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
-    places = [PACKAGE / "chapters", *map(Path, filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep)))]
+    places = [PACKAGE / "chapters", *map(Path, listed(CHAPTER_PATH))]
     return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
 
 

@@ -4,8 +4,6 @@ Chapters of the user's own lie in the folders that the environment variable ``AL
 sets it from ``chapter_path``.
 """
 
-import os
+from algoreg.own_paths import CHAPTER_PATH, listed
 
-from algoreg.sources import CHAPTER_PATH
-
-__path__ += filter(None, os.environ.get(CHAPTER_PATH, "").split(os.pathsep))
+__path__ += listed(CHAPTER_PATH)

@@ -1,9 +1,10 @@
 """Jobs that start with their libraries loaded: torch alone takes longer to load than most small jobs take to run.
 
 A workflow starts one server (:func:`start`), which loads libraries while the workflow still plans its jobs. A script hands itself over
-before it imports anything large (:func:`hand_over`): the server loads what else the script names, once, and forks; the fork runs the
-script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script runs where it
-is. So it does where it could tell the difference: with another interpreter or environment than the server's, or with several threads.
+before it imports anything large (:mod:`algoreg.store.handover`): the server loads what else the script names, once, and forks; the
+fork runs the script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script
+runs where it is. So it does where it could tell the difference: with another interpreter or environment than the server's, or with
+several threads.
 """
 
 import atexit
@@ -27,11 +28,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from algoreg.store.handover import PLACE, STARTED
+
 # Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
 # a second in every process. None makes that import fail; jsonschema then goes without, as where it is not installed.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-PLACE = "ALGOREG_FORKSERVER"
 
 # What shells set and no library reads, and where temporary files go, which libraries ask when they make one.
 IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
@@ -40,10 +41,7 @@ IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL", "TMPDIR", "TMP", "TEMPDIR", "TE
 PREAMBLE = ("snakemake.script", "snakemake.logging")
 
 # A script's call of hand_over, on one line or several.
-CALL = re.compile(r"^forkserver\.hand_over\([^)]*\)\n", re.MULTILINE)
-
-# What a fork says before it runs the script: from then on the script is its own.
-STARTED = b"started\n"
+CALL = re.compile(r"^hand_over\([^)]*\)\n", re.MULTILINE)
 
 # Seconds that a script has to say what it is.
 PATIENCE = 60
@@ -94,44 +92,8 @@ def start(*libraries: str, **variables: str) -> "subprocess.Popen[bytes] | None"
     return server
 
 
-def hand_over(*libraries: str) -> None:
-    """Run the calling script in a fork of the server and exit with its status; return if there is none for it.
-
-    Parameters
-    ----------
-    *libraries
-        What the script needs that takes long to load. No modules of this package: a job's sidecar names those that it loaded itself.
-    """
-    place = os.environ.pop(PLACE, None)
-    # A fork has none of the threads that its libraries started when they were loaded.
-    if place is None or os.environ.get("OMP_NUM_THREADS") != "1":
-        return
-    told = {
-        "libraries": libraries,
-        "program": sys.executable,
-        "arguments": sys.argv,
-        "path": sys.path,
-        "folder": os.getcwd(),
-        "environment": dict(os.environ),
-    }
-    with socket.socket(socket.AF_UNIX) as server:
-        try:
-            server.connect(place)
-            socket.send_fds(server, [b"\n"], [0, 1, 2])
-            server.sendall(json.dumps(told).encode() + b"\n")
-            answer = server.makefile("rb")
-            started = answer.readline() == STARTED
-        except OSError:
-            started = False
-        if started:
-            # The terminal interrupts the fork as well: it tidies up, and then says how it ended.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            # Without an answer the fork was killed: by the system for memory, perhaps.
-            os._exit(int(answer.readline() or 128 + signal.SIGKILL) & 0xFF)
-
-
 def beginning_with_call(source: str, preamble: str) -> str:
-    """Return a script with Snakemake's preamble behind its call of :func:`hand_over`, or in front where it has none.
+    """Return a script with Snakemake's preamble behind its call of ``hand_over``, or in front where it has none.
 
     What the preamble imports takes longer than many a job; so only the fork reads it, which has that loaded.
     """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from algoreg import own, registry, sources
+from algoreg import registry, sources
 from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
+from algoreg.own_paths import ALGORITHM_PATH, listed
 from algoreg.spec import options as declared
 from algoreg.spec.files import SettingsError
 from algoreg.spec.messages import key, problems
@@ -57,8 +58,7 @@ def take_up_files(text):
     parts = split(text)
     files = [part.partition("(")[0].strip() for part in parts if part.partition("(")[0].strip().endswith(".py")]
     if files:
-        known = filter(None, os.environ.get(own.ALGORITHM_PATH, "").split(os.pathsep))
-        os.environ[own.ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys([*known, *files]))
+        os.environ[ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys([*listed(ALGORITHM_PATH), *files]))
         sources.forget()
     for file in files:
         parts = [part.replace(file, Path(file).stem, 1) for part in parts]
