@@ -52,7 +52,7 @@ def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=Fals
 
 @pytest.mark.parametrize(("delay", "batch"), [(0, 0), (3, 0), (3, 20)])
 def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
-    options = {"d": 6, "rank": 1, "batch": [batch], "delays": [0, 3], "at": [5, 12], "targets": 2}
+    options = {"d": 6, "rank": 1, "batch": [batch], "lag": [0, 3], "at": [5, 12], "targets": 2}
     table = measured("stochastic_frank_wolfe", options, seed=SEED)
     matrices, labels, goal = problem(6, 1, 48)
     for k in (5, 12):

@@ -23,7 +23,7 @@ SEED, QUBITS = 5, 2
 OPTIONS = {
     "qubits": QUBITS,
     "states": ["ghz", "w", "random"],
-    "shares": [0.6],
+    "share": [0.6],
     "shots": [300],
     "time": 40,
     "targets": 2,
@@ -255,7 +255,7 @@ def test_ratios_and_leads_against_plain_means():
     [
         ("tomography", {"qubits": 9}, "from 2 to 6"),
         ("tomography", {"step": 50.0}, "step at most time"),
-        ("tomography", {"shares": [1.5]}, "shares"),
+        ("tomography", {"share": [1.5]}, "share"),
         ("photograph", {"block": 200}, "from 4 to 64"),
         ("regression", {"data": ["nothing"]}, "diabetes"),
         ("magnitudes", {"targets": 11}, "from 2 to 10"),

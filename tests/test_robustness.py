@@ -53,7 +53,7 @@ def test_a_run_stops_where_a_plain_loop_does(width, columns):
 
 @pytest.mark.parametrize("loss", ["squared", "absolute"])
 def test_a_run_with_outliers_is_that_of_a_plain_loop(loss):
-    options = {"d": D, "rank": RANK, "m_over_dr": 3, "shares": [0.1], "iterations": 150, "targets": 2, "decay": 0.98}
+    options = {"d": D, "rank": RANK, "m_over_dr": 3, "share": [0.1], "iterations": 150, "targets": 2, "decay": 0.98}
     table = measured("outliers", {**options, "absolute_step": 0.5}, seed=SEED)
     (row,) = table[(table["target"] == TARGET) & (table["loss"] == loss)].to_dict("records")
     matrices, labels, goal = drawn(outliers={"share": 0.1, "size": 10.0})

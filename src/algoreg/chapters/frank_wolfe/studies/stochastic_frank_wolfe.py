@@ -15,7 +15,7 @@ class Options(StudyOptions):
     m_over_dr: float = real(8, gt=0)
     # 0 stands for all measurements.
     batch: list[int] = wholes(ge=0)
-    delays: list[int] = wholes(ge=0)
+    lag: list[int] = wholes(ge=0)
     at: list[int] = wholes()
     targets: int = whole(ge=2)
 
@@ -41,9 +41,9 @@ def measure(options, context, number, batch):
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
-    own |= {"longest": max(options["delays"])}
-    runs = [{**own, "delay": delay, "target": target} for delay in options["delays"] for target in range(count)]
-    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["delays"]), 1, 1)
+    own |= {"longest": max(options["lag"])}
+    runs = [{**own, "delay": delay, "target": target} for delay in options["lag"] for target in range(count)]
+    planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["lag"]), 1, 1)
     seen = At(options["at"])
     context.run(ensemble, stochastic.Algorithm, runs, planted, [seen])
     return [

@@ -13,7 +13,7 @@ class Options(StudyOptions):
     """What the study can be told."""
 
     block: int = whole(ge=4, le=64, said="a whole number from 4 to 64")
-    shares: list[float] = reals(ge=0.1, lt=1)
+    share: list[float] = reals(ge=0.1, lt=1)
     iterations: int = whole(1500)
 
 
@@ -50,7 +50,7 @@ def measure(options, context):
     """Return one row per picture, share, method and choice of known pixels: the error of the pixels that are not known."""
     whole_picture = photograph(options["block"])
     for number in context.ensembles:
-        for share in options["shares"]:
+        for share in options["share"]:
             yield from context.part(
                 f"ensemble {number}, share {share:g}", _rows, options, context, whole_picture, number, share
             )

@@ -19,7 +19,7 @@ class Options(StudyOptions):
 
     qubits: int = whole(ge=2, le=6, said="a whole number from 2 to 6")
     states: list[Literal["ghz", "w", "random"]] = choices(["ghz", "w", "random"])
-    shares: list[float] = reals(gt=0, le=1)
+    share: list[float] = reals(gt=0, le=1)
     shots: list[int] = wholes()
     alpha: float = real(1e-6, gt=0)
     step: float = real(0.25, gt=0)
@@ -72,7 +72,7 @@ def measure(options, context):
     An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
     take η = ``step`` until η·t = ``time``.
     """
-    yield from context.by_ensemble(_rows, options, "share {:g}", options["shares"])
+    yield from context.by_ensemble(_rows, options, "share {:g}", options["share"])
 
 
 def pure_state(kind, qubits, seed, target):

@@ -20,7 +20,7 @@ class Options(StudyOptions):
     # Of X*.
     kappa: float = real(2.0, ge=1)
     m_over_dr: float = real(gt=0)
-    shares: list[float] = reals(ge=0, lt=1)
+    share: list[float] = reals(ge=0, lt=1)
     size: float = real(10.0, gt=0)
     alpha: float = real(1.0e-6, gt=0)
     # η and T of the squared loss; η and ρ of the absolute one, whose steps are ηρ^t.
@@ -76,7 +76,7 @@ def _rows(options, context, number, loss):
     algorithm = factored.Algorithm
     if loss == "absolute":
         own, algorithm = {"step": options["absolute_step"], "decay": options["decay"]}, subgradient.Algorithm
-    places = list(product(options["shares"], range(count)))
+    places = list(product(options["share"], range(count)))
     shared = {"m": m, "alpha": options["alpha"], "start": "identity", "iterations": options["iterations"]}
     runs = [{"target": target, **shared, **own} for _, target in places]
     spoilt = {
@@ -87,7 +87,7 @@ def _rows(options, context, number, loss):
             number,
             range(count),
         )
-        for share in options["shares"]
+        for share in options["share"]
     }
     labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
     seen, planted = LastErrors(), goals[[target for _, target in places]]
