@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 from algoreg import recover
 from algoreg.algorithms import projected
 from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.kernels import passes
 from algoreg.recover import (
     LowRankMatrixRegressor,
     MatrixCompleter,
     QuadraticRegressor,
     StateRegressor,
+    fitting,
     report,
     watching,
 )
@@ -49,6 +51,28 @@ def test_a_planted_matrix_is_found_at_every_scale(of_rows, of_labels):
     assert found.effective_rank_ < 1.1
     left, right = found.factors_
     assert np.allclose(left @ left.T - right @ right.T, found.matrix_)
+
+
+def test_a_small_problem_is_fitted_by_one_thread_and_leaves_the_others_alone(monkeypatch):
+    seen, curvature, before = [], fitting.curvature, torch.get_num_threads()
+
+    def watched(*given):
+        seen.append(torch.get_num_threads())
+        return curvature(*given)
+
+    monkeypatch.setattr(fitting, "curvature", watched)
+    _, matrices, labels = planted()
+    torch.set_num_threads(2)
+    try:
+        LowRankMatrixRegressor(max_iter=5).fit(matrices, labels)
+        with pytest.raises(ValueError, match="the training error rises"):
+            LowRankMatrixRegressor(step=10.0).fit(matrices, labels)
+        after = torch.get_num_threads()
+        monkeypatch.setattr(passes, "LEAST_FOR_THREADS", M)
+        LowRankMatrixRegressor(max_iter=5).fit(matrices, labels)
+    finally:
+        torch.set_num_threads(before)
+    assert (seen, after) == ([1, 1, 2], 2)
 
 
 def test_the_residual_tells_the_rank_where_the_noise_is_known():

@@ -1,5 +1,6 @@
 """Where and how the numbers are computed: device, floating-point type, threads."""
 
+import contextlib
 import warnings
 
 import threadpoolctl
@@ -60,3 +61,14 @@ def configure(device, dtype, threads):
     if not torch.set_flush_denormal(True):
         warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
     return resolve_device(device), DTYPES[dtype]
+
+
+@contextlib.contextmanager
+def at_most(threads):
+    """Let torch use at most so many threads; afterwards it has as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(threads, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from algoreg.engine.kernels.passes import lanes_for
 from algoreg.engine.loop import Batch, Descent
 from algoreg.ensembles.base import Measurements
+from algoreg.numerics import devices
 from algoreg.numerics.isometry import isometry_excess
+from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover.measurements import condensed
 from algoreg.recover.plan import Plan, algorithm_for, run_options
 from algoreg.recover.watching import LEAVES_START, Held, Watch, leading
@@ -314,6 +317,13 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
     ValueError
         See :class:`Descending`.
     """
+    # Of a small problem every product would wait for a second thread, long where other programs keep the cores busy.
+    with devices.at_most(lanes_for(measurements.m * symmetric_dimension(measurements.d))):
+        return _recovered(measurements, labels, plan)
+
+
+def _recovered(measurements, labels, plan):
+    """Fit a matrix; see :func:`recover`."""
     fit = Descending(measurements, labels, plan)
     (*folds, watch), step = fit.watched()
     run = int(np.argmin(watch.memory["best"])) if fit.stop == "hold-out" else 0
