@@ -3,6 +3,10 @@
 import ctypes
 import os
 import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -253,6 +257,26 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
         singles = whole_steps.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
         ends.append(torch.stack([ensemble.descend(u.clone(), steps, y, 20), singles]))
     assert torch.equal(*ends)
+
+
+def descents_by(folder, real, *processor, emulator=()):
+    """Return the digests that ``bits.c`` prints, compiled for a processor."""
+    program = folder / "-".join(processor)
+    source = f'-DKERNELS="{library.SOURCE}"'
+    command = [sys.executable, "-m", "ziglang", "cc", "-O2", "-ffp-contract=on", *processor, f"-DREAL={real}", source]
+    subprocess.run([*command, "-o", program, Path(__file__).with_name("bits.c")], check=True)
+    return subprocess.run([*emulator, program], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.skipif(
+    not shutil.which("qemu-aarch64"), reason="qemu-aarch64, which runs ARM's programs, is not installed"
+)
+@pytest.mark.parametrize("real", ["float", "double"])
+def test_an_arm_processor_has_the_same_bits(real, tmp_path):
+    here = descents_by(tmp_path, real, "-mcpu=native")
+    assert len(set(here)) == len(here) == 18
+    there = ("-target", "aarch64-linux-musl", "-mcpu=generic")
+    assert descents_by(tmp_path, real, *there, emulator=["qemu-aarch64"]) == here
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
