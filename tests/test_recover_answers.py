@@ -39,6 +39,15 @@ def test_a_fit_waits_for_a_direction_that_its_labels_show(kind):
     assert any("preconditioned" in line for line in short.warnings_) is (kind == "psd")
 
 
+def test_a_budget_that_ends_on_a_plateau_is_said():
+    target, matrices, labels = spread(1 / 30, noise=0.02)
+    short, long = (LowRankMatrixRegressor(stop="budget", max_iter=count).fit(matrices, labels) for count in (200, 1500))
+    assert np.linalg.norm(short.matrix_ - target) > 0.9 / 30
+    assert "a plateau: the training error stood still" in " ".join(short.warnings_)
+    assert np.linalg.norm(long.matrix_ - target) < 0.3 / 30
+    assert not said_plateau(long)
+
+
 def test_what_is_left_of_the_start_is_no_plateau():
     rng = np.random.default_rng(5)
     target, matrices = np.outer(rng.standard_normal(4), rng.standard_normal(6)), rng.standard_normal((120, 4, 6))

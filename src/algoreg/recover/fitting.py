@@ -32,7 +32,7 @@ OWN_STEPS = {"least_trace": 0.3}
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
-PLATEAU = "a plateau: the hold-out error stood still, but what is left of the labels is not noise alone; more max_iter"
+PLATEAU = "a plateau: the {} error stood still, but what is left of the labels is not noise alone; more max_iter"
 SOONER = ", or method = preconditioned, which passes it sooner"
 NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
@@ -369,12 +369,17 @@ def _unfinished(fit, watch, run, iteration):
         return [
             "not converged: the training error has not fallen to the noise that was told; more max_iter, or a larger noise"
         ]
-    if fit.stop == "budget":
-        errors = watch.memory["train"][np.isfinite(watch.memory["train"][:, run]), run]
-        moving = errors[-1] < 0.98 * errors[max(0, len(errors) - 15)]
-        return ["not converged: the training error was still falling at the end of max_iter"] if moving else []
-    if iteration > 0.95 * fit.plan.max_iter:
-        return ["not converged: the hold-out error was still falling at the end of max_iter"]
+    of_training = fit.stop == "budget"
+    error = "training" if of_training else "hold-out"
+    falling = _still_falling(train) if of_training else iteration > 0.95 * fit.plan.max_iter
+    if falling:
+        return [f"not converged: the {error} error was still falling at the end of max_iter"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
     sooner = SOONER if fit.name == "factored" else ""
-    return [PLATEAU + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []
+    return [PLATEAU.format(error) + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []
+
+
+def _still_falling(errors):
+    """Return whether errors by look, NaN after the last, were still falling at the end."""
+    known = errors[np.isfinite(errors)]
+    return known[-1] < 0.98 * known[max(0, len(known) - 15)]

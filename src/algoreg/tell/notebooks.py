@@ -121,12 +121,12 @@ def measure(name, *, seed=2018, ensembles=1, **options):
     import torch
 
     from algoreg.engine import study
+    from algoreg.numerics import devices
 
     complete = study_options({"study": name, "options": options})
     context = study.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
     # Sums depend on threads, and so would the last digits of a page.
-    torch.set_num_threads(1)
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    with devices.at_most(1), threadpoolctl.threadpool_limits(1, user_api="blas"):
         rows = study.measure(name, complete, context)
     return study_tables.collect([pd.DataFrame(rows)], name)
 
