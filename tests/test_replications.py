@@ -60,10 +60,44 @@ def test_outcomes_count_verdicts_and_estimates_apart():
     }
     assert set(runs["7"]) == {"one", "two"}
     found = replications.outcomes(runs, committed)
+    # Of two estimates with an interval nobody knows how they scatter.
+    assert (found["one"].pop("scatter") < 1e-3, found["two"].pop("scatter")) == (True, None)
     one = {"seeds": 2, "same": 2, "near": 1, "compared": 2, "others": {}, "estimates": (1.0, 9.0)}
     two = {"seeds": 2, "same": 1, "near": 0, "compared": 1, "others": {"inconclusive": 1}, "estimates": (1.0, 5.0)}
     assert found == {"one": {"committed": committed[0], **one}, "two": {"committed": committed[1], **two}}
     assert replications.outcomes({}, committed) == {}
+
+
+def seeds_of(width, count=400, seeds=5):
+    """Return outcomes of made-up claims with standard normal estimates, and intervals of ``width`` times the right one."""
+    drawn = np.random.default_rng(0).standard_normal((seeds, count))
+    runs = [
+        [judged(f"c{i}", estimate=x, low=x - 1.96 * width, high=x + 1.96 * width) for i, x in enumerate(row.tolist())]
+        for row in drawn
+    ]
+    committed = [{**one, "margin": 0.5} for one in runs[0]]
+    return replications.outcomes({str(seed): replications.kept(run) for seed, run in enumerate(runs[1:])}, committed)
+
+
+def test_estimates_scatter_as_right_intervals_say_and_more_than_narrow_ones():
+    chances = np.array([one["scatter"] for one in seeds_of(1.0).values()])
+    # Uniform, as p-values are: a deviation of 0.08 would be found in one of a hundred draws of 400.
+    assert np.abs(np.sort(chances) - np.linspace(0, 1, 400)).max() < 0.08
+    assert replications.too_narrow(seeds_of(1.0)) == ([], 400)
+    narrow, known = replications.too_narrow(seeds_of(0.25))
+    assert known == 400
+    assert len(narrow) > 200
+    assert replications.too_narrow({}) == ([], 0)
+
+
+def test_words_name_the_claims_whose_intervals_are_too_narrow():
+    found = {"quick": seeds_of(0.1, count=2)}
+    assert fresh_seeds.scattered(found["quick"]) == (
+        " The estimates of 0 of 2 claims scatter over the seeds as their intervals allow. Not so: `c0`, `c1`."
+    )
+    assert fresh_seeds.of_claim("c0", found).endswith("interval, scattered more than their intervals allow")
+    assert "scattered" not in fresh_seeds.of_claim("c0", {"quick": seeds_of(1.0, count=2)})
+    assert fresh_seeds.scattered({}) == ""
 
 
 def ten_seeds():
@@ -108,7 +142,8 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     assert fresh_seeds.of_claim("other", replicated) == fresh_seeds.of_claim("turns", {}) == ""
     assert fresh_seeds.sentence("quick", found) == (
         "Tier quick: 2 of 3 claims keep their verdict on at least 9 of 10 fresh seeds; "
-        "20 of 20 estimates lie within the joint 95 % interval."
+        "20 of 20 estimates lie within the joint 95 % interval. "
+        "The estimates of 2 of 2 claims scatter over the seeds as their intervals allow."
     )
     assert list(fresh_seeds.turned(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (

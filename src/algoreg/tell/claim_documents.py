@@ -76,7 +76,10 @@ def summary(ledgers, fresh):
         headlines(ledgers, own),
         wrapped(f"- **The field around it.** [What {around} more chapters found]({FOLDER}/README.md#what-was-found)."),
     ]
-    said = [f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.unsteady(found)}" for tier, found in fresh.items()]
+    said = [
+        f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.unsteady(found)}{fresh_seeds.scattered(found)}"
+        for tier, found in fresh.items()
+    ]
     items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
     return "\n".join(item.strip() for item in items)
 

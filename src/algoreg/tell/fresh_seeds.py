@@ -1,6 +1,6 @@
 """What fresh seeds gave, in words, as rows, and as a document: counts of verdicts and the range of estimates, claim by claim."""
 
-from algoreg.judge.replications import enough
+from algoreg.judge.replications import enough, too_narrow
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import report
 from algoreg.tell.ledger import wrapped
@@ -22,7 +22,11 @@ A control that fails on a fresh seed makes its claim `invalid` there, and is cou
 differ by no more than their 95 % intervals allow together; for equal laws at least 95 of 100 do, and 98 or 99 where units are few.
 
 Some ledgers say that a claim got more draws because its intervals on fresh seeds were wide. Those seeds are among the seeds kept
-here, judged again with the new draws: of such a claim only the others are an independent check."""
+here, judged again with the new draws: of such a claim only the others are an independent check.
+
+An interval that is right tells how far estimates of other seeds scatter. Whether they scatter more is tested claim by claim, with
+the committed estimate among them, by Cochran's Q; at 5 % for all claims of a tier together. Where few units are behind an interval it
+has a larger quantile, and the test finds less."""
 
 
 def others(one):
@@ -81,10 +85,20 @@ def unsteady(found):
     return f" Not so: {', '.join(names)}." if names else ""
 
 
+def scattered(found):
+    """Return a sentence on how many claims' estimates scatter as their intervals say; empty where too few seeds tell."""
+    names, known = too_narrow(found)
+    if not known:
+        return ""
+    but = f" Not so: {', '.join(f'`{name}`' for name in names)}." if names else ""
+    return f" The estimates of {known - len(names)} of {known} claims scatter over the seeds as their intervals allow.{but}"
+
+
 def sentence(tier, found):
-    """Return what fresh seeds gave in a tier, verdicts and estimates, in one sentence."""
+    """Return what fresh seeds gave in a tier, verdicts and estimates, in a sentence or two."""
     agree, compared = (sum(one[key] for one in found.values()) for key in ("near", "compared"))
-    return f"Tier {tier}: {steady(found)}; {agree} of {compared} estimates lie within the joint 95 % interval."
+    within = f"{agree} of {compared} estimates lie within the joint 95 % interval"
+    return f"Tier {tier}: {steady(found)}; {within}.{scattered(found)}"
 
 
 def turned(found):
@@ -121,10 +135,12 @@ def of_claim(name, fresh):
     fresh : mapping
         See :func:`algoreg.judge.replications.of_tiers`.
     """
-    words = [
-        f"tier {tier}: {counted(one)}; estimates {estimates(one)}, {near(one)} within the joint 95 % interval"
-        for tier, one in ((tier, found[name]) for tier, found in fresh.items() if name in found)
-    ]
+    words = []
+    for tier, found in fresh.items():
+        if one := found.get(name):
+            said = f"{counted(one)}; estimates {estimates(one)}, {near(one)} within the joint 95 % interval"
+            wide = ", scattered more than their intervals allow" if name in too_narrow(found)[0] else ""
+            words.append(f"tier {tier}: {said}{wide}")
     return "; ".join(words)
 
 
