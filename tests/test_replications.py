@@ -93,8 +93,10 @@ def test_estimates_scatter_as_right_intervals_say_and_more_than_narrow_ones():
 def test_words_name_the_claims_whose_intervals_are_too_narrow():
     found = {"quick": seeds_of(0.1, count=2)}
     assert fresh_seeds.scattered(found["quick"]) == (
-        " The estimates of 0 of 2 claims scatter over the seeds as their intervals allow. Not so: `c0`, `c1`."
+        " The estimates of 0 of 2 claims scatter over the seeds as their intervals allow."
     )
+    assert fresh_seeds.too_scattered(found["quick"]) == " Not so: `c0`, `c1`."
+    assert fresh_seeds.too_scattered({"c0": {"scatter": None}}) == ""
     assert fresh_seeds.of_claim("c0", found).endswith("interval, scattered more than their intervals allow")
     assert "scattered" not in fresh_seeds.of_claim("c0", {"quick": seeds_of(1.0, count=2)})
     assert fresh_seeds.scattered({}) == ""

@@ -77,7 +77,8 @@ def summary(ledgers, fresh):
         wrapped(f"- **The field around it.** [What {around} more chapters found]({FOLDER}/README.md#what-was-found)."),
     ]
     said = [
-        f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.unsteady(found)}{fresh_seeds.scattered(found)}"
+        f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.unsteady(found)}"
+        f"{fresh_seeds.scattered(found)}{fresh_seeds.too_scattered(found)}"
         for tier, found in fresh.items()
     ]
     items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
@@ -144,7 +145,7 @@ def overview_document(references, entries, ledgers, fresh):
         wrapped(NOTATION).strip(),
     ]
     if fresh:
-        said = [fresh_seeds.sentence(tier, found) for tier, found in fresh.items()]
+        said = [fresh_seeds.sentence(tier, found) + fresh_seeds.too_scattered(found) for tier, found in fresh.items()]
         parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../replications.md)."])).strip()]
     return "\n\n".join(parts) + "\n"
 

@@ -81,8 +81,12 @@ def steady(found):
 
 def unsteady(found):
     """Return a sentence with the claims that :func:`steady` does not count; empty where there are none."""
-    names = [f"`{name}`" for name, one in found.items() if one["same"] < enough(one["seeds"])]
-    return f" Not so: {', '.join(names)}." if names else ""
+    return _not_so(name for name, one in found.items() if one["same"] < enough(one["seeds"]))
+
+
+def _not_so(names):
+    named = ", ".join(f"`{name}`" for name in names)
+    return f" Not so: {named}." if named else ""
 
 
 def scattered(found):
@@ -90,8 +94,12 @@ def scattered(found):
     names, known = too_narrow(found)
     if not known:
         return ""
-    but = f" Not so: {', '.join(f'`{name}`' for name in names)}." if names else ""
-    return f" The estimates of {known - len(names)} of {known} claims scatter over the seeds as their intervals allow.{but}"
+    return f" The estimates of {known - len(names)} of {known} claims scatter over the seeds as their intervals allow."
+
+
+def too_scattered(found):
+    """Return a sentence with the claims that :func:`scattered` does not count; empty where there are none."""
+    return _not_so(too_narrow(found)[0])
 
 
 def sentence(tier, found):
@@ -179,7 +187,7 @@ def document(fresh, entries):
         return "\n\n".join([*parts, "No seed is kept yet."]) + "\n"
     chapters = {entry["id"]: entry["chapter"] for entry in entries}
     for tier, found in fresh.items():
-        parts += [f"## Tier {tier}", wrapped(sentence(tier, found)).strip()]
+        parts += [f"## Tier {tier}", wrapped(sentence(tier, found) + too_scattered(found)).strip()]
         if changed := turned(found):
             parts += ["### Verdicts that turned", _table(changed)]
         for chapter in load_chapters():

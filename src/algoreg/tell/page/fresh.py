@@ -1,5 +1,6 @@
 """What the page says of fresh seeds: beside each claim, and in its overview."""
 
+from algoreg.judge.replications import too_narrow
 from algoreg.tell import fresh_seeds
 
 
@@ -30,12 +31,17 @@ def overview(fresh, names):
     Returns
     -------
     dict
-        ``meaning`` of a verdict that turns, and ``tiers``: mappings with ``tier``, ``sentence`` and ``turned``, the claims whose
-        verdict was another on some seed.
+        ``meaning`` of a verdict that turns, and ``tiers``: mappings with ``tier``, ``sentence``, ``narrow``, the claims whose
+        intervals are narrower than their estimates scatter, and ``turned``, those whose verdict was another on some seed.
     """
     own = {tier: {name: one for name, one in found.items() if name in names} for tier, found in fresh.items()}
     tiers = [
-        {"tier": tier, "sentence": fresh_seeds.sentence(tier, found), "turned": _turned(found)}
+        {
+            "tier": tier,
+            "sentence": fresh_seeds.sentence(tier, found),
+            "narrow": too_narrow(found)[0],
+            "turned": _turned(found),
+        }
         for tier, found in own.items()
         if found
     ]
