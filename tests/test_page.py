@@ -267,7 +267,7 @@ def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path)
     _, text = read(overview)
     assert "Tier quick: 1 of 2 claims keep their verdict on at least 9 of 10 fresh seeds" in text
     # The table has claims that the sentence counts as kept, too: one seed of ten may differ.
-    assert "On some seed these came out otherwise:" in text
+    assert "On some seed these verdicts came out otherwise:" in text
     assert re.findall(r'<a href="#([\w-]+)">', overview) == ["claim-0", "claim-1"]
     assert "6 of 10" in overview
     assert "3 invalid, 1 refuted" in overview

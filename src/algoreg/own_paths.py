@@ -1,4 +1,4 @@
-"""Paths to what is the user's own, as the environment names them. By itself, as every process of a chapter's reads it."""
+"""Paths to what is the user's own, as the environment names them: a module apart, as every process that loads a chapter loads it."""
 
 import os
 
