@@ -105,11 +105,20 @@ def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
     monkeypatch.setattr(problems, "draw_factor", factor)
     measured("race", {**OPTIONS, "method": ["descent_1e-8"]}, seed=SEED, ensembles=(0, 3))
     first = runs.TUNING
-    assert {number for kind, number in seen if kind == "ensemble"} == {first, first + 1, 0, 3}
-    assert {number for kind, number in seen if kind == "target"} == {first, first + 1, 0, 1}
-    split = seen.index(("ensemble", 0))
-    assert all(number >= first for _, number in seen[: split - 1])
-    assert all(number < first for _, number in seen[split:])
+    tuning = {first, first + 1, first + 6, first + 7}
+    assert {number for kind, number in seen if kind == "ensemble"} == tuning | {0, 3}
+    assert {number for kind, number in seen if kind == "target"} == tuning | {0, 1}
+    drawn = [number for kind, number in seen if kind == "ensemble"]
+    assert drawn == [first, first + 1, 0, first + 6, first + 7, 3]
+
+
+def test_every_ensemble_is_tuned_for_whatever_others_are_measured():
+    own = {**OPTIONS, "method": ["momentum_r", "descent_r"]}
+    together = measured("race", own, seed=SEED, ensembles=(0, 1, 2))
+    alone = measured("race", own, seed=SEED, ensembles=(1,))
+    shared = together[together["ensemble"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shared, alone.reset_index(drop=True))
+    assert together.groupby(["method", "kappa"])["step"].nunique().max() > 1
 
 
 @pytest.mark.parametrize("method", ["projected", "thresholding"])
