@@ -108,9 +108,9 @@ def tuned(options, context, methods, number=0):
 
     A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from
     the edge of stability, where a run is another on another processor, or is lost on another draw. The best has the smallest
-    training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs are on
-    ``tuning_targets`` targets and ``tuning_ensembles`` ensembles, of numbers from ``TUNING`` on. Every judged ensemble has draws
-    of its own for tuning: so the spread between ensembles holds that of the choice.
+    training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs of a
+    setting are on ``tuning_draws`` pairs of an ensemble and a target, of numbers from ``TUNING`` on. Every judged ensemble has
+    such pairs of its own: so the spread between ensembles holds that of the choice.
 
     Parameters
     ----------
@@ -123,14 +123,13 @@ def tuned(options, context, methods, number=0):
     settings = [
         (name, kappa, key) for name, kappa in product(methods, options["kappa"]) for key in _tried(methods[name])
     ]
-    targets, ensembles = (_numbers(options[f"tuning_{kind}"], number) for kind in ("targets", "ensembles"))
-    runs = [
-        run_of(options, methods[name], kappa, target, dict(key), TUNING_SHARE)
-        for (name, kappa, key), target in product(settings, targets)
-    ]
     (algorithm,) = {method.algorithm for method in methods.values()}
-    logs = [_fits(context, batch_of(options, context, each, algorithm, runs, [Fits()])) for each in ensembles]
-    worst = np.max(logs, axis=0).reshape(len(settings), -1).max(axis=1)
+    first = TUNING + number * options["tuning_draws"]
+    logs = []
+    for draw in range(first, first + options["tuning_draws"]):
+        runs = [run_of(options, methods[name], kappa, draw, dict(key), TUNING_SHARE) for name, kappa, key in settings]
+        logs.append(_fits(context, batch_of(options, context, draw, algorithm, runs, [Fits()])))
+    worst = np.max(logs, axis=0)
     scores = dict(zip(settings, worst.tolist(), strict=True))
     found = []
     for name, kappa in product(methods, options["kappa"]):
@@ -138,12 +137,6 @@ def tuned(options, context, methods, number=0):
         own = [max(scores[name, kappa, _key(each)] for each in (setting, _longer(setting))) for setting in grid]
         found.append({"method": name, "kappa": kappa, "chosen": grid[own.index(min(own))]})
     return found
-
-
-def _numbers(count, number):
-    """Return the numbers of the draws that tune for a judged ensemble, so many."""
-    first = TUNING + number * count
-    return range(first, first + count)
 
 
 def _tried(method):

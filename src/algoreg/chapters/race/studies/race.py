@@ -19,8 +19,7 @@ class Options(StudyOptions):
     m_over_dr: float = real(5, gt=0)
     method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
     targets: int = whole(ge=2)
-    tuning_targets: int = whole(2)
-    tuning_ensembles: int = whole(2)
+    tuning_draws: int = whole(2)
 
     def wrong(self):
         """Yield what does not fit together."""
