@@ -54,20 +54,21 @@ def _race(frame):
             own = part[part["method"] == method]
             first = own.iloc[0]
             momentum = f", μ = {_range(own['momentum'])}" if first["momentum"] > 0 else ""
-            grid = f"η = {_range(own['step'])} of {first['smallest_step']:g} to {first['largest_step']:g}{momentum}"
+            grid = _range(first[["smallest_step", "largest_step"]])
+            chosen = f"η = {_range(own['step'])}{momentum}"
             smallest = geometric_mean(own["smallest_error"])
             shown = "–" if smallest < SHOWN[-1] else number(smallest)
             passes = [_passes(own, tolerance) for tolerance in SHOWN]
             rows.append(
-                [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, *passes, shown, f"{first['budget']:g}"]
+                [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, chosen, *passes, shown, f"{first['budget']:g}"]
             )
     passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
-    return markdown(["κ", "method", "told", "chosen", *passes, "smallest error by T", "T"], rows)
+    return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
 
 
-def _range(chosen):
-    """Return what was chosen for the ensembles, from the least to the most."""
-    low, high = chosen.min(), chosen.max()
+def _range(numbers):
+    """Return the least and the largest of some numbers, in words."""
+    low, high = numbers.min(), numbers.max()
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
