@@ -22,7 +22,7 @@ import compare as tool
 
 SIZES = {
     "d": 10, "rank": 2, "m_over_dr": 2.5, "kappa": [1, 4], "budget": [60, 80], "targets": 2,
-    "tuning_targets": 2, "tuning_ensembles": 1, "ensembles": 2,
+    "tuning_draws": 1, "ensembles": 2,
     "sizes": [6], "ranks": [1], "ratios": [1.0, 3.0],
 }  # fmt: skip
 

@@ -105,11 +105,18 @@ def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
     monkeypatch.setattr(problems, "draw_factor", factor)
     measured("race", {**OPTIONS, "method": ["descent_1e-8"]}, seed=SEED, ensembles=(0, 3))
     first = runs.TUNING
-    assert {number for kind, number in seen if kind == "ensemble"} == {first, first + 1, 0, 3}
-    assert {number for kind, number in seen if kind == "target"} == {first, first + 1, 0, 1}
-    split = seen.index(("ensemble", 0))
-    assert all(number >= first for _, number in seen[: split - 1])
-    assert all(number < first for _, number in seen[split:])
+    tuning = [first, first + 1, first + 6, first + 7]
+    assert [number for kind, number in seen if kind == "ensemble"] == [*tuning[:2], 0, *tuning[2:], 3]
+    assert {number for kind, number in seen if kind == "target"} == {*tuning, 0, 1}
+
+
+def test_every_ensemble_is_tuned_for_whatever_others_are_measured():
+    own = {**OPTIONS, "method": ["momentum_r", "descent_r"]}
+    together = measured("race", own, seed=SEED, ensembles=(0, 1, 2))
+    alone = measured("race", own, seed=SEED, ensembles=(1,))
+    shared = together[together["ensemble"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shared, alone.reset_index(drop=True))
+    assert together.groupby(["method", "kappa"])["step"].nunique().max() > 1
 
 
 @pytest.mark.parametrize("method", ["projected", "thresholding"])
@@ -122,11 +129,11 @@ def test_the_step_has_the_smallest_training_error_of_the_worst_run(method, monke
         batch.targets = batch.targets.flip(1).flip(2) * 3
         return batch
 
-    own = {**OPTIONS, "method": [method], "budget": [24, 24], "tuning_targets": 2}
+    own = {**OPTIONS, "method": [method], "budget": [24, 24]}
     table = measured("race", own, seed=SEED)
     monkeypatch.setattr(runs, "batch_of", blind)
     pd.testing.assert_frame_equal(table, measured("race", own, seed=SEED))
-    draws = [Plain(1, runs.TUNING + k, runs.TUNING + number) for k in range(2) for number in range(2)]
+    draws = [Plain(1, runs.TUNING + k, runs.TUNING + k) for k in range(2)]
     worst = {
         step: max(draw.train_error(method, length, 6) for draw in draws for length in (step, 1.25 * step))
         for step in METHODS[method].steps
@@ -140,7 +147,7 @@ def test_a_step_at_the_edge_of_stability_is_not_chosen(monkeypatch):
     # On X itself the edge is 2/λ of the ensemble's Gram matrix, and the longest step below it is the fastest.
     edges = []
     for number in range(2):
-        packed = plain.pack(Plain(1, runs.TUNING, runs.TUNING + number).matrices)
+        packed = plain.pack(Plain(1, ensemble=runs.TUNING + number).matrices)
         edges.append(2 * len(packed) / np.linalg.norm(packed, 2) ** 2)
     last = 0.98 * min(edges)
     steps = (last / 1.25**2, last / 1.25, last)

@@ -83,7 +83,8 @@ def race(tables, claims):
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
         "cross: median of the smallest errors, where half of the runs or more are not below the next one by T; "
-        "each method's step (and momentum) is the best of its grid at this κ, by training error of the worst run on other draws"
+        "each method's step (and momentum) is the best of its grid at this κ for each ensemble, by training error of the "
+        "worst run on other draws"
     )
     return finish(figure, note, caption=sizes(table, "d", "rank", "m_over_dr"))
 

@@ -53,32 +53,39 @@ def _race(frame):
         for method in (name for name in NAMES if name in set(part["method"])):
             own = part[part["method"] == method]
             first = own.iloc[0]
-            momentum = f", μ = {first['momentum']:g}" if first["momentum"] > 0 else ""
-            grid = f"η = {first['step']:g} of {first['smallest_step']:g} to {first['largest_step']:g}{momentum}"
+            momentum = f", μ = {_range(own['momentum'])}" if first["momentum"] > 0 else ""
+            grid = _range(first[["smallest_step", "largest_step"]])
+            chosen = f"η = {_range(own['step'])}{momentum}"
             smallest = geometric_mean(own["smallest_error"])
             shown = "–" if smallest < SHOWN[-1] else number(smallest)
             passes = [_passes(own, tolerance) for tolerance in SHOWN]
             rows.append(
-                [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, *passes, shown, f"{first['budget']:g}"]
+                [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, chosen, *passes, shown, f"{first['budget']:g}"]
             )
     passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
-    return markdown(["κ", "method", "told", "chosen", *passes, "smallest error by T", "T"], rows)
+    return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
+
+
+def _range(numbers):
+    """Return the least and the largest of some numbers, in words."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 @passage("race")
 def race_grid_ends(frame):
-    """Return which methods choose an end of their grid at the largest κ, in words; grids of a single value have no ends."""
+    """Return which methods choose an end of their grid for some ensemble at the largest κ, in words; single values are no ends."""
     kappa, names = frame["kappa"].max(), {"largest momentum": [], "longest step": [], "shortest step": []}
-    first = frame[frame["kappa"] == kappa].groupby("method").first()
-    for method in (name for name in NAMES if name in first.index):
-        row, momenta = first.loc[method], METHODS[method].momenta
-        if momenta and np.isclose(row["momentum"], max(momenta)):
+    last = frame[frame["kappa"] == kappa]
+    for method in (name for name in NAMES if name in set(last["method"])):
+        own, momenta = last[last["method"] == method], METHODS[method].momenta
+        if momenta and np.isclose(own["momentum"], max(momenta)).any():
             names["largest momentum"].append(f"{NAMES[method]} ({max(momenta):g})")
         for end, column in (("longest step", "largest_step"), ("shortest step", "smallest_step")):
-            if row["smallest_step"] < row["largest_step"] and np.isclose(row["step"], row[column]):
+            if (own["smallest_step"] < own["largest_step"]).all() and np.isclose(own["step"], own[column]).any():
                 names[end].append(NAMES[method])
     said = " ".join(f"The {end}: {'; '.join(found)}." for end, found in names.items() if found)
-    return f"At κ = {kappa:g} some choices are ends of their grids. {said}"
+    return f"At κ = {kappa:g} some choices, for one ensemble or more, are ends of their grids. {said}"
 
 
 @passage("race")

@@ -83,7 +83,7 @@ class Fits(Observer):
 
 
 def raced(options, context, rows):
-    """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, all tuned before.
+    """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, tuned for it before.
 
     Parameters
     ----------
@@ -92,47 +92,44 @@ def raced(options, context, rows):
     rows : callable
         Takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
     """
-    together = groups(options)
-
-    def choices():
-        return [row for names in together for row in tuned(options, context, {name: METHODS[name] for name in names})]
-
-    best = {(row["method"], row["kappa"]): row["chosen"] for row in context.part("tuning", choices)}
-    for number, names in product(context.ensembles, together):
+    for number, names in product(context.ensembles, groups(options)):
+        methods, label = {name: METHODS[name] for name in names}, f"ensemble {number}, {' '.join(names)}"
+        choices = context.part(f"{label}, tuning", tuned, options, context, methods, number)
+        best = {(row["method"], row["kappa"]): row["chosen"] for row in choices}
         runs = [
-            run_of(options, METHODS[name], kappa, target, best[name, kappa]) | {"method": name}
+            run_of(options, methods[name], kappa, target, best[name, kappa]) | {"method": name}
             for name, kappa, target in product(names, options["kappa"], range(options["targets"]))
         ]
-        label, algorithm = f"ensemble {number}, {' '.join(names)}", METHODS[names[0]].algorithm
-        yield from context.part(label, rows, options, context, number, algorithm, runs)
+        yield from context.part(label, rows, options, context, number, methods[names[0]].algorithm, runs)
 
 
-def tuned(options, context, methods):
+def tuned(options, context, methods, number=0):
     """Return what methods of one algorithm choose of their grids at every κ: rows ``method``, ``kappa``, ``chosen``.
 
     A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from
     the edge of stability, where a run is another on another processor, or is lost on another draw. The best has the smallest
-    training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs are on
-    ``tuning_targets`` targets and ``tuning_ensembles`` ensembles, of the numbers ``TUNING`` and following.
+    training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs of a
+    setting are on ``tuning_draws`` pairs of an ensemble and a target, of numbers from ``TUNING`` on. Every judged ensemble has
+    such pairs of its own: so the spread between ensembles holds that of the choice.
 
     Parameters
     ----------
     options : mapping
     context : algoreg.engine.study.Context
     methods : mapping of str to algoreg.chapters.race.methods.Method
+    number : int
+        The judged ensemble's.
     """
     settings = [
         (name, kappa, key) for name, kappa in product(methods, options["kappa"]) for key in _tried(methods[name])
     ]
-    numbers = range(TUNING, TUNING + options["tuning_targets"])
-    runs = [
-        run_of(options, methods[name], kappa, target, dict(key), TUNING_SHARE)
-        for (name, kappa, key), target in product(settings, numbers)
-    ]
     (algorithm,) = {method.algorithm for method in methods.values()}
-    ensembles = range(TUNING, TUNING + options["tuning_ensembles"])
-    logs = [_fits(context, batch_of(options, context, number, algorithm, runs, [Fits()])) for number in ensembles]
-    worst = np.max(logs, axis=0).reshape(len(settings), -1).max(axis=1)
+    first = TUNING + number * options["tuning_draws"]
+    logs = []
+    for draw in range(first, first + options["tuning_draws"]):
+        runs = [run_of(options, methods[name], kappa, draw, dict(key), TUNING_SHARE) for name, kappa, key in settings]
+        logs.append(_fits(context, batch_of(options, context, draw, algorithm, runs, [Fits()])))
+    worst = np.max(logs, axis=0)
     scores = dict(zip(settings, worst.tolist(), strict=True))
     found = []
     for name, kappa in product(methods, options["kappa"]):

@@ -19,8 +19,7 @@ class Options(StudyOptions):
     m_over_dr: float = real(5, gt=0)
     method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
     targets: int = whole(ge=2)
-    tuning_targets: int = whole(2)
-    tuning_ensembles: int = whole(2)
+    tuning_draws: int = whole(2)
 
     def wrong(self):
         """Yield what does not fit together."""
@@ -47,8 +46,8 @@ VALUES = {
     "m": None,
     "step": (
         "η",
-        "step size η in M-form, the method's best of its grid by training error on draws of their own; the "
-        "worst run counts, also at a step a quarter longer",
+        "step size η in M-form, for each ensemble the method's best of its grid by training error on draws of their "
+        "own; the worst run counts, also at a step a quarter longer",
     ),
     "smallest_step": "smallest η that the method could choose",
     "largest_step": "largest η that the method could choose; one a quarter longer was tried, too",
@@ -72,9 +71,9 @@ TOLERANCES = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 def measure(options, context):
     """Return one row per method, κ, tolerance, target and ensemble: the iterations and passes until the error is below it.
 
-    X* has r eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr < d(d+1)/2. Every method has its own step,
-    the best of its grid at each κ by its training error on ensembles and targets that are not judged, its worst run
-    counting, at that step and at one a quarter longer; see :func:`algoreg.chapters.race.runs.tuned`. A row is
+    X* has r eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr < d(d+1)/2. Every method has its own step
+    on each ensemble, the best of its grid at each κ by its training error on ensembles and targets that are not judged, its
+    worst run counting, at that step and at one a quarter longer; see :func:`algoreg.chapters.race.runs.tuned`. A row is
     ``converged`` if the tolerance was reached, ``budget`` if not by T, ``diverged`` if the run diverged before.
     """
     yield from raced(options, context, _rows)
