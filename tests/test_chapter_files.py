@@ -250,6 +250,18 @@ def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
     assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
 
 
+def test_an_experiment_that_has_the_name_of_a_study_elsewhere_is_refused_by_that(own_chapter):
+    folder = own_chapter()
+    path = folder / "experiments.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["experiments"] = {"balance": next(iter(content["experiments"].values()))}
+    path.write_text(yaml.safe_dump(content))
+    chapters.load_chapter.cache_clear()
+    (line,) = chapters.clashes(chapters.load_chapters(["price_of_width", "tiny"]))
+    other = OURS / "price_of_width" / "experiments.yaml"
+    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
+
+
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
     said = f"chapters = prof: allowed are {', '.join(sorted(sources.chapters()))}"
     assert refused(chapters=["prof"]) == [f"tier.yaml: {said}", said]
