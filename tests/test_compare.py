@@ -148,18 +148,25 @@ def test_courses_thresholds_and_starts_are_measured_and_the_page_shows_them():
 
 def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
     path = tmp_path / "slower.py"
-    path.write_text((ROOT / "tools" / "template_algorithm" / "algorithm.py").read_text())
+    template = (ROOT / "tools" / "template_algorithm" / "algorithm.py").read_text()
+    path.write_text(template)
+    other = tmp_path / "larger.py"
+    other.write_text(template.replace("alpha: float = real(", "alpha: float = real(0.5, "))
     monkeypatch.setenv(ALGORITHM_PATH, "")
-    text = contenders.take_up_files(f"descent_r,{path}(decay=0.5)")
+    text = contenders.take_up_files(f"{other},{path}(decay=0.5)")
     try:
-        assert text == "descent_r,slower(decay=0.5)"
-        _, mine = contenders.contenders(text)
+        assert text == "larger,slower(decay=0.5)"
+        larger, mine = contenders.contenders(text)
+        assert mine.method.options == {"alpha": contenders.ALPHA, "decay": 0.5}
+        # It starts as it says itself.
+        assert larger.method.options == {"alpha": 0.5}
         assert issubclass(mine.method.algorithm, factored.Algorithm)
         assert mine.method.steps == contenders.STEPS
     finally:
         monkeypatch.undo()
         sources.forget()
-        sys.modules.pop("algoreg.own.slower", None)
+        for name in ("slower", "larger"):
+            sys.modules.pop(f"algoreg.own.{name}", None)
 
 
 @pytest.mark.any_kernels
