@@ -216,6 +216,7 @@ class Ensemble(Measurements):
         ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),
         ("ensembles/own.py", ENSEMBLE, '"symmetric"', '"symetric"', 'acts_on = "symetric": unknown space; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", ENSEMBLE, "class Ensemble(", "class Ensembl(", "has no class Ensemble"),
+        ("algorithms/held.py", None, "class Algorithm(", "class Algorithm((", " is no Python: "),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    told = ('rnk',)", 'told = ["rnk"]: allowed is a tuple of rank, trace'),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    estimates = 'pds'", 'estimates = "pds": unknown space'),
         ("estimands.py", "from algoreg.judge.estimands import estimand\n\n\n@estimand('x')\ndef own(tables): ...\n", "('x')", "", 'own: allowed is @estimand("what it is")'),

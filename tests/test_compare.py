@@ -169,6 +169,15 @@ def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
             sys.modules.pop(f"algoreg.own.{name}", None)
 
 
+def test_a_method_of_which_no_run_has_an_error_is_refused_by_its_steps():
+    one, _ = contenders.contenders("factored(steps=3|4),descent_r")
+    course = pd.DataFrame({"kappa": [1], "test_error": [0.5]})
+    tool.refuse_divergence(one, course, {"kappa": [1]})
+    for rows in (course, pd.DataFrame()):
+        with pytest.raises(tool.Diverged, match=r"at κ = 4 every run diverges .* by every step of 3, 4; allowed are others"):
+            tool.refuse_divergence(one, rows, {"kappa": [4]})
+
+
 @pytest.mark.any_kernels
 def test_the_tool_says_what_is_wrong(tmp_path):
     command = [sys.executable, ROOT / "tools" / "compare.py", "smoke"]
