@@ -174,7 +174,9 @@ def test_a_method_of_which_no_run_has_an_error_is_refused_by_its_steps():
     course = pd.DataFrame({"kappa": [1], "test_error": [0.5]})
     tool.refuse_divergence(one, course, {"kappa": [1]})
     for rows in (course, pd.DataFrame()):
-        with pytest.raises(tool.Diverged, match=r"at κ = 4 every run diverges .* by every step of 3, 4; allowed are others"):
+        with pytest.raises(
+            tool.Diverged, match=r"at κ = 4 every run diverges .* by every step of 3, 4; allowed are others"
+        ):
             tool.refuse_divergence(one, rows, {"kappa": [4]})
 
 

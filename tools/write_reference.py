@@ -148,7 +148,9 @@ def write_references(blocks, chapters, options):
 def copy_figures(blocks, chapters, results):
     """Copy the figures of this project's chapters to docs/figures: those of standard, and of full those that standard does not draw."""
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-    own = {name for chapter in ours(chapters) for name in chapter.experiments.get("figures", {})} & set(blocks["figures"])
+    own = {name for chapter in ours(chapters) for name in chapter.experiments.get("figures", {})} & set(
+        blocks["figures"]
+    )
     if blocks["tier"] == "full":
         own -= set(settings.load_tier(ROOT / "config" / "standard.yaml")["figures"])
     for figure in (results / "figures" / f"{name}.svg" for name in sorted(own)):

@@ -21,7 +21,6 @@ from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
-
 # Sections whose entries are tables.
 TABLES = ("experiments", "studies")
 
