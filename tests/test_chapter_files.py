@@ -216,6 +216,7 @@ class Ensemble(Measurements):
         ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),
         ("ensembles/own.py", ENSEMBLE, '"symmetric"', '"symetric"', 'acts_on = "symetric": unknown space; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", ENSEMBLE, "class Ensemble(", "class Ensembl(", "has no class Ensemble"),
+        ("algorithms/held.py", None, "class Algorithm(", "class Algorithm((", " is no Python: "),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    told = ('rnk',)", 'told = ["rnk"]: allowed is a tuple of rank, trace'),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    estimates = 'pds'", 'estimates = "pds": unknown space'),
         ("estimands.py", "from algoreg.judge.estimands import estimand\n\n\n@estimand('x')\ndef own(tables): ...\n", "('x')", "", 'own: allowed is @estimand("what it is")'),
@@ -248,6 +249,18 @@ def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
     ours = sources.chapters()["proof"]
     (line,) = {one for one in refused() if "proof" in one}
     assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
+
+
+def test_an_experiment_that_has_the_name_of_a_study_elsewhere_is_refused_by_that(own_chapter):
+    folder = own_chapter()
+    path = folder / "experiments.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["experiments"] = {"balance": next(iter(content["experiments"].values()))}
+    path.write_text(yaml.safe_dump(content))
+    chapters.load_chapter.cache_clear()
+    (line,) = chapters.clashes(chapters.load_chapters(["price_of_width", "tiny"]))
+    other = OURS / "price_of_width" / "experiments.yaml"
+    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
 
 
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):

@@ -77,6 +77,9 @@ def test_names_that_cannot_be_are_refused(tmp_path):
         assert status == 2
         assert f"NAME = {name}: there is one of this name; taken are " in said
         assert "__init__" not in said
+    # Entries of the template would have the name of a table of another chapter.
+    said = "src/algoreg/chapters/price_of_width/experiments.yaml has studies.balance; choose another"
+    assert new_chapter("balance", str(tmp_path)) == (f"NAME = balance: {said}\n", 2)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -148,18 +148,36 @@ def test_courses_thresholds_and_starts_are_measured_and_the_page_shows_them():
 
 def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
     path = tmp_path / "slower.py"
-    path.write_text((ROOT / "tools" / "template_algorithm" / "algorithm.py").read_text())
+    template = (ROOT / "tools" / "template_algorithm" / "algorithm.py").read_text()
+    path.write_text(template)
+    other = tmp_path / "larger.py"
+    other.write_text(template.replace("alpha: float = real(", "alpha: float = real(0.5, "))
     monkeypatch.setenv(ALGORITHM_PATH, "")
-    text = contenders.take_up_files(f"descent_r,{path}(decay=0.5)")
+    text = contenders.take_up_files(f"{other},{path}(decay=0.5)")
     try:
-        assert text == "descent_r,slower(decay=0.5)"
-        _, mine = contenders.contenders(text)
+        assert text == "larger,slower(decay=0.5)"
+        larger, mine = contenders.contenders(text)
+        assert mine.method.options == {"alpha": contenders.ALPHA, "decay": 0.5}
+        # It starts as it says itself.
+        assert larger.method.options == {"alpha": 0.5}
         assert issubclass(mine.method.algorithm, factored.Algorithm)
         assert mine.method.steps == contenders.STEPS
     finally:
         monkeypatch.undo()
         sources.forget()
-        sys.modules.pop("algoreg.own.slower", None)
+        for name in ("slower", "larger"):
+            sys.modules.pop(f"algoreg.own.{name}", None)
+
+
+def test_a_method_of_which_no_run_has_an_error_is_refused_by_its_steps():
+    one, _ = contenders.contenders("factored(steps=3|4),descent_r")
+    course = pd.DataFrame({"kappa": [1], "test_error": [0.5]})
+    tool.refuse_divergence(one, course, {"kappa": [1]})
+    for rows in (course, pd.DataFrame()):
+        with pytest.raises(
+            tool.Diverged, match=r"at κ = 4 every run diverges .* by every step of 3, 4; allowed are others"
+        ):
+            tool.refuse_divergence(one, rows, {"kappa": [4]})
 
 
 @pytest.mark.any_kernels

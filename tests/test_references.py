@@ -1,14 +1,16 @@
 """Committed numbers lie by chapter: where they are found, what is compared, what a chapter of the user's own has."""
 
+import importlib
 import json
 from dataclasses import replace
 
 import pytest
 from conftest import ROOT, tier_settings
 
-from algoreg import jobs
+from algoreg import jobs, sources
 from algoreg.judge import references, snapshots
 from algoreg.judge.tolerances import Tolerances
+from algoreg.own_paths import CHAPTER_PATH
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -62,6 +64,24 @@ def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folde
     assert tolerances.close(1.04, 1.0, claim="my-claim")
     assert not tolerances.close(1.06, 1.0, claim="my-claim")
     assert not tolerances.close(1.04, 1.0, claim="another")
+
+
+def test_no_document_and_no_cost_of_this_project_is_of_a_chapter_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    write_docs, write_reference = map(importlib.import_module, ("write_docs", "write_reference"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "chapter.yaml").touch()
+    monkeypatch.setenv(CHAPTER_PATH, str(tmp_path))
+    sources.forget()
+    assert "mine" in sources.chapters()
+    seen = []
+    monkeypatch.setattr(write_docs.documents, "generated", lambda root: seen.extend(sources.chapters()) or {})
+    write_docs.refresh_documents()
+    assert "proof" in seen
+    assert "mine" not in seen
+    (chapter,) = load_chapters(["proof"])
+    own = replace(chapter, name="mine", folder=tmp_path / "mine")
+    assert write_reference.ours([chapter, own]) == [chapter]
 
 
 def test_a_part_that_was_run_later_adds_to_what_is_committed():

@@ -1,11 +1,13 @@
 """What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that stopped."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 
+from algoreg.own_paths import CHAPTER_PATH
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -53,3 +55,19 @@ def test_verdicts_of_others_are_not_taken_for_none(tmp_path):
     path.write_text("{}")
     assert shown(tmp_path, "smoke", "--chapter", "race") == "verdicts in results/smoke: none of chapter race yet\n"
     assert shown(tmp_path, "smoke", "fig1-start") == "verdicts in results/smoke: none of claim fig1-start yet\n"
+
+
+def test_settings_that_stopped_a_run_are_not_said_twice(tmp_path):
+    chapter = tmp_path / "own" / "mine"
+    chapter.mkdir(parents=True)
+    (chapter / "chapter.yaml").write_text("title: Mine\n")
+    command = [sys.executable, str(ROOT / "tools" / "show_verdicts.py"), "smoke", "--chapter", "mine", "--status"]
+    environment = {**os.environ, CHAPTER_PATH: str(chapter.parent)}
+    stopped, alone = (
+        subprocess.run([*command, status], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        for status in ("1", "0")
+    )
+    assert stopped.stdout.startswith("\nNot all is done.")
+    assert stopped.stderr == ""
+    assert alone.returncode == 1
+    assert alone.stderr.startswith("own/mine/experiments.yaml: cannot be read")

@@ -81,6 +81,21 @@ class Kept:
         return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
 
 
+class Diverged(ValueError):
+    """A method has nothing to show."""
+
+
+def refuse_divergence(one, course, sizes):
+    """Raise :class:`Diverged` for a method of which no run at some κ has an error: all diverge before the first look."""
+    for kappa in sizes["kappa"]:
+        if course.empty or not (course["kappa"] == kappa).any():
+            steps = ", ".join(f"{step:g}" for step in one.method.steps)
+            raise Diverged(
+                f"METHODS = {one.label}: at κ = {kappa:g} every run diverges before its first look, by every step of "
+                f"{steps}; allowed are others, as {one.algorithm}(steps=0.001|0.01)"
+            )
+
+
 def measured(chosen, kept, sizes, context):
     """Return every table of every method, and its seconds an iteration."""
     found = {kind: {} for kind in (*KINDS, "seconds")}
@@ -102,6 +117,7 @@ def measured(chosen, kept, sizes, context):
             found[kind][one.label] = kept.table(one, kind, made[kind])
         found["seconds"][one.label] = float(kept.table(one, "seconds", made["seconds"])["seconds"].iloc[0])
         course = found["courses"][one.label]
+        refuse_divergence(one, course, sizes)
         course["seconds"] = course["iteration"] * found["seconds"][one.label]
     return found
 
@@ -125,7 +141,11 @@ def main():
     context = study.Context(
         tier["seed"], range(sizes["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None
     )
-    found = measured(chosen, Kept(folder, tier, sizes), sizes, context)
+    try:
+        found = measured(chosen, Kept(folder, tier, sizes), sizes, context)
+    except Diverged as error:
+        print(error, file=sys.stderr)
+        return 2
     name = re.sub(r"[^a-z0-9]+", "-", "-".join(one.label for one in chosen).lower()).strip("-")[:100]
     path = folder / name / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from algoreg import sources
+from algoreg.spec.chapters import load_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template_chapter"
@@ -34,6 +35,12 @@ def refusal(name, folder):
     taken = [*sources.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
+    # The template's entries have the chapter's name. Chapters of the user's own are not read: they may be broken.
+    ours = [load_chapter(*one) for one in sources.chapters().items() if one[1].parent == sources.PACKAGE / "chapters"]
+    for chapter in ours:
+        for section, entries in chapter.experiments.items():
+            if name in entries:
+                return f"NAME = {name}: {chapter.file('experiments.yaml')} has {section}.{name}; choose another"
     return None
 
 

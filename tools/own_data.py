@@ -131,7 +131,7 @@ def prepare(path, folder, target):
         return name
     problem = refusal(name, folder)
     if problem:
-        raise ValueError(problem)
+        raise ValueError(f"{problem}. A chapter is named after its file")
     make_checked(name, folder, described(path, found, target))
     print(f"wrote {folder / name}: change it, and run again", file=sys.stderr)
     return name

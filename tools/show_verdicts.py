@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from algoreg.spec.chapters import load_chapters
+from algoreg.spec.files import SettingsError
 from algoreg.spec.tier import JUDGING
 from algoreg.store import records
 from algoreg.tell.wording import verdict_table
@@ -38,7 +39,12 @@ def main():
     parser.add_argument("--chapter", help="show this chapter's claims alone")
     parser.add_argument("--status", type=int, default=0, help="how the run ended: unless 0, what to do is said")
     arguments = parser.parse_args()
-    show(arguments)
+    try:
+        show(arguments)
+    except SettingsError as error:
+        # A run that stopped has said so above.
+        if not arguments.status:
+            raise SystemExit(str(error).strip()) from error
     if arguments.status:
         print("\nNot all is done. The same command continues; errors above have their reason.")
         print("What to do about which: docs/guide.md, When something goes wrong.")

@@ -1,8 +1,11 @@
 """Rewrite the documents, or the parts of them, that are generated: python tools/write_docs.py."""
 
 import argparse
+import os
 from pathlib import Path
 
+from algoreg import sources
+from algoreg.own_paths import CHAPTER_PATH
 from algoreg.store import records
 from algoreg.tell import documents
 
@@ -10,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def refresh_documents():
-    """Write every generated document that is not as it should be."""
+    """Write every generated document that is not as it should be: of this project's chapters, whatever else lies in CHAPTER_PATH."""
+    os.environ.pop(CHAPTER_PATH, None)
+    sources.forget()
     for name, text in documents.generated(ROOT).items():
         path = ROOT / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from algoreg import jobs
+from algoreg import jobs, sources
 from algoreg.judge import references, rejudge, snapshots
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
@@ -67,12 +67,17 @@ def require_current(tier, results, wanted):
         )
 
 
+def ours(chapters):
+    """Return those of the chapters that are this project's: of one of the user's own no document of it tells."""
+    return [chapter for chapter in chapters if chapter.folder.parent == sources.PACKAGE / "chapters"]
+
+
 def keep_costs(tier, folder, chapters, wanted, whole):
     """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole, what all of it did."""
     costs = references.read(references.COSTS)
     made = [records.name_in_tier(path) for path in chain.recorded(wanted)]
     known = references.cost_of(folder, made) if whole else costs.get(tier, {})
-    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, chapters, made)}
+    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, ours(chapters), made)}
     costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
     records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
 
@@ -141,9 +146,11 @@ def write_references(blocks, chapters, options):
 
 
 def copy_figures(blocks, chapters, results):
-    """Copy the figures of the chapters to docs/figures: those of standard, and of full those that standard does not draw."""
+    """Copy the figures of this project's chapters to docs/figures: those of standard, and of full those that standard does not draw."""
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-    own = {name for chapter in chapters for name in chapter.experiments.get("figures", {})} & set(blocks["figures"])
+    own = {name for chapter in ours(chapters) for name in chapter.experiments.get("figures", {})} & set(
+        blocks["figures"]
+    )
     if blocks["tier"] == "full":
         own -= set(settings.load_tier(ROOT / "config" / "standard.yaml")["figures"])
     for figure in (results / "figures" / f"{name}.svg" for name in sorted(own)):

@@ -40,7 +40,10 @@ def _parse(path: str | Path | None) -> ast.Module:
 # Apart from the above, which is forgotten: of what is found anew, most files are as they were.
 @cache
 def _parsed(text: str, filename: str) -> ast.Module:
-    return ast.parse(text, filename=filename)
+    try:
+        return ast.parse(text, filename=filename)
+    except SyntaxError as error:
+        raise ValueError(f"{filename}: line {error.lineno} is no Python: {error.msg}") from None
 
 
 @cache

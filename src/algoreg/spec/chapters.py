@@ -21,6 +21,9 @@ from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
+# Sections whose entries are tables.
+TABLES = ("experiments", "studies")
+
 
 class Curve(Strict):
     """What a published curve does not say itself."""
@@ -102,7 +105,7 @@ class Chapter:
     @property
     def tables(self):
         """The names of its tables, of whatever tier."""
-        return [*self.experiments.get("experiments", {}), *self.experiments.get("studies", {})]
+        return [name for section in TABLES for name in self.experiments.get(section, {})]
 
     def file(self, name):
         """Return one of its files, as messages have it."""
@@ -213,7 +216,9 @@ def clashes(chapters):
                 found.append(f"{chapter.file('chapter.yaml')}: papers{unknown(paper, listed, 'paper')}")
         for section, entries in chapter.experiments.items():
             for name in entries:
-                other = owners.setdefault((section, name), chapter)
+                # Experiments and studies both make the table of their name.
+                kind = "tables" if section in TABLES else section
+                other = owners.setdefault((kind, name), chapter)
                 if other is not chapter:
                     taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
                     found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")

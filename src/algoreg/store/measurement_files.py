@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ ARRAYS = {
     "whole": ("matrix",),
 }
 COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
-# What pandas calls a first column without a name, such as the index that it writes itself.
-UNNAMED = "Unnamed: 0"
+# What pandas calls columns without a name; the first may be the index that it writes itself.
+UNNAMED = "Unnamed: "
+# So many names are listed, and no more.
+LISTED = 12
 ALLOWED_ARRAYS = (
     "A and y (matrices and labels); vectors, y and perhaps partners; rows, columns and values (entries); matrix, with NaN "
     "where it is not known; or X and y (a table)"
@@ -119,6 +121,8 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
         table = pd.read_csv(path, skipinitialspace=True) if form == "csv" else pd.read_parquet(path)
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
+    except pd.errors.EmptyDataError:
+        raise ValueError("no measurements") from None
     except Exception as error:
         raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
     if table.empty:
@@ -127,8 +131,18 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     _refuse_repeated(list(table.columns))
     strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
     if strange:
-        raise ValueError(f"column {strange[0]} is not of numbers")
+        raise ValueError(_not_of_numbers(strange[0], table[strange[0]]))
     return {name: table[name].to_numpy() for name in table}
+
+
+def _not_of_numbers(name: str, column: Any) -> str:
+    """Return what is wrong with a column of text: the first of it that is none."""
+    said = f"column {name} is not of numbers"
+    for number, value in enumerate(column, 1):
+        if isinstance(value, str) and not _is_number(value):
+            pauli = "; Pauli strings stand in a column named pauli" if set(value) <= set("IXYZ") else ""
+            return f"{said}, the first {value[:40]!r} in measurement {number}{pauli}"
+    return said
 
 
 def _refuse_lines(path: Path) -> None:
@@ -160,9 +174,22 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _are_numbers(names: Iterable[str]) -> bool:
+    """Return whether what stands in place of columns' names is numbers, or gaps between them."""
+    said = [name for name in names if name and not name.startswith(UNNAMED)]
+    return bool(said) and all(map(_is_number, said))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names in words, of many only the first."""
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return (", ".join(names[:LISTED]) or "nothing") + more
+
+
 def _refuse_repeated(names: list[str]) -> None:
     repeated = [name for name in names if name and names.count(name) > 1]
-    if repeated and all(_is_number(name) for name in names):
+    if repeated and _are_numbers(names):
         raise ValueError(NUMBERS_FIRST)
     if repeated:
         raise ValueError(f"two columns are named {repeated[0]}")
@@ -275,11 +302,11 @@ def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
 def _table(columns: Mapping[str, Any], target: str) -> Measured:
     """Return a table, of which one column is the target and all others explain it."""
     if target not in columns:
-        raise ValueError(f"no column {target}; it has {', '.join(columns)}")
+        raise ValueError(f"no column {target}; it has {_listed(columns)}")
     names = [name for name in columns if name != target]
     if not names:
         raise ValueError(f"no column but {target}")
-    if UNNAMED in names:
+    if f"{UNNAMED}0" in names:
         raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
     _check(columns, dict.fromkeys([*names, target], 1))
     others = [np.asarray(columns[name], float) for name in names]
@@ -293,12 +320,12 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     for kind, names in forms:
         if set(names) <= set(columns):
             return kind, names
-    if form == "csv" and all(map(_is_number, columns)):
+    if form == "csv" and _are_numbers(columns):
         raise ValueError(NUMBERS_FIRST)
     lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
     lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
     allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"
-    raise ValueError(f"has {', '.join(sorted(columns)) or 'nothing'}{lacks}; allowed are {allowed}")
+    raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
 
 
 def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:

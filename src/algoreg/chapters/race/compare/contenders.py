@@ -146,11 +146,12 @@ def _given(label, text):
 
 
 def _plain(algorithm, chosen):
-    """Return a method that is an algorithm with its defaults.
+    """Return a method that is an algorithm with its defaults; a start that has none is of size ``ALPHA``.
 
     Grid and passes are those of the race's method of this algorithm that shares most of the chosen options, if there is one.
     """
-    kind, start = registry.algorithm(algorithm), {"alpha": ALPHA} if "alpha" in declared.of_runs(algorithm) else {}
+    kind, own = registry.algorithm(algorithm), declared.of_runs(algorithm)
+    start = {"alpha": own["alpha"] or ALPHA} if "alpha" in own else {}
     told = " and ".join(sources.class_literal("algorithms", algorithm, "told")) or "nothing"
     alike = [method for method in METHODS.values() if method.algorithm is kind and not method.momenta]
     if not alike:
