@@ -118,3 +118,10 @@ def test_a_full_disk_leaves_nothing_half_written_beside(path, monkeypatch):
     monkeypatch.setattr(digests.os, "replace", refuse)
     fresh(path)
     assert not list((path.parent / "__pycache__").iterdir())
+
+
+def test_a_file_that_is_no_python_is_named(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(ValueError, match=r"broken\.py: line 2 is no Python"):
+        digests.code_digest(path)

@@ -332,18 +332,35 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "row,column,value\n0,1,0.5\n2,1,1e3\n",
+        "row;column;value\n0;1;0,5\n2;1;1e3\n",
+        "\ufeffrow;column;value\r\n0;1;0.5\r\n2;1;1e3\r\n",
+        "row\tcolumn\tvalue\n0\t1\t0,5\n2\t1\t1000\n",
+    ],
+)
+def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
+    path = tmp_path / "data.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    found = measurement_files.read(path)
+    assert found.kind == "entries"
+    np.testing.assert_array_equal(found.X, [[0, 1], [2, 1]])
+    np.testing.assert_array_equal(found.y, [0.5, 1000])
+
+
+@pytest.mark.parametrize(
     ("text", "target", "said"),
     [
         ("row,value\n0,1\n", None, "has row, value, and lacks column; allowed are columns row, column and value"),
-        ("row;column;value\n0;1;1\n", None, "separated by semicolons; allowed are commas"),
+        ("row;column;value\n0;1;1.234,5\n", None, "column value is not of numbers, the first '1.234,5' in measurement 1"),
         ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
         ("row,column,value\n0,0,1,2\n1,0,3,2\n", None, "line 2 has 4 fields; allowed are 3, as the first line names"),
         ("a,b\n1,2\n3,4,\n", "b", "line 3 has 3 fields; allowed are 2"),
-        ("row;column;value\n0;1;1,5\n", None, "separated by semicolons; allowed are commas, and points in numbers"),
         ("0.1,0.2\n0.3,0.4\n", None, "the first line has numbers; allowed are the columns' names"),
-        ("row\tcolumn\tvalue\n0\t1\t1\n", None, "separated by tabs; allowed are commas"),
+        ("row;column;value\n0;1;1;2\n", None, "line 2 has 4 fields; allowed are 3"),
         ("0,0,1\n0,1,2\n", None, "the first line has numbers; allowed are the columns' names"),
         (",0.2,\n0.3,,0.4\n", None, "A matrix with gaps may be an npy, with NaN there"),
         (",0.2,,0.2\n0.3,,0.4,\n", None, "A matrix with gaps may be an npy, with NaN there"),

@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from algoreg.sources import PACKAGE, module_path, package_of
+from algoreg.sources import PACKAGE, module_path, package_of, parsed
 
 # Of another edition of this module, what was kept is not taken.
 EDITION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
@@ -34,7 +34,7 @@ def _read(path: Path) -> dict[str, Any]:
         kept = json.loads(place.read_text(encoding="utf-8"))
         if kept["key"] == key:
             return kept
-    tree = ast.parse(text, filename=str(path))
+    tree = parsed(text, str(path))
     digest = hashlib.sha256((_said(tree) + beside).encode()).hexdigest()[:16]
     found = {"key": key, "digest": digest, "imports": list(_imports(tree))}
     if not sys.dont_write_bytecode:

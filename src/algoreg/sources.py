@@ -34,12 +34,19 @@ def chapters() -> dict[str, Path]:
 
 @cache
 def _parse(path: str | Path | None) -> ast.Module:
-    return _parsed(Path(str(path)).read_text(encoding="utf-8"), str(path))
+    return parsed(Path(str(path)).read_text(encoding="utf-8"), str(path))
 
 
 # Apart from the above, which is forgotten: of what is found anew, most files are as they were.
 @cache
-def _parsed(text: str, filename: str) -> ast.Module:
+def parsed(text: str, filename: str) -> ast.Module:
+    """Return the syntax tree of a file's text.
+
+    Raises
+    ------
+    ValueError
+        If it is no Python; names the file and the line.
+    """
     try:
         return ast.parse(text, filename=filename)
     except SyntaxError as error:

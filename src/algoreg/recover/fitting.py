@@ -33,7 +33,7 @@ ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the {} error stood still, but what is left of the labels is not noise alone; more max_iter"
-SOONER = ", or method = preconditioned, which passes it sooner"
+SOONER = ", or method = preconditioned, which may take fewer iterations"
 NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
@@ -372,10 +372,10 @@ def _unfinished(fit, watch, run, iteration):
     of_training = fit.stop == "budget"
     error = "training" if of_training else "hold-out"
     falling = _still_falling(train) if of_training else iteration > 0.95 * fit.plan.max_iter
-    if falling:
-        return [f"not converged: the {error} error was still falling at the end of max_iter"]
-    seen = fit.parts[0][0] if fit.stop == "hold-out" else None
     sooner = SOONER if fit.name == "factored" else ""
+    if falling:
+        return [f"not converged: the {error} error was still falling at the end of max_iter; more of it{sooner}"]
+    seen = fit.parts[0][0] if fit.stop == "hold-out" else None
     return [PLATEAU.format(error) + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []
 
 

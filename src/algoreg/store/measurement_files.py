@@ -116,9 +116,10 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     import pandas as pd
 
     if form == "csv":
-        _refuse_lines(path)
+        marks = _marks(path)
+        _refuse_lines(path, marks["sep"])
     try:
-        table = pd.read_csv(path, skipinitialspace=True) if form == "csv" else pd.read_parquet(path)
+        table = pd.read_csv(path, skipinitialspace=True, **marks) if form == "csv" else pd.read_parquet(path)
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
     except pd.errors.EmptyDataError:
@@ -145,22 +146,28 @@ def _not_of_numbers(name: str, column: Any) -> str:
     return said
 
 
-def _refuse_lines(path: Path) -> None:
+def _marks(path: Path) -> dict[str, str]:
+    """Return what separates a CSV's columns, and whole numbers from their decimals: as spreadsheets write it in many countries."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("the text is not in UTF-8, which is allowed") from None
+    names = text.lstrip().partition("\n")[0]
+    # Where the names hold a comma, that separates them.
+    separator = next((mark for mark in ";\t" if mark in names and "," not in names), ",")
+    return {"sep": separator, "decimal": "," if separator != "," and "," in text else "."}
+
+
+def _refuse_lines(path: Path, separator: str) -> None:
     """Raise a ValueError for what pandas takes silently: names that repeat, and lines of more fields than there are names."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.reader(lines, skipinitialspace=True)
+            rows = csv.reader(lines, skipinitialspace=True, delimiter=separator)
             names = [name.strip() for name in next(filter(None, rows), [])]
             longer = next(((rows.line_num, len(row)) for row in rows if len(row) > len(names)), None)
-    except UnicodeDecodeError:
-        raise ValueError("the text is not in UTF-8, which is allowed") from None
     except (ValueError, csv.Error):
         # What is no CSV, pandas refuses.
         return
-    # Before the fields are counted: a decimal comma makes two of one number.
-    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and mark in names[0]:
-            raise ValueError(f"columns are separated by {said}; allowed are commas, and points in numbers")
     _refuse_repeated(names)
     if longer:
         raise ValueError(f"line {longer[0]} has {longer[1]} fields; allowed are {len(names)}, as the first line names")
