@@ -11,14 +11,9 @@ from torch.nn.functional import one_hot
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec.base import RunOptions
 
 # Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full rank 8·10⁻⁵.
 SINGULAR_BELOW = 1e-5
-
-
-class Options(RunOptions):
-    """What a run can be told."""
 
 
 def fitting(rows):
