@@ -9,7 +9,7 @@ from IPython.display import Image
 from pandas.io.formats.style import Styler
 
 from algoreg import sources
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.plan import study_options

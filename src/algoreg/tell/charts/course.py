@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 
 
 def summary(frame, x, y, geometric=True):
