@@ -74,6 +74,16 @@ class Checkpoint:
         if self.due():
             self.save()
 
+    def follow(self, descent, part, say):
+        """Run a descent to its end and return it, from where the same job left it if it was killed; a part keeps what it reaches."""
+        if part in self.parts:
+            descent.restore(self.parts[part])
+            say(f"continuing from iteration {descent.iteration} ({self.path})")
+        descent.run(after=lambda: self.due() and self.keep(part, descent.save()))
+        if self.path is not None:
+            self.keep(part, descent.save())
+        return descent
+
     def save(self):
         """Write all parts, atomically."""
         arrays = {

@@ -115,20 +115,7 @@ class Context:
         descent = Descent(batch, self.say)
         # A part's descents come in one order, and so have numbers.
         self._begun[RUNNING] += 1
-        name = f"{RUNNING}/{self._begun[RUNNING]}"
-        kept = self.checkpoint.parts.get(name)
-        if kept is not None:
-            descent.restore(kept)
-            self.say(f"continuing from iteration {descent.iteration} ({self.checkpoint.path})")
-
-        def keep():
-            if self.checkpoint.due():
-                self.checkpoint.keep(name, descent.save())
-
-        descent.run(after=keep)
-        if self.checkpoint.path is not None:
-            self.checkpoint.keep(name, descent.save())
-        return descent
+        return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.say)
 
 
 def ended(descent: Descent) -> str:

@@ -46,7 +46,7 @@ class Plan:
     rows: int | None = None
     trace_unit: float = 1.0
     label_unit: float = 1.0
-    checkpoint: Checkpoint | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     say: Callable[[str], None] = lambda line: None
 
     def shown(self, estimates: torch.Tensor) -> torch.Tensor:
