@@ -289,17 +289,7 @@ def filled(errors: np.ndarray) -> np.ndarray:
 
 
 def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitted:
-    """Fit a matrix to measurements.
-
-    Parameters
-    ----------
-    measurements : Measurements
-    labels : numpy.ndarray, shape (m,), finite
-    plan : Plan
-
-    Returns
-    -------
-    Fitted
+    """Fit a matrix to measurements and their finite labels, shape (m,).
 
     Raises
     ------
