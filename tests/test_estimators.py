@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from conftest import registered_claims
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, geometric_mean
 from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.predictions import prediction_interval, variance_components
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations

@@ -131,7 +131,7 @@ def test_a_step_is_the_masters_and_the_workers():
     assert not worker.direction(np.eye(2)).any()
 
 
-MESSAGES = {"d": [4, 8], "protocols": ["asynchronous", "synchronous"], "iterations": 6, "limit": 60.0}
+MESSAGES = {"d": [4, 8], "protocol": ["asynchronous", "synchronous"], "iterations": 6, "limit": 60.0}
 
 
 @pytest.fixture(scope="module")
@@ -238,8 +238,8 @@ def test_more_workers_than_cores_are_said(monkeypatch):
     said = []
     monkeypatch.setattr(frank_wolfe_messages.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(frank_wolfe_messages, "_rows", lambda *arguments: [])
-    context = type("", (), {"say": said.append, "by_ensemble": lambda rows, options: []})
-    list(frank_wolfe_messages.measure({"workers": 2}, context))
+    context = type("", (), {"say": said.append, "by_ensemble": lambda *arguments: []})
+    list(frank_wolfe_messages.measure({"workers": 2, "protocol": [], "d": []}, context))
     assert "they take turns" in said[0]
 
 

@@ -158,7 +158,7 @@ def test_of_adversarial_directions_the_worst_counts():
 
 def test_algorithm_1_drops_predictions_above_ten_times_tau():
     d, m, rank, alpha, step = 4, 200, 1, 1.1, 0.02
-    options = {"d": d, "rank": rank, "kappa": 1.0, "m": [m], "targets": 2, "variants": ["algorithm-1"]}
+    options = {"d": d, "rank": rank, "kappa": 1.0, "m": [m], "targets": 2, "variant": ["algorithm-1"]}
     options |= {"alpha": [alpha], "step": step, "time": 0.2}
     table = measured("quadratic_network", options, seed=SEED).set_index("target")["test_error"]
     x = rank_one.Ensemble.draw(d, m, SEED, 0).vectors.numpy()
@@ -174,7 +174,7 @@ def test_algorithm_1_drops_predictions_above_ten_times_tau():
 
 def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
     d, alpha, step, time = 5, 0.05, 0.2, 3.0
-    options = {"d": [d], "rank": [1, 2], "m_over_dr": [2, 4], "targets": 2, "variants": ["plain"]}
+    options = {"d": [d], "rank": [1, 2], "m_over_dr": [2, 4], "targets": 2, "variant": ["plain"]}
     options |= {"alpha": alpha, "step": step, "time": time}
     table = measured("quadratic_thresholds", options, seed=SEED)
     assert len(table) == 2 * 2 * 2

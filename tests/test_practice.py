@@ -22,7 +22,7 @@ pytestmark = pytest.mark.replicates(200)
 SEED, QUBITS = 5, 2
 OPTIONS = {
     "qubits": QUBITS,
-    "states": ["ghz", "w", "random"],
+    "state": ["ghz", "w", "random"],
     "share": [0.6],
     "shots": [300],
     "time": 40,

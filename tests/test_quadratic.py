@@ -253,7 +253,7 @@ NETWORK = {"d": 8, "rank": 2, "m": [60, 120], "targets": 2, "step": 0.1, "time":
 def test_the_study_of_networks_is_the_algorithm_run_by_run():
     frame = rows_of(
         "quadratic_network",
-        NETWORK | {"variants": ["algorithm-1", "plain", "permuted-labels"], "kappa": 2.0, "record": 3},
+        NETWORK | {"variant": ["algorithm-1", "plain", "permuted-labels"], "kappa": 2.0, "record": 3},
     )
     assert len(frame) == 2 * 3 * 3 * 2 * 2
     assert sorted(frame["iteration"].unique()) == [2, 20, 200]
@@ -271,14 +271,14 @@ def test_the_study_of_networks_is_the_algorithm_run_by_run():
 
 def test_a_diverged_network_is_recorded_once_and_for_all():
     frame = rows_of(
-        "quadratic_network", NETWORK | {"variants": ["algorithm-1"], "alpha": [1.0], "step": 1.0, "record": 5}
+        "quadratic_network", NETWORK | {"variant": ["algorithm-1"], "alpha": [1.0], "step": 1.0, "record": 5}
     )
     lost = frame[frame["status"] == "diverged"]
     assert len(lost)
     assert lost["test_error"].isna().all()
     assert (lost["ended"] <= lost["iteration"]).all()
     wide = rows_of(
-        "quadratic_network", NETWORK | {"variants": ["plain"], "width": [2, 12], "until": "window", "time": 1.0}
+        "quadratic_network", NETWORK | {"variant": ["plain"], "width": [2, 12], "until": "window", "time": 1.0}
     )
     assert set(wide["width"]) == {2, 12}
     assert (wide["iteration"] == int(np.ceil(np.log(8 / 1e-3) / 0.1))).all()
@@ -319,7 +319,7 @@ def test_thresholds_do_not_depend_on_the_data_type():
         "rank": [1],
         "m_over_dr": [1.5, 3, 6, 12],
         "targets": 2,
-        "variants": ["algorithm-1", "plain"],
+        "variant": ["algorithm-1", "plain"],
     }
     options |= {"alpha": 1e-4, "step": 0.2, "time": 40.0, "least_squares": [8]}
     double, single = (rows_of("quadratic_thresholds", options, dtype=t) for t in (torch.float64, torch.float32))
@@ -449,7 +449,7 @@ def test_exponents_in_the_error_of_tau_by_sign():
 
 
 def test_studies_name_the_variants_that_there_are():
-    named = get_args(get_args(quadratic_network.Options.model_fields["variants"].annotation)[0])
+    named = get_args(get_args(quadratic_network.Options.model_fields["variant"].annotation)[0])
     assert list(named) == list(VARIANTS)
 
 
@@ -499,7 +499,7 @@ def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
 
 
 def test_looks_find_divergence_and_recovery_between_recorded_times_and_change_nothing_else():
-    options = NETWORK | {"variants": ["algorithm-1"], "tau_error": [-0.5, 0.0], "time": 40.0, "m": [120]}
+    options = NETWORK | {"variant": ["algorithm-1"], "tau_error": [-0.5, 0.0], "time": 40.0, "m": [120]}
     options |= {"record": 3, "multiples": [1, 2, 100]}
     seldom, often = rows_of("quadratic_network", options), rows_of("quadratic_network", options | {"look": 3})
     lower = np.log(8 / 1e-3) / 0.1
@@ -529,7 +529,7 @@ def test_looks_find_divergence_and_recovery_between_recorded_times_and_change_no
 
 def test_levels_of_truncation_and_what_the_repaired_lemma_says():
     found = rows_of("truncation_lemma", {"d": [6], "m": [50], "delta": [0.01], "directions": 2,
-                                         "truncations": ["four_logs", "three_logs"]})  # fmt: skip
+                                         "truncation": ["four_logs", "three_logs"]})  # fmt: skip
     for truncation, factor in (("four_logs", 4), ("three_logs", 3)):
         part = found[found["truncation"] == truncation]
         assert set(part["level"]) == {factor * np.log(100)}
@@ -541,7 +541,7 @@ def test_levels_of_truncation_and_what_the_repaired_lemma_says():
 
 
 def test_dimensions_grow_with_the_rank():
-    options = {"m_over_dr": [2, 4], "targets": 2, "variants": ["algorithm-1"], "alpha": 1e-2, "step": 0.2, "time": 2.0}
+    options = {"m_over_dr": [2, 4], "targets": 2, "variant": ["algorithm-1"], "alpha": 1e-2, "step": 0.2, "time": 2.0}
     found = rows_of("quadratic_thresholds", options | {"d": [3], "rank": [1, 2], "dimension_power": 2})
     assert set(zip(found["rank"], found["d"], found["m"], strict=True)) == {
         (1, 3, 6),

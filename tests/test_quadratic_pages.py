@@ -7,10 +7,10 @@ from algoreg.tell import figures
 
 NETWORK = {"d": 6, "rank": 2, "m": [60], "targets": 2, "step": 0.1, "time": 8.0, "alpha": [1e-3]}
 VARIANTS = ["algorithm-1", "no-truncation", "plain", "mean-label", "coefficient-4", "wrong-sign", "level-2.5"]
-EXAMPLES = {"m_over_dr": [2, 4, 8], "targets": 2, "variants": ["algorithm-1", "plain"], "alpha": 1e-2, "step": 0.2}
+EXAMPLES = {"m_over_dr": [2, 4, 8], "targets": 2, "variant": ["algorithm-1", "plain"], "alpha": 1e-2, "step": 0.2}
 SUMS = {"delta": [0.1, 0.01], "directions": 2}
 BLOCKS = {
-    "quadratic_recovery": ("quadratic_network", NETWORK | {"variants": VARIANTS, "alpha": [1e-3, 1e-2, 1e-1]}),
+    "quadratic_recovery": ("quadratic_network", NETWORK | {"variant": VARIANTS, "alpha": [1e-3, 1e-2, 1e-1]}),
     "quadratic_samples_in_d": (
         "quadratic_thresholds",
         EXAMPLES | {"d": [5, 6, 8], "rank": [1], "time": 10.0, "least_squares": [5, 6, 8]},
@@ -19,17 +19,17 @@ BLOCKS = {
     "lemma_printed": ("truncation_lemma", SUMS | {"d": [6], "m": [50, 80]}),
     "lemma_in_d": ("truncation_lemma", SUMS | {"d": [6, 8, 10], "m": [80], "delta": [0.01]}),
     "lemma_in_m": ("truncation_lemma", SUMS | {"d": [6], "m": [50, 80, 120], "delta": [0.01]}),
-    "quadratic_ablation": ("quadratic_network", NETWORK | {"variants": VARIANTS, "record": 5}),
+    "quadratic_ablation": ("quadratic_network", NETWORK | {"variant": VARIANTS, "record": 5}),
     "quadratic_tau": (
         "quadratic_network",
-        NETWORK | {"variants": ["algorithm-1"], "tau_error": [-0.9, -0.1, 0.0, 0.1, 0.9], "record": 4, "time": 30.0},
+        NETWORK | {"variant": ["algorithm-1"], "tau_error": [-0.9, -0.1, 0.0, 0.1, 0.9], "record": 4, "time": 30.0},
     ),
-    "quadratic_mean_label": ("quadratic_network", NETWORK | {"variants": ["algorithm-1", "mean-label"], "m": [40, 60]}),
+    "quadratic_mean_label": ("quadratic_network", NETWORK | {"variant": ["algorithm-1", "mean-label"], "m": [40, 60]}),
     "quadratic_initialisation": (
         "quadratic_network",
-        NETWORK | {"variants": ["algorithm-1", "no-truncation", "plain"], "alpha": [1e-3, 1.0, 3.0]},
+        NETWORK | {"variant": ["algorithm-1", "no-truncation", "plain"], "alpha": [1e-3, 1.0, 3.0]},
     ),
-    "quadratic_width": ("quadratic_network", NETWORK | {"variants": ["algorithm-1", "plain"], "width": [2, 6, 12]}),
+    "quadratic_width": ("quadratic_network", NETWORK | {"variant": ["algorithm-1", "plain"], "width": [2, 6, 12]}),
     "quadratic_cone": (
         "quadratic_cone",
         {"d": 5, "rank": 1, "m_over_d": [2, 4], "targets": 2, "iterations": 20, "alpha": 1.0, "time": 2.0},

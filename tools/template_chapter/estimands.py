@@ -1,7 +1,7 @@
 """What the claim of this chapter is judged by."""
 
 from algoreg.analysis.cells import log_cells
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval
+from algoreg.analysis.intervals import crossed_interval
 from algoreg.judge.estimands import estimand
 
 
@@ -10,8 +10,6 @@ def mychapter_gain(tables, published, rng, *, table, iteration):
     """Return the mean of log10(error(largest α)/error(smallest α)) over targets and ensembles."""
     frame = tables[table]
     names, logs = log_cells(frame[frame["iteration"] == iteration], ["alpha"], "test_error")
-    if logs is None:
-        return UNDEFINED
     alphas = [alpha for (alpha,) in names]
     gain = logs[alphas.index(max(alphas))] - logs[alphas.index(min(alphas))]
     return crossed_interval(lambda targets, ensembles: gain[targets][:, ensembles].mean(), *gain.shape, rng)

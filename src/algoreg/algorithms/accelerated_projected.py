@@ -8,11 +8,6 @@ import torch
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
-from algoreg.spec.base import RunOptions
-
-
-class Options(RunOptions):
-    """What a run can be told."""
 
 
 class Algorithm(base.Algorithm):

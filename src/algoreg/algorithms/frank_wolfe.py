@@ -28,18 +28,7 @@ class Options(RunOptions):
 
 
 def on_simplex(values, totals):
-    """Return the nearest vectors of non-negative numbers with given sums.
-
-    Parameters
-    ----------
-    values : torch.Tensor, shape (B, K)
-        Falling; −∞ for what stays 0.
-    totals : torch.Tensor, shape (B,)
-
-    Returns
-    -------
-    torch.Tensor, shape (B, K)
-    """
+    """Return the nearest vectors of non-negative numbers to falling ones (B, K), −∞ for what stays 0, with given sums (B,)."""
     excess = values.cumsum(1) - totals[:, None]
     levels = excess / torch.arange(1, values.shape[1] + 1, device=values.device)
     # As many stay above 0 as are above the level that they would be lowered by; −∞ is never.

@@ -11,30 +11,16 @@ from torch.nn.functional import one_hot
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec.base import RunOptions
 
 # Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full rank 8·10⁻⁵.
 SINGULAR_BELOW = 1e-5
 
 
-class Options(RunOptions):
-    """What a run can be told."""
-
-
 def fitting(rows):
-    """Return (Q, S): Q has orthonormal rows that span A's, and Sy = QA⁺y.
+    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D): Q has orthonormal rows that span A's, and Sy = QA⁺y.
 
     The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has more rows than
     columns; by A's singular values where it has not full rank.
-
-    Parameters
-    ----------
-    rows : torch.Tensor, shape (m, D), float64
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Shapes (q, D) and (q, m).
     """
     m, length = rows.shape
     square = rows @ rows.T if m <= length else rows.T @ rows

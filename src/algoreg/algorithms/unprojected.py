@@ -6,11 +6,6 @@ The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form").
 import torch
 
 from algoreg.algorithms import base
-from algoreg.spec.base import RunOptions
-
-
-class Options(RunOptions):
-    """What a run can be told."""
 
 
 class Algorithm(base.Algorithm):

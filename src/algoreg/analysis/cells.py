@@ -70,6 +70,15 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
+def geometric_mean(values):
+    """Return the geometric mean of numbers of at least 0: 0 where one of them is 0.
+
+    By logarithms: a product of many small numbers would be below what a float can hold.
+    """
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.log(values).mean()))
+
+
 def log_cells(table, keys, error):
     """Return the points of a table and log10 of its cells, which are :func:`positive`."""
     names, values = cells(table, keys, error)

@@ -12,7 +12,7 @@ def slope_weights(points):
 
 
 def log_law(frame, along, value, table):
-    """Return the points and the cells of a law: weights of their slope against log ``along``, and the logs of ``value``.
+    """Return the weights of the slope of a law against log ``along``, shape (points,), and the logs of ``value``, (points, T, E).
 
     Parameters
     ----------
@@ -21,11 +21,6 @@ def log_law(frame, along, value, table):
         Columns.
     table : str
         The table's name, for the message.
-
-    Returns
-    -------
-    weights : numpy.ndarray, shape (points,)
-    logs : numpy.ndarray, shape (points, T, E)
 
     Raises
     ------

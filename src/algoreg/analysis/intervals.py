@@ -35,7 +35,7 @@ def t_quantile(freedom):
     return stdtrit(freedom, 0.5 + LEVEL / 2)
 
 
-def crossed_interval(statistic, targets, ensembles, rng):
+def crossed_interval(statistic, targets, ensembles, rng) -> Estimate:
     """Estimate a statistic of crossed runs with a 95 % interval.
 
     Two bootstraps, over whole targets and over whole ensembles, give a variance each; each is scaled by
@@ -56,10 +56,6 @@ def crossed_interval(statistic, targets, ensembles, rng):
         The shape of the cells. 1 target: there is none beside the ensembles to resample (see :func:`cells`; tier files in
         which all ensembles share one target are refused where claims are judged).
     rng : numpy.random.Generator
-
-    Returns
-    -------
-    Estimate
 
     Raises
     ------

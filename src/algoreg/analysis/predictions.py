@@ -6,12 +6,7 @@ from algoreg.analysis.intervals import t_quantile
 
 
 def variance_components(values):
-    """Return the variances (target, ensemble, rest) of a crossed T × E array by the analysis of variance, each ≥ 0.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (T, E)
-    """
+    """Return the variances (target, ensemble, rest) of a crossed (T, E) array by the analysis of variance, each ≥ 0."""
     targets, ensembles = values.shape
     mean = values.mean()
     by_target, by_ensemble = values.mean(axis=1), values.mean(axis=0)
@@ -22,7 +17,7 @@ def variance_components(values):
     return target, ensemble, residual
 
 
-def prediction_interval(values, ensembles):
+def prediction_interval(values, ensembles) -> tuple[float, float]:
     """Return a 95 % interval for the mean error of one new target over new ensembles, on the log scale.
 
     Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom) it holds
@@ -34,10 +29,6 @@ def prediction_interval(values, ensembles):
         Errors; NaN, or a single run, gives an undefined interval (NaN, NaN).
     ensembles : int
         How many new ensembles the new value averages over.
-
-    Returns
-    -------
-    tuple of float
     """
     if not (np.isfinite(values) & (values > 0)).all():
         return np.nan, np.nan

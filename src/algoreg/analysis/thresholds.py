@@ -95,7 +95,7 @@ class Thresholds:
         return Thresholds(self.sizes, self.logs[:, targets][:, :, ensembles], self.sides[:, targets][:, :, ensembles])
 
 
-def find_thresholds(frame, along, tolerance):
+def find_thresholds(frame, along, tolerance) -> Thresholds:
     """Return the thresholds of a table's runs: where their test error falls through the tolerance for good.
 
     That is between the last m whose error is above it and the next m of the grid, interpolated in log m and log error.
@@ -110,10 +110,6 @@ def find_thresholds(frame, along, tolerance):
         ``d`` or ``rank``.
     tolerance : float
         On the relative test error; below 1.
-
-    Returns
-    -------
-    Thresholds
 
     Raises
     ------
@@ -142,17 +138,9 @@ def _pooled_slope(found):
 
 
 def exponent_of(found, rng):
-    """Return the exponent of thresholds in size, with a 95 % interval from resampled whole targets and whole ensembles.
+    """Return the exponent of :class:`Thresholds` in size, an estimate with a 95 % interval from resampled whole targets and whole ensembles.
 
-    Parameters
-    ----------
-    found : Thresholds
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Estimate
-        Undefined where fewer than half of the thresholds lie on the grid.
+    Undefined where fewer than half of the thresholds lie on the grid.
     """
     if not found.on_grid:
         return UNDEFINED

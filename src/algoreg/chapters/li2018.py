@@ -10,7 +10,7 @@ def theorem_11_isometry(d, rank, kappa):
     return 1 / (kappa**3 * rank**0.5 * math.log(d) ** 2)
 
 
-def theorem_11_constant(d, rank, kappa, alpha, step, delta):
+def theorem_11_constant(d, rank, kappa, alpha, step, delta) -> float:
     """Return the smallest c with which the hypothesis of [LMZ18, Theorem 1.1] holds for a run.
 
     The theorem asks for (4r, δ)-RIP with δ ≤ c·A, A = 1/(κ³√r log²d), for η ≤ cδ and α ≤ c·min(δ√r κ, 1/d). RIP with a δ is RIP
@@ -23,10 +23,6 @@ def theorem_11_constant(d, rank, kappa, alpha, step, delta):
         Condition number, initialisation scale and step η in M-form.
     delta : float
         The isometry constant of rank 4r, or a bound of it (the result is then one of the same kind).
-
-    Returns
-    -------
-    float
     """
     asked = theorem_11_isometry(d, rank, kappa)
     return max(delta / asked, (step / asked) ** 0.5, (alpha / (asked * rank**0.5 * kappa)) ** 0.5, alpha * d)

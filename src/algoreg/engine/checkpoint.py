@@ -1,6 +1,7 @@
 """What a job has reached, in one file: parts by name, each of named arrays. It saves time and is never a result."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -74,6 +75,16 @@ class Checkpoint:
         if self.due():
             self.save()
 
+    def follow(self, descent, part, say):
+        """Run a descent to its end and return it, from where the same job left it if it was killed; a part keeps what it reaches."""
+        if part in self.parts:
+            descent.restore(self.parts[part])
+            say(f"continuing from iteration {descent.iteration} ({self.path})")
+        descent.run(after=lambda: self.due() and self.keep(part, descent.save()))
+        if self.path is not None:
+            self.keep(part, descent.save())
+        return descent
+
     def save(self):
         """Write all parts, atomically."""
         arrays = {
@@ -89,4 +100,4 @@ class Checkpoint:
     def remove(self):
         """Remove the file: the job's results are safe."""
         if self.path is not None:
-            records.remove(self.path)
+            Path(self.path).unlink(missing_ok=True)

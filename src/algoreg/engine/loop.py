@@ -8,6 +8,7 @@ same bits as never having stopped.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -238,7 +239,7 @@ class Descent:
         self._targets = batch.targets[index]
         self._norms = torch.linalg.matrix_norm(self._targets)
 
-    def run(self, until=None, after=None):
+    def run(self, until=None, after=None) -> Self:
         """Advance until every run has left, or to the last look not after iteration ``until``.
 
         Parameters
@@ -246,10 +247,6 @@ class Descent:
         until : int, optional
         after : callable, optional
             Called after every look.
-
-        Returns
-        -------
-        Descent
         """
         progress = Progress(self.batch.budgets, self.say)
         for event in self.events:

@@ -168,12 +168,14 @@ class HeldOut(Observer):
     ----------
     known : int
         So many measurements are known; the others are held out.
+    stride : int
+        Iterations between two looks.
     """
 
     per_run = begins(best=np.inf, held=np.inf, stopped=np.nan, last=np.nan)
 
-    def __init__(self, known):
-        self.known = known
+    def __init__(self, known, stride=0):
+        self.known, self.stride = known, stride
 
     def look(self, look):
         """Take in the errors."""

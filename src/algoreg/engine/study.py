@@ -57,7 +57,7 @@ class Context:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     _begun: Counter = field(default_factory=Counter)
 
-    def part(self, name, rows, *arguments):
+    def part(self, name, rows, *arguments) -> list[dict]:
         """Return the rows of a part of a study: measured now, or by the same job before it was killed.
 
         Parameters
@@ -66,10 +66,6 @@ class Context:
             Different for every part of a job.
         rows : callable
             Returns them when called with the arguments.
-
-        Returns
-        -------
-        list of mapping
         """
         kept = self.checkpoint.parts.get(f"{ROWS}/{name}")
         if kept is not None:
@@ -105,30 +101,11 @@ class Context:
         return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
 
     def descend(self, batch: Batch) -> Descent:
-        """Run a batch to its end, from where the same job left it if it was killed.
-
-        Returns
-        -------
-        algoreg.engine.loop.Descent
-            Ended; what has been seen is in the batch's observers.
-        """
+        """Run a batch to its end, from where the same job left it if it was killed; what was seen is in its observers."""
         descent = Descent(batch, self.say)
         # A part's descents come in one order, and so have numbers.
         self._begun[RUNNING] += 1
-        name = f"{RUNNING}/{self._begun[RUNNING]}"
-        kept = self.checkpoint.parts.get(name)
-        if kept is not None:
-            descent.restore(kept)
-            self.say(f"continuing from iteration {descent.iteration} ({self.checkpoint.path})")
-
-        def keep():
-            if self.checkpoint.due():
-                self.checkpoint.keep(name, descent.save())
-
-        descent.run(after=keep)
-        if self.checkpoint.path is not None:
-            self.checkpoint.keep(name, descent.save())
-        return descent
+        return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.say)
 
 
 def ended(descent: Descent) -> str:

@@ -69,14 +69,7 @@ class Ensemble(ABC):
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2]: the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
 
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-        labels : torch.Tensor, a row per run
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, d)
+        Matrices and M are symmetric, shape (B, d, d); labels have a row per run.
         """
 
     def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -116,10 +109,6 @@ class Ensemble(ABC):
             η of every run.
         labels : torch.Tensor, a row per run
         count : int
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
         """
         for _ in range(count):
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)

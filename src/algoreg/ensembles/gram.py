@@ -40,19 +40,7 @@ def mean_outer_product(blocks, d, m, device):
 
 
 def label_rows(ensemble, labels):
-    """Convert the labels of single measurements, noisy or not, to those of the ensemble's Gram matrix.
-
-    Parameters
-    ----------
-    ensemble : object with ``m`` and ``adjoint``
-        The ensemble with all its measurements.
-    labels : torch.Tensor, shape (T, m)
-
-    Returns
-    -------
-    torch.Tensor, shape (T, D + 1)
-        The rows (c, s) with c = Aᵀy/m and s = |y|²/m.
-    """
+    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix: rows (Aᵀy/m, |y|²/m), shape (T, D + 1)."""
     pulled = svec(ensemble.adjoint(labels)) / ensemble.m
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
@@ -114,16 +102,7 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
     def label(self, targets):
-        """Return the labels that this ensemble gives to targets: rows (c, s) with c = G x*, s = x*ᵀG x*, x* = svec(X*).
-
-        Parameters
-        ----------
-        targets : torch.Tensor, shape (T, d, d), symmetric
-
-        Returns
-        -------
-        torch.Tensor, shape (T, D + 1)
-        """
+        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*, x* = svec(X*)."""
         x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
@@ -132,15 +111,6 @@ class Ensemble(base.CompiledSteps):
 
         The three terms cancel as X fits the labels: below about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value
         is rounding, and may be 0.
-
-        Parameters
-        ----------
-        matrices : torch.Tensor, shape (B, d, d), symmetric
-        labels : torch.Tensor, shape (B, D + 1)
-
-        Returns
-        -------
-        torch.Tensor, shape (B,)
         """
         x, pulled, square = svec(matrices), labels[:, :-1], labels[:, -1]
         loss = ((self._image(matrices) - 2 * pulled) * x).sum(dim=1) + square
@@ -178,15 +148,11 @@ class Ensemble(base.CompiledSteps):
             moving.step(total)
         return moving
 
-    def isometry_deviation(self):
+    def isometry_deviation(self) -> float:
         """Return the operator norm of G − I, in float64.
 
         It is the smallest δ with (1 − δ)|X|² ≤ (1/m) Σ⟨A_i, X⟩² ≤ (1 + δ)|X|² for all symmetric X, so it bounds
         from above the restricted isometry constant [LMZ18, Section 2] of every rank.
-
-        Returns
-        -------
-        float
         """
         deviation = self.gram.double() - torch.eye(len(self.gram), device=self.device, dtype=torch.float64)
         return torch.linalg.eigvalsh(deviation).abs().max().item()

@@ -141,7 +141,7 @@ class Ensemble(Measurements):
         return _symmetric_part(total.view(matrices.shape))
 
     def factored_gradient(self, factors, labels, levels=None):
-        """Return M·U for X = UUᵀ in O(m d k) per run; see :meth:`gradient`.
+        """Return M·U for X = UUᵀ, shape (B, d, k), in O(m d k) per run; see :meth:`gradient`.
 
         With the x_i and y_i as the rows of X and Y, and V = XU, W = YU: ⟨A_i, UUᵀ⟩ = Σ_k V_ik W_ik and, for the
         residuals r, M·U = (Xᵀ(rW) + Yᵀ(rV))/(2m), or Xᵀ(rV)/m without partners.
@@ -153,10 +153,6 @@ class Ensemble(Measurements):
         levels : torch.Tensor, shape (B, 1), optional
             Truncation [LMZ18, Algorithm 1]: measurements with ⟨A_i, UUᵀ⟩ above a run's level are left out of its sum, not
             of its m.
-
-        Returns
-        -------
-        torch.Tensor, shape (B, d, k)
         """
         width = factors.shape[2]
         # With partners, four products of m × d by d × k here, against two by d × d and UUᵀ and MU there.

@@ -115,16 +115,7 @@ class Ensemble(gaussian.Packed):
             yield start, stop, self._rows(start, stop)
 
     def select(self, indices):
-        """Return the ensemble, in memory, of the measurements with these indices.
-
-        Parameters
-        ----------
-        indices : torch.Tensor, shape (n,), integers from 0 to m − 1
-
-        Returns
-        -------
-        gaussian.Ensemble
-        """
+        """Return the ensemble, in memory, of the measurements with these indices: a :class:`gaussian.Ensemble`."""
         rows = self._buffer.new_empty(len(indices), self._buffer.shape[1])
         for goal, index in zip(rows, indices.tolist(), strict=True):
             self._read(index, goal[None])

@@ -6,7 +6,6 @@ matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entr
 """
 
 import hashlib
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,31 +14,19 @@ from algoreg.engine.kernels import passes
 from algoreg.ensembles import gram
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import EnsembleLimits
 
 
-class Limits(EnsembleLimits):
+class Limits(gram.Limits):
     """What a problem may ask of it."""
-
-    smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
 
     @staticmethod
     def least_m(d):
         """Return the least m at which the matrix is not singular and has such a factor."""
         return d * (d + 1) // 2
 
-    @staticmethod
-    def stored(d, m):
-        """Return how many numbers it stores."""
-        return (d * (d + 1) // 2) ** 2
-
 
 def bartlett_factor(d, m, seed, ensemble):
-    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream.
-
-    Returns
-    -------
-    numpy.ndarray, shape (D, D), float64
+    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream: shape (D, D), float64.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 
 
-def at_other_values(content, identity, option, values):
+def at_other_values(content, identity, option, values) -> list[Estimate]:
     """Return what a claim's estimand comes to in a reference at other values of one of its options.
 
     Parameters
@@ -24,10 +24,6 @@ def at_other_values(content, identity, option, values):
         Of its estimand.
     values : iterable
         At the claim's own value the committed estimate is returned.
-
-    Returns
-    -------
-    list of algoreg.analysis.intervals.Estimate
     """
     (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
     (own,) = (claim for claim in content["claims"] if claim["id"] == identity)

@@ -85,7 +85,7 @@ class Tolerances:
         return self.default
 
     def allowed(self, table, column, reference, status, keys=None, scale=None):
-        """Return by how much each cell of a column may differ.
+        """Return by how much each cell of a column may differ, shape (n,).
 
         Parameters
         ----------
@@ -97,10 +97,6 @@ class Tolerances:
             What names the rows; without it no row is an exception.
         scale : float, optional
             The size of the column's values where ``reference`` is not all of it.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n,)
         """
         part = self.of(table, column)
         sizes = np.abs(reference)

@@ -1,5 +1,6 @@
 """Restricted isometry constants of ensembles, from below by searches and from above by a bound."""
 
+import numpy as np
 import torch
 
 from algoreg.numerics.svec import smat, svec
@@ -13,7 +14,7 @@ SHIFT = 0.2
 SCALE_ROUNDS = 12
 
 
-def isometry_excess(ensemble, rank, start, iterations=40):
+def isometry_excess(ensemble, rank, start, iterations=40) -> float:
     """Return a lower bound of the restricted isometry constant of a rank: the largest ⟨X, 𝒢X⟩ − 1 found, ‖X‖_F = 1.
 
     𝒢 is X ↦ (1/m) Σ ⟨A_i, X⟩ A_i. Power steps X ← 𝒢X, each cut to the ``rank`` eigenvalues of largest size, climb towards a
@@ -25,10 +26,6 @@ def isometry_excess(ensemble, rank, start, iterations=40):
     rank : int
         More than d counts as d.
     start : torch.Tensor, shape (d, d), symmetric, not 0
-
-    Returns
-    -------
-    float
     """
     matrix = start[None] / torch.linalg.matrix_norm(start)
     nothing, best = ensemble.label(torch.zeros_like(matrix)), -1.0
@@ -48,17 +45,7 @@ def _unit(vectors):
 
 
 def low_rank_part(vectors, d, rank):
-    """Return the best approximation of rank at most ``rank`` to symmetric matrices, packed.
-
-    Parameters
-    ----------
-    vectors : torch.Tensor, shape (B, d(d+1)/2)
-        Packed symmetric matrices.
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d(d+1)/2)
-    """
+    """Return the best approximations of rank at most ``rank`` to packed symmetric matrices (B, d(d+1)/2), packed too."""
     values, frames = torch.linalg.eigh(smat(vectors, d))
     places = values.abs().topk(rank, dim=1).indices
     frames = frames.gather(2, places[:, None].expand(-1, d, -1))
@@ -119,7 +106,7 @@ def isometry_attack(gram, d, rank, starts, iterations, generator):
     return float(best[0]), float(best[1])
 
 
-def bilinear_attack(gram, d, ranks, starts, iterations, generator):
+def bilinear_attack(gram, d, ranks, starts, iterations, generator) -> float:
     """Return a lower bound on the largest |⟨X, (G − I)Y⟩| over X, Y of unit norm and of ranks at most ``ranks``.
 
     By alternating: each of X and Y is the best for the other, so the value never falls. With ranks (r, r) this is the
@@ -131,10 +118,6 @@ def bilinear_attack(gram, d, ranks, starts, iterations, generator):
     gram, d, starts, iterations, generator
         See :func:`isometry_attack`.
     ranks : tuple of int
-
-    Returns
-    -------
-    float
     """
     y = random_low_rank(d, ranks[1], starts, generator).to(gram)
     for _ in range(iterations):
@@ -144,26 +127,17 @@ def bilinear_attack(gram, d, ranks, starts, iterations, generator):
     return float(value.max())
 
 
-def gaussian_width(d, rank, draws, generator):
+def gaussian_width(d: int, rank: int, draws: int, generator: np.random.Generator) -> float:
     """Return the mean of sup ⟨g, X⟩ over unit symmetric X of rank at most ``rank``, g packed standard normal.
 
     The supremum is the root of the sum of the ``rank`` largest squared eigenvalues of a symmetric Gaussian matrix.
-
-    Parameters
-    ----------
-    d, rank, draws : int
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    float
     """
     matrices = smat(torch.from_numpy(generator.standard_normal((draws, symmetric_dimension(d)))), d)
     squares = torch.linalg.eigvalsh(matrices).square().topk(rank, dim=1).values
     return float(squares.sum(dim=1).sqrt().mean())
 
 
-def isometry_upper_bound(width, m):
+def isometry_upper_bound(width, m) -> float:
     """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant of a Gaussian ensemble for at least 93 draws in 100.
 
     By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at most
@@ -177,9 +151,5 @@ def isometry_upper_bound(width, m):
         Gaussian width w_r of these matrices, see :func:`gaussian_width`.
     m : int
         Number of measurements.
-
-    Returns
-    -------
-    float
     """
     return (1 + (width + 2.6) / m**0.5) ** 2 - 1

@@ -18,7 +18,7 @@ def draw_gaussian(target, d, rank, seed, number):
 
 
 def draw_factor(target, d, rank, seed, number):
-    """Draw the factor U* of target ``number``; its last bits are those of the processor's LAPACK.
+    """Draw the factor U* of target ``number``, shape (d, rank), float64; its last bits are those of the processor's LAPACK.
 
     Parameters
     ----------
@@ -30,10 +30,6 @@ def draw_factor(target, d, rank, seed, number):
     d, rank : int
     seed, number : int
         Root seed and the target's number.
-
-    Returns
-    -------
-    numpy.ndarray, shape (d, rank), float64
 
     Raises
     ------
@@ -93,12 +89,7 @@ def draw_targets(target, d, rank, context, count, first=0):
 
 
 def draw_rectangular(rows, columns, rank, kappa, seed, number):
-    """Draw X* of target ``number``, rows × columns: singular values from 1 to 1/κ in equal ratios, Haar singular vectors.
-
-    Returns
-    -------
-    numpy.ndarray, shape (rows, columns), float64
-    """
+    """Draw X* of target ``number``, shape (rows, columns), float64: singular values from 1 to 1/κ in equal ratios, Haar singular vectors."""
     sides = []
     for side, length in (("left", rows), ("right", columns)):
         names = {"d": length, "rank": rank, "seed": seed, "target": number}
@@ -125,7 +116,7 @@ def spectrum_target(rank, kappa):
 
 
 def spoil(labels, problem, seed, ensemble, numbers):
-    """Return labels with the noise and the outliers that a problem asks for.
+    """Return labels (T, m) with the noise and the outliers that a problem asks for.
 
     Parameters
     ----------
@@ -136,10 +127,6 @@ def spoil(labels, problem, seed, ensemble, numbers):
     seed, ensemble : int
     numbers : sequence of int
         The targets' numbers.
-
-    Returns
-    -------
-    numpy.ndarray, shape (T, m)
     """
     spoilt = labels.copy()
     for row, clean, number in zip(spoilt, labels, numbers, strict=True):

@@ -20,10 +20,6 @@ def stream(name: str, **axes: Any) -> np.random.Generator:
     **axes : int, float, str or bool
         What distinguishes this draw from its siblings, for example ``d=100, ensemble=2``.
 
-    Returns
-    -------
-    numpy.random.Generator
-
     Raises
     ------
     TypeError

@@ -27,33 +27,14 @@ def _tables(d, device, dtype):
 
 
 def svec(matrices):
-    """Pack symmetric matrices.
-
-    Parameters
-    ----------
-    matrices : torch.Tensor, shape (..., d, d)
-        Symmetric; only the upper triangle is read.
-
-    Returns
-    -------
-    torch.Tensor, shape (..., d(d+1)/2)
-    """
+    """Pack symmetric matrices (..., d, d), of which the upper triangle is read, to shape (..., d(d+1)/2)."""
     d = matrices.shape[-1]
     gather, _, scale, _ = _tables(d, matrices.device, matrices.dtype)
     return matrices.reshape(*matrices.shape[:-2], d * d).index_select(-1, gather).mul_(scale)
 
 
 def smat(vectors, d):
-    """Unpack to full symmetric matrices; the inverse of :func:`svec`.
-
-    Parameters
-    ----------
-    vectors : torch.Tensor, shape (..., d(d+1)/2)
-    d : int
-
-    Returns
-    -------
-    torch.Tensor, shape (..., d, d)
+    """Unpack vectors (..., d(d+1)/2) to full symmetric matrices (..., d, d); the inverse of :func:`svec`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ def symmetric_dimension(d):
     return d * (d + 1) // 2
 
 
-def psd_statistical_dimension(d, rank):
+def psd_statistical_dimension(d, rank) -> float:
     """Return how many Gaussian measurements identify a rank-r PSD matrix through positivity alone: D(d) − D(d−r)/2.
 
     This is the statistical dimension of the cone of directions that keep X* + tH positive semidefinite,
@@ -21,10 +21,6 @@ def psd_statistical_dimension(d, rank):
     d, rank : int
         0 ≤ rank ≤ d.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ValueError
@@ -35,26 +31,18 @@ def psd_statistical_dimension(d, rank):
     return symmetric_dimension(d) - symmetric_dimension(d - rank) / 2
 
 
-def first_errors_of_the_identity(d, rank):
+def first_errors_of_the_identity(d: int, rank: int) -> tuple[float, float]:
     """Return the relative training error of X = I under Gaussian and under rank-one measurements xxᵀ, x ~ N(0, I).
 
     For X* with r eigenvalues 1, at large m. Δ = I − X* has ‖Δ‖_F² = tr Δ = d − r. Gaussian measurements see ‖Δ‖_F² in
     the mean square, so their training error is the test error; rank-one ones see 2‖Δ‖_F² + (tr Δ)².
-
-    Parameters
-    ----------
-    d, rank : int
-
-    Returns
-    -------
-    tuple of float
     """
     rest = d - rank
     return (rest / rank) ** 0.5, ((2 * rest + rest**2) / (2 * rank + rank**2)) ** 0.5
 
 
 def goe_density(n, points):
-    """Return the density of the eigenvalues of an n×n GOE matrix, which integrates to n.
+    """Return the density of the eigenvalues of an n×n GOE matrix at P points, shape (P,); it integrates to n.
 
     The symmetric matrix has N(0, 1) on its diagonal and N(0, 1/2) off it: iid N(0, 1) svec entries. With φ_j the
     oscillator functions, the density at x is Σ_{j<n} φ_j(x)² + √(n/2)·φ_{n−1}(x)·½∫sign(x − t)φ_n(t)dt, and for odd n
@@ -66,10 +54,6 @@ def goe_density(n, points):
         At least 1.
     points : numpy.ndarray, shape (P,)
         Equally spaced and rising, and reaching at least 6 beyond ±√(2n): integrals are sums over them.
-
-    Returns
-    -------
-    numpy.ndarray, shape (P,)
     """
     spacing = points[1] - points[0]
     functions = [np.pi**-0.25 * np.exp(-(points**2) / 2)]
@@ -83,7 +67,7 @@ def goe_density(n, points):
     return density + last / (last.sum() * spacing) if n % 2 else density
 
 
-def trace_statistical_dimension(d, rank):
+def trace_statistical_dimension(d, rank) -> float:
     """Return how many Gaussian measurements make a rank-r PSD matrix the one of least trace among those that fit them.
 
     This is the statistical dimension of the cone of directions in which neither the trace grows nor positivity is
@@ -95,10 +79,6 @@ def trace_statistical_dimension(d, rank):
     ----------
     d, rank : int
         1 ≤ rank ≤ d.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -137,7 +117,7 @@ def least_examples(d, rank):
     return d * (rank + 1) - rank * (rank + 1) // 2
 
 
-def geometric_spectrum(rank, kappa):
+def geometric_spectrum(rank, kappa) -> list[float]:
     """Return r eigenvalues from 1 down to 1/κ in equal ratios.
 
     Parameters
@@ -145,10 +125,6 @@ def geometric_spectrum(rank, kappa):
     rank : int
     kappa : float
         At least 1, and 1 for rank 1.
-
-    Returns
-    -------
-    list of float
 
     Raises
     ------

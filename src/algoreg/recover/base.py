@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from algoreg.engine.checkpoint import Checkpoint
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover.fitting import Fitted
@@ -146,7 +147,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         refuse_units(trace_unit)
         given = {**self._numbers(), "noise": noise, "trace_unit": trace_unit, **more}
         say = self.verbose if callable(self.verbose) else print if self.verbose else lambda line: None
-        options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", None)
+        options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", Checkpoint())
         return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, say=say, **given)
 
     def _numbers(self) -> dict[str, Any]:

@@ -233,20 +233,9 @@ class Descending:
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
         number = next((number for number, one in enumerate(self.parts) if one is part), "all")
-        self._descend(batch, f"{self.name}/{number}/{step!r}")
+        descent, name = Descent(batch, say=lambda line: None), f"{self.name}/{number}/{step!r}"
+        self.plan.checkpoint.follow(descent, name, self.plan.say)
         return watch
-
-    def _descend(self, batch, name):
-        """Run a batch, from where a fit that was killed left it."""
-        descent, kept = Descent(batch, say=lambda line: None), self.plan.checkpoint
-        if kept is None:
-            descent.run()
-            return
-        if name in kept.parts:
-            descent.restore(kept.parts[name])
-            self.plan.say(f"{self.name}: continuing from iteration {descent.iteration}")
-        descent.run(after=lambda: kept.due() and kept.keep(name, descent.save()))
-        kept.keep(name, descent.save())
 
     def watched(self) -> tuple[list[Watch], float]:
         """Run everything at a step at which no error rises; return what was seen and the step.
@@ -300,17 +289,7 @@ def filled(errors: np.ndarray) -> np.ndarray:
 
 
 def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitted:
-    """Fit a matrix to measurements.
-
-    Parameters
-    ----------
-    measurements : Measurements
-    labels : numpy.ndarray, shape (m,), finite
-    plan : Plan
-
-    Returns
-    -------
-    Fitted
+    """Fit a matrix to measurements and their finite labels, shape (m,).
 
     Raises
     ------

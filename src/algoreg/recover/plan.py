@@ -46,7 +46,7 @@ class Plan:
     rows: int | None = None
     trace_unit: float = 1.0
     label_unit: float = 1.0
-    checkpoint: Checkpoint | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     say: Callable[[str], None] = lambda line: None
 
     def shown(self, estimates: torch.Tensor) -> torch.Tensor:
@@ -73,7 +73,8 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
         block = ", a block of a psd matrix," if plan.kind == "rectangular" else ""
-        allowed = [other for other in sources.modules("algorithms") if _estimates(other) == wanted]
+        known = sources.modules("algorithms")
+        allowed = [one for one in known if sources.class_literal("algorithms", one, "estimates") == wanted]
         raise ValueError(
             f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind}{block} is fitted by {', '.join(allowed)}"
         )
@@ -98,10 +99,6 @@ def _is_missing(name: str, fact: str, given: Mapping[str, Any]) -> bool:
     if option in fields and given.get(option, fields[option].default) != value:
         return False
     return given.get(fact) is None and given.get(declared.INSTEAD.get(fact, "")) is None
-
-
-def _estimates(name: str) -> str:
-    return sources.class_literal("algorithms", name, "estimates")
 
 
 def refuse_unknown(method: str) -> None:

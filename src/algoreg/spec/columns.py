@@ -5,7 +5,9 @@ everywhere, of :data:`COLUMNS`. A meaning is a text, or a pair: the reader's nam
 called by its own words.
 """
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from algoreg import sources
 
@@ -88,15 +90,11 @@ def _texts(value):
     return [value] if isinstance(value, str) else []
 
 
-def readable(parameters):
+def readable(parameters: Mapping[str, Any]):
     """Return an estimand's parameters with a reader's names in the place of columns, and lists in words.
 
     The registry names no study. A column that studies take in several senses is called by the studies that have all
     columns of the estimand, where these agree; else as it is everywhere.
-
-    Parameters
-    ----------
-    parameters : mapping
     """
     texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
     own = {study: _declared(study) for study in sources.modules("studies")}

@@ -67,13 +67,7 @@ def as_paper_iteration(own, run):
 
 
 def facts(problem, algorithm, run):
-    """Return what a run is told apart by in tables: sizes, ``m_over_d``, ``method`` and its own settings.
-
-    Parameters
-    ----------
-    problem, run : mapping
-    algorithm : str
-    """
+    """Return what a run is told apart by in tables: sizes, ``m_over_d``, ``method`` and its own settings."""
     ratio = run["m"] / problem["d"]
     return {
         **{key: problem[key] for key in ("d", "rank")},

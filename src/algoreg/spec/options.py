@@ -111,18 +111,10 @@ def of_runs(algorithm):
     return {name: None if field.is_required() else field.default for name, field in own.items()}
 
 
-def lacks(algorithm, ensemble):
+def lacks(algorithm: str, ensemble: str) -> list[str]:
     """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
 
     Read without importing either, so that a combination is refused before any job.
-
-    Parameters
-    ----------
-    algorithm, ensemble : str
-
-    Returns
-    -------
-    list of str
     """
     missing = sorted(requires(algorithm) - provides(ensemble))
     inner = sources.class_literal("algorithms", algorithm, "estimates")

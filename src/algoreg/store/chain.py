@@ -88,12 +88,6 @@ class Digests:
 def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
     """Return what a result's sidecar says otherwise than it is, in words; nothing where the chain holds.
 
-    Parameters
-    ----------
-    path : str
-    job : Job
-    digests : Digests
-
     Raises
     ------
     algoreg.store.records.DamagedResult
@@ -119,10 +113,6 @@ def stale(jobs: Mapping[str, Job]) -> dict[str, str]:
     """Return ``{result: reason}`` of results that must be made again, by sidecars alone: results are not read.
 
     Damaged sidecars are left to whoever reads the result.
-
-    Parameters
-    ----------
-    jobs : mapping of str to Job
     """
     digests, found = Digests(content=False), {}
     for path, job in jobs.items():
@@ -137,10 +127,6 @@ def stale(jobs: Mapping[str, Job]) -> dict[str, str]:
 
 def require(jobs: Mapping[str, Job]) -> None:
     """Walk the chain of every result, reading them all.
-
-    Parameters
-    ----------
-    jobs : mapping of str to Job
 
     Raises
     ------

@@ -371,8 +371,3 @@ def read_table(path: str | Path) -> Any:
     import pandas as pd
 
     return pd.read_csv(check(path))
-
-
-def remove(path: str | Path) -> None:
-    """Delete a file that is no longer needed, if it is there."""
-    Path(path).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ A test compares every one with the file that is there.
 
 import ast
 import re
+from pathlib import Path
 
 from algoreg import sources
 from algoreg.judge import references, replications
@@ -194,13 +195,8 @@ def _lines_of_studies(studies):
     return lines
 
 
-def generated(root):
-    """Return the text of every generated document by its path below the repository's root.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-    """
+def generated(root: Path):
+    """Return the text of every generated document by its path below the repository's root."""
     registry = settings.load_claims()
     tiers = {tier: settings.load_tier(root / "config" / f"{tier}.yaml") for tier in TIERS}
     found = {tier: references.read_tier(tier) for tier in TIERS}

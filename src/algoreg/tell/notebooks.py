@@ -9,7 +9,7 @@ from IPython.display import Image
 from pandas.io.formats.style import Styler
 
 from algoreg import sources
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.plan import study_options
@@ -61,7 +61,7 @@ class Tier:
         wide = int.from_bytes(picture.data[16:20])
         return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=sources.figure_title(name))
 
-    def verdicts(self, *chapters, claims=None):
+    def verdicts(self, *chapters, claims=None) -> Verdicts:
         """Return the verdicts of chapters' claims for a notebook to show.
 
         Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says whose.
@@ -71,10 +71,6 @@ class Tier:
         *chapters : str
         claims : list of str, optional
             These of their claims alone.
-
-        Returns
-        -------
-        Verdicts
         """
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}

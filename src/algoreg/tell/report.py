@@ -4,7 +4,7 @@ import inspect
 import re
 from collections import Counter
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.wording import bound, say, verdicts_of
 
 # The order in which verdicts are counted.

@@ -166,7 +166,7 @@ def _control(claim, part, weak, digits):
     return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
 
 
-def say(claim, verdicts=None, digits=3):
+def say(claim, verdicts=None, digits=3) -> Said:
     """Return the texts of a verdict.
 
     Parameters
@@ -177,10 +177,6 @@ def say(claim, verdicts=None, digits=3):
         The verdicts of all claims, to tell whether the remedy was supported.
     digits : int
         At least so many significant digits.
-
-    Returns
-    -------
-    Said
     """
     margin, estimate, interval = claim["margin"], "–", "–"
     if claim["estimate"] is not None:

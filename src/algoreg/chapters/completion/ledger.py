@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.completion.minima import beside_published
 from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS, WAYS
 from algoreg.judge.published import load_published

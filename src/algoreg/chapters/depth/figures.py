@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import NoValue
+from algoreg.analysis.cells import NoValue, geometric_mean
 from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import compared, find_thresholds
 from algoreg.chapters.depth.words import LABELS, LEARNED, TOLERANCE
 from algoreg.numerics.theory import degrees_of_freedom

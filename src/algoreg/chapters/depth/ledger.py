@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
 from algoreg.judge.snapshots import frame_of

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.censoring import ABOVE
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe.estimands import ratio_of_examples
 from algoreg.judge.estimands import exponent

@@ -1,6 +1,6 @@
 """The figures about greedy low-rank learning: where methods end by α, and where products of diagonal factors do, by depth."""
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.charts.course import paths
 from algoreg.tell.charts.law import exponent, grows, law, margin_slope, through, with_exponent
 from algoreg.tell.charts.panels import describe, finish, panels, two_and_one

@@ -1,6 +1,6 @@
 """The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import geometric, markdown, number, passage

@@ -1,6 +1,6 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import geometric, markdown, number, passage
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
+from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.analysis.intervals import exact_shares
-from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.tell.charts.course import bars, course, points
 from algoreg.tell.charts.law import grows, law, margin_level, margin_slope

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.numerics.theory import least_examples
 from algoreg.spec.chapters import load_chapters

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.judge.snapshots import frame_of
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage

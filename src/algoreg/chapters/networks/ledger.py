@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
+from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.analysis.exponents import mean_slope
 from algoreg.analysis.intervals import interval_of
-from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.numerics.seeds import stream

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 

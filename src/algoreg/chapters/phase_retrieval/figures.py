@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
 from algoreg.tell.charts.course import bars, points
 from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent

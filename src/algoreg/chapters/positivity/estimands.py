@@ -14,7 +14,7 @@ ANOTHER = 1e-3
 DIMENSIONS = {"positivity": psd_statistical_dimension, "least trace": trace_statistical_dimension}
 
 
-def uniqueness_thresholds(frame):
+def uniqueness_thresholds(frame) -> Thresholds:
     """Return the numbers of measurements from which on X* is the only PSD matrix that fits, by d.
 
     That is half way, in log m, between the last m at which another matrix was found and the next one at which the far point
@@ -24,10 +24,6 @@ def uniqueness_thresholds(frame):
     ----------
     frame : pandas.DataFrame
         Rows of the method ``far`` of one kind, over d, m, target and ensemble.
-
-    Returns
-    -------
-    algoreg.analysis.thresholds.Thresholds
     """
     found = {}
     for d, own in frame.groupby("d"):

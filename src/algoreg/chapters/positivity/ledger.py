@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level, margin_mark

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.report import markdown, number, passage
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.law import grows, law, through
 from algoreg.tell.charts.panels import describe, finish, two_and_one

@@ -1,6 +1,6 @@
 """The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.report import geometric, markdown, number, passage
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD

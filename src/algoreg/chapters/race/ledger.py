@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.remarks.estimands import nearest_then_away
 from algoreg.tell.charts.course import course, paths
 from algoreg.tell.charts.law import margin_level

@@ -1,7 +1,6 @@
 """The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import OPPOSITE, margin_level, margin_mark

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.report import geometric, markdown, number, passage
 from algoreg.tell.wording import outwards

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
+from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.analysis.exponents import slopes_of_runs
-from algoreg.analysis.means import geometric_mean
 from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import geometric, markdown, number, passage
 

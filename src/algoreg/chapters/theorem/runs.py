@@ -1,5 +1,7 @@
 """What the studies of the theorem share: counts of measurements, ensembles on both sides of D, starts, recorded iterations."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
@@ -13,22 +15,11 @@ def count_of(m_over_dr, d, rank):
     return max(round(m_over_dr * d * rank), 1)
 
 
-def ensembles_of(d, counts, context, number):
+def ensembles_of(d: int, counts: Iterable[int], context, number: int):
     """Yield ensembles of one number, each with the counts of measurements that it serves, falling.
 
     All m below D = d(d+1)/2 are prefixes of one Gaussian ensemble. From D on, descent needs only the ensemble's Gram matrix, which
     is drawn from its law, one for each m.
-
-    Parameters
-    ----------
-    d : int
-    counts : iterable of int
-    context : algoreg.engine.study.Context
-    number : int
-
-    Yields
-    ------
-    tuple of ensemble and list of int
     """
     falling = sorted(set(counts), reverse=True)
     few = [m for m in falling if m < symmetric_dimension(d)]
@@ -40,7 +31,7 @@ def ensembles_of(d, counts, context, number):
 
 
 def initial_factor(kind, alpha, planted, seed, target):
-    """Return U_0 = αB (d × d), or another start that is no multiple of an orthonormal matrix.
+    """Return U_0 = αB, shape (d, d), or another start that is no multiple of an orthonormal matrix.
 
     Parameters
     ----------
@@ -51,10 +42,6 @@ def initial_factor(kind, alpha, planted, seed, target):
     planted : torch.Tensor, shape (d, r)
         The target's factor.
     seed, target : int
-
-    Returns
-    -------
-    torch.Tensor, shape (d, d)
     """
     d, rank = planted.shape
     start = alpha * start_matrix("orthonormal" if kind == "low_rank" else kind, d, seed, target).to(planted)
@@ -64,14 +51,7 @@ def initial_factor(kind, alpha, planted, seed, target):
 
 
 def initial_factors(runs, planted, seed):
-    """Return the state from which factored runs start, by their ``start``, ``alpha`` and ``target``; see :func:`initial_factor`.
-
-    Parameters
-    ----------
-    runs : list of mapping
-    planted : sequence of torch.Tensor, each of shape (d, r)
-    seed : int
-    """
+    """Return the state from which runs on planted factors (d, r) start, by ``start``, ``alpha``, ``target``; see :func:`initial_factor`."""
     pairs = zip(runs, planted, strict=True)
     starts = [initial_factor(run["start"], run["alpha"], factor, seed, run["target"]) for run, factor in pairs]
     return {"factor": torch.stack(starts)}

@@ -76,7 +76,7 @@ def _compile(source, defines, cpu, library):
         os.replace(beside, library)
 
 
-def load(source, defines=(), cpu=None):
+def load(source, defines=(), cpu=None) -> ctypes.CDLL:
     """Return the library of a C file.
 
     Parameters
@@ -86,10 +86,6 @@ def load(source, defines=(), cpu=None):
         The compiler's options ``-DNAME=VALUE``.
     cpu : str, optional
         A processor's name in the compiler's words. Left out, the environment's ``ALGOREG_CPU``, or else ``native``, this one.
-
-    Returns
-    -------
-    ctypes.CDLL
 
     Raises
     ------

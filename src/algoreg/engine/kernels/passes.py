@@ -241,16 +241,9 @@ def adjoint(rows, weights, total=None):
 
 
 def pack(matrices, d):
-    """Return svec of symmetric matrices in rows that kernels read, with room for a vector more.
+    """Return svec of symmetric matrices (B, d, d), of which the upper triangle is read, in rows for kernels, with room for a vector more.
 
-    Parameters
-    ----------
-    matrices : torch.Tensor, shape (B, d, d)
-        Only the upper triangle is read.
-
-    Returns
-    -------
-    torch.Tensor, shape (B, padded(d(d+1)/2) + 16)
+    Shape (B, padded(d(d+1)/2) + 16).
     """
     runs = len(matrices)
     require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)

@@ -34,7 +34,7 @@ def _padded_factors(factors):
 
 
 def single_samples(matrices, order, factors, labels, steps):
-    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order.
+    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order; return them, (B, d, k).
 
     Parameters
     ----------
@@ -47,10 +47,6 @@ def single_samples(matrices, order, factors, labels, steps):
     labels : torch.Tensor, shape (B, at least as many as ``order`` names)
     steps : torch.Tensor, shape (B,)
         η.
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d, k)
 
     Raises
     ------

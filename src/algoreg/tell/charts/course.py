@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.means import geometric_mean
+from algoreg.analysis.cells import geometric_mean
 
 
 def summary(frame, x, y, geometric=True):
@@ -68,14 +68,7 @@ def beside(frame, x, place, count, apart):
 
 
 def spread_of(logs, index, unit=1.0):
-    """Return the :func:`summary` of what is known by its logarithms, over ``unit``.
-
-    Parameters
-    ----------
-    logs : numpy.ndarray, shape (P, T, E)
-    index : sequence, length P
-    unit : float or numpy.ndarray, shape (P,)
-    """
+    """Return the :func:`summary` of what is known by its logarithms (P, T, E), over ``unit``, a number or of shape (P,)."""
     ends = {"mean": logs.mean(axis=(1, 2)), "low": logs.min(axis=(1, 2)), "high": logs.max(axis=(1, 2))}
     return pd.DataFrame({name: np.exp(values) / unit for name, values in ends.items()}, index=index)
 

@@ -4,6 +4,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import BoundaryNorm
 
+from algoreg.analysis.thresholds import Thresholds
+
 LEVELS = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0]
 
 
@@ -38,17 +40,10 @@ def colour_bar(figure, mesh, axes):
     figure.colorbar(mesh, ax=axes, label="median relative test error", ticks=LEVELS, format="%g")
 
 
-def threshold(axes, found, label, off_colour):
+def threshold(axes, found: Thresholds, label, off_colour):
     """Draw the median threshold and the range of all runs; those off the grid stand at its end, with an arrow.
 
-    Parameters
-    ----------
-    found : algoreg.analysis.thresholds.Thresholds
-
-    Returns
-    -------
-    numpy.ndarray, shape (P,)
-        The medians, infinite or 0 off the grid.
+    Returns the medians, shape (P,), infinite or 0 off the grid.
     """
     median = found.medians()
     low, high = (np.exp(pick(found.logs, axis=(1, 2))) for pick in (np.min, np.max))

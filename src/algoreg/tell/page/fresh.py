@@ -1,21 +1,7 @@
-"""What the page says of fresh seeds: beside each claim, and in its overview."""
+"""What the page's overview says of fresh seeds."""
 
 from algoreg.judge.replications import too_narrow
 from algoreg.tell import fresh_seeds
-
-
-def said(claim, fresh):
-    """Return what fresh seeds made of a claim, in words; empty where it was not run.
-
-    Parameters
-    ----------
-    claim : mapping
-        An entry of ``claims.json``.
-    fresh : mapping
-        See :func:`algoreg.judge.replications.of_tiers`.
-    """
-    words = fresh_seeds.of_claim(claim["id"], fresh)
-    return words[:1].upper() + words[1:]
 
 
 def overview(fresh, names):

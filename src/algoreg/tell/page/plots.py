@@ -71,16 +71,11 @@ def _trace(name, frame, x, value, colour, **more):
     return {**curve, "low": _short(groups["min"]), "high": _short(groups["max"])}
 
 
-def spectra(results, tier):
+def spectra(results: Path, tier: dict):
     """Return the eigenvalues of U_tU_tᵀ along the runs of every problem whose descents record them.
 
     One target and one ensemble of each problem: target 0, the first ensemble. Problems with planted eigenvalues that
     differ come first.
-
-    Parameters
-    ----------
-    results : pathlib.Path
-    tier : mapping
 
     Returns
     -------
@@ -121,17 +116,12 @@ def spectra(results, tier):
     return sorted(panels, key=lambda panel: not panel["spread"])
 
 
-def dynamics(tables, tier):
+def dynamics(tables: dict[str, pd.DataFrame], tier: dict):
     """Return plots of signal against error along runs, from study tables that have such columns beside ``iteration``.
 
     A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn. There is a
     plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it a pair
     of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-    tier : mapping
     """
     plots = []
     for name, block in tier.get("studies", {}).items():

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED, REFUTED
 from algoreg.tell.explorer import presets
-from algoreg.tell.page.fresh import overview, said
+from algoreg.tell.fresh_seeds import of_claim
+from algoreg.tell.page.fresh import overview
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.tell.page.policy import security_policy
@@ -35,7 +36,7 @@ def _pictures(results, tier):
     return {name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]}
 
 
-def _shown(claim, claims, entries, pictures, tier, results):
+def _shown(claim, claims, entries, pictures, tier, results, fresh):
     """Return what the page shows of a claim: its fields, texts, axis, figure and provenance."""
     entry, said = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
     figure = Path(claim["figure"]).name if claim["figure"] else None
@@ -57,6 +58,7 @@ def _shown(claim, claims, entries, pictures, tier, results):
         "tiers": entry.get("tiers", []),
         "tables": inputs,
         "provenance_of": provenance(results, [*paths, f"claims/{claim['id']}.json"]),
+        "fresh": of_claim(claim["id"], fresh),
         "order": list(VERDICTS).index(claim["verdict"]),
     }
 
@@ -145,7 +147,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     results, folder = Path(results), Path(templates)
     pictures = _pictures(results, tier)
     entries = {entry["id"]: entry for entry in registry}
-    shown = [_shown(one, claims, entries, pictures, tier, results) | {"fresh": said(one, fresh)} for one in claims]
+    shown = [_shown(one, claims, entries, pictures, tier, results, fresh) for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]

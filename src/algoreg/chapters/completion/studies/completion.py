@@ -9,6 +9,7 @@ from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
 from algoreg.chapters.completion.words import LEAST
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
+from algoreg.numerics.problems import stacked
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -62,8 +63,7 @@ def measure(options, context, number, method):
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     sizes = {round(ratio * rank * (2 * d - rank)): ratio for ratio in options["m_over_dof"]}
     ensemble = context.draw(Ensemble, d, max(sizes), number)
-    drawn = [torch.from_numpy(draw_target(d, rank, context.seed, target)) for target in range(count)]
-    goals = torch.stack(drawn).to(context.device, context.dtype)
+    goals = stacked((draw_target(d, rank, context.seed, target) for target in range(count)), context)
     starts = [0.0] if method == "nuclear" else options["start"]
     places = [(m, start, target) for m in sizes for start in starts for target in range(count)]
     planted = goals[[target for *_, target in places]]

@@ -1,12 +1,12 @@
 """How far descent with fixed steps comes at its best, by depth: the runs behind published singular values [arora2019]."""
 
 import numpy as np
-import torch
 
 from algoreg.chapters.completion.factors import Factors, draw_target, largest_singular
 from algoreg.chapters.completion.repeated import Repeated
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries_rectangular import Ensemble
+from algoreg.numerics.problems import stacked
 from algoreg.spec.base import StudyOptions, at, between, real, whole, wholes, words
 
 
@@ -66,8 +66,7 @@ def measure(options, context, number, depth):
     """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     ensemble = context.draw(Repeated if options["repeated"] else Ensemble, d, options["m"], number)
-    drawn = [torch.from_numpy(draw_target(d, rank, context.seed, target)) for target in range(count)]
-    planted = torch.stack(drawn).to(context.device, context.dtype)
+    planted = stacked((draw_target(d, rank, context.seed, target) for target in range(count)), context)
     shared = {"m": ensemble.m, "depth": depth, "size": options["start"], "begin": "identity", "rule": "fixed"}
     shared |= {"step": 2 * options["rate"] / d**2, "iterations": options["iterations"]}
     seen = Course(options["tolerance"])

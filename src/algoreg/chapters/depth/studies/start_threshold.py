@@ -10,7 +10,7 @@ from algoreg.algorithms.deep import Algorithm
 from algoreg.chapters.depth.words import LEARNED
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
-from algoreg.numerics.problems import draw_factor
+from algoreg.numerics.problems import draw_factor, stacked
 from algoreg.spec.base import StudyOptions, at, between, real, reals, whole, wholes
 
 
@@ -116,14 +116,13 @@ def measure(options, context, number):
     for (depth, closeness, target), start in product(cells, starts):
         values = [1 + 1 / closeness, 1.0]
         factor = draw_factor({"kind": "spectrum", "eigenvalues": values}, d, 2, context.seed, target)
-        planted.append(torch.from_numpy(factor @ factor.T))
+        planted.append(factor @ factor.T)
         runs.append(
             {"depth": depth, "form": "product", "rule": "relative", "alpha": math.sqrt(start), "target": target}
             | {"m": m, "step": options["step"], "iterations": options["most"], "level": LEARNED * values[0]}
         )
-    goals = torch.stack(planted).to(context.device, context.dtype)
     seen = Second(np.array([run["level"] for run in runs]))
-    context.run(ensemble, Algorithm, runs, goals, [seen])
+    context.run(ensemble, Algorithm, runs, stacked(planted, context), [seen])
     behind = seen.memory["behind"].reshape(len(cells), len(starts))
     return [
         {"depth": depth, "closeness": closeness, "target": target, "ensemble": number, "d": d, "m": m}

@@ -3,7 +3,6 @@
 import math
 import os
 import tempfile
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ class Options(StudyOptions):
 
     d: list[int] = wholes(ge=2)
     m_over_d: float = real(4, gt=0)
-    protocols: list[Literal["asynchronous", "synchronous"]] = choices()
+    protocol: list[Literal["asynchronous", "synchronous"]] = choices()
     workers: int = whole(2, le=64)
     batch: int = whole(20)
     iterations: int = whole()
@@ -56,14 +55,10 @@ def measure(options, context):
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
-    yield from context.by_ensemble(_rows, options)
+    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["protocol"], options["d"])
 
 
-def _rows(options, context, number):
-    return [_row(options, context, number, protocol, d) for protocol, d in product(options["protocols"], options["d"])]
-
-
-def _row(options, context, number, protocol, d):
+def _rows(options, context, number, protocol, d):
     names = {"protocol": protocol, "d": d, "ensemble": number, "workers": options["workers"]}
     with tempfile.TemporaryDirectory() as folder:
         _write(folder, options, context, number, d)
@@ -82,11 +77,12 @@ def _row(options, context, number, protocol, d):
             context.say(f"{protocol}, d = {d}: no run ({error})")
             names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
             lost = ("up", "down", "bytes", "from_kernel", "per_slow_step", "mean_delay")
-            return {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}
+            yield {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}
+            return
     up = done.up / done.messages * (1 if protocol == "asynchronous" else options["workers"])
     down = done.down / done.records * options["workers"]
     slow = done.by_worker[-1]
-    return {
+    yield {
         **names,
         "sockets": 1,
         "up": up,

@@ -25,7 +25,7 @@ class Options(StudyOptions):
     kappa: float = real(1.0, ge=1)
     m: list[int] = wholes()
     targets: int = whole(ge=2)
-    variants: list[
+    variant: list[
         Literal[
             "algorithm-1",
             "no-truncation",
@@ -147,7 +147,7 @@ def _rows(options, context, number, alpha, width):
     """Return the rows of all descents from one scale, at one width, on one ensemble."""
     d, rank, kappa, step = options["d"], options["rank"], options["kappa"], options["step"]
     planted = draw_targets(spectrum_target(rank, kappa), d, rank, context, options["targets"])
-    targets, changes = range(len(planted)), product(options["m"], options["variants"], options["tau_error"])
+    targets, changes = range(len(planted)), product(options["m"], options["variant"], options["tau_error"])
     points = [(*change, target) for change in changes for target in targets]
     ensemble = context.draw(Ensemble, d, max(options["m"]), number)
     lower, upper = theorem_11_window(d, kappa, alpha, step)

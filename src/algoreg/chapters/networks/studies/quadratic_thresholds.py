@@ -26,7 +26,7 @@ class Options(StudyOptions):
     dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
     m_over_dr: list[float] = reals(gt=0, least=2, said="a list of at least two numbers above 0")
     targets: int = whole(ge=2)
-    variants: list[Literal["algorithm-1", "plain", "permuted-labels"]] = choices()
+    variant: list[Literal["algorithm-1", "plain", "permuted-labels"]] = choices()
     alpha: float = real(gt=0)
     step: float = real(gt=0, said="a number above 0: η at rank r is this over 1 + r")
     time: float = real(gt=0, said="a number above 0: η·t at the end")
@@ -102,7 +102,7 @@ def measure(options, context, number, d, rank):
 def _descend(options, context, ensemble, planted, counts, rank):
     """Return (m, variant, target, test error, status) of every descent on one ensemble."""
     step = options["step"] / (1 + rank)
-    points = list(product(counts, options["variants"], range(len(planted))))
+    points = list(product(counts, options["variant"], range(len(planted))))
     runs = [run_of(variant, float(rank), options["alpha"], step, m, target) for m, variant, target in points]
     runs = [run | {"iterations": math.ceil(options["time"] / step)} for run in runs]
     labels, goals, ends = seen_labels(ensemble, planted, points, context), planted[[t for *_, t in points]], Ends()

@@ -17,7 +17,7 @@ class Options(StudyOptions):
     d: list[int] = wholes(ge=2)
     m: list[int] = wholes()
     delta: list[float] = reals(gt=0, lt=1, said="a list of numbers between 0 and 1")
-    truncations: list[Literal["printed", "three_logs", "four_logs", "proof", "none"]] = choices(
+    truncation: list[Literal["printed", "three_logs", "four_logs", "proof", "none"]] = choices(
         ["printed", "proof", "none"]
     )
     directions: int = whole(said="a whole number from 1 to m: how many adversarial directions are tried")
@@ -89,7 +89,7 @@ def _rows(vectors, options):
     }
     # Untruncated sums do not depend on δ, and a level may serve several of them.
     worst = {}
-    for delta, truncation, kind in product(options["delta"], options["truncations"], directions):
+    for delta, truncation, kind in product(options["delta"], options["truncation"], directions):
         level = truncation_levels(delta)[truncation]
         if (kind, level) not in worst:
             worst[kind, level] = max(deviation(vectors, u, level) for u in directions[kind])

@@ -17,9 +17,9 @@ class Options(StudyOptions):
     """What the study can be told."""
 
     m_over_n: list[float] = reals(ge=0.5)
-    methods: list[
-        Literal["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]
-    ] = choices(["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"])
+    method: list[Literal["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]] = (
+        choices(["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"])
+    )
     alpha: float = real(1e-6, gt=0)
     large: float = real(0.1, gt=0)
     step: float = real(0.06, gt=0)
@@ -105,7 +105,7 @@ def estimates_of(options, context, number):
     ensemble = context.draw(Ensemble, n, counts[0], number)
     planted = stars[[target for _, target in names]].to(context.dtype)
     labels = (planted @ ensemble.vectors.mT).square()
-    for method in options["methods"]:
+    for method in options["method"]:
         if method == "spectral":
             yield method, names, spectral(ensemble, labels, counts), ["converged"] * len(names)
             continue

@@ -28,7 +28,7 @@ METHODS = ["full", "width 1, large start", "spectral"]
 def measure(options, context, number):
     """Return one row per method and pixel of one picture, recovered with every ensemble."""
     ratio, digit = options["m_over_n"], options["digit"]
-    own = {"m_over_n": [ratio], "targets": digit + 1, "methods": METHODS, "time": options["time"]}
+    own = {"m_over_n": [ratio], "targets": digit + 1, "method": METHODS, "time": options["time"]}
     complete = magnitudes.Options(**own).model_dump()
     star = magnitudes.pictures(digit + 1, context.seed)[digit]
     shown = [("picture", star)]

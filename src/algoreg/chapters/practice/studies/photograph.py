@@ -46,16 +46,6 @@ def photograph(block):
     return grey[: rows * block, : columns * block].reshape(rows, block, columns, block).mean(axis=(1, 3))
 
 
-def measure(options, context):
-    """Return one row per picture, share, method and choice of known pixels: the error of the pixels that are not known."""
-    whole_picture = photograph(options["block"])
-    for number in context.ensembles:
-        for share in options["share"]:
-            yield from context.part(
-                f"ensemble {number}, share {share:g}", _rows, options, context, whole_picture, number, share
-            )
-
-
 def means(picture, known):
     """Return the mean of the known pixels of every row plus that of its column less that of all, shape of the picture."""
     overall = picture[known].mean()
@@ -65,8 +55,9 @@ def means(picture, known):
     return overall + rows + columns
 
 
-def _rows(options, context, picture, number, share):
-    """Return the rows of one choice of known pixels."""
+def measure(options, context, number, share):
+    """Return one row per picture, share, method and choice of known pixels: the error of the pixels that are not known."""
+    picture = photograph(options["block"])
     shape = picture.shape
     names = {"seed": context.seed, "ensemble": number, "rows": shape[0]}
     known = stream("known-pixels", **names).random(shape) < share

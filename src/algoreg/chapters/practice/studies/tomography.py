@@ -18,7 +18,7 @@ class Options(StudyOptions):
     """What the study can be told."""
 
     qubits: int = whole(ge=2, le=6, said="a whole number from 2 to 6")
-    states: list[Literal["ghz", "w", "random"]] = choices(["ghz", "w", "random"])
+    state: list[Literal["ghz", "w", "random"]] = choices(["ghz", "w", "random"])
     share: list[float] = reals(gt=0, le=1)
     shots: list[int] = wholes()
     alpha: float = real(1e-6, gt=0)
@@ -64,15 +64,6 @@ MOMENTUM = 0.75
 LEAST = 1e-9
 # Exact expectations are there to see full width go on; others are not run on them.
 ON_EXACT = ("full",)
-
-
-def measure(options, context):
-    """Return one row per state, share, shots, kind of labels, method, target and ensemble: infidelities where it stopped and at the end.
-
-    An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
-    take η = ``step`` until η·t = ``time``.
-    """
-    yield from context.by_ensemble(_rows, options, "share {:g}", options["share"])
 
 
 def pure_state(kind, qubits, seed, target):
@@ -139,7 +130,7 @@ def observed(exact, shots, generator):
 def _cases(options, context, number, ensemble, size):
     """Return the names, states ψ, targets and labels of all runs of a method, and the residual of the noise, relative."""
     found = []
-    for kind, target in product(options["states"], range(options["targets"])):
+    for kind, target in product(options["state"], range(options["targets"])):
         psi = pure_state(kind, options["qubits"], context.seed, target)
         planted = as_real(torch.from_numpy(np.outer(psi, psi.conj()))).to(ensemble.device, ensemble.dtype)
         exact = (ensemble.measure(planted[None])[0] * size).cpu().double().numpy()
@@ -176,8 +167,12 @@ def _methods(options):
     }
 
 
-def _rows(options, context, number, share):
-    """Return the rows of one ensemble and share."""
+def measure(options, context, number, share):
+    """Return one row per state, share, shots, kind of labels, method, target and ensemble: infidelities where it stopped and at the end.
+
+    An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
+    take η = ``step`` until η·t = ``time``.
+    """
     ensemble, size = strings_of(options["qubits"], share, context.seed, number, context.device, context.dtype)
     cases = _cases(options, context, number, ensemble, size)
     fixed = {"qubits": options["qubits"], "share": share, "ensemble": number, "m": ensemble.m}

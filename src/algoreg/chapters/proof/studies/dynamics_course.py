@@ -1,7 +1,6 @@
 """Whole courses of signal, error, angle and singular values along gradient descent, thinned out for pictures."""
 
 import math
-from itertools import product
 
 import numpy as np
 import torch
@@ -94,20 +93,13 @@ class Spectra(Observer):
         self.memory["errors"][k, runs] = look.test_error[good]
 
 
-def measure(options, context):
+def measure(options, context, number, rank, m_over_dr):
     """Return a row per rank, m, kept iteration, target and ensemble.
 
     The split U_t = Z_t + E_t is along S_t, which moves with the run. Values are empty where a run diverged.
     """
-    for rank, number, ratio in product(options["rank"], context.ensembles, options["m_over_dr"]):
-        name = f"rank {rank}, ensemble {number}, m = {ratio} dr"
-        yield from context.part(name, _rows, options, context, number, rank, ratio)
-
-
-def _rows(options, context, number, rank, ratio):
-    """Return the rows of one rank and ensemble."""
     d, step, last = options["d"], options["step"], options["iterations"]
-    m = ratio * d * rank
+    m = m_over_dr * d * rank
     factors = planted_factors(options, rank, options["kappa"], context)
     targets, frames = factors @ factors.mT, torch.linalg.qr(factors)[0]
     ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
@@ -116,7 +108,7 @@ def _rows(options, context, number, rank, ratio):
     runs = [{**timed, "target": target} for target in range(options["targets"])]
     split, kept = Split(factors, frames, step), Spectra(options["every"])
     descent = context.run(ensemble, Algorithm, runs, targets, [split, kept])
-    shared = {"rank": rank, "m_over_dr": ratio, "ensemble": number, "m": m, "delta_low": low, "delta_up": up}
+    shared = {"rank": rank, "m_over_dr": m_over_dr, "ensemble": number, "m": m, "delta_low": low, "delta_up": up}
     shared |= {name: options[name] for name in ("d", "kappa", "alpha", "step")}
     return [
         shared

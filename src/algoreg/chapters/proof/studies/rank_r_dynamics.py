@@ -11,7 +11,7 @@ from algoreg.chapters.proof.decompositions import SignalSubspace
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
 from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
-from algoreg.numerics.problems import draw_factors, spectrum_target
+from algoreg.numerics.problems import draw_factors, spectrum_target, stacked
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
 
@@ -314,8 +314,7 @@ def random_subspaces(options, runs, context):
     """Return Gaussian matrices that span random subspaces, one for each run's target, shape (B, d, r)."""
     d, rank = options["d"], options["rank"]
     axes = [{"d": d, "rank": rank, "seed": context.seed, "target": run["target"]} for run in runs]
-    drawn = [torch.from_numpy(stream("subspace", **axis).standard_normal((d, rank))) for axis in axes]
-    return torch.stack(drawn).to(context.device, context.dtype)
+    return stacked((stream("subspace", **axis).standard_normal((d, rank)) for axis in axes), context)
 
 
 def planned(options, m):

@@ -61,12 +61,6 @@ VALUES = {
 STRIDE = 4
 
 
-class Stops(HeldOut):
-    """:class:`algoreg.engine.observers.HeldOut` at every ``STRIDE`` iterations."""
-
-    stride = STRIDE
-
-
 def measure(options, context, number):
     """Return one row per noise, width, target and ensemble.
 
@@ -89,7 +83,7 @@ def measure(options, context, number):
     last = round(options["time"] / options["step"])
     runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]
     labels = torch.from_numpy(np.stack([noisy[noise][target] for noise, _, target in places])).to(goals)
-    own, seen = goals[[target for _, _, target in places]], Stops(known)
+    own, seen = goals[[target for _, _, target in places]], HeldOut(known, STRIDE)
     status = context.run(ensemble, Algorithm, runs, own, [seen], labels=labels).status
     kept = zip(places, status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)
     return [

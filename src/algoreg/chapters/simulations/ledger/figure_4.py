@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.means import geometric_mean
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.judge.snapshots import frame_of

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import paired_logs
+from algoreg.analysis.cells import geometric_mean, paired_logs
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import interval_of
-from algoreg.analysis.means import geometric_mean
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream

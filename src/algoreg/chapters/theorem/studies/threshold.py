@@ -4,12 +4,10 @@ import math
 from itertools import product
 from typing import Literal
 
-import torch
-
 from algoreg import registry
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factor, spectrum_target
+from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.spec import options as declared
 from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
@@ -108,8 +106,8 @@ def _runs(options, context, d, counts):
         factor = draw_factor(kind, d, rank, context.seed, target)
         names = {**own, "rank": rank, "spectrum": spectrum, "target": target}
         runs += [{**names, "m": m, "alpha": alpha} for m, alpha in product(sizes, starts)]
-        planted += [torch.from_numpy(factor @ factor.T)] * (len(sizes) * len(starts))
-    return runs, torch.stack(planted).to(context.device, context.dtype)
+        planted += [factor @ factor.T] * (len(sizes) * len(starts))
+    return runs, stacked(planted, context)
 
 
 def _sweep(options, context, ensemble, runs, planted, step):
