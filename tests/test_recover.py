@@ -313,11 +313,11 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
     pd.DataFrame(rows, columns=["a", "b", "c"]).to_csv("table.csv", index=False)
     fingerprints = []
 
-    def killed(self, batch, name):
-        fingerprints.append(self.plan.checkpoint.fingerprint)
+    def killed(self, *_):
+        fingerprints.append(self.fingerprint)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("algoreg.recover.fitting.Descending._descend", killed)
+    monkeypatch.setattr("algoreg.engine.checkpoint.Checkpoint.follow", killed)
     for target in ("a", "b"):
         CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", target])
     assert len(set(fingerprints)) == 2
