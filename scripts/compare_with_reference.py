@@ -22,7 +22,8 @@ for chapter in chapters:
     path = references.path_of(chapter, tier["tier"])
     if not path.exists():
         lost = whole and references.needed(chapter, snapshots.snapshot(results, tier, chapter))
-        lines.append(f"chapter {chapter.name}: no reference{f', {path} is missing' if lost else ''}")
+        how = f"make reference NAME={chapter.name} TIER={tier['tier']} writes one"
+        lines.append(f"chapter {chapter.name}: no reference{f', {path} is missing: {how}' if lost else ''}")
         passed &= not lost
         continue
     old = references.read(path)

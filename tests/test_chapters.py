@@ -69,7 +69,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     for name in ("", "Mine", "2nd", "../x", "my-own", "class", "x" * 41, "a\nb"):
         assert new_chapter(name, str(tmp_path)) == (
-            f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter\n",
+            f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter and is no word of Python's\n",
             2,
         )
     for name in ("theorem", "mine"):

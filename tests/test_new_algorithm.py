@@ -21,7 +21,10 @@ def test_names_that_cannot_be_are_refused(tmp_path):
     (tmp_path / "tests" / "test_mine.py").touch()
     for name in ("", "Mine", "2nd", "../x", "my-own", "class", "x" * 41, "a\nb"):
         said, status = new_algorithm(name, tmp_path)
-        assert (said, status) == (f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter\n", 2)
+        assert (said, status) == (
+            f"NAME = {name}: allowed is a name of a-z, 0-9 and _ that starts with a letter and is no word of Python's\n",
+            2,
+        )
     for name in ("factored", "base"):
         said, status = new_algorithm(name, tmp_path)
         assert status == 2

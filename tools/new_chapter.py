@@ -17,7 +17,7 @@ TEMPLATE = ROOT / "tools" / "template_chapter"
 # What stands in the template, in names of files' contents, for the chapter's name.
 PLACE = "mychapter"
 SCHEMAS = ROOT / "workflow" / "schemas"
-NAMES = "a name of a-z, 0-9 and _ that starts with a letter"
+NAMES = "a name of a-z, 0-9 and _ that starts with a letter and is no word of Python's"
 
 
 def is_name(name):
