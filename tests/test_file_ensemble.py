@@ -217,7 +217,9 @@ def test_a_files_name_may_hold_what_stands_in_the_template(tmp_path):
     (tmp_path / "DATA ALGORITHM").mkdir()
     path = "DATA ALGORITHM/STEP mychapter ITSSIZE.npz"
     np.savez(tmp_path / path, A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
-    assert own_data(tmp_path, path, "own") == (0, f"step_mychapter_itssize\nwrote own/step_mychapter_itssize: {KEPT}\n")
+    command = f".venv/bin/algoreg recover '{path}' --out found"
+    said = f"step_mychapter_itssize\nwrote own/step_mychapter_itssize: {KEPT}. The matrix itself: {command}\n"
+    assert own_data(tmp_path, path, "own") == (0, said)
     assert f"data: {{path: {path}}}" in (tmp_path / "own/step_mychapter_itssize/experiments.yaml").read_text()
     np.savez(tmp_path / "a{b}.npz", A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
     status, said = own_data(tmp_path, "a{b}.npz", "own")

@@ -6,6 +6,7 @@ Prints the chapter's name. It runs by make chapter NAME=… CHAPTER_PATH=FOLDER,
 import argparse
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -133,7 +134,9 @@ def prepare(path, folder, target):
     if problem:
         raise ValueError(f"{problem}. A chapter is named after its file")
     make_checked(name, folder, described(path, found, target))
-    print(f"wrote {folder / name}: change it, and run again", file=sys.stderr)
+    asked = ["--target", target] if target else []
+    command = shlex.join([".venv/bin/algoreg", "recover", str(path), *asked, "--out", "found"])
+    print(f"wrote {folder / name}: change it, and run again. The matrix itself: {command}", file=sys.stderr)
     return name
 
 
