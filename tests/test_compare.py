@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -120,15 +121,17 @@ def test_courses_thresholds_and_starts_are_measured_and_the_page_shows_them():
     context = Context(7, range(2), torch.device("cpu"), torch.float64, lambda line: None)
     found = {kind: {} for kind in ("courses", "thresholds", "sensitivity", "seconds")}
     for one in chosen:
-        best = measuring.tuned(one.method, SIZES, context)
-        assert set(best) == {1, 4}
-        assert all(choice["step"] in one.method.steps for choice in best.values())
+        best = cache(partial(measuring.tuned, one.method, SIZES, context))
+        assert set(best(0)) == {1, 4}
+        assert all(choice["step"] in one.method.steps for choice in best(1).values())
         course = pd.DataFrame(measuring.courses(one.method, SIZES, context, best))
         assert len(course.groupby(["kappa", "target", "ensemble"])) == 8
         found["courses"][one.label] = course.assign(seconds=1e-4 * course["iteration"])
         found["thresholds"][one.label] = pd.DataFrame(measuring.thresholds(one, SIZES, context, best))
         found["sensitivity"][one.label] = pd.DataFrame(measuring.sensitivity(one.method, SIZES, context, best))
         found["seconds"][one.label] = 1e-4
+        for (kappa, ensemble), part in course.groupby(["kappa", "ensemble"]):
+            assert set(part["step"]) == {best(ensemble)[kappa]["step"]}
     first, second = (found["sensitivity"][one.label] for one in chosen)
     assert sorted(first["alpha"].unique()) == sorted(measuring.ALPHAS)
     assert second.empty
@@ -144,6 +147,14 @@ def test_courses_thresholds_and_starts_are_measured_and_the_page_shows_them():
     assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+
+
+def test_a_win_is_the_others_loss_and_what_is_open_does_not_count():
+    first, second = contenders.contenders("descent_r,scaled_r")
+    words = (outcomes.WINS, outcomes.WINS, outcomes.TIES, outcomes.LOSES, outcomes.OPEN)
+    text = page.scores([first, second], [(first.name, second.name, "passes", [outcomes.Duel(word) for word in words])])
+    assert f"<td>{first.name}</td><td></td><td>2 – 1 – 1</td>" in text
+    assert f"<td>{second.name}</td><td>1 – 1 – 2</td><td></td>" in text
 
 
 def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):

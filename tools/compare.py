@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -100,18 +101,13 @@ def measured(chosen, kept, sizes, context):
     """Return every table of every method, and its seconds an iteration."""
     found = {kind: {} for kind in (*KINDS, "seconds")}
     for one in chosen:
-        best = {}
-
-        def tuned(one=one, best=best):
-            return best or best.update(measuring.tuned(one.method, sizes, context)) or best
-
+        # By ensemble, and not before a table asks for it.
+        best = cache(partial(measuring.tuned, one.method, sizes, context))
         made = {
-            "courses": lambda one=one, tuned=tuned: measuring.courses(one.method, sizes, context, tuned()),
-            "thresholds": lambda one=one, tuned=tuned: measuring.thresholds(one, sizes, context, tuned()),
-            "sensitivity": lambda one=one, tuned=tuned: measuring.sensitivity(one.method, sizes, context, tuned()),
-            "seconds": lambda one=one, tuned=tuned: [
-                {"seconds": measuring.seconds_per_iteration(one.method, sizes, context, tuned())}
-            ],
+            "courses": partial(measuring.courses, one.method, sizes, context, best),
+            "thresholds": partial(measuring.thresholds, one, sizes, context, best),
+            "sensitivity": partial(measuring.sensitivity, one.method, sizes, context, best),
+            "seconds": partial(measuring.seconds_per_iteration, one.method, sizes, context, best),
         }
         for kind in KINDS:
             found[kind][one.label] = kept.table(one, kind, made[kind])

@@ -7,7 +7,7 @@ from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD, span
 from algoreg.judge.claims import SIGNS, verdict
 from algoreg.judge.rejudge import at_other_values
 from algoreg.judge.snapshots import frame_of
@@ -53,9 +53,9 @@ def _race(frame):
         for method in (name for name in NAMES if name in set(part["method"])):
             own = part[part["method"] == method]
             first = own.iloc[0]
-            momentum = f", μ = {_range(own['momentum'])}" if first["momentum"] > 0 else ""
-            grid = _range(first[["smallest_step", "largest_step"]])
-            chosen = f"η = {_range(own['step'])}{momentum}"
+            momentum = f", μ = {span(own['momentum'])}" if first["momentum"] > 0 else ""
+            grid = span(first[["smallest_step", "largest_step"]])
+            chosen = f"η = {span(own['step'])}{momentum}"
             smallest = geometric_mean(own["smallest_error"])
             shown = "–" if smallest < SHOWN[-1] else number(smallest)
             passes = [_passes(own, tolerance) for tolerance in SHOWN]
@@ -64,12 +64,6 @@ def _race(frame):
             )
     passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
     return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
-
-
-def _range(numbers):
-    """Return the least and the largest of some numbers, in words."""
-    low, high = numbers.min(), numbers.max()
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 @passage("race")

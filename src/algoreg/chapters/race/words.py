@@ -1,4 +1,4 @@
-"""What a reader calls the methods of the race, in the order in which they are drawn."""
+"""What a reader calls the methods of the race, in the order in which they are drawn, and what was chosen for them."""
 
 NAMES = {
     "descent_1e-3": "descent, full width, α = 10⁻³",
@@ -41,3 +41,9 @@ SAMPLES = {
     "race_samples_large": "descent from α = 0.1",
     "race_samples_projected": "accelerated projected descent",
 }
+
+
+def span(numbers):
+    """Return the least and the largest of some numbers, in words."""
+    low, high = min(numbers), max(numbers)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

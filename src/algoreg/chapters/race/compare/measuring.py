@@ -34,17 +34,20 @@ class Course(Observer):
         return look.test_error < RECOVERED
 
 
-def tuned(method, sizes, context):
-    """Return the choice of a method's grid at every κ, by the race's rule: see :func:`algoreg.chapters.race.runs.tuned`."""
-    return {row["kappa"]: row["chosen"] for row in runs.tuned(sizes, context, {"": method})}
+def tuned(method, sizes, context, number):
+    """Return the choice of a method's grid at every κ for an ensemble: see :func:`algoreg.chapters.race.runs.tuned`."""
+    return {row["kappa"]: row["chosen"] for row in runs.tuned(sizes, context, {"": method}, number)}
 
 
 def courses(method, sizes, context, best, kappas=None, **changes):
-    """Return rows of the error along the iterations: by κ, target, ensemble and iteration, up to where a run recovers."""
+    """Return rows of the error along the iterations: by κ, target, ensemble and iteration, up to where a run recovers.
+
+    ``best`` takes an ensemble's number and returns what :func:`tuned` does.
+    """
     cells = list(product(kappas or sizes["kappa"], range(sizes["targets"])))
     rows = []
     for number in context.ensembles:
-        own = [runs.run_of(sizes, method, kappa, target, best[kappa] | changes) for kappa, target in cells]
+        own = [runs.run_of(sizes, method, kappa, target, best(number)[kappa] | changes) for kappa, target in cells]
         seen = Course()
         descent = context.descend(runs.batch_of(sizes, context, number, method.algorithm, own, [seen]))
         for run, errors, status in zip(own, seen.memory["errors"], descent.status, strict=True):
@@ -58,9 +61,9 @@ def courses(method, sizes, context, best, kappas=None, **changes):
 
 
 def seconds_per_iteration(method, sizes, context, best):
-    """Return the seconds that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
+    """Return one row: the ``seconds`` that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
     kappa = sizes["kappa"][0]
-    own = [runs.run_of(sizes, method, kappa, target, best[kappa]) for target in range(sizes["targets"])]
+    own = [runs.run_of(sizes, method, kappa, target, best(0)[kappa]) for target in range(sizes["targets"])]
     batch = runs.batch_of(sizes, context, runs.TUNING, method.algorithm, own, [])
     solver = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(own)), batch.labels, batch.runs, 0)
     state, done, times = solver.advance(solver.initial(), 0, 2), 2, []
@@ -70,7 +73,7 @@ def seconds_per_iteration(method, sizes, context, best):
         done += CHUNK
         times.append(time.perf_counter() - began)
     # The least disturbed one.
-    return min(times) / CHUNK / len(own)
+    return [{"seconds": min(times) / CHUNK / len(own)}]
 
 
 def sensitivity(method, sizes, context, best):
@@ -87,11 +90,14 @@ def sensitivity(method, sizes, context, best):
 
 
 def thresholds(contender, sizes, context, best):
-    """Return rows of the study ``threshold`` for some d and r: the test error of runs that know m measurements."""
+    """Return rows of the study ``threshold`` for some d and r: the test error of runs that know m measurements.
+
+    All at the step that is chosen for the first ensemble at the smallest κ.
+    """
     method, kappa, rows = contender.method, sizes["kappa"][0], []
     iterations = min(THRESHOLD_ITERATIONS, method.most or THRESHOLD_ITERATIONS)
     for rank in sizes["ranks"]:
-        own = method.settings(rank, 1.0) | best[kappa]
+        own = method.settings(rank, 1.0) | best(0)[kappa]
         step = own.pop("step")
         alpha = own.pop("alpha", None)
         own.pop("rank")

@@ -1,12 +1,13 @@
 """The page of a comparison: one HTML file that needs nothing else."""
 
 from html import escape
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
 from algoreg.chapters.race.compare import outcomes, pictures
 from algoreg.chapters.race.compare.measuring import THRESHOLD_ITERATIONS
+from algoreg.chapters.race.words import span
 from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.text import number
 
@@ -44,10 +45,10 @@ def methods(contenders, found):
     rows = []
     for one in contenders:
         course, method = found["courses"][one.label], one.method
-        chosen = course.groupby("kappa")[["step", "momentum"]].first()
         steps = [
-            f"κ = {number(kappa)}: η = {row['step']:g}" + (f", μ = {row['momentum']:g}" if row["momentum"] > 0 else "")
-            for kappa, row in chosen.iterrows()
+            f"κ = {number(kappa)}: η = {span(part['step'])}"
+            + (f", μ = {span(part['momentum'])}" if method.momenta else "")
+            for kappa, part in course.groupby("kappa")
         ]
         options = ", ".join(f"{name} = {value}" for name, value in method.options.items()) or "–"
         grid = ", ".join(f"{step:g}" for step in method.steps)
@@ -79,8 +80,8 @@ def passes(contenders, found):
 
 
 def duels(contenders, found, seed):
-    """Return the table of who wins, of every pair: passes at every κ, and measurements at every d and r."""
-    rows = []
+    """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ, and measurements at every d and r."""
+    fought = []
     for own, other in combinations(contenders, 2):
         one, two = (found["courses"][each.label] for each in (own, other))
         for kappa in sorted(one["kappa"].unique()):
@@ -88,16 +89,38 @@ def duels(contenders, found, seed):
             for tolerance in outcomes.TOLERANCES:
                 logs = [outcomes.log_passes(part[part["kappa"] == kappa], tolerance) for part in (one, two)]
                 rng = stream("compare", seed=seed, kappa=float(kappa), tolerance=tolerance)
-                cells.append(_shown(outcomes.duel(*logs, rng)))
-            rows.append([own.name, other.name, f"passes at κ = {number(kappa)}", *cells])
+                cells.append(outcomes.duel(*logs, rng))
+            fought.append((own.name, other.name, f"passes at κ = {number(kappa)}", cells))
         one, two = (found["thresholds"][each.label] for each in (own, other))
         for (d, rank), part in one.groupby(["d", "rank"]):
             beside = two[(two["d"] == d) & (two["rank"] == rank)]
             rng = stream("compare", seed=seed, d=int(d), rank=int(rank))
             judged = outcomes.duel_of_thresholds(outcomes.thresholds_of(part), outcomes.thresholds_of(beside), rng)
-            rows.append([own.name, other.name, f"m* at d = {d}, r = {rank}", _shown(judged), "", ""])
-    header = ["method", "against", "by", *(f"to {number(tolerance)}" for tolerance in outcomes.TOLERANCES)]
-    return table(header, rows)
+            fought.append((own.name, other.name, f"m* at d = {d}, r = {rank}", [judged]))
+    return fought
+
+
+def scores(contenders, fought):
+    """Return the table of how often each method wins against, ties with and loses to each other; open duels do not count."""
+    names = [one.name for one in contenders]
+    count = {(own, other): dict.fromkeys(outcomes.REVERSED, 0) for own, other in permutations(names, 2)}
+    for own, other, _, found in fought:
+        for word in (one.word for one in found if one.word in outcomes.REVERSED):
+            count[own, other][word] += 1
+            count[other, own][outcomes.REVERSED[word]] += 1
+    rows = [[own, *(_score(count.get((own, other))) for other in names)] for own in names]
+    return table(["wins – ties – losses against", *names], rows)
+
+
+def _score(count):
+    return "" if count is None else " – ".join(map(str, count.values()))
+
+
+def each(fought):
+    """Return the table of all duels."""
+    empty = [""] * len(outcomes.TOLERANCES)
+    rows = [[*names, *[*map(_shown, found), *empty][: len(empty)]] for *names, found in fought]
+    return table(["method", "against", "by", *(f"to {number(tolerance)}" for tolerance in outcomes.TOLERANCES)], rows)
 
 
 def render(contenders, found, sizes, tier, seed):
@@ -115,24 +138,27 @@ def render(contenders, found, sizes, tier, seed):
     labels = {one.label: one.name for one in contenders}
     m = round(sizes["m_over_dr"] * sizes["d"] * sizes["rank"])
     title = " · ".join(labels.values())
+    fought = duels(contenders, found, seed)
     starts = any(len(part) for part in found["sensitivity"].values())
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="note">Tier {escape(tier)}, seed {seed}. Same Gaussian measurements and targets for all: d = {sizes["d"]}, '
         f'r = {sizes["rank"]}, m = {m}, {sizes["targets"]} targets × {sizes["ensembles"]} ensembles, float64. Each step is chosen '
-        "from its grid at each κ by training error on draws of their own; the worst run counts, also at a step a quarter longer.</p>",
+        "from its grid at each κ for each ensemble by training error on draws of their own; the worst run counts, also at a step a quarter longer.</p>",
         "<h2>The methods</h2>", methods(contenders, found),
         '<p class="note">Told: what of X* beside the labels. Milliseconds are this machine\'s, as busy as it was; a step of an '
         "algorithm that is not in the race counts as one pass unless <code>passes</code> says otherwise.</p>",
         "<h2>The error</h2>", f"<figure>{pictures.svg(pictures.draw_courses, found['courses'], labels)}</figure>",
         passes(contenders, found),
-        "<h2>Who wins</h2>", duels(contenders, found, seed),
+        "<h2>Who wins</h2>", scores(contenders, fought),
+        f"<details><summary>Each of them</summary>{each(fought)}</details>",
         '<p class="note">Ratio of the first method to the second, geometric mean over runs, with a 95 % interval that resamples '
-        "whole targets and whole ensembles. It wins where the interval lies below 1, ties where it holds 1. Intervals are not "
-        "corrected for their number.</p>",
+        "whole targets and whole ensembles. It wins where the interval lies below 1, ties where it holds 1. What "
+        "neither settles is open, and not counted. Intervals are not corrected for their number.</p>",
         "<h2>Measurements needed</h2>",
         f"<figure>{pictures.svg(pictures.draw_thresholds, found['thresholds'], labels)}</figure>",
-        f'<p class="note">Equal eigenvalues; at most {THRESHOLD_ITERATIONS} iterations at the step chosen for κ = 1.</p>',
+        f'<p class="note">Equal eigenvalues; at most {THRESHOLD_ITERATIONS} iterations at the step chosen for κ = 1 '
+        "on the first ensemble.</p>",
     ]  # fmt: skip
     if starts:
         parts += [

@@ -12,6 +12,8 @@ from algoreg.tell.charts.text import number
 
 AXES = {"iteration": "iterations", "passes": "passes over the data", "seconds": "seconds of one run, here"}
 GOAL = 1e-6
+# A run that diverges would press all others together.
+HIGHEST = 100
 
 
 def svg(draw, *arguments):
@@ -44,11 +46,14 @@ def draw_courses(found, labels):
             axes = grid[row * len(AXES) + column]
             for colour, (label, course) in zip(COLOURS, found.items(), strict=False):
                 # One legend, below the last row.
-                said = labels[label] if row + 1 == len(kappas) else None
+                said = labels[label] if row + 1 == len(kappas) and column == 0 else None
                 _course(axes, course[course["kappa"] == kappa], axis, colour, said)
             ylabel = "relative error" if column == 0 else None
             describe(axes, "xy", xlabel=name, ylabel=ylabel, title=f"κ = {number(kappa)}")
     note = "line: median of runs, those that recovered at their last error; band: smallest to largest run"
+    if grid[0].get_ylim()[1] > HIGHEST:
+        grid[0].set_ylim(top=HIGHEST)
+        note += f"; beyond {HIGHEST} it diverges and is cut off"
     return finish(figure, note)
 
 
