@@ -137,10 +137,22 @@ class Team:
         text = json.dumps(call).encode()
         header = torch.zeros(HEADER_BYTES, dtype=torch.uint8)
         header[: len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
-        # The others may wait longer for a call than this process for them.
-        dist.broadcast(header, 0, group=self._calls, async_op=True).wait(timedelta(seconds=SECONDS["call"]))
+        self._wait(dist.broadcast(header, 0, group=self._calls, async_op=True))
         for tensor in tensors:
             dist.broadcast(tensor, 0)
+
+    def _wait(self, work):
+        """Wait until the others have a call, for as long as they live; they may wait longer for one than this process for them.
+
+        Gloo does not always see that one was killed. The launcher does, and ends.
+        """
+        end = time.monotonic() + SECONDS["call"]
+        while True:
+            try:
+                return work.wait(timedelta(seconds=min(1, SECONDS["call"])))
+            except RuntimeError:
+                if work.is_completed() or self._launcher.poll() is not None or time.monotonic() > end:
+                    raise
 
     def _give_up(self, error):
         """End all processes, which are no longer at the same call, and raise why."""
