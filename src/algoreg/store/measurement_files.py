@@ -1,6 +1,7 @@
 """Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is none."""
 
 import csv
+import io
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -116,10 +117,13 @@ def _frame(path: Path, form: str) -> dict[str, Any]:
     import pandas as pd
 
     if form == "csv":
-        marks = _marks(path)
-        _refuse_lines(path, marks["sep"])
+        text = _text(path)
+        marks = _marks(text)
+        _refuse_lines(text, marks["sep"])
     try:
-        table = pd.read_csv(path, skipinitialspace=True, **marks) if form == "csv" else pd.read_parquet(path)
+        table = (
+            pd.read_csv(io.StringIO(text), skipinitialspace=True, **marks) if form == "csv" else pd.read_parquet(path)
+        )
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
     except pd.errors.EmptyDataError:
@@ -146,25 +150,27 @@ def _not_of_numbers(name: str, column: Any) -> str:
     return said
 
 
-def _marks(path: Path) -> dict[str, str]:
-    """Return what separates a CSV's columns, and whole numbers from their decimals: as spreadsheets write it in many countries."""
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("the text is not in UTF-8, which is allowed") from None
+
+
+def _marks(text: str) -> dict[str, str]:
+    """Return what separates a CSV's columns, and whole numbers from their decimals: as spreadsheets write it in many countries."""
     names = text.lstrip().partition("\n")[0]
     # Where the names hold a comma, that separates them.
     separator = next((mark for mark in ";\t" if mark in names and "," not in names), ",")
     return {"sep": separator, "decimal": "," if separator != "," and "," in text else "."}
 
 
-def _refuse_lines(path: Path, separator: str) -> None:
+def _refuse_lines(text: str, separator: str) -> None:
     """Raise a ValueError for what pandas takes silently: names that repeat, and lines of more fields than there are names."""
+    rows = csv.reader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.reader(lines, skipinitialspace=True, delimiter=separator)
-            names = [name.strip() for name in next(filter(None, rows), [])]
-            longer = next(((rows.line_num, len(row)) for row in rows if len(row) > len(names)), None)
+        names = [name.strip() for name in next(filter(None, rows), [])]
+        longer = next(((rows.line_num, len(row)) for row in rows if len(row) > len(names)), None)
     except (ValueError, csv.Error):
         # What is no CSV, pandas refuses.
         return

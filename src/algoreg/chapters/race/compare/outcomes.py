@@ -14,7 +14,7 @@ TOLERANCES = (1e-2, 1e-4, 1e-6)
 # The relative error at which m* is read, as the race reads it.
 THRESHOLD = 0.1
 WINS, TIES, LOSES, OPEN = "wins", "ties", "loses", "open"
-# What counts, and what it is seen from the other side.
+# What counts, and what it is for the other method.
 REVERSED = {WINS: LOSES, TIES: TIES, LOSES: WINS}
 
 
