@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -235,14 +236,20 @@ def gone(*pids, seconds=30):
 
 
 @pytest.mark.any_kernels
+def test_processes_leave_no_folder_of_their_starter_behind(alone, tmp_path):
+    alone.setattr(tempfile, "tempdir", str(tmp_path))
+    assert drawn(processes=2).processes == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_processes_that_do_not_start_are_told_of(alone):
     alone.setattr(
-        processes, "command", lambda count, module: ([sys.executable, "-c", "raise SystemExit('no such node')"], "RANK")
+        processes, "command", lambda *told: ([sys.executable, "-c", "raise SystemExit('no such node')"], "RANK")
     )
     with pytest.raises(processes.Lost, match="has lost one: no such node"):
         drawn(processes=2)
     alone.setitem(processes.SECONDS, "start", 1)
-    alone.setattr(processes, "command", lambda count, module: (["sleep", "60"], "RANK"))
+    alone.setattr(processes, "command", lambda *told: (["sleep", "60"], "RANK"))
     with pytest.raises(processes.Lost, match="not all of 2 processes have started within 1 s"):
         drawn(processes=2)
 
@@ -322,12 +329,12 @@ def test_a_job_takes_the_cores_of_all_its_processes():
 
 def test_in_an_allocation_of_several_nodes_slurm_starts_the_processes(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
-    found, number = processes.command(3, "a.module")
+    found, number = processes.command(3, "a.module", "logs")
     assert found[:4] == [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     assert "--nproc-per-node=3" in found
     assert number == "RANK"
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
-    found, number = processes.command(7, "a.module")
+    found, number = processes.command(7, "a.module", "logs")
     assert found[0] == "srun"
     assert {"--nodes=2", "--ntasks=7", "--kill-on-bad-exit=1", "--overlap"} <= set(found)
     assert found[-3:] == [sys.executable, "-m", "a.module"]

@@ -37,15 +37,18 @@ class Lost(RuntimeError):
     """A process has ended, does not answer, or did not start."""
 
 
-def command(count, module):
-    """Return the command that starts ``count`` processes of a module, and which variable numbers them from 0."""
+def command(count, module, logs):
+    """Return the command that starts ``count`` processes of a module, and which variable numbers them from 0.
+
+    torchrun makes folders in ``logs``, which is there; nothing is written to them.
+    """
     nodes = int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
     if nodes > 1:
         # The job's own step holds the allocation; its variables would keep the others on its node.
         step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={count}", "--kill-on-bad-exit=1", "--export=ALL"]
         return [*step, sys.executable, "-m", module], "SLURM_PROCID"
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    return [*run, "--monitor-interval=0.1", "-m", module], "RANK"
+    return [*run, "--monitor-interval=0.1", f"--log-dir={logs}", "-m", module], "RANK"
 
 
 def _join(store, rank, count, kind, seconds):
@@ -84,7 +87,19 @@ class Team:
                 self._give_up(error)
 
     def _start(self, module):
-        started, number = command(self.count - 1, module)
+        with tempfile.TemporaryDirectory(prefix="processes-") as logs:
+            self._launch(*command(self.count - 1, module, logs))
+            names = [f"ready-{rank}" for rank in range(1, self.count)]
+            end = time.monotonic() + SECONDS["start"]
+            while not self._store.check(names):
+                if self._launcher.poll() is not None or time.monotonic() > end:
+                    raise Lost(f"not all of {self.count} processes have started within {SECONDS['start']} s")
+                time.sleep(0.02)
+        here = [json.loads(self._store.get(name)) for name in names]
+        self._pids = [pid for node, pid in here if node == socket.gethostname()]
+        self._calls = _join(self._store, 0, self.count, self.device.type, SECONDS)
+
+    def _launch(self, started, number):
         host = socket.gethostname() if started[0] == "srun" else "127.0.0.1"
         wait = timedelta(seconds=SECONDS["start"])
         self._store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=wait)
@@ -95,15 +110,6 @@ class Team:
         self._launcher = subprocess.Popen(
             started, env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
         )
-        names = [f"ready-{rank}" for rank in range(1, self.count)]
-        end = time.monotonic() + SECONDS["start"]
-        while not self._store.check(names):
-            if self._launcher.poll() is not None or time.monotonic() > end:
-                raise Lost(f"not all of {self.count} processes have started within {SECONDS['start']} s")
-            time.sleep(0.02)
-        here = [json.loads(self._store.get(name)) for name in names]
-        self._pids = [pid for node, pid in here if node == socket.gethostname()]
-        self._calls = _join(self._store, 0, self.count, self.device.type, SECONDS)
 
     def make(self, **options):
         """Let every process make what it holds of a new thing, and return the thing's number."""
