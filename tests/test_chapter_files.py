@@ -96,12 +96,14 @@ def own_chapter(tmp_path, monkeypatch):
 
     def make(*changes, name="tiny"):
         folder = tmp_path / "own" / name
+        if folder.exists():
+            # It was read as it was before.
+            chapters.load_chapter.cache_clear()
         shutil.copytree(CHAPTERS / "tiny", folder, dirs_exist_ok=True)
         for file, old, new in changes:
             text = (folder / file).read_text()
             assert old in text, (file, old)
             (folder / file).write_text(text.replace(old, new))
-        chapters.load_chapter.cache_clear()
         forget()
         return folder
 
@@ -109,7 +111,6 @@ def own_chapter(tmp_path, monkeypatch):
     monkeypatch.setenv(CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
     yield make
     monkeypatch.undo()
-    chapters.load_chapter.cache_clear()
     forget()
 
 
