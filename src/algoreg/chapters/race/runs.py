@@ -85,12 +85,7 @@ class Fits(Observer):
 def raced(options, context, rows):
     """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, tuned for it before.
 
-    Parameters
-    ----------
-    options : mapping
-    context : algoreg.engine.study.Context
-    rows : callable
-        Takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
+    ``rows`` takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
     """
     for number, names in product(context.ensembles, groups(options)):
         methods, label = {name: METHODS[name] for name in names}, f"ensemble {number}, {' '.join(names)}"
