@@ -13,14 +13,9 @@ from algoreg.numerics.theory import symmetric_dimension
 
 @estimand("{pick} exponent of {value} in α over the variants of Algorithm 1")
 def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
-    """Return the smallest or the largest, over variants, of the exponents of ``value`` in α.
+    """Return the ``smallest`` or the ``largest``, over variants, of the exponents of ``value`` in α.
 
     A diverged run counts as one that predicts 0 (column ``error_of_zero``).
-
-    Parameters
-    ----------
-    pick : str
-        ``smallest`` or ``largest``.
     """
     frame = chosen(tables[table], {"variant": variants})
     frame = frame.assign(**{value: frame[value].fillna(frame["error_of_zero"])})

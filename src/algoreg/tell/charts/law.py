@@ -50,14 +50,7 @@ def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
 
 
 def through(axes, means, curve, label, line="--", **style):
-    """Draw a curve that theory has but for a constant, through the first mean.
-
-    Parameters
-    ----------
-    means : pandas.Series
-    curve : callable
-        Of an array of points, positive.
-    """
+    """Draw a curve, a function of an array of points, that theory has but for a constant, through the first mean."""
     if len(means):
         x = np.geomspace(means.index.min(), means.index.max(), 50)
         scale = means.iloc[0] / curve(np.array(means.index[:1], dtype=float))[0]

@@ -75,19 +75,9 @@ def width(d, rank, seed):
 
 
 def bracket(ensemble, rank, seed, starts=8, rounds=40):
-    """Return δ's bracket for one rank of a Gaussian ensemble's Gram matrix: the attack's value, and the width's bound.
+    """Return δ's bracket for one rank of a Gram ensemble, lower and upper end: the attack's value, and the width's bound.
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.gram.Ensemble
-    rank, seed : int
-    starts, rounds : int
-        Of :func:`algoreg.numerics.isometry.isometry_attack`.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end.
+    Starts and rounds are those of :func:`algoreg.numerics.isometry.isometry_attack`.
     """
     d = ensemble.d
     generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
