@@ -98,7 +98,7 @@ def raced(options, context, rows):
         yield from context.part(label, rows, options, context, number, methods[names[0]].algorithm, runs)
 
 
-def tuned(options, context, methods, number=0):
+def tuned(options, context, methods, number):
     """Return what methods of one algorithm choose of their grids at every κ: rows ``method``, ``kappa``, ``chosen``.
 
     A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from
