@@ -77,7 +77,8 @@ def minimum_trace_diagonal(vectors, labels, solver):
     """Return the diagonal of the PSD matrices of least trace when every A_i is diagonal, and how far the solver got.
 
     The measurements see the diagonal alone, so the PSD programme is a linear one, and every PSD matrix with its
-    solution on the diagonal solves it, the diagonal one among them; None where it has none. ``vectors`` are the diagonals of the A_i, shape (m, d).
+    solution on the diagonal solves it, the diagonal one among them; None where it has none. ``vectors`` are the
+    diagonals of the A_i, shape (m, d).
     """
     import cvxpy
 
