@@ -195,7 +195,7 @@ def test_paragraphs_are_broken_and_tables_are_not():
     text = ledger.wrapped(f"{'word ' * 40}\n\n{row}\n\n- {'item ' * 30}\n- short")
     assert row in text
     assert all(len(line) <= 100 for line in text.splitlines() if line != row)
-    assert text.endswith("\n- short\n")
+    assert text.endswith("\n- short")
     assert "\n  item" in text
 
 
@@ -211,7 +211,7 @@ def test_paragraphs_are_broken_and_tables_are_not():
     ],
 )
 def test_what_a_ledger_lists_quotes_or_shows_as_code_stays_as_it_is(kept):
-    assert ledger.wrapped(f"Before.\n\n{kept}\n\nAfter\nit.") == f"Before.\n\n{kept}\n\nAfter it.\n"
+    assert ledger.wrapped(f"Before.\n\n{kept}\n\nAfter\nit.") == f"Before.\n\n{kept}\n\nAfter it."
 
 
 def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):

@@ -10,9 +10,12 @@ from test_ensembles import symmetric
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.proof import estimands as proof
 from algoreg.chapters.proof.studies import isometry_lemmas, rip
+from algoreg.engine.study import Context
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import isometry
 from algoreg.numerics.svec import smat, svec
+
+CONTEXT = Context(0, [0], torch.device("cpu"), torch.float64)
 
 
 def rows_of(name, options, ensembles=(0, 1)):
@@ -106,7 +109,7 @@ def test_rip_rows_form_a_star_and_bracket_delta():
 
 
 def test_rank_one_measurements_have_the_stated_second_moment():
-    drawn = rip.rank_one_gram(4, 200_000, 0, 0, "cpu", torch.float64).gram
+    drawn = rip.rank_one_gram(4, 200_000, CONTEXT, 0).gram
     traceless = svec(torch.diag(torch.tensor([1.0, -1.0, 0.0, 0.0], dtype=torch.float64))[None])[0] / 2**0.5
     assert (traceless @ drawn @ traceless).item() == pytest.approx(1, abs=0.03)
 
@@ -189,5 +192,5 @@ def test_options_that_cannot_be_are_named_before_any_job():
     with pytest.raises(ValueError, match="a Wishart draw for d = 8 needs at least"):
         wishart.Ensemble.draw(8, 30, 0, 0)
     # Where Bartlett's factor does not exist the study draws the measurements themselves.
-    direct = rip.gram_matrix(8, 30, 0, 0, "cpu", torch.float64)
+    direct = rip.gram_matrix(8, 30, CONTEXT, 0)
     torch.testing.assert_close(direct.gram, gram.Ensemble.draw(8, 30, 0, 0).gram)

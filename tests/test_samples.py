@@ -10,6 +10,7 @@ from scipy.stats import norm
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
+from algoreg.chapters.theorem import readings
 from algoreg.chapters.theorem.estimands import samples
 from algoreg.chapters.theorem.ledger import samples as passages
 from algoreg.chapters.theorem.studies import threshold
@@ -348,7 +349,7 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid():
     ]
     assert "0 of 16 m* on the grid" in figure.axes[1].texts[-1].get_text()
     assert any("beyond the grid" in text.get_text() for text in figure.axes[0].get_legend().get_texts())
-    assert samples.power(3e-12) == "3·10⁻¹²"
+    assert readings.power(3e-12) == "3·10⁻¹²"
 
 
 def test_the_ledger_shows_thresholds_in_units_of_dr_and_bounds_as_bounds():

@@ -255,7 +255,8 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_
     """All of a session is killed at once, as by a power cut."""
     folder = tiny_repository(tmp_path / "repository", checkpoint_seconds=1e-9)
     (folder / "hold").write_text("200")
-    settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    # The server is killed, too, and leaves the folder of its socket.
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "snakemake", "--cores", "1", DESCENT, "--configfile", "config/tiny.yaml"]
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

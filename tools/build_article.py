@@ -38,15 +38,7 @@ typst.compile(text, output=target, root=root, font_paths=[fonts], ignore_system_
 
 
 def said(claim, entry):
-    """Return the texts of a committed verdict that the article shows.
-
-    Parameters
-    ----------
-    claim : mapping
-        Of the reference.
-    entry : mapping
-        The registry's.
-    """
+    """Return the texts of a committed verdict that the article shows; the entry is the registry's."""
     texts = said_of(claim, entry)
     return {
         "verdict": claim["verdict"],

@@ -66,14 +66,7 @@ def illustrated(text, figures):
 def relinked(root, results, name, pages):
     """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to.
 
-    Parameters
-    ----------
-    root, results : pathlib.Path
-        The repository, and the tier's folder in it.
-    name : str
-        The page's path below ``results``, and on the site.
-    pages : collection of str
-        The documents that become pages, by path.
+    ``name`` is the page's path below ``results``, the tier's folder, and on the site; ``pages`` are the documents that become pages.
     """
     others = set()
 
@@ -134,17 +127,7 @@ def notebooks_of(results):
 
 
 def gather(root, tier, stage):
-    """Put everything that Sphinx reads into a folder.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The repository.
-    tier : str
-        Whose report page, explorer and notebooks are shown.
-    stage : pathlib.Path
-        An empty folder.
-    """
+    """Put everything that Sphinx reads into an empty folder; the report page, explorer and notebooks are the tier's."""
     texts = documents(root)
     chapters = {f"docs/chapters/{chapter.name}.md": chapter for chapter in load_chapters()}
     chapters = {name: chapter for name, chapter in chapters.items() if name in texts}

@@ -68,13 +68,7 @@ def leads(root, path, link):
 
 
 def problems(root):
-    """Return what is wrong with a site, as sentences.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        Its folder.
-    """
+    """Return what is wrong with the site in a folder, as sentences."""
     root, found = root.resolve(), []
     pages = sorted(root.rglob("*.html"))
     if not pages:

@@ -50,13 +50,7 @@ def members(archive, tier):
 def fetch(tier, root=ROOT, environment=os.environ):
     """Fetch, compare the checksum, unpack. An existing folder of the tier is never touched.
 
-    Parameters
-    ----------
-    tier : str
-    root : pathlib.Path
-        The repository.
-    environment : mapping
-        Where URL and SHA256 may be.
+    URL and SHA256 may be in the environment.
     """
     url, digest = source(tier, root, environment)
     if (root / "results" / tier).exists():

@@ -159,15 +159,7 @@ def results_of(crate, root, results, said):
 
 
 def crate_of(tier, root=ROOT):
-    """Return the crate of a finished tier, not yet written.
-
-    Parameters
-    ----------
-    tier : str
-        Its name: ``config/<tier>.yaml`` is its settings, ``results/<tier>/`` its results.
-    root : pathlib.Path
-        The repository.
-    """
+    """Return the crate of a finished tier, not yet written: of ``config/<tier>.yaml`` and ``results/<tier>/``."""
     results = root / "results" / tier
     if not (root / "config" / f"{tier}.yaml").exists():
         raise SystemExit(f"{tier}: a crate has its settings with it; move its file to config/{tier}.yaml")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from algoreg import jobs, sources
+from algoreg import jobs
 from algoreg.judge import references, rejudge, snapshots
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
@@ -69,7 +69,7 @@ def require_current(tier, results, wanted):
 
 def ours(chapters):
     """Return those of the chapters that are this project's: of one of the user's own no document of it tells."""
-    return [chapter for chapter in chapters if chapter.folder.parent == sources.PACKAGE / "chapters"]
+    return [chapter for chapter in chapters if chapter.shipped]
 
 
 def keep_costs(tier, folder, chapters, wanted, whole):

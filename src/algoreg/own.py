@@ -86,13 +86,19 @@ def packages() -> dict[str, Path]:
 
 def algorithms() -> dict[str, Path]:
     """Return ``{dotted name: file}`` of every algorithm of the user's own."""
-    found = {
-        f"{package}.{path.stem}": path
-        for package, folder in folders().items()
-        for path in sorted(folder.glob("*.py"))
-        if path.stem not in ("__init__", "base")
-    }
+    found = {f"{package}.{path.stem}": path for package, folder in folders().items() for path in modules_in(folder)}
     return {**found, **files()}
+
+
+def modules_in(folder: Path) -> list[Path]:
+    """Return the modules of a folder that can be named: not what they have in common."""
+    return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
+
+
+def module_at(base: Path) -> Path | None:
+    """Return the file of the module, or of the package, with this path less its suffix; None where there is neither."""
+    found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+    return next(found, None)
 
 
 def module_path(name: str) -> Path | None:
@@ -100,16 +106,4 @@ def module_path(name: str) -> Path | None:
     if name in files():
         return files()[name]
     head, *rest = name.split(".")
-    if head not in packages():
-        return None
-    base = packages()[head].joinpath(*rest)
-    found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
-    return next(found, None)
-
-
-def package_of(path: Path) -> str | None:
-    """Return the dotted name of the package that a file of an installed package lies in, None where it is none."""
-    for head, folder in packages().items():
-        if path.is_relative_to(folder):
-            return ".".join((head, *path.parent.relative_to(folder).parts))
-    return None
+    return module_at(packages()[head].joinpath(*rest)) if head in packages() else None

@@ -55,13 +55,7 @@ def parsed(text: str, filename: str) -> ast.Module:
 
 @cache
 def module_path(name: str) -> Path | None:
-    """Return the file of a module of this package or of the user's own, or None if ``name`` is not one.
-
-    Parameters
-    ----------
-    name : str
-        A dotted name such as ``algoreg.numerics.seeds``.
-    """
+    """Return the file of a module of this package or of the user's own by its dotted name, None where it is none."""
     found = own.module_path(name)
     head, *rest = name.split(".")
     if found or head != PACKAGE.name:
@@ -69,25 +63,16 @@ def module_path(name: str) -> Path | None:
     base = PACKAGE.joinpath(*rest)
     if rest[:1] == ["chapters"] and rest[1:] and rest[1] in chapters():
         base = chapters()[rest[1]].joinpath(*rest[2:])
-    if base.with_suffix(".py").is_file():
-        return base.with_suffix(".py")
-    if (base / "__init__.py").is_file():
-        return base / "__init__.py"
-    return None
+    return own.module_at(base)
 
 
 def package_of(path: Path) -> str | None:
     """Return the dotted name of the package that a file lies in: of this one, a chapter's, or the user's own; None outside."""
     places = {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
-    for name, folder in {**places, PACKAGE.name: PACKAGE}.items():
+    for name, folder in {**places, PACKAGE.name: PACKAGE, **own.packages()}.items():
         if path.is_relative_to(folder):
             return ".".join((name, *path.parent.relative_to(folder).parts))
-    return own.package_of(path)
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the modules of a folder that can be named: not what they have in common."""
-    return sorted(path for path in folder.glob("*.py") if path.stem not in ("__init__", "base"))
+    return None
 
 
 @cache
@@ -101,9 +86,10 @@ def modules(kind: str) -> dict[str, str]:
     ValueError
         If two have the same name, or one of the user's own is not where it is said to be.
     """
-    places = {f"{PACKAGE.name}.{kind}.{path.stem}": path for path in _files(PACKAGE / kind)}
-    for chapter, folder in chapters().items():
-        places |= {f"{PACKAGE.name}.chapters.{chapter}.{kind}.{path.stem}": path for path in _files(folder / kind)}
+    homes = {PACKAGE.name: PACKAGE} | {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
+    places = {
+        f"{home}.{kind}.{path.stem}": path for home, folder in homes.items() for path in own.modules_in(folder / kind)
+    }
     places |= own.algorithms() if kind == "algorithms" else {}
     found: dict[str, str] = {}
     for name, path in places.items():
@@ -127,9 +113,9 @@ def chapter_modules(kind: str) -> list[str]:
     """
     found = list(SHARED.get(kind, ()))
     for chapter, folder in chapters().items():
-        own = f"{PACKAGE.name}.chapters.{chapter}.{kind}"
-        found += [own] if (folder / f"{kind}.py").is_file() else []
-        found += [f"{own}.{path.stem}" for path in _files(folder / kind)]
+        name = f"{PACKAGE.name}.chapters.{chapter}.{kind}"
+        found += [name] if (folder / f"{kind}.py").is_file() else []
+        found += [f"{name}.{path.stem}" for path in own.modules_in(folder / kind)]
     return found
 
 
@@ -226,13 +212,7 @@ def module_literal(kind: str, name: str, constant: str, default: Any = None) -> 
 
 
 def class_literal(kind: str, name: str, constant: str) -> Any:
-    """Return a literal of the class of a module of :func:`modules`, its own or inherited, read without importing it.
-
-    Parameters
-    ----------
-    kind : str
-        ``algorithms`` or ``ensembles``.
-    name, constant : str
+    """Return a literal of the class of an algorithm's or an ensemble's module, its own or inherited, read without importing it.
 
     Raises
     ------
@@ -240,7 +220,7 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
         If there is no class, neither it nor those that it is made from have one of this name, or it is computed.
     """
     path, called = module_path(modules(kind)[name]), {"algorithms": "Algorithm", "ensembles": "Ensemble"}[kind]
-    if _class_node(kind, name, called) is None:
+    if _class_in(path, called) is None:
         raise ValueError(f"{path}: has no class {called}")
     found = _class_constant(kind, path, called, constant)
     if found is None:
@@ -250,7 +230,7 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
 
 def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> Any:
     """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
-    node = next((node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    node = _class_in(path, name)
     if node is None:
         return None
     for line in (one for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign) and one.value):
@@ -266,36 +246,31 @@ def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> A
         if isinstance(parent, ast.Attribute) and getattr(parent.value, "id", None) in shared:
             return _class_constant(kind, module_path(shared[ast.unparse(parent.value)]), parent.attr, constant)
         if isinstance(parent, ast.Name):
-            here = any(isinstance(one, ast.ClassDef) and one.name == parent.id for one in _parse(path).body)
-            return _class_constant(kind, path if here else module_path(shared["base"]), parent.id, constant)
+            place = path if _class_in(path, parent.id) else module_path(shared["base"])
+            return _class_constant(kind, place, parent.id, constant)
     return None
 
 
-def _class_node(kind: str, name: str, class_name: str) -> ast.ClassDef | None:
-    found = (n for n in _tree(kind, name).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+def _class_in(path: Path | None, name: str) -> ast.ClassDef | None:
+    found = (node for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.name == name)
     return next(found, None)
 
 
 def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
-    It may add to that of another module of the kind: ``class Options(other.Options)``.
-
-    Parameters
-    ----------
-    kind, name, class_name : str
-    offered : mapping
-        The names that the class may use.
+    It may use the names that are ``offered``, and add to that of another module of the kind: ``class Options(other.Options)``.
 
     Raises
     ------
     ValueError
         If it uses others.
     """
-    node = _class_node(kind, name, class_name)
+    path = module_path(modules(kind)[name])
+    node = _class_in(path, class_name)
     if node is None:
         return None
-    path, names = module_path(modules(kind)[name]), {"__name__": modules(kind)[name], **offered}
+    names = {"__name__": modules(kind)[name], **offered}
     for other in (getattr(getattr(base, "value", None), "id", None) for base in node.bases):
         if other in modules(kind):
             names[other] = SimpleNamespace(**{class_name: class_alone(kind, other, class_name, offered)})

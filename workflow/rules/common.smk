@@ -89,8 +89,13 @@ wildcard_constraints:
     ensemble="[0-9]+",
 
 
+def relative(paths):
+    """Return paths as seen from the working directory: results then outlive a move of the checkout."""
+    return [os.path.relpath(path) for path in paths]
+
+
 def from_root(*parts):
-    """Return a path of the repository as seen from the working directory: results then outlive a move of the checkout."""
+    """Return a path of the repository; see :func:`relative`."""
     return os.path.relpath(ROOT.joinpath(*parts))
 
 
@@ -150,7 +155,7 @@ def committed_for_notebook(wildcards):
     shown = NOTEBOOK_READS[wildcards.notebook]["chapters"]
     if all(entry in JUDGED for entry in CLAIMS if entry["chapter"] in shown):
         return []
-    return list(map(os.path.relpath, references.paths("standard", shown).values()))
+    return relative(references.paths("standard", shown).values())
 
 
 def configured(path, default=None):

@@ -38,13 +38,11 @@ rule build_page:
         figures=all_figures(),
         spectra=results(jobs.spectrum_files(config)),
         published=PUBLISHED.values(),
-        templates=sorted(
-            map(str, Path(from_root("workflow", "report", "page")).glob("*.*"))
-        ),
+        templates=sorted(relative(ROOT.glob("workflow/report/page/*.*"))),
         presets=from_root("workflow", "report", "explorer", "presets.json"),
-        chapters=sorted(map(str, Path(from_root("docs", "chapters")).glob("*.md"))),
-        fresh=list(map(os.path.relpath, replications.files())),
-        papers=list(map(os.path.relpath, papers.files())),
+        chapters=sorted(relative(ROOT.glob("docs/chapters/*.md"))),
+        fresh=relative(replications.files()),
+        papers=relative(papers.files()),
     output:
         page=report(
             result("report/index.html"),
@@ -74,9 +72,7 @@ rule build_page:
 # The same in every tier: its map is of the committed standard tier, its runs are computed where it is read.
 rule build_explorer:
     input:
-        parts=sorted(
-            map(str, Path(from_root("workflow", "report", "explorer")).glob("*.*"))
-        ),
+        parts=sorted(relative(ROOT.glob("workflow/report/explorer/*.*"))),
         style=from_root("workflow", "report", "page", "page.css"),
         reference=from_root("reference", "runs", "standard", "theorem.json"),
     output:
@@ -147,11 +143,9 @@ rule compare_with_reference:
             kind: results(files)
             for kind, files in jobs.compared_files(config, REFERENCES).items()
         },
-        references=[os.path.relpath(path) for path in REFERENCES.values()],
+        references=relative(REFERENCES.values()),
         tolerances=from_root("reference", "tolerances.yaml"),
-        own_tolerances=[
-            os.path.relpath(path) for path in references.tolerance_files(CHAPTERS)
-        ],
+        own_tolerances=relative(references.tolerance_files(CHAPTERS)),
     output:
         report=result("verify.txt"),
     log:

@@ -4,8 +4,6 @@ With measurements xxᵀ the trace has d/2 times the curvature of everything else
 need as many times more iterations. The step η multiplies M ("M-form").
 """
 
-import torch
-
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
 
@@ -18,8 +16,7 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return X_0 = Y_0 = 0 of every run, shape (B, d, d) each."""
-        d = self.ensemble.d
-        zero = torch.zeros(len(self.runs), d, d).to(self.labels)
+        zero = self.zeros()
         return {"estimate": zero, "ahead": zero}
 
     def advance(self, state, iteration, count):

@@ -53,9 +53,8 @@ class Algorithm(base.Algorithm):
             raise ValueError(f"width = {max(self.widths)}: allowed is at most {smaller}, the matrices' smaller side")
         column = {"dtype": torch.float64, "device": labels.device}
         self.damping = torch.tensor([run["damping"] for run in runs], **column)[:, None, None]
-        alternating = [run["rule"] == "alternating" for run in runs]
-        self.alternating = torch.tensor(alternating, device=labels.device)[:, None, None]
-        self.any_alternating = any(alternating)
+        self.alternating = self.runs_with("rule", "alternating")[:, None, None]
+        self.any_alternating = bool(self.alternating.any())
 
     def initial(self):
         """Return L_0 and R_0 of every run, shapes (B, d1, k) and (B, d2, k)."""

@@ -7,6 +7,7 @@ checks read without importing it: ``requires``, ``told`` and ``error`` (below) a
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -52,6 +53,14 @@ class Algorithm(ABC):
     def numbers(self, option: str) -> torch.Tensor:
         """Return a number that every run is told, shape (B, 1, 1)."""
         return torch.tensor([run[option] for run in self.runs], dtype=torch.float64).to(self.labels)[:, None, None]
+
+    def runs_with(self, option: str, value: Any) -> torch.Tensor:
+        """Return which runs are told this value of an option, a mask of shape (B,)."""
+        return torch.tensor([run[option] == value for run in self.runs], device=self.labels.device)
+
+    def zeros(self) -> torch.Tensor:
+        """Return X = 0 of every run, shape (B, d, d)."""
+        return torch.zeros(len(self.runs), self.ensemble.d, self.ensemble.d).to(self.labels)
 
     @abstractmethod
     def initial(self) -> State:

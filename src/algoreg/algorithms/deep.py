@@ -100,7 +100,7 @@ class Algorithm(base.Algorithm):
             key: slice(None) if len(self.groups) == 1 else torch.tensor(places, device=labels.device)
             for key, places in self.groups.items()
         }
-        self.relative = torch.tensor([run["rule"] == "relative" for run in runs], device=labels.device)
+        self.relative = self.runs_with("rule", "relative")
         self.depths = depths.to(labels.dtype)
 
     def initial(self):

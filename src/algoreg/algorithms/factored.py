@@ -70,9 +70,8 @@ class Algorithm(base.Algorithm):
 
     def _spectral(self):
         """Return B of U_0 = αB by the spectrum of N, float64, one of every run."""
-        d, widths = self.ensemble.d, [self.width(run) for run in self.runs]
-        pulled = self.ensemble.gradient(torch.zeros(len(self.runs), d, d).to(self.labels), self.labels)
-        values, vectors = leading(-pulled, widths)
+        widths = [self.width(run) for run in self.runs]
+        values, vectors = leading(-self.ensemble.gradient(self.zeros(), self.labels), widths)
         roots = (vectors * values.sqrt()[:, None, :]).cpu()
         return [root[:, :width] for root, width in zip(roots, widths, strict=True)]
 

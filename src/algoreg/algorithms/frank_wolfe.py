@@ -52,8 +52,7 @@ class Algorithm(base.Algorithm):
         self.thetas = self._column(thetas)
         self.weights = self._column([run["weight"] for run in runs])[:, None, None]
         self.rules = {
-            rule: torch.tensor([run["rule"] == rule for run in runs], device=labels.device)[:, None, None]
-            for rule in ("open-loop", "line-search", "rank-k")
+            rule: self.runs_with("rule", rule)[:, None, None] for rule in ("open-loop", "line-search", "rank-k")
         }
         if any(run["rule"] != "line-search" for run in runs):
             # Weights of 2/(t + 2), or of one size, follow no error, and reach the trace θ from 0 at any step.
@@ -66,7 +65,7 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return X_0 = 0 of every run and the gradient there, shape (B, d, d) each: a pass."""
-        zero = torch.zeros(len(self.runs), self.ensemble.d, self.ensemble.d).to(self.labels)
+        zero = self.zeros()
         return {"estimate": zero, "gradient": self.ensemble.gradient(zero, self.labels)}
 
     def advance(self, state, iteration, count):

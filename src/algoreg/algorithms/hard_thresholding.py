@@ -40,12 +40,11 @@ class Algorithm(base.Algorithm):
         self.ranks = [run["keep"] or run["rank"] for run in runs]
         if any(run["momentum"] for run in runs):
             self.error = "ripples"
-        self.adaptive = torch.tensor([run["rule"] == "adaptive" for run in runs], device=labels.device)
+        self.adaptive = self.runs_with("rule", "adaptive")
 
     def initial(self):
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and what spans the first step, shape (B, d, r)."""
-        d = self.ensemble.d
-        zero = torch.zeros(len(self.runs), d, d).to(self.labels)
+        zero = self.zeros()
         basis = zero[:, :, : max(self.ranks)]
         if self.adaptive.any():
             basis = leading(-self.ensemble.gradient(zero, self.labels), self.ranks)[1].to(zero)

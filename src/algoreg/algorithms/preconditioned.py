@@ -44,11 +44,8 @@ class Algorithm(factored.Algorithm):
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
-        kinds = [run["damping"] for run in runs]
         self.coefficients = self.numbers("coefficient").double()[:, 0, 0]
-        self.undamped, self.follows = (
-            torch.tensor([kind == name for kind in kinds], device=labels.device) for name in ("none", "residual")
-        )
+        self.undamped, self.follows = (self.runs_with("damping", name) for name in ("none", "residual"))
         self.widths = torch.tensor([self.width(run) for run in runs], device=labels.device)
 
     def advance(self, state, iteration, count):

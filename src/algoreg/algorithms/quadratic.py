@@ -42,15 +42,9 @@ MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind, d, width, seed, target):
-    """Return B of U_0 = αB, d × width, float64: the first columns of the square start, or as many again beside it.
+    """Return B of U_0 = αB, d × width, float64: the first columns of :func:`algoreg.algorithms.factored.start_matrix`, or as many again.
 
     Wider than d, the columns repeat and shrink so that BBᵀ has the trace of the square start's.
-
-    Parameters
-    ----------
-    kind : str
-        See :func:`algoreg.algorithms.factored.start_matrix`.
-    d, width, seed, target : int
     """
     square = start_matrix(kind, d, seed, target)
     repeats = -(-width // d)

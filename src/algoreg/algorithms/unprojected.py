@@ -3,8 +3,6 @@
 The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form").
 """
 
-import torch
-
 from algoreg.algorithms import base
 
 
@@ -16,8 +14,7 @@ class Algorithm(base.Algorithm):
 
     def initial(self):
         """Return X_0 = 0 of every run, shape (B, d, d)."""
-        d = self.ensemble.d
-        return {"estimate": torch.zeros(len(self.runs), d, d).to(self.labels)}
+        return {"estimate": self.zeros()}
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""

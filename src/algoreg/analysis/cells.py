@@ -100,13 +100,9 @@ def paired_logs(parts, keys, error):
 
 
 def chosen(table, where):
-    """Return the rows of a table at which columns have these values.
+    """Return the rows of a table at which columns have these values, each one or a list.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    where : mapping of str to a value or a list of values, or None
-        Numbers are compared to six digits, as committed tables have them.
+    Numbers are compared to six digits, as committed tables have them.
 
     Raises
     ------

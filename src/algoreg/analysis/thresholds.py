@@ -81,6 +81,11 @@ class Thresholds:
         """Whether at least half of them lie on the grid; what is made of others would be one of the grid."""
         return np.mean(self.sides == INSIDE) >= LEAST_INSIDE
 
+    @property
+    def each_on_grid(self):
+        """Whether so many of those of every size do; see :attr:`on_grid`."""
+        return (np.mean(self.sides == INSIDE, axis=(1, 2)) >= LEAST_INSIDE).all()
+
     def medians(self):
         """Return the median m* over the runs of every size, shape (P,): infinite or 0 where it lies off the grid.
 
@@ -177,14 +182,9 @@ def compared(tables, *, table, over, tolerance, where=None, over_where=None):
 
 
 def thresholds(frame):
-    """Return the number of measurements per dimension at which the test error falls through ``THRESHOLD_ERROR``.
+    """Return the number of measurements per dimension at which the test error of one d and one method falls through ``THRESHOLD_ERROR``.
 
     Interpolated in log m and log error after the last m whose error is above it.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The rows of one d and one method, over ``m_over_d``.
 
     Returns
     -------

@@ -39,12 +39,7 @@ def theorem_11_window(d, kappa, alpha, step):
 def theorem_11_largest_alpha(d, kappa, factor=1.0):
     """Return the α below which the window of [LMZ18, Theorem 1.1] is not empty, to 0.1 %, its constants set to 1.
 
-    Parameters
-    ----------
-    d : int
-    kappa : float
-    factor : float
-        How many times its lower end must fit below its upper end.
+    Its lower end must fit ``factor`` times below its upper end.
     """
     low, high = 1e-300, 1.0
     while high / low > 1.001:
@@ -78,15 +73,7 @@ def angle_rate(delta, rank, kappa, d, alpha):
 
 
 def theorem_42_isometry(rank, kappa, log_start):
-    """Return 1/(κ³√r log²(d/α)): the δ that [LMZ18, Theorem 4.2] asks for, its constant set to 1.
-
-    Parameters
-    ----------
-    rank : int or array
-    kappa : float or array
-    log_start : float or array
-        log(d/α).
-    """
+    """Return 1/(κ³√r log²(d/α)): the δ that [LMZ18, Theorem 4.2] asks for, its constant set to 1; ``log_start`` is log(d/α)."""
     return 1 / (kappa**3 * rank**0.5 * log_start**2)
 
 

@@ -240,14 +240,7 @@ class Descent:
         self._norms = torch.linalg.matrix_norm(self._targets)
 
     def run(self, until=None, after=None) -> Self:
-        """Advance until every run has left, or to the last look not after iteration ``until``.
-
-        Parameters
-        ----------
-        until : int, optional
-        after : callable, optional
-            Called after every look.
-        """
+        """Advance until every run has left, or to the last look not after iteration ``until``; call ``after`` after every look."""
         progress = Progress(self.batch.budgets, self.say)
         for event in self.events:
             if not len(self.active) or (until is not None and event > until):

@@ -80,10 +80,7 @@ class Ensemble(ABC):
     def shared_by(self, counts: Sequence[int]) -> Self:
         """Return this ensemble, sharing memory, as seen by runs of which run k knows the first ``counts[k]`` measurements.
 
-        Parameters
-        ----------
-        counts : sequence of int
-            Falling, each between 1 and m; all m unless the ensemble provides ``prefixes``.
+        Counts fall, each between 1 and m; all are m unless the ensemble provides ``prefixes``.
 
         Raises
         ------
@@ -100,15 +97,9 @@ class Ensemble(ABC):
         return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
-        """Take ``count`` steps U ← U − ηMU of factored descents, M as in :meth:`gradient` at X = UUᵀ; overwrites the factors.
+        """Take ``count`` steps U ← U − ηMU of factored descents (B, d, k), M as in :meth:`gradient` at X = UUᵀ; overwrites the factors.
 
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (B, d, k)
-        steps : torch.Tensor, shape (B,)
-            η of every run.
-        labels : torch.Tensor, a row per run
-        count : int
+        ``steps`` are the η, shape (B,); labels have a row per run.
         """
         for _ in range(count):
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)

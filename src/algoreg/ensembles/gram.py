@@ -50,16 +50,11 @@ class Ensemble(base.CompiledSteps):
 
     Attributes
     ----------
-    d, m : int
-        Matrix size and number of measurements.
-    number : int
-        Which ensemble of its problem this is.
     gram : torch.Tensor, shape (D, D), D = d(d+1)/2
         G = AᵀA/m, symmetric to rounding.
-    device, dtype
-        Of ``gram``; what is passed in must agree.
-    digest : str or None
-        SHA-256 of what was drawn, in float64: the rows, as for the ensemble with all its measurements.
+
+    The others are those of :class:`algoreg.ensembles.base.Ensemble`; the digest is that of the rows, as for the ensemble with all its
+    measurements.
 
     Raises
     ------

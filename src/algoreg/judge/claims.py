@@ -38,12 +38,7 @@ def criterion(entry):
 def verdict(estimate, direction, margin):
     """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
 
-    Parameters
-    ----------
-    estimate : algoreg.analysis.intervals.Estimate
-    direction : str
-        ``above``: the claim is that the quantity exceeds the margin; ``below``: that it stays under it.
-    margin : float
+    The claim is that the quantity exceeds the margin (``above``), or stays under it (``below``).
     """
     if estimate.value is None:
         return INCONCLUSIVE

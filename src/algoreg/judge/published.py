@@ -26,12 +26,7 @@ def curves():
 
 
 def load_published(name):
-    """Return a published figure in long form: the columns that name a point, ``error`` and ``value``.
-
-    Parameters
-    ----------
-    name : str
-        Of a curve in a chapter's ``published``.
+    """Return a curve of a chapter's ``published`` in long form: the columns that name a point, ``error`` and ``value``.
 
     Raises
     ------

@@ -7,7 +7,6 @@ it, in ``reference/<tier>.json`` of its folder.
 import json
 from pathlib import Path, PurePosixPath
 
-from algoreg import sources
 from algoreg.spec.chapters import SECTIONS, load_chapters
 
 RUNS = Path(__file__).resolve().parents[3] / "reference" / "runs"
@@ -20,24 +19,16 @@ MAPPINGS = ("tables", "comparisons", "problems")
 
 def path_of(chapter, tier):
     """Return the file of a chapter's reference in the tier of this name, whether or not it exists."""
-    own = chapter.folder.parent == sources.PACKAGE / "chapters"
-    return RUNS / tier / f"{chapter.name}.json" if own else chapter.folder / "reference" / f"{tier}.json"
+    return RUNS / tier / f"{chapter.name}.json" if chapter.shipped else chapter.folder / "reference" / f"{tier}.json"
 
 
 def needed(chapter, content):
     """Return whether a chapter with this snapshot must have a reference; one of the user's own need not."""
-    return chapter.folder.parent == sources.PACKAGE / "chapters" and bool(content["tables"] or content["comparisons"])
+    return chapter.shipped and bool(content["tables"] or content["comparisons"])
 
 
 def paths(tier, names=None):
-    """Return the references of a tier that exist, by chapter, in the order of the chapters.
-
-    Parameters
-    ----------
-    tier : str
-    names : list of str, optional
-        Of chapters; all when left out.
-    """
+    """Return the references of a tier that exist, by chapter, in the order of the chapters: of these, or of all."""
     known = {chapter.name: path_of(chapter, tier) for chapter in load_chapters(names)}
     return {name: path for name, path in known.items() if path.exists()}
 

@@ -5,10 +5,10 @@ import pandas as pd
 from algoreg import registry as names
 from algoreg.analysis.intervals import Estimate
 from algoreg.judge import claims, published
-from algoreg.judge.snapshots import CLAIM_FIELDS, frame_of, short
+from algoreg.judge.snapshots import CLAIM_FIELDS, claim_of, frame_of, short
 from algoreg.numerics.seeds import stream
 from algoreg.spec import plan
-from algoreg.spec.chapters import load_chapters
+from algoreg.spec.chapters import entry_of
 
 
 def at_other_values(content, identity, option, values) -> list[Estimate]:
@@ -25,8 +25,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
     values : iterable
         At the claim's own value the committed estimate is returned.
     """
-    (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
-    (own,) = (claim for claim in content["claims"] if claim["id"] == identity)
+    entry, own = entry_of(identity), claim_of(content, identity)
     frames = {name: frame_of(content["tables"][name]) for name in entry["experiments"]}
     options, found = dict(entry["estimand"]), []
     function = names.estimand(options.pop("name"))
@@ -40,15 +39,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
 
 
 def judged(frames, tier, registry):
-    """Return the verdicts of the claims whose tables are all there, by their names.
-
-    Parameters
-    ----------
-    frames : mapping of str to pandas.DataFrame
-    tier : mapping
-        Its settings.
-    registry : list of mapping
-    """
+    """Return the verdicts of the claims whose tables, data frames by name, are all there, by the claims' names."""
     curves = {name: published.load_published(name) for name in published.curves()}
     return {
         entry["id"]: claims.judge(entry, frames, curves, tier["seed"])

@@ -77,12 +77,7 @@ def scatter(runs: list[dict]) -> float | None:
 def too_narrow(found: Mapping[str, dict]) -> tuple[list[str], int]:
     """Return the claims of a tier whose intervals are narrower than their estimates scatter, and of how many that is known.
 
-    Where all intervals are right, one is named in 5 % of cases at most (Bonferroni).
-
-    Parameters
-    ----------
-    found : mapping
-        See :func:`outcomes`.
+    Where all intervals are right, one is named in 5 % of cases at most (Bonferroni). ``found`` is of :func:`outcomes`.
     """
     known = {name: one["scatter"] for name, one in found.items() if one["scatter"] is not None}
     return [name for name, chance in known.items() if chance < (1 - LEVEL) / len(known)], len(known)

@@ -132,6 +132,12 @@ def frame_of(table):
     return frame
 
 
+def claim_of(content, identity):
+    """Return what a snapshot or a reference says of a claim."""
+    (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
+    return claim
+
+
 def short(value):
     """Return a cell for JSON: floats with 6 significant digits, NaN as null."""
     if isinstance(value, float):

@@ -42,13 +42,7 @@ class Tolerances:
 
     @classmethod
     def load(cls, path=TOLERANCES, chapters=None):
-        """Read the file of all tables and those of the chapters.
-
-        Parameters
-        ----------
-        path : pathlib.Path
-        chapters : list of algoreg.spec.chapters.Chapter, optional
-            All of them when left out.
+        """Read the file of all tables and those of the chapters, of all of them when left out.
 
         Raises
         ------

@@ -68,13 +68,7 @@ def target_numbers(options, ensemble):
 def draw_factors(target, d, rank, context, count, first=0):
     """Return the factors of ``count`` targets from number ``first`` on, shape (T, d, r); see :func:`draw_factor`.
 
-    Parameters
-    ----------
-    target : mapping
-    d, rank : int
-    context : algoreg.engine.study.Context
-        Their ``seed``, ``device`` and ``dtype``.
-    count, first : int
+    The seed, the device and the type are those of the context, an :class:`algoreg.engine.study.Context`.
     """
     return stacked((draw_factor(target, d, rank, context.seed, first + number) for number in range(count)), context)
 
@@ -88,6 +82,12 @@ def draw_targets(target, d, rank, context, count, first=0):
     return stacked((u @ u.T for u in factors), context)
 
 
+def truncations(factors):
+    """Return X* with its s largest eigenvalues alone, s = 1 … R, shape (T, R, d, d), of factors (T, d, R) with falling columns."""
+    parts = (factors[..., : s + 1] for s in range(factors.shape[2]))
+    return torch.stack([torch.bmm(part, part.mT) for part in parts], dim=1)
+
+
 def draw_rectangular(rows, columns, rank, kappa, seed, number):
     """Draw X* of target ``number``, shape (rows, columns), float64: singular values from 1 to 1/κ in equal ratios, Haar singular vectors."""
     sides = []
@@ -97,6 +97,12 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
         basis, upper = np.linalg.qr(gaussian)
         sides.append(basis * np.sign(np.diag(upper)))
     return (sides[0] * geometric_spectrum(rank, kappa)) @ sides[1].T
+
+
+def draw_rectangulars(rows, columns, rank, kappa, context, count):
+    """Return X* of the first ``count`` targets as :func:`draw_rectangular` draws them, on the context's device, shape (T, rows, columns)."""
+    drawn = (draw_rectangular(rows, columns, rank, kappa, context.seed, target) for target in range(count))
+    return stacked(drawn, context)
 
 
 def draw_flat_target(d, support, seed, target):

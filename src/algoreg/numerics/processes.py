@@ -232,12 +232,7 @@ _teams: list[Team] = []
 
 
 def team(count, device, module, make):
-    """Return the processes of this job, started if there are none yet; others than those asked for are ended first.
-
-    Parameters
-    ----------
-    count, device, module, make
-        See :class:`Team`.
+    """Return the processes of this job, a :class:`Team`, started if there are none yet; others than those asked for are ended first.
 
     Raises
     ------

@@ -118,13 +118,7 @@ def least_examples(d, rank):
 
 
 def geometric_spectrum(rank, kappa) -> list[float]:
-    """Return r eigenvalues from 1 down to 1/κ in equal ratios.
-
-    Parameters
-    ----------
-    rank : int
-    kappa : float
-        At least 1, and 1 for rank 1.
+    """Return r eigenvalues from 1 down to 1/κ in equal ratios; κ is at least 1, and 1 for rank 1.
 
     Raises
     ------

@@ -77,20 +77,8 @@ def minimum_trace_diagonal(vectors, labels, solver):
     """Return the diagonal of the PSD matrices of least trace when every A_i is diagonal, and how far the solver got.
 
     The measurements see the diagonal alone, so the PSD programme is a linear one, and every PSD matrix with its
-    solution on the diagonal solves it, the diagonal one among them.
-
-    Parameters
-    ----------
-    vectors : numpy.ndarray, shape (m, d)
-        The diagonals of the A_i.
-    labels : numpy.ndarray, shape (m,)
-    solver : str
-
-    Returns
-    -------
-    diagonal : numpy.ndarray, shape (d,), or None
-    status : str
-        As of :func:`minimum_trace`.
+    solution on the diagonal solves it, the diagonal one among them; None where it has none. ``vectors`` are the
+    diagonals of the A_i, shape (m, d).
     """
     import cvxpy
 

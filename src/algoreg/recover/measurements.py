@@ -157,16 +157,7 @@ def condensed(
 ) -> tuple[Ensemble, torch.Tensor]:
     """Return what the algorithm is to read: the Gram matrix where there are many measurements, else the measurements.
 
-    Parameters
-    ----------
-    ensemble : Measurements
-    labels : torch.Tensor, shape (1, m)
-    algorithm : type
-
-    Returns
-    -------
-    tuple of Ensemble and torch.Tensor
-        The labels as this ensemble takes them, one row.
+    With it come the labels, shape (1, m), as this ensemble takes them.
     """
     length = symmetric_dimension(ensemble.d)
     many = ensemble.m > MEASUREMENTS_PER_NUMBER * length and length <= GRAM_LENGTH

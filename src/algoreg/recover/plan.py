@@ -132,13 +132,7 @@ def _refuse_options(name, told, given, d):
 
 
 def told_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind and need not be told anything, the default first.
-
-    Parameters
-    ----------
-    kind : str
-        One of ``DEFAULT_METHODS``.
-    """
+    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything, the default first."""
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"
     fits = []

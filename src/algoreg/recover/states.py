@@ -111,14 +111,7 @@ class StateRegressor(MatrixEstimator):
 
 
 def measured(strings, device, dtype):
-    """Return the ensemble of Pauli strings, on real matrices R(ρ) of twice the size, and by what ⟨A, R(ρ)⟩ is tr Pρ.
-
-    Parameters
-    ----------
-    strings : sequence of str
-    device, dtype
-        Of the ensemble.
-    """
+    """Return the ensemble of Pauli strings, on real matrices R(ρ) of twice the size, and by what ⟨A, R(ρ)⟩ is tr Pρ."""
     qubits = len(strings[0])
     x, z = np.array([pauli.from_letters(text) for text in strings]).T
     x, z, signs = pauli_hermitian.real_string(x, z, qubits)

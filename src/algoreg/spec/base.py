@@ -28,6 +28,7 @@ __all__ = [
     "at",
     "between",
     "choices",
+    "determined",
     "name",
     "real",
     "reals",
@@ -64,7 +65,7 @@ def show(value):
 
 def is_name(text):
     """Return whether a text is a name as :data:`NAME_IN_WORDS` says."""
-    return isinstance(text, str) and bool(re.fullmatch(NAME[1:-1], text)) and text != "results"
+    return isinstance(text, str) and bool(re.fullmatch(NAME, text)) and text != "results"
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def in_words(field):
     return " or ".join(filter(None, [", ".join(map(str, values[:-1])), str(values[-1])]))
 
 
-def _range(ge, gt, le, lt):
+def _range(ge=None, gt=None, le=None, lt=None):
     """Return bounds in words."""
     if ge is not None and le is not None:
         return f"from {ge} to {le}"
@@ -212,12 +213,12 @@ def _several(noun, default, said, least, different, **limits):
 
 def whole(default: Any = ..., *, ge: int = 1, le: int | None = None, said: str | None = None) -> Any:
     """Return a field for a whole number."""
-    return _one("whole number", default, said, ge=ge, gt=None, le=le, lt=None)
+    return _one("whole number", default, said, ge=ge, le=le)
 
 
 def wholes(default: Any = ..., *, ge: int = 1, le: int | None = None, least: int = 1, said: str | None = None) -> Any:
     """Return a field for a list of different whole numbers, not empty unless ``least`` is 0."""
-    return _several("whole number", default, said, least, True, ge=ge, gt=None, le=le, lt=None)
+    return _several("whole number", default, said, least, True, ge=ge, le=le)
 
 
 def real(default: Any = ..., *, ge=None, gt=None, le=None, lt=None, said: str | None = None) -> Any:
@@ -267,18 +268,14 @@ class StudyOptions(Strict):
     """
 
     def _all_wrong(self):
-        ranks, sizes, kappas = map(self._listed, ("rank", "d", "kappa"))
+        # None of an option that is not there.
+        ranks, sizes, kappas = (as_list(getattr(self, key, [])) for key in ("rank", "d", "kappa"))
         if ranks and sizes and max(ranks) > min(sizes):
             yield between("rank", "d", allowed="rank at most d")
             return
         if ranks == [1] and kappas and max(kappas) > 1:
             yield between("rank", "kappa", allowed="kappa 1 for rank 1")
         yield from self.wrong()
-
-    def _listed(self, key):
-        """Return the values of an option, a number or a list of them; none where there is no such option."""
-        value = getattr(self, key, [])
-        return value if isinstance(value, list) else [value]
 
 
 class DrawnTargets(StudyOptions):
@@ -365,15 +362,16 @@ class EnsembleLimits:
         return m * d * (d + 1) // 2
 
 
-def too_large(d, m, gram=False):
-    """Yield that the Gaussian ensemble of a study with ``m_over_dr`` takes more than 4 GiB, if it does.
+def determined(d, m_over_dr, rank):
+    """Yield that linear algebra finds X* from the measurements of a study with ``m_over_dr``, as m ≥ d(d+1)/2, if it does."""
+    if 2 * m_over_dr * rank >= d + 1:
+        yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
 
-    Parameters
-    ----------
-    d : int
-    m : float
-    gram : bool
-        Whether it is a Gram matrix instead from m = d(d+1)/2 on.
+
+def too_large(d, m, gram=False):
+    """Yield that the ensemble of a study with ``m_over_dr`` takes more than 4 GiB, if it does.
+
+    It is Gaussian, or with ``gram`` a Gram matrix from m = d(d+1)/2 on.
     """
     half = d * (d + 1) // 2
     if (min(m, half) if gram else m) * half * 8 > STUDY_LIMIT:

@@ -103,6 +103,11 @@ class Chapter:
     claims: list = field(default_factory=list)
 
     @property
+    def shipped(self):
+        """Whether it is one of this package's, and none of the user's own."""
+        return self.folder.parent == sources.PACKAGE / "chapters"
+
+    @property
     def tables(self):
         """The names of its tables, of whatever tier."""
         return [name for section in TABLES for name in self.experiments.get(section, {})]
@@ -172,13 +177,7 @@ def load_chapter(name, folder):
 
 
 def load_chapters(names=None, file=None):
-    """Return the chapters of these names, or all, in their order.
-
-    Parameters
-    ----------
-    names : list of str, optional
-    file : str, optional
-        The tier file that names them, for the message.
+    """Return the chapters of these names, or all, in their order; ``file`` is the tier's that names them, for the message.
 
     Raises
     ------
@@ -204,6 +203,12 @@ def load_chapters(names=None, file=None):
     if found:
         raise SettingsError(found)
     return sorted(chosen, key=lambda chapter: (chapter.order, chapter.name))
+
+
+def entry_of(identity):
+    """Return a claim as the chapters say it."""
+    (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
+    return entry
 
 
 def clashes(chapters):
@@ -283,14 +288,7 @@ def _block(entry, tier):
 
 
 def sized(entry, tier):
-    """Return an entry as a tier has it, None where it has none.
-
-    Parameters
-    ----------
-    entry : dict
-        Of a section of ``experiments.yaml``.
-    tier : str
-    """
+    """Return an entry of a section of ``experiments.yaml`` as a tier has it, None where it has none."""
     block, settings = _block(entry, tier), copy.deepcopy(_split(entry)[1])
     if block is None:
         return None
@@ -301,13 +299,9 @@ def sized(entry, tier):
 
 
 def compose(tier, chapters):
-    """Return a tier's settings with every problem, descent, study, experiment and figure that it has of the chapters.
+    """Return a tier file's settings with every problem, descent, study, experiment and figure that it has of the chapters.
 
-    Parameters
-    ----------
-    tier : mapping
-        The tier file's content; with ``like`` the tier has the sizes of another.
-    chapters : list of Chapter
+    A tier that is ``like`` another has the sizes of that.
     """
     size = size_of(tier)
     settings = {**tier, **{section: {} for section in SECTIONS}}
@@ -328,15 +322,7 @@ def compose(tier, chapters):
 
 
 def places(tier, file, chapters):
-    """Return the function that says where a path of composed settings is to be edited, as ``file: key``.
-
-    Parameters
-    ----------
-    tier : mapping
-    file : str
-        The tier's.
-    chapters : list of Chapter
-    """
+    """Return the function that says where a path of composed settings is to be edited, as ``file: key``; ``file`` is the tier's."""
     owners = {
         (section, name): chapter
         for chapter in chapters

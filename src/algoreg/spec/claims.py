@@ -21,14 +21,13 @@ from algoreg.spec.base import (
     text,
     words,
 )
-from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
+from algoreg.spec.chapters import TABLES, figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.plan import estimands, judged, study_options
 from algoreg.spec.tier import JUDGING, JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Slug = Annotated[str, Field(pattern=NAME)]
-TABLES = ("experiments", "studies")
 
 
 class Control(Strict):
@@ -151,13 +150,7 @@ def remedy_problems(entries):
 
 
 def registry_problems(chapters):
-    """Return lines for everything that is wrong with the claims of chapters.
-
-    Parameters
-    ----------
-    chapters : list of algoreg.spec.chapters.Chapter
-        Those that are to be judged together.
-    """
+    """Return lines for everything that is wrong with the claims of chapters that are to be judged together."""
     published = [curve for chapter in chapters for curve in chapter.published]
     found = []
     for chapter in chapters:

@@ -69,13 +69,7 @@ def _declared(study):
 
 
 def columns_of(study):
-    """Return the columns of a study's table with their meanings, without its status.
-
-    Parameters
-    ----------
-    study : str
-        A module of the folders ``studies``.
-    """
+    """Return the columns of a study's table with their meanings, without its status."""
     return {column: COLUMNS.get(column, "–") if said is None else said for column, said in _declared(study).items()}
 
 

@@ -199,13 +199,7 @@ def model_of(section, entry):
 
 
 def entry_problems(tier):
-    """Yield ``(path, line after the key)`` of what single entries say that they may not.
-
-    Parameters
-    ----------
-    tier : mapping
-        With the mappings of :data:`SECTIONS`.
-    """
+    """Yield ``(path, line after the key)`` of what single entries of a tier's :data:`SECTIONS` say that they may not."""
     for section in SECTIONS:
         for entry_name, entry in tier[section].items():
             path = (section, entry_name)

@@ -52,11 +52,7 @@ def paper_iterations(experiment):
 def own_iteration(paper_iteration, run):
     """Return the iteration at which a run has the η·t that the paper's has at ``paper_iteration``.
 
-    Parameters
-    ----------
-    paper_iteration : int
-    run : mapping
-        ``step_factor``: how many of the paper's iterations one of the run's stands for.
+    The run's ``step_factor`` says how many of the paper's iterations one of its own stands for.
     """
     return paper_iteration // run["step_factor"]
 

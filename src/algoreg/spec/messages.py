@@ -61,14 +61,7 @@ def _line(error):
 
 
 def problems(model, content):
-    """Return ``(path, line after the key)`` of everything that a model does not allow in a content.
-
-    Parameters
-    ----------
-    model : type
-        A :class:`algoreg.spec.base.Strict`.
-    content : object
-    """
+    """Return ``(path, line after the key)`` of all that a model (:class:`algoreg.spec.base.Strict`) does not allow in a content."""
     try:
         model.model_validate(content)
     except ValidationError as error:
@@ -89,12 +82,5 @@ def beyond_range(content, path=()):
 
 
 def lines(found, where):
-    """Return problems as lines, each once.
-
-    Parameters
-    ----------
-    found : iterable of (path, line after the key)
-    where : callable
-        Returns ``file: key`` of a path.
-    """
+    """Return problems ``(path, line after the key)`` as lines, each once; ``where`` returns ``file: key`` of a path."""
     return list(dict.fromkeys(where(path) + text for path, text in found))

@@ -55,14 +55,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
 
 
 def misplaced(config: dict, file: str) -> list[str]:
-    """Return lines for places of own chapters and algorithms, in ``--config`` or the tier file, that hold none.
-
-    Parameters
-    ----------
-    config : dict
-    file : str
-        The tier's, for the messages.
-    """
+    """Return lines for places of own chapters and algorithms, in ``--config`` or the tier's file, that hold none."""
     found, paths = [], config.get("chapter_path")
     places = paths.split(os.pathsep) if isinstance(paths, str) else []
     for place in filter(None, places):

@@ -71,18 +71,15 @@ class Digests:
 
     def __init__(self, content: bool) -> None:
         self._content = content
-        self._known: dict[str, str | None] = {}
-        self.label = cache(label)
+        self.label, self.of = cache(label), cache(self._of)
 
-    def __getitem__(self, path: str) -> str | None:
+    def _of(self, path: str) -> str | None:
         """Return a file's digest, None where it cannot be read."""
-        if path not in self._known:
-            try:
-                said = is_result(path) and not self._content
-                self._known[path] = records.read_provenance(path).get("sha256") if said else records.sha256(path)
-            except (OSError, records.DamagedResult):
-                self._known[path] = None
-        return self._known[path]
+        try:
+            said = is_result(path) and not self._content
+            return records.read_provenance(path).get("sha256") if said else records.sha256(path)
+        except (OSError, records.DamagedResult):
+            return None
 
 
 def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
@@ -94,7 +91,7 @@ def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
         If the sidecar cannot be read.
     """
     record, found = records.read_provenance(path), []
-    if record.get("sha256") != digests[path]:
+    if record.get("sha256") != digests.of(path):
         found.append("its content does not match the checksum in its sidecar")
     if record.get("result") != records.name_in_tier(path):
         found.append(f"its sidecar belongs to {record.get('result')}")
@@ -104,7 +101,7 @@ def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
     if set(inputs) != set(names.values()):
         found.append("it was made from other files")
     for one, name in names.items():
-        if name in inputs and inputs[name] != digests[one]:
+        if name in inputs and inputs[name] != digests.of(one):
             found.append(f"it was made from another {one}")
     return found
 

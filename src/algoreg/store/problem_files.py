@@ -11,13 +11,7 @@ class OtherProblem(RuntimeError):
 
 
 def read_problem(path: str | Path, seed: int) -> dict[str, Any]:
-    """Return the arrays of a problem file ``…/ensemble-<number>.npz``, checked.
-
-    Parameters
-    ----------
-    path : path
-    seed : int
-        The tier's root seed.
+    """Return the arrays of a problem file ``…/ensemble-<number>.npz`` of a tier's root seed, checked.
 
     Raises
     ------

@@ -111,7 +111,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text atomically, without a sidecar (documents, not results)."""
+    """Write text atomically, without a sidecar."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -123,8 +123,7 @@ def dump_json(content: Any) -> str:
 
 def write_json(path: str | Path, content: Any, provenance: Mapping[str, Any] | None = None) -> None:
     """Write a JSON result; see :func:`seal` for ``provenance``."""
-    with atomic(path) as temporary:
-        temporary.write_text(dump_json(content), encoding="utf-8")
+    write_text(path, dump_json(content))
     seal(path, provenance)
 
 
@@ -156,8 +155,7 @@ def write_table(
     writer.writerow(columns)
     for row in rows:
         writer.writerow([format_cell(row[column]) for column in columns])
-    with atomic(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_text(path, text.getvalue())
     seal(path, provenance)
 
 
@@ -282,8 +280,7 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     if isinstance(record.get("seconds"), Stopwatch):
         record["seconds"] = record["seconds"].seconds()
     record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    with atomic(sidecar_path(path)) as temporary:
-        temporary.write_text(dump_json(record), encoding="utf-8")
+    write_text(sidecar_path(path), dump_json(record))
 
 
 def _require_digests(code: Any) -> None:

@@ -17,13 +17,7 @@ def columns(name: str) -> list[str]:
 
 
 def collect(frames: list, name: str) -> Any:
-    """Return the rows of all parts of a study, ordered by what names them.
-
-    Parameters
-    ----------
-    frames : list of pandas.DataFrame
-    name : str
-        The module of a chapter's folder ``studies``.
+    """Return the rows of all parts of a study, as data frames, ordered by what names them.
 
     Raises
     ------

@@ -31,13 +31,7 @@ def spoken(text):
 
 
 def read(svg):
-    """Return what an SVG's panels conclude and what was run, as (titles, caption); empty where it says nothing.
-
-    Parameters
-    ----------
-    svg : str
-        The content of the file.
-    """
+    """Return what the panels of an SVG, given as text, conclude and what was run, as (titles, caption); empty where it says nothing."""
     found = (re.search(rf"<{name}>(.*?)</{name}>", svg, re.DOTALL) for name in ("title", "dc:description"))
     titles, caption = (unescape(one[1]).strip() if one else "" for one in found)
     return titles, caption

@@ -60,7 +60,7 @@ def overview_table(reference, entries, link=f"{FOLDER}/{{}}.md"):
 def headlines(ledgers, chapters):
     """Return the headlines of chapters as a Markdown list."""
     items = [ledgers.block(chapter, "headline") for chapter in chapters]
-    return "\n".join(item.strip() for item in items if item.strip())
+    return "\n".join(filter(None, items))
 
 
 def summary(ledgers, fresh):
@@ -82,7 +82,7 @@ def summary(ledgers, fresh):
         for tier, found in fresh.items()
     ]
     items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
-    return "\n".join(item.strip() for item in items)
+    return "\n".join(items)
 
 
 def _figures(chapter):
@@ -115,18 +115,18 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
     parts = [
         GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{TEMPLATE}"),
         f"# {chapter.title}",
-        wrapped(chapter.question).strip(),
-        wrapped(f"{literal(about)} Symbols and terms: [notation](README.md#notation).").strip(),
+        wrapped(chapter.question),
+        wrapped(f"{literal(about)} Symbols and terms: [notation](README.md#notation)."),
         "## What was found",
-        ledgers.block(chapter, "found").strip(),
+        ledgers.block(chapter, "found"),
         "## Verdicts",
         report.verdicts(standard, own),
-        wrapped(_figures(chapter)).strip(),
-        wrapped(fresh_seeds.of_chapter(ids, fresh)).strip(),
+        wrapped(_figures(chapter)),
+        wrapped(fresh_seeds.of_chapter(ids, fresh)),
         "[Each claim in full](../claims.md): criterion, margin and its reason, controls.",
         "## Ledger",
         "What differs from the paper, or within it, why, and how much it matters.",
-        ledgers.rest(chapter).strip(),
+        ledgers.rest(chapter),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -142,11 +142,11 @@ def overview_document(references, entries, ledgers, fresh):
         "## What was found",
         headlines(ledgers, load_chapters()),
         "## Notation",
-        wrapped(NOTATION).strip(),
+        wrapped(NOTATION),
     ]
     if fresh:
         said = [fresh_seeds.sentence(tier, found) + fresh_seeds.too_scattered(found) for tier, found in fresh.items()]
-        parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../replications.md)."])).strip()]
+        parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../replications.md)."]))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -250,8 +250,7 @@ def documents(references, entries):
     if "standard" in references:
         ledgers = Ledgers(references, entries)
         # A chapter of the user's own has its page where he keeps it.
-        own = [chapter for chapter in load_chapters() if chapter.folder.parent == sources.PACKAGE / "chapters"]
-        for chapter in own:
+        for chapter in (one for one in load_chapters() if one.shipped):
             texts[f"{FOLDER}/{chapter.name}.md"] = chapter_document(chapter, references, entries, ledgers, fresh)
             for name, text in ledgers.documents(chapter).items():
                 source = GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{name}.j2")

@@ -139,10 +139,7 @@ def _lines_of_study(study, names):
 def tables_document(tiers):
     """Return ``docs/tables.md``, the data dictionary: every table of every tier with its columns, and claims.json.
 
-    Parameters
-    ----------
-    tiers : mapping of str to mapping
-        Settings by tier.
+    ``tiers`` are settings by tier.
     """
     runs, compared, scanned, studies = _named(tiers)
     source = "the chapters' experiments.yaml, the literals of their studies, or src/algoreg/spec/columns.py"

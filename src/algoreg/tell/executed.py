@@ -24,13 +24,7 @@ def relink(notebook, written, root):
 
 
 def describe(notebook):
-    """Give pictures without words those of the heading that they stand under, for those who do not see them.
-
-    Parameters
-    ----------
-    notebook : mapping
-        Of nbformat 4; what its outputs say of themselves is changed.
-    """
+    """Give a notebook's pictures without words those of the heading that they stand under, for those who do not see them."""
     heading = ""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":

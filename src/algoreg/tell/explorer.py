@@ -24,13 +24,7 @@ WORKER = ("numerics.js", "worker.js")
 
 
 def presets(folder: Path) -> list[dict[str, str]]:
-    """Return what there is to look at: ``name``, ``see`` and ``hash``, the part of an address that sets it.
-
-    Parameters
-    ----------
-    folder : path
-        With ``presets.json``.
-    """
+    """Return what ``presets.json`` of a folder has to look at: ``name``, ``see`` and ``hash``, the part of an address that sets it."""
     found = json.loads((Path(folder) / "presets.json").read_text(encoding="utf-8"))
     return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
 
@@ -49,10 +43,7 @@ def dimensions() -> dict[int, dict[str, list]]:
 def measured(table: pd.DataFrame) -> dict:
     """Return the median test errors of a table of the study ``threshold``, over rank and m/(dr).
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Its rows of equal eigenvalues (``spectrum`` flat) are taken: of one d, α, step and time.
+    Its rows of equal eigenvalues (``spectrum`` flat) are taken: of one d, α, step and time.
 
     Returns
     -------
@@ -85,13 +76,7 @@ def measured(table: pd.DataFrame) -> dict:
 
 
 def boxes(known: dict) -> list[dict]:
-    """Return the map as boxes of a picture without scripts: place and size in boxes, ``share`` from 0 (nothing found) to 1.
-
-    Parameters
-    ----------
-    known : mapping
-        What :func:`measured` returns.
-    """
+    """Return the map of :func:`measured` as boxes of a picture without scripts: their places, ``share`` from 0 (nothing found) to 1."""
     top = max(known["ranks"])
     return [
         {"x": column, "y": top - rank, "share": round(min(max(-np.log10(error) / 3, 0), 1), 2)}

@@ -32,10 +32,7 @@ has a larger quantile, and the test finds less."""
 def others(one):
     """Return how many seeds gave which other verdict of a claim; empty where none did.
 
-    Parameters
-    ----------
-    one : mapping
-        A claim's part of :func:`algoreg.judge.replications.outcomes`.
+    ``one`` is the claim's part of :func:`algoreg.judge.replications.outcomes`.
     """
     return ", ".join(f"{count} {verdict}" for verdict, count in one["others"].items())
 
@@ -118,12 +115,7 @@ def turned(found):
 def of_chapter(ids, fresh):
     """Return which claims of a chapter some fresh seed judged otherwise, by tier, as Markdown of its page; empty where none did.
 
-    Parameters
-    ----------
-    ids : collection of str
-        The chapter's claims.
-    fresh : mapping
-        See :func:`algoreg.judge.replications.of_tiers`.
+    ``ids`` are the chapter's claims, ``fresh`` is of :func:`algoreg.judge.replications.of_tiers`.
     """
     tiers = {
         tier: [f"`{name}` on {one['same']} of {one['seeds']}" for name, one in turned(found).items() if name in ids]
@@ -137,11 +129,7 @@ def of_chapter(ids, fresh):
 def of_claim(name, fresh):
     """Return what fresh seeds made of a claim in every tier, in words; empty where it was not run.
 
-    Parameters
-    ----------
-    name : str
-    fresh : mapping
-        See :func:`algoreg.judge.replications.of_tiers`.
+    ``fresh`` is of :func:`algoreg.judge.replications.of_tiers`.
     """
     words = []
     for tier, found in fresh.items():
@@ -182,12 +170,12 @@ def document(fresh, entries):
     entries : list of mapping
         The registry.
     """
-    parts = ["# Fresh seeds", wrapped(ABOUT).strip(), wrapped(MEANING).strip()]
+    parts = ["# Fresh seeds", wrapped(ABOUT), wrapped(MEANING)]
     if not fresh:
         return "\n\n".join([*parts, "No seed is kept yet."]) + "\n"
     chapters = {entry["id"]: entry["chapter"] for entry in entries}
     for tier, found in fresh.items():
-        parts += [f"## Tier {tier}", wrapped(sentence(tier, found) + too_scattered(found)).strip()]
+        parts += [f"## Tier {tier}", wrapped(sentence(tier, found) + too_scattered(found))]
         if changed := turned(found):
             parts += ["### Verdicts that turned", _table(changed)]
         for chapter in load_chapters():

@@ -44,12 +44,9 @@ class _Provisioner(LocalProvisioner):
 
 
 def fork_in(manager: KernelManager) -> None:
-    """Let a manager's kernel be a fork of this process, which must have one thread; where a system's libraries survive that.
+    """Let a manager's Python kernel, not yet started, be a fork of this process, where a system's libraries survive that.
 
-    Parameters
-    ----------
-    manager : jupyter_client.manager.KernelManager
-        Of a Python kernel that has not been started.
+    This process must have one thread.
     """
     if sys.platform == "linux":
         manager.provisioner = _Provisioner(kernel_spec=manager.kernel_spec, parent=manager)

@@ -15,7 +15,7 @@ import numpy as np
 from algoreg import registry
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
-from algoreg.judge.snapshots import frame_of
+from algoreg.judge.snapshots import claim_of, frame_of
 from algoreg.tell.report import BEST, number, said_of, verdicts_beside
 from algoreg.tell.wording import bound, outwards
 
@@ -56,8 +56,7 @@ class Numbers:
         self._frames = {}
 
     def _claim(self, identity, tier):
-        (claim,) = (claim for claim in self._references[tier]["claims"] if claim["id"] == identity)
-        return claim
+        return claim_of(self._references[tier], identity)
 
     def _said(self, identity, tier):
         return said_of(self._claim(identity, tier), self._entries[identity])
@@ -154,7 +153,7 @@ def wrapped(text):
     for part in FENCED.split(text.strip()):
         found = [part] if FENCED.fullmatch(part) else re.split(r"\n{2,}", part.strip())
         blocks += [block if AS_IT_IS.search(block) else _filled(block) for block in found if block]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(blocks)
 
 
 def _filled(block):
@@ -202,7 +201,7 @@ class Ledgers:
     def documents(self, chapter):
         """Return the documents beside a chapter's ledger, Markdown, by their names."""
         names = sorted(path.name for path in chapter.folder.glob("*.md.j2") if path.name != TEMPLATE)
-        return {name.removesuffix(".j2"): wrapped(self._template(chapter, name).render()) for name in names}
+        return {name.removesuffix(".j2"): f"{wrapped(self._template(chapter, name).render())}\n" for name in names}
 
     def block(self, chapter, name):
         """Return a block of a chapter's ledger, Markdown; empty where there is none."""

@@ -62,15 +62,9 @@ class Tier:
         return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=sources.figure_title(name))
 
     def verdicts(self, *chapters, claims=None) -> Verdicts:
-        """Return the verdicts of chapters' claims for a notebook to show.
+        """Return the verdicts of chapters' claims, or of these of them, for a notebook to show.
 
         Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says whose.
-
-        Parameters
-        ----------
-        *chapters : str
-        claims : list of str, optional
-            These of their claims alone.
         """
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 from algoreg.analysis.cells import geometric_mean
+from algoreg.judge.snapshots import claim_of
 from algoreg.tell.wording import bound, say, verdicts_of
 
 # The order in which verdicts are counted.
@@ -100,7 +101,7 @@ def estimate_of(reference, identity, towards=None):
 
     For passages: in a ledger without its references they say so, where a number of the template would stop the document.
     """
-    (claim,) = (claim for claim in reference["claims"] if claim["id"] == identity)
+    claim = claim_of(reference, identity)
     return bound(claim, towards) if towards else number(claim["estimate"])
 
 

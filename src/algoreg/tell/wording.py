@@ -55,12 +55,7 @@ def apart(values, margin, digits=3, distinct=False, towards=None):
 def outwards(value, towards, digits=2):
     """Return a bound rounded to so many significant digits so that it stays one: no number that it says is nearer than it is.
 
-    Parameters
-    ----------
-    value : float
-    towards : str
-        ``down`` for a bound from below, ``up`` for one from above.
-    digits : int
+    A bound from below is rounded ``down``, one from above ``up``.
     """
     rounding = {"down": ROUND_FLOOR, "up": ROUND_CEILING}[towards]
     # By its shortest digits: the float next to 0.96 lies below it.

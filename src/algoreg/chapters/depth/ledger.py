@@ -6,7 +6,6 @@ from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import markdown, number, passage
@@ -24,15 +23,14 @@ def _means(frame):
     return found
 
 
-@passage("depth_2", "depth_2_power", "depth_3")
-def depth_of_thresholds(reference):
+@passage(*LABELS)
+def depth_of_thresholds(*frames):
     """Return m*/(dr) by factorisation and start, at T and at half of it, as Markdown."""
     rows = []
-    for name in (name for name in LABELS if name in reference["tables"]):
-        means = _means(frame_of(reference["tables"][name]))
+    for label, means in zip(LABELS.values(), map(_means, frames), strict=True):
         for alpha in sorted({alpha for alpha, _ in means}, reverse=True):
             *half, last = (value for (size, _), value in sorted(means.items()) if size == alpha)
-            rows.append([LABELS[name], power(alpha**2), number(last), number(half[0]) if half else "–"])
+            rows.append([label, power(alpha**2), number(last), number(half[0]) if half else "–"])
     return markdown(["factors", "s₀", "m*/(dr)", "at half of T"], rows)
 
 

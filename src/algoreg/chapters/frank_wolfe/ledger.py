@@ -4,13 +4,13 @@ import numpy as np
 
 from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.censoring import ABOVE
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe.estimands import ratio_of_examples
 from algoreg.judge.estimands import exponent
 from algoreg.judge.rejudge import at_other_values
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
+from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage, with_interval
 from algoreg.tell.wording import outwards
@@ -104,8 +104,7 @@ def late_gradients(frame):
     for lag, own in last.groupby("lag"):
         ratios = [geometric_mean(own[value]) / geometric_mean(first[value]) for value in ("test_error", "loss")]
         late = whole[(whole["lag"] == lag) & (whole["iteration"] >= end / 10)]
-        means = late.groupby("iteration")["test_error"].apply(geometric_mean)
-        slope = slope_weights(means.index) @ np.log(means)
+        slope = exponent_of(late, "iteration", "test_error")
         rows.append([f"{lag - 1:g}", geometric(own["test_error"]), *map(number, ratios), signed(slope)])
     exponent = f"exponent of the error in k, {end / 10:g} to {end:g}"
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0", exponent], rows)

@@ -11,17 +11,7 @@ from algoreg.numerics.seeds import stream
 
 
 def vertices(gradients, thetas):
-    """Return S = θvvᵀ, v of the largest eigenvalue of −M, or 0 where none is positive.
-
-    Parameters
-    ----------
-    gradients : torch.Tensor, shape (B, d, d)
-    thetas : torch.Tensor, shape (B, 1, 1)
-
-    Returns
-    -------
-    torch.Tensor, shape (B, d, d)
-    """
+    """Return S = θvvᵀ, v of the largest eigenvalue of −M, or 0 where none is positive; M and S (B, d, d), θ (B, 1, 1)."""
     values, vectors = decomposed(-gradients)
     first = vectors[:, :, -1:]
     sizes = torch.where(values[:, -1:, None] > 0, thetas, 0.0)

@@ -1,7 +1,7 @@
 """The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
 
 from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.law import exponent
+from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.charts.text import number as power
 from algoreg.tell.report import geometric, markdown, number, passage
 
@@ -71,18 +71,12 @@ def greedy_headline(frame):
     )
 
 
-def _power(frame, along, value):
-    """Return the exponent of the geometric mean of a value over a column, all its points, as text."""
-    means = frame.groupby(along)[value].apply(geometric_mean)
-    return number(exponent(means))
-
-
 @passage("greedy_ends")
 def greedy_power_of_all(frame):
     """Return the exponent in α of descent's distance to greedy learning's end over all α of the table, as a sentence."""
     own = frame[frame["method"] == "descent"]
     largest = power(own["alpha"].max())
-    return f"Over all α of the table, from {largest} on, the power is {_power(own, 'alpha', 'distance_to_greedy')}."
+    return f"Over all α of the table, from {largest} on, the power is {number(exponent_of(own, 'alpha', 'distance_to_greedy'))}."
 
 
 @passage("greedy_commuting")
@@ -90,12 +84,11 @@ def commuting_power_of_all(frame):
     """Return the exponent in s₀ of three factors' distance to the least trace over all s₀ of the table, as a sentence."""
     own = frame[frame["depth"] == 3]
     largest = power(own["start"].max())
-    return f"Over all s₀ of the table, from {largest} on, it is {_power(own, 'start', 'distance_to_min_trace')}."
+    return f"Over all s₀ of the table, from {largest} on, it is {number(exponent_of(own, 'start', 'distance_to_min_trace'))}."
 
 
 @passage("greedy_mirror")
 def mirror_power(frame):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
     own = frame[frame["method"] == "mirror"]
-    means = own.groupby("log_smallness")["distance_to_min_trace"].apply(geometric_mean)
-    return f"{exponent(means):.2f}"
+    return f"{exponent_of(own, 'log_smallness', 'distance_to_min_trace'):.2f}"

@@ -1,14 +1,7 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.law import exponent
+from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.report import geometric, markdown, number, passage
-
-
-def _power(frame, column):
-    """Return the exponent in α of a column's geometric mean."""
-    means = frame.groupby("alpha")[column].apply(geometric_mean)
-    return exponent(means)
 
 
 @passage("incremental")
@@ -18,7 +11,7 @@ def incremental_distances(frame):
     for (width, s), own in frame.groupby(["width", "s"]):
         least = own[own["alpha"] == own["alpha"].min()]
         cells = [geometric(least[name]) for name in ("nearest_to_fit", "nearest_to_truncation")]
-        powers = [number(_power(own, name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
+        powers = [number(exponent_of(own, "alpha", name)) for name in ("nearest_to_fit", "nearest_to_truncation")]
         rows.append([width, str(s), cells[0], powers[0], cells[1], powers[1], number(own["apart"].mean())])
     header = ["width", "s", "to the fit", "power of α", "to the truncation", "power of α", "fit to truncation"]
     return markdown(header, rows)

@@ -1,11 +1,12 @@
 """What the claims about landscapes measure beside shares and exponents: gains, needed widths and examples, the lazy limit."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, known, paired_logs
-from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
-from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.analysis.thresholds import Thresholds, find_thresholds
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import least_examples, symmetric_dimension
 
@@ -21,10 +22,7 @@ def mean_gain(tables, published, rng, *, table, value, along, first, second, whe
 def needed_widths(optimal):
     """Return the place of the first width from which on all starts of an ensemble are optimal, shape (E,).
 
-    Parameters
-    ----------
-    optimal : numpy.ndarray, shape (widths, starts, E)
-        1 or 0, widths rising. The number of widths stands where even the largest is not.
+    ``optimal`` is 1 or 0, shape (widths, starts, E), widths rising. The number of widths stands where even the largest is not.
     """
     all_starts = optimal.min(axis=1)[::-1]
     return len(optimal) - np.minimum.accumulate(all_starts, axis=0).sum(axis=0).astype(int)
@@ -68,20 +66,15 @@ def decades_gained(tables, published, rng, *, table, value, by, pair, where=None
     return interval_of(np.mean, paired_logs([chosen(frame, {by: end}) for end in pair], ["m"], value), rng)
 
 
-def start_thresholds(frame, tolerance):
-    """Return log(m*/n_c) of every run, shape (ranks, T, E), and the sides of the grid on which m* lie.
+def start_thresholds(frame, tolerance) -> Thresholds:
+    """Return m*/n_c of every run, the thresholds of a table over the least number of examples.
 
-    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Rows of one kind of measurements and one d, over rank, m, target and ensemble.
-    tolerance : float
+    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`. Rows are of one
+    kind of measurements and one d, over rank, m, target and ensemble.
     """
     found = find_thresholds(frame, "rank", tolerance)
     counts = [least_examples(int(frame["d"].iloc[0]), int(rank)) for rank in found.sizes]
-    return found.logs - np.log(counts)[:, None, None], found.sides
+    return replace(found, logs=found.logs - np.log(counts)[:, None, None])
 
 
 @estimand("m from which on a start finds X*, over d(r + 1) − r(r + 1)/2, {kind}, geometric mean, the largest over r")
@@ -90,10 +83,10 @@ def start_threshold(tables, published, rng, *, table, kind, tolerance):
 
     Undefined where fewer than half of the m* of some rank lie on the grid.
     """
-    logs, sides = start_thresholds(chosen(tables[table], {"kind": kind}), tolerance)
-    if (np.mean(sides == INSIDE, axis=(1, 2)) < LEAST_INSIDE).any():
+    found = start_thresholds(chosen(tables[table], {"kind": kind}), tolerance)
+    if not found.each_on_grid:
         return UNDEFINED
-    return exp_of(interval_of(lambda part: part.mean(axis=(1, 2)).max(), logs, rng))
+    return exp_of(interval_of(lambda part: part.mean(axis=(1, 2)).max(), found.logs, rng))
 
 
 @estimand("factor between the root mean square over runs of {value} and √(1 − m/D), the largest over m")

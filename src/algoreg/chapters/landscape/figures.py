@@ -178,8 +178,8 @@ def _examples(axes, tables, claim):
     axes.axvline(1, color="0.5", linewidth=0.9, label="n_c = d(r + 1) − r(r + 1)/2")
     label = f"margin: {claim['margin']:g}, for the mean threshold"
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
-    logs, _ = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
-    most = float(np.exp(logs.mean(axis=(1, 2)).max()))
+    found = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
+    most = float(np.exp(found.logs.mean(axis=(1, 2)).max()))
     title = f"xxᵀ: the threshold is {rounded(most, 3, 'up')}·n_c or less, on average"
     describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
 

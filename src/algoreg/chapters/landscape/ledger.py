@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.numerics.theory import least_examples
-from algoreg.spec.chapters import load_chapters
+from algoreg.spec.chapters import entry_of, load_chapters
 from algoreg.tell.report import markdown, number, passage
 from algoreg.tell.wording import outwards
 
@@ -92,11 +92,9 @@ def decayed(frame):
 @passage("large_starts", "large_starts_gaussian")
 def large_start_thresholds(rank_one, gaussian):
     """Return n_c and the mean threshold of large starts by kind of measurement and rank, as Markdown."""
-    (chapter,) = load_chapters(["landscape"])
-    (claim,) = (entry for entry in chapter.claims if entry["id"] == "smvz-threshold")
-    rows = []
+    tolerance, rows = entry_of("smvz-threshold")["estimand"]["tolerance"], []
     for frame, kind in ((rank_one, "xxᵀ"), (gaussian, "Gaussian")):
-        logs, _ = start_thresholds(frame, claim["estimand"]["tolerance"])
+        logs = start_thresholds(frame, tolerance).logs
         d = int(frame["d"].iloc[0])
         for rank, part in zip(sorted(frame["rank"].unique()), logs, strict=True):
             rows.append([kind, f"{rank:g}", f"{least_examples(d, int(rank))}", f"{np.exp(part.mean()):.2f}"])

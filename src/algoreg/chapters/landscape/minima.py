@@ -77,13 +77,9 @@ def minimised_sensing(start, matrices, labels, most, done):
 
 
 def smallest_curvature(vector, vectors, labels):
-    """Return the smallest eigenvalue of the loss's Hessian for one unit of sign +: M + (2/n) Σ (x_iᵀu)² x_i x_iᵀ.
+    """Return the smallest eigenvalue of the loss's Hessian for one unit u, shape (d,), of sign +: M + (2/n) Σ (x_iᵀu)² x_i x_iᵀ.
 
     Wider networks have rotations UO that change nothing, and so k(k−1)/2 zeros: there is no strict minimum to tell.
-
-    Parameters
-    ----------
-    vector : numpy.ndarray, shape (d,)
     """
     seen = vectors @ vector
     weights = (seen**2 - labels) + 2 * seen**2

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
-from algoreg.judge.snapshots import frame_of
+from algoreg.judge.snapshots import claim_of, frame_of
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 from algoreg.tell.wording import outwards
 
@@ -37,8 +37,7 @@ def _of_published(reference):
 @passage("momentum_kappa")
 def acceleration(reference):
     """Return the exponent in κ of the iterations with the best momentum, and that without, which is the claim's control."""
-    (claim,) = (claim for claim in reference["claims"] if claim["id"] == "momentum-kappa")
-    plain = number(claim["control_estimate"])
+    plain = number(claim_of(reference, "momentum-kappa")["control_estimate"])
     return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of {plain}."
 
 

@@ -13,14 +13,9 @@ from algoreg.numerics.theory import symmetric_dimension
 
 @estimand("{pick} exponent of {value} in α over the variants of Algorithm 1")
 def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
-    """Return the smallest or the largest, over variants, of the exponents of ``value`` in α.
+    """Return the ``smallest`` or the ``largest``, over variants, of the exponents of ``value`` in α.
 
     A diverged run counts as one that predicts 0 (column ``error_of_zero``).
-
-    Parameters
-    ----------
-    pick : str
-        ``smallest`` or ``largest``.
     """
     frame = chosen(tables[table], {"variant": variants})
     frame = frame.assign(**{value: frame[value].fillna(frame["error_of_zero"])})
@@ -62,22 +57,10 @@ def crossings(counts, errors, tolerance, beyond):
 
 
 def example_thresholds(frame, along, tolerance):
-    """Return the thresholds in m of one variant's rows for each value of ``along``, and which of them are censored.
+    """Return the values of ``along``, ``d`` or ``rank``, and one variant's thresholds in m there, (points, T, E), and which are censored.
 
     A threshold above the largest m is put where theory has one at the latest: at D = d(d+1)/2, where the labels alone
     determine X*, along d; at the theorem's dr⁵ [LMZ18, Theorem 1.2, constant 1] along the rank.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-    along : str
-        ``d`` or ``rank``.
-    tolerance : float
-
-    Returns
-    -------
-    points : list of int
-    found, censored : numpy.ndarray, shape (points, T, E)
     """
     points, found, censored = [], [], []
     for point, part in frame.groupby(along):
@@ -119,20 +102,10 @@ def examples_exponents_apart(tables, published, rng, *, table, tolerance, varian
 
 
 def late_slopes(iterations, errors, high, low):
-    """Return the log-log slope of each run's error between its fall through ``high`` and its fall through ``low``.
+    """Return the log-log slope of each run's error, (T, E), between its fall through ``high`` and its fall through ``low``.
 
-    The last falls count, interpolated in both logarithms. A run that does not come below ``low`` is taken to its end; one
-    that is not below ``high`` there has slope 0.
-
-    Parameters
-    ----------
-    iterations : list of int
-    errors : numpy.ndarray, shape (iterations, T, E)
-    high, low : float
-
-    Returns
-    -------
-    numpy.ndarray, shape (T, E)
+    Errors have shape (iterations, T, E). The last falls count, interpolated in both logarithms. A run that does not come below ``low``
+    is taken to its end; one that is not below ``high`` there has slope 0.
     """
     times, logs = np.log(iterations), np.log(errors)
     found = np.zeros(errors.shape[1:])

@@ -8,7 +8,7 @@ from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
 from algoreg.numerics.seeds import stream
-from algoreg.spec.chapters import load_chapters
+from algoreg.spec.chapters import entry_of
 from algoreg.tell.report import markdown, number, passage, with_interval
 
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
@@ -17,8 +17,8 @@ NORMS = (1, 2, 5)
 
 def _judged_levels():
     """Return the errors between which the claim ``alg1-rescaling`` measures the late slope."""
-    (entry,) = (claim for claim in load_chapters(["networks"])[0].claims if claim["id"] == "alg1-rescaling")
-    return entry["estimand"]["high"], entry["estimand"]["low"]
+    estimand = entry_of("alg1-rescaling")["estimand"]
+    return estimand["high"], estimand["low"]
 
 
 def _mean(values):

@@ -55,16 +55,7 @@ def run_of(variant, tau, alpha, step, m, target, **changes):
 
 
 def labels_of(variant, labels, m, seed, ensemble):
-    """Return the labels that a variant sees: their first m permuted, for the control of that name.
-
-    Parameters
-    ----------
-    variant : str
-    labels : torch.Tensor, shape (T, M)
-    m : int
-        At most M.
-    seed, ensemble : int
-    """
+    """Return the labels that a variant sees, shape (T, M): the first m of M permuted, for the control of that name."""
     if variant != "permuted-labels":
         return labels
     order = stream("permutation", kind="labels", m=m, seed=seed, ensemble=ensemble).permutation(m)
@@ -74,15 +65,7 @@ def labels_of(variant, labels, m, seed, ensemble):
 
 
 def seen_labels(ensemble, planted, points, context):
-    """Return the labels that runs see, a row for each.
-
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.rank_one.Ensemble
-    planted : torch.Tensor, shape (T, d, d)
-    points : list of (m, variant, target)
-    context : algoreg.engine.study.Context
-    """
+    """Return the labels that runs, given as (m, variant, target), see of X* of all targets (T, d, d), a row for each."""
     labels = ensemble.label(planted)
     rows = [labels_of(variant, labels, m, context.seed, ensemble.number)[target] for m, variant, target in points]
     return torch.stack(rows)

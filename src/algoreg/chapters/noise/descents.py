@@ -95,23 +95,9 @@ class Beside(Observer):
 
 
 def descended(options, context, ensemble, fitted):
-    """Descend from every αI on every problem's labels.
+    """Descend from every αI on every problem's labels; return the runs, (α, target's number), their :class:`Beside` and statuses.
 
-    Parameters
-    ----------
-    options : mapping
-        ``alpha`` (a list), ``step``, ``time`` and ``look``, η·t of the end and between two looks.
-    context : algoreg.engine.study.Context
-    ensemble : algoreg.ensembles.gaussian.Ensemble
-    fitted : list of Fitted
-
-    Returns
-    -------
-    runs : list of tuple
-        α and the target's number.
-    seen : Beside
-    statuses : list of str
-        How every run ended.
+    Options are ``alpha`` (a list), ``step``, ``time`` and ``look``, η·t of the end and between two looks.
     """
     runs = [(alpha, target) for alpha in options["alpha"] for target in range(len(fitted))]
     stride = max(round(options["look"] / options["step"]), 1)

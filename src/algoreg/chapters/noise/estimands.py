@@ -24,10 +24,7 @@ def slopes_of(frame, value, against):
 def share_of_right_rank(tables, published, rng, *, table, value, where=None):
     """Return how often ranks tested one after the other, from 1 on, first pass at the true one.
 
-    Parameters
-    ----------
-    value : str
-        A column that is 1 where a rank is rejected, else 0.
+    ``value`` is a column that is 1 where a rank is rejected, else 0.
     """
     return share_interval(np.min, right_ranks(chosen(tables[table], where), value)[None], rng)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.law import exponent
+from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -27,8 +27,7 @@ def norms_of_flow(*frames):
 def norms_power_of_all(frame):
     """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0, and the largest loss, as a sentence."""
     own = frame[frame["det"] == "positive"]
-    means = [part.groupby("accuracy")["norm"].apply(geometric_mean) for _, part in own.groupby("depth")]
-    least = min(exponent(each) for each in means)
+    least = min(exponent_of(part, "accuracy", "norm") for _, part in own.groupby("depth"))
     return f"Over all losses of the table, from {1 / own['accuracy'].min():g} on, the power is {number(-least).replace('-', '−')}."
 
 

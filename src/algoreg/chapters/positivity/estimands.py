@@ -3,9 +3,8 @@
 import numpy as np
 
 from algoreg.analysis.cells import cells, chosen, paired_logs
-from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, Thresholds, exponent_of, find_thresholds, last_fall
+from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds, last_fall
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 
@@ -17,13 +16,8 @@ DIMENSIONS = {"positivity": psd_statistical_dimension, "least trace": trace_stat
 def uniqueness_thresholds(frame) -> Thresholds:
     """Return the numbers of measurements from which on X* is the only PSD matrix that fits, by d.
 
-    That is half way, in log m, between the last m at which another matrix was found and the next one at which the far point
-    landed on X*. Undecided runs (``budget``) say neither, and are passed over.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Rows of the method ``far`` of one kind, over d, m, target and ensemble.
+    Rows are of the method ``far`` and of one kind. It is half way, in log m, between the last m at which another matrix was found and
+    the next one at which the far point landed on X*. Undecided runs (``budget``) say neither, and are passed over.
     """
     found = {}
     for d, own in frame.groupby("d"):
@@ -69,7 +63,7 @@ def factor_to_dimension(tables, published, rng, *, table, dimension, tolerance):
     logs = []
     for rank, part in frame.groupby("rank"):
         found = find_thresholds(part, "d", tolerance)
-        if (np.mean(found.sides == INSIDE, axis=(1, 2)) < LEAST_INSIDE).any():
+        if not found.each_on_grid:
             return UNDEFINED
         predicted = [DIMENSIONS[dimension](int(d), int(rank)) for d in found.sizes]
         logs.append(found.logs - np.log(predicted)[:, None, None])

@@ -85,12 +85,7 @@ class Fits(Observer):
 def raced(options, context, rows):
     """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, tuned for it before.
 
-    Parameters
-    ----------
-    options : mapping
-    context : algoreg.engine.study.Context
-    rows : callable
-        Takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
+    ``rows`` takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
     """
     for number, names in product(context.ensembles, groups(options)):
         methods, label = {name: METHODS[name] for name in names}, f"ensemble {number}, {' '.join(names)}"
@@ -103,7 +98,7 @@ def raced(options, context, rows):
         yield from context.part(label, rows, options, context, number, methods[names[0]].algorithm, runs)
 
 
-def tuned(options, context, methods, number=0):
+def tuned(options, context, methods, number):
     """Return what methods of one algorithm choose of their grids at every κ: rows ``method``, ``kappa``, ``chosen``.
 
     A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from

@@ -10,14 +10,8 @@ from algoreg.judge.estimands import estimand
 def shortfall(value, predicted, tolerance, floor):
     """Return by what factor values miss being within ``tolerance`` of a prediction and at least ``floor``: below 1 is neither.
 
-    The larger of |value − predicted| / (tolerance · max(predicted, floor)) and floor/value. Where the prediction itself
-    lies below the floor, the second term is above 1 for every value that fits it.
-
-    Parameters
-    ----------
-    value, predicted : numpy.ndarray
-        Not negative.
-    tolerance, floor : float
+    The larger of |value − predicted| / (tolerance · max(predicted, floor)) and floor/value, of numbers that are not negative. Where
+    the prediction itself lies below the floor, the second term is above 1 for every value that fits it.
     """
     away = np.abs(value - predicted) / (tolerance * np.maximum(predicted, floor))
     # A value of 0 falls short by a large factor, not by infinity: intervals need numbers.

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, geometric_mean
+from algoreg.analysis.cells import cells
 from algoreg.analysis.exponents import slopes_of_runs
-from algoreg.tell.charts.law import exponent
+from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.report import geometric, markdown, number, passage
 
 
@@ -25,8 +25,7 @@ def phase_exponents(*frames):
     for frame in frames:
         first = frame.iloc[0]
         for width, own in frame.groupby("width"):
-            means = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
-            found = exponent(means)
+            found = exponent_of(own, "alpha", "smallest_error")
             ratio = number(first["m"] / first["d"] / first["rank"])
             rows.append([ratio, f"{first['rank']:g}", width, number(found), number(own["predicted"].mean())])
     return markdown(["m/(dr)", "r", "width", "exponent of the error in α", "2(1 − λ_{r+1}/λ̄)"], rows)

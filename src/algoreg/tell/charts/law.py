@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.analysis.cells import geometric_mean
 from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.text import margin_text, raised, signed
@@ -15,6 +16,11 @@ OPPOSITE = {"below": "above", "above": "below"}
 def exponent(means):
     """Return the least-squares slope of log means against the log of their index, as estimands have it; None of fewer than two."""
     return float(slope_weights(means.index.to_numpy(float)) @ np.log(means.to_numpy())) if len(means) > 1 else None
+
+
+def exponent_of(frame, along, value):
+    """Return the :func:`exponent` of the geometric means of a column over another."""
+    return exponent(frame.groupby(along)[value].apply(geometric_mean))
 
 
 def grows(label, letter, means):
@@ -50,14 +56,7 @@ def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
 
 
 def through(axes, means, curve, label, line="--", **style):
-    """Draw a curve that theory has but for a constant, through the first mean.
-
-    Parameters
-    ----------
-    means : pandas.Series
-    curve : callable
-        Of an array of points, positive.
-    """
+    """Draw a curve, a function of an array of points, that theory has but for a constant, through the first mean."""
     if len(means):
         x = np.geomspace(means.index.min(), means.index.max(), 50)
         scale = means.iloc[0] / curve(np.array(means.index[:1], dtype=float))[0]

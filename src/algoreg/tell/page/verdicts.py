@@ -73,12 +73,7 @@ def _tick_texts(ticks):
 
 
 def interval_axis(claim):
-    """Return where a claim's estimate, interval, margin and controls lie on an axis, in percent of its width.
-
-    Parameters
-    ----------
-    claim : mapping
-        An entry of ``claims.json``.
+    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis, in percent of its width.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from algoreg.chapters.depth.words import LEARNED
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, truncations
 from algoreg.spec.base import StudyOptions, at, between, real, reals, whole, wholes
 
 
@@ -102,13 +102,6 @@ class Stages(Observer):
         for name, values in found.items():
             values = values.cpu().numpy() if isinstance(values, torch.Tensor) else values
             self.memory[name][look.active] = np.where(where, values, self.memory[name][look.active])
-
-
-def truncations(factors):
-    """Return X* with its s largest eigenvalues alone, s = 1 … R, shape (T, R, d, d), of factors (T, d, R)."""
-    return torch.stack(
-        [torch.bmm(part, part.mT) for part in (factors[..., : s + 1] for s in range(factors.shape[2]))], 1
-    )
 
 
 def descend(options, context, number, observer):

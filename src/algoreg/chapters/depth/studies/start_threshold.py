@@ -89,10 +89,7 @@ class Second(Observer):
 def largest_start(starts, behind):
     """Return the largest s_0 below which eigenvalue 2 stays behind, None where that is not on the grid.
 
-    Parameters
-    ----------
-    starts, behind : numpy.ndarray, shape (P,)
-        Rising s_0, and eigenvalue 2 when eigenvalue 1 is learned.
+    ``behind`` is eigenvalue 2 when eigenvalue 1 is learned, at rising starts s_0, shape (P,) each.
     """
     above = np.flatnonzero(~(behind < BEGUN))
     if not len(above) or above[0] == 0 or not np.isfinite(behind[: above[0] + 1]).all():

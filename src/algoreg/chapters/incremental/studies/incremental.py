@@ -10,7 +10,7 @@ import torch
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import Ends, Observer
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factors
+from algoreg.numerics.problems import draw_factors, truncations
 from algoreg.spec.base import StudyOptions, at, between, choices, real, reals, whole
 
 
@@ -133,7 +133,7 @@ def measure(options, context, number):
     d, step, count, rank = options["d"], options["step"], options["targets"], len(options["eigenvalues"])
     ensemble, factors, goals, labels, fits = drawn(options, context, number)
     m = ensemble.m
-    cut = torch.stack([torch.bmm(factors[:, :, :s], factors[:, :, :s].mT) for s in range(1, rank + 1)], dim=1)
+    cut = truncations(factors)
     places = list(product(options["width"], options["alpha"], range(count)))
     runs = [
         {"width": rank if width == "r" else d, "alpha": alpha, "target": target, "m": m, "step": step}

@@ -64,16 +64,10 @@ def measure(options, context):
 
 
 def descents(options, curvature):
-    """Return (method, algorithm, run) of both descents.
+    """Return (method, algorithm, run) of both descents; the curvature is that of :func:`largest_curvature`.
 
     Projected descent is accelerated. Factored descent goes from αI until η·t = ``time``, at a step that is stable from
     there, and through M, for both ensembles alike.
-
-    Parameters
-    ----------
-    options : mapping
-    curvature : float
-        See :func:`largest_curvature`.
     """
     alpha = options["alpha"]
     # The power iteration comes from below.

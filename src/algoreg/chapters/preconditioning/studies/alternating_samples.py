@@ -6,7 +6,7 @@ from typing import Literal
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular, stacked
+from algoreg.numerics.problems import draw_rectangulars
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
@@ -74,8 +74,7 @@ def measure(options, context, number, method):
     """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]
-    drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = stacked(drawn, context)
+    goals = draw_rectangulars(d, d, rank, options["kappa"], context, count)
     ensemble = context.draw(Ensemble, d, max(counts), number)
     pace = "descent" if method == "descent" else "alternating"
     step, time = options[f"{pace}_step"], options[f"{pace}_time"]

@@ -8,7 +8,7 @@ from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import StudyOptions, choices, determined, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -28,8 +28,7 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if 2 * max(self.m_over_dr) * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        yield from determined(self.d, max(self.m_over_dr), self.rank)
 
 
 KEYS = {

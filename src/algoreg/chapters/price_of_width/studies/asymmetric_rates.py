@@ -7,7 +7,7 @@ from typing import Literal
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular, stacked
+from algoreg.numerics.problems import draw_rectangulars
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
 
 
@@ -64,8 +64,7 @@ def measure(options, context, number):
     """
     d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
     m = round(options["m_over_dimension"] * d * d)
-    drawn = [draw_rectangular(d, d, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = stacked(drawn, context)
+    goals = draw_rectangulars(d, d, rank, options["kappa"], context, count)
     ensemble = context.draw(Ensemble, d, m, number)
     widths = {"r": rank, "2r": 2 * rank}
     places = list(product(options["width"], options["alpha"], range(count)))

@@ -8,7 +8,7 @@ import torch
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian_rectangular import Ensemble
-from algoreg.numerics.problems import draw_rectangular, stacked
+from algoreg.numerics.problems import draw_rectangulars
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -82,8 +82,7 @@ def measure(options, context, number):
     """
     d, columns, rank, count = (options[key] for key in ("d", "columns", "rank", "targets"))
     m = round(options["m_over_freedom"] * rank * (d + columns))
-    drawn = [draw_rectangular(d, columns, rank, options["kappa"], context.seed, target) for target in range(count)]
-    goals = stacked(drawn, context)
+    goals = draw_rectangulars(d, columns, rank, options["kappa"], context, count)
     ensemble = Ensemble.draw(d, m, context.seed, number, context.device, context.dtype, columns)
     places = list(product(options["alpha"], options["step"], range(count)))
     shared = {"m": m, "width": 2 * rank, "balance": 1.0, "rule": "simultaneous", "damping": 0.0}

@@ -102,7 +102,7 @@ def measure(options, context, number, rank, m_over_dr):
     m = m_over_dr * d * rank
     factors = planted_factors(options, rank, options["kappa"], context)
     targets, frames = factors @ factors.mT, torch.linalg.qr(factors)[0]
-    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = gram_matrix(d, m, context, number)
     low, up = bracket(ensemble, min(4 * rank, d), context.seed)
     timed = {"m": m, "step": step, "alpha": options["alpha"], "start": "identity", "iterations": last}
     runs = [{**timed, "target": target} for target in range(options["targets"])]

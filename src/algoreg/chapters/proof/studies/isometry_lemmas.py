@@ -76,7 +76,7 @@ def measure(options, context, number):
     d, ranks = options["d"], set(options["rank"])
     ranks |= {of_delta for rank in options["rank"] for _, of_delta in needed_by(rank).values()}
     for m, regime in [(m, name) for name in ("practical", "certified") for m in options[name]]:
-        plain = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+        plain = gram_matrix(d, m, context, number)
         for weight in (0.0, options["trace_weight"]):
             ensemble = with_trace(plain, weight) if weight else plain
             yield from _rows(ensemble, regime, weight, sorted(ranks), options, context.seed)

@@ -194,7 +194,7 @@ def _rows(options, context, number, regime, m):
     """Return the rows of one ensemble: all targets from the scaled start, then all from α = 1."""
     d, step, count = options["d"], options["step"], options["targets"]
     planted = draw_factors({"kind": "columns"}, d, 1, context, count)
-    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = gram_matrix(d, m, context, number)
     low, up = bracket(ensemble, ISOMETRY_RANK, context.seed)
     alpha, time = start_of(isometry_upper_bound(width(d, ISOMETRY_RANK, context.seed), m), d)
     # In single precision, as starts have been all along.

@@ -334,7 +334,7 @@ def _rows(options, context, number, regime, m):
     planted = {kappa: planted_factors(options, rank, kappa, context) for kappa in options["kappa"]}
     factors = torch.stack([planted[run["kappa"]][run["target"]] for run in runs])
     frames, targets = torch.linalg.qr(factors)[0], factors @ factors.mT
-    ensemble = gram_matrix(d, m, context.seed, number, context.device, context.dtype)
+    ensemble = gram_matrix(d, m, context, number)
     low, up = bracket(ensemble, min(4 * rank, d), context.seed)
     splits = {"planted": Split(factors, frames, step)}
     if m == max(options["certified"]):

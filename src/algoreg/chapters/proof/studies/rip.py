@@ -49,22 +49,22 @@ VALUES = {
 RANDOM_MATRICES, WIDTH_DRAWS = 256, 200
 
 
-def gram_matrix(d, m, seed, number, device, dtype):
+def gram_matrix(d, m, context, number):
     """Return G of m Gaussian measurements: from Wishart's law where it has a Bartlett factor, else drawn row by row."""
-    kind = wishart if m >= symmetric_dimension(d) else gram
-    return kind.Ensemble.draw(d, m, seed, number, device, dtype)
+    return context.draw((wishart if m >= symmetric_dimension(d) else gram).Ensemble, d, m, number)
 
 
-def rank_one_gram(d, m, seed, number, device, dtype):
+def rank_one_gram(d, m, context, number):
     """Return G of m measurements xxᵀ/√2, whose second moment on traceless matrices is the identity."""
-    generator = stream("ensemble", kind=rank_one.Ensemble.kind, d=d, seed=seed, ensemble=number)
+    generator = stream("ensemble", kind=rank_one.Ensemble.kind, d=d, seed=context.seed, ensemble=number)
 
     def rows():
         for block in normal_blocks(generator, m, (d,), 4096):
             x = torch.from_numpy(block)
             yield svec(x[:, :, None] * x[:, None]) / 2**0.5
 
-    return gram.Ensemble(gram.mean_outer_product(rows(), d, m, device).to(dtype), d, m, number=number)
+    total = gram.mean_outer_product(rows(), d, m, context.device)
+    return gram.Ensemble(total.to(context.dtype), d, m, number=number)
 
 
 @functools.cache
@@ -75,19 +75,9 @@ def width(d, rank, seed):
 
 
 def bracket(ensemble, rank, seed, starts=8, rounds=40):
-    """Return δ's bracket for one rank of a Gaussian ensemble's Gram matrix: the attack's value, and the width's bound.
+    """Return δ's bracket for one rank of a Gram ensemble, lower and upper end: the attack's value, and the width's bound.
 
-    Parameters
-    ----------
-    ensemble : algoreg.ensembles.gram.Ensemble
-    rank, seed : int
-    starts, rounds : int
-        Of :func:`algoreg.numerics.isometry.isometry_attack`.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end.
+    Starts and rounds are those of :func:`algoreg.numerics.isometry.isometry_attack`.
     """
     d = ensemble.d
     generator = stream("isometry attack", d=d, rank=rank, m=ensemble.m, seed=seed, ensemble=ensemble.number)
@@ -105,7 +95,7 @@ def measure(options, context, number):
     """
     for (d, m), points in _points(options).items():
         draw = gram_matrix if options["measurements"] == "gaussian" else rank_one_gram
-        ensemble = draw(d, m, context.seed, number, context.device, context.dtype)
+        ensemble = draw(d, m, context, number)
         certificate = ensemble.isometry_deviation()
         for rank, regime in points:
             # The width's bound is one for Gaussian measurements only.

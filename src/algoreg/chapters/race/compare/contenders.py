@@ -66,12 +66,7 @@ def take_up_files(text):
 
 
 def contenders(text):
-    """Return what a text asks to compare.
-
-    Parameters
-    ----------
-    text : str
-        See ``FORM``: ``descent_r,hard_thresholding(rule=adaptive)``.
+    """Return what a text of the ``FORM`` ``descent_r,hard_thresholding(rule=adaptive)`` asks to compare.
 
     Raises
     ------

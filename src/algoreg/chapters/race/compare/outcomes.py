@@ -8,7 +8,7 @@ import pandas as pd
 from algoreg.analysis.cells import cells
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.intervals import crossed_interval, exp_of
-from algoreg.analysis.thresholds import LEAST_INSIDE, find_thresholds
+from algoreg.analysis.thresholds import find_thresholds
 
 TOLERANCES = (1e-2, 1e-4, 1e-6)
 # The relative error at which m* is read, as the race reads it.
@@ -43,11 +43,7 @@ class Duel:
 def log_passes(course, tolerance):
     """Return log passes until the error is first below a tolerance, shape (T, E), interpolated; NaN where it never is.
 
-    Parameters
-    ----------
-    course : pandas.DataFrame
-        The rows of one method at one κ.
-    tolerance : float
+    The course has the rows of one method at one κ.
     """
     runs = [
         {"target": target, "ensemble": ensemble, "log": _log_crossing(run.sort_values("iteration"), tolerance)}
@@ -84,14 +80,13 @@ def _judged(logs, rng):
 
 
 def thresholds_of(frame):
-    """Return m* of every run at one d and r as logarithms, shape (T, E), and the sides of the grid on which they lie."""
-    found = find_thresholds(frame, "rank", THRESHOLD)
-    return found.logs[0], found.sides[0]
+    """Return the :class:`algoreg.analysis.thresholds.Thresholds` of the runs at one d and r."""
+    return find_thresholds(frame, "rank", THRESHOLD)
 
 
 def duel_of_thresholds(own, other, rng):
     """Return the :class:`Duel` of two methods by :func:`thresholds_of`; open where fewer than half lie on the grid."""
-    inside = [np.mean(sides == INSIDE) for _, sides in (own, other)]
-    if min(inside) < LEAST_INSIDE:
+    if not (own.on_grid and other.on_grid):
+        inside = [np.mean(one.sides == INSIDE) for one in (own, other)]
         return Duel(OPEN, note=f"on the grid: {inside[0]:.0%} and {inside[1]:.0%} of the runs")
-    return _judged(own[0] - other[0], rng)
+    return _judged(own.logs[0] - other.logs[0], rng)

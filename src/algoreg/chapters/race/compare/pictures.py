@@ -76,8 +76,8 @@ def draw_thresholds(found, labels):
     figure, grid = panels(len(sizes), width=3.2, height=1.2 + 0.35 * len(found), sharex=True, sharey=True)
     for axes, (d, rank) in zip(grid, sizes, strict=True):
         for place, (colour, (_, table)) in enumerate(zip(COLOURS, found.items(), strict=False)):
-            logs, sides = thresholds_of(table[(table["d"] == d) & (table["rank"] == rank)])
-            ratios = np.exp(logs) / (d * rank)
+            own = thresholds_of(table[(table["d"] == d) & (table["rank"] == rank)])
+            ratios, sides = np.exp(own.logs) / (d * rank), own.sides
             axes.plot([ratios.min(), ratios.max()], [place, place], color=colour, linewidth=2)
             axes.plot(np.median(ratios), place, "o", color=colour)
             if off := int((sides != INSIDE).sum()):

@@ -5,7 +5,7 @@ import math
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, raced
 from algoreg.engine.observers import FirstBelow
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, determined, real, reals, whole, wholes
 
 
 class Options(StudyOptions):
@@ -25,8 +25,7 @@ class Options(StudyOptions):
         """Yield what does not fit together."""
         if len(self.budget) != len(self.kappa):
             yield between("budget", "kappa", allowed="a budget for each κ")
-        if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        yield from determined(self.d, self.m_over_dr, self.rank)
 
 
 KEYS = {

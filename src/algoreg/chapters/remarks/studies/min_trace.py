@@ -87,12 +87,7 @@ def compared(methods, planted, least, train_error):
 def solutions(solve, labels, like):
     """Return every solver's solutions of all targets: {solver: (estimates (T, d, d), NaN where there is none; statuses)}.
 
-    Parameters
-    ----------
-    solve : callable
-        Maps a target's labels and a solver's name to a d × d array or None, and a status.
-    labels : torch.Tensor, shape (T, m)
-    like : torch.Tensor, shape (T, d, d)
+    ``solve`` maps a target's labels and a solver's name to a d × d array or None, and a status.
     """
     found = {}
     for solver in SOLVERS:

@@ -8,7 +8,7 @@ from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.trace_minimisation import FAILED, minimum_trace
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import StudyOptions, determined, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -25,8 +25,7 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if 2 * max(self.m_over_dr) * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        yield from determined(self.d, max(self.m_over_dr), self.rank)
 
 
 KEYS = {

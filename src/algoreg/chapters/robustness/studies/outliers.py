@@ -9,7 +9,7 @@ from algoreg.algorithms import factored, subgradient
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import StudyOptions, between, determined, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -32,8 +32,7 @@ class Options(StudyOptions):
 
     def wrong(self):
         """Yield what does not fit together."""
-        if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        yield from determined(self.d, self.m_over_dr, self.rank)
         if self.absolute_step < 25 * self.kappa * (1 - self.decay) / 3:
             yield between(
                 "absolute_step",

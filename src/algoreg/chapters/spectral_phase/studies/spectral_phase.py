@@ -12,7 +12,7 @@ from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import StudyOptions, between, choices, determined, real, reals, whole
 
 
 class Options(StudyOptions):
@@ -30,8 +30,7 @@ class Options(StudyOptions):
         """Yield what does not fit together."""
         if 2 * self.rank > self.d:
             yield between("rank", "d", allowed="twice the rank at most d")
-        if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
+        yield from determined(self.d, self.m_over_dr, self.rank)
 
 
 KEYS = {

@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from algoreg.analysis.censoring import INSIDE
 from algoreg.analysis.thresholds import find_thresholds
-from algoreg.chapters.theorem.estimands.samples import SWEEPS, power, readings
+from algoreg.chapters.theorem.readings import SWEEPS, power, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.charts.heat import colour_bar, edges, heat, threshold
 from algoreg.tell.charts.law import exponent

@@ -6,7 +6,7 @@ import numpy as np
 
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
 from algoreg.analysis.thresholds import find_thresholds
-from algoreg.chapters.theorem.estimands.samples import SWEEPS, TOLERANCE, readings
+from algoreg.chapters.theorem.readings import SWEEPS, TOLERANCE, readings
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.tell.report import markdown, passage
 from algoreg.tell.wording import outwards
