@@ -45,7 +45,9 @@ def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=Fals
         step = 2 / (k + 2)
         if search:
             along = plain.measure(matrices, goal - x)
-            step = np.clip(-along @ (plain.measure(matrices, x) - labels) / (along @ along), 0, 1)
+            seen = past[max(k - delay, 0)]
+            curvature = max(along @ along, 1e-30)  # a late search may sit on its own vertex
+            step = np.clip(-along @ (plain.measure(matrices, seen) - labels) / curvature, 0, 1)
         past.append(x + step * (goal - x))
     return past[-1]
 
@@ -59,6 +61,16 @@ def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
         row = table[(table["lag"] == delay + 1) & (table["iteration"] == k) & (table["target"] == 1)].iloc[0]
         x = frank_wolfe(matrices, labels, 1.0, k, delay=delay, batch=batch)
         np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-8)
+
+
+def test_a_late_line_search_is_that_of_a_plain_loop():
+    options = {"d": 6, "rank": 1, "rule": "line-search", "batch": [0], "lag": [0, 2], "at": [5, 12], "targets": 2}
+    table = measured("stochastic_frank_wolfe", options, seed=SEED)
+    matrices, labels, goal = problem(6, 1, 48)
+    for lag in (1, 3):
+        row = table[(table["lag"] == lag) & (table["iteration"] == 12) & (table["target"] == 1)].iloc[0]
+        x = frank_wolfe(matrices, labels, 1.0, 12, delay=lag - 1, search=True)
+        np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-6)
 
 
 @pytest.mark.parametrize("rule", ["open-loop", "line-search"])

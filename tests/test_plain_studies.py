@@ -7,7 +7,7 @@ import numpy as np
 import plain
 import pytest
 import torch
-from conftest import gaussian_problem, measured
+from conftest import gaussian_matrices, gaussian_problem, measured
 from scipy.optimize import minimize
 
 from algoreg.algorithms.factored import start_matrix
@@ -91,6 +91,19 @@ def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symme
         error = 4 * np.std(shares) / len(shares) ** 0.5
         assert predicted[0] ** 2 == pytest.approx(np.mean(shares), abs=error + 1e-12)
         assert predicted[0] ** 2 == pytest.approx(1 - m / len(upper[0]))
+
+
+def test_descent_on_the_factor_has_the_measurements_of_descent_on_x_and_a_quarter_of_its_step():
+    d, m, steps = 5, 9, 40
+    options = {"d": d, "rank": 1, "m": [m], "of": "U", "targets": 2, "iterations": steps}
+    found = measured("x_space", options, seed=SEED).set_index("target").loc[1, "test_error"]
+    matrices, goal = gaussian_matrices(d, m, SEED), columns_of(d, 1, 1)
+    labels = plain.measure(matrices, goal)
+    step = 0.25 * m / np.linalg.norm(matrices.reshape(m, -1), 2) ** 2
+    u = 1e-3 * np.eye(d)
+    for _ in range(steps):
+        u = u - step * plain.gradient(matrices, u @ u.T, labels) @ u
+    assert found == pytest.approx(plain.relative_error(u @ u.T, goal), rel=1e-8)
 
 
 def dense_of_rank(gram, d, rank, starts, sign):

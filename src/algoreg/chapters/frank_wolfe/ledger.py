@@ -110,6 +110,19 @@ def late_gradients(frame):
     return markdown(["τ", "error", "over that at τ = 0", "loss over that at τ = 0", exponent], rows)
 
 
+@passage("late_line_search", "stochastic_frank_wolfe")
+def late_searches(searched, open_loop):
+    """Return the errors of the late line search, and of the open loop at the end, by delay and iteration, as Markdown."""
+    end, rows = searched["iteration"].max(), []
+    points = sorted(searched["iteration"].unique())
+    whole = open_loop[(open_loop["batch"] == 0) & (open_loop["iteration"] == end)]
+    for lag, own in searched.groupby("lag"):
+        means = [geometric(own.loc[own["iteration"] == point, "test_error"]) for point in points]
+        rows.append([f"{lag - 1:g}", *means, geometric(whole.loc[whole["lag"] == lag, "test_error"])])
+    heads = ["τ", *(f"line search, k = {point:g}" for point in points), f"open loop, k = {end:g}"]
+    return markdown(heads, rows)
+
+
 @passage("stochastic_frank_wolfe")
 def floors(frame):
     """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as Markdown."""

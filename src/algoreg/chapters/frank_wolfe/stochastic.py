@@ -1,6 +1,7 @@
-"""Frank–Wolfe in open loop whose gradient is that of a batch, or of an earlier X: what its asynchronous version does, in one process.
+"""Frank–Wolfe whose gradient is that of a batch, or of an earlier X: what its asynchronous version does, in one process.
 
-X_{k+1} = X_k + γ_k(S − X_k), γ_k = 2/(k+2), S from the gradient at X_{k−τ} [zhuo2020]; see :mod:`algoreg.algorithms.frank_wolfe`.
+X_{k+1} = X_k + γ_k(S − X_k), S from the gradient at X_{k−τ} [zhuo2020]; see :mod:`algoreg.algorithms.frank_wolfe`. In open loop γ_k is
+2/(k+2); a line search has the γ of least loss by the residual of X_{k−τ}, which is what a worker knows.
 """
 
 import torch
@@ -19,7 +20,7 @@ def vertices(gradients, thetas):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of such descents; every run has ``delay``, ``theta`` and ``batch`` (0: all measurements; the same for all runs).
+    """A batch of such descents; every run has ``delay``, ``theta``, ``batch`` (0: all measurements) and ``rule``, the last two shared.
 
     State: ``past``, the last max τ + 1 iterates, X_k in place k mod (max τ + 1). Samples are drawn with replacement; those of a
     step follow from its number, and are those of all runs.
@@ -34,6 +35,8 @@ class Algorithm(base.Algorithm):
         self.delays = torch.tensor([run["delay"] for run in runs])
         self.length = max(run["longest"] for run in runs) + 1
         (self.batch,) = {run["batch"] for run in runs}
+        (rule,) = {run["rule"] for run in runs}
+        self.searches = rule == "line-search"
         self.places = torch.arange(len(runs))
 
     def initial(self):
@@ -51,14 +54,23 @@ class Algorithm(base.Algorithm):
         drawn = torch.from_numpy(stream("frank-wolfe-batch", **names).integers(self.ensemble.m, size=self.batch))
         return self.ensemble.select(drawn).gradient(matrices, self.labels[:, drawn])
 
+    def _weight(self, direction, gradient, number):
+        """Return γ of every run, shape (B, 1, 1), or that of all: the curvature of all measurements, the slope of the gradient."""
+        if not self.searches:
+            return 2 / (number + 2)
+        curved = self.ensemble.gradient(direction, torch.zeros_like(self.labels))
+        slope, curvature = (-direction * gradient).sum((1, 2)), (direction * curved).sum((1, 2))
+        return torch.where(curvature > 0, slope / curvature, 0.0).clamp(0, 1)[:, None, None]
+
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         past = state["past"]
         for number in range(iteration, iteration + count):
             seen = past[self.places, (number - self.delays).clamp(min=0) % self.length]
-            goal = vertices(self._gradient(seen, number), self.thetas)
+            gradient = self._gradient(seen, number)
             now = past[:, number % self.length]
-            past[:, (number + 1) % self.length] = now + 2 / (number + 2) * (goal - now)
+            direction = vertices(gradient, self.thetas) - now
+            past[:, (number + 1) % self.length] = now + self._weight(direction, gradient, number) * direction
         return {"past": past, "now": torch.full((len(self.runs), 1), float(iteration + count))}
 
     def estimate(self, state):

@@ -159,6 +159,16 @@ def race_width_alone(*frames):
     )
 
 
+@passage("race_samples_scaled_r", "race_samples_spectral_r")
+def race_preconditioning_at_the_rank(*frames):
+    """Return m* of the rank's width from the spectral start, with an undamped preconditioner over without, in words."""
+    names = ("race_samples_scaled_r", "race_samples_spectral_r")
+    rng = stream("bootstrap", passage="race_preconditioning_at_the_rank")
+    tables = dict(zip(names, frames, strict=True))
+    found = threshold_ratio(tables, {}, rng, table=names[0], over=names[1], tolerance=0.1)
+    return f"undamped preconditioning takes {with_interval(found)} times the measurements of plain descent"
+
+
 @passage("race", *SAMPLES, tiers=BEST)
 def which_source(tier, reference):
     """Return in a sentence which committed runs the numbers come from, or that there are none."""

@@ -150,6 +150,13 @@ def minibatch_ratios(frame):
     return markdown(["α", "label noise", "noise·√(dim/m)", "η", "gradient descent", *batches], rows)
 
 
+@passage("x_space_factored")
+def x_space_factored_errors(frame):
+    """Return the mean error of descent on U by m/D, as Markdown."""
+    means = frame.groupby("m_over_dimension")["test_error"].mean()
+    return markdown(["m/D", "mean relative error"], [[f"{share:g}", number(error)] for share, error in means.items()])
+
+
 @passage("x_space")
 def x_space_parts(frame):
     """Return both parts of what descent on X is judged by: how near the law it is, and how large its error, as Markdown."""

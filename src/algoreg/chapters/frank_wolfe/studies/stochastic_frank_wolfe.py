@@ -1,10 +1,12 @@
 """Frank–Wolfe with the gradients of batches and of earlier iterates: errors by batch, delay and iteration."""
 
+from typing import Literal
+
 from algoreg.chapters.frank_wolfe import stochastic
 from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, real, whole, wholes
+from algoreg.spec.base import StudyOptions, between, real, whole, wholes
 
 
 class Options(StudyOptions):
@@ -13,11 +15,18 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole()
     m_over_dr: float = real(8, gt=0)
+    # A line search takes its γ by the residual at the earlier iterate, too.
+    rule: Literal["open-loop", "line-search"] = "open-loop"
     # 0 stands for all measurements.
     batch: list[int] = wholes(ge=0)
     lag: list[int] = wholes(ge=0)
     at: list[int] = wholes()
     targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.rule == "line-search" and self.batch != [0]:
+            yield between("rule", "batch", allowed="batch [0] for a line search")
 
 
 KEYS = {
@@ -37,11 +46,11 @@ VALUES = {
 
 
 def measure(options, context, number, batch):
-    """Return one row per batch, delay, iteration, target and ensemble, in open loop from X = 0 with the exact trace."""
+    """Return one row per batch, delay, iteration, target and ensemble, from X = 0 with the exact trace."""
     d, rank, count = options["d"], options["rank"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     own = {"step": 1.0, "m": ensemble.m, "iterations": max(options["at"]), "theta": float(rank), "batch": batch}
-    own |= {"longest": max(options["lag"])}
+    own |= {"longest": max(options["lag"]), "rule": options["rule"]}
     runs = [{**own, "delay": delay, "target": target} for delay in options["lag"] for target in range(count)]
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, count).repeat(len(options["lag"]), 1, 1)
     seen = At(options["at"])

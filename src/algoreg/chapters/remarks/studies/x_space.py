@@ -1,10 +1,11 @@
-"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say."""
+"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say; on its factor it does."""
 
 import math
+from typing import Literal
 
 import torch
 
-from algoreg.algorithms.unprojected import Algorithm
+from algoreg.algorithms import factored, unprojected
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
@@ -19,6 +20,8 @@ class Options(StudyOptions):
     d: int = whole(ge=2)
     rank: int = whole()
     m: list[int] = wholes()
+    # What descends: X itself, or U of X = UUᵀ from a small start.
+    of: Literal["X", "U"] = "X"
     targets: int = whole(ge=2)
     iterations: int = whole()
 
@@ -32,21 +35,32 @@ VALUES = {
 }
 # A training error below which the fit is taken as reached: what is left moves the test error by less than that.
 FITTED = 1e-4
+# The start of U, αI. Its step is a quarter of that of X: a step of U moves X twice, once from each side, and X grows beyond X*.
+ALPHA, SHARE = 1e-3, 0.25
+
+
+def _descent(options, known, m):
+    """Return the algorithm that descends, and its runs without their targets."""
+    step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
+    own = {"m": m, "step": step, "iterations": options["iterations"]}
+    if options["of"] == "X":
+        return unprojected.Algorithm, own
+    return factored.Algorithm, own | {"step": SHARE * step, "alpha": ALPHA, "start": "identity", "width": None}
 
 
 def measure(options, context, number, m):
-    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0.
+    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0, or U ← U − ηMU.
 
-    The step is 1/λ_max of AᵀA/m. The limit is the projection of X* on the span of the measurements, at relative
+    The step of X is 1/λ_max of AᵀA/m. Its limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.
     """
     d, rank, targets = options["d"], options["rank"], range(options["targets"])
     planted = draw_targets({"kind": "columns"}, d, rank, context, len(targets))
     known = context.draw(Ensemble, d, m, number)
     labels, ends = known.label(planted), Ends()
-    step = float(m / torch.linalg.matrix_norm(known.rows, 2) ** 2)
-    runs = [{"m": m, "step": step, "target": target, "iterations": options["iterations"]} for target in targets]
-    context.run(known, Algorithm, runs, planted, [ends], labels=labels)
+    algorithm, own = _descent(options, known, m)
+    runs = [own | {"target": target} for target in targets]
+    context.run(known, algorithm, runs, planted, [ends], labels=labels)
     estimates = ends.memory["estimates"]
     train, test = known.train_error(estimates, labels).tolist(), test_error(estimates, planted).tolist()
     share = m / symmetric_dimension(d)
