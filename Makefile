@@ -73,7 +73,10 @@ endif
 endif
 .venv/ready: $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.13 are supported; set PYTHON=")'
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 15); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.14 are supported; set PYTHON=")'
+# One of Snakemake's libraries has no wheel for the newest Python.
+	@$(PYTHON) -c 'import os, shutil, sys, sysconfig as s; ok = shutil.which("cc") and os.path.exists(s.get_path("include") + "/Python.h"); \
+	sys.exit(sys.version_info >= (3, 14) and not ok and "Python 3.14 takes a C compiler and headers (Debian: gcc and python3-dev), to compile immutables; or set PYTHON= to 3.11 to 3.13")'
 	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
 	@rm -f $@
 	$(PYTHON) -m venv .venv
@@ -82,7 +85,7 @@ endif
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
 	$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-torch.txt; }
 # On all cores; pip takes one. Some packages have files that are of no Python, or of another one.
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 .venv/lib || true
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
 	@echo "$$(cat $(LOCKS) | cksum) $$TORCH" >$@
 
