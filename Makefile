@@ -11,8 +11,8 @@ BIN := .venv/bin
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
 # ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
-export TIER ID NAME SEED METHODS DATA TARGET CHAPTER_PATH CORES TORCH URL SHA256
+$(foreach name,TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
+export TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256
 # Below the lines above: a shell that make starts has the variables, expanded.
 LOCKS := requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
 # What .venv was made of: a checksum of these and its size, and TORCH.
@@ -131,9 +131,9 @@ compare: options .venv/ready  ## methods on the race's axes, as one page: make c
 	@$(OPTIONS); test -n "$$METHODS" || { echo "make compare METHODS=…: give two methods or more, separated by commas"; exit 2; }; \
 	$(BIN)/python tools/compare.py "$$TIER" "$$METHODS"
 
-recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column of a table)
+recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column, TABLE=features|vectors|matrix, SHAPE=20x30)
 	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
-	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET") && \
+	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET" --table="$$TABLE" --shape="$$SHAPE") && \
 	export NAME && $(MAKE) --no-print-directory chapter
 
 # Windows' subsystem for Linux has the machine's name in NAME: where NAME may be left out, only the command line counts.

@@ -1,5 +1,6 @@
 """Own measurements in the workflow: a file as an ensemble, and a chapter of one's own as its home."""
 
+import re
 import subprocess
 import sys
 
@@ -25,21 +26,33 @@ def written(folder, kind):
     rng = np.random.default_rng(0)
     y = rng.standard_normal(M)
     path, more, columns = folder / f"{kind}.npz", {}, {}
-    if kind in ("symmetric", "rectangular"):
+    if kind in ("symmetric", "rectangular", "flat"):
         shape = (D, D) if kind == "symmetric" else (2, 3)
         matrices = columns["A"] = rng.standard_normal((M, *shape))
+        if kind == "flat":
+            columns["A"], more = matrices.reshape(M, 6), {"shape": [2, 3]}
     elif kind == "table":
         x = columns["X"] = 3 + 2 * rng.standard_normal((M, D - 1))
         x = np.column_stack([np.ones(M), (x - x.mean(axis=0)) / x.std(axis=0)])
         matrices = np.einsum("mi,mj->mij", x, x)
-    elif kind in ("vectors", "pairs"):
+    elif kind in ("vectors", "pairs", "pairs of a table"):
         x, z = rng.standard_normal((M, 2)), rng.standard_normal((M, 3))
         columns |= {"vectors": x} | ({"partners": z} if kind == "pairs" else {})
-        matrices = np.einsum("mi,mj->mij", x, z if kind == "pairs" else x)
-    elif kind == "gaps":
+        matrices = np.einsum("mi,mj->mij", x, x if kind == "vectors" else z)
+        if kind == "pairs of a table":
+            pd.DataFrame(np.hstack([x, z]), columns=list("abcde")).assign(y=y).to_csv(path, index=False)
+            more = {"format": "csv", "target": "y", "table": "vectors", "shape": [2, 3]}
+    elif kind in ("gaps", "gaps of a table", "gaps alone"):
         place = np.sort(rng.permutation(20)[:M])
         columns["matrix"], matrices = np.full((4, 5), np.nan), np.zeros((M, 4, 5))
         columns["matrix"].ravel()[place], matrices[np.arange(M), place // 5, place % 5] = y, 1
+        if kind == "gaps of a table":
+            pd.DataFrame(columns["matrix"]).to_csv(path, header=False, index=False)
+            more = {"format": "csv", "table": "matrix"}
+        elif kind == "gaps alone":
+            with path.open("wb") as file:
+                np.save(file, columns["matrix"])
+            more = {"format": "npy"}
     elif kind == "entries":
         place = rng.permutation(20)[:M]
         columns |= {"rows": place // 5, "columns": place % 5}
@@ -52,8 +65,9 @@ def written(folder, kind):
         p = np.array([np.kron(one[a], one[b]) for a, b in strings])
         matrices = np.block([[p.real, -p.imag], [p.imag, p.real]])
         return {"path": str(path.with_suffix(".csv"))}, 8, matrices, y
-    np.savez(path, **columns, **{{"entries": "values", "gaps": "left out"}.get(kind, "y"): y})
-    if kind in ("rectangular", "entries", "pairs", "gaps"):
+    if "format" not in more:
+        np.savez(path, **columns, **{{"entries": "values", "gaps": "left out"}.get(kind, "y"): y})
+    if kind not in ("symmetric", "vectors", "table"):
         rows, width = matrices.shape[1:]
         lifted = np.zeros((M, rows + width, rows + width))
         lifted[:, :rows, rows:] = matrices / 2
@@ -65,7 +79,11 @@ def test_a_constant_column_says_nothing_whatever_rounding_leaves_of_it():
     assert np.abs(standardised(np.full((300, 1), 3.3))[:, 1]).max() < 1e-12
 
 
-@pytest.mark.parametrize("kind", ["symmetric", "rectangular", "vectors", "pairs", "table", "entries", "gaps", "pauli"])
+KINDS = ("symmetric", "rectangular", "flat", "vectors", "pairs", "pairs of a table", "table", "entries", "pauli")
+KINDS += ("gaps", "gaps of a table", "gaps alone")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     data, d, matrices, y = written(tmp_path, kind)
     drawn = Ensemble.draw(d, M, SEED, 1, data=data)
@@ -76,6 +94,9 @@ def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     size = d / np.sqrt(np.square(matrices).sum(axis=(1, 2)).mean())
     np.testing.assert_allclose(dense_of(drawn), size * matrices[order], atol=1e-12)
     np.testing.assert_allclose(drawn.given, label[order])
+    content = tier_settings("smoke")
+    content["problems"]["mine"] = block_of(data, d)
+    assert setting_problems(content) == []
 
 
 def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):
@@ -144,6 +165,29 @@ def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
     content["problems"]["mine"]["data"]["shape"] = [5]
     (line,) = setting_problems(content)
     assert "data.shape = [5]: allowed is a list of two whole numbers of at least 1" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("entries", {"shape": [3, 5]}, "shape = (3, 5): the entries need at least 4 × 5"),
+        ("rectangular", {"shape": [3, 2]}, "shape = (3, 2): that of the file is (2, 3)"),
+        ("pairs of a table", {"shape": [2, 2]}, "shape = (2, 2): a row has 5 numbers; allowed are 2 (x) or 4 (x and z)"),
+        ("table", {"shape": [2, 2]}, "shape = (2, 2): a table has none; leave it out"),
+    ],
+)  # fmt: skip
+def test_a_shape_that_is_not_the_files_is_named(tmp_path, kind, changes, said):
+    data, d, *_ = written(tmp_path, kind)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Ensemble.draw(d, M, SEED, 0, data={**data, **changes})
+
+
+def test_what_a_table_is_has_three_names(tmp_path):
+    data, d, *_ = written(tmp_path, "gaps of a table")
+    content = tier_settings("smoke")
+    content["problems"]["mine"] = block_of({**data, "table": "rows"}, d)
+    (line,) = setting_problems(content)
+    assert 'data.table = "rows": allowed is features, vectors or matrix' in line
 
 
 @pytest.mark.parametrize(("d", "m", "said"), [(D + 1, M, "have d = 4"), (D, M + 1, "the file has 12 measurements")])
@@ -241,6 +285,50 @@ def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_pa
     assert not (tmp_path / "own").exists()
     assert own_data(tmp_path, "square.npz", "own")[0] == 0
     assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
+
+
+def test_a_chapter_of_a_table_says_how_it_is_read(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.standard_normal((30, 5)), columns=list("abcde")).assign(y=rng.standard_normal(30))
+    rows.to_csv(tmp_path / "pairs.csv", index=False)
+    table = ("--table", "vectors")
+    status, said = own_data(tmp_path, "pairs.csv", "own", "y", *table, "--shape", "2x3")
+    assert status == 0
+    command = "recover pairs.csv --target y --table vectors --shape 2x3 --kind rectangular --out found\n"
+    assert said.endswith(f".venv/bin/algoreg {command}")
+    kept = "{path: pairs.csv, shape: [2, 3], table: vectors, target: y}"
+    assert f"data: {kept}\n" in (tmp_path / "own/pairs/experiments.yaml").read_text()
+    # The shape is the chapter's where none is said.
+    assert own_data(tmp_path, "pairs.csv", "own", "y", *table) == (0, "pairs\n")
+    is_of = "own/pairs is of pairs.csv, shape [2, 3], table vectors, target y: rename the file or delete own/pairs\n"
+    for more in ((), (*table, "--shape", "1x4")):
+        assert own_data(tmp_path, "pairs.csv", "own", "y", *more) == (2, f"DATA = pairs.csv: {is_of}")
+
+
+def test_a_chapter_of_a_matrix_with_gaps_is_made(tmp_path):
+    rng = np.random.default_rng(0)
+    matrix = np.where(rng.random((6, 5)) < 0.7, rng.standard_normal((6, 5)), np.nan)
+    pd.DataFrame(matrix).to_csv(tmp_path / "gaps.csv", header=False, index=False)
+    status, said = own_data(tmp_path, "gaps.csv", "own", "", "--table=matrix", "--shape=")
+    assert status == 0
+    assert "recover gaps.csv --table matrix --out found" in said
+    kept = "{path: gaps.csv, shape: [6, 5], table: matrix}"
+    assert f"data: {kept}\n" in (tmp_path / "own/gaps/experiments.yaml").read_text()
+
+
+def test_a_matrix_with_gaps_asks_for_the_option_of_make(tmp_path):
+    (tmp_path / "gaps.csv").write_text("3,,5\n4,5,\n")
+    said = "the first line has numbers; allowed are the columns' names. A matrix with gaps needs TABLE=matrix"
+    assert own_data(tmp_path, "gaps.csv", "own", "", "--table=", "--shape=") == (2, f"DATA = gaps.csv: {said}\n")
+
+
+def test_columns_that_are_not_read_are_said(tmp_path):
+    rows = np.argwhere(np.ones((6, 5)))
+    frame = pd.DataFrame({"row": rows[:, 0], "column": rows[:, 1], "value": np.arange(30.0), "day": "Monday"})
+    frame.to_csv(tmp_path / "days.csv", index=False)
+    status, said = own_data(tmp_path, "days.csv", "own")
+    assert status == 0
+    assert "note: columns not read: day\n" in said
 
 
 def test_measurements_beyond_the_memory_are_refused_by_their_size(tmp_path):

@@ -131,12 +131,20 @@ def test_the_command_takes_the_shape_that_entries_do_not_show(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("name", "more", "said"),
     [
-        ("entries.csv", ["--shape", "15"], "--shape 15: allowed are two whole numbers of at least 1, such as 20x30"),
-        ("entries.csv", ["--shape", "0x3"], "--shape 0x3: allowed are two whole numbers of at least 1"),
+        ("entries.csv", ["--shape", "15"], "shape = 15: allowed are two whole numbers of at least 1, such as 20x30"),
+        ("entries.csv", ["--shape", "0x3"], "shape = 0x3: allowed are two whole numbers of at least 1"),
         ("entries.csv", ["--shape", "1x2"], "entries.csv: shape = (1, 2): the entries need at least 2 × 2"),
-        ("entries.csv", ["--vectors"], "this file has entries, leave --vectors out"),
-        ("table.csv", ["--target", "y", "--shape", "2,2"], "shape = (2, 2): a table has none; leave --shape out"),
-        ("state.csv", ["--shape", "2×2"], "shape = (2, 2): a state has none; leave --shape out"),
+        ("table.csv", ["--target", "y", "--shape", "2,2"], "table.csv: shape = (2, 2): a table has none; leave it out"),
+        ("state.csv", ["--shape", "2×2"], "state.csv: shape = (2, 2): a state has none; leave it out"),
+        ("state.csv", ["--kind", "psd"], "state.csv: kind = psd: a state has none; leave --kind out"),
+        ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x2"], "shape = (2, 2): a row has 1 numbers; allowed are 2 (x) or 4 (x and z)"),
+        ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x3"], "shape = (2, 3): a row has 1 numbers; allowed are 5 (x and z)"),
+        ("matrices.npz", ["--shape", "3x2"], "matrices.npz: shape = (3, 2): that of the file is (2, 3)"),
+        ("entries.csv", ["--table", "vectors"], "entries.csv: table = vectors: this file has entries; leave it out"),
+        ("entries.csv", ["--table", "rows"], "entries.csv: table = rows: allowed are features, vectors, matrix"),
+        ("entries.csv", ["--table", "matrix", "--target", "y"], "column 1 is not of numbers, the first 'row' in line 1"),
+        ("pairs.npz", ["--table", "matrix"], "pairs.npz: table = matrix: this file has vectors; leave it out"),
+        ("gaps.npy", ["--table", "matrix", "--target", "y"], "gaps.npy: target = y: allowed for a table of columns; matrix has shape (2, 3). Leave"),
         ("gaps.npy", ["--shape", "3x2"], "gaps.npy: shape = (3, 2): that of the file is (2, 3)"),
         ("pairs.npz", ["--shape", "3x2"], "pairs.npz: shape = (3, 2): that of the file is (2, 3)"),
         ("flat.npz", [], "flat.npz: A has shape (9, 6); allowed are 3 dimensions, or 2 with d·d columns (if d1·d2, give"),
@@ -152,6 +160,7 @@ def test_a_shape_that_does_not_fit_is_refused_in_one_line(tmp_path, monkeypatch,
     np.save("gaps.npy", [[1, 2, np.nan], [3, 4, 5]])
     np.savez("pairs.npz", vectors=rng.standard_normal((9, 2)), partners=rng.standard_normal((9, 3)), y=np.ones(9))
     np.savez("flat.npz", A=rng.standard_normal((9, 6)), y=np.ones(9))
+    np.savez("matrices.npz", A=rng.standard_normal((9, 2, 3)), y=np.ones(9))
     done = ran(name, *more)
     assert done.exit_code == 2
     assert done.stderr.startswith("algoreg recover: ")
@@ -168,16 +177,144 @@ def test_the_command_reads_rectangular_matrices_row_by_row(tmp_path, monkeypatch
     assert records.load_arrays("found/matrix.npz")["matrix"].shape == (2, 3)
 
 
-@pytest.mark.parametrize("form", ["npz", "npy"])
-def test_a_matrix_with_gaps_is_its_known_entries(tmp_path, form):
+WRITTEN = {
+    "npz": lambda place, matrix: np.savez(place, matrix=matrix),
+    "npy": np.save,
+    "csv": lambda place, matrix: pd.DataFrame(matrix).to_csv(place, header=False, index=False),
+}
+
+
+@pytest.mark.parametrize(("form", "table"), [("npz", "features"), *((form, "matrix") for form in WRITTEN)])
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_matrix_with_gaps_is_its_known_entries(tmp_path, form, table, complete):
     whole, known = gaps()
+    known |= complete
     path = tmp_path / f"gaps.{form}"
-    with_gaps = np.where(known, whole, np.nan)
-    np.save(path, with_gaps) if form == "npy" else np.savez(path, matrix=with_gaps)
-    found = measurement_files.read(path)
+    WRITTEN[form](path, np.where(known, whole, np.nan))
+    found = measurement_files.read(path, table=table)
     assert (found.kind, found.shape) == ("entries", whole.shape)
     assert np.array_equal(found.X, np.argwhere(known))
     assert np.array_equal(found.y, whole[known])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.5,,-2\n,3e2,\n",
+        "1.5, ,-2\r\nNaN, 3e2,NA\r\n\r\n",
+        "\ufeff1,5;;-2\n;300;\n",
+        "1.5;;-2\n;300;\n",
+        "1,5\t\t-2\n\t3e2\t\n",
+        '"1.5","","-2"\n"","300",""',
+    ],
+)
+def test_a_matrix_is_read_as_spreadsheets_write_it(tmp_path, text):
+    (tmp_path / "gaps.csv").write_text(text, encoding="utf-8", newline="")
+    found = measurement_files.read(tmp_path / "gaps.csv", table="matrix")
+    assert found.shape == (2, 3)
+    assert found.X.tolist() == [[0, 0], [0, 2], [1, 1]]
+    assert found.y.tolist() == [1.5, -2, 300]
+
+
+def test_gaps_may_stand_first_and_fill_a_line(tmp_path):
+    (tmp_path / "gaps.csv").write_text("\t2\n\t\n1\t\n")
+    found = measurement_files.read(tmp_path / "gaps.csv", table="matrix")
+    assert (found.shape, found.X.tolist(), found.y.tolist()) == ((3, 2), [[0, 1], [2, 0]], [2, 1])
+
+
+HINT = 'a matrix is numbers and gaps, without names: frame.to_csv("gaps.csv", header=False, index=False)'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user,7,9\n3,0.5,\n4,,1\n", f"column 1 is not of numbers, the first 'user' in line 1; {HINT}"),
+        ("0.5,2,a\n3,,4\n", f"column 3 is not of numbers, the first 'a' in line 1; {HINT}"),
+        ("0,5;x\n2,5;3\n", "column 2 is not of numbers, the first 'x' in line 1"),
+        ("0,5;1\n-;3\n", "column 1 is not of numbers, the first '-' in line 2"),
+        ('"0,5",1\n"1,5",3\n', "column 1 is not of numbers, the first '0,5' in line 1"),
+        ("True,2\nFalse,1\n", "column 1 is not of numbers"),
+        ("1,2,5\n3,\n", "line 2 has 2 fields; allowed are 3, as in the first line"),
+        ("1,2,5\n\n3,4,\n", "line 2 has 0 fields; allowed are 3"),
+        ("1,2\n3,4,5\n", "line 2 has 3 fields; allowed are 2"),
+        ("0,1,2\n0.5,,3\n1,2,\n", f"the first line counts, 0, 1, …, as names do; {HINT}. If it is data, write an npy"),
+        (",0,1\n0,0.5,\n1,,0.4\n", "the first line counts, 0, 1, …"),
+        ("1,2,3\n0.5,,3\n1,2,\n", "the first line counts, 1, 2, …"),
+        ("0,0.5,\n1,,0.4\n2,1,1\n", "the first column counts, 0, 1, …"),
+        (",7,9\n1,0.5,\n2,,0.4\n", "the first column counts, 1, 2, …"),
+        ("1,inf\n,2\n", "entries of matrix has missing or infinite numbers in 1 of 3"),
+        (",\n,\n", "no measurements"),
+        ("\n", "no measurements"),
+    ],
+)  # fmt: skip
+def test_a_matrix_with_anything_but_numbers_and_gaps_is_refused(tmp_path, text, said):
+    (tmp_path / "gaps.csv").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"gaps.csv: {said}")):
+        measurement_files.read(tmp_path / "gaps.csv", table="matrix")
+
+
+def test_numbers_that_do_not_count_are_data(tmp_path):
+    (tmp_path / "gaps.csv").write_text("0,1,3\n2,,\n3,5,\n")
+    assert len(measurement_files.read(tmp_path / "gaps.csv", table="matrix").y) == 6
+
+
+def test_a_parquet_table_may_be_a_matrix(tmp_path, monkeypatch):
+    place = tmp_path / "gaps.parquet"
+    place.write_bytes(b"PAR1")
+    frame = pd.DataFrame({"a": [1.0, np.nan], "b": pd.array([0, None], dtype="Int64"), "c": [5, 6]})
+    monkeypatch.setattr(pd, "read_parquet", lambda path: frame)
+    found = measurement_files.read(place, table="matrix")
+    assert (found.shape, found.X.tolist(), found.y.tolist()) == ((2, 3), [[0, 0], [0, 1], [0, 2], [1, 2]], [1, 0, 5, 6])
+    frame["b"] = ["x", "y"]
+    with pytest.raises(ValueError, match="column 2 is not of numbers, the first 'x' in line 1"):
+        measurement_files.read(place, table="matrix")
+    del frame["b"]
+    frame["a"] = [0, 1]
+    with pytest.raises(ValueError, match="the first column counts, 0, 1, …"):
+        measurement_files.read(place, table="matrix")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("row,column,value,day,who\n0,1,1,1,a\n1,0,2,,b\n1,1,3,2,c\n", "columns not read: day, who"),
+        ("pauli,expectation,shots,when\nX,0.5,10,x\nZ,0.5,10,y\n", "columns not read: when"),
+        ("row,column,value\n0,1,1\n1,0,2\n1,1,3\n", None),
+    ],
+)
+def test_the_command_says_which_columns_are_not_read(tmp_path, monkeypatch, text, note):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text(text)
+    done = ran("data.csv")
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.stderr.splitlines() if "not read" in line]
+    assert lines == ([f"note: {note}"] if note else [])
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path):
+    np.savez(tmp_path / "data.npz", vectors=np.ones((3, 2)), y=np.ones(3), partners=np.ones((3, 4)), more=np.ones(9))
+    assert measurement_files.read(tmp_path / "data.npz").notes == ("arrays not read: more",)
+    np.savez(tmp_path / "data.npz", matrix=np.ones((3, 2)), ids=np.ones(3))
+    assert measurement_files.read(tmp_path / "data.npz").notes == ("arrays not read: ids",)
+
+
+def test_a_pivot_of_ratings_is_completed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole, known = gaps()
+    rows, columns = np.nonzero(known)
+    ratings = pd.DataFrame({"user": rows + 100, "item": columns + 100, "rating": whole[known]})
+    pivot = ratings.pivot(index="user", columns="item", values="rating")
+    pivot.to_csv("named.csv")
+    done = ran("named.csv", "--table", "matrix")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert HINT in done.stderr
+    pivot.to_csv("gaps.csv", header=False, index=False)
+    pd.DataFrame({"row": rows, "column": columns, "value": whole[known]}).to_csv("entries.csv", index=False)
+    for name, more in (("gaps.csv", ["--table", "matrix"]), ("entries.csv", [])):
+        done = ran(name, *more, out=name.partition(".")[0])
+        assert done.exit_code == 0, done.output
+    gaps_found, found = (records.load_arrays(f"{name}/matrix.npz")["matrix"] for name in ("gaps", "entries"))
+    assert np.array_equal(gaps_found, found)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +348,8 @@ def test_the_command_reads_vectors_and_pairs_of_them(tmp_path, monkeypatch):
     np.savez("table.npz", X=rows, y=labels)
     asked = {
         "pairs.npz": (),
-        "pairs.csv": ("--target", "y", "--vectors", "--shape", "4x6"),
-        "table.npz": ("--vectors", "--shape", "4x6"),
+        "pairs.csv": ("--target", "y", "--table", "vectors", "--shape", "4x6"),
+        "table.npz": ("--table", "vectors", "--shape", "4x6"),
     }
     for name, more in asked.items():
         done = ran(name, "--kind", "rectangular", "--stop", "budget", *more, out=name.replace(".", "-"))

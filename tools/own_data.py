@@ -33,11 +33,11 @@ def chapter_name(path):
     return text if text[:1].isalpha() else f"data_{text}".strip("_")
 
 
-def described(path, found, target):
+def described(data, found):
     """Return what stands in the template for the facts of a file: data, sizes, the algorithm and a stable step."""
-    data = {"path": os.path.relpath(path)} | ({"target": target} if target else {})
-    if found.kind == "entries":
-        data["shape"] = list(file.lifted(found, None)[1])
+    data = {**data, "path": os.path.relpath(data["path"])}
+    if found.kind == "entries" or found.shape:
+        data["shape"] = list(file.lifted(found)[1])
     d, m = file.size_of(found), len(found.y)
     refuse_beyond_memory(d, m)
     drawn = registry.ensemble("file").draw(d, m, 0, 0, data=data)
@@ -91,25 +91,29 @@ def check(name, folder):
             raise settings.SettingsError(problems)
 
 
-def refuse_another(place, path, target, found):
-    """Raise a ValueError if the chapter that is there is not of this file and target, or the file no longer has its sizes."""
+def same(its, asked):
+    """Return whether a chapter's ``data`` is of the file that is asked for, read in the same way."""
+    unsaid = {"table": "features", "shape": its.get("shape"), "format": its.get("format")}
+    its, asked = ({**unsaid, **data, "path": Path(str(data.get("path"))).resolve()} for data in (its, asked))
+    return its == asked
+
+
+def refuse_another(place, asked):
+    """Raise a ValueError if the chapter that is there is not of this file, read so, or the file no longer has its sizes."""
     entries = load_chapter(place.name, place).experiments.get("problems", {})
     entries = {name: entry for name, entry in entries.items() if isinstance(entry.get("data"), dict)}
-    known = [(str(entry["data"].get("path")), entry["data"].get("target")) for entry in entries.values()]
-    if not known:
-        return
-    if not any((Path(other).resolve(), its) == (path.resolve(), target) for other, its in known):
-        other, its = known[0]
-        of = f"{other}{f', target {its}' if its else ''}"
+    if entries and not any(same(entry["data"], asked) for entry in entries.values()):
+        its = next(iter(entries.values()))["data"]
+        of = ", ".join(f"{key} {value}".removeprefix("path ") for key, value in its.items())
         raise ValueError(f"{place} is of {of}: rename the file or delete {place}")
     for name, entry in entries.items():
-        if Path(entry["data"]["path"]).resolve() == path.resolve():
-            refuse_sizes(f"{place / 'experiments.yaml'}: problems.{name}", entry, found)
+        if same(entry["data"], asked):
+            refuse_sizes(f"{place / 'experiments.yaml'}: problems.{name}", entry, file.read(entry["data"]))
 
 
 def refuse_sizes(where, entry, found):
     """Raise a ValueError if a problem has another d than the file's matrices, or more measurements than the file."""
-    d, m = file.size_of(found, entry["data"].get("shape")), len(found.y)
+    d, m = file.size_of(found), len(found.y)
     for tier in tiers_of(entry):
         own = sized(entry, tier)
         if own.get("d", d) != d:
@@ -118,41 +122,57 @@ def refuse_sizes(where, entry, found):
             raise ValueError(f"{where}: m = {own['m']}: the file now has {m} measurements; change it")
 
 
-def prepare(path, folder, target):
-    """Make the chapter of a file, or check the one that is there; return its name.
+def prepare(data, folder):
+    """Make the chapter of a file, named as a problem's ``data`` does, or check the one that is there; return its name.
 
     Raises
     ------
     ValueError
         If the file or its settings are refused, or the chapter is of something else.
     """
-    found, name = measurement_files.read(path, target), chapter_name(path)
+    found, name = file.read(data), chapter_name(Path(data["path"]))
+    for line in found.notes:
+        print(f"note: {line}", file=sys.stderr)
     if (folder / name / "experiments.yaml").is_file():
-        refuse_another(folder / name, path, target, found)
+        refuse_another(folder / name, data)
         return name
     problem = refusal(name, folder)
     if problem:
         raise ValueError(f"{problem}. A chapter is named after its file")
-    make_checked(name, folder, described(path, found, target))
-    asked = ["--target", target] if target else []
-    command = shlex.join([".venv/bin/algoreg", "recover", str(path), *asked, "--out", "found"])
-    print(f"wrote {folder / name}: change it, and run again. The matrix itself: {command}", file=sys.stderr)
+    make_checked(name, folder, described(data, found))
+    itself = command(data, found)
+    print(f"wrote {folder / name}: change it, and run again. The matrix itself: {itself}", file=sys.stderr)
     return name
+
+
+def command(data, found):
+    """Return the command that recovers the matrix itself."""
+    told = {key: value for key, value in data.items() if key != "path"}
+    if "shape" in told:
+        told["shape"] = "x".join(map(str, told["shape"]))
+    if found.kind in ("matrices", "vectors") and file.lifted(found)[0]:
+        told["kind"] = "rectangular"
+    asked = [word for key, value in told.items() for word in (f"--{key}", value)]
+    return shlex.join([".venv/bin/algoreg", "recover", data["path"], *asked, "--out", "found"])
 
 
 def main():
     """Make the chapter, or say why not; print its name."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", help="an npz, CSV or Parquet file; see docs/use_it_on_your_data.md")
+    parser.add_argument("data", help="an npz, npy, CSV or Parquet file; see docs/use_it_on_your_data.md")
     parser.add_argument("folder", help="where chapters of your own lie")
     parser.add_argument("target", nargs="?", help="the column of a table that the others explain")
+    parser.add_argument("--table", help="what a table is: features (if none is said), vectors or matrix")
+    parser.add_argument("--shape", help="of the matrix, such as 20x30, where the data do not say it")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    path = Path(options.data)
     try:
-        print(prepare(path, Path(options.folder), options.target or None))
+        shape = measurement_files.sizes(options.shape)
+        data = {"path": options.data, "target": options.target, "table": options.table, "shape": shape and list(shape)}
+        print(prepare({key: value for key, value in data.items() if value}, Path(options.folder)))
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        print(f"DATA = {options.data}: {str(error).strip().removeprefix(f'{path}: ')}", file=sys.stderr)
+        said = str(error).strip().removeprefix(f"{Path(options.data)}: ").replace("--table ", "TABLE=")
+        print(f"DATA = {options.data}: {said}", file=sys.stderr)
         return 2
     return 0
 

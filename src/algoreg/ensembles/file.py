@@ -47,7 +47,7 @@ class Ensemble(gaussian.Ensemble):
         Parameters
         ----------
         data : mapping
-            ``path``, and perhaps ``format``, ``target`` and ``shape``; see :class:`algoreg.spec.experiments.Data`.
+            ``path``, and perhaps what else :class:`algoreg.spec.experiments.Data` has.
 
         Raises
         ------
@@ -56,14 +56,14 @@ class Ensemble(gaussian.Ensemble):
         """
         if data is None:
             raise ValueError("an ensemble of a file needs data")
-        found = measurement_files.read(data["path"], data.get("target"), data.get("format"))
-        own, size = size_of(found, data.get("shape")), len(found.y)
+        found = read(data)
+        own, size = size_of(found), len(found.y)
         if d != own:
             raise ValueError(f"{data['path']}: d = {d}: the matrices that are measured have d = {own}")
         if m > size:
             raise ValueError(f"{data['path']}: m = {m}: the file has {size} measurements")
         chosen = stream("ensemble", kind="file", d=d, seed=seed, ensemble=ensemble).permutation(size)[:m]
-        rows, labels = packed(found, data.get("shape"), chosen), np.asarray(found.y[chosen], np.float64)
+        rows, labels = packed(found, chosen), np.asarray(found.y[chosen], np.float64)
         refuse_bad_numbers(rows, labels, data["path"])
         # Of the file's own numbers: sums of them end in the processor's last bits.
         digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]))
@@ -84,42 +84,45 @@ def refuse_bad_numbers(rows, labels, path):
         raise ValueError(f"{path}: all matrices, or all labels, are 0")
 
 
-def lifted(found, shape):
+def read(data):
+    """Return the measurements of a file that a problem's ``data`` names."""
+    told = {"shape": data.get("shape") and tuple(data["shape"]), "table": data.get("table", "features")}
+    return measurement_files.read(data["path"], data.get("target"), data.get("format"), **told)
+
+
+def lifted(found):
     """Return whether the measurements read a rectangular matrix, and its shape (d1, d2)."""
     if found.kind == "matrices":
         return found.X.shape[1] != found.X.shape[2], found.X.shape[1:]
     if found.kind == "vectors":
         own = found.shape or (found.X.shape[1],) * 2
         return own[0] != own[1], own
-    seen = tuple(int(most) + 1 for most in found.X.max(axis=0))
-    return True, tuple(shape or found.shape or seen)
+    return True, found.shape or tuple(int(most) + 1 for most in found.X.max(axis=0))
 
 
-def size_of(found, shape=None):
+def size_of(found):
     """Return d of the symmetric matrices that a file's measurements read.
 
     Parameters
     ----------
     found : algoreg.store.measurement_files.Measured
-    shape : (int, int), optional
-        Of a matrix of which entries are known.
     """
     if found.kind == "table":
         return found.X.shape[1] + 1
     if found.kind == "pauli":
         return 2 ** (len(found.X[0]) + 1)
-    rectangular, (rows, columns) = lifted(found, shape)
+    rectangular, (rows, columns) = lifted(found)
     return rows + columns if rectangular else rows
 
 
-def packed(found, shape, chosen):
+def packed(found, chosen):
     """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
-    d = size_of(found, shape)
+    d = size_of(found)
     rows = np.empty((len(chosen), symmetric_dimension(d)))
     make = MAKE[found.kind]
     whole = standardised(found.X) if found.kind == "table" else found.X
     for start in range(0, len(chosen), BLOCK_ROWS):
-        part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(found, shape) if make in LIFT else ()))
+        part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(found) if make in LIFT else ()))
         rows[start : start + BLOCK_ROWS] = svec(torch.from_numpy(part)).numpy()
     return rows
 

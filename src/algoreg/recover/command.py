@@ -1,7 +1,6 @@
 """The command ``algoreg``: recovery of a matrix from a file of measurements."""
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -19,9 +18,10 @@ Examples:
   algoreg recover ratings.csv --out found --hold-out 0.2
   algoreg recover ratings.csv --out found --shape 60x80
   algoreg recover gaps.npy --out found
+  algoreg recover gaps.csv --table matrix --out found
   algoreg recover expectations.csv --out state
   algoreg recover table.csv --target price --out found --methods all
-  algoreg recover probes.csv --target power --vectors --out found
+  algoreg recover probes.csv --target power --table vectors --out found
 
 \b
 What a file holds:
@@ -33,7 +33,8 @@ What a file holds:
   npy           a matrix, with NaN where it is not known
   csv, parquet  row, column (both from 0) and value
                 pauli, expectation and perhaps shots
-                a table, with --target
+                a table, with --target; --table vectors: its rows are x, with --shape (x, z)
+                a matrix, with --table matrix: numbers and gaps, no names of rows or columns
 
 Exit codes: 0 done, 2 bad input (one line says what) or an option that is none, 130 interrupted. The same command again
 continues a run that was killed."""
@@ -57,9 +58,8 @@ Shape = Annotated[
         help="Of the matrix, such as 20x30, where the data do not say it: entries show rows up to the last known."
     ),
 ]
-AreVectors = Annotated[
-    bool,
-    typer.Option("--vectors", help="A table's rows are vectors x, y ≈ xᵀMx; with --shape pairs (x, z), y ≈ xᵀMz."),
+Table = Annotated[
+    str, typer.Option(help="A table as features of the target, vectors x (with --shape pairs), or matrix (with gaps).")
 ]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -77,7 +77,7 @@ def recover(
     target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
     kind: Kind = None,
     shape: Shape = None,
-    vectors: AreVectors = False,
+    table: Table = "features",
     methods: Annotated[
         str,
         typer.Option(
@@ -96,7 +96,7 @@ def recover(
         place = _new_folder(out)
         from algoreg.store import measurement_files
 
-        measured = measurement_files.read(data, target, shape=_sizes(shape), vectors=vectors)
+        measured = measurement_files.read(data, target, shape=measurement_files.sizes(shape), table=table)
         name = ESTIMATORS[measured.kind]
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
         options |= {"device": device, "random_state": seed} | _of_the_matrix(kind, measured)
@@ -115,18 +115,8 @@ def recover(
     checkpoint.remove()
     best = fits[0].estimator
     typer.echo(f"{out}: effective rank {best.effective_rank_:.2f}, kept iteration {best.n_iter_}")
-    for line in [*best.warnings_, *([] if methods == "all" else _not_run(fits))]:
+    for line in [*measured.notes, *best.warnings_, *([] if methods == "all" else _not_run(fits))]:
         typer.echo(f"note: {line}", err=True)
-
-
-def _sizes(text):
-    """Return the option ``--shape`` as two numbers, None if it is not given."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"\s*([1-9]\d*)\s*[x×,]\s*([1-9]\d*)\s*", text)
-    if not found:
-        raise ValueError(f"--shape {text}: allowed are two whole numbers of at least 1, such as 20x30")
-    return int(found[1]), int(found[2])
 
 
 def _of_the_matrix(kind, measured):
@@ -181,10 +171,8 @@ def _fits(name, options, methods, checkpoint, measured):
     from algoreg.recover import plan
     from algoreg.recover.report import Fit
 
-    what = {"QuadraticRegressor": "a table", "StateRegressor": "a state"}.get(name)
-    for option in ("kind", "shape"):
-        if option in options and option not in getattr(estimators, name)().get_params():
-            raise ValueError(f"{option} = {options[option]}: {what} has none; leave --{option} out")
+    if "kind" in options and name == "StateRegressor":
+        raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
     if kind not in plan.DEFAULT_METHODS:

@@ -70,7 +70,7 @@ class MatrixCompleter(MatrixEstimator):
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
         self.n_features_in_, shape = 2, self._shape(places)
-        _refuse_duplicates(places)
+        _refuse_repeated(places)
         kept = np.arange(len(y))
         if self.kind != "rectangular":
             kept = _without_mirrors(places, y, self.kind)
@@ -155,10 +155,12 @@ def _unknown(places, shape, symmetric):
     return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
 
 
-def _refuse_duplicates(places):
-    different, counts = np.unique(places, axis=0, return_counts=True)
-    if len(different) < len(places):
-        raise ValueError(f"X: entry {tuple(map(int, different[counts > 1][0]))} stands {counts.max()} times")
+def _refuse_repeated(places):
+    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
+    if len(first) < len(places):
+        start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
+        entry = tuple(map(int, places[start]))
+        raise ValueError(f"X: entry {entry} stands {times} times; give every entry once, as the mean")
 
 
 def _without_mirrors(places, y, kind):
@@ -173,6 +175,6 @@ def _without_mirrors(places, y, kind):
     for at in np.flatnonzero(y != y[first[pair]])[:1]:
         i, j = map(int, places[first[pair[at]]])
         rows, columns = (int(most) + 1 for most in places.max(axis=0))
-        then = "leave one out" if rows == columns else f"a {rows} × {columns} matrix is kind = rectangular"
+        then = "give their mean, once" if rows == columns else f"a {rows} × {columns} matrix is kind = rectangular"
         raise ValueError(f"X: ({i}, {j}) and ({j}, {i}) are one entry of a {kind} matrix and differ; {then}")
     return np.sort(first)

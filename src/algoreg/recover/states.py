@@ -136,7 +136,7 @@ def _strings(X, alone=True):
         raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
     if alone and len(set(strings)) < len(strings):
         twice = next(text for text in strings if strings.count(text) > 1)
-        raise ValueError(f"X: {twice} stands {strings.count(twice)} times")
+        raise ValueError(f"X: {twice} stands {strings.count(twice)} times; give it once, as the mean")
     return strings
 
 

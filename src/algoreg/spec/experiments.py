@@ -46,13 +46,15 @@ class Outliers(Strict):
 class Data(Strict):
     """A file of measurements; see :mod:`algoreg.store.measurement_files`.
 
-    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``shape`` that of a
-    matrix of which entries are known.
+    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``table`` what a
+    table is: features of the target, vectors, or the matrix itself with gaps. ``shape`` is the matrix's, where the file does
+    not say it.
     """
 
     path: str = text()
-    format: Literal["npz", "csv", "parquet"] = None
+    format: Literal["npz", "npy", "csv", "parquet"] = None
     target: str = text(None)
+    table: Literal["features", "vectors", "matrix"] = None
     # Not wholes: of a square matrix both are the same.
     shape: list[Size] = Field(None, min_length=2, max_length=2, description="a list of two whole numbers of at least 1")
 

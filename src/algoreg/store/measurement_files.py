@@ -1,9 +1,8 @@
 """Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is none."""
 
-import csv
-import io
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from algoreg.store import table_files
 from algoreg.store.records import load_array, load_arrays
 
 FORMATS = ("npz", "npy", "csv", "parquet")
+# What a table's rows and columns are: features of a target; a vector in each row; or the matrix itself, with gaps.
+TABLES = ("features", "vectors", "matrix")
 # Names that a file may hold together, by kind; the last of each are the labels.
 ARRAYS = {
     "matrices": ("A", "y"),
@@ -23,8 +25,6 @@ ARRAYS = {
     "whole": ("matrix",),
 }
 COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
-# What pandas calls columns without a name; the first may be the index that it writes itself.
-UNNAMED = "Unnamed: "
 # So many names are listed, and no more.
 LISTED = 12
 ALLOWED_ARRAYS = (
@@ -32,9 +32,6 @@ ALLOWED_ARRAYS = (
     "where it is not known; or X and y (a table)"
 )
 ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
-NUMBERS_FIRST = (
-    "the first line has numbers; allowed are the columns' names. A matrix with gaps may be an npy, with NaN there"
-)
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,8 @@ class Measured:
         How often every Pauli string was measured.
     shape : (int, int) or None
         Of the matrix that is measured, where it was told.
+    notes : tuple of str
+        What is to be said of the file: columns that were not read.
     """
 
     kind: str
@@ -59,6 +58,7 @@ class Measured:
     y: np.ndarray
     shots: np.ndarray | None = None
     shape: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -67,7 +67,7 @@ def read(
     form: str | None = None,
     *,
     shape: tuple[int, int] | None = None,
-    vectors: bool = False,
+    table: str = "features",
 ) -> Measured:
     """Return what a file holds.
 
@@ -80,8 +80,8 @@ def read(
         One of ``FORMATS``; by default what the suffix says.
     shape : (int, int), optional
         Of the matrix that is measured.
-    vectors : bool
-        Whether the rows of a table are vectors x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
+    table : str
+        What a table is, one of ``TABLES``. The vectors are x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
 
     Raises
     ------
@@ -98,11 +98,36 @@ def read(
             f".parquet, with columns {ALLOWED_COLUMNS}"
         )
     try:
-        columns = _arrays(path, form) if form in ("npz", "npy") else _frame(path, form)
-        found = _measured(columns, target, form, shape)
-        return _as_vectors(found) if vectors else found
+        found = _read(path, target, form, shape, table)
+        _refuse_shape(found)
+        return found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def sizes(text: str | None) -> tuple[int, int] | None:
+    """Return a shape such as 20x30 as two numbers; None if none is given."""
+    if not text:
+        return None
+    found = re.fullmatch(r"\s*([1-9]\d*)\s*[x×,]\s*([1-9]\d*)\s*", text)
+    if not found:
+        raise ValueError(f"shape = {text}: allowed are two whole numbers of at least 1, such as 20x30")
+    return int(found[1]), int(found[2])
+
+
+def _read(path: Path, target: str | None, form: str, shape: tuple[int, int] | None, table: str) -> Measured:
+    if table not in TABLES:
+        raise ValueError(f"table = {table}: allowed are {', '.join(TABLES)}")
+    if form in ("npz", "npy"):
+        columns = _arrays(path, form)
+    elif table == "matrix":
+        columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
+    else:
+        columns = table_files.columns(path, form)
+    found = _measured(columns, target, form, shape)
+    if found.kind not in {"vectors": ("table", "vectors"), "matrix": ("entries",)}.get(table, (found.kind,)):
+        raise ValueError(f"table = {table}: this file has {found.kind}; leave it out")
+    return replace(found, kind="vectors") if table == "vectors" else found
 
 
 def _arrays(path: Path, form: str) -> dict[str, Any]:
@@ -112,87 +137,6 @@ def _arrays(path: Path, form: str) -> dict[str, Any]:
         raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
 
 
-def _frame(path: Path, form: str) -> dict[str, Any]:
-    """Return the columns of a CSV or Parquet file, each of numbers, but ``pauli``."""
-    import pandas as pd
-
-    if form == "csv":
-        text = _text(path)
-        marks = _marks(text)
-        _refuse_lines(text, marks["sep"])
-    try:
-        table = (
-            pd.read_csv(io.StringIO(text), skipinitialspace=True, **marks) if form == "csv" else pd.read_parquet(path)
-        )
-    except ImportError:
-        raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
-    except pd.errors.EmptyDataError:
-        raise ValueError("no measurements") from None
-    except Exception as error:
-        raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
-    if table.empty:
-        raise ValueError("no measurements")
-    table.columns = [str(name).strip() for name in table]
-    _refuse_repeated(list(table.columns))
-    strange = [name for name in table if name != "pauli" and not pd.api.types.is_numeric_dtype(table[name])]
-    if strange:
-        raise ValueError(_not_of_numbers(strange[0], table[strange[0]]))
-    return {name: table[name].to_numpy() for name in table}
-
-
-def _not_of_numbers(name: str, column: Any) -> str:
-    """Return what is wrong with a column of text: the first of it that is none."""
-    said = f"column {name} is not of numbers"
-    for number, value in enumerate(column, 1):
-        if isinstance(value, str) and not _is_number(value):
-            pauli = "; Pauli strings stand in a column named pauli" if set(value) <= set("IXYZ") else ""
-            return f"{said}, the first {value[:40]!r} in measurement {number}{pauli}"
-    return said
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("the text is not in UTF-8, which is allowed") from None
-
-
-def _marks(text: str) -> dict[str, str]:
-    """Return what separates a CSV's columns, and whole numbers from their decimals: as spreadsheets write it in many countries."""
-    names = text.lstrip().partition("\n")[0]
-    # Where the names hold a comma, that separates them.
-    separator = next((mark for mark in ";\t" if mark in names and "," not in names), ",")
-    return {"sep": separator, "decimal": "," if separator != "," and "," in text else "."}
-
-
-def _refuse_lines(text: str, separator: str) -> None:
-    """Raise a ValueError for what pandas takes silently: names that repeat, and lines of more fields than there are names."""
-    rows = csv.reader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
-    try:
-        names = [name.strip() for name in next(filter(None, rows), [])]
-        longer = next(((rows.line_num, len(row)) for row in rows if len(row) > len(names)), None)
-    except (ValueError, csv.Error):
-        # What is no CSV, pandas refuses.
-        return
-    _refuse_repeated(names)
-    if longer:
-        raise ValueError(f"line {longer[0]} has {longer[1]} fields; allowed are {len(names)}, as the first line names")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _are_numbers(names: Iterable[str]) -> bool:
-    """Return whether what stands in place of columns' names is numbers, or gaps between them."""
-    said = [name for name in names if name and not name.startswith(UNNAMED)]
-    return bool(said) and all(map(_is_number, said))
-
-
 def _listed(names: Iterable[str]) -> str:
     """Return names in words, of many only the first."""
     names = list(names)
@@ -200,39 +144,33 @@ def _listed(names: Iterable[str]) -> str:
     return (", ".join(names[:LISTED]) or "nothing") + more
 
 
-def _refuse_repeated(names: list[str]) -> None:
-    repeated = [name for name in names if name and names.count(name) > 1]
-    if repeated and _are_numbers(names):
-        raise ValueError(NUMBERS_FIRST)
-    if repeated:
-        raise ValueError(f"two columns are named {repeated[0]}")
-
-
 def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: tuple[int, int] | None) -> Measured:
     if target is not None:
         _refuse_target_of_arrays(columns, target)
         return replace(_table(columns, target), shape=shape)
     kind, names = _kind(columns, form)
-    if kind == "matrices":
-        columns = {**columns, "A": _squared(columns["A"], shape)}
-    if kind == "whole":
-        return _known(columns["matrix"], shape)
     optional = {"pauli": "shots", "vectors": "partners"}.get(kind, "")
     names = (*names, optional) if optional in columns else names
+    unread = [name for name in columns if name not in names]
+    notes = (f"{'arrays' if form == 'npz' else 'columns'} not read: {_listed(unread)}",) if unread else ()
+    if kind == "whole":
+        return replace(_known(columns["matrix"], shape), notes=notes)
+    if kind == "matrices":
+        columns = {**columns, "A": _squared(columns["A"], shape)}
     flat = {"matrices": {"A": 3}, "table": {"X": 2}, "vectors": {"vectors": 2, "partners": 2}}.get(kind, {})
     _check(columns, {name: flat.get(name, 1) for name in names})
+    X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
         places = [_whole(name, columns[name]) for name in names[:2]]
         refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in places)))
-        return Measured(kind, np.stack(places, axis=1), columns[names[2]], shape=shape)
-    if kind == "pauli":
-        how_often = np.asarray(columns["shots"], float) if "shots" in names else None
-        return Measured(kind, np.asarray(columns["pauli"]).astype(str), columns["expectation"], how_often, shape)
-    if "partners" in names:
-        both = np.hstack([columns["vectors"], columns["partners"]])
-        own = (columns["vectors"].shape[1], columns["partners"].shape[1])
-        return Measured(kind, both, columns["y"], shape=_agreed(shape, own))
-    return Measured(kind, columns[names[0]], columns[names[1]], shape=shape)
+        X = np.stack(places, axis=1)
+    elif kind == "pauli":
+        X, y = np.asarray(X).astype(str), columns["expectation"]
+        shots = np.asarray(columns["shots"], float) if "shots" in names else None
+    elif "partners" in names:
+        shape = _agreed(shape, (X.shape[1], columns["partners"].shape[1]))
+        X, y = np.hstack([X, columns["partners"]]), columns["y"]
+    return Measured(kind, X, y, shots, shape, notes)
 
 
 def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
@@ -254,11 +192,20 @@ def _agreed(told: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, in
     return own
 
 
-def _as_vectors(found: Measured) -> Measured:
-    """Return a table whose rows are vectors, or pairs of them."""
-    if found.kind not in ("table", "vectors"):
-        raise ValueError(f"vectors are rows of a table; this file has {found.kind}, leave --vectors out")
-    return replace(found, kind="vectors")
+def _refuse_shape(found: Measured) -> None:
+    """Raise a ValueError if the shape that was told cannot be that of what is measured."""
+    if found.shape is None:
+        return
+    said, width = f"shape = {found.shape}", np.shape(found.X)[-1]
+    if found.kind in ("table", "pauli"):
+        raise ValueError(f"{said}: a {'table' if found.kind == 'table' else 'state'} has none; leave it out")
+    if found.kind == "entries" and (found.X.max(axis=0) >= found.shape).any():
+        least = " × ".join(str(most + 1) for most in found.X.max(axis=0))
+        raise ValueError(f"{said}: the entries need at least {least}")
+    rows, columns = found.shape
+    if found.kind == "vectors" and width != rows + columns and not (rows == columns == width):
+        single = f"{rows} (x) or " if rows == columns else ""
+        raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
 
 
 def memory() -> float:
@@ -285,6 +232,8 @@ def refuse_beyond_memory(rows: int, columns: int) -> None:
 
 def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
     """Return matrices that may be given as rows of d·d numbers, or of d1·d2 where the shape is told, as (m, d1, d2)."""
+    if matrices.ndim == 3 and shape:
+        _agreed(shape, matrices.shape[1:])
     features = matrices.shape[1] if matrices.ndim == 2 else 0
     if shape and features and shape[0] * shape[1] != features:
         raise ValueError(f"shape = {shape}: A has {features} numbers per measurement, not {shape[0] * shape[1]}")
@@ -319,7 +268,7 @@ def _table(columns: Mapping[str, Any], target: str) -> Measured:
     names = [name for name in columns if name != target]
     if not names:
         raise ValueError(f"no column but {target}")
-    if f"{UNNAMED}0" in names:
+    if f"{table_files.UNNAMED}0" in names:
         raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
     _check(columns, dict.fromkeys([*names, target], 1))
     others = [np.asarray(columns[name], float) for name in names]
@@ -333,8 +282,11 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     for kind, names in forms:
         if set(names) <= set(columns):
             return kind, names
-    if form == "csv" and _are_numbers(columns):
-        raise ValueError(NUMBERS_FIRST)
+    for name, values in columns.items() if form in ("csv", "parquet") else ():
+        if name != "pauli" and values.dtype.kind not in "biuf":
+            raise ValueError(table_files.not_of_numbers(name, values))
+    if form == "csv" and table_files.are_numbers(columns):
+        raise ValueError(table_files.NUMBERS_FIRST)
     lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
     lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
     allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"
@@ -362,7 +314,7 @@ def _check_numbers(name: str, values: np.ndarray) -> None:
     if values.dtype.kind == "c":
         raise ValueError(f"{name} has complex numbers; allowed are real ones")
     if values.dtype.kind not in "biuf":
-        raise ValueError(f"{name} is not of numbers")
+        raise ValueError(table_files.not_of_numbers(name, values))
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(bad):
         raise ValueError(
