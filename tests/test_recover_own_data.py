@@ -136,6 +136,7 @@ def test_the_command_takes_the_shape_that_entries_do_not_show(tmp_path, monkeypa
         ("entries.csv", ["--shape", "1x2"], "entries.csv: shape = (1, 2): the entries need at least 2 × 2"),
         ("table.csv", ["--target", "y", "--shape", "2,2"], "table.csv: shape = (2, 2): a table has none; leave it out"),
         ("state.csv", ["--shape", "2×2"], "state.csv: shape = (2, 2): a state has none; leave it out"),
+        ("state.csv", ["--target", "expectation"], "state.csv: column pauli is not of numbers, the first 'X' in measurement 1"),
         ("state.csv", ["--kind", "psd"], "state.csv: kind = psd: a state has none; leave --kind out"),
         ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x2"], "shape = (2, 2): a row has 1 numbers; allowed are 2 (x) or 4 (x and z)"),
         ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x3"], "shape = (2, 3): a row has 1 numbers; allowed are 5 (x and z)"),

@@ -158,7 +158,7 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: 
     if kind == "matrices":
         columns = {**columns, "A": _squared(columns["A"], shape)}
     flat = {"matrices": {"A": 3}, "table": {"X": 2}, "vectors": {"vectors": 2, "partners": 2}}.get(kind, {})
-    _check(columns, {name: flat.get(name, 1) for name in names})
+    _check(columns, {name: flat.get(name, 1) for name in names}, text="pauli")
     X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
         places = [_whole(name, columns[name]) for name in names[:2]]
@@ -293,8 +293,8 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
 
 
-def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
-    """Raise a ValueError if arrays are not of these dimensions and one length, or have entries that are no finite numbers."""
+def _check(columns: Mapping[str, Any], names: Mapping[str, int], text: str | None = None) -> None:
+    """Raise a ValueError if arrays are not of these dimensions and one length, or have, but for ``text``, what is no finite number."""
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
             flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""
@@ -306,7 +306,7 @@ def _check(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
     if not all(lengths.values()):
         raise ValueError("no measurements")
     for name in names:
-        if name != "pauli":
+        if name != text:
             _check_numbers(name, np.asarray(columns[name]))
 
 

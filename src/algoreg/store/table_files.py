@@ -125,5 +125,5 @@ def not_of_numbers(name: str, column: Iterable[Any], place: str = "measurement")
         return said
     # Decimal commas may be right.
     number, value = next((one for one in texts if not _is_number(one[1].replace(",", "."))), texts[0])
-    pauli = "; Pauli strings stand in a column named pauli" if set(value) <= set("IXYZ") else ""
+    pauli = "; Pauli strings stand in a column named pauli" if name != "pauli" and set(value) <= set("IXYZ") else ""
     return f"{said}, the first {value[:40]!r} in {place} {number}{pauli}"
