@@ -21,6 +21,7 @@ SHARED = {
             "chapters.frank_wolfe.ledger.network_tolerances",
             "chapters.networks.ledger.alg1_ablation",
             "chapters.networks.ledger.thm12_examples",
+            "chapters.race.ledger.race_preconditioning_at_the_rank",
             "chapters.race.ledger.race_width_alone",
             "chapters.theorem.ledger.iterations.gaussian_start",
         },

@@ -164,7 +164,7 @@ def _factor(one, found):
 # Studies of Gaussian measurements whose claims are judged.
 GAUSSIAN_STUDIES = (
     *("min_trace", "samples_r", "samples_d", "window", "error_at_time", "iterations_in_r", "iterations_in_alpha"),
-    *("iterations_in_kappa", "minibatch", "starts"),
+    *("iterations_in_kappa", "minibatch", "starts", "x_space", "x_space_factored"),
 )
 
 
