@@ -28,8 +28,12 @@ for chapter in chapters:
         continue
     old = references.read(path)
     new = snapshots.snapshot(results, tier, chapter, partial=old.get("partial", False))
+    left_open = references.left_open(chapter, chapters)
+    for content in (new, old):
+        content["claims"] = [claim for claim in content["claims"] if claim["id"] not in left_open]
     found, same = comparison.compare(new, old, allowed)
     lines += [f"chapter {chapter.name}:", *found]
+    lines += [f"claim {name}: not compared, as this run lacks a chapter that it reads" for name in sorted(left_open)]
     passed &= same
 text = "\n".join([*lines, "verify: passed" if passed else "verify: FAILED"]) + "\n"
 print(text, end="")

@@ -23,6 +23,14 @@ def _tables(chapter):
     return {*chapter.experiments.get("experiments", {}), *chapter.experiments.get("studies", {})}
 
 
+def test_claims_that_read_another_chapter_are_left_open_without_it():
+    known = {chapter.name: chapter for chapter in load_chapters()}
+    remarks, theorem = known["remarks"], known["theorem"]
+    assert references.left_open(remarks, [remarks]) == {"conj-constant-rip"}
+    assert references.left_open(remarks, [remarks, theorem]) == set()
+    assert references.left_open(theorem, [theorem]) == set()
+
+
 def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
     for tier in ("smoke", "quick", "standard"):
         settings, found = tier_settings(tier), references.paths(tier)

@@ -39,6 +39,13 @@ def tolerance_files(chapters):
     return [path for path in paths if path.exists()]
 
 
+def left_open(chapter, chosen):
+    """Return the ids of a chapter's claims that read a table of a chapter that is not among those chosen."""
+    names = {one.name for one in chosen}
+    elsewhere = {table for one in load_chapters() if one.name not in names for table in one.tables}
+    return {claim["id"] for claim in chapter.claims if elsewhere & set(claim["experiments"])}
+
+
 def read(path):
     """Return one chapter's reference; see :func:`algoreg.judge.snapshots.snapshot`."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
