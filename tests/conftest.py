@@ -41,6 +41,7 @@ CHAPTERS = ROOT / "tests" / "chapters"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What a page may load: itself, and what it carries.
 OWN = ("file:", "data:", "blob:")
+CPU = torch.device("cpu")
 TIERS = ("smoke", "quick", "standard", "full")
 # Snakemake caches what it is told to; the variable names the place.
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
@@ -122,8 +123,8 @@ def refused(name, said, **changes):
     assert said in line
 
 
-def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
-    """Return a study's table as the workflow makes it, on a CPU: options completed, rows in order.
+def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device=CPU):
+    """Return a study's table as the workflow makes it: options completed, rows in order.
 
     Parameters
     ----------
@@ -135,9 +136,10 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64):
     ensembles : iterable of int
         The numbers of the ensembles that are measured.
     dtype : torch.dtype
+    device : torch.device
     """
     complete = study_options({"study": name, "options": options})
-    context = study.Context(seed, list(ensembles), torch.device("cpu"), dtype, lambda line: None)
+    context = study.Context(seed, list(ensembles), device, dtype, lambda line: None)
     return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
 
 

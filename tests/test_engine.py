@@ -20,6 +20,7 @@ from algoreg.engine.observers import Ends, FirstBelow, Observer
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec import options as declared
 
+CPU = torch.device("cpu")
 D, M, SEED = 4, 24, 3
 FITS = [
     (algorithm, ensemble)
@@ -36,9 +37,9 @@ def targets_of(count):
     return torch.stack([torch.from_numpy(u @ u.T) for u in factors])
 
 
-def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
+def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), device=CPU, **changes):
     m = min(M, declared.limits(ensemble).most_m(D) or M)
-    drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)
+    drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0, device)
     options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     fields = declared.of_algorithm(algorithm).model_fields
     lacking = [name for name in options if fields[name].is_required() and name not in NEEDED]
@@ -47,7 +48,7 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), **changes):
         {**options, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
         for target, count in enumerate(iterations)
     ]
-    targets = targets_of(len(runs))
+    targets = targets_of(len(runs)).to(device)
     labels = drawn.label(targets)
     return Batch(drawn, registry.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
 

@@ -44,7 +44,7 @@ class Entries(Measurements):
     block_rows = 2**30
 
     def __init__(self, places, d, device="cpu", dtype=torch.float64, digest=None, number=0, counts=None, columns=None):
-        size = torch.tensor([d, columns or d])
+        size = torch.tensor([d, columns or d], device=places.device)
         if places.ndim != 2 or places.shape[1] != 2 or ((places < 0) | (places >= size)).any():
             raise ValueError(f"places are rows and columns of {d} × {columns or d} matrices, shape (m, 2)")
         device = torch.device(device)

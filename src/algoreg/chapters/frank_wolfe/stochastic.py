@@ -32,19 +32,19 @@ class Algorithm(base.Algorithm):
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
         self.thetas = self.numbers("theta").double()
-        self.delays = torch.tensor([run["delay"] for run in runs])
+        self.delays = torch.tensor([run["delay"] for run in runs], device=labels.device)
         self.length = max(run["longest"] for run in runs) + 1
         (self.batch,) = {run["batch"] for run in runs}
         (rule,) = {run["rule"] for run in runs}
         self.searches = rule == "line-search"
-        self.places = torch.arange(len(runs))
+        self.places = torch.arange(len(runs), device=labels.device)
 
     def initial(self):
         """Return X_0 = 0 of every run."""
         d = self.ensemble.d
         return {
             "past": torch.zeros(len(self.runs), self.length, d, d).to(self.labels),
-            "now": torch.zeros(len(self.runs), 1),
+            "now": self.labels.new_zeros(len(self.runs), 1),
         }
 
     def _gradient(self, matrices, number):
@@ -71,7 +71,7 @@ class Algorithm(base.Algorithm):
             now = past[:, number % self.length]
             direction = vertices(gradient, self.thetas) - now
             past[:, (number + 1) % self.length] = now + self._weight(direction, gradient, number) * direction
-        return {"past": past, "now": torch.full((len(self.runs), 1), float(iteration + count))}
+        return {"past": past, "now": torch.full_like(state["now"], iteration + count)}
 
     def estimate(self, state):
         """Return X of every run."""

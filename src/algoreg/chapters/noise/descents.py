@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from algoreg.algorithms import factored
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, spectral_factor
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_factors, spectrum_target
+from algoreg.numerics.problems import draw_factors, spectrum_target, stacked
 
 # Ranks of the fits that a descent is compared with, less that of X*.
 EXCESS = (0, 1, -1)
@@ -88,7 +87,7 @@ class Beside(Observer):
         self.memory["errors"][k, look.active] = look.test_error
         sizes = np.array([np.sum(self.fitted[run].problem.labels ** 2) for run in look.active])
         self.memory["residuals"][k, look.active] = look.train_error**2 * sizes
-        for run, x in zip(look.active, look.estimate.numpy(), strict=True):
+        for run, x in zip(look.active, look.estimate.cpu().numpy(), strict=True):
             own = self.fitted[run]
             distances = [np.linalg.norm(x - fit) / own.error for fit in own.fits.values()]
             self.memory["distances"][k, run] = distances
@@ -104,8 +103,8 @@ def descended(options, context, ensemble, fitted):
     last = stride * max(round(options["time"] / (stride * options["step"])), 1)
     timed = {"m": ensemble.m, "step": options["step"], "iterations": last, "start": "identity"}
     of_runs = [fitted[target] for _, target in runs]
-    factors = torch.stack([torch.from_numpy(one.problem.factor) for one in of_runs])
-    labels = torch.stack([torch.from_numpy(one.problem.labels) for one in of_runs])
+    factors = stacked((one.problem.factor for one in of_runs), context)
+    labels = stacked((one.problem.labels for one in of_runs), context)
     seen = Beside(of_runs, stride)
     complete = [{**timed, "alpha": alpha, "target": target} for alpha, target in runs]
     descent = context.run(ensemble, factored.Algorithm, complete, factors @ factors.mT, [seen], labels)

@@ -41,7 +41,7 @@ class NoisyProblem:
 
 def dense(ensemble):
     """Return the symmetric matrices A_i of an ensemble, shape (m, d, d), float64."""
-    return ensemble.adjoint(torch.eye(ensemble.m, dtype=ensemble.dtype)).double().numpy()
+    return ensemble.adjoint(torch.eye(ensemble.m, dtype=ensemble.dtype, device=ensemble.device)).double().cpu().numpy()
 
 
 def noisy_problems(ensemble, factors, label_noise, seed):
@@ -60,13 +60,13 @@ def noisy_problems(ensemble, factors, label_noise, seed):
     -------
     list of NoisyProblem
     """
-    clean = ensemble.label(factors @ factors.mT).numpy()
+    clean = ensemble.label(factors @ factors.mT).cpu().numpy()
     asked = {"d": ensemble.d, "rank": factors.shape[2], "label_noise": label_noise}
     labels = spoil(clean, asked, seed, ensemble.number, range(len(factors)))
     matrices = dense(ensemble)
     return [
         NoisyProblem(matrices, row, row - own, label_noise * float(np.sqrt(np.mean(own**2))), factor)
-        for row, own, factor in zip(labels, clean, factors.numpy(), strict=True)
+        for row, own, factor in zip(labels, clean, factors.cpu().numpy(), strict=True)
     ]
 
 

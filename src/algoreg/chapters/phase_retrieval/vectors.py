@@ -80,14 +80,14 @@ class Stages(Observer):
         x = look.state["factor"][:, :, 0]
         along, rest = parts(x, stars)
         across = torch.linalg.vector_norm(rest, dim=1)
-        error = torch.hypot(along.abs() - 1, across).numpy()
+        error = torch.hypot(along.abs() - 1, across).cpu().numpy()
         for name, tolerance in (("first", STAGE_ONE), ("last", STAGE_TWO)):
             memory = self.memory[name]
             due = (error <= tolerance) & np.isnan(memory[look.active])
             memory[look.active[due]] = look.iteration
         if look.iteration in GROWTH:
             name = ("before", "after")[GROWTH.index(look.iteration)]
-            self.memory[name][look.active] = (along.abs() / across).log().numpy()
+            self.memory[name][look.active] = (along.abs() / across).log().cpu().numpy()
         if self.incoherence:
             self._meet(look, x - torch.sign(along)[:, None] * stars)
         return error <= STAGE_TWO
@@ -95,10 +95,10 @@ class Stages(Observer):
     def _meet(self, look, gaps):
         """Take in max_i |aᵢᵀ(x ∓ x*)| / (√log d ‖x ∓ x*‖) over the measurements that a run knows."""
         seen = (look.batch.ensemble.vectors @ gaps.mT).abs()
-        known = torch.tensor([look.batch.runs[run]["m"] for run in look.active])
-        seen.masked_fill_(torch.arange(len(seen))[:, None] >= known, 0)
+        known = torch.tensor([look.batch.runs[run]["m"] for run in look.active], device=seen.device)
+        seen.masked_fill_(torch.arange(len(seen), device=seen.device)[:, None] >= known, 0)
         unit = math.sqrt(math.log(gaps.shape[1])) * torch.linalg.vector_norm(gaps, dim=1)
-        met = (seen.amax(dim=0) / unit).numpy()
+        met = (seen.amax(dim=0) / unit).cpu().numpy()
         if look.iteration == 0:
             self.memory["incoherence"][look.active] = met
         self.memory["largest"][look.active] = np.fmax(self.memory["largest"][look.active], met)

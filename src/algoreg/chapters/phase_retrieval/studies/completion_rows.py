@@ -79,7 +79,7 @@ class Rows(Observer):
     def look(self, look):
         """Take in the rows; runs that have arrived leave."""
         rows = torch.linalg.vector_norm(look.state["factor"], dim=2).amax(dim=1)
-        over = (rows / self.bounds[torch.from_numpy(look.active)]).numpy()
+        over = (rows / self.bounds[torch.from_numpy(look.active)]).cpu().numpy()
         memory, done = self.memory, look.test_error <= ARRIVED
         if look.iteration == 0:
             memory["first"][look.active] = over > 1

@@ -69,7 +69,7 @@ class Course(Observer):
         of_runs = (len(look.active), -1)
         signal = along.view(of_runs).norm(dim=1) / rest.reshape(of_runs).norm(dim=1)
         self.memory["errors"][k, look.active] = look.test_error
-        self.memory["signals"][k, look.active] = signal.numpy()
+        self.memory["signals"][k, look.active] = signal.cpu().numpy()
 
 
 def measure(options, context, number, d):

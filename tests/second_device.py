@@ -1,0 +1,122 @@
+"""A device that is not the CPU, as a GPU is not, on machines without one.
+
+Its tensors lie in this process's memory and are computed on its CPU. But as on a GPU they and those of the CPU do not go
+together, they are no numpy arrays, and what is made without naming the device is not there: the mistakes by which code that
+passes on a CPU fails on a GPU. It does not find what is particular to CUDA.
+"""
+
+import contextlib
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+_setup_privateuseone_for_python_backend("far")
+FAR = torch.device("far:0")
+
+aten = torch.ops.aten
+# What may take tensors from one device to another.
+MOVES = {aten.copy_.default, aten._to_copy.default}
+# Here places may lie on the CPU, what is found at them not.
+INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
+# What torch's constructors do by themselves for devices that they know.
+CONSTRUCTORS = {torch.tensor, torch.as_tensor, torch.asarray}
+
+
+class Far(torch.Tensor):
+    """A tensor on this device; ``near`` is the one on the CPU that has its numbers."""
+
+    @staticmethod
+    def __new__(cls, near):
+        self = torch.Tensor._make_wrapper_subclass(
+            cls, near.shape, near.stride(), near.storage_offset(), dtype=near.dtype, device=FAR
+        )
+        self.near = near
+        return self
+
+    def __repr__(self):
+        return f"Far({self.near!r})"
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), named=None):
+        # torch refuses it of every tensor's subclass, not of every device.
+        if function is torch.Tensor.tolist:
+            return arguments[0].cpu().tolist()
+        if function in (torch.Tensor.__getitem__, torch.Tensor.__setitem__):
+            arguments = (arguments[0], _places(arguments[1]), *arguments[2:])
+        with torch._C.DisableTorchFunctionSubclass():
+            return function(*arguments, **(named or {}))
+
+    @classmethod
+    def __torch_dispatch__(cls, operation, types, arguments=(), named=None):
+        return _computed(operation, arguments, named or {})
+
+
+def _places(index):
+    """Return an index with tensors in place of lists, which torch would make on a device that it knows."""
+    if isinstance(index, tuple):
+        return tuple(map(_places, index))
+    return torch.tensor(index) if isinstance(index, list) else index
+
+
+def _together(operation, arguments, named):
+    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation; numbers may lie anywhere."""
+    tensors = [one for one in tree_leaves((arguments, named)) if isinstance(one, torch.Tensor)]
+    near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
+    if operation in INDEXED and isinstance(arguments[0], Far):
+        near = [one for one in near if all(one is not place for place in arguments[1])]
+    if near and len(near) < len(tensors) and operation not in MOVES and any(isinstance(one, Far) for one in tensors):
+        raise RuntimeError(f"{operation}: expected all tensors to be on the same device, found {FAR} and cpu")
+
+
+def _is_far(operation, arguments, named):
+    """Return whether an operation's result is on this device."""
+    if operation is aten._local_scalar_dense.default:
+        return False
+    if operation is aten.copy_.default:
+        return isinstance(arguments[0], Far)
+    if named.get("device") is not None:
+        return named["device"].type == FAR.type
+    return any(isinstance(one, Far) for one in tree_leaves((arguments, named)))
+
+
+def _computed(operation, arguments, named):
+    """Compute an operation on the CPU; its result is on the device that it is due to."""
+    _together(operation, arguments, named)
+    is_far = _is_far(operation, arguments, named)
+    if is_far and named.get("generator") is not None:
+        raise RuntimeError(f"{operation}: expected a generator of {FAR}, found one of the CPU")
+    here = named | {
+        name: value for name, value in (("device", torch.device("cpu")), ("pin_memory", False)) if name in named
+    }
+    known = tree_map_only(Far, lambda one: one.near, (arguments, here))
+    found = operation(*known[0], **known[1])
+    if not is_far:
+        return found
+    found = tree_map_only(torch.Tensor, Far, found)
+    made_here = not any(isinstance(one, Far) for one in tree_leaves((arguments, named)))
+    return found if made_here else return_and_correct_aliasing(operation, arguments, named, found)
+
+
+class _Operations(TorchDispatchMode):
+    """Takes in what has no tensor of the device: what makes one, or moves one there."""
+
+    def __torch_dispatch__(self, operation, types, arguments=(), named=None):
+        return _computed(operation, arguments, named or {})
+
+
+class _Constructors(TorchFunctionMode):
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        named = dict(named or {})
+        device = named.pop("device", None) if function in CONSTRUCTORS else None
+        found = function(*arguments, **named)
+        return found if device is None else found.to(device)
+
+
+@contextlib.contextmanager
+def second_device():
+    """Let there be the device ``FAR``, which is given."""
+    with _Constructors(), _Operations():
+        yield FAR

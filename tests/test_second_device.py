@@ -1,0 +1,161 @@
+"""What is computed is computed on the device that it is told, and comes to what the CPU comes to: see :mod:`second_device`."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import CPU, measured, tier_settings
+from second_device import second_device
+from sklearn.base import clone
+from test_engine import FITS, batch_of
+
+from algoreg.engine import recording
+from algoreg.engine.loop import Descent
+from algoreg.engine.observers import Ends
+from algoreg.judge import snapshots
+from algoreg.judge.comparison import ratios, same_rows
+from algoreg.judge.tolerances import Tolerances
+from algoreg.numerics import problems
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
+from algoreg.spec import plan
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+TIER = tier_settings("smoke")
+# Of every study the first table of the smoke tier.
+TABLES = {block["study"]: name for name, block in reversed(TIER["studies"].items())}
+# Of those whose steps are many and small: fewer. Every operation takes longer here.
+SHORTER = {
+    "alternating_samples": {"ratios": [1.7], "alternating_time": 20, "descent_time": 20},
+    "completion": {"m_over_dof": [4], "iterations": 100},
+    "depth_stages": {"time": 10},
+    "dynamics_course": {"rank": [1], "m_over_dr": [5]},
+    "frank_wolfe_networks": {"trace_factor": [1.0], "m_over_dr": [4]},
+    "graph_completion": {"iterations": 50},
+    "greedy_ends": {"alpha": [0.1], "iterations": 50, "greedy_iterations": 100},
+    "magnitudes": {"m_over_n": [8], "time": 5},
+    "minibatch": {"time": 3},
+    "momentum_bias": {"time": 20},
+    "noisy_plateau": {"alpha": [0.01]},
+    "photograph": {"iterations": 20},
+    "race": {"budget": [20, 40]},
+    "race_noise": {"budget": [30]},
+    "rank_r_dynamics": {"kappa": [1]},
+    "start_sizes": {"time": 10},
+    "tomography": {"time": 5},
+}
+
+
+@pytest.fixture
+def far():
+    with second_device() as device:
+        yield device
+
+
+def test_tensors_of_two_devices_do_not_go_together(far):
+    there, here = torch.ones(2, 2, device=far), torch.ones(2, 2)
+    assert there.device == (there + 1).device == torch.tensor([1.0], device=far).device == there[[0, 1]].device == far
+    assert there.cpu().device == here.device
+    for wrong in (lambda: there @ here, lambda: here[there > 0], lambda: torch.where(there > 0, here, here)):
+        with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+            wrong()
+    with pytest.raises((RuntimeError, TypeError), match="numpy"):
+        there.numpy()
+    here.copy_(there.mul_(3))
+    assert here.tolist() == there.tolist() == [[3.0, 3.0]] * 2
+
+
+@pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
+def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far):
+    ends = []
+    for device in (CPU, far):
+        seen = Ends()
+        descent = Descent(batch_of(algorithm, ensemble, [seen], iterations=(3, 2), device=device)).run()
+        assert descent.status == ["budget", "budget"]
+        assert {tensor.device for tensor in descent.state.values()} <= {device}
+        ends.append(seen.memory["estimates"].cpu())
+    torch.testing.assert_close(*ends, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["factored", "projected", "stochastic"])
+def test_a_recorded_descent_is_that_of_the_cpu(algorithm):
+    problem = {"ensemble": "gaussian", "d": 7, "rank": 2, "m": 60, "target": {"kind": "columns"}, "targets": 2}
+    record, arrays = {"errors": {"every": 10}, "spectrum": {"every": 20}}, problems.draw_problem(problem, 5, 0)
+    run = {"m": 50, "step": 0.02, "iterations": 60, "alpha": 0.5, "start": "identity", "batch_size": 3}
+    runs = [{**run, "target": target} for target in range(2)]
+
+    def recorded(device):
+        ensemble = problems.regenerate_ensemble(problem, arrays, device, torch.float64, "problem.npz")
+        batch = recording.recorded_batch(
+            ensemble, arrays["factors"], arrays["labels"], algorithm, runs, record, 5, held_out=10
+        )
+        # Killed half-way, and taken up again.
+        half = Descent(batch).run(until=30).save()
+        whole = Descent(batch)
+        whole.restore(half)
+        return recording.result(whole.run())
+
+    here = recorded(CPU)
+    with second_device() as far:
+        there = recorded(far)
+    assert there["status"].tolist() == here["status"].tolist()
+    for name in ("errors", "spectra", "ended"):
+        np.testing.assert_allclose(there[name], here[name], rtol=1e-8, atol=1e-12)
+
+
+def _as_committed(study, **told):
+    """Return a study's table in its committed form, by way of the text that the workflow writes."""
+    written = measured(study, **told).to_csv(index=False)
+    return snapshots.of_study(pd.read_csv(io.StringIO(written)), study)
+
+
+@pytest.mark.parametrize("study", sorted(TABLES))
+def test_every_study_measures_on_the_device_that_it_is_given(study, monkeypatch):
+    name = TABLES[study]
+    block = TIER["studies"][name]
+    told = {"options": plan.study_options(block) | SHORTER.get(name, {}), "seed": TIER["seed"]}
+    told["dtype"] = getattr(torch, block.get("dtype", "float64"))
+    here = _as_committed(study, **told)
+    with second_device() as far:
+        # What the estimators ask: they know devices by the names that a user writes.
+        monkeypatch.setattr(base, "resolve_device", torch.device)
+        there = _as_committed(study, **told, device=far)
+    tolerances = Tolerances.load()
+    assert same_rows(there, here, name, tolerances)
+    for column, found in ratios(there, here, name, tolerances).items():
+        assert np.sum(found > 1) <= tolerances.allowed_over(name, column, len(found)), column
+
+
+RNG = np.random.default_rng(0)
+FACTOR = RNG.standard_normal((6, 1))
+MATRICES, VECTORS = RNG.standard_normal((80, 6, 6)), RNG.standard_normal((80, 6))
+PLACES = np.argwhere(RNG.random((6, 6)) < 0.8)
+STRINGS = ["".join(letters) for letters in np.array(np.meshgrid(*["IXYZ"] * 2)).reshape(2, -1).T]
+TARGET = FACTOR @ FACTOR.T
+OF_MATRICES, OF_VECTORS = np.einsum("mij,ij->m", MATRICES, TARGET), np.square(VECTORS @ FACTOR)[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "given"),
+    [
+        (LowRankMatrixRegressor(), (MATRICES, OF_MATRICES)),
+        (LowRankMatrixRegressor("rectangular"), (MATRICES[:, :4], OF_MATRICES)),
+        (LowRankMatrixRegressor(noise=0.5), (MATRICES, OF_MATRICES + 0.5 * RNG.standard_normal(80))),
+        (LowRankMatrixRegressor(method="preconditioned", dtype="float32"), (MATRICES, OF_MATRICES)),
+        (QuadraticRegressor(), (VECTORS, OF_VECTORS)),
+        (QuadraticRegressor("symmetric"), (VECTORS, OF_VECTORS)),
+        (MatrixCompleter("psd"), (PLACES, TARGET[tuple(PLACES.T)])),
+        (MatrixCompleter(), (PLACES, TARGET[tuple(PLACES.T)])),
+        (StateRegressor(), (STRINGS, [float("Y" not in name and "X" not in name) for name in STRINGS])),
+    ],
+)
+def test_every_estimator_fits_on_the_device_that_it_is_given(estimator, given, monkeypatch):
+    estimator.set_params(max_iter=40, random_state=0)
+    here = estimator.fit(*given)
+    with second_device() as far:
+        monkeypatch.setattr(base, "resolve_device", torch.device)
+        there = clone(estimator).set_params(device=str(far)).fit(*given)
+    np.testing.assert_allclose(there.matrix_, here.matrix_, rtol=1e-3, atol=1e-5)
+    assert there.stop_ == here.stop_
+    np.testing.assert_allclose(there.predict(given[0]), here.predict(given[0]), rtol=1e-3, atol=1e-5)
