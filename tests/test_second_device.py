@@ -18,6 +18,7 @@ from algoreg.judge import snapshots
 from algoreg.judge.comparison import ratios, same_rows
 from algoreg.judge.tolerances import Tolerances
 from algoreg.numerics import problems
+from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
 from algoreg.spec import plan
 
@@ -110,12 +111,17 @@ def _as_committed(study, **told):
     return snapshots.of_study(pd.read_csv(io.StringIO(written)), study)
 
 
-@pytest.mark.parametrize("study", sorted(TABLES))
-def test_every_study_measures_on_the_device_that_it_is_given(study, monkeypatch):
+def _told(study):
+    """Return the table of a study, and what the study is told there."""
     name = TABLES[study]
     block = TIER["studies"][name]
-    told = {"options": plan.study_options(block) | SHORTER.get(name, {}), "seed": TIER["seed"]}
-    told["dtype"] = getattr(torch, block.get("dtype", "float64"))
+    options = plan.study_options(block) | SHORTER.get(name, {})
+    return name, {"options": options, "seed": TIER["seed"], "dtype": DTYPES[block.get("dtype", "float64")]}
+
+
+@pytest.mark.parametrize("study", sorted(TABLES))
+def test_every_study_measures_on_the_device_that_it_is_given(study, monkeypatch):
+    name, told = _told(study)
     here = _as_committed(study, **told)
     with second_device() as far:
         # What the estimators ask: they know devices by the names that a user writes.
@@ -125,6 +131,14 @@ def test_every_study_measures_on_the_device_that_it_is_given(study, monkeypatch)
     assert same_rows(there, here, name, tolerances)
     for column, found in ratios(there, here, name, tolerances).items():
         assert np.sum(found > 1) <= tolerances.allowed_over(name, column, len(found)), column
+
+
+@pytest.mark.parametrize("study", sorted(TABLES))
+def test_every_study_measures_in_the_numbers_that_it_is_given(study):
+    _, told = _told(study)
+    keys = _as_committed(study, **told)["keys"]
+    other = {torch.float32: torch.float64, torch.float64: torch.float32}[told["dtype"]]
+    assert _as_committed(study, **{**told, "dtype": other})["keys"] == keys
 
 
 RNG = np.random.default_rng(0)

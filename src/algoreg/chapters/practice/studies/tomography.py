@@ -92,7 +92,7 @@ def strings_of(qubits, share, seed, number, device, dtype):
 
 def infidelity(matrices, psi):
     """Return 1 − ⟨ψ|ρ|ψ⟩/tr ρ, at least 10⁻⁹, of the states in real matrices (B, d, d) for ψ (B, d/2), shape (B,), float64."""
-    rho = as_complex(matrices)
+    rho = as_complex(matrices).to(psi.dtype)
     overlap = torch.einsum("bi,bij,bj->b", psi.conj(), rho, psi).real
     error = 1 - overlap / torch.einsum("bii->b", rho).real
     return error.clamp(min=LEAST).cpu().double().numpy()
