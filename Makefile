@@ -49,7 +49,7 @@ endef
 	estimate clean distclean setup same-torch changed-locks options tools crate fetch-results site article
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*##/ { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "Options: TIER=smoke|quick|standard|full, CORES=2, CHAPTER_PATH=folder, ARGS='more options for snakemake'"
 
 options:
@@ -139,7 +139,7 @@ recover: options .venv/ready  ## a chapter of your own measurements, made and ru
 # Windows' subsystem for Linux has the machine's name in NAME: where NAME may be left out, only the command line counts.
 verify reference: NAME := $(if $(filter command,$(NAME_ORIGIN)),$(NAME))
 verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
-	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" ")"; exit 2; }
+	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" " -)"; exit 2; }
 	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config --config=% -C%,$(ARGS))" ] || \
 	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
 	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
@@ -196,7 +196,7 @@ verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch
 	set -o pipefail; programs="$$PWD/$(BIN)"; copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
 	git ls-files -z --cached --others --exclude-standard | \
 	while IFS= read -r -d '' file; do [ ! -e "$$file" ] || printf '%s\0' "$$file"; done | \
-	tar -c --null -T - | tar -x -C "$$copy" && cd "$$copy" && \
+	tar -cf - --null -T - | tar -xf - -C "$$copy" && cd "$$copy" && \
 	{ PATH="$$programs:$$PATH" PYTHONPATH="$$copy/src" python benchmarks/kernels.py SSE \
 	snakemake --cores "$$CORES" verify $(ARGS) "$${config[@]}"; status=$$?; \
 	cat "results/$$tier/logs/compare_with_reference.log"; exit $$status; }
