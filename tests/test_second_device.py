@@ -1,6 +1,7 @@
 """What is computed is computed on the device that it is told, and comes to what the CPU comes to: see :mod:`second_device`."""
 
 import io
+import os
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,14 @@ from second_device import second_device
 from sklearn.base import clone
 from test_engine import FITS, batch_of
 
+from algoreg import registry
 from algoreg.engine import recording
 from algoreg.engine.loop import Descent
 from algoreg.engine.observers import Ends
 from algoreg.judge import snapshots
 from algoreg.judge.comparison import ratios, same_rows
 from algoreg.judge.tolerances import Tolerances
-from algoreg.numerics import problems
-from algoreg.numerics.devices import DTYPES
+from algoreg.numerics import devices, problems
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
 from algoreg.spec import plan
 
@@ -65,6 +66,33 @@ def test_tensors_of_two_devices_do_not_go_together(far):
         there.numpy()
     here.copy_(there.mul_(3))
     assert here.tolist() == there.tolist() == [[3.0, 3.0]] * 2
+
+
+@pytest.fixture
+def as_before(monkeypatch):
+    """Undo what a job sets up for a GPU."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+
+
+def test_a_gpu_is_asked_for_the_same_sums_in_every_run(monkeypatch, as_before):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert devices.configure("auto", "float32", torch.get_num_threads()) == (torch.device("cuda"), torch.float32)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["entries", "pauli"])
+def test_a_gpu_adds_in_the_same_order_in_every_run(name, as_before):
+    device, dtype = devices.configure("cuda", "float32", torch.get_num_threads())
+    drawn = registry.ensemble(name).draw(64, 2000, 5, 0, device, dtype)
+    matrices = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
+    first, *others = (drawn.adjoint(drawn.measure(matrices + matrices.mT)) for _ in range(5))
+    assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
@@ -116,7 +144,7 @@ def _told(study):
     name = TABLES[study]
     block = TIER["studies"][name]
     options = plan.study_options(block) | SHORTER.get(name, {})
-    return name, {"options": options, "seed": TIER["seed"], "dtype": DTYPES[block.get("dtype", "float64")]}
+    return name, {"options": options, "seed": TIER["seed"], "dtype": devices.DTYPES[block.get("dtype", "float64")]}
 
 
 @pytest.mark.parametrize("study", sorted(TABLES))

@@ -1,6 +1,7 @@
 """Where and how the numbers are computed: device, floating-point type, threads."""
 
 import contextlib
+import os
 import warnings
 
 import threadpoolctl
@@ -42,7 +43,7 @@ def configure(device, dtype, threads):
     """Set up torch for one job and return its ``(device, dtype)``.
 
     Float sums depend on the number of threads, so it comes from the settings and never from what happens to
-    be free. TF32 is switched off: float32 means float32.
+    be free. TF32 is switched off: float32 means float32. A GPU is asked for the same sums in every run.
 
     Parameters
     ----------
@@ -60,7 +61,14 @@ def configure(device, dtype, threads):
     # Subnormal numbers slow CPU products by an order of magnitude and carry nothing at our scales.
     if not torch.set_flush_denormal(True):
         warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
-    return resolve_device(device), DTYPES[dtype]
+    place = resolve_device(device)
+    if place.type == "cuda":
+        # Otherwise threads of a GPU add in the order in which they come. cuBLAS reads the variable when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # All memory is written before it is read.
+        torch.utils.deterministic.fill_uninitialized_memory = False
+    return place, DTYPES[dtype]
 
 
 @contextlib.contextmanager
