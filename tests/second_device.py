@@ -21,6 +21,8 @@ aten = torch.ops.aten
 MOVES = {aten.copy_.default, aten._to_copy.default}
 # Here places may lie on the CPU, what is found at them not.
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
+# The operations so far for which a GPU and the CPU would have waited for each other, or sent numbers.
+CROSSED = []
 # What torch's constructors do by themselves for devices that they know.
 CONSTRUCTORS = {torch.tensor, torch.as_tensor, torch.asarray}
 
@@ -82,10 +84,23 @@ def _is_far(operation, arguments, named):
     return any(isinstance(one, Far) for one in tree_leaves((arguments, named)))
 
 
+def _crosses(operation, arguments, named, is_far):
+    """Return whether numbers go from one device to the other, or the size of the result is known only by asking this one."""
+    tensors = [one for one in tree_leaves((arguments, named)) if isinstance(one, torch.Tensor)]
+    by_mask = operation in INDEXED and any(one is not None and one.dtype == torch.bool for one in arguments[1])
+    asked = not is_far or by_mask or operation is aten.nonzero.default
+    fetched = asked and any(isinstance(one, Far) for one in tensors)
+    # A number of the CPU goes with the operation itself.
+    sent = is_far and any(one.ndim and not isinstance(one, Far) for one in tensors)
+    return fetched or sent
+
+
 def _computed(operation, arguments, named):
     """Compute an operation on the CPU; its result is on the device that it is due to."""
     _together(operation, arguments, named)
     is_far = _is_far(operation, arguments, named)
+    if _crosses(operation, arguments, named, is_far):
+        CROSSED.append(str(operation))
     if is_far and named.get("generator") is not None:
         raise RuntimeError(f"{operation}: expected a generator of {FAR}, found one of the CPU")
     here = named | {

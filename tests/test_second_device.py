@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import CPU, measured, tier_settings
-from second_device import second_device
+from second_device import CROSSED, second_device
 from sklearn.base import clone
 from test_engine import FITS, batch_of
 
@@ -105,6 +105,20 @@ def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far
         assert {tensor.device for tensor in descent.state.values()} <= {device}
         ends.append(seen.memory["estimates"].cpu())
     torch.testing.assert_close(*ends, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("algorithm", "ensemble"), [fit for fit in FITS if fit[1] not in ("sharded", "streamed")])
+def test_steps_go_on_without_a_word_with_the_cpu(algorithm, ensemble, far):
+    batch = batch_of(algorithm, ensemble, iterations=(8, 8), device=far)
+    known = batch.ensemble.shared_by([batch.ensemble.m] * 2)
+    steps = batch.algorithm(known, batch.labels, batch.runs, batch.seed)
+    state = steps.advance(steps.initial(), 0, 1)
+    said = []
+    for count in (1, 6):
+        CROSSED.clear()
+        steps.advance({name: tensor.clone() for name, tensor in state.items()}, 1, count)
+        said.append(list(CROSSED))
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("algorithm", ["factored", "projected", "stochastic"])

@@ -1,5 +1,6 @@
 """What the smoke tier measures, draws and judges on a Slurm cluster of one node, through profiles/slurm: make test-slurm."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -85,6 +86,13 @@ def wait_until(true, what, seconds=300):
         time.sleep(0.2)
 
 
+def back_in_service(cluster):
+    """Resume the node; return whether it is there. One that has registered by itself meanwhile is refused to be resumed."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        scontrol(cluster, "update", "NodeName=node1", "State=RESUME")
+    return "State=DOWN" not in scontrol(cluster, "show", "node", "node1")
+
+
 def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster, tmp_path):
     """Of two chapters, which between them have jobs of every kind: problems, descents, studies whole and in parts."""
     folder = copy_repository(tmp_path / "repository")
@@ -119,7 +127,7 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finis
     wait_until(lambda: "PENDING" in scontrol(cluster, "show", "job"), "Slurm has queued the job again")
     assert not (folder / TINY_DESCENT).exists()
     (folder / "hold").unlink()
-    scontrol(cluster, "update", "NodeName=node1", "State=RESUME")
+    wait_until(lambda: back_in_service(cluster), "the node is back in service")
     status, output = finish(process, folder)
     assert status == 0, output[-3000:]
     assert "Restarts=1" in scontrol(cluster, "show", "job")

@@ -101,6 +101,7 @@ class Algorithm(base.Algorithm):
             for key, places in self.groups.items()
         }
         self.relative = self.runs_with("rule", "relative")
+        self.any_relative = bool(self.relative.any())
         self.depths = depths.to(labels.dtype)
 
     def initial(self):
@@ -118,7 +119,7 @@ class Algorithm(base.Algorithm):
         for step in range(iteration, iteration + count):
             below = self._below(factors)
             estimate = self._whole(below)
-            if step % REFRESH == 0 and self.relative.any():
+            if step % REFRESH == 0 and self.any_relative:
                 largest = eigenvalues(estimate).abs().amax(dim=1)
             gradient = self.ensemble.gradient(estimate, self.labels)
             lengths = self._lengths(gradient, largest)
@@ -161,7 +162,7 @@ class Algorithm(base.Algorithm):
     def _lengths(self, gradient, largest):
         """Return η_t of every run, shape (B,)."""
         fixed = self.steps[:, 0, 0]
-        if not self.relative.any():
+        if not self.any_relative:
             return fixed
         bound = torch.maximum(torch.linalg.matrix_norm(gradient), largest)
         relative = fixed / (self.depths * largest ** (1 - 2 / self.depths) * bound)

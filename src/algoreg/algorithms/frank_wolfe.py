@@ -54,6 +54,7 @@ class Algorithm(base.Algorithm):
         self.rules = {
             rule: self.runs_with("rule", rule)[:, None, None] for rule in ("open-loop", "line-search", "rank-k")
         }
+        self.any_searching = bool(self.rules["line-search"].any())
         if any(run["rule"] != "line-search" for run in runs):
             # Weights of 2/(t + 2), or of one size, follow no error, and reach the trace θ from 0 at any step.
             self.error = "anyhow"
@@ -77,7 +78,7 @@ class Algorithm(base.Algorithm):
             weights = torch.where(self.rules["rank-k"], self.weights, 2 / (number + 2)).to(estimate)
             ahead = estimate + weights * (goal - estimate)
             seen = self.ensemble.gradient(torch.where(searching, goal, ahead), self.labels)
-            if searching.any():
+            if self.any_searching:
                 best = self._best(goal - estimate, gradient, seen)
                 ahead = torch.where(searching, estimate + best * (goal - estimate), ahead)
                 seen = torch.where(searching, gradient + best * (seen - gradient), seen)

@@ -41,12 +41,13 @@ class Algorithm(base.Algorithm):
         if any(run["momentum"] for run in runs):
             self.error = "ripples"
         self.adaptive = self.runs_with("rule", "adaptive")
+        self.any_adaptive = bool(self.adaptive.any())
 
     def initial(self):
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and what spans the first step, shape (B, d, r)."""
         zero = self.zeros()
         basis = zero[:, :, : max(self.ranks)]
-        if self.adaptive.any():
+        if self.any_adaptive:
             basis = leading(-self.ensemble.gradient(zero, self.labels), self.ranks)[1].to(zero)
         return {"estimate": zero, "ahead": zero, "basis": basis.contiguous()}
 
@@ -64,7 +65,7 @@ class Algorithm(base.Algorithm):
 
     def _lengths(self, gradient, basis):
         """Return η_t of every run, shape (B, 1, 1)."""
-        if not self.adaptive.any():
+        if not self.any_adaptive:
             return self.steps
         rows = torch.bmm(basis.mT, gradient)
         one_side = torch.bmm(basis, rows)

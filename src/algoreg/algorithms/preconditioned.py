@@ -46,6 +46,7 @@ class Algorithm(factored.Algorithm):
         super().__init__(ensemble, labels, runs, seed)
         self.coefficients = self.numbers("coefficient").double()[:, 0, 0]
         self.undamped, self.follows = (self.runs_with("damping", name) for name in ("none", "residual"))
+        self.any_follows = bool(self.follows.any())
         self.widths = torch.tensor([self.width(run) for run in runs], device=labels.device)
 
     def advance(self, state, iteration, count):
@@ -59,7 +60,7 @@ class Algorithm(factored.Algorithm):
 
     def _seen(self, estimate):
         """Return M and λ of every run, shape (B,), float64."""
-        if not self.follows.any():
+        if not self.any_follows:
             return self.ensemble.gradient(estimate, self.labels), self.coefficients
         gradient, residual = self.ensemble.gradient_and_residual(estimate, self.labels)
         return gradient, torch.where(self.follows, self.coefficients * residual.double(), self.coefficients)

@@ -184,7 +184,7 @@ class Measurements(Ensemble):
 
     def _know(self, counts):
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all of it."""
-        self.counts = counts
+        self.counts, self._count = counts, None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
@@ -203,6 +203,12 @@ class Measurements(Ensemble):
     def _known(self, runs):
         """Return how many measurements each run knows, shape (B,), on the CPU."""
         return torch.tensor(self.counts or [self.m] * runs)
+
+    def _numbers_known(self):
+        """Return how many measurements each run knows, or the one number of all, shape (B,) or (1,): sent to the device once."""
+        if self._count is None:
+            self._count = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)
+        return self._count
 
     def shared_by(self, counts):
         """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
@@ -247,8 +253,7 @@ class Measurements(Ensemble):
 
     def label_size(self, labels):
         """Return the root mean square of every run's labels; see :meth:`Ensemble.label_size`."""
-        known = torch.tensor(self.counts or self.m, device=self.device, dtype=self.dtype)
-        return torch.linalg.vector_norm(self._masked(labels), dim=1) / known.sqrt()
+        return torch.linalg.vector_norm(self._masked(labels), dim=1) / self._numbers_known().sqrt()
 
     def gradient(self, matrices, labels):
         """Return M of every run by one pass there and one back; see :meth:`Ensemble.gradient`."""
@@ -257,8 +262,7 @@ class Measurements(Ensemble):
     def gradient_and_residual(self, matrices, labels):
         """Return both by one pass there and one back; see :meth:`Ensemble.gradient_and_residual`."""
         residual = self._masked(self.measure(matrices) - labels)
-        known = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)
-        return self.adjoint(residual) / known[:, None, None], self.label_size(residual)
+        return self.adjoint(residual) / self._numbers_known()[:, None, None], self.label_size(residual)
 
     def _masked(self, labels):
         """Return labels (B, m), 0 where a run does not know them."""

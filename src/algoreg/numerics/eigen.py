@@ -69,9 +69,10 @@ def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor
     else:
         values, vectors = torch.linalg.eigh(known)
         values, vectors = values[:, -most:].flip(1), vectors[:, :, -most:].flip(2)
-    beyond = torch.arange(most, device=values.device) >= torch.tensor(counts, device=values.device)[:, None]
-    values = torch.where(finite[:, 0], values.clamp(min=0).masked_fill(beyond, 0), torch.nan)
-    return values, torch.where(finite, vectors.masked_fill(beyond[:, None], 0), torch.nan)
+    if set(counts) != {most}:
+        beyond = torch.arange(most, device=values.device) >= torch.tensor(counts, device=values.device)[:, None]
+        values, vectors = values.masked_fill(beyond, 0), vectors.masked_fill(beyond[:, None], 0)
+    return torch.where(finite[:, 0], values.clamp(min=0), torch.nan), torch.where(finite, vectors, torch.nan)
 
 
 def _alone(matrices, counts, most):

@@ -136,7 +136,9 @@ def _strings(X, alone=True):
         raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
     if alone and len(set(strings)) < len(strings):
         twice = next(text for text in strings if strings.count(text) > 1)
-        raise ValueError(f"X: {twice} stands {strings.count(twice)} times; give it once, as the mean")
+        raise ValueError(
+            f"X: {twice} stands {strings.count(twice)} times; give it once, as the mean over all of its shots"
+        )
     return strings
 
 
