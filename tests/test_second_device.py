@@ -1,7 +1,8 @@
 """What is computed is computed on the device that it is told, and comes to what the CPU comes to: see :mod:`second_device`."""
 
 import io
-import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from algoreg.engine.observers import Ends
 from algoreg.judge import snapshots
 from algoreg.judge.comparison import ratios, same_rows
 from algoreg.judge.tolerances import Tolerances
-from algoreg.numerics import devices, problems
+from algoreg.numerics import problems
+from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
 from algoreg.spec import plan
 
@@ -68,30 +70,31 @@ def test_tensors_of_two_devices_do_not_go_together(far):
     assert here.tolist() == there.tolist() == [[3.0, 3.0]] * 2
 
 
-@pytest.fixture
-def as_before(monkeypatch):
-    """Undo what a job sets up for a GPU."""
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.utils.deterministic.fill_uninitialized_memory = True
+ASKED = """
+import os, torch
+from algoreg.numerics import devices
+torch.cuda.is_available = lambda: True
+assert devices.configure("auto", "float32", 1) == (torch.device("cuda"), torch.float32)
+assert torch.are_deterministic_algorithms_enabled()
+assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+"""
 
 
-def test_a_gpu_is_asked_for_the_same_sums_in_every_run(monkeypatch, as_before):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert devices.configure("auto", "float32", torch.get_num_threads()) == (torch.device("cuda"), torch.float32)
-    assert torch.are_deterministic_algorithms_enabled()
-    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+def test_a_gpu_is_asked_for_the_same_sums_in_every_run():
+    # In a process of its own: what a job sets up holds for all that comes after it.
+    subprocess.run([sys.executable, "-c", ASKED], check=True)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["entries", "pauli"])
-def test_a_gpu_adds_in_the_same_order_in_every_run(name, as_before):
-    device, dtype = devices.configure("cuda", "float32", torch.get_num_threads())
-    drawn = registry.ensemble(name).draw(64, 2000, 5, 0, device, dtype)
-    matrices = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
-    first, *others = (drawn.adjoint(drawn.measure(matrices + matrices.mT)) for _ in range(5))
+def test_a_gpu_adds_in_the_same_order_in_every_run(name):
+    drawn = registry.ensemble(name).draw(64, 2000, 5, 0, "cuda", torch.float32)
+    matrices = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0)).cuda()
+    torch.use_deterministic_algorithms(True)
+    try:
+        first, *others = (drawn.adjoint(drawn.measure(matrices + matrices.mT)) for _ in range(5))
+    finally:
+        torch.use_deterministic_algorithms(False)
     assert all(torch.equal(first, other) for other in others)
 
 
@@ -158,7 +161,7 @@ def _told(study):
     name = TABLES[study]
     block = TIER["studies"][name]
     options = plan.study_options(block) | SHORTER.get(name, {})
-    return name, {"options": options, "seed": TIER["seed"], "dtype": devices.DTYPES[block.get("dtype", "float64")]}
+    return name, {"options": options, "seed": TIER["seed"], "dtype": DTYPES[block.get("dtype", "float64")]}
 
 
 @pytest.mark.parametrize("study", sorted(TABLES))
