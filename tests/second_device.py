@@ -69,7 +69,7 @@ def _together(operation, arguments, named):
     near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
     if operation in INDEXED and isinstance(arguments[0], Far):
         near = [one for one in near if all(one is not place for place in arguments[1])]
-    if near and len(near) < len(tensors) and operation not in MOVES and any(isinstance(one, Far) for one in tensors):
+    if near and operation not in MOVES and any(isinstance(one, Far) for one in tensors):
         raise RuntimeError(f"{operation}: expected all tensors to be on the same device, found {FAR} and cpu")
 
 
