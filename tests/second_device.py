@@ -63,9 +63,8 @@ def _places(index):
     return torch.tensor(index) if isinstance(index, list) else index
 
 
-def _together(operation, arguments, named):
+def _together(operation, arguments, tensors):
     """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation; numbers may lie anywhere."""
-    tensors = [one for one in tree_leaves((arguments, named)) if isinstance(one, torch.Tensor)]
     near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
     if operation in INDEXED and isinstance(arguments[0], Far):
         near = [one for one in near if all(one is not place for place in arguments[1])]
@@ -73,7 +72,7 @@ def _together(operation, arguments, named):
         raise RuntimeError(f"{operation}: expected all tensors to be on the same device, found {FAR} and cpu")
 
 
-def _is_far(operation, arguments, named):
+def _is_far(operation, arguments, named, tensors):
     """Return whether an operation's result is on this device."""
     if operation is aten._local_scalar_dense.default:
         return False
@@ -81,12 +80,11 @@ def _is_far(operation, arguments, named):
         return isinstance(arguments[0], Far)
     if named.get("device") is not None:
         return named["device"].type == FAR.type
-    return any(isinstance(one, Far) for one in tree_leaves((arguments, named)))
+    return any(isinstance(one, Far) for one in tensors)
 
 
-def _crosses(operation, arguments, named, is_far):
+def _crosses(operation, arguments, tensors, is_far):
     """Return whether numbers go from one device to the other, or the size of the result is known only by asking this one."""
-    tensors = [one for one in tree_leaves((arguments, named)) if isinstance(one, torch.Tensor)]
     by_mask = operation in INDEXED and any(one is not None and one.dtype == torch.bool for one in arguments[1])
     asked = not is_far or by_mask or operation is aten.nonzero.default
     fetched = asked and any(isinstance(one, Far) for one in tensors)
@@ -97,9 +95,10 @@ def _crosses(operation, arguments, named, is_far):
 
 def _computed(operation, arguments, named):
     """Compute an operation on the CPU; its result is on the device that it is due to."""
-    _together(operation, arguments, named)
-    is_far = _is_far(operation, arguments, named)
-    if _crosses(operation, arguments, named, is_far):
+    tensors = [one for one in tree_leaves((arguments, named)) if isinstance(one, torch.Tensor)]
+    _together(operation, arguments, tensors)
+    is_far = _is_far(operation, arguments, named, tensors)
+    if _crosses(operation, arguments, tensors, is_far):
         CROSSED.append(str(operation))
     if is_far and named.get("generator") is not None:
         raise RuntimeError(f"{operation}: expected a generator of {FAR}, found one of the CPU")
@@ -111,7 +110,7 @@ def _computed(operation, arguments, named):
     if not is_far:
         return found
     found = tree_map_only(torch.Tensor, Far, found)
-    made_here = not any(isinstance(one, Far) for one in tree_leaves((arguments, named)))
+    made_here = not any(isinstance(one, Far) for one in tensors)
     return found if made_here else return_and_correct_aliasing(operation, arguments, named, found)
 
 

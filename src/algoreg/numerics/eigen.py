@@ -69,6 +69,7 @@ def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor
     else:
         values, vectors = torch.linalg.eigh(known)
         values, vectors = values[:, -most:].flip(1), vectors[:, :, -most:].flip(2)
+    # Where all count alike, nothing is beyond, and nothing need be sent to a GPU.
     if set(counts) != {most}:
         beyond = torch.arange(most, device=values.device) >= torch.tensor(counts, device=values.device)[:, None]
         values, vectors = values.masked_fill(beyond, 0), vectors.masked_fill(beyond[:, None], 0)
