@@ -158,7 +158,7 @@ replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in la
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
 	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 
-docs: .venv/ready  ## rewrite what is generated in README and docs/ from claims, tiers, literals and references
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from the chapters, the code and the references
 	@$(BIN)/python tools/write_docs.py
 	@$(BIN)/python tools/write_api.py
 
