@@ -44,7 +44,7 @@ $(BIN)/python tools/show_verdicts.py "$$tier" --status $$status; exit $$status
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels explorer \
+.PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels test-oldest explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
 	estimate clean distclean setup same-torch changed-locks options tools crate fetch-results site article
 
@@ -203,6 +203,16 @@ verify-kernels: options .venv/ready  ## compute a tier (quick) anew in a scratch
 
 test-kernels: options .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
 	$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal -m "not workflow and not browser and not mutants and not any_kernels"
+
+# In an environment of its own, made anew. The lock has the newest releases, so that nothing else tests the bounds.
+test-oldest: options .venv/ready  ## the tests with the oldest releases that pyproject.toml admits (Python 3.11 to 3.13; 4 GB on Linux)
+	@rm -rf .venv/oldest
+	$(PYTHON) -m venv .venv/oldest
+	$(BIN)/uv pip compile --quiet --generate-hashes --resolution lowest-direct --python .venv/oldest/bin/python pyproject.toml \
+	--extra workflow --extra slurm --group dev --group build -o .venv/oldest/requirements.txt
+	.venv/oldest/bin/python -m pip install --quiet --require-hashes -r .venv/oldest/requirements.txt
+	.venv/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	PATH="$$PWD/.venv/oldest/bin:$$PATH" pytest -rs -n "$$CORES" --dist worksteal
 
 test-slurm: .venv/ready slurm  ## the smoke tier on a Slurm cluster of one node, started for it
 	$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm

@@ -1,7 +1,7 @@
 # Loads the tier and the registry, includes the stages, names the targets; nothing else.
 from snakemake.utils import min_version
 
-min_version("9.14")
+min_version("9.20")
 
 
 if "tier" not in config:

@@ -191,7 +191,12 @@ def test_the_documents_show_controls_remedies_and_slack():
         ]
     }
     table = report.verdicts(reference, [entry])
-    document = claim_documents.claims_document([entry], reference["claims"], {}, ())
+    keys = {"target": [0, 1, 0, 1], "ensemble": [0, 0, 3, 3]}
+    runs = claim_documents.run_counts({entry["experiments"][0]: {"keys": keys}})
+    document = claim_documents.claims_document([entry], reference["claims"], {}, (), runs)
+    own = {"apart": {"keys": {"target": [0, 1], "ensemble": [0, 1]}}, "exact": {"keys": {"m": [3]}}}
+    assert claim_documents.run_counts(own) == {"apart": " (2 ensembles, a target each)", "exact": ""}
+    assert f"| reads | `{entry['experiments'][0]}` (2 targets × 2 ensembles)" in document
     for text in (
         "**refuted**; true instead: `other`, at the margin (slack 0.11 %)",
         "deterministic to 10⁻⁵",
@@ -202,7 +207,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert ": refuted, −2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in claim_documents.claims_document([entry], (), {}, ())
+    assert entry["reason"] in claim_documents.claims_document([entry], (), {}, (), {})
 
 
 def _tables():

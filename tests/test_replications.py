@@ -176,9 +176,9 @@ def test_documents_count_fresh_seeds_where_there_are_any(replicated):
     text = fresh_seeds.document(outcomes, [entry])
     row = f"| [`{entry['id']}`](claims.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
     assert text.count(row) == 2, "among those that turned, and in its chapter"
-    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_document([entry], (), outcomes, ())
+    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_document([entry], (), outcomes, (), {})
     assert "No seed is kept yet." in fresh_seeds.document({}, [entry])
-    assert "on fresh seeds" not in claim_documents.claims_document([entry], (), {}, ())
+    assert "on fresh seeds" not in claim_documents.claims_document([entry], (), {}, (), {})
 
 
 def test_the_page_depends_on_replications_and_on_what_they_are_compared_with(replicated):

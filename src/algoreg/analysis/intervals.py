@@ -44,6 +44,10 @@ def crossed_interval(statistic, targets, ensembles, rng) -> Estimate:
     ensembles at all; this one is tested for coverage, each tail alone: it covers means of values with Gaussian and with
     heavy-tailed effects, and means of logs of lognormal ones.
 
+    With few targets it covers less where the mean over targets varies somewhat more than that over ensembles: the degrees of
+    freedom are estimated, too. At worst, by simulation with Gaussian effects: 87 to 91 % of draws with two targets, 92 to 94 %
+    with three, 93 to 95 % with four.
+
     It does not cover the plain mean of positive values that spread over decades: for lognormal targets and ensembles with a
     standard deviation of 1 in the log it holds the expectation in about 72 % of draws, and lies below it in all others, which is
     the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` it covers. Beyond it, take means of logs unless the statement is of the plain mean itself.

@@ -1,6 +1,7 @@
 """Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in full."""
 
 import json
+import math
 
 from algoreg import sources
 from algoreg.judge import replications
@@ -155,7 +156,21 @@ def _outcome(said):
     return f"{said.words('**{}**', '`{}`')}; estimate {said.estimate}, 95 % interval: {said.interval}"
 
 
-def _claim_rows(entry, said, full, fresh):
+def run_counts(tables):
+    """Return of how many targets and ensembles every table of a reference is, by name: texts."""
+    found = {}
+    for name, columns in tables.items():
+        keys = {key: columns["keys"][key] for key in ("target", "ensemble") if key in columns["keys"]}
+        counts = {key: len(set(numbers)) for key, numbers in keys.items()}
+        said = " × ".join(f"{count} {key}{'s' * (count > 1)}" for key, count in counts.items())
+        # Not crossed: every ensemble has a target of its own.
+        if keys and len(set(zip(*keys.values(), strict=True))) < math.prod(counts.values()):
+            said = f"{counts['ensemble']} ensembles, a target each"
+        found[name] = f" ({said})" if said else ""
+    return found
+
+
+def _claim_rows(entry, said, full, fresh, runs):
     """Return what docs/claims.md says of a claim, as pairs; its texts are those of the standard and of the full tier."""
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
@@ -183,13 +198,13 @@ def _claim_rows(entry, said, full, fresh):
             rows.append((part.replace("_", " "), f"{literal(entry[part]['statement'])}, with {differs}{outcome}"))
     return [
         *rows,
-        ("reads", ", ".join(f"`{table}`" for table in entry["experiments"])),
+        ("reads", ", ".join(f"`{name}`" + runs.get(name, "") for name in entry["experiments"])),
         ("figure", f"[`{entry['figure']}`](figures/{entry['figure']}.svg)" if entry["figure"] else "–"),
         ("alone", f"`make claim ID={entry['id']} TIER={(entry['tiers'] or ['standard'])[0]}`"),
     ]
 
 
-def claims_document(entries, judged, fresh, full):
+def claims_document(entries, judged, fresh, full, runs):
     """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by chapter.
 
     Parameters
@@ -202,6 +217,8 @@ def claims_document(entries, judged, fresh, full):
         See :func:`algoreg.judge.replications.of_tiers`.
     full : list of mapping
         The claims of the committed reference of tier full, which has a part of them.
+    runs : mapping
+        See :func:`run_counts`: those of the committed standard reference.
     """
 
     def said(claims):
@@ -235,7 +252,7 @@ def claims_document(entries, judged, fresh, full):
         lines += ["", f"## {chapter.title}", "", f"[Question, verdicts, ledger](chapters/{chapter.name}.md)", ""]
         lines += [report.markdown(["claim", "source", "needed", "judged by"], rows)]
         for entry in own:
-            rows = _claim_rows(entry, in_standard.get(entry["id"]), in_full.get(entry["id"]), fresh)
+            rows = _claim_rows(entry, in_standard.get(entry["id"]), in_full.get(entry["id"]), fresh, runs)
             lines += ["", f"### {entry['id']}", "", report.markdown(["", ""], rows)]
     return "\n".join(lines) + "\n"
 
@@ -244,7 +261,8 @@ def documents(references, entries):
     """Return the text of every document about claims by its path below the repository's root."""
     judged, full = (references[tier]["claims"] if tier in references else () for tier in ("standard", "full"))
     fresh = replications.of_tiers(references)
-    texts = {"docs/claims.md": claims_document(entries, judged, fresh, full)}
+    runs = run_counts(references.get("standard", {}).get("tables", {}))
+    texts = {"docs/claims.md": claims_document(entries, judged, fresh, full, runs)}
     seeds = GENERATED.format(source="src/algoreg/tell/fresh_seeds.py")
     texts["docs/replications.md"] = f"{seeds}\n\n{fresh_seeds.document(fresh, entries)}"
     if "standard" in references:
