@@ -267,7 +267,9 @@ def test_a_width_is_needed_until_all_wider_ones_are_enough():
     never = {"widths": tables["widths"].assign(optimal=0)}
     assert estimands.needed_width(never, {}, rng, table="widths", scale="rank") == UNDEFINED
     share = {"table": "widths", "where": {"target": [0, 1]}}
-    assert estimands.optimal_from_the_root(tables, {}, rng, units="one", **share).value == pytest.approx(0.75)
+    # Of width 2 three runs in four, of width 3 all.
+    for units, expected in ((2, 0.75), (3, 1.0)):
+        assert estimands.optimal_from_the_root(tables, {}, rng, units=units, **share).value == pytest.approx(expected)
     # √(2m) is 2 at m = 2, where the worse of the widths 2 and 3 counts; at m = 4 it is above 2.
     for m, expected in ((2, 0.75), (4, 1.0)):
         few = {"widths": tables["widths"].assign(m=m)}

@@ -49,12 +49,12 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
     return crossed_interval(statistic, *optimal.shape[1:], rng)
 
 
-@estimand("share of the ends at the least loss, {units} unit(s): `root` is the worst width of at least √(2m)")
+@estimand("share of the ends at the least loss, {units} units: `root` is the worst width of at least √(2m)")
 def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
-    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``), or of one unit (``one``)."""
+    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``), or at that width (a number)."""
     frame = chosen(tables[table], where)
     least = np.sqrt(2 * frame["m"].iloc[0])
-    kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == 1]
+    kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == units]
     _, optimal = cells(kept, ["positive"], "optimal")
     return share_interval(np.min, optimal, rng)
 

@@ -44,8 +44,9 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {"test_error": None}
-# Least squares recovers only where m comes near D = d(d+1)/2: its own grid, over D.
-LEAST_SQUARES_GRID = (0.7, 0.88, 0.95, 0.985, 1.0)
+# Least squares recovers only where m comes near D = d(d+1)/2: its own grid, over D. From 0.1 on, so that the grid leaves its
+# exponent free.
+LEAST_SQUARES_GRID = (0.1, 0.3, 0.5, 0.7, 0.88, 0.95, 0.985, 1.0)
 
 
 def least_squares_errors(ensemble, planted, counts):
