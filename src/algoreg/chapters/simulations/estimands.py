@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import cells, known, log_cells, paired_logs, positive
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, interval_of
+from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.analysis.thresholds import thresholds
 from algoreg.judge.estimands import estimand
@@ -16,8 +16,7 @@ def _smallest(parts, rng):
 
     Every d has draws of its own, and not all have as many. So each has an interval, and the ends are the smallest of theirs.
     """
-    found = [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts]
-    return Estimate(*(min(getattr(one, end) for one in found) for end in ("value", "low", "high")))
+    return extreme(min, [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts])
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
@@ -217,7 +216,7 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         first = below.argmax(axis=0)
         score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
-    return Estimate(*(min(getattr(one, part) for one in estimates) for part in ("value", "low", "high")))
+    return extreme(min, estimates)
 
 
 @estimand("largest factor between the errors of a step and of the paper's own at equal η·t, over starts and iterations")
