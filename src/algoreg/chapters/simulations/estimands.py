@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, known, log_cells, paired_logs, positive
+from algoreg.analysis.cells import cells, cells_along, known, log_cells, paired_logs, positive
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
 from algoreg.analysis.predictions import prediction_interval
@@ -24,9 +24,9 @@ def smallest_gain(tables, published, rng, *, table, error):
     """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d."""
     gains = []
     for _, frame in tables[table].groupby("d"):
-        names, logs = log_cells(frame, ["alpha"], error)
-        order = np.argsort([-alpha for (alpha,) in names])
-        gains.append(logs[order[:-1]] - logs[order[1:]])
+        # By α, which rises.
+        _, logs = log_cells(frame, "alpha", error)
+        gains.append(np.diff(logs, axis=0))
     return _smallest(gains, rng)
 
 
@@ -36,8 +36,8 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
     falls = []
     for error in ("test_error", "train_error"):
         frame = tables[table]
-        names, logs = log_cells(frame[frame["alpha"] == alpha], ["iteration"], error)
-        place = {iteration: i for i, (iteration,) in enumerate(names)}
+        iterations, logs = log_cells(frame[frame["alpha"] == alpha], "iteration", error)
+        place = {iteration: i for i, iteration in enumerate(iterations)}
         if not {start, end} <= set(place):
             raise ValueError(f"table {table} does not have iterations {start} and {end} of the runs from α = {alpha:g}")
         falls.append(logs[place[start]] - logs[place[end]])
@@ -50,9 +50,8 @@ def smallest_fall(tables, published, rng, *, table, error):
     """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs, over all d."""
     slopes = []
     for _, frame in tables[table].groupby("d"):
-        names, logs = log_cells(frame, ["iteration"], error)
-        time = np.log10([iteration for (iteration,) in names])
-        slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
+        iterations, logs = log_cells(frame, "iteration", error)
+        slopes.append(-np.diff(logs, axis=0) / np.diff(np.log10(iterations))[:, None, None])
     return _smallest(slopes, rng)
 
 
@@ -140,10 +139,10 @@ def published_course(tables, published, rng, *, table, figure):
     """
     curve = published[figure]
     points, test = match(tables[table], curve[curve["error"] == "test_error"])
-    names, train = cells(tables[table], ["iteration"], "train_error")
+    iterations, train = cells_along(tables[table], "iteration", "train_error")
     test, train = known(test), positive(train)
     goal = np.log(points["value"].to_numpy())
-    times = np.array([iteration for (iteration,) in names], dtype=float)
+    times = np.array(iterations, dtype=float)
     falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
     levels, when = np.log(falling["value"].to_numpy()), np.log(falling["iteration"].to_numpy())
     decade = np.floor(levels / np.log(10))
