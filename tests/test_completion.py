@@ -9,13 +9,13 @@ from drawn import RUNS, crossed, curve, geometric, level, margin, same, where, w
 
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.completion import convex, factors, graph, ledger
-from algoreg.chapters.completion.figures import gain
 from algoreg.chapters.completion.repeated import Repeated
 from algoreg.chapters.completion.studies import completion_course
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.judge.published import load_published
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
+from algoreg.tell.charts.law import ratio_of_pair
 
 D, RANK, SEED, TARGET = 8, 1, 5, 1
 
@@ -315,7 +315,7 @@ def test_completion_shows_errors_margins_and_norms():
     above = norms[2.05] * margin("completion-depth-above-least-norm")
     assert curve(right, "margin: above 1.005").to_dict() == {2.05: pytest.approx(above)}
     three = geometric(where(table, method="depth_3"), "m_over_dof", "mse")
-    assert gain(table, claims()["completion-depth-beats-convex"]) == pytest.approx(means[2.05] / three[2.05])
+    assert ratio_of_pair(table, claims()["completion-depth-beats-convex"]) == pytest.approx(means[2.05] / three[2.05])
 
 
 def test_completion_course_shows_runs_and_published_points():

@@ -80,7 +80,7 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
     errors = frame_of(references["standard"]["tables"]["figure_1"]).query("alpha == 1")["test_error"]
     assert float(least) <= errors.min()
     assert errors.max() <= float(largest)
-    with pytest.raises(ValueError, match="no row has"):
+    with pytest.raises(ValueError, match="no row with"):
         numbers.values("samples_r", "d", rank=99)
 
 

@@ -70,6 +70,12 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
+def cells_along(table, along, value):
+    """Return the values of a column, sorted, as a list, and the :func:`cells` at them, shape (points, T, E)."""
+    names, values = cells(table, [along], value)
+    return [name for (name,) in names], values
+
+
 def geometric_mean(values):
     """Return the geometric mean of numbers of at least 0: 0 where one of them is 0.
 
@@ -79,10 +85,10 @@ def geometric_mean(values):
         return float(np.exp(np.log(values).mean()))
 
 
-def log_cells(table, keys, error):
-    """Return the points of a table and log10 of its cells, which are :func:`positive`."""
-    names, values = cells(table, keys, error)
-    return names, np.log10(positive(values))
+def log_cells(table, along, error):
+    """Return the values of a column and log10 of the :func:`cells_along` it, which are :func:`positive`."""
+    points, values = cells_along(table, along, error)
+    return points, np.log10(positive(values))
 
 
 def paired_logs(parts, keys, error):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, positive
+from algoreg.analysis.cells import cells_along, positive
 
 
 def slope_weights(points):
@@ -29,10 +29,10 @@ def log_law(frame, along, value, table):
     NoValue
         Where a run has no positive value.
     """
-    names, values = cells(frame, [along], value)
-    if len(names) < 3:
-        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
-    return slope_weights([point for (point,) in names]), np.log(positive(values))
+    points, values = cells_along(frame, along, value)
+    if len(points) < 3:
+        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+    return slope_weights(points), np.log(positive(values))
 
 
 def slopes_of_runs(frame, along, value, table):

@@ -3,7 +3,7 @@
 Targets and ensembles are the independent units: intervals resample whole targets and whole ensembles, never single cells.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -146,6 +146,11 @@ def _changed(estimate, change):
     if estimate == UNDEFINED:
         return UNDEFINED
     return Estimate(*(float(change(x)) for x in (estimate.value, estimate.low, estimate.high)))
+
+
+def extreme(pick, estimates):
+    """Return what ``pick``, ``min`` or ``max``, takes of several estimates, none of them undefined: of the values, of either end."""
+    return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 
 
 def exp_of(estimate):

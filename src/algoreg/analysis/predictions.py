@@ -46,10 +46,13 @@ def prediction_interval(values, ensembles) -> tuple[float, float]:
     )
     degrees = np.array([count_targets - 1, count_ensembles - 1, (count_targets - 1) * (count_ensembles - 1)])
     total = parts.sum()
-    if total == 0:
-        return float(np.exp(logs.mean())), float(np.exp(logs.mean()))
-    half = t_quantile(total**2 / np.sum(parts**2 / degrees)) * np.sqrt(total)
-    return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
+    half = t_quantile(total**2 / np.sum(parts**2 / degrees)) * np.sqrt(total) if total else 0.0
+    return _around(logs.mean(), half)
+
+
+def _around(middle, half):
+    """Return the ends of an interval of logarithms, as the numbers that they are of."""
+    return float(np.exp(middle - half)), float(np.exp(middle + half))
 
 
 def _interval_of_single(logs):
@@ -60,4 +63,4 @@ def _interval_of_single(logs):
     if len(logs) == 1:
         return np.nan, np.nan
     half = t_quantile(len(logs) - 1) * np.std(logs, ddof=1) * np.sqrt(1 + 1 / len(logs))
-    return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
+    return _around(logs.mean(), half)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algoreg.analysis.cells import NoValue, cells, chosen
+from algoreg.analysis.cells import NoValue, cells_along, chosen
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval
@@ -132,9 +132,9 @@ def find_thresholds(frame, along, tolerance) -> Thresholds:
 
 
 def _crossings(frame, tolerance):
-    names, errors = cells(frame, ["m"], "test_error")
+    counts, errors = cells_along(frame, "m", "test_error")
     heights = np.log(np.clip(np.where(np.isfinite(errors), errors, np.inf), FLOOR * tolerance, 1.0))
-    return falls(np.log([m for (m,) in names]), heights, np.log(tolerance))
+    return falls(np.log(counts), heights, np.log(tolerance))
 
 
 def _pooled_slope(found):
@@ -191,7 +191,7 @@ def thresholds(frame):
     numpy.ndarray, shape (T, E)
         NaN where a run has no value, or where the error is below everywhere or above at the largest m.
     """
-    names, errors = cells(frame, ["m_over_d"], "test_error")
+    ratios, errors = cells_along(frame, "m_over_d", "test_error")
     heights = np.log(np.maximum(errors, 1e-300))
-    found, sides = falls(np.log([ratio for (ratio,) in names]), heights, np.log(THRESHOLD_ERROR))
+    found, sides = falls(np.log(ratios), heights, np.log(THRESHOLD_ERROR))
     return np.exp(np.where((sides == INSIDE) & np.isfinite(errors).all(axis=0), found, np.nan))

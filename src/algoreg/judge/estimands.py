@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from algoreg.analysis.cells import NoValue, cells, chosen, known, positive
+from algoreg.analysis.cells import NoValue, cells, cells_along, chosen, known, positive
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import (
     UNDEFINED,
@@ -129,8 +129,8 @@ def distance_of_mean(tables, published, rng, *, table, value, by: list, expected
 def _log_ratios(table, value, by, pair, where):
     """Return the logs of the value at the first of a pair over that at the second, cells over all other keys."""
     frame = chosen(table, {**(where or {}), by: list(pair)})
-    names, values = cells(frame, [by], value)
-    own = dict(zip([name for (name,) in names], positive(values), strict=True))
+    points, values = cells_along(frame, by, value)
+    own = dict(zip(points, positive(values), strict=True))
     return np.log(own[pair[0]] / own[pair[1]])[None]
 
 

@@ -41,8 +41,7 @@ def load_published(name):
         frame = frame.rename(columns={"alpha_label": "alpha"})
         errors = [error for error in ERRORS if error in frame]
         frame = frame.melt([c for c in frame if c not in errors], errors, "error", "value")
-    for column, value in fixed.items():
-        frame[column] = value
+    frame = frame.assign(**fixed)
     if not (frame["value"] > 0).all():
         raise ValueError(f"published {name}: not every value is positive")
     # Where two strokes of a digitised curve meet, a point was read twice.

@@ -148,6 +148,13 @@ def spoil(labels, problem, seed, ensemble, numbers):
     return spoilt
 
 
+def spoilt_labels(ensemble, targets, rank, seed, **spoiling):
+    """Return the labels of targets number 0 to T − 1 of this rank, spoilt as :func:`spoil` is asked to, a tensor of shape (T, m)."""
+    clean = ensemble.label(targets).cpu().numpy()
+    problem = {"d": ensemble.d, "rank": rank, **spoiling}
+    return torch.from_numpy(spoil(clean, problem, seed, ensemble.number, range(len(clean)))).to(targets)
+
+
 def draw_problem(problem, seed, ensemble):
     """Draw all targets of a problem and their labels under one ensemble, in float64.
 

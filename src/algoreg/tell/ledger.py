@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 
 from algoreg import registry
+from algoreg.analysis.cells import chosen
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import claim_of, frame_of
@@ -28,16 +29,6 @@ AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[
 DIGITS = 3
 # More different values than these are said by their ends.
 MOST_VALUES = 4
-
-
-def _rows(frame, where):
-    """Return the rows in which columns have the values asked for, numbers to within rounding."""
-    for column, value in where.items():
-        same = frame[column] == value if isinstance(value, str) else np.isclose(frame[column], value, rtol=1e-9, atol=0)
-        frame = frame[same]
-    if frame.empty:
-        raise ValueError(f"no row has {where}")
-    return frame
 
 
 class Numbers:
@@ -96,22 +87,22 @@ class Numbers:
 
     def values(self, table, column, tier="standard", **where):
         """Return the different values of a column, the first and the last where there are many."""
-        found = np.unique(_rows(self._frame(table, tier), where)[column].dropna())
+        found = np.unique(chosen(self._frame(table, tier), where)[column].dropna())
         if len(found) > MOST_VALUES:
             return f"{found[0]:g} to {found[-1]:g}"
         return ", ".join(f"{value:g}" for value in found)
 
     def least(self, table, column, tier="standard", **where):
         """Return the smallest value of a column, rounded down."""
-        return number(outwards(_rows(self._frame(table, tier), where)[column].min(), "down", DIGITS))
+        return number(outwards(chosen(self._frame(table, tier), where)[column].min(), "down", DIGITS))
 
     def largest(self, table, column, tier="standard", **where):
         """Return the largest value of a column, rounded up."""
-        return number(outwards(_rows(self._frame(table, tier), where)[column].max(), "up", DIGITS))
+        return number(outwards(chosen(self._frame(table, tier), where)[column].max(), "up", DIGITS))
 
     def published(self, curve, **where):
         """Return a value of a published curve, the smallest and the largest where there are several."""
-        found = _rows(load_published(curve), where)["value"]
+        found = chosen(load_published(curve), where)["value"]
         ends = dict.fromkeys(number(value) for value in (found.min(), found.max()))
         return " to ".join(ends)
 

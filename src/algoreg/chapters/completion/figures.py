@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.completion.minima import beside_published, predicted
 from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
 from algoreg.judge.published import load_published
 from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import margin_level
+from algoreg.tell.charts.law import margin_level, mean_of_pair, ratio_of_pair
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, margin_text, rounded, sizes
@@ -31,23 +30,12 @@ def _methods(axes, table, value):
     return means
 
 
-def _mean(table, estimand, place):
-    """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) method."""
-    own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][place]})
-    return geometric_mean(own[estimand["value"]])
-
-
 def _margin(axes, table, claim, column, place, words, marker):
     """Mark where a margin lets the other method of a claim's pair be, by the mean of that at ``place``."""
     estimand = claim["estimand"]
-    height = _mean(table, estimand, place) * float(claim["margin"]) ** (1 if place else -1)
+    height = mean_of_pair(table, estimand, place) * float(claim["margin"]) ** (1 if place else -1)
     label = f"{margin_text(claim)}, of {words}"
     axes.plot([estimand["where"][column]], [height], marker, color="black", markersize=5.5, label=label)
-
-
-def gain(table, claim):
-    """Return the ratio of geometric means that a claim about a pair is of."""
-    return _mean(table, claim["estimand"], 0) / _mean(table, claim["estimand"], 1)
 
 
 @drawing
@@ -64,7 +52,9 @@ def completion(tables, claims):
     texts = {"xlabel": "known entries over the degrees of freedom"}
     describe(left, "xy", table["m_over_dof"].unique(), ylabel="mean squared error (X*: 1)", **texts)
     at = few["estimand"]["where"]["m_over_dof"]
-    left.set_title(f"at {at:g} least nuclear norm has\n{rounded(gain(table, few))} times three factors' squared error")
+    left.set_title(
+        f"at {at:g} least nuclear norm has\n{rounded(ratio_of_pair(table, few))} times three factors' squared error"
+    )
     norms = _methods(right, table, "nuclear_norm")
     first, *others = (f"{METHODS[name]} {rounded(own.iloc[0], 3)}" for name, own in norms.items())
     fewest = table["m_over_dof"].min()
@@ -161,7 +151,7 @@ def _graphs(axes, table, claim):
     describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")
     share, steps = claim["estimand"]["where"]["share"], table["iterations"].max()
     axes.set_title(
-        f"{share:.0%} known: after {steps:g} steps factors and energy\nhave {rounded(gain(table, claim))} times the error of energy alone"
+        f"{share:.0%} known: after {steps:g} steps factors and energy\nhave {rounded(ratio_of_pair(table, claim))} times the error of energy alone"
     )
 
 

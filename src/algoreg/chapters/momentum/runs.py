@@ -2,8 +2,6 @@
 
 from itertools import product
 
-import torch
-
 from algoreg.algorithms import accelerated
 
 
@@ -15,9 +13,9 @@ def descend(context, ensemble, settings, planted, observers, labels=None):
     context : algoreg.engine.study.Context
     ensemble : algoreg.ensembles.base.Ensemble
     settings : list of mapping
-        ``step``, ``momentum``, ``iterations``, ``alpha``, ``start``, ``width``; with ``kappa`` where targets differ by it.
-    planted : torch.Tensor or mapping
-        X* of all targets, shape (T, d, d); by κ where settings have one.
+        S of them: ``step``, ``momentum``, ``iterations``, ``alpha``, ``start``, ``width``.
+    planted : torch.Tensor
+        X* of all targets, shape (T, d, d), or of each setting's own, shape (S, T, d, d).
     observers : list of Observer
     labels : torch.Tensor, optional
         A row for each run, where they are not the ensemble's own.
@@ -28,9 +26,6 @@ def descend(context, ensemble, settings, planted, observers, labels=None):
         Settings × targets, in this order.
     status : list of str
     """
-    count = len(planted) if torch.is_tensor(planted) else len(next(iter(planted.values())))
-    runs = [{**setting, "target": t, "m": ensemble.m} for setting, t in product(settings, range(count))]
-    goals = torch.stack(
-        [(planted if torch.is_tensor(planted) else planted[run["kappa"]])[run["target"]] for run in runs]
-    )
-    return runs, context.run(ensemble, accelerated.Algorithm, runs, goals, observers, labels).status
+    goals = planted.expand(len(settings), *planted.shape[-3:])
+    runs = [{**setting, "target": t, "m": ensemble.m} for setting, t in product(settings, range(goals.shape[1]))]
+    return runs, context.run(ensemble, accelerated.Algorithm, runs, goals.flatten(0, 1), observers, labels).status

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known, positive
+from algoreg.analysis.cells import cells, cells_along, chosen, known, positive
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import exp_of, interval_of, share_interval
 from algoreg.judge.estimands import estimand
@@ -18,8 +18,8 @@ def medians(values):
 
 def medians_by(frame, x, value):
     """Return the :func:`medians` of a table's runs by a column."""
-    names, values = cells(frame, [x], value)
-    return dict(zip([name for (name,) in names], medians(values), strict=True))
+    points, values = cells_along(frame, x, value)
+    return dict(zip(points, medians(values), strict=True))
 
 
 def shares_by_ratio(frame, value):
@@ -34,9 +34,9 @@ def shares_by_ratio(frame, value):
     value : str
         A column of 0 and 1.
     """
-    names, values = cells(frame, ["m_ratio"], value)
+    ratios, values = cells_along(frame, "m_ratio", value)
     rng = stream("shares", of=value)
-    return {ratio: share_interval(np.min, part[None], rng) for (ratio,), part in zip(names, values, strict=True)}
+    return {ratio: share_interval(np.min, part[None], rng) for ratio, part in zip(ratios, values, strict=True)}
 
 
 @estimand("exponent in {along} of the median over runs of {value}")
@@ -45,10 +45,10 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
 
     For times that some runs have not come to: these are longer than all that are known. Undefined where a median is.
     """
-    names, values = cells(chosen(tables[table], where), [along], value)
-    if len(names) < 3:
-        raise ValueError(f"table {table}: {len(names)} values of {along}: an exponent needs at least three")
-    weights = slope_weights([point for (point,) in names])
+    points, values = cells_along(chosen(tables[table], where), along, value)
+    if len(points) < 3:
+        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+    weights = slope_weights(points)
     # Half of the runs of some resample may not get there, though half of all do.
     most = np.nanmax(values, initial=1.0)
     known(medians(values))

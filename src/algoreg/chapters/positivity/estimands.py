@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, paired_logs
+from algoreg.analysis.cells import cells_along, chosen, paired_logs
 from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
 from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds, last_fall
 from algoreg.judge.estimands import estimand
@@ -21,16 +21,16 @@ def uniqueness_thresholds(frame) -> Thresholds:
     """
     found = {}
     for d, own in frame.groupby("d"):
-        names, distances = cells(own, ["m"], "distance")
-        _, decided = cells(own.assign(decided=own["status"] == "converged"), ["m"], "decided")
-        counts = np.log([m for (m,) in names])
+        counts, distances = cells_along(own, "m", "distance")
+        _, decided = cells_along(own.assign(decided=own["status"] == "converged"), "m", "decided")
+        places = np.log(counts)
         logs, sides = np.zeros(distances.shape[1:]), np.zeros(distances.shape[1:], dtype=int)
         for place in np.ndindex(logs.shape):
             known = decided[(slice(None), *place)].astype(bool)
             if not known.any():
                 raise ValueError(f"d = {d}: no run of a draw is decided")
             heights = np.where(distances[(known, *place)] > ANOTHER, 1.0, -1.0)
-            logs[place], sides[place] = last_fall(counts[known], heights, 0.0)
+            logs[place], sides[place] = last_fall(places[known], heights, 0.0)
         found[d] = logs, sides
     logs, sides = (np.stack(part) for part in zip(*found.values(), strict=True))
     return Thresholds(np.array(list(found), float), logs, sides)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, positive
+from algoreg.analysis.cells import cells_along, chosen, positive
 from algoreg.analysis.intervals import exp_of, interval_of
 from algoreg.analysis.thresholds import exponent_of, find_thresholds, log_ratios
 from algoreg.judge.estimands import estimand
@@ -17,8 +17,7 @@ def slowing(tables, published, rng, *, table, method, first, middle, last):
     1 for linear convergence over equal spans; where the error falls like 1/t, the second of two decades takes ten times as long.
     Undefined where a run did not reach the last error.
     """
-    names, times = cells(chosen(tables[table], {"method": method}), ["tolerance"], "passes")
-    own = dict(zip([tolerance for (tolerance,) in names], times, strict=True))
+    own = dict(zip(*cells_along(chosen(tables[table], {"method": method}), "tolerance", "passes"), strict=True))
     spans = np.stack([own[last] - own[middle], own[middle] - own[first]])
     return exp_of(interval_of(lambda part: part[0].mean() - part[1].mean(), np.log(positive(spans)), rng))
 

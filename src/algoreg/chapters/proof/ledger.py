@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.analysis.exponents import slope_weights
 from algoreg.chapters.li2018 import theorem_42_isometry
 from algoreg.chapters.proof.estimands import bracketed_need
-from algoreg.judge.claims import verdict
+from algoreg.judge.claims import SIGNS, verdict
 from algoreg.judge.estimands import largest_mean, smallest_mean
 from algoreg.numerics.seeds import stream
 from algoreg.tell.report import markdown, number, passage
@@ -256,40 +256,22 @@ def proof_error_law(table):
 def proof_controls(dynamics, lemmas):
     """Return further controls and printed forms judged like the claims, as Markdown."""
     tables = {"rank_r_dynamics": dynamics, "isometry_lemmas": lemmas}
-    runs = {"table": "rank_r_dynamics", "by": ["m", "kappa", "alpha"]}
     random = {"regime": "certified", "split": "random"}
-    printed = {"table": "isometry_lemmas", "low": "over_printed_low", "up": "over_printed_up", "by": ["rank", "m"]}
+    runs = {"table": "rank_r_dynamics", "by": ["m", "kappa", "alpha"], "where": random}
     cases = [
-        (
-            "error at its start, random subspace",
-            largest_mean,
-            {**runs, "value": "error_growth", "where": random},
-            "below",
-            4,
-        ),
-        (
-            "signal dominates, random subspace",
-            smallest_mean,
-            {**runs, "value": "dominance", "where": random},
-            "above",
-            1,
-        ),
+        ("error at its start, random subspace", largest_mean, runs | {"value": "error_growth"}, "below", 4),
+        ("signal dominates, random subspace", smallest_mean, runs | {"value": "dominance"}, "above", 1),
     ]
-    for lemma, text in (("inner_products", "2.2"), ("operator", "2.3")):
+    printed = {"table": "isometry_lemmas", "low": "over_printed_low", "up": "over_printed_up", "by": ["rank", "m"]}
+    for lemma, number_of_it in (("inner_products", "2.2"), ("operator", "2.3")):
+        text = f"Lemma {number_of_it} with (r, δ)-RIP as printed, Gaussian"
         where = {"lemma": lemma, "regime": "certified", "trace_weight": 0}
-        cases.append(
-            (
-                f"Lemma {text} with (r, δ)-RIP as printed, Gaussian",
-                bracketed_need,
-                {**printed, "where": where},
-                "below",
-                1,
-            )
-        )
+        cases.append((text, bracketed_need, printed | {"where": where}, "below", 1))
     rows = []
     for text, function, options, direction, margin in cases:
         found = function(tables, {}, stream("further controls", case=text), **options)
-        sign = "<" if direction == "below" else ">"
         interval = f"{number(found.low)} … {number(found.high)}"
-        rows.append([text, number(found.value), interval, f"{sign} {margin}", verdict(found, direction, margin)])
+        rows.append(
+            [text, number(found.value), interval, f"{SIGNS[direction]} {margin}", verdict(found, direction, margin)]
+        )
     return markdown(["what", "estimate", "95 % interval", "needed", "verdict"], rows)

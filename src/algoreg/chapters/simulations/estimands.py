@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, known, log_cells, paired_logs, positive
+from algoreg.analysis.cells import cells, cells_along, known, log_cells, paired_logs, positive
 from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, interval_of
+from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.analysis.thresholds import thresholds
 from algoreg.judge.estimands import estimand
@@ -16,8 +16,7 @@ def _smallest(parts, rng):
 
     Every d has draws of its own, and not all have as many. So each has an interval, and the ends are the smallest of theirs.
     """
-    found = [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts]
-    return Estimate(*(min(getattr(one, end) for one in found) for end in ("value", "low", "high")))
+    return extreme(min, [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts])
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
@@ -25,9 +24,9 @@ def smallest_gain(tables, published, rng, *, table, error):
     """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d."""
     gains = []
     for _, frame in tables[table].groupby("d"):
-        names, logs = log_cells(frame, ["alpha"], error)
-        order = np.argsort([-alpha for (alpha,) in names])
-        gains.append(logs[order[:-1]] - logs[order[1:]])
+        # By α, which rises.
+        _, logs = log_cells(frame, "alpha", error)
+        gains.append(np.diff(logs, axis=0))
     return _smallest(gains, rng)
 
 
@@ -37,8 +36,8 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
     falls = []
     for error in ("test_error", "train_error"):
         frame = tables[table]
-        names, logs = log_cells(frame[frame["alpha"] == alpha], ["iteration"], error)
-        place = {iteration: i for i, (iteration,) in enumerate(names)}
+        iterations, logs = log_cells(frame[frame["alpha"] == alpha], "iteration", error)
+        place = {iteration: i for i, iteration in enumerate(iterations)}
         if not {start, end} <= set(place):
             raise ValueError(f"table {table} does not have iterations {start} and {end} of the runs from α = {alpha:g}")
         falls.append(logs[place[start]] - logs[place[end]])
@@ -51,9 +50,8 @@ def smallest_fall(tables, published, rng, *, table, error):
     """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs, over all d."""
     slopes = []
     for _, frame in tables[table].groupby("d"):
-        names, logs = log_cells(frame, ["iteration"], error)
-        time = np.log10([iteration for (iteration,) in names])
-        slopes.append(-np.diff(logs, axis=0) / np.diff(time)[:, None, None])
+        iterations, logs = log_cells(frame, "iteration", error)
+        slopes.append(-np.diff(logs, axis=0) / np.diff(np.log10(iterations))[:, None, None])
     return _smallest(slopes, rng)
 
 
@@ -141,10 +139,10 @@ def published_course(tables, published, rng, *, table, figure):
     """
     curve = published[figure]
     points, test = match(tables[table], curve[curve["error"] == "test_error"])
-    names, train = cells(tables[table], ["iteration"], "train_error")
+    iterations, train = cells_along(tables[table], "iteration", "train_error")
     test, train = known(test), positive(train)
     goal = np.log(points["value"].to_numpy())
-    times = np.array([iteration for (iteration,) in names], dtype=float)
+    times = np.array(iterations, dtype=float)
     falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
     levels, when = np.log(falling["value"].to_numpy()), np.log(falling["iteration"].to_numpy())
     decade = np.floor(levels / np.log(10))
@@ -217,7 +215,7 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         first = below.argmax(axis=0)
         score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
-    return Estimate(*(min(getattr(one, part) for one in estimates) for part in ("value", "low", "high")))
+    return extreme(min, estimates)
 
 
 @estimand("largest factor between the errors of a step and of the paper's own at equal η·t, over starts and iterations")

@@ -1,9 +1,8 @@
 """The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
 from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import OPPOSITE, margin_level, margin_mark
+from algoreg.tell.charts.law import OPPOSITE, margin_level, margin_mark, mean_of_pair, ratio_of_pair
 from algoreg.tell.charts.panels import describe, finish, panels
 from algoreg.tell.charts.style import COLOURS
 from algoreg.tell.charts.text import SPREAD, caption, margin_text, rounded, sizes
@@ -11,12 +10,6 @@ from algoreg.tell.figures import drawing
 
 # Points of one m lie beside one another by this factor.
 APART = 1.02
-
-
-def _mean(table, estimand, network):
-    """Return the geometric mean over runs that an estimand about a pair has of a network."""
-    own = chosen(table, {**estimand["where"], "network": network})
-    return geometric_mean(own[estimand["value"]])
 
 
 def _errors(axes, table, claims):
@@ -35,12 +28,12 @@ def _errors(axes, table, claims):
     at = claim["estimand"]["where"]["m_over_dof"]
     for one in (claim, other):
         estimand = one["estimand"]
-        height = _mean(table, estimand, estimand["pair"][0]) / one["margin"]
+        height = mean_of_pair(table, estimand, 0) / one["margin"]
         label = f"{margin_text(one)}, of {NETWORKS[estimand['pair'][0]]} over tanh"
         margin_mark(axes, at, height, OPPOSITE[one["direction"]], label, filled=one["margin"] != 1)
     describe(axes, "xy", table["m_over_dof"].unique(), xlabel="m over the degrees of freedom", ylabel="relative error")
-    ratio = _mean(table, claim["estimand"], "plain") / _mean(table, claim["estimand"], "spectral")
-    axes.set_title(f"m = {at:g} times the degrees of freedom:\nplain factors have {rounded(ratio)} times tanh's error")
+    ratio = rounded(ratio_of_pair(table, claim))
+    axes.set_title(f"m = {at:g} times the degrees of freedom:\nplain factors have {ratio} times tanh's error")
 
 
 def _distances(axes, table, claim):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
+from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.analysis.exponents import slope_weights
 from algoreg.tell.charts.course import points
 from algoreg.tell.charts.text import margin_text, raised, signed
@@ -49,9 +49,9 @@ def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
         The geometric means.
     """
     means = points(axes, frame, x, y, colour, label, marker, **style)["mean"]
-    chosen = means if fitted is None else means[fitted(means.index)]
+    kept = means if fitted is None else means[fitted(means.index)]
     bars = axes.containers[-1]
-    bars.set_label(with_exponent(bars.get_label(), chosen))
+    bars.set_label(with_exponent(bars.get_label(), kept))
     return means
 
 
@@ -82,6 +82,17 @@ def margin_mark(axes, x, y, side, label, filled=True):
     """
     style = {"color": "black", "markersize": 5.5, "linestyle": "none", "zorder": 6, "label": label}
     axes.plot([x], [y], SIDES[side], markerfacecolor="black" if filled else "none", **style)
+
+
+def mean_of_pair(table, estimand, place):
+    """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) value."""
+    own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][place]})
+    return geometric_mean(own[estimand["value"]])
+
+
+def ratio_of_pair(table, claim):
+    """Return the ratio of geometric means that a claim about a pair is of."""
+    return mean_of_pair(table, claim["estimand"], 0) / mean_of_pair(table, claim["estimand"], 1)
 
 
 def margin_levels(axes, claims, what="", **style):

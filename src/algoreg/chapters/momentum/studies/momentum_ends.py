@@ -1,11 +1,9 @@
 """Where descents with momentum end, with labels as they are and with noise."""
 
-import torch
-
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
 from algoreg.spec.base import StudyOptions, real, reals, whole
 
 
@@ -49,17 +47,14 @@ def measure(options, context, number):
     d, rank = options["d"], options["rank"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_dr"] * d * rank), number)
     planted = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, options["targets"])
-    clean = ensemble.label(planted).cpu().numpy()
     own = {"alpha": 1.0, "start": "spectral", "width": rank, "rank": rank}
     own |= {"step": options["step"], "iterations": options["iterations"]}
     settings = [{**own, "momentum": momentum} for momentum in options["momentum"]]
     rows = []
     for noise in options["label_noise"]:
-        problem = {"d": d, "rank": rank, "label_noise": noise}
-        labels = spoil(clean, problem, context.seed, number, range(options["targets"]))
-        given = torch.from_numpy(labels).to(planted).repeat(len(settings), 1)
+        labels = spoilt_labels(ensemble, planted, rank, context.seed, label_noise=noise).repeat(len(settings), 1)
         seen = LastErrors()
-        runs, status = descend(context, ensemble, settings, planted, [seen], given)
+        runs, status = descend(context, ensemble, settings, planted, [seen], labels)
         for run, end, error in zip(runs, status, seen.memory["errors"].tolist(), strict=True):
             names = {key: run[key] for key in ("momentum", "target", "rank", "m", "step")}
             rows.append(

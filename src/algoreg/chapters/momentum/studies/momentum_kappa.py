@@ -1,5 +1,7 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
+import torch
+
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
@@ -69,7 +71,8 @@ def measure(options, context, number):
         for method, momentum in methods(options, kappa).items()
     ]
     seen = FirstBelow([options["tolerance"]])
-    runs, status = descend(context, ensemble, settings, planted, [seen])
+    goals = torch.stack([planted[setting["kappa"]] for setting in settings])
+    runs, status = descend(context, ensemble, settings, goals, [seen])
     rows = []
     for run, end, time in zip(runs, status, seen.memory["times"][:, 0].tolist(), strict=True):
         names = {key: run[key] for key in ("method", "kappa", "target", "rank", "m", "step", "momentum")}

@@ -2,13 +2,12 @@
 
 from itertools import product
 
-import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import HeldOut
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
 
@@ -72,17 +71,15 @@ def measure(options, context, number):
     known = m - round(options["hold_out"] * m)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
     ensemble = context.draw(Ensemble, d, m, number)
-    clean = ensemble.label(goals).cpu().numpy()
     noisy = {
-        noise: spoil(clean, {"d": d, "rank": rank, "label_noise": noise}, context.seed, number, range(count))
-        for noise in options["label_noise"]
+        noise: spoilt_labels(ensemble, goals, rank, context.seed, label_noise=noise) for noise in options["label_noise"]
     }
     widths = {"r": rank, "2r": 2 * rank, "d": d}
     places = list(product(options["label_noise"], widths, range(count)))
     shared = {"m": known, "step": options["step"], "alpha": options["alpha"], "start": "gaussian"}
     last = round(options["time"] / options["step"])
     runs = [{"width": widths[width], "target": target, "iterations": last, **shared} for _, width, target in places]
-    labels = torch.from_numpy(np.stack([noisy[noise][target] for noise, _, target in places])).to(goals)
+    labels = torch.stack([noisy[noise][target] for noise, _, target in places])
     own, seen = goals[[target for _, _, target in places]], HeldOut(known, STRIDE)
     status = context.run(ensemble, Algorithm, runs, own, [seen], labels=labels).status
     kept = zip(places, status, *(seen.memory[key].tolist() for key in ("best", "stopped", "last")), strict=True)

@@ -2,13 +2,12 @@
 
 from itertools import product
 
-import numpy as np
 import torch
 
 from algoreg.algorithms import factored, subgradient
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_targets, spectrum_target, spoil
+from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
 from algoreg.spec.base import StudyOptions, between, determined, real, reals, whole
 
 
@@ -70,7 +69,6 @@ def _rows(options, context, number, loss):
     m = round(options["m_over_dr"] * d * rank)
     goals = draw_targets(spectrum_target(rank, options["kappa"]), d, rank, context, count)
     ensemble = context.draw(Ensemble, d, m, number)
-    clean = ensemble.label(goals).cpu().numpy()
     own = {"step": options["step"]}
     algorithm = factored.Algorithm
     if loss == "absolute":
@@ -78,17 +76,9 @@ def _rows(options, context, number, loss):
     places = list(product(options["share"], range(count)))
     shared = {"m": m, "alpha": options["alpha"], "start": "identity", "iterations": options["iterations"]}
     runs = [{"target": target, **shared, **own} for _, target in places]
-    spoilt = {
-        share: spoil(
-            clean,
-            {"d": d, "rank": rank, "outliers": {"share": share, "size": options["size"]}},
-            context.seed,
-            number,
-            range(count),
-        )
-        for share in options["share"]
-    }
-    labels = torch.from_numpy(np.stack([spoilt[share][target] for share, target in places])).to(goals)
+    asked = [{"share": share, "size": options["size"]} for share in options["share"]]
+    # The places go through the targets of one share after the other.
+    labels = torch.cat([spoilt_labels(ensemble, goals, rank, context.seed, outliers=one) for one in asked])
     seen, planted = LastErrors(), goals[[target for _, target in places]]
     status = context.run(ensemble, algorithm, runs, planted, [seen], labels=labels).status
     return [

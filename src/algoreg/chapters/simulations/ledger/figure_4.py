@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.theory import psd_statistical_dimension
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 
 
@@ -105,7 +105,7 @@ def figure_4_threshold_step(*frames):
     (d,) = stated["d"].unique()
     means = {size: geometric_mean(thresholds(part)) for size, part in taken.groupby("d")}
     other = {**means, d: geometric_mean(thresholds(stated))}
-    slopes = [slope_weights(list(one)) @ np.log(list(one.values())) for one in (means, other)]
+    slopes = [exponent(pd.Series(one)) for one in (means, other)]
     rest = " and ".join(str(size) for size in means if size != d)
     ratios = np.sort(stated["m_over_d"].unique())
     below, above = ratios[ratios < means[d]].max(), ratios[ratios > means[d]].min()
@@ -129,11 +129,6 @@ def figure_4_thresholds(small, large):
         ["positivity alone: statistical dimension / d", {d: psd_statistical_dimension(d, 1) / d for d in sizes}]
     )
     lines = [
-        [
-            name,
-            *(f"{means[d]:.2f}" for d in sizes),
-            f"{slope_weights(sizes) @ np.log([means[d] for d in sizes]):.2f}",
-        ]
-        for name, means in rows
+        [name, *(f"{means[d]:.2f}" for d in sizes), f"{exponent(pd.Series(means)[sizes]):.2f}"] for name, means in rows
     ]
     return markdown([f"m/d at test error {THRESHOLD_ERROR:g}", *(f"d = {d}" for d in sizes), "exponent in d"], lines)

@@ -1,7 +1,7 @@
 """What the claims about sample complexity measure: thresholds in m, and their exponents, where some lie off the grid."""
 
 from algoreg.analysis.cells import chosen
-from algoreg.analysis.intervals import UNDEFINED, Estimate
+from algoreg.analysis.intervals import UNDEFINED, extreme
 from algoreg.analysis.thresholds import exponent_of, find_thresholds
 from algoreg.judge.estimands import estimand
 
@@ -18,6 +18,4 @@ def threshold_exponent(tables, published, rng, *, table, along, tolerance, where
     if frame[along].nunique() < 3:
         raise ValueError(f"{frame[along].nunique()} values of {along}: an exponent needs at least three")
     found = [exponent_of(find_thresholds(part, along, tolerance), rng) for _, part in frame.groupby("spectrum")]
-    if UNDEFINED in found:
-        return UNDEFINED
-    return Estimate(*(max(getattr(each, part) for each in found) for part in ("value", "low", "high")))
+    return UNDEFINED if UNDEFINED in found else extreme(max, found)

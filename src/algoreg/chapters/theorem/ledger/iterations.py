@@ -3,11 +3,11 @@
 import numpy as np
 
 from algoreg.analysis.cells import geometric_mean, paired_logs
-from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
 from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.seeds import stream
+from algoreg.tell.charts.law import exponent
 from algoreg.tell.report import markdown, number, passage
 from algoreg.tell.wording import outwards
 
@@ -30,9 +30,8 @@ def _means(frame, along, value):
 
 def _exponent(means):
     """Return the least-squares exponent of means against their index, as text."""
-    if len(means) < 2:
-        return "–"
-    return f"{slope_weights(means.index) @ np.log(means):.2f}"
+    slope = exponent(means)
+    return "–" if slope is None else f"{slope:.2f}"
 
 
 def _by_rule(frame, along):
