@@ -263,8 +263,8 @@ def proof_controls(dynamics, lemmas):
         ("signal dominates, random subspace", smallest_mean, runs | {"value": "dominance"}, "above", 1),
     ]
     printed = {"table": "isometry_lemmas", "low": "over_printed_low", "up": "over_printed_up", "by": ["rank", "m"]}
-    for lemma, number_of_it in (("inner_products", "2.2"), ("operator", "2.3")):
-        text = f"Lemma {number_of_it} with (r, δ)-RIP as printed, Gaussian"
+    for lemma, printed_as in (("inner_products", "2.2"), ("operator", "2.3")):
+        text = f"Lemma {printed_as} with (r, δ)-RIP as printed, Gaussian"
         where = {"lemma": lemma, "regime": "certified", "trace_weight": 0}
         cases.append((text, bracketed_need, printed | {"where": where}, "below", 1))
     rows = []
