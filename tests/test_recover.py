@@ -343,6 +343,10 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         "row;column;value\n0;1;0,5\n2;1;1e3\n",
         "\ufeffrow;column;value\r\n0;1;0.5\r\n2;1;1e3\r\n",
         "row\tcolumn\tvalue\n0\t1\t0,5\n2\t1\t1000\n",
+        # Commas in quotes, and between words, are none of numbers.
+        'row;"what, else";column;value\n0;a;1;0.5\n2;b;1;1000\n',
+        'row;column;value;title\n0;1;0.5;Toy Story, The\n2;1;1000;"10,000 BC"\n',
+        "row;column;value;title\n0;1;0,5;Toy Story, The\n2;1;1000;Up\n",
     ],
 )
 def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
@@ -359,6 +363,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
     [
         ("row,value\n0,1\n", None, "has row, value, and lacks column; allowed are columns row, column and value"),
         ("row;column;value\n0;1;1.234,5\n", None, "column value is not of numbers, the first '1.234,5' in measurement 1"),
+        ("a;b;y\n0,5;1.5;1\n1;2;1\n", "y", "column b is not of numbers, the first '1.5' in measurement 1; others have a decimal comma"),
         ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
