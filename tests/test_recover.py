@@ -140,6 +140,14 @@ def test_a_matrix_is_completed():
     assert np.abs(found.matrix_ - whole)[~known].mean() < 0.1
 
 
+def test_a_frame_of_places_keeps_the_order_of_its_columns():
+    places = pd.DataFrame(np.argwhere(np.ones((4, 4))), columns=["row", "column"])
+    found = MatrixCompleter(max_iter=5).fit(places, np.outer(np.arange(1, 5), np.arange(2, 6)).ravel())
+    assert list(found.feature_names_in_) == ["row", "column"]
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        found.predict(places[["column", "row"]])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
