@@ -320,6 +320,14 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    done = CliRunner().invoke(app, ["recover", "text.csv", "--out", "text.csv/below", "--target", "b"])
+    assert done.exit_code == 2
+    assert f"--out text.csv/below: {tmp_path / 'text.csv'} is no folder that can be written" in done.stderr
+
+
 def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).standard_normal((40, 3))
