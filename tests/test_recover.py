@@ -397,6 +397,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
         ("", "a", "no measurements"),
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
+        ("a,b,\n0,1,\n1,2,\n", "b", "column 3 has no name; name it, or leave it out, as where lines end in a separator"),
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
         ("a,price,c,price\n0,1,2,1\n", "price", "two columns are named price"),
         ('\na," price",price \n0,1,2\n', "a", "two columns are named price"),
@@ -419,6 +420,12 @@ def test_a_table_that_is_not_in_utf_8_is_refused_with_what_is_allowed(tmp_path):
     path.write_text("Länge,y\n1,2\n", encoding="latin-1")
     with pytest.raises(ValueError, match="not in UTF-8, which is allowed"):
         measurement_files.read(path, "y")
+
+
+def test_a_tsv_is_a_csv(tmp_path):
+    path = tmp_path / "data.tsv"
+    path.write_text("a\tb\n1,5\t2\n3\t4\n")
+    assert measurement_files.read(path, "b").X.tolist() == [[1.5], [3]]
 
 
 def test_columns_may_be_named_by_numbers(tmp_path):
