@@ -94,7 +94,7 @@ def test_a_row_that_is_not_as_announced_is_refused(monkeypatch, rows, said):
 @pytest.mark.parametrize("value", [1j, np.ones(2), torch.tensor(0.5)])
 def test_what_is_no_cell_is_named_before_a_part_is_kept(value):
     context = study.Context(0, [0], torch.device("cpu"), torch.float64)
-    with pytest.raises(ValueError, match="a cell is a .*; allowed is a number or a text"):
+    with pytest.raises(ValueError, match=r"a cell is a .*; allowed is a number or a text"):
         context.part("ensemble 0", lambda: [GOOD | {"test_error": value}])
     assert not context.checkpoint.parts
 

@@ -69,7 +69,7 @@ def _algorithm(name: str) -> Iterator[str]:
 def _no_set(constant: str, found: Any) -> Iterator[str]:
     """Yield what is wrong with a literal that is to be a set of names: of a text it would be that of its letters."""
     if not isinstance(found, set | frozenset):
-        yield f"{constant} = {show(found)}: allowed is a frozenset of names, as frozenset({{\"gradient\"}})"
+        yield f'{constant} = {show(found)}: allowed is a frozenset of names, as frozenset({{"gradient"}})'
 
 
 def _ensemble(name: str) -> Iterator[str]:
