@@ -219,6 +219,7 @@ class Ensemble(Measurements):
         ("algorithms/held.py", None, "class Algorithm(", "class Algorithm((", " is no Python: "),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    told = ('rnk',)", 'told = ["rnk"]: allowed is a tuple of rank, trace'),
         ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    estimates = 'pds'", 'estimates = "pds": unknown space'),
+        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    requires = 'gradient'", 'requires = "gradient": allowed is a frozenset of names'),
         ("estimands.py", "from algoreg.judge.estimands import estimand\n\n\n@estimand('x')\ndef own(tables): ...\n", "('x')", "", 'own: allowed is @estimand("what it is")'),
     ],
 )  # fmt: skip

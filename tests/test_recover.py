@@ -140,6 +140,14 @@ def test_a_matrix_is_completed():
     assert np.abs(found.matrix_ - whole)[~known].mean() < 0.1
 
 
+def test_a_frame_of_places_keeps_the_order_of_its_columns():
+    places = pd.DataFrame(np.argwhere(np.ones((4, 4))), columns=["row", "column"])
+    found = MatrixCompleter(max_iter=5).fit(places, np.outer(np.arange(1, 5), np.arange(2, 6)).ravel())
+    assert list(found.feature_names_in_) == ["row", "column"]
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        found.predict(places[["column", "row"]])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -312,6 +320,14 @@ def test_the_command_refuses_bad_files_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    done = CliRunner().invoke(app, ["recover", "text.csv", "--out", "text.csv/below", "--target", "b"])
+    assert done.exit_code == 2
+    assert f"--out text.csv/below: {tmp_path / 'text.csv'} is no folder that can be written" in done.stderr
+
+
 def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).standard_normal((40, 3))
@@ -343,6 +359,10 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
         "row;column;value\n0;1;0,5\n2;1;1e3\n",
         "\ufeffrow;column;value\r\n0;1;0.5\r\n2;1;1e3\r\n",
         "row\tcolumn\tvalue\n0\t1\t0,5\n2\t1\t1000\n",
+        # Commas in quotes, and between words, are none of numbers.
+        'row;"what, else";column;value\n0;a;1;0.5\n2;b;1;1000\n',
+        'row;column;value;title\n0;1;0.5;Toy Story, The\n2;1;1000;"10,000 BC"\n',
+        "row;column;value;title\n0;1;0,5;Toy Story, The\n2;1;1000;Up\n",
     ],
 )
 def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
@@ -359,6 +379,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
     [
         ("row,value\n0,1\n", None, "has row, value, and lacks column; allowed are columns row, column and value"),
         ("row;column;value\n0;1;1.234,5\n", None, "column value is not of numbers, the first '1.234,5' in measurement 1"),
+        ("a;b;y\n0,5;1.5;1\n1;2;1\n", "y", "column b is not of numbers, the first '1.5' in measurement 1; others have a decimal comma"),
         ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
         ("a,b\n1,2\n", "c", "no column c; it has a, b"),
@@ -376,6 +397,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
         ("", "a", "no measurements"),
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
+        ("a,b,\n0,1,\n1,2,\n", "b", "column 3 has no name; name it, or leave it out, as where lines end in a separator"),
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
         ("a,price,c,price\n0,1,2,1\n", "price", "two columns are named price"),
         ('\na," price",price \n0,1,2\n', "a", "two columns are named price"),
@@ -398,6 +420,12 @@ def test_a_table_that_is_not_in_utf_8_is_refused_with_what_is_allowed(tmp_path):
     path.write_text("Länge,y\n1,2\n", encoding="latin-1")
     with pytest.raises(ValueError, match="not in UTF-8, which is allowed"):
         measurement_files.read(path, "y")
+
+
+def test_a_tsv_is_a_csv(tmp_path):
+    path = tmp_path / "data.tsv"
+    path.write_text("a\tb\n1,5\t2\n3\t4\n")
+    assert measurement_files.read(path, "b").X.tolist() == [[1.5], [3]]
 
 
 def test_columns_may_be_named_by_numbers(tmp_path):

@@ -1,8 +1,10 @@
 """What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that stopped."""
 
+import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -55,6 +57,21 @@ def test_verdicts_of_others_are_not_taken_for_none(tmp_path):
     path.write_text("{}")
     assert shown(tmp_path, "smoke", "--chapter", "race") == "verdicts in results/smoke: none of chapter race yet\n"
     assert shown(tmp_path, "smoke", "fig1-start") == "verdicts in results/smoke: none of claim fig1-start yet\n"
+
+
+def test_an_invalid_claim_is_said_though_a_part_of_a_tier_does_not_stop(tmp_path, monkeypatch, capsys):
+    claim = {"id": "mine", "chapter": "race", "verdict": "invalid", "estimate": 1.0, "ci_low": 0.9, "ci_high": 1.1}
+    claim |= {"direction": "below", "margin": 2, "control_verdict": "supported", "control_estimate": 1.0}
+    path = tmp_path / "results" / "quick" / "claims" / "mine.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(claim))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import show_verdicts
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(show_verdicts.records, "read_json", lambda path: claim)
+    show_verdicts.show(SimpleNamespace(tier="quick", id="mine", chapter=None))
+    assert "came out wrong or without an estimate: mine. A whole tier stops" in capsys.readouterr().out
 
 
 def test_settings_that_stopped_a_run_are_not_said_twice(tmp_path):

@@ -91,6 +91,14 @@ def test_a_row_that_is_not_as_announced_is_refused(monkeypatch, rows, said):
         study.measure("x_space", {}, context)
 
 
+@pytest.mark.parametrize("value", [1j, np.ones(2), torch.tensor(0.5)])
+def test_what_is_no_cell_is_named_before_a_part_is_kept(value):
+    context = study.Context(0, [0], torch.device("cpu"), torch.float64)
+    with pytest.raises(ValueError, match=r"a cell is a .*; allowed is a number or a text"):
+        context.part("ensemble 0", lambda: [GOOD | {"test_error": value}])
+    assert not context.checkpoint.parts
+
+
 def test_two_rows_of_one_name_are_refused_with_that_name():
     one = pd.DataFrame([dict.fromkeys(study.columns("x_space"), 0)])
     with pytest.raises(

@@ -22,6 +22,7 @@ from algoreg.engine import study
 from algoreg.numerics import devices
 from algoreg.spec.chapters import load_chapter, sized
 from algoreg.spec.files import SettingsError
+from algoreg.spec.modules import broken
 from algoreg.spec.plan import study_options
 from algoreg.spec.settings import load_tier
 from algoreg.spec.tier import size_of
@@ -127,7 +128,10 @@ def main():
     file = Path(told.tier) if told.tier.endswith(".yaml") else ROOT / "config" / f"{told.tier}.yaml"
     try:
         tier = load_tier(file)
-        chosen = contenders.contenders(contenders.take_up_files(told.methods))
+        methods = contenders.take_up_files(told.methods)
+        if found := broken():
+            raise SettingsError(found)
+        chosen = contenders.contenders(methods)
     except (SettingsError, ValueError) as error:
         print("\n".join(getattr(error, "problems", [str(error)])), file=sys.stderr)
         return 2

@@ -69,6 +69,10 @@ def show(arguments):
         return
     titles = {chapter.name: chapter.title for chapter in load_chapters()}
     print("\n" + verdict_table(shown, titles))
+    if invalid := [claim["id"] for claim in shown if claim["verdict"] == "invalid"]:
+        print(
+            f"\nInvalid, as a control came out wrong or without an estimate: {', '.join(invalid)}. A whole tier stops at that."
+        )
     if judging(shown):
         print(f"\n{judging(shown)}")
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")

@@ -73,9 +73,7 @@ class Context:
         self._begun.clear()
         found = list(rows(*arguments))
         self.checkpoint.drop(RUNNING)
-        self.checkpoint.keep(
-            f"{ROWS}/{name}", {"json": np.array(json.dumps(found, default=lambda number: number.item()))}
-        )
+        self.checkpoint.keep(f"{ROWS}/{name}", {"json": np.array(json.dumps(found, default=_number))})
         self.say(f"{name}: {len(found)} rows done")
         return found
 
@@ -106,6 +104,19 @@ class Context:
         # A part's descents come in one order, and so have numbers.
         self._begun[RUNNING] += 1
         return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.say)
+
+
+def _number(value):
+    """Return a number of numpy's as one of Python's, for a part's rows to be kept.
+
+    Raises
+    ------
+    ValueError
+        If it is no cell of a table.
+    """
+    if not isinstance(value, CELLS):
+        raise ValueError(f"a cell is a {type(value).__name__}; allowed is a number or a text")
+    return value.item()
 
 
 def ended(descent: Descent) -> str:

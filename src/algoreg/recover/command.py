@@ -131,6 +131,10 @@ def _new_folder(out):
         raise ValueError(f"--out {out}: not below the working folder {Path.cwd()}")
     if place.exists():
         raise ValueError(f"--out {out}: is there already; nothing is overwritten")
+    # Before a fit of hours.
+    there = next(parent for parent in place.parents if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {there} is no folder that can be written")
     return place
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from algoreg.recover.base import MatrixEstimator, refuse_complex, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
@@ -69,7 +69,9 @@ class MatrixCompleter(MatrixEstimator):
         refuse_complex(y=y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
-        self.n_features_in_, shape = 2, self._shape(places)
+        # A frame's names, so that predict takes its columns in no other order.
+        validate_data(self, X, skip_check_array=True)
+        shape = self._shape(places)
         _refuse_repeated(places)
         kept = np.arange(len(y))
         if self.kind != "rectangular":
@@ -129,6 +131,7 @@ class MatrixCompleter(MatrixEstimator):
         """
         check_is_fitted(self, "matrix_")
         places = _places(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
         if (places.max(axis=0) >= self.matrix_.shape).any():
             outside = places[(places >= self.matrix_.shape).any(axis=1)][0]
             raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {self.matrix_.shape} matrix")

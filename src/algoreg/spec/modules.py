@@ -56,7 +56,7 @@ def _unreadable() -> Iterator[str]:
 
 def _algorithm(name: str) -> Iterator[str]:
     """Yield what is wrong with the literals of an algorithm."""
-    options.requires(name)
+    yield from _no_set("requires", sources.class_literal("algorithms", name, "requires"))
     space, told, error = (sources.class_literal("algorithms", name, one) for one in ("estimates", "told", "error"))
     if space not in options.WITHIN:
         yield f"estimates{unknown(space, options.WITHIN, 'space')}"
@@ -66,9 +66,15 @@ def _algorithm(name: str) -> Iterator[str]:
         yield f"error{unknown(error, ERRORS, 'course')}"
 
 
+def _no_set(constant: str, found: Any) -> Iterator[str]:
+    """Yield what is wrong with a literal that is to be a set of names: of a text it would be that of its letters."""
+    if not isinstance(found, set | frozenset):
+        yield f'{constant} = {show(found)}: allowed is a frozenset of names, as frozenset({{"gradient"}})'
+
+
 def _ensemble(name: str) -> Iterator[str]:
     """Yield what is wrong with the literals of an ensemble."""
-    options.provides(name)
+    yield from _no_set("provides", sources.class_literal("ensembles", name, "provides"))
     space = sources.class_literal("ensembles", name, "acts_on")
     if space not in options.WITHIN:
         yield f"acts_on{unknown(space, options.WITHIN, 'space')}"

@@ -91,7 +91,8 @@ def read(
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: {'no file but a folder' if path.is_dir() else 'no such file'}")
-    form = form or path.suffix.removeprefix(".").lower()
+    suffix = path.suffix.removeprefix(".").lower()
+    form = form or ("csv" if suffix == "tsv" else suffix)
     if form not in FORMATS:
         raise ValueError(
             f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .npy, a matrix with NaN where it is not known. Or .csv and "
@@ -270,6 +271,9 @@ def _table(columns: Mapping[str, Any], target: str) -> Measured:
         raise ValueError(f"no column but {target}")
     if f"{table_files.UNNAMED}0" in names:
         raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
+    if nameless := [name for name in names if name.startswith(table_files.UNNAMED)]:
+        number = list(columns).index(nameless[0]) + 1
+        raise ValueError(f"column {number} has no name; name it, or leave it out, as where lines end in a separator")
     _check(columns, dict.fromkeys([*names, target], 1))
     others = [np.asarray(columns[name], float) for name in names]
     return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 # What pandas calls columns without a name; the first may be the index that it writes itself.
 UNNAMED = "Unnamed: "
+# A field that is a number with a comma: one between words is none.
+DECIMAL_COMMA = r'(?:^|{0})[ "]*[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?[ "]*(?={0}|$)'
 NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names. A matrix with gaps needs --table matrix"
 NO_NAMES = 'a matrix is numbers and gaps, without names: frame.to_csv("gaps.csv", header=False, index=False)'
 
@@ -61,11 +64,12 @@ def _csv(path: Path, named: bool) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig").rstrip(" \r\n")
     except UnicodeDecodeError:
         raise ValueError("the text is not in UTF-8, which is allowed") from None
-    first = text.lstrip(" \r\n").partition("\n")[0]
+    # What stands in quotes separates nothing.
+    first = re.sub('"[^"]*"', "", text.lstrip(" \r\n").partition("\n")[0])
     # A comma between numbers may be decimal; where names hold one, that separates them.
     separator = next((mark for mark in ";\t" if mark in first and not (named and "," in first)), ",")
     _refuse_lines(text, separator, named)
-    decimal = "," if separator != "," and "," in text else "."
+    decimal = "," if separator != "," and re.search(DECIMAL_COMMA.format(separator), text, re.MULTILINE) else "."
     told = {"header": 0 if named else None, "sep": separator, "decimal": decimal, "skipinitialspace": True}
     return {"filepath_or_buffer": io.StringIO(text), **told}
 
@@ -120,10 +124,14 @@ def are_numbers(names: Iterable[str]) -> bool:
 def not_of_numbers(name: str, column: Iterable[Any], place: str = "measurement") -> str:
     """Return what is wrong with a column of text: the first of it that is none."""
     said = f"column {name} is not of numbers"
-    texts = [one for one in enumerate(column, 1) if isinstance(one[1], str) and not _is_number(one[1])]
+    texts = [one for one in enumerate(column, 1) if isinstance(one[1], str)]
     if not texts:
         return said
+    # With a decimal comma elsewhere in the file, numbers with a point are texts.
+    odd = [one for one in texts if not _is_number(one[1])] or texts
     # Decimal commas may be right.
-    number, value = next((one for one in texts if not _is_number(one[1].replace(",", "."))), texts[0])
-    pauli = "; Pauli strings stand in a column named pauli" if name != "pauli" and set(value) <= set("IXYZ") else ""
-    return f"{said}, the first {value[:40]!r} in {place} {number}{pauli}"
+    number, value = next((one for one in odd if not _is_number(one[1].replace(",", "."))), odd[0])
+    hint = "; others have a decimal comma" if _is_number(value) and "." in value else ""
+    if name != "pauli" and set(value) <= set("IXYZ"):
+        hint = "; Pauli strings stand in a column named pauli"
+    return f"{said}, the first {value[:40]!r} in {place} {number}{hint}"
