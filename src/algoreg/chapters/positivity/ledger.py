@@ -1,6 +1,7 @@
 """The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness, what the published proof asks for."""
 
 import numpy as np
+import pandas as pd
 
 from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
@@ -13,7 +14,8 @@ from algoreg.tell.report import estimate_of, markdown, number, passage
 def what_positivity_decides(frame, more, limit):
     """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies without."""
     found = more.loc[more["kind"] == "trace_row", "distance"] < float(limit)
-    away = frame.loc[(frame["kind"] == "gaussian") & (frame["method"] == "far"), "distance"].max()
+    both = pd.concat([frame, more])
+    away = both.loc[(both["kind"] == "gaussian") & (both["method"] == "far"), "distance"].max()
     return (
         f"With the trace in place of one Gaussian measurement, X\\* is the only fit in {found.sum()} of {len(found)} draws. "
         f"Without it another fit lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
