@@ -28,15 +28,18 @@ def greedy_of_ends(*frames):
     return markdown(header, [row for frame in frames for row in _ends(frame)])
 
 
-@passage("greedy_ends")
-def greedy_of_columns(frame):
+@passage("greedy_ends", "greedy_mirror")
+def greedy_of_columns(*frames):
     """Return how many columns greedy low-rank learning takes, how often it ends at X*, and how far from the least trace."""
-    own = frame[frame["method"] == "greedy"]
-    one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
-    return (
-        f"It takes one column in {one} of {len(own)} draws, at most {int(own['columns'].max())}, and ends at X\\* in {there}. The least "
-        f"trace lies {geometric(own['distance_to_min_trace'])} from its end (geometric mean)."
-    )
+    said = []
+    for frame, name in zip(frames, ("descent", "mirror descent"), strict=True):
+        own = frame[frame["method"] == "greedy"]
+        one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
+        said.append(
+            f"On the draws of {name} it takes one column in {one} of {len(own)}, at most {int(own['columns'].max())}, and ends at "
+            f"X\\* in {there}. The least trace lies {geometric(own['distance_to_min_trace'])} from its end (geometric mean)."
+        )
+    return " ".join(said)
 
 
 @passage("greedy_commuting")
