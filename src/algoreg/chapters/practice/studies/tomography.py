@@ -39,7 +39,7 @@ KEYS = {
     "shots": "how often each string is measured; also the size of noise at which `stopped` stops",
     "labels": "`shots`, expectations with shot noise, or `exact` ones",
     "method": (
-        "`full`, α = 10⁻⁶ and told nothing; `width 1` and `momentum` of width 1, told the rank; `least trace`; "
+        "`full`, α = 10⁻⁶ and told no rank; `width 1` and `momentum` of width 1, told the rank; `least trace`; "
         "`linear inversion`"
     ),
     "target": None,
