@@ -27,6 +27,7 @@ def simulations(folder, file, old, new):
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new, 1))
+    chapters.load_chapter.cache_clear()
     return chapters.load_chapter("simulations", folder)
 
 

@@ -283,7 +283,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_no_process_outlives_a_killed_job():
     done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=200)
     assert done.returncode == -9, done.stderr
-    assert gone(*json.loads(done.stdout))
+    # Older releases of torch print above it that processes are connected.
+    assert gone(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_an_error_in_this_process_is_told_as_it_is(alone):

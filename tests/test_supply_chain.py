@@ -175,7 +175,10 @@ def test_the_lock_has_what_torch_itself_requires():
     assert {"sympy", "networkx"} <= names
     assert names <= set(pins("requirements.lock"))
     written = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["torch-requires"]
-    assert {canonicalize_name(name) for name in written} == names
+    assert {canonicalize_name(name) for name in written} >= names
+    # It may be more than an older torch requires.
+    if metadata.version("torch").partition("+")[0] in pins("requirements-torch.txt")["torch"]:
+        assert len(written) == len(names)
 
 
 def package(name, files=(), **fields):
