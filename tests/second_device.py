@@ -56,7 +56,7 @@ class Far(torch.Tensor):
 
 
 def _tensors(value):
-    """Return the tensors of an operation's arguments: tuples and lists of them, which torch's own walk is four times as long about."""
+    """Return the tensors in tuples and lists of an operation's arguments. Every operation asks: torch's own walk is too slow."""
     if isinstance(value, torch.Tensor):
         return [value]
     return [tensor for one in value for tensor in _tensors(one)] if isinstance(value, tuple | list) else []

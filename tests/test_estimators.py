@@ -43,6 +43,7 @@ def test_the_crossed_interval_covers(spreads):
     assert covered / trials > 0.95 - 0.044
 
 
+@pytest.mark.replicates(200)
 def test_with_two_targets_the_crossed_interval_covers_less_at_worst():
     # The means over targets and over ensembles vary about alike: the worst of the ratios. As its docstring says, 87 to 91 %.
     rng, trials, covered = np.random.default_rng(1), 400, 0

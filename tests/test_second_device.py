@@ -26,9 +26,8 @@ from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRe
 from algoreg.spec import plan
 
 # It stands on torch's hooks for back ends in Python, which 2.9 does not have.
-CROSSED, second_device = (
-    getattr(pytest.importorskip("second_device", exc_type=ImportError), name) for name in ("CROSSED", "second_device")
-)
+stand_in = pytest.importorskip("second_device", exc_type=ImportError)
+CROSSED, second_device = stand_in.CROSSED, stand_in.second_device
 pytestmark = pytest.mark.filterwarnings("ignore")
 TIER = tier_settings("smoke")
 # Of every study the first table of the smoke tier.
