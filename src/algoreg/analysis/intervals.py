@@ -149,7 +149,7 @@ def _changed(estimate, change):
 
 
 def extreme(pick, estimates):
-    """Return what ``pick``, ``min`` or ``max``, takes of several estimates, none of them undefined: of the values, of either end."""
+    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates: of their values, and of either end, each alone."""
     return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 
 

@@ -28,6 +28,7 @@ from algoreg.store.study_tables import columns
 
 # What a cell of a table may be, beside nothing.
 CELLS = (str, bool, int, float, np.bool_, np.integer, np.floating)
+NO_CELL = "is a {}; allowed is a number or a text"
 # The parts of a checkpoint: rows of what is finished, and descents of what is running.
 ROWS, RUNNING = "rows", "running"
 
@@ -115,7 +116,7 @@ def _number(value):
         If it is no cell of a table.
     """
     if not isinstance(value, CELLS):
-        raise ValueError(f"a cell is a {type(value).__name__}; allowed is a number or a text")
+        raise ValueError(f"a cell {NO_CELL.format(type(value).__name__)}")
     return value.item()
 
 
@@ -173,7 +174,7 @@ def _unfit(row, wanted, keys):
     for name, value in row.items():
         # Not a tensor: a table would have it as a text, and a job that continues as a number.
         if value is not None and not isinstance(value, CELLS):
-            return f"{name} is a {type(value).__name__}; allowed is a number or a text"
+            return f"{name} {NO_CELL.format(type(value).__name__)}"
         # Rows without a name are lost where tables are grouped.
         if name in keys and (value is None or value != value):
             return f"{name} = {value}, a column of KEYS; allowed is a value that names the row"
