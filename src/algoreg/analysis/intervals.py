@@ -136,7 +136,7 @@ def exact_shares(shares, units):
 
 def _replicates(statistic, units, rng):
     """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
-    drawn = [tuple(sorted(rng.integers(units, size=units).tolist())) for _ in range(REPLICATES)]
+    drawn = list(map(tuple, np.sort(rng.integers(units, size=(REPLICATES, units)), axis=1).tolist()))
     values = {resample: statistic(np.array(resample)) for resample in dict.fromkeys(drawn)}
     return [values[resample] for resample in drawn]
 
