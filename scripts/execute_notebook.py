@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import matplotlib
 import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
@@ -24,6 +25,8 @@ results = Path(snakemake.output.notebook).resolve().parents[1]
 os.environ["ALGOREG_ROOT"], os.environ["ALGOREG_RESULTS"] = str(root), str(results)
 # A backend chosen for other work would leave the notebook's pictures out.
 os.environ.pop("MPLBACKEND", None)
+# Nor do the user's own fonts and colours belong into them.
+os.environ["MATPLOTLIBRC"] = matplotlib.get_data_path()
 read = [*snakemake.input.results, *map(records.sidecar_path, snakemake.input.results), *snakemake.input.committed]
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 # Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them dies.

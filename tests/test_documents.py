@@ -2,6 +2,7 @@ import html
 import json
 import re
 from functools import cache
+from typing import get_args
 
 import mistune
 import pytest
@@ -10,7 +11,8 @@ from conftest import ROOT, registered_claims, tier_settings
 from algoreg import sources
 from algoreg.chapters.race.methods import METHODS
 from algoreg.judge import claims
-from algoreg.spec import columns
+from algoreg.spec import columns, grids
+from algoreg.spec.experiments import Collected
 from algoreg.tell import claim_documents, documents, report
 
 pytestmark = pytest.mark.any_kernels
@@ -226,6 +228,10 @@ def test_every_column_has_a_meaning_and_every_meaning_a_column():
         own = {**sources.module_literal("studies", name, "KEYS"), **sources.module_literal("studies", name, "VALUES")}
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
+    of_studies = {column for name in sources.modules("studies") for column in columns.columns_of(name)}
+    axes = get_args(get_args(Collected.model_fields["by"].annotation)[0])
+    of_runs = {*axes, "iterations", *grids.columns({"by": axes, "paper_iterations": [0], "hold_out_error": True})}
+    assert columns.COLUMNS.keys() <= of_studies | of_runs
     # Tables of columns have two cells in a row, those of options three.
     assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)
 

@@ -267,6 +267,8 @@ def test_x_space_shows_every_run_and_the_law_of_the_projection():
         assert sorted(drawn.items()) == sorted(zip(table["m_over_dimension"], table[error], strict=True))
     law = curve(axes, "√(1 − m/D)")
     np.testing.assert_allclose(law**2 + law.index, 1)
+    # One is of X, the other of the labels.
+    assert axes.get_ylabel() == "relative error at the run's end"
 
 
 def test_min_trace_shows_distances_to_the_target_and_to_the_least_nuclear_norm():

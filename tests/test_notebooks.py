@@ -411,6 +411,15 @@ def test_a_forked_kernel_shows_what_another_shows_and_has_loaded_what_its_job_ha
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux alone")
+def test_the_users_own_style_reaches_no_forked_kernel(tmp_path, monkeypatch):
+    (tmp_path / "matplotlibrc").write_text("font.size: 30")
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    cell = "import matplotlib; print(matplotlib.rcParams['font.size'])"
+    run = f"print(matplotlib.rcParams['font.size'], client({cell!r}, True).execute().cells[0].outputs[0]['text'])"
+    assert run_kernels(run).split() == ["30.0", "10.0"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux alone")
 def test_a_forked_kernel_ends_with_a_job_that_is_killed():
     run = """
 one = client("import os; os.getpid()", True)

@@ -8,6 +8,7 @@ import io
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -62,6 +63,16 @@ def reduced(arrows):
     }
 
 
+@contextmanager
+def style():
+    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+@style()
 def drawn(arrows):
     """Return the picture, as the text of an SVG."""
     figure = Figure(figsize=(11, 3.6))
@@ -106,8 +117,7 @@ def rule_graph(folder):
 def main():
     """Write the picture."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    with matplotlib.rc_context(STYLE):
-        PICTURE.write_text(drawn(merged(rule_graph(ROOT))), encoding="utf-8")
+    PICTURE.write_text(drawn(merged(rule_graph(ROOT))), encoding="utf-8")
     print(f"wrote {PICTURE}")
 
 

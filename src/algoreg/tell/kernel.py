@@ -64,8 +64,9 @@ def _be_kernel(arguments: list[str], environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     if matplotlib := sys.modules.get("matplotlib"):
-        # A matplotlib that is loaded does not read what the kernel says in the environment. The shell that shows pictures is not there
-        # yet: what names a backend loads it, but this does not.
+        # A matplotlib that is loaded has read the user's own matplotlibrc, and does not read what the kernel says in the environment.
+        # The shell that shows pictures is not there yet: what names a backend loads it, but this does not.
+        matplotlib.rcdefaults()
         matplotlib.rcParams["backend"] = INLINE
     # So told, it ends with the job.
     IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])

@@ -86,7 +86,7 @@ def _farthest(table, claim):
 
 @drawing
 def x_space(tables, claims):
-    """Draw the relative error that gradient descent on X leaves, with √(1 − m/D) and its tolerance."""
+    """Draw the relative errors that gradient descent on X leaves, with √(1 − m/D) and its tolerance."""
     table, claim = tables["x_space"], claims["x-space-descent"]
     tolerance, floor = (claim["estimand"][name] for name in ("tolerance", "floor"))
     figure, (axes,) = panels(width=5.4, height=3.9)
@@ -107,7 +107,7 @@ def x_space(tables, claims):
         axes.plot(table["m_over_dimension"], table[value], marker, **options)
     xlabel = "measurements over dimension, m/D, D = d(d+1)/2"
     title = f"descent on X misses X* by √(1 − m/D),\nto within {rounded(100 * _farthest(table, claim), towards='up')}% on average"
-    axes.set(xlabel=xlabel, ylabel="relative error of X at the run's end", title=title)
+    axes.set(xlabel=xlabel, ylabel="relative error at the run's end", title=title)
     return finish(figure, caption=f"Gradient descent on X from 0: {sizes(table, 'd', 'rank')}")
 
 
