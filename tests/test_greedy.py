@@ -11,10 +11,10 @@ from conftest import measured, option_problems
 from drawn import crossed, curve, drawn_law, geometric, margin, same, where
 from scipy.optimize import minimize
 
+from algoreg.chapters.diagonals import Diagonals
 from algoreg.chapters.greedy.studies import commuting_depth, greedy
 from algoreg.engine.study import Context
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.draws import draw_diagonals
 from algoreg.numerics.problems import draw_targets
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import figures
@@ -127,9 +127,10 @@ def test_mirror_descent_ends_at_the_nearest_fit_in_relative_entropy(drawn):
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_deep_diagonal_factors_are_a_plain_loop_on_matrices(depth):
-    vectors, rng = draw_diagonals(5, 3, SEED, 0), np.random.default_rng(depth)
-    labels = vectors @ rng.uniform(0.5, 1, 5)
-    end, taken = commuting_depth.descend(vectors, labels[None], depth, np.array([0.1]), 0.5, 7)
+    known, rng = Diagonals.draw(5, 3, SEED, 0), np.random.default_rng(depth)
+    vectors, goal = known.vectors.numpy(), rng.uniform(0.5, 1, 5)
+    labels = vectors @ goal
+    end, taken = commuting_depth.descend(CONTEXT, known, goal[None], depth, [0.1], {"step": 0.5, "most": 7})
     factors = [0.1 ** (1 / depth) * np.eye(5) for _ in range(depth)]
     for _ in range(7):
         x = np.linalg.multi_dot(factors) if depth > 1 else factors[0]
@@ -144,9 +145,10 @@ def test_deep_diagonal_factors_are_a_plain_loop_on_matrices(depth):
 
 def test_deep_diagonal_flow_ends_at_the_least_of_its_potential():
     # x^(2/N − 1) moves in the span of the diagonals: the flow's end minimises a convex function among the fits [arora2019].
-    vectors, depth, start = draw_diagonals(6, 3, SEED, 0), 3, 0.1
-    labels = vectors @ np.array([1.0, 1, 0, 0, 1, 0])
-    end, _ = commuting_depth.descend(vectors, labels[None], depth, np.array([start]), 0.02, 100_000)
+    known, depth, start = Diagonals.draw(6, 3, SEED, 0), 3, 0.1
+    vectors, goal = known.vectors.numpy(), np.array([1.0, 1, 0, 0, 1, 0])
+    labels, options = vectors @ goal, {"step": 0.02, "most": 100_000}
+    end, _ = commuting_depth.descend(CONTEXT, known, goal[None], depth, [start], options)
 
     def dual(weights):
         left = start ** (-1 / 3) + vectors.T @ weights

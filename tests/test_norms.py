@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import measured
+from conftest import measured, refused
 from drawn import crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
 from algoreg.chapters.norms.studies import two_by_two
@@ -57,7 +57,7 @@ def rows_of(options, ensembles=(0,)):
 
 
 def test_flow_follows_the_law_from_a_positive_det_and_stops_from_a_negative_one():
-    options = {"motion": "flow", "depth": [3], "det": ["positive", "negative"], "loss": [1e-2, 1e-3, 1e-4]}
+    options = {"motion": "flow", "depth": [3], "det": ["positive", "negative"], "loss": [1e-2, 1e-3, 1e-4], "most": 1e9}
     table = rows_of(options)
     last = table[table["accuracy"] == 1e4]
     growing = last[last["det"] == "positive"]
@@ -86,6 +86,10 @@ def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
     assert own["flipped"] == 1
     assert f"descent every {two_by_two.EVERY} steps" in two_by_two.VALUES["flipped"][1]
     assert signs == {-1.0, 1.0}
+
+
+def test_more_steps_than_can_be_looked_at_are_refused():
+    refused("norm_descent", "most at most 10⁷ steps of descent", most=1e9)
 
 
 def test_a_run_that_does_not_get_there_has_a_status_and_no_value():

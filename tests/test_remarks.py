@@ -9,6 +9,7 @@ from scipy.optimize import linprog
 from algoreg.algorithms.stochastic import samples
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.intervals import UNDEFINED
+from algoreg.chapters.diagonals import Diagonals
 from algoreg.chapters.remarks import estimands as remarks
 from algoreg.chapters.remarks import ledger as passages
 from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
@@ -132,7 +133,7 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
     labels = vectors @ np.diag(planted)
     u = plain.factored(0.1 * np.eye(12), np.stack([np.diag(row) for row in vectors]), labels, 0.25, 50)
     run = {"m": 9, "alpha": 0.1, "step": 0.25, "target": 0, "iterations": 50}
-    known = min_trace_commuting.Diagonals(torch.from_numpy(vectors))
+    known = Diagonals(torch.from_numpy(vectors))
     descent = min_trace_commuting.DiagonalDescent(known, torch.from_numpy(labels)[None], [run], SEED)
     end = descent.estimate(descent.advance(descent.initial(), 0, 50))
     np.testing.assert_allclose(end[0], u @ u.T, atol=1e-12)

@@ -99,7 +99,7 @@ def test_a_commuting_network_is_a_plain_loop_and_a_matrix_network_on_diagonals()
 @pytest.mark.parametrize("network", ["convolutional", "fully_connected", "linear"])
 def test_classifiers_have_the_gradients_of_finite_differences(network):
     options = {"d": 6, "m": 3, "start": 0.5, "targets": 1}
-    (signed,) = convolution.draw_points(options, SEED, 0)
+    points, labels = convolution.draw_points(options, SEED, 0)
     parameters = convolution.draw_start(options, network, SEED, 0)
 
     def beta(*parts):
@@ -110,7 +110,7 @@ def test_classifiers_have_the_gradients_of_finite_differences(network):
 
     batched = [one[None] for one in parameters]
     np.testing.assert_allclose(convolution.vector(network, batched)[0], beta(*parameters), atol=1e-12)
-    weights = signed.sum(axis=0)
+    weights = labels[0] @ points
     for number, found in enumerate(convolution.pulled(network, batched, weights[None])):
         expected = derivative(
             lambda one, number=number: beta(*parameters[:number], one, *parameters[number + 1 :]) @ weights,
@@ -127,7 +127,8 @@ def test_margins_are_below_the_largest_and_one_layer_ends_at_the_euclidean_one()
     assert (where(table, network="linear")["euclidean_margin"] > 0.98).all()
     assert (where(table, network="convolutional")["fourier_margin"] > 0.95).all()
     # The Euclidean one is that of the nearest point of a convex hull.
-    (signed, _) = convolution.draw_points(options, SEED, 0)
+    points, labels = convolution.draw_points(options, SEED, 0)
+    signed = labels[0][:, None] * points
     _, euclidean = convolution.largest_margins(signed)
     shares = np.random.default_rng(0).dirichlet(np.ones(3), 20_000)
     assert euclidean == pytest.approx(np.linalg.norm(shares @ signed, axis=1).min(), rel=0.02)

@@ -7,8 +7,11 @@ From vanishing starts it ends at the least trace, at every depth [arora2019, gun
 from itertools import product
 
 import numpy as np
+import torch
 
-from algoreg.numerics.draws import draw_diagonals
+from algoreg.algorithms.base import Algorithm
+from algoreg.chapters.diagonals import Diagonals
+from algoreg.engine.observers import Ends
 from algoreg.numerics.problems import draw_flat_target
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
@@ -58,48 +61,80 @@ VALUES = {
 }
 # A run leaves at this training error; one that is above it after `most` steps has status budget.
 FITTED = 1e-5
-EVERY = 100
 
 
-def descend(vectors, labels, depth, starts, step, most):
-    """Return the diagonals that descent ends with, and the steps that it took.
+class EqualFactors(Algorithm):
+    """Descent on N equal diagonal factors, X = diag(u^N), on :class:`Diagonals`; all runs have the same N.
+
+    Steps are relative: η = ``step``/(N·max u^{N−2}·max(‖g‖, max x)). State: ``root``, u, shape (B, d).
+    """
+
+    requires = frozenset({"single measurements"})
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        self.depth = runs[0]["depth"]
+
+    def initial(self):
+        """Return u with X = s_0·I of every run."""
+        starts = np.array([run["start"] for run in self.runs])
+        return {"root": torch.from_numpy(np.repeat(starts[:, None] ** (1 / self.depth), self.ensemble.d, axis=1))}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        root, vectors, labels = (x.numpy() for x in (state["root"], self.ensemble.vectors, self.labels))
+        steps = self.steps[:, 0, 0].numpy()
+        # Overflow of a diverging run is no warning: its error says it.
+        with np.errstate(all="ignore"):
+            for _ in range(count):
+                power = self._power(root)
+                diagonal = power * root * root
+                pulled = (diagonal @ vectors.T - labels) @ vectors / self.ensemble.m
+                size = np.maximum(np.linalg.norm(pulled, axis=1), diagonal.max(axis=1))
+                root = root * (1 - (steps / (self.depth * power.max(axis=1) * size))[:, None] * power * pulled)
+        return {"root": torch.from_numpy(root)}
+
+    def _power(self, root):
+        """Return u^{N−2}."""
+        return np.ones_like(root) if self.depth == 2 else root if self.depth == 3 else root * root
+
+    def estimate(self, state):
+        """Return X of every run."""
+        root = state["root"].numpy()
+        return torch.diag_embed(torch.from_numpy(self._power(root) * root * root))
+
+
+class Fits(Ends):
+    """Lets runs go that fit their labels; see :class:`algoreg.engine.observers.Ends`."""
+
+    reads_train_error = True
+
+    def look(self, look):
+        """Return which runs fit their labels."""
+        return look.train_error < FITTED
+
+
+def descend(context, known, goals, depth, starts, options):
+    """Return the diagonals that descent ends with, shape (B, d), and the steps that it took, shape (B,).
 
     Parameters
     ----------
-    vectors : numpy.ndarray, shape (m, d)
-        Diagonals of the A_i.
-    labels : numpy.ndarray, shape (B, m)
+    context : algoreg.engine.study.Context
+    known : Diagonals
+    goals : numpy.ndarray, shape (B, d)
+        x* of every run.
     depth : int
         N.
-    starts : numpy.ndarray, shape (B,)
+    starts : sequence of float
         s_0 of every run.
-    step : float
-    most : int
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Shapes (B, d) and (B,).
+    options : mapping
+        ``step`` and ``most``.
     """
-    m, d = vectors.shape
-    roots = np.repeat(starts[:, None] ** (1 / depth), d, axis=1)
-    found, taken, active = np.empty_like(roots), np.zeros(len(starts), int), np.arange(len(starts))
-    norms = np.linalg.norm(labels, axis=1)
-    for count in range(most + 1):
-        power = np.ones_like(roots) if depth == 2 else roots if depth == 3 else roots * roots
-        diagonal = power * roots * roots
-        residual = diagonal @ vectors.T - labels[active]
-        if count % EVERY == 0 or count == most:
-            done = (np.linalg.norm(residual, axis=1) < FITTED * norms[active]) | (count == most)
-            found[active[done]], taken[active[done]] = diagonal[done], count
-            active, roots = active[~done], roots[~done]
-            if not len(active):
-                break
-            power, diagonal, residual = power[~done], diagonal[~done], residual[~done]
-        pulled = residual @ vectors / m
-        size = np.maximum(np.linalg.norm(pulled, axis=1), diagonal.max(axis=1))
-        roots = roots * (1 - (step / (depth * power.max(axis=1) * size))[:, None] * power * pulled)
-    return found, taken
+    shared = {"depth": depth, "step": options["step"], "iterations": options["most"], "m": known.m}
+    runs = [{**shared, "start": start} for start in starts]
+    planted, ends = torch.diag_embed(torch.from_numpy(goals)), Fits(100)
+    descent = context.run(known, EqualFactors, runs, planted, [ends], diverges_above=np.inf)
+    return ends.memory["estimates"].diagonal(dim1=1, dim2=2).numpy(), descent.ended
 
 
 def measure(options, context, number):
@@ -109,22 +144,23 @@ def measure(options, context, number):
     ``step``: growth from small factors would take too many fixed ones.
     """
     d, m, targets = options["d"], options["m"], range(options["targets"])
-    vectors = draw_diagonals(d, m, context.seed, number)
+    known = Diagonals.draw(d, m, context.seed, number)
+    vectors = known.vectors.numpy()
     flat = [draw_flat_target(d, options["support"], context.seed, target) for target in targets]
     planted = options["support"] * np.array([one.diagonal() for one in flat])
     solved = [minimum_trace_diagonal(vectors, vectors @ one, "clarabel")[0] for one in planted]
     least = np.array([np.full(d, np.nan) if one is None else one for one in solved])
-    runs = list(product(options["start"], targets))
-    own = [target for _, target in runs]
-    labels, starts = planted[own] @ vectors.T, np.array([start for start, _ in runs])
+    starts, own = zip(*product(options["start"], targets), strict=True)
+    goals = planted[list(own)]
+    labels = goals @ vectors.T
     rows = []
     for depth in options["depth"]:
-        ends, taken = descend(vectors, labels, depth, starts, options["step"], options["most"])
+        ends, taken = descend(context, known, goals, depth, starts, options)
         errors = np.linalg.norm(ends @ vectors.T - labels, axis=1) / np.linalg.norm(labels, axis=1)
         rows += [
             {"depth": depth, "start": start, "target": target, "ensemble": number, "d": d, "m": m}
             | _values(end, planted[target], least[target], error, count)
-            for (start, target), end, error, count in zip(runs, ends, errors, taken, strict=True)
+            for start, target, end, error, count in zip(starts, own, ends, errors, taken, strict=True)
         ]
     return rows
 

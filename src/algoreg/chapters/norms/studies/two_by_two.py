@@ -8,10 +8,14 @@ import math
 from typing import Literal
 
 import numpy as np
+import torch
 from scipy.integrate import solve_ivp
 
+from algoreg.algorithms.base import Algorithm
+from algoreg.engine.observers import Observer
+from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
+from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
 
 class Options(StudyOptions):
@@ -23,8 +27,13 @@ class Options(StudyOptions):
     scale: float = real(gt=0, le=0.1)
     step: float = real(0.003, gt=0, le=0.01)
     loss: list[float] = reals(gt=0, lt=0.5)
-    most: float = real(1e9, ge=1, said="a number of at least 1, the largest η·t")
+    most: float = real(1e4, ge=1, said="a number of at least 1, the largest η·t")
     targets: int = whole(ge=2)
+
+    def wrong(self):
+        """Yield what does not fit together."""
+        if self.motion == "descent" and self.most > 1e7 * self.step:
+            yield between("most", "step", allowed="most at most 10⁷ steps of descent")
 
 
 KEYS = {
@@ -119,26 +128,84 @@ def flow(factors, levels, most):
     ]
 
 
-def descent(starts, levels, step, most):
+class Factors(Algorithm):
+    """Descent on N factors of 2 × 2, by the loss of three entries. State: ``factors``, W_1 first, shape (B, N, 2, 2)."""
+
+    requires = frozenset({"single measurements"})
+
+    def initial(self):
+        """Return the factors that every run starts from."""
+        return {"factors": torch.from_numpy(np.stack([run["factors"] for run in self.runs]))}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        factors, steps = state["factors"].numpy(), self.steps[..., None].numpy()
+        for _ in range(count):
+            factors = factors - steps * gradients(factors)
+        return {"factors": torch.from_numpy(factors)}
+
+    def estimate(self, state):
+        """Return W of every run."""
+        return torch.from_numpy(product(state["factors"].numpy()))
+
+
+class Levels(Observer):
+    """When the loss is first seen below levels, which W a run has then, and whether det W has been seen with another sign.
+
+    Memory: ``iteration`` (B, K), NaN where a run did not get there, ``product`` (B, K, 2, 2) and ``flipped`` (B, K) then;
+    ``sign`` and ``changed`` (B,), the sign at the start and whether it has changed. A run below the last level leaves.
+
+    Parameters
+    ----------
+    levels : list of float
+        K of them, falling.
+    """
+
+    stride = EVERY
+
+    def __init__(self, levels):
+        self.levels = np.array(levels)
+
+    def prepare(self, batch):
+        """Begin without any."""
+        shape = len(batch.runs), len(self.levels)
+        self.memory = {"iteration": np.full(shape, np.nan), "product": np.full((*shape, 2, 2), np.nan)}
+        self.memory |= {
+            "flipped": np.zeros(shape, bool),
+            "sign": np.zeros(shape[0]),
+            "changed": np.zeros(shape[0], bool),
+        }
+
+    def look(self, look):
+        """Take in losses and signs."""
+        memory, runs, factors = self.memory, look.active, look.state["factors"].numpy()
+        signs, now = sign_of_det(factors), product(factors)
+        if look.iteration == 0:
+            memory["sign"][runs] = signs
+        memory["changed"][runs] |= signs != memory["sign"][runs]
+        first = np.isnan(memory["iteration"][runs]) & (loss(now)[:, None] < self.levels)
+        place, level = np.nonzero(first)
+        memory["iteration"][runs[place], level] = look.iteration
+        memory["product"][runs[place], level] = now[place]
+        memory["flipped"][runs[place], level] = memory["changed"][runs[place]]
+        return loss(now) < self.levels[-1]
+
+
+def descent(context, number, starts, levels, step, most):
     """Return for every start what :func:`flow` returns, of gradient descent on all starts (B, N, 2, 2) together."""
-    factors, count = starts.copy(), len(starts)
-    found = [[None] * len(levels) for _ in range(count)]
-    sign, flipped, iteration = sign_of_det(starts), np.zeros(count, bool), 0
-    open_runs = np.arange(count)
-    while len(open_runs) and iteration * step < most:
-        for _ in range(EVERY):
-            factors = factors - step * gradients(factors)
-        iteration += EVERY
-        now = product(factors)
-        losses = loss(now)
-        flipped[open_runs] |= sign_of_det(factors) != sign[open_runs]
-        for place, run in enumerate(open_runs):
-            for number, level in enumerate(levels):
-                if found[run][number] is None and losses[place] < level:
-                    found[run][number] = (iteration * step, now[place], bool(flipped[run]))
-        left = np.isfinite(losses) & (losses >= min(levels))
-        factors, open_runs = factors[left], open_runs[left]
-    return found
+    known = Ensemble(torch.from_numpy(np.eye(4)[SEEN.ravel() > 0]), 2, number=number)
+    shared = {"step": step, "m": known.m, "iterations": EVERY * math.ceil(most / step / EVERY)}
+    runs, seen = [{**shared, "factors": start} for start in starts], Levels(levels)
+    asked = torch.from_numpy(ASKED).expand(len(runs), 2, 2)
+    context.run(known, Factors, runs, asked, [seen], diverges_above=math.inf)
+    parts = (seen.memory[name] for name in ("iteration", "product", "flipped"))
+    return [
+        [
+            None if math.isnan(count) else (count * step, now, bool(flipped))
+            for count, now, flipped in zip(*one, strict=True)
+        ]
+        for one in zip(*parts, strict=True)
+    ]
 
 
 def measure(options, context, number, depth):
@@ -161,7 +228,7 @@ def measure(options, context, number, depth):
     if options["motion"] == "flow":
         found = [flow(start, levels, options["most"]) for start in starts]
     else:
-        found = descent(starts, levels, options["step"], options["most"])
+        found = descent(context, number, starts, levels, options["step"], options["most"])
     rows = []
     for (det, target), course in zip(runs, found, strict=True):
         start = number * options["targets"] + target

@@ -3,7 +3,11 @@
 from typing import Literal
 
 import numpy as np
+import torch
 
+from algoreg.algorithms.base import Algorithm
+from algoreg.engine.observers import Ends
+from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, at, choices, real, whole
 
@@ -51,11 +55,11 @@ EASE = 2000
 
 
 def draw_points(options, seed, ensemble):
-    """Return y_ix_i for every draw of labels, shape (T, m, d)."""
+    """Return the points, shape (m, d), and every draw of labels, shape (T, m)."""
     d, m = options["d"], options["m"]
     points = stream("points", d=d, seed=seed, ensemble=ensemble).standard_normal((m, d))
     labels = [stream("labels", d=d, seed=seed, ensemble=ensemble, target=k) for k in range(options["targets"])]
-    return np.stack([drawn.choice([-1.0, 1.0], m)[:, None] * points for drawn in labels])
+    return points, np.stack([drawn.choice([-1.0, 1.0], m) for drawn in labels])
 
 
 def draw_start(options, network, seed, target):
@@ -88,20 +92,52 @@ def pulled(network, parameters, gradient):
     return [gradient]
 
 
-def trained(network, parameters, signed, step, iterations):
-    """Return β after descent on Σ_i exp(−y_i⟨β, x_i⟩), of a batch: points (T, m, d), parameters with a leading T."""
-    for iteration in range(iterations):
-        scores = -np.einsum("tmd,td->tm", signed, vector(network, parameters))
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        changes = pulled(network, parameters, -np.einsum("tm,tmd->td", shares, signed))
-        size = np.sqrt(sum((change.reshape(len(signed), -1) ** 2).sum(axis=1) for change in changes))
-        lengths = step / (1 + iteration / EASE) ** 0.5 / size
-        parameters = [
-            one - lengths.reshape(-1, *[1] * (one.ndim - 1)) * change
-            for one, change in zip(parameters, changes, strict=True)
-        ]
-    return vector(network, parameters)
+class Classifiers(Algorithm):
+    """Descent of one network's parameters on Σ_i exp(−y_i⟨β, x_i⟩), points being the rows of a rectangular ensemble of one column.
+
+    Steps have a length of their own. State: the parameters, ``first`` and, of two layers, ``second``. X is β, shape (B, d, 1).
+    """
+
+    requires = frozenset({"single measurements"})
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        self.network = runs[0]["network"]
+        self.signed = labels.numpy()[:, :, None] * ensemble.rows.numpy()
+
+    def initial(self):
+        """Return the parameters that every run starts from."""
+        return _state([np.stack(part) for part in zip(*(run["parameters"] for run in self.runs), strict=True)])
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        parameters, steps = [tensor.numpy() for tensor in state.values()], self.steps[:, 0, 0].numpy()
+        for moment in range(iteration, iteration + count):
+            scores = -np.einsum("tmd,td->tm", self.signed, vector(self.network, parameters))
+            shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            changes = pulled(self.network, parameters, -np.einsum("tm,tmd->td", shares, self.signed))
+            size = np.sqrt(sum((change.reshape(len(shares), -1) ** 2).sum(axis=1) for change in changes))
+            lengths = steps / (1 + moment / EASE) ** 0.5 / size
+            parameters = [
+                one - lengths.reshape(-1, *[1] * (one.ndim - 1)) * change
+                for one, change in zip(parameters, changes, strict=True)
+            ]
+        return _state(parameters)
+
+    def estimate(self, state):
+        """Return β of every run."""
+        return torch.from_numpy(vector(self.network, [tensor.numpy() for tensor in state.values()]))[:, :, None]
+
+
+def _state(parameters):
+    return dict(zip(("first", "second"), map(torch.from_numpy, parameters), strict=False))
+
+
+class Directions(Ends):
+    """Keeps the β that every run ends with; see :class:`algoreg.engine.observers.Ends`. No β is the right one."""
+
+    reads_train_error = True
 
 
 def largest_margins(signed):
@@ -130,16 +166,22 @@ def measure(options, context, number, network):
     network is the circular convolution of two filters of full width, of a fully connected one W₁ᵀw₂. A row is
     ``converged`` if all points are classified.
     """
-    signed = draw_points(options, context.seed, number)
-    starts = [draw_start(options, network, context.seed, target) for target in range(options["targets"])]
-    parameters = [np.stack(part) for part in zip(*starts, strict=True)]
-    found = []
-    for target, beta in enumerate(trained(network, parameters, signed, options["step"], options["iterations"])):
+    d, (points, labels) = options["d"], draw_points(options, context.seed, number)
+    runs = [
+        {"parameters": draw_start(options, network, context.seed, target), "network": network, "target": target}
+        | {"step": options["step"], "iterations": options["iterations"], "m": options["m"]}
+        for target in range(options["targets"])
+    ]
+    known, ends = Ensemble(torch.from_numpy(points), d, number=number), Directions(1000)
+    nowhere = torch.zeros(len(runs), d, 1, dtype=torch.float64)
+    context.run(known, Classifiers, runs, nowhere, [ends], labels=torch.from_numpy(labels), diverges_above=np.inf)
+    signed, found = labels[:, :, None] * points, []
+    for target, beta in enumerate(ends.memory["estimates"][:, :, 0].numpy()):
         fourier, euclidean = largest_margins(signed[target])
-        spectrum = np.abs(np.fft.fft(beta)) / options["d"] ** 0.5
+        spectrum = np.abs(np.fft.fft(beta)) / d**0.5
         least = float((signed[target] @ beta).min())
         found.append(
-            {"network": network, "target": target, "ensemble": number, "d": options["d"], "m": options["m"]}
+            {"network": network, "target": target, "ensemble": number, "d": d, "m": options["m"]}
             | {"fourier_margin": least / spectrum.sum() / fourier}
             | {"euclidean_margin": least / float(np.linalg.norm(beta)) / euclidean}
             | {"sparsity": float(spectrum.sum() / np.linalg.norm(spectrum))}

@@ -3,7 +3,11 @@
 from itertools import product
 
 import numpy as np
+import torch
 
+from algoreg.algorithms.base import Algorithm
+from algoreg.chapters.diagonals import Diagonals
+from algoreg.engine.observers import Ends, begins
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, at, between, real, reals, whole
@@ -59,29 +63,54 @@ def draw_diagonal(d, support, seed, number):
     return values
 
 
-def trained(rows, labels, start, weights, step, iterations):
-    """Return x and the largest tanh after descent on u_l and a_l.
+class Blocks(Algorithm):
+    """Descent on the u_l and a_l of x = Σ_l a_l tanh(u_l²), on :class:`Diagonals`; X = diag(x).
 
-    Parameters
-    ----------
-    rows : numpy.ndarray, shape (m, d)
-    labels : numpy.ndarray, shape (B, m)
-    start : numpy.ndarray, shape (B,)
-    weights : numpy.ndarray, shape (B, K)
-    step : numpy.ndarray, shape (B,)
-    iterations : int
+    State: ``roots``, the u_l, shape (B, K, d), and ``weights``, the a_l, shape (B, K, 1).
     """
-    blocks, d = weights.shape[1], rows.shape[1]
-    roots, weights = np.tile(start[:, None, None], (1, blocks, d)), weights[:, :, None].copy()
-    step = step[:, None, None]
-    for _ in range(iterations):
-        shaped = np.tanh(roots**2)
-        gradient = (((weights * shaped).sum(1) @ rows.T - labels) @ rows / len(rows))[:, None]
-        pull = weights * gradient * (1 - shaped**2)
-        weights = weights - step * (gradient * shaped).sum(2, keepdims=True)
-        roots = roots - 2 * step * pull * roots
-    shaped = np.tanh(roots**2)
-    return (weights * shaped).sum(1), shaped.max(axis=(1, 2))
+
+    requires = frozenset({"single measurements"})
+
+    def initial(self):
+        """Return u_l = u_0 and the drawn weights of every run."""
+        starts = np.array([run["start"] for run in self.runs])
+        weights = np.stack([run["weights"] for run in self.runs])[:, :, None]
+        roots = np.tile(starts[:, None, None], (1, weights.shape[1], self.ensemble.d))
+        return {"roots": torch.from_numpy(roots), "weights": torch.from_numpy(weights)}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        roots, weights = state["roots"].numpy(), state["weights"].numpy()
+        rows, labels, step = self.ensemble.vectors.numpy(), self.labels.numpy(), self.steps.numpy()
+        # Overflow of a diverging run is no warning: its error says it.
+        with np.errstate(all="ignore"):
+            for _ in range(count):
+                shaped = np.tanh(roots**2)
+                gradient = (((weights * shaped).sum(1) @ rows.T - labels) @ rows / len(rows))[:, None]
+                pull = weights * gradient * (1 - shaped**2)
+                weights = weights - step * (gradient * shaped).sum(2, keepdims=True)
+                roots = roots - 2 * step * pull * roots
+        return {"roots": torch.from_numpy(roots), "weights": torch.from_numpy(weights)}
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return torch.diag_embed(torch.from_numpy((state["weights"].numpy() * shaped(state)).sum(1)))
+
+
+def shaped(state):
+    """Return tanh(u_l²) of a state, shape (B, K, d)."""
+    return np.tanh(state["roots"].numpy() ** 2)
+
+
+class Saturation(Ends):
+    """Keeps the largest tanh at the end too: memory ``largest`` (B,); see :class:`algoreg.engine.observers.Ends`."""
+
+    per_run = begins(largest=np.nan)
+
+    def leave(self, look, leaving):
+        """Keep what the runs that leave end with."""
+        super().leave(look, leaving)
+        self.memory["largest"][look.active[leaving]] = shaped(look.state)[leaving].max(axis=(1, 2))
 
 
 def measure(options, context, number):
@@ -96,21 +125,23 @@ def measure(options, context, number):
     rows = stream("ensemble", kind="diagonal", d=d, seed=context.seed, ensemble=number).standard_normal((m, d))
     drawn = [draw_diagonal(d, options["support"], context.seed, target) for target in range(count)]
     least = [minimum_trace_diagonal(rows, rows @ goal, "clarabel")[0] for goal in drawn]
+    weights = [
+        stream("weights", d=d, seed=context.seed, target=target).uniform(0, 1, options["blocks"])
+        for target in range(count)
+    ]
     places = list(product(options["size"], options["start"], range(count)))
-    sizes, starts = (np.array([place[k] for place in places]) for k in range(2))
-    goals = np.stack([size * drawn[target] for size, _, target in places])
-    weights = np.stack(
-        [
-            stream("weights", d=d, seed=context.seed, target=target).uniform(0, 1, options["blocks"])
-            for *_, target in places
-        ]
-    )
-    labels = goals @ rows.T
-    found, shaped = trained(
-        rows, labels, starts, weights, options["step"] / np.maximum(sizes, 1), options["iterations"]
-    )
+    runs = [
+        {"step": options["step"] / max(size, 1), "start": start, "weights": weights[target], "target": target}
+        | {"iterations": options["iterations"], "m": m}
+        for size, start, target in places
+    ]
+    goals, ends = np.stack([size * drawn[target] for size, _, target in places]), Saturation(1000)
+    labels, known = goals @ rows.T, Diagonals(torch.from_numpy(rows), number)
+    planted = torch.diag_embed(torch.from_numpy(goals))
+    context.run(known, Blocks, runs, planted, [ends], labels=torch.from_numpy(labels), diverges_above=np.inf)
+    found, largest = ends.memory["estimates"].diagonal(dim1=1, dim2=2).numpy(), ends.memory["largest"].tolist()
     result = []
-    for place, x, goal, label, largest in zip(places, found, goals, labels, shaped.tolist(), strict=True):
+    for place, x, goal, label, most in zip(places, found, goals, labels, largest, strict=True):
         size, start, target = place
         left = float(np.linalg.norm(rows @ x - label) / np.linalg.norm(label))
         nearest = least[target]
@@ -118,6 +149,6 @@ def measure(options, context, number):
         status = "converged" if left < options["tolerance"] else "budget" if np.isfinite(left) else "diverged"
         result.append(
             {"size": size, "start": start, "target": target, "ensemble": number, "d": d, "m": m, "distance": apart}
-            | {"train_error": left, "largest_shaped": largest, "status": status}
+            | {"train_error": left, "largest_shaped": most, "status": status}
         )
     return result

@@ -1,8 +1,12 @@
 """Matrix sensing by spectral networks, plain factors and linear descent, from starts of one size [chu2024]."""
 
 import numpy as np
+import torch
 
+from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.spectral.layers import pulled_back, spectral
+from algoreg.engine.observers import Ends
+from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
 
@@ -58,35 +62,47 @@ def draw_factors(d, seed, target):
     return stream("start", kind="blocks", d=d, seed=seed, target=target).standard_normal((2, d, d)) / d**0.5
 
 
-def trained(rows, labels, factors, shaped, step, iterations):
-    """Descend on U, V and, if ``shaped`` by tanh, on the weight a of runs that share measurements.
+class Plain(Algorithm):
+    """Descent on U and V of X = UVᵀ. State: ``left`` and ``right``, U and V, shape (B, d, d), and ``weight``, 1, shape (B, 1, 1)."""
 
-    Parameters
-    ----------
-    rows : numpy.ndarray, shape (m, d²)
-    labels : numpy.ndarray, shape (B, m)
-    factors : tuple of numpy.ndarray, shape (B, d, d)
-    shaped : bool
-    step : float
-    iterations : int
+    requires = frozenset({"single measurements"})
+    shaped = False
 
-    Returns
-    -------
-    numpy.ndarray, shape (B, d, d)
-    """
-    left, right = factors
-    weights = np.ones((len(left), 1, 1))
-    for _ in range(iterations):
+    def initial(self):
+        """Return the factors that every run starts from."""
+        left, right = (np.stack(part) for part in zip(*(run["factors"] for run in self.runs), strict=True))
+        return _state(left, right, np.ones((len(left), 1, 1)))
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps."""
+        left, right, weight = (tensor.numpy() for tensor in state.values())
+        rows, labels, step = self.ensemble.rows.numpy(), self.labels.numpy(), self.steps.numpy()
+        for _ in range(count):
+            whole = left @ right.mT
+            layers, decomposition = spectral(whole) if self.shaped else (whole, None)
+            residual = (weight * layers).reshape(len(left), -1) @ rows.T - labels
+            gradient = (residual @ rows / len(rows)).reshape(left.shape)
+            pull = pulled_back(weight * gradient, decomposition) if self.shaped else weight * gradient
+            left, right = left - step * pull @ right, right - step * pull.mT @ left
+            if self.shaped:
+                weight = weight - step * (gradient * layers).sum((1, 2), keepdims=True)
+        return _state(left, right, weight)
+
+    def estimate(self, state):
+        """Return X of every run."""
+        left, right, weight = (tensor.numpy() for tensor in state.values())
         whole = left @ right.mT
-        layers, decomposition = spectral(whole) if shaped else (whole, None)
-        residual = (weights * layers).reshape(len(left), -1) @ rows.T - labels
-        gradient = (residual @ rows / len(rows)).reshape(left.shape)
-        pull = pulled_back(weights * gradient, decomposition) if shaped else weights * gradient
-        left, right = left - step * pull @ right, right - step * pull.mT @ left
-        if shaped:
-            weights = weights - step * (gradient * layers).sum((1, 2), keepdims=True)
-    whole = left @ right.mT
-    return weights * (spectral(whole)[0] if shaped else whole)
+        return torch.from_numpy(weight * (spectral(whole)[0] if self.shaped else whole))
+
+
+class Spectral(Plain):
+    """The same of X = a·Γ(UVᵀ), tanh on the singular values; ``weight`` is a, which is trained, too."""
+
+    shaped = True
+
+
+def _state(left, right, weight):
+    return {name: torch.from_numpy(part) for name, part in (("left", left), ("right", right), ("weight", weight))}
 
 
 def measure(options, context, number, m_over_dof):
@@ -102,18 +118,23 @@ def measure(options, context, number, m_over_dof):
     goals = np.stack([draw_target(d, rank, context.seed, target) for target in range(count)])
     labels = goals.reshape(count, -1) @ rows.T
     places = [(start, target) for start in options["start"] for target in range(count)]
+    runs = [
+        {"factors": start * draw_factors(d, context.seed, target), "target": target, "m": m}
+        | {"step": options["step"], "iterations": options["iterations"]}
+        for start, target in places
+    ]
     own = [target for _, target in places]
-    factors = np.stack([start * draw_factors(d, context.seed, target) for start, target in places], 1)
-    shared = {"step": options["step"], "iterations": options["iterations"]}
-    ends = {
-        "spectral": (places, trained(rows, labels[own], factors, True, **shared)),
-        "plain": (places, trained(rows, labels[own], factors, False, **shared)),
-        # Descent on X from 0 ends at the fit of least Frobenius norm.
-        "linear": (
-            [(0.0, target) for target in range(count)],
-            (labels @ np.linalg.pinv(rows).T).reshape(count, d, d),
-        ),
-    }
+    known, planted = Ensemble(torch.from_numpy(rows), d, number=number), torch.from_numpy(goals[own])
+    # Descent on X from 0 ends at the fit of least Frobenius norm.
+    least = (labels @ np.linalg.pinv(rows).T).reshape(count, d, d)
+    ends = {}
+    for network, algorithm in (("spectral", Spectral), ("plain", Plain)):
+        seen = Ends(1000)
+        context.run(
+            known, algorithm, runs, planted, [seen], labels=torch.from_numpy(labels[own]), diverges_above=np.inf
+        )
+        ends[network] = places, seen.memory["estimates"].numpy()
+    ends["linear"] = [(0.0, target) for target in range(count)], least
     found = []
     for network, (named, estimates) in ends.items():
         for (start, target), estimate in zip(named, estimates, strict=True):
