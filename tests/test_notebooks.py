@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from typing import Annotated
 from unittest import mock
 
@@ -193,6 +194,15 @@ def test_a_notebook_opens_with_a_question_and_ends_with_what_to_try_next(path):
     assert (first, last) == ("markdown", "markdown")
     assert "?" in opening
     assert "## What to try next\n\n- " in ending
+
+
+def test_the_first_fit_of_own_data_runs_without_a_noise_as_its_notebook_proposes(capsys):
+    path = ROOT / "notebooks" / "08_your_own_data.ipynb"
+    first, fit = [text for kind, text, _ in cells(path) if kind == "code"][:2]
+    assert "Leave out `noise=0.2`" in cells(path)[-1][1]
+    with warnings.catch_warnings():
+        exec(first + "\n" + fit.replace("noise=0.2, max_iter=1000", "max_iter=50"), {})
+    assert "rank accepted by χ²: not tested" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
