@@ -205,6 +205,18 @@ def test_the_first_fit_of_own_data_runs_without_a_noise_as_its_notebook_proposes
     assert "rank accepted by χ²: not tested" in capsys.readouterr().out
 
 
+def test_starts_that_a_notebook_proposes_to_try_are_drawn():
+    path = ROOT / "notebooks" / "11_what_makes_it_fast.ipynb"
+    (text,) = (text for kind, text, _ in cells(path) if kind == "code" and '"one_over_t"' in text)
+    assert "`alphas = [1, 1e-4]`" in cells(path)[-1][1]
+    changed = text.replace("alphas = [1, 0.01]", "alphas = [1, 1e-4]").replace("iterations=3000", "iterations=300")
+    with mock.patch.object(plt, "show"):
+        exec(changed, {"plt": plt, "measure": notebooks.measure, "curve": notebooks.curve})
+    assert [axes.get_title() for axes in plt.gcf().axes] == ["from α = 1", "from α = 0.0001"]
+    assert all(len(line.get_xdata()) for axes in plt.gcf().axes for line in axes.lines)
+    plt.close()
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_committed_without_outputs(path):
     code = [cell for kind, _, cell in cells(path) if kind == "code"]
