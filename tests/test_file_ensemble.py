@@ -313,7 +313,7 @@ def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_pa
     np.savez(tmp_path / "few.npz", **{name: values[:1] + 1 for name, values in square.items()})
     status, said = own_data(tmp_path, "few.npz", "own")
     assert status == 2
-    assert "hold_out" in said
+    assert "hold_out = 0.2: allowed is 0 where m = 1" in said
     assert not (tmp_path / "own").exists()
     assert own_data(tmp_path, "square.npz", "own")[0] == 0
     assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
