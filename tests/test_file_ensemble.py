@@ -13,6 +13,7 @@ from conftest import ROOT, setting_problems, snakemake, tier_settings, tiny_repo
 from algoreg.ensembles.file import Ensemble, standardised
 from algoreg.numerics import problems
 from algoreg.numerics.svec import smat
+from algoreg.store import records
 
 D, M, SEED = 4, 12, 5
 
@@ -97,6 +98,37 @@ def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     content = tier_settings("smoke")
     content["problems"]["mine"] = block_of(data, d)
     assert setting_problems(content) == []
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+@pytest.mark.parametrize("kind", ["symmetric", "table", "entries"])
+def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
+    data, d, _, _ = written(tmp_path, kind)
+    plain = Ensemble.draw(d, M, SEED, 0, data=data)
+    arrays = records.load_arrays(data["path"])
+    for name in {"A", "X", "y", "values"} & arrays.keys():
+        arrays[name] = arrays[name] * size
+    np.savez(data["path"], **arrays)
+    drawn = Ensemble.draw(d, M, SEED, 0, data=data)
+    torch.testing.assert_close(drawn.rows, plain.rows)
+    torch.testing.assert_close(drawn.given, plain.given)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("row,column,value\n0,1,2\n0,0,1\n1,0,2\n0,1,3\n", "entry (0, 1) stands 2 times; give it once, as the mean"),
+        (
+            "pauli,expectation\nXX,0.5\nYY,0.4\nXX,0.6\n",
+            "XX stands 2 times; give it once, as the mean over all of its shots",
+        ),
+        ("pauli,expectation\nXX,0.5\nyy,0.4\n", "'yy': a Pauli string has the letters I, X, Y, Z"),
+    ],
+)
+def test_measurements_that_no_estimator_takes_are_none(tmp_path, text, said):
+    (tmp_path / "data.csv").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(said) + "$"):
+        Ensemble.draw(8, 2, SEED, 0, data={"path": str(tmp_path / "data.csv")})
 
 
 def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):
@@ -275,13 +307,13 @@ def test_a_files_name_may_hold_what_stands_in_the_template(tmp_path):
 
 
 def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_path):
-    place = np.random.default_rng(0).permutation(25)[:20]
+    place = np.random.default_rng(0).permutation(24)[:20]
     square = {"rows": place // 5, "columns": place % 5, "values": np.arange(20.0)}
     np.savez(tmp_path / "square.npz", **{name: np.append(values, 4) for name, values in square.items()})
     np.savez(tmp_path / "few.npz", **{name: values[:1] + 1 for name, values in square.items()})
     status, said = own_data(tmp_path, "few.npz", "own")
     assert status == 2
-    assert "hold_out" in said
+    assert "hold_out = 0.2: allowed is 0 where m = 1" in said
     assert not (tmp_path / "own").exists()
     assert own_data(tmp_path, "square.npz", "own")[0] == 0
     assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
@@ -332,7 +364,8 @@ def test_columns_that_are_not_read_are_said(tmp_path):
 
 
 def test_measurements_beyond_the_memory_are_refused_by_their_size(tmp_path):
-    (tmp_path / "far.csv").write_text("row,column,value\n20000,20000,1\n" + "0,0,1\n" * 2000)
+    entries = "".join(f"0,{column},1\n" for column in range(2000))
+    (tmp_path / "far.csv").write_text(f"row,column,value\n20000,20000,1\n{entries}")
     status, said = own_data(tmp_path, "far.csv", "own")
     assert status == 2
     assert said.startswith("DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; there are ")

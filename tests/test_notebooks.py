@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from typing import Annotated
 from unittest import mock
 
@@ -193,6 +194,27 @@ def test_a_notebook_opens_with_a_question_and_ends_with_what_to_try_next(path):
     assert (first, last) == ("markdown", "markdown")
     assert "?" in opening
     assert "## What to try next\n\n- " in ending
+
+
+def test_the_first_fit_of_own_data_runs_without_a_noise_as_its_notebook_proposes(capsys):
+    path = ROOT / "notebooks" / "08_your_own_data.ipynb"
+    first, fit = [text for kind, text, _ in cells(path) if kind == "code"][:2]
+    assert "Leave out `noise=0.2`" in cells(path)[-1][1]
+    with warnings.catch_warnings():
+        exec(first + "\n" + fit.replace("noise=0.2, max_iter=1000", "max_iter=50"), {})
+    assert "rank accepted by χ²: not tested" in capsys.readouterr().out
+
+
+def test_starts_that_a_notebook_proposes_to_try_are_drawn():
+    path = ROOT / "notebooks" / "11_what_makes_it_fast.ipynb"
+    (text,) = (text for kind, text, _ in cells(path) if kind == "code" and '"one_over_t"' in text)
+    assert "`alphas = [1, 1e-4]`" in cells(path)[-1][1]
+    changed = text.replace("alphas = [1, 0.01]", "alphas = [1, 1e-4]").replace("iterations=3000", "iterations=300")
+    with mock.patch.object(plt, "show"):
+        exec(changed, {"plt": plt, "measure": notebooks.measure, "curve": notebooks.curve})
+    assert [axes.get_title() for axes in plt.gcf().axes] == ["from α = 1", "from α = 0.0001"]
+    assert all(len(line.get_xdata()) for axes in plt.gcf().axes for line in axes.lines)
+    plt.close()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -155,6 +155,7 @@ def test_a_frame_of_places_keeps_the_order_of_its_columns():
         (lambda A, y: (A, y[:-1]), "inconsistent"),
         (lambda A, y: (np.where(A > 2, np.nan, A), y), "NaN"),
         (lambda A, y: (A, np.zeros(M)), "nothing to fit"),
+        (lambda A, y: (tuple(A[:, :, 1:]), y), "a psd matrix has d.d"),
         (
             lambda A, y: (A, np.where(y == y.max(), -1e300, y)),
             "y: a label has size 1e.300; allowed are sizes up to 1e.150",
@@ -208,7 +209,7 @@ def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, caps
     assert "iteration" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
+EVERY_ESTIMATOR = pytest.mark.parametrize(
     ("estimator", "measurements"),
     [
         (LowRankMatrixRegressor(), np.ones((6, 2, 2))),
@@ -217,6 +218,9 @@ def test_parameters_may_be_numpys_numbers_and_verbose_a_number(monkeypatch, caps
         (StateRegressor(), ["XX", "YY", "ZZ", "XY", "YX", "II"]),
     ],
 )
+
+
+@EVERY_ESTIMATOR
 def test_complex_numbers_are_refused_in_a_sentence(estimator, measurements):
     said = re.escape("y: Complex data not supported; allowed are real numbers") + "$"
     with pytest.raises(ValueError, match=said):
@@ -224,6 +228,17 @@ def test_complex_numbers_are_refused_in_a_sentence(estimator, measurements):
     if not isinstance(estimator, StateRegressor):
         with pytest.raises(ValueError, match=said.replace("y:", "X:")):
             estimator.fit(np.array(measurements) + 1j, np.arange(6.0))
+
+
+@EVERY_ESTIMATOR
+def test_masked_numbers_are_not_read(estimator, measurements):
+    labels, gone = np.linspace(0, 1, 6), np.arange(6) == 3
+    with pytest.raises(ValueError, match="y: 1 of 6 are masked; leave those measurements out"):
+        estimator.fit(measurements, np.ma.masked_array(labels, gone))
+    masked = np.ma.masked_array(measurements)
+    masked[(3, *(0,) * (masked.ndim - 1))] = np.ma.masked
+    with pytest.raises(ValueError, match=f"X: 1 of {masked.size} are masked"):
+        estimator.fit(masked, labels)
 
 
 def test_matrices_of_another_shape_than_the_fitted_one_are_refused():

@@ -49,6 +49,12 @@ def test_vectors_of_any_size_find_the_same_matrix(size):
     assert np.allclose(found.matrix_ * size**2, target, atol=1e-2 * np.abs(target).max())
 
 
+def test_vectors_whose_products_are_0_are_refused():
+    _, _, _, rows, labels = bilinear("psd", 60, 1e-200)
+    with pytest.raises(ValueError, match="labels over measurements are of size inf, and so is the matrix"):
+        LowRankMatrixRegressor(vectors=True).fit(rows, labels)
+
+
 def test_a_truncation_is_in_the_units_of_the_labels():
     target, _, _, rows, labels = bilinear("psd", 60)
     for size in (1.0, 30.0):

@@ -22,6 +22,12 @@ GROUP = "algoreg.algorithms"
 # The package that modules of single files are in; it has no folder.
 PLACE = "algoreg.own"
 NAME = r"[a-z][a-z0-9_]*"
+ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
+
+
+def is_module_file(path: Path) -> bool:
+    """Return whether a path is that of a file which can be a module of its own."""
+    return path.is_file() and path.suffix == ".py" and bool(re.fullmatch(NAME, path.stem))
 
 
 @cache
@@ -35,10 +41,8 @@ def files() -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in map(Path, listed(ALGORITHM_PATH)):
-        if not path.is_file() or path.suffix != ".py" or not re.fullmatch(NAME, path.stem):
-            raise ValueError(
-                f"algorithm_path = {path}: allowed are files that exist, named by a-z, 0-9 and _ with .py, separated by {os.pathsep}"
-            )
+        if not is_module_file(path):
+            raise ValueError(f"algorithm_path = {path}: allowed are {ALLOWED_FILES}, separated by {os.pathsep}")
         name = f"{PLACE}.{path.stem}"
         if name in found:
             raise ValueError(f"{path}: algorithms: {found[name]} has this name; choose another")

@@ -68,12 +68,22 @@ class Ensemble(gaussian.Ensemble):
         # Of the file's own numbers: sums of them end in the processor's last bits.
         digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]))
         digest.update(np.ascontiguousarray(found.y[chosen]))
+        rows, labels = near_one(rows), near_one(labels)
         rows *= d / np.sqrt(np.square(rows).sum(axis=1).mean())
         labels = labels / np.sqrt(np.square(labels).mean())
         place = {"device": device, "dtype": dtype}
         return cls(
             torch.from_numpy(rows).to(**place), d, torch.from_numpy(labels).to(**place), digest.hexdigest(), ensemble
         )
+
+
+def near_one(numbers, axis=None):
+    """Return numbers over a power of two, the largest from 1/2 to 1, so that their squares are neither infinite nor all 0.
+
+    No digit changes: what is computed from them in units of their size is the same to the last bit.
+    """
+    _, exponent = np.frexp(np.abs(numbers).max(axis=axis))
+    return np.ldexp(numbers, -exponent)
 
 
 def refuse_bad_numbers(rows, labels, path):
@@ -153,7 +163,7 @@ LIFT = (_of_matrices, _of_vectors, _of_entries)
 
 def standardised(table):
     """Return (1, x) of every row, columns of x at mean 0 and variance 1, or 0 where they are constant, shape (m, p + 1)."""
-    table = np.asarray(table, np.float64)
+    table = near_one(np.asarray(table, np.float64), axis=0)
     # What rounding leaves of a constant column's deviations is not 0.
     size, least = table.std(axis=0), 1e-10 * np.abs(table).max(axis=0)
     return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > least, size, 1)])

@@ -64,7 +64,7 @@ def from_letters(text):
     """
     strange = set(text) - set("IXYZ")
     if strange or not text:
-        raise ValueError(f"{text!r}: a Pauli string has the letters I, X, Y, Z")
+        raise ValueError(f"{str(text)!r}: a Pauli string has the letters I, X, Y, Z")
     return tuple(int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
 
 

@@ -58,9 +58,13 @@ def two_sizes(shape: Any) -> tuple[int, int]:
     return rows, columns
 
 
-def refuse_complex(**arrays: Any) -> None:
-    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers."""
+def refuse_complex_or_masked(**arrays: Any) -> None:
+    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers, or masked ones, which it would read."""
     for name, values in arrays.items():
+        if np.ma.is_masked(values):
+            raise ValueError(
+                f"{name}: {np.ma.count_masked(values)} of {values.size} are masked; leave those measurements out"
+            )
         if np.iscomplexobj(np.asarray(values)):
             raise ValueError(f"{name}: Complex data not supported; allowed are real numbers")
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_complex, refuse_constant, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
 from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
@@ -66,7 +66,7 @@ class MatrixCompleter(MatrixEstimator):
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
         places = _places(X)
-        refuse_complex(y=y)
+        refuse_complex_or_masked(y=y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
         # A frame's names, so that predict takes its columns in no other order.
@@ -140,7 +140,7 @@ class MatrixCompleter(MatrixEstimator):
 
 def _places(X):
     """Return places as whole numbers, shape (m, 2)."""
-    refuse_complex(X=X)
+    refuse_complex_or_masked(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
     places = given.astype(np.int64)
     if given.shape[1] != 2 or (places != given).any() or places.min() < 0:

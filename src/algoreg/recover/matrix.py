@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_complex, root_mean_square, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Matrices, Vectors
 
@@ -104,8 +104,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
 
     def _table(self, X):
         """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
-        refuse_complex(X=X)
-        if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list) and np.ndim(X) == 3):
+        refuse_complex_or_masked(X=X)
+        if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list | tuple) and np.ndim(X) == 3):
             return X, None
         if self.vectors:
             raise ValueError(f"vectors = True: X has shape {np.shape(X)}; allowed is a row of numbers per measurement")
@@ -135,7 +135,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
         X, shape = self._table(X)
-        refuse_complex(y=y)
+        refuse_complex_or_masked(y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         shape = self._shape(shape, X.shape[1])
@@ -145,10 +145,12 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ensemble, scale = design.ensemble(self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
         rows = shape[0] if self.kind == "rectangular" else None
-        units = {"trace_unit": unit / scale / (2 if rows else 1), "label_unit": unit}
+        # Products of two small vectors are 0.
+        size = unit / scale if scale else np.inf
+        units = {"trace_unit": size / (2 if rows else 1), "label_unit": unit}
         fitted = recover(ensemble, y / unit, self._plan(self.kind, seed, noise, rows=rows, **units))
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
-        self._keep(fitted, self.kind, matrix * (unit / scale), unit / scale)
+        self._keep(fitted, self.kind, matrix * size, size)
         if isinstance(design, Matrices):
             self._note_asymmetry(design.matrices)
         self._note_poor_fit(y, design.measure(self.matrix_))

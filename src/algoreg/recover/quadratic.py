@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algoreg.recover.base import (
     MatrixEstimator,
-    refuse_complex,
+    refuse_complex_or_masked,
     refuse_constant,
     refuse_units,
     root_mean_square,
@@ -74,7 +74,7 @@ class QuadraticRegressor(MatrixEstimator):
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
-        refuse_complex(X=X, y=y)
+        refuse_complex_or_masked(X=X, y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         if self.kind == "psd" and y.min() < 0:
@@ -125,7 +125,7 @@ class QuadraticRegressor(MatrixEstimator):
     def predict(self, X):
         """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
         check_is_fitted(self, "matrix_")
-        refuse_complex(X=X)
+        refuse_complex_or_masked(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = np.empty(len(X))
         # In standardised columns: the terms of M, w and c may cancel.

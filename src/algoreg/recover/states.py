@@ -5,7 +5,7 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.ensembles import pauli, pauli_hermitian
-from algoreg.recover.base import MatrixEstimator, refuse_complex, root_mean_square
+from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square
 from algoreg.recover.fitting import recover
 
 MOST_QUBITS = 9
@@ -60,7 +60,7 @@ class StateRegressor(MatrixEstimator):
             0, or a parameter is not allowed.
         """
         strings = _strings(X)
-        refuse_complex(y=y)
+        refuse_complex_or_masked(y=y, shots=shots)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(strings, y)
         if np.abs(y).max() > 1 + ROUNDING:
@@ -123,6 +123,7 @@ def measured(strings, device, dtype):
 
 def _strings(X, alone=True):
     """Return strings of one length, checked."""
+    refuse_complex_or_masked(X=X)
     given = np.asarray(X)
     given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
     if given.ndim != 1 or given.dtype.kind not in "UOT" or not len(given):

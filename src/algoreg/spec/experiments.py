@@ -96,7 +96,8 @@ class Problem(Strict):
         if self.data is not None and not self.own_targets:
             yield at("own_targets", allowed="true with data: a file has one target")
         if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
-            yield at("hold_out", allowed=f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements")
+            share = f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements"
+            yield at("hold_out", allowed=share if self.m > 1 else "0 where m = 1, as nothing is left to be fitted")
 
 
 class Grid(Strict):

@@ -101,6 +101,7 @@ def read(
     try:
         found = _read(path, target, form, shape, table)
         _refuse_shape(found)
+        _refuse_repeated(found)
         return found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -207,6 +208,18 @@ def _refuse_shape(found: Measured) -> None:
     if found.kind == "vectors" and width != rows + columns and not (rows == columns == width):
         single = f"{rows} (x) or " if rows == columns else ""
         raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
+
+
+def _refuse_repeated(found: Measured) -> None:
+    """Raise a ValueError if an entry or a string stands twice: what is held out would be known by the other."""
+    if found.kind not in ("entries", "pauli"):
+        return
+    _, first, counts = np.unique(found.X, axis=0, return_index=True, return_counts=True)
+    if len(first) < len(found.X):
+        start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
+        one = f"entry {tuple(map(int, found.X[start]))}" if found.kind == "entries" else str(found.X[start])
+        shots = " over all of its shots" if found.kind == "pauli" else ""
+        raise ValueError(f"{one} stands {times} times; give it once, as the mean{shots}")
 
 
 def memory() -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from algoreg import registry, sources
+from algoreg import own, registry, sources
 from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
 from algoreg.own_paths import ALGORITHM_PATH, listed
@@ -54,9 +54,18 @@ def split(text):
 
 
 def take_up_files(text):
-    """Let the package find the files that a text of methods names, and return it with their algorithms' names in place."""
+    """Let the package find the files that a text of methods names, and return it with their algorithms' names in place.
+
+    Raises
+    ------
+    algoreg.spec.files.SettingsError
+        With those that are none.
+    """
     parts = split(text)
     files = [part.partition("(")[0].strip() for part in parts if part.partition("(")[0].strip().endswith(".py")]
+    wrong = [file for file in files if not own.is_module_file(Path(file))]
+    if wrong:
+        raise SettingsError([f"METHODS = {file}: allowed are {own.ALLOWED_FILES}" for file in wrong])
     if files:
         os.environ[ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys([*listed(ALGORITHM_PATH), *files]))
         sources.forget()
