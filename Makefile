@@ -142,7 +142,7 @@ verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date 
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" " -)"; exit 2; }
 	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config --config=% -C%,$(ARGS))" ] || \
 	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
-	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
+	@$(OPTIONS); [ -z "$$NAME" ] || { known_chapter; known_reference; }; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $${NAME:+--config "chapters=[$$NAME]"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier"; echo; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; exit $$status

@@ -200,6 +200,23 @@ def test_a_tier_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_pa
     assert "<python><tools/write_reference.py><quick>" in done.stdout
 
 
+def test_a_chapter_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_path):
+    done = make(folder, "verify", "TIER=full", "NAME=theorem")
+    assert done.returncode == 2
+    assert "no reference for tier full: reference/runs/full/theorem.json does not exist" in done.stderr
+    assert "snakemake>" not in done.stdout
+    assert "chapters=[race]" in make(folder, "verify", "TIER=full", "NAME=race").stdout
+    # A chapter of one's own has its reference beside it.
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "chapter.yaml").touch()
+    words = ("verify", "TIER=smoke", "NAME=mine", f"CHAPTER_PATH={tmp_path}")
+    assert f"no reference for tier smoke: {own}/reference/smoke.json does not exist" in make(folder, *words).stderr
+    (own / "reference").mkdir()
+    (own / "reference" / "smoke.json").touch()
+    assert "chapters=[mine]" in make(folder, *words).stdout
+
+
 @pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])
 def test_a_file_without_a_tiers_name_is_refused(folder, tmp_path, content):
     own = tmp_path / "own.yaml"
