@@ -30,8 +30,12 @@ export PYTHONUTF8 := 1
 ifeq ($(USER),)
 export USER := $(shell id -un 2>/dev/null || echo nobody)
 endif
-ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
+ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && { [ ! -e "$$HOME/.cache" ] || [ -w "$$HOME/.cache" ]; } && echo yes),yes)
 export HOME := $(CURDIR)/.snakemake/home
+endif
+# Without it, their cache lies in the home.
+ifneq ($(shell [ -z "$$XDG_CACHE_HOME" ] || { mkdir -p "$$XDG_CACHE_HOME" 2>/dev/null && [ -w "$$XDG_CACHE_HOME" ] && echo yes; }),yes)
+unexport XDG_CACHE_HOME
 endif
 # Snakemake's jobs and notebook kernels must find this environment's programs.
 # The shell's own PWD: whatever is in the checkout's path, quotes and dollars included, stays what it is.

@@ -271,6 +271,12 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     assert (folder / ".snakemake" / "home").is_dir()
     done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
     assert done.stdout.startswith(f"{tmp_path}|somebody|1|")
+    # A cache that cannot be written counts as none, in the home or elsewhere.
+    (folder / ".venv" / "bin" / "snakemake").write_text('#!/bin/sh\nprintf "%s|" "$HOME" "$XDG_CACHE_HOME"; echo\n')
+    done = make(folder, "smoke", HOME=str(tmp_path), XDG_CACHE_HOME="/proc/none")
+    assert done.stdout.startswith(f"{tmp_path}||")
+    done = make(folder, "smoke", HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.stdout.startswith(f"{tmp_path}|{tmp_path}/cache|")
 
 
 def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):
