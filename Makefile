@@ -78,6 +78,8 @@ endif
 .venv/ready: $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 15); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.14 are supported; set PYTHON=")'
+# Snakemake's plugin for Slurm asks it at every start, on machines without Slurm too.
+	@command -v which >/dev/null || { echo "which not found, and Snakemake does not start without it: install it (Fedora, Arch: the package which)"; exit 1; }
 # One of Snakemake's libraries has no wheel for the newest Python.
 	@$(PYTHON) -c 'import os, shutil, sys, sysconfig as s; ok = shutil.which("cc") and os.path.exists(s.get_path("include") + "/Python.h"); \
 	sys.exit(sys.version_info >= (3, 14) and not ok and "Python 3.14 takes a C compiler and headers (Debian: gcc and python3-dev), to compile immutables; or set PYTHON= to 3.11 to 3.13")'

@@ -346,6 +346,16 @@ def test_an_environment_is_made_again_where_its_locks_are_others_and_else_never(
     assert setup()[:2] == (0, False)
 
 
+def test_what_snakemake_cannot_start_without_is_asked_for_before_an_environment_is_made(environment, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("make", "bash", "cat", "cksum", "id"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    done = make(environment, "setup", f"PYTHON={environment}/python", PATH=str(tmp_path / "bin"))
+    assert done.returncode == 2
+    assert "which not found, and Snakemake does not start without it" in done.stdout
+    assert not (environment / ".venv").exists()
+
+
 def test_an_environment_without_a_record_has_torch_for_the_cpu(environment):
     (environment / ".venv").mkdir()
     (environment / ".venv" / "ready").touch()
