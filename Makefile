@@ -40,7 +40,7 @@ endif
 # Snakemake's jobs and notebook kernels must find this environment's programs.
 # The shell's own PWD: whatever is in the checkout's path, quotes and dollars included, stays what it is.
 RUN := PATH="$$PWD/$(BIN):$$PATH"
-SNAKEMAKE = $(OPTIONS); mkdir -p "$$HOME"; $(RUN) snakemake --cores "$$CORES"
+SNAKEMAKE = $(OPTIONS); mkdir -p .snakemake "$$HOME" || exit 2; $(RUN) snakemake --cores "$$CORES"
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake
 @$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \

@@ -279,6 +279,17 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     assert done.stdout.startswith(f"{tmp_path}|{tmp_path}/cache|")
 
 
+def test_a_folder_where_snakemake_can_keep_nothing_is_said_before_it_starts(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".snakemake", "results"))
+    # Root may write wherever a folder is.
+    (copy / ".snakemake").touch()
+    done = make(copy, "smoke")
+    assert done.returncode == 2
+    assert "mkdir: cannot create directory '.snakemake'" in done.stderr.translate({0x2018: "'", 0x2019: "'"})
+    assert "snakemake>" not in done.stdout
+
+
 def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):
     monkeypatch.delenv("ALGOREG_TEST_BROWSER", raising=False)
     with pytest.raises(pytest.skip.Exception):
