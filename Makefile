@@ -30,13 +30,17 @@ export PYTHONUTF8 := 1
 ifeq ($(USER),)
 export USER := $(shell id -un 2>/dev/null || echo nobody)
 endif
-ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
+ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && { [ ! -e "$$HOME/.cache" ] || [ -w "$$HOME/.cache" ]; } && echo yes),yes)
 export HOME := $(CURDIR)/.snakemake/home
+endif
+# Without it, their cache lies in the home.
+ifneq ($(shell [ -z "$$XDG_CACHE_HOME" ] || { mkdir -p "$$XDG_CACHE_HOME" 2>/dev/null && [ -w "$$XDG_CACHE_HOME" ] && echo yes; }),yes)
+unexport XDG_CACHE_HOME
 endif
 # Snakemake's jobs and notebook kernels must find this environment's programs.
 # The shell's own PWD: whatever is in the checkout's path, quotes and dollars included, stays what it is.
 RUN := PATH="$$PWD/$(BIN):$$PATH"
-SNAKEMAKE = $(OPTIONS); mkdir -p "$$HOME"; $(RUN) snakemake --cores "$$CORES"
+SNAKEMAKE = $(OPTIONS); mkdir -p .snakemake "$$HOME" || exit 2; $(RUN) snakemake --cores "$$CORES"
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
 define snakemake
 @$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \
@@ -74,6 +78,8 @@ endif
 .venv/ready: $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 15); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.14 are supported; set PYTHON=")'
+# Snakemake's plugin for Slurm asks it at every start, on machines without Slurm too.
+	@command -v which >/dev/null || { echo "which not found, and Snakemake does not start without it: install it (Fedora, Arch: the package which)"; exit 1; }
 # One of Snakemake's libraries has no wheel for the newest Python.
 	@$(PYTHON) -c 'import os, shutil, sys, sysconfig as s; ok = shutil.which("cc") and os.path.exists(s.get_path("include") + "/Python.h"); \
 	sys.exit(sys.version_info >= (3, 14) and not ok and "Python 3.14 takes a C compiler and headers (Debian: gcc and python3-dev), to compile immutables; or set PYTHON= to 3.11 to 3.13")'
@@ -142,7 +148,7 @@ verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date 
 	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" " -)"; exit 2; }
 	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config --config=% -C%,$(ARGS))" ] || \
 	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
-	@$(OPTIONS); [ -z "$$NAME" ] || known_chapter; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
+	@$(OPTIONS); [ -z "$$NAME" ] || { known_chapter; known_reference; }; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"
 	@$(SNAKEMAKE) verify $${NAME:+--config "chapters=[$$NAME]"} $(ARGS) "$${config[@]}"; status=$$?; \
 	$(BIN)/python tools/show_verdicts.py "$$tier"; echo; \
 	cat "results/$$tier/logs/compare_with_reference.log" 2>/dev/null; exit $$status

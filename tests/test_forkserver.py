@@ -264,3 +264,14 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path):
     process.kill()
     process.communicate()
     wait_for(lambda: not Path(place).parent.exists() and not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.parametrize("ending", forkserver.ENDINGS)
+def test_a_server_that_is_told_to_end_leaves_no_folder_and_its_fork_ends_as_others_do(server, tmp_path, ending):
+    place = Path(os.environ[handover.PLACE])
+    process, fork = started(tmp_path, server, "time.sleep(600)\n")
+    os.kill(server.pid, ending)
+    assert server.wait(60) == 128 + ending
+    assert not place.parent.exists()
+    os.kill(fork, ending)
+    assert process.wait(60) == 128 + signal.SIGKILL

@@ -200,6 +200,23 @@ def test_a_tier_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_pa
     assert "<python><tools/write_reference.py><quick>" in done.stdout
 
 
+def test_a_chapter_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_path):
+    done = make(folder, "verify", "TIER=full", "NAME=theorem")
+    assert done.returncode == 2
+    assert "no reference for tier full: reference/runs/full/theorem.json does not exist" in done.stderr
+    assert "snakemake>" not in done.stdout
+    assert "chapters=[race]" in make(folder, "verify", "TIER=full", "NAME=race").stdout
+    # A chapter of one's own has its reference beside it.
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "chapter.yaml").touch()
+    words = ("verify", "TIER=smoke", "NAME=mine", f"CHAPTER_PATH={tmp_path}")
+    assert f"no reference for tier smoke: {own}/reference/smoke.json does not exist" in make(folder, *words).stderr
+    (own / "reference").mkdir()
+    (own / "reference" / "smoke.json").touch()
+    assert "chapters=[mine]" in make(folder, *words).stdout
+
+
 @pytest.mark.parametrize("content", ["seed: 1\n", "tier: ../../x\n", "tier: a\ntier: b\n", "tier: x; touch y\n"])
 def test_a_file_without_a_tiers_name_is_refused(folder, tmp_path, content):
     own = tmp_path / "own.yaml"
@@ -254,6 +271,23 @@ def test_places_and_shells_that_lack_what_programs_need(folder, tmp_path):
     assert (folder / ".snakemake" / "home").is_dir()
     done = make(folder, "smoke", HOME=str(tmp_path), USER="somebody")
     assert done.stdout.startswith(f"{tmp_path}|somebody|1|")
+    # A cache that cannot be written counts as none, in the home or elsewhere.
+    (folder / ".venv" / "bin" / "snakemake").write_text('#!/bin/sh\nprintf "%s|" "$HOME" "$XDG_CACHE_HOME"; echo\n')
+    done = make(folder, "smoke", HOME=str(tmp_path), XDG_CACHE_HOME="/proc/none")
+    assert done.stdout.startswith(f"{tmp_path}||")
+    done = make(folder, "smoke", HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.stdout.startswith(f"{tmp_path}|{tmp_path}/cache|")
+
+
+def test_a_folder_where_snakemake_can_keep_nothing_is_said_before_it_starts(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".snakemake", "results"))
+    # Root may write wherever a folder is.
+    (copy / ".snakemake").touch()
+    done = make(copy, "smoke")
+    assert done.returncode == 2
+    assert "mkdir: cannot create directory '.snakemake'" in done.stderr.translate({0x2018: "'", 0x2019: "'"})
+    assert "snakemake>" not in done.stdout
 
 
 def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):
@@ -321,6 +355,16 @@ def test_an_environment_is_made_again_where_its_locks_are_others_and_else_never(
     assert "<-r><requirements-torch.txt>" in said
     assert "requirements-torch-cpu.txt" not in said
     assert setup()[:2] == (0, False)
+
+
+def test_what_snakemake_cannot_start_without_is_asked_for_before_an_environment_is_made(environment, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("make", "bash", "cat", "cksum", "id"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    done = make(environment, "setup", f"PYTHON={environment}/python", PATH=str(tmp_path / "bin"))
+    assert done.returncode == 2
+    assert "which not found, and Snakemake does not start without it" in done.stdout
+    assert not (environment / ".venv").exists()
 
 
 def test_an_environment_without_a_record_has_torch_for_the_cpu(environment):

@@ -258,7 +258,7 @@ def test_some_claims_are_judged_again_and_the_others_kept(replicated_by, monkeyp
             records.write_json(file.parent / "claims" / f"{name}.json", judged(name, "refuted"), {})
         return 0
 
-    replicated_by(run, [judged("one"), judged("two")])
+    replicated_by(run, [judged("one"), judged("two"), judged("three", "not-judged")])
     replicate.keep("quick", 11, replications.kept([judged("one"), judged("two")]))
     monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two"])
     replicate.main()
@@ -267,6 +267,10 @@ def test_some_claims_are_judged_again_and_the_others_kept(replicated_by, monkeyp
     monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "tow"])
     with pytest.raises(SystemExit, match="--claims tow: allowed are ids"):
         replicate.main()
+    monkeypatch.setattr(sys, "argv", ["replicate.py", "12", "--claims", "two", "three"])
+    with pytest.raises(SystemExit, match="--claims three: allowed are claims that tier quick judges"):
+        replicate.main()
+    assert "12" not in replications.read("quick")
 
 
 def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(replicated_by, monkeypatch, capsys):

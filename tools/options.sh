@@ -60,4 +60,14 @@ known_chapter() {
     done
     refuse NAME "$NAME" "allowed are ${chapters[*]##*/}"
 }
+
+known_reference() {
+    local place=reference/runs/$tier/$NAME.json beside=
+    # That of a chapter of the user's own lies beside it.
+    for path in "${chapters[@]}"; do
+        [[ ${path##*/} != "$NAME" || $path == src/algoreg/chapters/* ]] || beside=$path/reference/$tier.json
+    done
+    [ -f "${beside:-$place}" ] ||
+        refuse NAME "$NAME" "this chapter has no reference for tier $tier: ${beside:-$place} does not exist"
+}
 unset LC_ALL

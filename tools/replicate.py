@@ -95,6 +95,9 @@ def main():
     committed = references.read_tier(options.tier)["claims"]
     if unknown := set(options.claims) - {claim["id"] for claim in committed}:
         raise SystemExit(f"--claims {', '.join(sorted(unknown))}: allowed are ids of docs/claims.md")
+    left_out = {claim["id"] for claim in committed if claim["verdict"] == NOT_JUDGED}
+    if idle := sorted(left_out.intersection(options.claims)):
+        raise SystemExit(f"--claims {', '.join(idle)}: allowed are claims that tier {options.tier} judges")
     # Every seed is looked at before the first run.
     for seed, file in [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]:
         if status := run(file, options.cores, options.claims):

@@ -43,6 +43,9 @@ PREAMBLE = ("snakemake.script", "snakemake.logging")
 # A script's call of hand_over, on one line or several.
 CALL = re.compile(r"^hand_over\([^)]*\)\n", re.MULTILINE)
 
+# What a machine that shuts down or a terminal that is closed says to all processes of a run.
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
 # Seconds that a script has to say what it is.
 PATIENCE = 60
 
@@ -105,7 +108,7 @@ def beginning_with_call(source: str, preamble: str) -> str:
 def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
     """Load libraries; fork for every script that connects, until standard input ends; return a script's job in its fork."""
     # An interrupt is for the jobs: each ends, and the workflow then ends this.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN), **_tidy_when_told_to_end(listener)}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     known = _lasting(os.environ)
     _load(libraries)
@@ -118,13 +121,36 @@ def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
         same = _lasting(job.told["environment"]) == known and job.told["program"] == sys.executable
         if same and _forked(job.told["libraries"]):
             listener.close()
-            signal.signal(signal.SIGINT, interrupt)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             return job
         _close(job.connection, job.streams)
+    _remove(listener)
+    return None
+
+
+def _remove(listener: socket.socket) -> None:
+    """Remove the server's folder."""
     place = Path(listener.getsockname())
     place.unlink()
     place.parent.rmdir()
-    return None
+
+
+def _tidy_when_told_to_end(listener: socket.socket) -> dict[signal.Signals, Any]:
+    """Let the server remove its folder when it is told to end; return what forks do at these signals instead."""
+    server = os.getpid()
+
+    def end(number: int, _: Any) -> None:
+        # Not a fork that has yet to become a script's process.
+        if os.getpid() == server:
+            _remove(listener)
+        os._exit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    # What nohup has it ignore, it goes on ignoring.
+    for number in (one for one in ENDINGS if before[one] is signal.SIG_DFL):
+        signal.signal(number, end)
+    return before
 
 
 def _accepted(listener: socket.socket) -> Job:
