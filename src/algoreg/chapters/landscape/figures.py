@@ -27,7 +27,7 @@ def _shares(axes, frame, x, value, colour, label, marker="o", **style):
 
 def _spare(axes, table, claim):
     """Draw the share of starts at the least loss over the width, and what stops the others."""
-    _shares(axes, table, "positive", "optimal", TEST, "L-BFGS from random starts of size 1")
+    _shares(axes, table, "positive", "optimal", TEST, "L-BFGS from starts of N(0, 1/units) entries")
     lost = table[(table["positive"] == 1) & (table["optimal"] == 0)]
     if len(lost):
         strict = (lost["curvature"] > 0).sum()
