@@ -310,7 +310,7 @@ def test_landscape_starts_shows_the_share_of_starts_by_width_and_size():
     spare = shares(("optimal",), positive=[1, 2]).assign(d=5, m=20, curvature=1.0)
     sizes = shares(("recovered",), seed=1, m_over_d=[4, 12], width=[1, 2], alpha=[1.0, 1e-2, 1e-4]).assign(d=6, rank=1)
     left, right = draw("landscape_starts", {"spare_unit": spare, "start_sizes": sizes}).axes
-    same(curve(left, "L-BFGS from random starts"), mean(spare, "positive", "optimal"))
+    same(curve(left, "L-BFGS from starts"), mean(spare, "positive", "optimal"))
     assert level(left, "margin") == margin("spare-unit")
     for ratio in (4, 12):
         for width, units in ((1, "1 unit"), (2, "2 units")):
