@@ -8,8 +8,10 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from conftest import measured
 
 from algoreg import registry, sources
 from algoreg.algorithms import base
@@ -289,6 +291,43 @@ def say(line):
 context = study.Context(5, [0, 1], torch.device("cpu"), torch.float64, say, Checkpoint(path, "job", 0.0))
 print("ROWS", json.dumps(study.measure("iterations", options, context)))
 """
+
+
+# Studies whose descents are of algorithms of their own, with options for some looks on the way.
+OWN_DESCENTS = {
+    "commuting_depth": {"d": 8, "m": 4, "support": 4, "depth": [3], "start": [0.1, 0.01], "targets": 2, "most": 3000},
+    "two_by_two": {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-3, "loss": [0.01], "targets": 2},
+    "spectral_network": {"d": 4, "rank": 1, "m_over_dof": [1.4], "start": [0.3], "iterations": 2500, "targets": 2},
+    "spectral_commuting": {
+        "d": 6,
+        "m": 3,
+        "support": 2,
+        "size": [1.0],
+        "start": [0.1],
+        "iterations": 2500,
+        "targets": 2,
+    },
+    "convolution": {"d": 6, "m": 3, "network": ["convolutional"], "iterations": 2500, "targets": 2},
+}
+
+
+@pytest.mark.parametrize("name", OWN_DESCENTS)
+def test_algorithms_of_a_studys_own_continue_from_what_was_saved_with_the_same_bits(monkeypatch, name):
+    whole, halfway = measured(name, OWN_DESCENTS[name], seed=SEED), []
+
+    def descend_in_two(self, batch):
+        begun = Descent(batch, self.say)
+        begun.run(until=begun.events[1])
+        halfway.append(len(begun.active))
+        # Names come back from a file in whatever order it has.
+        saved = {key: np.array(value) for key, value in reversed(begun.save().items())}
+        again = Descent(batch, self.say)
+        again.restore(saved)
+        return again.run()
+
+    monkeypatch.setattr(study.Context, "descend", descend_in_two)
+    pd.testing.assert_frame_equal(measured(name, OWN_DESCENTS[name], seed=SEED), whole, check_exact=True)
+    assert any(halfway)
 
 
 def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):

@@ -92,6 +92,9 @@ def pulled(network, parameters, gradient):
     return [gradient]
 
 
+STATE = ("first", "second")
+
+
 class Classifiers(Algorithm):
     """Descent of one network's parameters on Σ_i exp(−y_i⟨β, x_i⟩), points being the rows of a rectangular ensemble of one column.
 
@@ -111,7 +114,7 @@ class Classifiers(Algorithm):
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""
-        parameters, steps = [tensor.numpy() for tensor in state.values()], self.steps[:, 0, 0].numpy()
+        parameters, steps = _layers(state), self.steps[:, 0, 0].numpy()
         for moment in range(iteration, iteration + count):
             scores = -np.einsum("tmd,td->tm", self.signed, vector(self.network, parameters))
             shares = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -127,11 +130,15 @@ class Classifiers(Algorithm):
 
     def estimate(self, state):
         """Return β of every run."""
-        return torch.from_numpy(vector(self.network, [tensor.numpy() for tensor in state.values()]))[:, :, None]
+        return torch.from_numpy(vector(self.network, _layers(state)))[:, :, None]
 
 
 def _state(parameters):
-    return dict(zip(("first", "second"), map(torch.from_numpy, parameters), strict=False))
+    return dict(zip(STATE, map(torch.from_numpy, parameters), strict=False))
+
+
+def _layers(state):
+    return [state[name].numpy() for name in STATE if name in state]
 
 
 class Directions(Ends):

@@ -62,6 +62,9 @@ def draw_factors(d, seed, target):
     return stream("start", kind="blocks", d=d, seed=seed, target=target).standard_normal((2, d, d)) / d**0.5
 
 
+STATE = ("left", "right", "weight")
+
+
 class Plain(Algorithm):
     """Descent on U and V of X = UVᵀ. State: ``left`` and ``right``, U and V, shape (B, d, d), and ``weight``, 1, shape (B, 1, 1)."""
 
@@ -75,7 +78,7 @@ class Plain(Algorithm):
 
     def advance(self, state, iteration, count):
         """Return the state after ``count`` further steps."""
-        left, right, weight = (tensor.numpy() for tensor in state.values())
+        left, right, weight = (state[name].numpy() for name in STATE)
         rows, labels, step = self.ensemble.rows.numpy(), self.labels.numpy(), self.steps.numpy()
         for _ in range(count):
             whole = left @ right.mT
@@ -90,7 +93,7 @@ class Plain(Algorithm):
 
     def estimate(self, state):
         """Return X of every run."""
-        left, right, weight = (tensor.numpy() for tensor in state.values())
+        left, right, weight = (state[name].numpy() for name in STATE)
         whole = left @ right.mT
         return torch.from_numpy(weight * (spectral(whole)[0] if self.shaped else whole))
 
@@ -101,8 +104,8 @@ class Spectral(Plain):
     shaped = True
 
 
-def _state(left, right, weight):
-    return {name: torch.from_numpy(part) for name, part in (("left", left), ("right", right), ("weight", weight))}
+def _state(*parts):
+    return dict(zip(STATE, map(torch.from_numpy, parts), strict=True))
 
 
 def measure(options, context, number, m_over_dof):
