@@ -100,16 +100,7 @@ class Observer:
 
 
 class Ends(Observer):
-    """Keeps the estimate that every run ends with: ``memory["estimates"]``, shape (B, d, d).
-
-    Parameters
-    ----------
-    stride : int
-        Iterations between two looks on the way, after each of which a killed job may continue.
-    """
-
-    def __init__(self, stride=0):
-        self.stride = stride
+    """Keeps the estimate that every run ends with: ``memory["estimates"]``, shape (B, d, d)."""
 
     def prepare(self, batch):
         """Make room for all estimates."""

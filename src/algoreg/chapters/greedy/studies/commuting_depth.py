@@ -107,7 +107,7 @@ class EqualFactors(Algorithm):
 class Fits(Ends):
     """Lets runs go that fit their labels; see :class:`algoreg.engine.observers.Ends`."""
 
-    reads_train_error = True
+    stride, reads_train_error = 100, True
 
     def look(self, look):
         """Return which runs fit their labels."""
@@ -132,7 +132,7 @@ def descend(context, known, goals, depth, starts, options):
     """
     shared = {"depth": depth, "step": options["step"], "iterations": options["most"], "m": known.m}
     runs = [{**shared, "start": start} for start in starts]
-    planted, ends = torch.diag_embed(torch.from_numpy(goals)), Fits(100)
+    planted, ends = torch.diag_embed(torch.from_numpy(goals)), Fits()
     descent = context.run(known, EqualFactors, runs, planted, [ends], diverges_above=np.inf)
     return ends.memory["estimates"].diagonal(dim1=1, dim2=2).numpy(), descent.ended
 

@@ -144,6 +144,8 @@ def _layers(state):
 class Directions(Ends):
     """Keeps the β that every run ends with; see :class:`algoreg.engine.observers.Ends`. No β is the right one."""
 
+    # After each of these a killed job may continue.
+    stride = 1000
     reads_train_error = True
 
 
@@ -179,7 +181,7 @@ def measure(options, context, number, network):
         | {"step": options["step"], "iterations": options["iterations"], "m": options["m"]}
         for target in range(options["targets"])
     ]
-    known, ends = Ensemble(torch.from_numpy(points), d, number=number), Directions(1000)
+    known, ends = Ensemble(torch.from_numpy(points), d, number=number), Directions()
     nowhere = torch.zeros(len(runs), d, 1, dtype=torch.float64)
     context.run(known, Classifiers, runs, nowhere, [ends], labels=torch.from_numpy(labels), diverges_above=np.inf)
     signed, found = labels[:, :, None] * points, []

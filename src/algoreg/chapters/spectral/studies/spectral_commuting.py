@@ -105,6 +105,8 @@ def shaped(state):
 class Saturation(Ends):
     """Keeps the largest tanh at the end too: memory ``largest`` (B,); see :class:`algoreg.engine.observers.Ends`."""
 
+    # After each of these a killed job may continue.
+    stride = 1000
     per_run = begins(largest=np.nan)
 
     def leave(self, look, leaving):
@@ -135,7 +137,7 @@ def measure(options, context, number):
         | {"iterations": options["iterations"], "m": m}
         for size, start, target in places
     ]
-    goals, ends = np.stack([size * drawn[target] for size, _, target in places]), Saturation(1000)
+    goals, ends = np.stack([size * drawn[target] for size, _, target in places]), Saturation()
     labels, known = goals @ rows.T, Diagonals(torch.from_numpy(rows), number)
     planted = torch.diag_embed(torch.from_numpy(goals))
     context.run(known, Blocks, runs, planted, [ends], labels=torch.from_numpy(labels), diverges_above=np.inf)

@@ -104,6 +104,13 @@ class Spectral(Plain):
     shaped = True
 
 
+class Estimates(Ends):
+    """Keeps what every run ends with; see :class:`algoreg.engine.observers.Ends`."""
+
+    # After each of these a killed job may continue.
+    stride = 1000
+
+
 def _state(*parts):
     return dict(zip(STATE, map(torch.from_numpy, parts), strict=True))
 
@@ -132,7 +139,7 @@ def measure(options, context, number, m_over_dof):
     least = (labels @ np.linalg.pinv(rows).T).reshape(count, d, d)
     ends = {}
     for network, algorithm in (("spectral", Spectral), ("plain", Plain)):
-        seen = Ends(1000)
+        seen = Estimates()
         context.run(
             known, algorithm, runs, planted, [seen], labels=torch.from_numpy(labels[own]), diverges_above=np.inf
         )
