@@ -61,7 +61,8 @@ def written(folder, kind):
         matrices[np.arange(M), place // 5, place % 5] = 1
     else:
         one = {"I": np.eye(2), "X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
-        strings = [a + b for a in "IXYZ" for b in "IXYZ"][:M]
+        # Without the identity's, which is 1.
+        strings, y = [a + b for a in "IXYZ" for b in "IXYZ"][1 : M + 1], y / np.abs(y).max()
         pd.DataFrame({"pauli": strings, "expectation": y}).to_csv(path.with_suffix(".csv"), index=False)
         p = np.array([np.kron(one[a], one[b]) for a, b in strings])
         matrices = np.block([[p.real, -p.imag], [p.imag, p.real]])
@@ -121,6 +122,12 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
         (
             "pauli,expectation\nXX,0.5\nYY,0.4\nXX,0.6\n",
             "XX stands 2 times; give it once, as the mean over all of its shots",
+        ),
+        ("pauli,expectation\nXX,0.5\nYY,-1.5\n", "an expectation is from -1 to 1, not -1.5"),
+        ("pauli,expectation\nII,0.9\nYY,0.5\n", "II has expectation 1, not 0.9"),
+        (
+            "pauli,expectation,shots\nXX,0.5,100\nYY,0.5,-3\n",
+            "shots: allowed are numbers above 0, not -3",
         ),
         ("pauli,expectation\nXX,0.5\nyy,0.4\n", "'yy': a Pauli string has the letters I, X, Y, Z"),
     ],

@@ -293,9 +293,7 @@ def test_duplicate_entries_and_negative_labels_are_refused():
     places = [[3, 1], [0, 1], [3, 1], [0, 0], [0, 1], [0, 1]]
     for kind in ("rectangular", "symmetric", "psd"):
         # The first in the file's order, not the one that stands most often.
-        with pytest.raises(
-            ValueError, match=re.escape("X: entry (3, 1) stands 2 times; give every entry once, as the mean")
-        ):
+        with pytest.raises(ValueError, match=re.escape("X: entry (3, 1) stands 2 times; give it once, as the mean")):
             MatrixCompleter(kind).fit(places, np.arange(6.0))
     for kind, places, said in (
         (

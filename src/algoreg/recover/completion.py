@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
+from algoreg.numerics.refusals import refuse_repeated
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
@@ -72,7 +73,7 @@ class MatrixCompleter(MatrixEstimator):
         # A frame's names, so that predict takes its columns in no other order.
         validate_data(self, X, skip_check_array=True)
         shape = self._shape(places)
-        _refuse_repeated(places)
+        refuse_repeated(places, "X: ")
         kept = np.arange(len(y))
         if self.kind != "rectangular":
             kept = _without_mirrors(places, y, self.kind)
@@ -156,14 +157,6 @@ def _unknown(places, shape, symmetric):
         if len(gone := np.setdiff1d(np.arange(size), known)):
             said.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {gone[0]})")
     return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
-
-
-def _refuse_repeated(places):
-    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
-    if len(first) < len(places):
-        start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
-        entry = tuple(map(int, places[start]))
-        raise ValueError(f"X: entry {entry} stands {times} times; give every entry once, as the mean")
 
 
 def _without_mirrors(places, y, kind):

@@ -5,12 +5,11 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.ensembles import pauli, pauli_hermitian
+from algoreg.numerics import refusals
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square
 from algoreg.recover.fitting import recover
 
 MOST_QUBITS = 9
-# By how much an expectation that was computed may miss 1.
-ROUNDING = 1e-9
 # A trace that is further from 1 is said: early stops miss less of it.
 TRACE_OFF = 0.25
 
@@ -63,15 +62,12 @@ class StateRegressor(MatrixEstimator):
         refuse_complex_or_masked(y=y, shots=shots)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(strings, y)
-        if np.abs(y).max() > 1 + ROUNDING:
-            raise ValueError(f"y: an expectation is from -1 to 1, not {y[np.abs(y).argmax()]:.10g}")
+        refusals.refuse_impossible_expectations(strings, y, "y: ")
         y = y.clip(-1, 1)
         self.noise_ = self.noise if self.noise is not None else _noise_of(y, shots)
         count, identity = len(strings), "I" * len(strings[0])
         if identity not in strings:
             strings, y = [*strings, identity], np.append(y, 1.0)
-        elif y[strings.index(identity)] < 1 - ROUNDING:
-            raise ValueError(f"y: {identity} has expectation 1, not {y[strings.index(identity)]:.10g}")
         self.n_features_in_ = 1
         device, dtype, seed = self._prepare()
         ensemble, size = measured(strings, device, dtype)
@@ -135,11 +131,8 @@ def _strings(X, alone=True):
             raise ValueError(f"X: {strings[0]} and {text} are of different lengths")
     if len(strings[0]) > MOST_QUBITS:
         raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
-    if alone and len(set(strings)) < len(strings):
-        twice = next(text for text in strings if strings.count(text) > 1)
-        raise ValueError(
-            f"X: {twice} stands {strings.count(twice)} times; give it once, as the mean over all of its shots"
-        )
+    if alone:
+        refusals.refuse_repeated(np.array(strings), "X: ")
     return strings
 
 
@@ -150,6 +143,5 @@ def _noise_of(y, shots):
     shots = np.asarray(shots, np.float64)
     if shots.shape not in ((), y.shape):
         raise ValueError(f"shots has shape {shots.shape}: allowed are one number, or one per measurement, {y.shape}")
-    if not (np.isfinite(shots).all() and (shots > 0).all()):
-        raise ValueError(f"shots: allowed are numbers above 0, not {shots.min():.6g}")
+    refusals.refuse_impossible_shots(shots)
     return float(np.sqrt(np.mean((1 - y**2) / shots))) or None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from algoreg.numerics import refusals
 from algoreg.store import table_files
 from algoreg.store.records import load_array, load_arrays
 
@@ -101,7 +102,8 @@ def read(
     try:
         found = _read(path, target, form, shape, table)
         _refuse_shape(found)
-        _refuse_repeated(found)
+        if found.kind in ("entries", "pauli"):
+            refusals.refuse_repeated(found.X)
         return found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -168,7 +170,10 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: 
         X = np.stack(places, axis=1)
     elif kind == "pauli":
         X, y = np.asarray(X).astype(str), columns["expectation"]
-        shots = np.asarray(columns["shots"], float) if "shots" in names else None
+        refusals.refuse_impossible_expectations(X, y)
+        if "shots" in names:
+            shots = np.asarray(columns["shots"], float)
+            refusals.refuse_impossible_shots(shots)
     elif "partners" in names:
         shape = _agreed(shape, (X.shape[1], columns["partners"].shape[1]))
         X, y = np.hstack([X, columns["partners"]]), columns["y"]
@@ -208,18 +213,6 @@ def _refuse_shape(found: Measured) -> None:
     if found.kind == "vectors" and width != rows + columns and not (rows == columns == width):
         single = f"{rows} (x) or " if rows == columns else ""
         raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
-
-
-def _refuse_repeated(found: Measured) -> None:
-    """Raise a ValueError if an entry or a string stands twice: what is held out would be known by the other."""
-    if found.kind not in ("entries", "pauli"):
-        return
-    _, first, counts = np.unique(found.X, axis=0, return_index=True, return_counts=True)
-    if len(first) < len(found.X):
-        start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
-        one = f"entry {tuple(map(int, found.X[start]))}" if found.kind == "entries" else str(found.X[start])
-        shots = " over all of its shots" if found.kind == "pauli" else ""
-        raise ValueError(f"{one} stands {times} times; give it once, as the mean{shots}")
 
 
 def memory() -> float:

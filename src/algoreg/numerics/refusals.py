@@ -1,0 +1,35 @@
+"""What measurements cannot be, in sentences that begin with a name: those of a file and those that an estimator is given, alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# By how much an expectation that was computed may miss 1.
+ROUNDING = 1e-9
+
+
+def refuse_repeated(X: np.ndarray, name: str = "") -> None:
+    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice: what is held out would be known by the other."""
+    _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
+    if len(first) < len(X):
+        start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
+        if X.ndim == 2:
+            raise ValueError(f"{name}entry {tuple(map(int, X[start]))} stands {times} times; give it once, as the mean")
+        raise ValueError(f"{name}{X[start]} stands {times} times; give it once, as the mean over all of its shots")
+
+
+def refuse_impossible_expectations(strings: Sequence[str], expectations: np.ndarray, name: str = "") -> None:
+    """Raise a ValueError if an expectation of a Pauli string is beyond ±1, or that of the identity not 1, by more than rounding."""
+    if np.abs(expectations).max() > 1 + ROUNDING:
+        raise ValueError(
+            f"{name}an expectation is from -1 to 1, not {expectations[np.abs(expectations).argmax()]:.10g}"
+        )
+    for text, expectation in zip(strings, expectations, strict=True):
+        if set(text) == {"I"} and expectation < 1 - ROUNDING:
+            raise ValueError(f"{name}{text} has expectation 1, not {expectation:.10g}")
+
+
+def refuse_impossible_shots(shots: np.ndarray) -> None:
+    """Raise a ValueError if a number of shots is not above 0, or not finite."""
+    if not (np.isfinite(shots).all() and (shots > 0).all()):
+        raise ValueError(f"shots: allowed are numbers above 0, not {shots.min():.6g}")
