@@ -167,7 +167,8 @@ def rank_one_dynamics(tables, claims):
 def _angle(axes, planted, claim):
     """Draw the angle's constant against log(d/α), with its exponent and that of the margin."""
     certified, title = planted[planted["regime"] == "certified"], ""
-    for (kappa, runs), line, colour in zip(certified.groupby("kappa"), ("-", ":"), COLOURS, strict=False):
+    # Beside panels where the first colours are those of α.
+    for (kappa, runs), line, colour in zip(certified.groupby("kappa"), ("-", ":"), COLOURS[4:6], strict=False):
         for (m, here), marker in zip(runs.groupby("m"), "os^D", strict=False):
             label = f"κ = {kappa:g}, m = {number(m)}"
             means = law(axes, here, "log_start", "angle_constant", colour, label, marker, linestyle=line)
