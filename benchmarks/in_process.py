@@ -66,8 +66,8 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
     threads : int, optional
         Instead of the tier's.
     batches : int, optional
-        How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble of a
-        study has a call of its own.
+        How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble
+        of a study has a call of its own.
     """
     threads, done, drawn, found = threads or tier["threads"], {}, {}, {}
     for name in names:

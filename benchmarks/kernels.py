@@ -10,8 +10,8 @@ import numpy as np
 
 # What numpy chooses its loops from on this processor: the names change with its versions.
 NUMPY = np.show_config("dicts")["SIMD Extensions"].get("found", [])
-# MKL_ENABLE_INSTRUCTIONS changes MKL's loops on Intel's processors, MKL_CBWR on all. SSE has no instructions that multiply and
-# add in one rounding.
+# MKL_ENABLE_INSTRUCTIONS changes MKL's loops on Intel's processors, MKL_CBWR on all. SSE has no instructions that
+# multiply and add in one rounding.
 KERNELS = {
     "AVX2": {
         "ALGOREG_CPU": "haswell",
@@ -33,7 +33,9 @@ KERNELS = {
 
 
 def environment(name):
-    """Return this process's environment with the kernels of ``KERNELS[name]``; OPENBLAS_CORETYPE stays where it is set."""
+    """Return this process's environment with the kernels of ``KERNELS[name]``; OPENBLAS_CORETYPE stays where it
+    is set.
+    """
     return {**os.environ, **KERNELS[name], **{k: os.environ[k] for k in ("OPENBLAS_CORETYPE",) if k in os.environ}}
 
 

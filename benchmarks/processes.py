@@ -1,4 +1,6 @@
-"""Time steps of a factored descent on a sharded ensemble: strong scaling (m fixed) and weak scaling (m per process fixed)."""
+"""Time steps of a factored descent on a sharded ensemble: strong scaling (m fixed) and weak scaling (m per process
+fixed).
+"""
 
 import argparse
 import time

@@ -1,8 +1,8 @@
 """What the estimators cost: time beside the engine's own steps, peak memory of many rows, time beside scikit-learn.
 
-python benchmarks/recover.py [--rows 100000] [--steps 5000]; every line is measured in a process of its own, by one thread. Seconds
-are the processor's, which count less of what other jobs do than a clock's. ``--only entries --iterations 5`` is for memory alone,
-which does not depend on the iterations. docs/scaling.md has the numbers.
+python benchmarks/recover.py [--rows 100000] [--steps 5000]; every line is measured in a process of its own, by one
+thread. Seconds are the processor's, which count less of what other jobs do than a clock's. ``--only entries
+--iterations 5`` is for memory alone, which does not depend on the iterations. docs/scaling.md has the numbers.
 """
 
 import argparse
@@ -29,7 +29,9 @@ def peak():
 
 
 def fit_beside_engine(steps):
-    """Return the seconds of a fit at d = 100, m = 2500, float32, and of the engine's bare descent of as many steps, before and after."""
+    """Return the seconds of a fit at d = 100, m = 2500, float32, and of the engine's bare descent of as many steps,
+    before and after.
+    """
     import torch
 
     from algoreg.ensembles.gaussian import Ensemble
@@ -58,7 +60,9 @@ def fit_beside_engine(steps):
 
 
 def quadratic(rows, columns, sklearn=False, **own):
-    """Return seconds, the memory that a quadratic fit takes beyond its table and the libraries, and the process's, in MB."""
+    """Return seconds, the memory that a quadratic fit takes beyond its table and the libraries, and the process's, in
+    MB.
+    """
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures
@@ -78,7 +82,9 @@ def quadratic(rows, columns, sklearn=False, **own):
 
 
 def completion(entries, **own):
-    """Return seconds and memory of a completion of so many entries of a 500 × 500 matrix of rank 2; see :func:`quadratic`."""
+    """Return seconds and memory of a completion of so many entries of a 500 × 500 matrix of rank 2; see
+    :func:`quadratic`.
+    """
     from algoreg.recover import MatrixCompleter
 
     rng = np.random.default_rng(0)

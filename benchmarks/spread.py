@@ -1,8 +1,10 @@
-"""How far runs that should agree do differ, per table and column and per claim: `make spread`, or python benchmarks/spread.py --tier smoke.
+"""How far runs that should agree do differ, per table and column and per claim: `make spread`, or python
+benchmarks/spread.py --tier smoke.
 
-Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings; so many
-processes run at a time as there are cores. What is measured is written to reference/spread/<tier>/<chapter>.json: it is the reason
-for the tolerances. `--tables` measures some tables alone: the file then says which.
+Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings;
+so many processes run at a time as there are cores. What is measured is written to
+reference/spread/<tier>/<chapter>.json: it is the reason for the tolerances. `--tables` measures some tables alone: the
+file then says which.
 """
 
 import argparse
@@ -31,8 +33,8 @@ VARIATIONS = {
     "AVX2 kernels": ({}, "AVX2"),
     "SSE kernels": ({}, "SSE"),
 }
-# In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what float32 costs
-# is no tolerance's matter there, as verify never compares across data types.
+# In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what
+# float32 costs is no tolerance's matter there, as verify never compares across data types.
 SMOKE_ONLY = {
     "every run alone": ({"batches": None}, None),
     "float64 throughout": ({"dtype": "float64"}, None),
@@ -99,7 +101,9 @@ def claim_rows(name, new, old, tolerances):
 
 
 def table_rows(name, new, old, tolerances):
-    """Return one row per table and column: the cell that differs most of those that count, in parts of the tolerance."""
+    """Return one row per table and column: the cell that differs most of those that count, in parts of the
+    tolerance.
+    """
     rows = []
     for table, kept in old.items():
         same = comparison.same_rows(new[table], kept, table, tolerances)

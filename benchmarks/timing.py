@@ -102,8 +102,8 @@ class Limits:
     """What the machine itself can do: copying, matrix times vector, matrix times matrix, multiply-adds of one core.
 
     The products are measured with torch's BLAS and with numpy's: they differ by up to a factor of two, and neither
-    is always the faster one. The limit is the faster. On a processor with vectors of 64 bytes both may use half of them:
-    the multiply-adds show it.
+    is always the faster one. The limit is the faster. On a processor with vectors of 64 bytes both may use half of
+    them: the multiply-adds show it.
 
     Parameters
     ----------

@@ -29,7 +29,8 @@ os.environ.pop("MPLBACKEND", None)
 os.environ["MATPLOTLIBRC"] = matplotlib.get_data_path()
 read = [*snakemake.input.results, *map(records.sidecar_path, snakemake.input.results), *snakemake.input.committed]
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
-# Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them dies.
+# Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them
+# dies.
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
     line = opened.write(Path(folder) / "read.json", [results, root / "reference" / "runs"], read)
     # A kernel that has said all has nothing to tidy up: it need not be waited for.

@@ -161,7 +161,8 @@ def gaussian_problem(d, eigenvalues, m, seed, target, ensemble=0):
     return matrices, plain.measure(matrices, x), x
 
 
-# With what Python has compiled, which is taken where a file's time and size are the same; what others are writing there is not copied.
+# With what Python has compiled, which is taken where a file's time and size are the same; what others are writing there
+# is not copied.
 NOT_COPIED = shutil.ignore_patterns("*.egg-info", "*.pyc.*", "*.part")
 
 # The chapters of scratch repositories: with all of them each run of a tier there would take minutes.
@@ -201,7 +202,8 @@ def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
 
 
 def tiny_repository(folder, **settings):
-    """Make a scratch repository with a chapter of its own, ``chapters/tiny``, and a tier of its own, which takes seconds.
+    """Make a scratch repository with a chapter of its own, ``chapters/tiny``, and a tier of its own, which takes
+    seconds.
 
     Parameters
     ----------
@@ -251,7 +253,9 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository, and leave there whose children its scripts were and which modules each loaded."""
+    """Run the smoke tier in a scratch repository, and leave there whose children its scripts were and which modules
+    each loaded.
+    """
     copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
@@ -271,7 +275,9 @@ def _run_smoke(folder):
 
 
 def _made_once(tmp_path_factory, name, make):
-    """Return a scratch repository that all workers of a test run share, for reading only: the first that asks makes it."""
+    """Return a scratch repository that all workers of a test run share, for reading only: the first that asks
+    makes it.
+    """
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / name
     folder.mkdir(exist_ok=True)
@@ -329,7 +335,9 @@ def tiny(finished_tiny, tmp_path):
 
 
 def lacking(variable, reason):
-    """Skip a test for what this machine lacks; fail it where make has set the variable, as it was asked for that test."""
+    """Skip a test for what this machine lacks; fail it where make has set the variable, as it was asked for
+    that test.
+    """
     (pytest.fail if os.environ.get(variable) == "1" else pytest.skip)(reason)
 
 

@@ -1,8 +1,8 @@
 """A device that is not the CPU, as a GPU is not, on machines without one.
 
-Its tensors lie in this process's memory and are computed on its CPU. But as on a GPU they and those of the CPU do not go
-together, they are no numpy arrays, and what is made without naming the device is not there: the mistakes by which code that
-passes on a CPU fails on a GPU. It does not find what is particular to CUDA.
+Its tensors lie in this process's memory and are computed on its CPU. But as on a GPU they and those of the CPU do not
+go together, they are no numpy arrays, and what is made without naming the device is not there: the mistakes by which
+code that passes on a CPU fails on a GPU. It does not find what is particular to CUDA.
 """
 
 import contextlib
@@ -56,7 +56,9 @@ class Far(torch.Tensor):
 
 
 def _tensors(value):
-    """Return the tensors in tuples and lists of an operation's arguments. Every operation asks: torch's own walk is too slow."""
+    """Return the tensors in tuples and lists of an operation's arguments. Every operation asks: torch's own walk is too
+    slow.
+    """
     if isinstance(value, torch.Tensor):
         return [value]
     return [tensor for one in value for tensor in _tensors(one)] if isinstance(value, tuple | list) else []
@@ -81,7 +83,9 @@ def _places(index):
 
 
 def _together(operation, arguments, tensors):
-    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation; numbers may lie anywhere."""
+    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation; numbers may lie
+    anywhere.
+    """
     near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
     if operation in INDEXED and isinstance(arguments[0], Far):
         near = [one for one in near if all(one is not place for place in arguments[1])]
@@ -101,7 +105,9 @@ def _is_far(operation, arguments, named, tensors):
 
 
 def _crosses(operation, arguments, tensors, is_far):
-    """Return whether numbers go from one device to the other, or the size of the result is known only by asking this one."""
+    """Return whether numbers go from one device to the other, or the size of the result is known only by asking this
+    one.
+    """
     by_mask = operation in INDEXED and any(one is not None and one.dtype == torch.bool for one in arguments[1])
     asked = not is_far or by_mask or operation is aten.nonzero.default
     fetched = asked and any(isinstance(one, Far) for one in tensors)

@@ -1,4 +1,6 @@
-"""Results of other settings, code or inputs are made again or refused, whatever Snakemake remembers and time stamps say."""
+"""Results of other settings, code or inputs are made again or refused, whatever Snakemake remembers and time stamps
+say.
+"""
 
 import json
 import os
@@ -42,7 +44,9 @@ def put_in_place(source, goal):
 
 
 def refused(folder):
-    """Let verify compare what is there, nothing else being allowed to run; return what it says, which must be a refusal."""
+    """Let verify compare what is there, nothing else being allowed to run; return what it says, which must be a
+    refusal.
+    """
     done = snakemake(folder, "verify", "--allowed-rules", "compare_with_reference", "verify", tier="tiny")
     assert done.returncode != 0
     assert not (folder / "results" / "tiny" / "verify.txt").exists()

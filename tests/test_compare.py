@@ -87,7 +87,9 @@ def test_the_sizes_are_those_of_the_race(tier):
 
 
 def courses(*levels):
-    """Return the course of one method on two targets and two ensembles, whose errors fall by a level at every iteration."""
+    """Return the course of one method on two targets and two ensembles, whose errors fall by a level at every
+    iteration.
+    """
     cells = [(0, 0), (0, 1), (1, 0), (1, 1)]
     rows = [
         {"target": t, "ensemble": e, "iteration": k, "passes": 1.5 * k, "test_error": level**k}

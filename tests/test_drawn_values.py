@@ -1,6 +1,7 @@
 """Every figure, line by line: what it draws is what its tables say, computed here with pandas alone.
 
-Tables are small and made up: every column holds other numbers, so that a wrong column, a wrong exponent or a wrong sign is seen.
+Tables are small and made up: every column holds other numbers, so that a wrong column, a wrong exponent or a wrong sign
+is seen.
 """
 
 import itertools
@@ -34,7 +35,8 @@ from algoreg.tell.charts.claims import claims_of
 pytestmark = [pytest.mark.replicates(50), pytest.mark.any_kernels]
 
 
-# Claims judged from a figure whose margin it does not show: of changes from point to point, of another column, of other sizes.
+# Claims judged from a figure whose margin it does not show: of changes from point to point, of another column, of other
+# sizes.
 UNSEEN = {
     *("fig1-initialisation", "fig2-long-run", "thm42-angle-repaired", "alg1-tau-divergence-time"),
     *("fig1-published-d200", "fig3-published-d200", "fig4-published-d150", "fig4-published-stated-step"),
@@ -156,7 +158,8 @@ def test_figure_3_shows_the_test_error_along_the_run():
 def test_figure_4_shows_both_methods_and_their_thresholds():
     methods = ["projected", "factored"]
     table = crossed(ERRORS, d=[100], m_over_d=[5, 10, 15], method=methods, **RUNS).assign(rank=1, m=500)
-    # The error is (c/(m/d))² with c = 3·d/10 or 2: it falls through 0.3 at m/d = c/√0.3, also between the grid's points.
+    # The error is (c/(m/d))² with c = 3·d/10 or 2: it falls through 0.3 at m/d = c/√0.3, also between the grid's
+    # points.
     size = {"projected": lambda d: 0.3 * d, "factored": lambda d: 0 * d + 2.0}
     falls = crossed((), d=[10, 20], m_over_d=[1, 3, 9, 27, 81], method=methods, **RUNS).assign(
         rank=1, m=1, alpha=np.nan

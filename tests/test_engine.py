@@ -1,4 +1,6 @@
-"""The engine's contract: every algorithm on every ensemble that fits, observers, and what a killed study continues from."""
+"""The engine's contract: every algorithm on every ensemble that fits, observers, and what a killed study continues
+from.
+"""
 
 import json
 import os
@@ -71,7 +73,8 @@ def test_a_run_is_told_what_the_target_has_and_what_it_says_itself():
 def test_times_between_looks_are_those_of_a_line_through_the_logs():
     seen = FirstBelow([1e-1, 1e-4])
     seen.prepare(SimpleNamespace(runs=[0, 1, 2]))
-    # The first from 1 to 1e-5 in 10 iterations; the second to an error of 0; the third starts below the first tolerance.
+    # The first from 1 to 1e-5 in 10 iterations; the second to an error of 0; the third starts below the first
+    # tolerance.
     for iteration, errors in ((0, [1.0, 1.0, 0.05]), (10, [1e-5, 0.0, 0.05])):
         look = SimpleNamespace(active=np.arange(3), test_error=np.array(errors), iteration=iteration)
         done = seen.look(look)

@@ -45,7 +45,8 @@ def test_the_crossed_interval_covers(spreads):
 
 @pytest.mark.replicates(200)
 def test_with_two_targets_the_crossed_interval_covers_less_at_worst():
-    # The means over targets and over ensembles vary about alike: the worst of the ratios. As its docstring says, 87 to 91 %.
+    # The means over targets and over ensembles vary about alike: the worst of the ratios. As its docstring says, 87 to
+    # 91 %.
     rng, trials, covered = np.random.default_rng(1), 400, 0
     for _ in range(trials):
         values = crossed(rng, (1.0, 0.5, 0.0), 2, 8)
@@ -150,8 +151,8 @@ def test_each_tail_of_the_prediction_interval(kind, spreads, targets, ensembles,
         return low, np.exp(crossed_effects(rng, kind, spreads, 1, new).mean()), high
 
     below, above = misses(trial, 2000)
-    # Satterthwaite's degrees of freedom are an approximation: up to 3.2 % a tail were seen over many draws, where all of the variance
-    # is the ensembles'. For heavy tails, what the docstring says.
+    # Satterthwaite's degrees of freedom are an approximation: up to 3.2 % a tail were seen over many draws, where all
+    # of the variance is the ensembles'. For heavy tails, what the docstring says.
     limit = tail_limit(2000) + 0.007 if kind == "gaussian" else 0.05 + 4 * np.sqrt(0.05 * 0.95 / 2000)
     assert max(below, above) < limit, (below, above)
     if kind == "gaussian":
@@ -164,7 +165,8 @@ PICKED = {"largest_mean": np.argmax, "smallest_mean": np.argmin, "bracketed_need
 
 
 def log_spread(values):
-    """Return the largest standard deviation, over points, of the natural logs of cells (points, T, E); NaN counts as no run.
+    """Return the largest standard deviation, over points, of the natural logs of cells (points, T, E); NaN counts as no
+    run.
 
     0 where a point has a value that is not positive: what changes sign does not spread over decades.
     """
@@ -484,7 +486,9 @@ def course(rate, test):
 
 
 def test_published_course_compares_times_of_training_and_levels_of_test_errors():
-    """Twice the rate reaches each level in half the time, whatever the decades; a test error 3 times as large wins then."""
+    """Twice the rate reaches each level in half the time, whatever the decades; a test error 3 times as large wins
+    then.
+    """
     times = np.array([0, 100, 200, 400, 800, 1590, 1595, 1600])
     train = pd.DataFrame({"iteration": times, "error": "train_error", "value": 4 * np.exp(-0.01 * times)})
     test = pd.DataFrame({"iteration": [100, 800], "error": "test_error", "value": 2.0})

@@ -69,7 +69,9 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path):
-    """Return a function that runs the script with an ending and returns what it said, its exit status and its errors."""
+    """Return a function that runs the script with an ending and returns what it said, its exit status and its
+    errors.
+    """
 
     def run(ending="", **variables):
         (tmp_path / "script.py").write_text(SCRIPT + ending)
@@ -153,7 +155,8 @@ def test_the_exit_status_and_the_last_words_are_those_of_the_script(server, run,
 
 def test_a_script_runs_where_it_is_if_the_server_is_not_what_it_asks_for(server, run):
     assert run()[0]["parent"] == server.pid
-    # A library may have read a variable; the server's libraries have started no threads; the place of a server that is gone.
+    # A library may have read a variable; the server's libraries have started no threads; the place of a server that is
+    # gone.
     for variables in ({"TOLD": "else"}, {"OMP_NUM_THREADS": "2"}, {handover.PLACE: "/nowhere/socket"}):
         said, rest, status, _ = run(**variables)
         assert said["parent"] == os.getpid()

@@ -199,7 +199,8 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     assert set(table["status"]) == {"budget"}
     assert table["bytes"].isna().all()
     assert table["sockets"].eq(0).all()
-    # Nothing was measured, so nothing is judged, and it is said why: not inconclusive, as bytes that are lost otherwise.
+    # Nothing was measured, so nothing is judged, and it is said why: not inconclusive, as bytes that are lost
+    # otherwise.
     tables, reason = {"frank_wolfe_messages": table}, "the machine allows no sockets, so that nothing was sent"
     judged = claims.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED)
     assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, reason)

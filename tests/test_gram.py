@@ -129,7 +129,8 @@ def test_the_law_of_a_wishart_draw_is_that_of_direct_draws(m):
     }
     drawn, direct = draws[wishart.Ensemble], draws[gram.Ensemble]
     one = np.eye(6)
-    # Of iid normal rows: Var G_ij = (1 + [i = j]) / m. Tolerances are 5 standard errors, that of a variance from its sample.
+    # Of iid normal rows: Var G_ij = (1 + [i = j]) / m. Tolerances are 5 standard errors, that of a variance from its
+    # sample.
     np.testing.assert_array_less(np.abs(drawn.mean(axis=0) - one), 5 * np.sqrt((1 + one) / m / len(drawn)))
     squares = (drawn - one) ** 2
     error = squares.std(axis=0) / np.sqrt(len(drawn))

@@ -144,7 +144,8 @@ def test_deep_diagonal_factors_are_a_plain_loop_on_matrices(depth):
 
 
 def test_deep_diagonal_flow_ends_at_the_least_of_its_potential():
-    # x^(2/N − 1) moves in the span of the diagonals: the flow's end minimises a convex function among the fits [arora2019].
+    # x^(2/N − 1) moves in the span of the diagonals: the flow's end minimises a convex function among the fits
+    # [arora2019].
     known, depth, start = Diagonals.draw(6, 3, SEED, 0), 3, 0.1
     vectors, goal = known.vectors.numpy(), np.array([1.0, 1, 0, 0, 1, 0])
     labels, options = vectors @ goal, {"step": 0.02, "most": 100_000}

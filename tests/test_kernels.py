@@ -251,7 +251,8 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     ensemble, _, y, u = draw(4, 30, 140, 7, dtype=dtype)
     ensemble = ensemble.shared_by([140, 140, 140, 99, 99, 50, 7])
     steps, ends = torch.full((7,), 0.1, dtype=dtype), []
-    # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and adds in one.
+    # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and
+    # adds in one.
     for kernels in (library.Kernels(dtype, cpu="native"), library.Kernels(dtype, cpu="haswell")):
         monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
         singles = whole_steps.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)

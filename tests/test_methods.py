@@ -1,4 +1,6 @@
-"""The methods around factored descent: each against a plain loop, by an identity, and what is refused before any job."""
+"""The methods around factored descent: each against a plain loop, by an identity, and what is refused before
+any job.
+"""
 
 from types import SimpleNamespace
 

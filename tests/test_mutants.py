@@ -1,6 +1,7 @@
 """Faults that must not survive: each is put into a copy of the package, and the tests that are there for it must fail.
 
-The faults are of judged numbers and drawn lines. `make mutants` runs them; `make test` checks that each still fits the code.
+The faults are of judged numbers and drawn lines. `make mutants` runs them; `make test` checks that each still fits the
+code.
 """
 
 import re

@@ -1,4 +1,6 @@
-"""An algorithm made from the template: it runs at once, the contract suite takes it up, and names that cannot be are refused."""
+"""An algorithm made from the template: it runs at once, the contract suite takes it up, and names that cannot be are
+refused.
+"""
 
 import os
 import re

@@ -1,4 +1,6 @@
-"""Frank–Wolfe, least trace, mirror descent, subgradients and accelerated projection beside plain loops, and what each of them is known to do."""
+"""Frank–Wolfe, least trace, mirror descent, subgradients and accelerated projection beside plain loops, and what each
+of them is known to do.
+"""
 
 import numpy as np
 import plain

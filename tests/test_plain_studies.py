@@ -82,7 +82,8 @@ def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symme
     for m, part in table.groupby("m"):
         shares = []
         for _ in range(600):
-            # Any scaling of coordinates will do as long as matrices are isotropic in it: D of them on and above the diagonal.
+            # Any scaling of coordinates will do as long as matrices are isotropic in it: D of them on and above the
+            # diagonal.
             whole, rows = (generator.standard_normal((count, len(upper[0]))) for count in (1, m))
             left = whole[0] - rows.T @ np.linalg.lstsq(rows.T, whole[0], rcond=None)[0]
             shares.append((left**2).sum() / (whole**2).sum())
@@ -107,7 +108,9 @@ def test_descent_on_the_factor_has_the_measurements_of_descent_on_x_and_a_quarte
 
 
 def dense_of_rank(gram, d, rank, starts, sign):
-    """Return the extreme of xᵀGx over unit symmetric matrices of at most a rank, by a general optimiser from many starts."""
+    """Return the extreme of xᵀGx over unit symmetric matrices of at most a rank, by a general optimiser from many
+    starts.
+    """
     i, j = np.triu_indices(d)
     scale = np.where(i == j, 1, 2**0.5)
 
@@ -223,7 +226,8 @@ def test_frames_do_not_keep_the_signs_that_a_factorisation_prefers(kind):
     else:
         frames = np.stack([start_matrix("orthonormal", 4, SEED, number).numpy()[:, :2] for number in range(400)])
     np.testing.assert_allclose(frames.transpose(0, 2, 1) @ frames, np.tile(np.eye(2), (400, 1, 1)), atol=1e-12)
-    # Haar: every entry is as often positive as negative, with mean 0 and mean square 1/d. 400 signs have a deviation of 10.
+    # Haar: every entry is as often positive as negative, with mean 0 and mean square 1/d. 400 signs have a deviation of
+    # 10.
     positive = (frames > 0).sum(axis=0)
     assert (np.abs(positive - 200) < 45).all(), positive
     np.testing.assert_allclose(frames.mean(axis=0), 0, atol=4.5 * (1 / 4 / 400) ** 0.5)

@@ -1,4 +1,6 @@
-"""Uniqueness against a plain splitting and a convex solver, what is undecided, the chapter's figures and bad options."""
+"""Uniqueness against a plain splitting and a convex solver, what is undecided, the chapter's figures and bad
+options.
+"""
 
 import numpy as np
 import pandas as pd

@@ -4,8 +4,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from algoreg.recover import LowRankMatrixRegressor, QuadraticRegressor
 
-# A rectangular matrix takes tables of any width: as the most square shape. psd and symmetric ones refuse all but d·d columns,
-# and MatrixCompleter takes places of entries: scikit-learn's checks cannot make their input.
+# A rectangular matrix takes tables of any width: as the most square shape. psd and symmetric ones refuse all but d·d
+# columns, and MatrixCompleter takes places of entries: scikit-learn's checks cannot make their input.
 CHECKED = [
     LowRankMatrixRegressor(kind="rectangular", max_iter=300),
     LowRankMatrixRegressor(kind="symmetric", vectors=True, max_iter=300),

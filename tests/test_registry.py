@@ -17,7 +17,8 @@ SMOKE = tier_settings("smoke")
 QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
 
-# Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be loaded.
+# Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be
+# loaded.
 NOT_REACHED = {"algoreg.store.handover": "a script's first act, before what is looked at here"}
 
 MEASURE = """
@@ -126,8 +127,8 @@ def test_a_claims_digests_hold_every_estimand_that_judges_it():
 
 def test_the_registry_is_the_only_look_up_by_name():
     for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
-        # Where installed packages lie is asked without loading them. The estimators are a door of their own: nothing of a job comes
-        # through it. The server loads other people's libraries.
+        # Where installed packages lie is asked without loading them. The estimators are a door of their own: nothing of
+        # a job comes through it. The server loads other people's libraries.
         if path.name in ("registry.py", "own.py", "forkserver.py") or path.parent.name == "recover":
             continue
         for node in ast.walk(ast.parse(path.read_text())):

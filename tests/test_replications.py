@@ -69,7 +69,9 @@ def test_outcomes_count_verdicts_and_estimates_apart():
 
 
 def seeds_of(width, count=400, seeds=5):
-    """Return outcomes of made-up claims with standard normal estimates, and intervals of ``width`` times the right one."""
+    """Return outcomes of made-up claims with standard normal estimates, and intervals of ``width`` times the
+    right one.
+    """
     drawn = np.random.default_rng(0).standard_normal((seeds, count))
     runs = [
         [judged(f"c{i}", estimate=x, low=x - 1.96 * width, high=x + 1.96 * width) for i, x in enumerate(row.tolist())]
@@ -103,7 +105,9 @@ def test_words_name_the_claims_whose_intervals_are_too_narrow():
 
 
 def ten_seeds():
-    """Return made-up replications: ``holds`` as committed on 9 of 10 seeds, ``turns`` on 6, ``empty`` without an estimate."""
+    """Return made-up replications: ``holds`` as committed on 9 of 10 seeds, ``turns`` on 6, ``empty`` without an
+    estimate.
+    """
     committed = [
         {**judged("holds"), "margin": 0.5},
         {**judged("turns", estimate=-0.2, low=-0.3, high=-0.1), "margin": 0.0},

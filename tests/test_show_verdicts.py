@@ -1,4 +1,6 @@
-"""What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that stopped."""
+"""What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that
+stopped.
+"""
 
 import json
 import os

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.any_kernels
 POLICY = yaml.safe_load((ROOT / "docs" / "licences.yaml").read_text())
 
 
-# What ruff does not see: arguments, methods (whose `dump` is a pickle's: not those of json and yaml), modules named in a text.
+# What ruff does not see: arguments, methods (whose `dump` is a pickle's: not those of json and yaml), modules named in
+# a text.
 BEYOND_RUFF = re.compile(
     r"allow_pickle(?!=False\b)|\.(?:to_pickle|save_pickle|to_hdf)\b|(?<!json)(?<!yaml)(?<!ast)\.dump\("
     r"|(?:__import__|import_module)\([\"'](?:_?pickle|cloudpickle|dill|joblib|shelve|marshal|multiprocessing)\b"

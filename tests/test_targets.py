@@ -1,4 +1,6 @@
-"""What can be asked for: every named target, from a fresh clone, through a profile, from another workflow, in odd folders."""
+"""What can be asked for: every named target, from a fresh clone, through a profile, from another workflow, in odd
+folders.
+"""
 
 import json
 import re

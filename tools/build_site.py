@@ -1,8 +1,8 @@
 """Build the site of a finished tier: python tools/build_site.py TIER, to site/.
 
-Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the figures of
-each chapter, and, from results/<tier>/, the report page, the explorer and the executed notebooks, where they are there.
-Nothing is fetched, and the pages fetch nothing.
+Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the
+figures of each chapter, and, from results/<tier>/, the report page, the explorer and the executed notebooks, where they
+are there. Nothing is fetched, and the pages fetch nothing.
 """
 
 import argparse
@@ -66,7 +66,8 @@ def illustrated(text, figures):
 def relinked(root, results, name, pages):
     """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to.
 
-    ``name`` is the page's path below ``results``, the tier's folder, and on the site; ``pages`` are the documents that become pages.
+    ``name`` is the page's path below ``results``, the tier's folder, and on the site; ``pages`` are the documents that
+    become pages.
     """
     others = set()
 
@@ -94,8 +95,8 @@ def copy_sidecars(results, extra):
 def copy_linked(results, names, extra):
     """Copy what finished pages link to.
 
-    That is 16 to 22 MB in the tiers quick and standard: figures (SVG and PDF, 6 to 7), tables (6 to 11), sidecars (4 to 5). What
-    no page links to stays away: figures as PNG, twice as large as those, targets and descents.
+    That is 16 to 22 MB in the tiers quick and standard: figures (SVG and PDF, 6 to 7), tables (6 to 11), sidecars (4 to
+    5). What no page links to stays away: figures as PNG, twice as large as those, targets and descents.
     """
     sidecars = [name for name in names if name.split("/")[0] == "provenance"]
     if sidecars and (results / "provenance").exists():

@@ -1,7 +1,8 @@
 """Look up every installed package in the public advisory databases: python tools/check_advisories.py.
 
 Exit status 0: looked up, none known. 1: there are some, named. 3: could not look (no network, or the database did not
-answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the environment.
+answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the
+environment.
 """
 
 import argparse
@@ -22,8 +23,8 @@ NOT_LOOKED = 3
 def verdict(status, output):
     """Return the exit status and what is to be said of pip-audit's own status and JSON output.
 
-    pip-audit exits 1 both for a finding and for a failure, and 0 with "No known vulnerabilities found" where it could look
-    no package up; only its output tells them apart.
+    pip-audit exits 1 both for a finding and for a failure, and 0 with "No known vulnerabilities found" where it could
+    look no package up; only its output tells them apart.
     """
     try:
         packages = json.loads(output)["dependencies"]

@@ -1,7 +1,7 @@
 """Check a crate by the validator of its community: .venv/crate/bin/python tools/check_crate.py CRATE.
 
-What its profiles require must hold; what they recommend is printed. The profiles come with the validator, the definitions of
-terms with the library that wrote the crate: nothing is fetched.
+What its profiles require must hold; what they recommend is printed. The profiles come with the validator, the
+definitions of terms with the library that wrote the crate: nothing is fetched.
 """
 
 import argparse

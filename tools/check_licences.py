@@ -1,6 +1,7 @@
 """Check the licences of all installed packages against docs/licences.yaml: python tools/check_licences.py.
 
-Reads the packages' own metadata, no network. Exit status 1 if a package has a licence that is not allowed, or says none.
+Reads the packages' own metadata, no network. Exit status 1 if a package has a licence that is not allowed, or says
+none.
 """
 
 import argparse
@@ -33,7 +34,9 @@ def stated(distribution):
 
 
 def recognised(distribution):
-    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence, all of it alone."""
+    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence, all of it
+    alone.
+    """
     files = [
         path
         for path in distribution.files or []

@@ -1,7 +1,8 @@
 """Compare methods on the race's axes, as one page: python tools/compare.py TIER METHODS.
 
-METHODS are methods of the race, algorithms with options, or files of your own: descent_r,hard_thresholding(rule=adaptive),mine.py.
-What has been measured is kept below results/<tier>/compare, and measured again where code, options or sizes have changed.
+METHODS are methods of the race, algorithms with options, or files of your own:
+descent_r,hard_thresholding(rule=adaptive),mine.py. What has been measured is kept below results/<tier>/compare, and
+measured again where code, options or sizes have changed.
 """
 
 import argparse
@@ -88,7 +89,9 @@ class Diverged(ValueError):
 
 
 def refuse_divergence(one, course, sizes):
-    """Raise :class:`Diverged` for a method of which no run at some κ has an error: all diverge before the first look."""
+    """Raise :class:`Diverged` for a method of which no run at some κ has an error: all diverge before the first
+    look.
+    """
     for kappa in sizes["kappa"]:
         if course.empty or not (course["kappa"] == kappa).any():
             steps = ", ".join(f"{step:g}" for step in one.method.steps)

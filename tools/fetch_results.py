@@ -1,7 +1,8 @@
 """Fetch a published tier and unpack its results: python tools/fetch_results.py TIER.
 
-What it needs is an entry of ``reference/releases.json``: ``{"<tier>": {"url": "https://…/crate.zip", "sha256": "…"}}``, the
-crate that `make crate` wrote and somebody published as an asset of a release. URL and SHA256 of the environment go before it.
+What it needs is an entry of ``reference/releases.json``: ``{"<tier>": {"url": "https://…/crate.zip", "sha256": "…"}}``,
+the crate that `make crate` wrote and somebody published as an asset of a release. URL and SHA256 of the environment go
+before it.
 """
 
 import argparse
@@ -79,8 +80,8 @@ def download(url, file):
 
 
 def unpack(archive, names, tier, root):
-    """Unpack a tier's files beside their place, then move them there together, all of one time: Snakemake would make those again
-    that are older than what they were made from.
+    """Unpack a tier's files beside their place, then move them there together, all of one time: Snakemake would make
+    those again that are older than what they were made from.
     """
     (root / "results").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{tier}-", dir=root / "results") as folder:

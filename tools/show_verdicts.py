@@ -1,4 +1,6 @@
-"""Print the verdict table of a tier, from what is finished: python tools/show_verdicts.py TIER [ID | --chapter NAME]."""
+"""Print the verdict table of a tier, from what is finished: python tools/show_verdicts.py TIER [ID | --chapter
+NAME].
+"""
 
 import argparse
 from pathlib import Path

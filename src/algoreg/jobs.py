@@ -64,7 +64,9 @@ def collected_sources(tier: dict, experiment: str) -> list[dict]:
 
 
 def spectrum_files(tier: dict) -> list[str]:
-    """Return the files below ``results/<tier>`` that the page shows eigenvalues of, each descent's with its problem's."""
+    """Return the files below ``results/<tier>`` that the page shows eigenvalues of, each descent's with its
+    problem's.
+    """
     files = []
     for name in plan.spectrum_descents(tier):
         end = f"ensemble-{plan.descent_ensembles(tier, name)[0]}.npz"
@@ -115,13 +117,14 @@ def _partial(path: Path) -> dict | None:
 def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[str, list[str]]]:
     """Return what each of a folder's notebooks reads of a tier, by name, and what of it the tier lacks.
 
-    A notebook's metadata name it: ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk is all that
-    the tier has of such names, and may be nothing. Who says nothing reads everything.
+    A notebook's metadata name it: ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk
+    is all that the tier has of such names, and may be nothing. Who says nothing reads everything.
 
     Returns
     -------
     dict
-        For each notebook ``files`` below ``results/<tier>``, ``chapters`` whose claims it shows, and ``lacking``, in words.
+        For each notebook ``files`` below ``results/<tier>``, ``chapters`` whose claims it shows, and ``lacking``, in
+        words.
     """
     chapters = list(dict.fromkeys(entry["chapter"] for entry in claims))
     has = {"tables": tables(tier), "figures": list(tier["figures"]), "claims": chapters}
@@ -147,7 +150,9 @@ def _reads(has: dict[str, list[str]], claims: list[dict], path: Path) -> dict[st
 
 
 def modules_of_notebook(path: Path) -> list[str]:
-    """Return the modules that a notebook's cells import, and those that they may find by name: more rather than too few."""
+    """Return the modules that a notebook's cells import, and those that they may find by name: more rather than too
+    few.
+    """
     names, found = set(), set()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         # One with commands of IPython is no Python.

@@ -1,7 +1,7 @@
 """Where algorithms of the user's own lie that need no fork: files that are named, and packages that are installed.
 
-``ALGOREG_ALGORITHM_PATH`` (``algorithm_path`` of a tier) names files, each the module of one algorithm. An installed package names
-a package of algorithms by an entry point, every module of which but ``base`` is one::
+``ALGOREG_ALGORITHM_PATH`` (``algorithm_path`` of a tier) names files, each the module of one algorithm. An installed
+package names a package of algorithms by an entry point, every module of which but ``base`` is one::
 
     [project.entry-points."algoreg.algorithms"]
     mine = "mypackage.algorithms"

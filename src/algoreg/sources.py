@@ -1,4 +1,6 @@
-"""What modules have that is found by name, read from their text: nothing is imported, so that settings are checked without torch."""
+"""What modules have that is found by name, read from their text: nothing is imported, so that settings are checked
+without torch.
+"""
 
 import ast
 import re
@@ -18,14 +20,18 @@ SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
 def chapter_folders() -> list[Path]:
-    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
+    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of
+    ``ALGOREG_CHAPTER_PATH``.
+    """
     places = [PACKAGE / "chapters", *map(Path, listed(CHAPTER_PATH))]
     return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
 
 
 @cache
 def chapters() -> dict[str, Path]:
-    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the second."""
+    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the
+    second.
+    """
     found: dict[str, Path] = {}
     for folder in chapter_folders():
         found.setdefault(folder.name, folder)
@@ -67,7 +73,9 @@ def module_path(name: str) -> Path | None:
 
 
 def package_of(path: Path) -> str | None:
-    """Return the dotted name of the package that a file lies in: of this one, a chapter's, or the user's own; None outside."""
+    """Return the dotted name of the package that a file lies in: of this one, a chapter's, or the user's own; None
+    outside.
+    """
     places = {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
     for name, folder in {**places, PACKAGE.name: PACKAGE, **own.packages()}.items():
         if path.is_relative_to(folder):
@@ -107,7 +115,8 @@ def chapter_of(module: str) -> str | None:
 
 @cache
 def chapter_modules(kind: str) -> list[str]:
-    """Return the dotted names of the modules that have functions found by name: ``estimands``, ``figures`` or ``ledger``.
+    """Return the dotted names of the modules that have functions found by name: ``estimands``, ``figures`` or
+    ``ledger``.
 
     A chapter has them in a module of this name, or in the modules of a folder of this name.
     """
@@ -177,7 +186,9 @@ def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
 
 
 def parameters(kind: str, name: str, function: str) -> list[str] | None:
-    """Return the parameters of a function of a module of :func:`modules`, without importing it; None where it has no such one."""
+    """Return the parameters of a function of a module of :func:`modules`, without importing it; None where it has no
+    such one.
+    """
     for node in _tree(kind, name).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return [one.arg for one in node.args.args]
@@ -212,7 +223,8 @@ def module_literal(kind: str, name: str, constant: str, default: Any = None) -> 
 
 
 def class_literal(kind: str, name: str, constant: str) -> Any:
-    """Return a literal of the class of an algorithm's or an ensemble's module, its own or inherited, read without importing it.
+    """Return a literal of the class of an algorithm's or an ensemble's module, its own or inherited, read without
+    importing it.
 
     Raises
     ------
@@ -229,7 +241,9 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
 
 
 def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> Any:
-    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without one."""
+    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without
+    one.
+    """
     node = _class_in(path, name)
     if node is None:
         return None
@@ -259,7 +273,8 @@ def _class_in(path: Path | None, name: str) -> ast.ClassDef | None:
 def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
-    It may use the names that are ``offered``, and add to that of another module of the kind: ``class Options(other.Options)``.
+    It may use the names that are ``offered``, and add to that of another module of the kind: ``class
+    Options(other.Options)``.
 
     Raises
     ------
@@ -283,14 +298,18 @@ def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     return names[class_name]
 
 
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split())
+
+
 def module_title(kind: str, name: str) -> str:
-    """Return the first line of a module's docstring, without its full stop."""
-    return (ast.get_docstring(_tree(kind, name)) or name).splitlines()[0].rstrip(".")
+    """Return the first paragraph of a module's docstring, without its full stop."""
+    return _first_paragraph(ast.get_docstring(_tree(kind, name)) or name).rstrip(".")
 
 
 def figure_title(name: str) -> str:
-    """Return what a figure shows: the first line of its drawing's docstring, as a caption."""
-    text = ast.get_docstring(decorated("figures", "drawing")[name].node) or name
-    text = text.splitlines()[0].removeprefix("Draw ").rstrip(".")
+    """Return what a figure shows: the first paragraph of its drawing's docstring, as a caption."""
+    text = _first_paragraph(ast.get_docstring(decorated("figures", "drawing")[name].node) or name)
+    text = text.removeprefix("Draw ").rstrip(".")
     text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]

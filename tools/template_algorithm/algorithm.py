@@ -1,6 +1,7 @@
 """The algorithm myalgorithm: factored gradient descent with weight decay, U_{t+1} = U_t − η(M_t + λI)U_t.
 
-M_t = (1/m) Σ (⟨A_i, U_tU_tᵀ⟩ − y_i) A_i, and η multiplies it ("M-form"). λ = 0 is plain descent. Say here what yours does.
+M_t = (1/m) Σ (⟨A_i, U_tU_tᵀ⟩ − y_i) A_i, and η multiplies it ("M-form"). λ = 0 is plain descent. Say here what yours
+does.
 """
 
 from typing import Literal
@@ -20,7 +21,9 @@ class Options(RunOptions):
 
 
 class Algorithm(factored.Algorithm):
-    """A batch of descents with weight decay; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U."""
+    """A batch of descents with weight decay; see :class:`algoreg.algorithms.factored.Algorithm`. State:
+    ``factor``, U.
+    """
 
     # What it asks of an ensemble, what of X* it is told beside the labels, and where its estimates lie.
     requires = frozenset({"gradient"})

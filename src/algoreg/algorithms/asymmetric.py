@@ -2,8 +2,8 @@
 
 With M = (1/m) Σ (⟨A_i, LRᵀ⟩ − y_i) A_i, ``rule: simultaneous`` is L ← L − ηMR, R ← R − ηMᵀL, both from the old factors.
 ``alternating`` is L ← L − ηMR(RᵀR + λI)⁻¹ and then, with M at the new L, R ← R − ηMᵀL(LᵀL + λI)⁻¹; λ = 0 takes the
-pseudoinverse [jia2024], which forgets how small the start was. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries; away from
-β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
+pseudoinverse [jia2024], which forgets how small the start was. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries;
+away from β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
 """
 
 from typing import ClassVar, Literal
@@ -37,7 +37,8 @@ def start_factor(side, length, width, seed, target):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`. State: ``left``, L, and ``right``, R.
+    """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`. State: ``left``, L, and
+    ``right``, R.
 
     Runs of a batch differ in width: what a run lacks of the widest is columns of 0. An alternating step is two passes.
     """
@@ -89,7 +90,8 @@ class Algorithm(base.Algorithm):
         if not self.any_alternating:
             return pull
         values, vectors = decomposed(torch.bmm(other.mT, other))
-        # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0 stay so.
+        # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0
+        # stay so.
         inverse = torch.where(values <= CUT * values[:, -1:], 0.0, 1 / (values + self.damping[:, 0]))
         solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
         return torch.where(self.alternating, solved, pull)

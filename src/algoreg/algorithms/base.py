@@ -1,8 +1,8 @@
 """What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
 
-A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with literals that the settings'
-checks read without importing it: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space its estimates lie in
-(``spec.options.WITHIN``).
+A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with literals that the
+settings' checks read without importing it: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space
+its estimates lie in (``spec.options.WITHIN``).
 """
 
 from abc import ABC, abstractmethod
@@ -36,8 +36,8 @@ class Algorithm(ABC):
     told : tuple of str
         What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``noise``.
     error : str
-        How its training error goes where the step is not too long: it ``falls``, it ``ripples`` below its beginning, as with
-        momentum, or it may go ``anyhow``. Estimators halve the step of what goes otherwise.
+        How its training error goes where the step is not too long: it ``falls``, it ``ripples`` below its beginning, as
+        with momentum, or it may go ``anyhow``. Estimators halve the step of what goes otherwise.
     steps : torch.Tensor, shape (B, 1, 1)
     """
 
@@ -68,14 +68,16 @@ class Algorithm(ABC):
 
     @abstractmethod
     def advance(self, state: State, iteration: int, count: int) -> State:
-        """Return the state after ``count`` further steps, the first of them step number ``iteration``; may overwrite ``state``.
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``; may overwrite
+        ``state``.
 
         The tensors keep their names and types, and the runs their places. The engine refuses others.
         What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
         """
 
     def estimate(self, state: State) -> torch.Tensor:
-        """Return X of every run, shape (B, d, d), of the type of the labels: the state's ``estimate``, or what is made of others.
+        """Return X of every run, shape (B, d, d), of the type of the labels: the state's ``estimate``, or what is made
+        of others.
 
         ``state`` stays as it is.
         """

@@ -1,15 +1,16 @@
 """Deep linear networks: gradient descent on the factors of X, a product W_N…W_1 or a power U^N of a symmetric U.
 
-``form: product`` [arora2019]: W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k = α^{2/N}·I. There the factors
-are balanced and W_{N+1−k} = W_kᵀ, so that X stays symmetric, up to rounding: M is taken at (X + Xᵀ)/2. For N = 2 it is
-factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k}, from U = α^{2/N}·I: other
-dynamics, N times as fast. X_0 = α²I in both, as for factored descent.
+``form: product`` [arora2019]: W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k = α^{2/N}·I. There
+the factors are balanced and W_{N+1−k} = W_kᵀ, so that X stays symmetric, up to rounding: M is taken at (X + Xᵀ)/2. For
+N = 2 it is factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k}, from U
+= α^{2/N}·I: other dynamics, N times as fast. X_0 = α²I in both, as for factored descent.
 
-For even N a product is BᵀB. At stable steps the eigenvalues of a power do not cross 0 either, whatever N. So only products of an odd
-number of factors fit a target with a negative eigenvalue.
+For even N a product is BᵀB. At stable steps the eigenvalues of a power do not cross 0 either, whatever N. So only
+products of an odd number of factors fit a target with a negative eigenvalue.
 
-``rule: fixed`` has the step η, which multiplies M ("M-form"); ``relative`` has η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the largest
-absolute eigenvalue of X, taken anew every 10th step: growth from 0 takes η·t ~ α^{−2(1−2/N)} with fixed steps, and few relative ones.
+``rule: fixed`` has the step η, which multiplies M ("M-form"); ``relative`` has η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ
+the largest absolute eigenvalue of X, taken anew every 10th step: growth from 0 takes η·t ~ α^{−2(1−2/N)} with fixed
+steps, and few relative ones.
 """
 
 from typing import Literal
@@ -81,8 +82,8 @@ def power_change(root, depth, gradient):
 class Algorithm(base.Algorithm):
     """A batch of deep descents, of any depths and forms; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``factors``, shape (B, N, d, d), W_1 first, with N the largest depth: those beyond a run's own, and beyond the first of a
-    power, stay I. ``largest``, λ, and ``time``, Σ η_t, shape (B,). A step is one pass.
+    State: ``factors``, shape (B, N, d, d), W_1 first, with N the largest depth: those beyond a run's own, and beyond
+    the first of a power, stay I. ``largest``, λ, and ``time``, Σ η_t, shape (B,). A step is one pass.
     """
 
     requires = frozenset({"gradient"})

@@ -1,9 +1,9 @@
 """Frank–Wolfe over {X ⪰ 0, tr X ≤ θ} from X_0 = 0: X_{t+1} = X_t + γ_t(S_t − X_t), one eigenvector a step [jaggi2013].
 
-S = θvvᵀ with v the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; S = 0 where none is positive.
-``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule: rank-k`` takes for S the matrix of
-rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: with their β and their η = γ, the η here is 1/(βγ). Only this
-rule reads the step and a rank.
+S = θvvᵀ with v the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; S = 0 where none is
+positive. ``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule: rank-k``
+takes for S the matrix of rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: with their β and
+their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank.
 """
 
 from typing import Literal
@@ -28,7 +28,9 @@ class Options(RunOptions):
 
 
 def on_simplex(values, totals):
-    """Return the nearest vectors of non-negative numbers to falling ones (B, K), −∞ for what stays 0, with given sums (B,)."""
+    """Return the nearest vectors of non-negative numbers to falling ones (B, K), −∞ for what stays 0, with given sums
+    (B,).
+    """
     excess = values.cumsum(1) - totals[:, None]
     levels = excess / torch.arange(1, values.shape[1] + 1, device=values.device)
     # As many stay above 0 as are above the level that they would be lowered by; −∞ is never.
@@ -39,8 +41,8 @@ def on_simplex(values, totals):
 class Algorithm(base.Algorithm):
     """A batch of Frank–Wolfe descents; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``estimate``, X, and ``gradient``, M there. A step is a pass and a decomposition: of a line search the gradient at the
-    new X follows from those at X and at S.
+    State: ``estimate``, X, and ``gradient``, M there. A step is a pass and a decomposition: of a line search the
+    gradient at the new X follows from those at X and at S.
     """
 
     requires = frozenset({"gradient"})
@@ -96,7 +98,9 @@ class Algorithm(base.Algorithm):
 
     @staticmethod
     def _best(direction, gradient, beyond):
-        """Return γ of least loss along a direction, shape (B, 1, 1), from the gradients at its beginning and at its end."""
+        """Return γ of least loss along a direction, shape (B, 1, 1), from the gradients at its beginning and at its
+        end.
+        """
         slope = -(direction * gradient).sum((1, 2), keepdim=True)
         curvature = (direction * (beyond - gradient)).sum((1, 2), keepdim=True)
         return torch.where(curvature > 0, slope / curvature, 0.0).clamp(0, 1)

@@ -1,8 +1,8 @@
 """Least trace: min tr X over X ⪰ 0 with ⟨A_i, X⟩ = y_i [recht2010], by Douglas–Rachford splitting [lions1979].
 
-X = Z + A⁺(y − A(Z)), Y = P(2X − Z − γI), Z ← Z + Y − X, from Z = 0; P is the projection on the PSD cone, A⁺ the pseudoinverse. The
-step is γ: it multiplies the trace's gradient, and does best at some tenths of the target's norm. Labels that no matrix
-fits have their least-squares fit in place of X.
+X = Z + A⁺(y − A(Z)), Y = P(2X − Z − γI), Z ← Z + Y − X, from Z = 0; P is the projection on the PSD cone, A⁺ the
+pseudoinverse. The step is γ: it multiplies the trace's gradient, and does best at some tenths of the target's norm.
+Labels that no matrix fits have their least-squares fit in place of X.
 """
 
 import torch
@@ -12,15 +12,17 @@ from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import smat, svec
 
-# Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full rank 8·10⁻⁵.
+# Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full
+# rank 8·10⁻⁵.
 SINGULAR_BELOW = 1e-5
 
 
 def fitting(rows):
-    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D): Q has orthonormal rows that span A's, and Sy = QA⁺y.
+    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D): Q has orthonormal rows that span A's, and Sy =
+    QA⁺y.
 
-    The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has more rows than
-    columns; by A's singular values where it has not full rank.
+    The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has
+    more rows than columns; by A's singular values where it has not full rank.
     """
     m, length = rows.shape
     square = rows @ rows.T if m <= length else rows.T @ rows
@@ -38,10 +40,11 @@ def fitting(rows):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`. State: ``centre``, Z, and ``estimate``, Y.
+    """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`. State: ``centre``, Z, and
+    ``estimate``, Y.
 
-    The measurements are written out once per ensemble and m, two arrays of m × d(d+1)/2 numbers, and decomposed; a step reads one
-    of them twice and takes one decomposition.
+    The measurements are written out once per ensemble and m, two arrays of m × d(d+1)/2 numbers, and decomposed; a step
+    reads one of them twice and takes one decomposition.
     """
 
     requires = frozenset({"gradient", "single measurements"})

@@ -1,8 +1,8 @@
 """Matrix exponentiated gradient: X_t = exp(L_t), L_{t+1} = L_t − ηM_t, L_0 = log(α²)·I [tsuda2005].
 
-M_t = (1/m) Σ (⟨A_i, X_t⟩ − y_i) A_i, and η multiplies it ("M-form"). X_0 = α²I is that of factored descent from αI, whose step
-multiplies X by 1 + 2ηλ + … along an eigenvector of −M, of eigenvalue λ, and this one's by exp(ηλ): where all A_i commute, the two
-have the same path in the limit of small steps, this one with twice the η.
+M_t = (1/m) Σ (⟨A_i, X_t⟩ − y_i) A_i, and η multiplies it ("M-form"). X_0 = α²I is that of factored descent from αI,
+whose step multiplies X by 1 + 2ηλ + … along an eigenvector of −M, of eigenvalue λ, and this one's by exp(ηλ): where all
+A_i commute, the two have the same path in the limit of small steps, this one with twice the η.
 """
 
 import math
@@ -21,7 +21,9 @@ class Options(RunOptions):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``logarithm``, L, and ``estimate``, X."""
+    """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``logarithm``, L, and
+    ``estimate``, X.
+    """
 
     requires = frozenset({"gradient"})
 

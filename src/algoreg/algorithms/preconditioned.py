@@ -1,11 +1,11 @@
 """Preconditioned factored descent: U_{t+1} = U_t − ηM_tU_t(U_tᵀU_t + λ_tI)⁻¹, η the multiple of M ("M-form").
 
-``damping: none`` has λ = 0, ScaledGD [tong2021] for positive semidefinite X*; ``constant`` has one λ, ScaledGD(λ) [xu2023];
-``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²), PrecGD [zhang2021]: its loss is (1/m) Σ (·)², whose gradient in U is
-4MU, so its step is η/4 here, and λ_t = c·√loss. As λ → ∞ with η = λη' it is plain descent of step η'.
+``damping: none`` has λ = 0, ScaledGD [tong2021] for positive semidefinite X*; ``constant`` has one λ, ScaledGD(λ)
+[xu2023]; ``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²), PrecGD [zhang2021]: its loss is (1/m) Σ (·)², whose
+gradient in U is 4MU, so its step is η/4 here, and λ_t = c·√loss. As λ → ∞ with η = λη' it is plain descent of step η'.
 
-The undamped step divides by the square of the factor: from a small start the first step is of size 1/α, whatever U_0 was. It
-takes a factor of X*'s rank, and the spectral start, unscaled.
+The undamped step divides by the square of the factor: from a small start the first step is of size 1/α, whatever U_0
+was. It takes a factor of X*'s rank, and the spectral start, unscaled.
 """
 
 from typing import Literal
@@ -35,9 +35,9 @@ class Options(factored.Options):
 class Algorithm(factored.Algorithm):
     """A batch of preconditioned descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U.
 
-    A step is one pass; residual damping takes the way there and the way back one after the other, which reads the measurements
-    twice. The k×k systems are solved in float64. There λ is at least the rounding of UᵀU, so that a damped run which fits its
-    labels to the last digit goes on. Undamped, a run whose U has lost a column becomes NaN.
+    A step is one pass; residual damping takes the way there and the way back one after the other, which reads the
+    measurements twice. The k×k systems are solved in float64. There λ is at least the rounding of UᵀU, so that a damped
+    run which fits its labels to the last digit goes on. Undamped, a run whose U has lost a column becomes NaN.
     """
 
     requires = frozenset({"gradient"})

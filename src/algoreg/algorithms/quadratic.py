@@ -1,11 +1,12 @@
-"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18, Appendix A].
+"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18,
+Appendix A].
 
 The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
 M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².
 
-In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with coefficient c = 1
-the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U. The gradient of the printed
-loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
+In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with coefficient c
+= 1 the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U. The gradient of
+the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 """
 
 from typing import Literal
@@ -42,7 +43,8 @@ MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind, d, width, seed, target):
-    """Return B of U_0 = αB, d × width, float64: the first columns of :func:`algoreg.algorithms.factored.start_matrix`, or as many again.
+    """Return B of U_0 = αB, d × width, float64: the first columns of :func:`algoreg.algorithms.factored.start_matrix`,
+    or as many again.
 
     Wider than d, the columns repeat and shrink so that BBᵀ has the trace of the square start's.
     """
@@ -54,8 +56,8 @@ def start_factor(kind, d, width, seed, target):
 class Algorithm(factored.Algorithm):
     """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
 
-    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean of the labels
-    that the run knows. ``tau_error`` is relative. State: ``factor``, U.
+    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean
+    of the labels that the run knows. ``tau_error`` is relative. State: ``factor``, U.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s), for X that is not definite.
+"""Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s), for X that is not
+definite.
 
-With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns have the sign −
-unless a run is told otherwise, and both halves start alike, from αB: X_0 = 0. η multiplies M ("M-form").
+With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns have
+the sign − unless a run is told otherwise, and both halves start alike, from αB: X_0 = 0. η multiplies M ("M-form").
 """
 
 from typing import ClassVar, Literal
@@ -28,8 +29,8 @@ class Options(RunOptions):
 class Algorithm(base.Algorithm):
     """A batch of signed descents; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``factor``, U, shape (B, d, k), and ``signs``, s, shape (B, 1, k): +1, −1, and 0 for columns that a run lacks, whose
-    entries are 0.
+    State: ``factor``, U, shape (B, d, k), and ``signs``, s, shape (B, 1, k): +1, −1, and 0 for columns that a run
+    lacks, whose entries are 0.
     """
 
     requires = frozenset({"gradient"})

@@ -1,7 +1,7 @@
 """Cells: the runs of a table, crossed as targets × ensembles.
 
-Every table's rows for one point form a T × E array of cells. Where every ensemble has a target of its own, the two are one
-unit, and T is 1.
+Every table's rows for one point form a T × E array of cells. Where every ensemble has a target of its own, the two are
+one unit, and T is 1.
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Intervals of statistics of crossed runs.
 
-Targets and ensembles are the independent units: intervals resample whole targets and whole ensembles, never single cells.
+Targets and ensembles are the independent units: intervals resample whole targets and whole ensembles, never single
+cells.
 """
 
 from dataclasses import astuple, dataclass
@@ -11,7 +12,8 @@ LEVEL = 0.95
 
 REPLICATES = 2000
 
-# Up to this standard deviation of natural logs at a point, the plain mean of positive values has an interval that covers.
+# Up to this standard deviation of natural logs at a point, the plain mean of positive values has an interval that
+# covers.
 PLAIN_LOG_SPREAD = 0.5
 
 
@@ -44,21 +46,22 @@ def crossed_interval(statistic, targets, ensembles, rng) -> Estimate:
     ensembles at all; this one is tested for coverage, each tail alone: it covers means of values with Gaussian and with
     heavy-tailed effects, and means of logs of lognormal ones.
 
-    With few targets it covers less where the mean over targets varies somewhat more than that over ensembles: the degrees of
-    freedom are estimated, too. At worst, by simulation with Gaussian effects: 87 to 91 % of draws with two targets, 92 to 94 %
-    with three, 93 to 95 % with four.
+    With few targets it covers less where the mean over targets varies somewhat more than that over ensembles: the
+    degrees of freedom are estimated, too. At worst, by simulation with Gaussian effects: 87 to 91 % of draws with two
+    targets, 92 to 94 % with three, 93 to 95 % with four.
 
-    It does not cover the plain mean of positive values that spread over decades: for lognormal targets and ensembles with a
-    standard deviation of 1 in the log it holds the expectation in about 72 % of draws, and lies below it in all others, which is
-    the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` it covers. Beyond it, take means of logs unless the statement is of the plain mean itself.
+    It does not cover the plain mean of positive values that spread over decades: for lognormal targets and ensembles
+    with a standard deviation of 1 in the log it holds the expectation in about 72 % of draws, and lies below it in all
+    others, which is the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` it covers. Beyond it, take
+    means of logs unless the statement is of the plain mean itself.
 
     Parameters
     ----------
     statistic : callable
         Maps index arrays (targets, ensembles) to a float, whatever their order.
     targets, ensembles : int
-        The shape of the cells. 1 target: there is none beside the ensembles to resample (see :func:`cells`; tier files in
-        which all ensembles share one target are refused where claims are judged).
+        The shape of the cells. 1 target: there is none beside the ensembles to resample (see :func:`cells`; tier files
+        in which all ensembles share one target are refused where claims are judged).
     rng : numpy.random.Generator
 
     Raises
@@ -101,10 +104,11 @@ def interval_of(statistic, values, rng):
 def share_interval(pick, values, rng):
     """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
-    Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact one of Clopper and Pearson. Where
-    targets and ensembles are crossed it is :func:`interval_of`'s, unless the share is 0 or 1: resampling shows no spread then, but a
-    unit that comes out otherwise may be as rare as one in so many. Runs that share a target or an ensemble may turn on it together, so
-    that the exact interval counts the targets or the ensembles, whichever are fewer.
+    Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact
+    one of Clopper and Pearson. Where targets and ensembles are crossed it is :func:`interval_of`'s, unless the share is
+    0 or 1: resampling shows no spread then, but a unit that comes out otherwise may be as rare as one in so many. Runs
+    that share a target or an ensemble may turn on it together, so that the exact interval counts the targets or the
+    ensembles, whichever are fewer.
 
     Parameters
     ----------
@@ -149,7 +153,9 @@ def _changed(estimate, change):
 
 
 def extreme(pick, estimates):
-    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates: of their values, and of either end, each alone."""
+    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates: of their values, and of either end,
+    each alone.
+    """
     return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 
 

@@ -20,8 +20,8 @@ def variance_components(values):
 def prediction_interval(values, ensembles) -> tuple[float, float]:
     """Return a 95 % interval for the mean error of one new target over new ensembles, on the log scale.
 
-    Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom) it holds
-    the new value in about 90 % of draws: a single draw may be further out than any five before it tell.
+    Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom)
+    it holds the new value in about 90 % of draws: a single draw may be further out than any five before it tell.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ def _around(middle, half):
 
 
 def _interval_of_single(logs):
-    """Return the prediction interval where targets and ensembles cannot be told apart: one target, one ensemble, or pairs.
+    """Return the prediction interval where targets and ensembles cannot be told apart: one target, one ensemble, or
+    pairs.
 
     The new value is taken to vary like a single run, as if all of the variance were the target's.
     """

@@ -143,7 +143,8 @@ def _pooled_slope(found):
 
 
 def exponent_of(found, rng):
-    """Return the exponent of :class:`Thresholds` in size, an estimate with a 95 % interval from resampled whole targets and whole ensembles.
+    """Return the exponent of :class:`Thresholds` in size, an estimate with a 95 % interval from resampled whole targets
+    and whole ensembles.
 
     Undefined where fewer than half of the thresholds lie on the grid.
     """
@@ -167,8 +168,8 @@ def exponent_of(found, rng):
 def log_ratios(own, other):
     """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
 
-    A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer than half of
-    either lie on it.
+    A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer
+    than half of either lie on it.
     """
     if not (own.on_grid and other.on_grid):
         raise NoValue
@@ -182,7 +183,8 @@ def compared(tables, *, table, over, tolerance, where=None, over_where=None):
 
 
 def thresholds(frame):
-    """Return the number of measurements per dimension at which the test error of one d and one method falls through ``THRESHOLD_ERROR``.
+    """Return the number of measurements per dimension at which the test error of one d and one method falls through
+    ``THRESHOLD_ERROR``.
 
     Interpolated in log m and log error after the last m whose error is above it.
 

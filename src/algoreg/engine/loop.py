@@ -1,8 +1,8 @@
 """The engine's loop: advances a batch of runs that share an ensemble, from look to look, until every run has left.
 
-A look is an iteration that an observer asks for or at which a run's budget ends. Runs leave as ``budget``, ``converged``
-(an observer says so) or ``diverged``. What lies between two looks is a few named arrays; continuing from saved ones gives the
-same bits as never having stopped.
+A look is an iteration that an observer asks for or at which a run's budget ends. Runs leave as ``budget``,
+``converged`` (an observer says so) or ``diverged``. What lies between two looks is a few named arrays; continuing from
+saved ones gives the same bits as never having stopped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ from algoreg.engine.observers import Observer
 from algoreg.engine.progress import Progress
 
 STATUSES = ("running", "budget", "converged", "diverged")
-# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes back.
+# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes
+# back.
 DIVERGED_ABOVE = 1e6
 
 
@@ -39,7 +40,9 @@ def _said(value: object) -> str:
 
 
 def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str | None:
-    """Return why something is no state of so many runs whose tensors have these names and types, None where it is one."""
+    """Return why something is no state of so many runs whose tensors have these names and types, None where it
+    is one.
+    """
     if not isinstance(state, Mapping):
         return f"{_said(state)}; allowed is a mapping of named tensors"
     if types and state.keys() != types.keys():
@@ -68,8 +71,8 @@ class Batch:
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
     runs : sequence of mapping
-        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the target its
-        algorithm is told is added.
+        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the
+        target its algorithm is told is added.
     targets : torch.Tensor, shape (B, d, d)
         X* of every run.
     labels : torch.Tensor, a row per run
@@ -167,7 +170,9 @@ class Look:
 
     @cached_property
     def diverged(self) -> np.ndarray:
-        """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is read."""
+        """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is
+        read.
+        """
         # What is not a number is not below anything.
         if self.has_train_error:
             unknown = ((self.norms == 0) & torch.isfinite(self.distance)).cpu().numpy()
@@ -240,7 +245,9 @@ class Descent:
         self._norms = torch.linalg.matrix_norm(self._targets)
 
     def run(self, until=None, after=None) -> Self:
-        """Advance until every run has left, or to the last look not after iteration ``until``; call ``after`` after every look."""
+        """Advance until every run has left, or to the last look not after iteration ``until``; call ``after`` after
+        every look.
+        """
         progress = Progress(self.batch.budgets, self.say)
         for event in self.events:
             if not len(self.active) or (until is not None and event > until):
@@ -274,7 +281,9 @@ class Descent:
         self.iteration = iteration
 
     def _made(self, method, types, *arguments):
-        """Return the state that a method of the algorithm returns, or raise what says which algorithm and steps it was."""
+        """Return the state that a method of the algorithm returns, or raise what says which algorithm and steps
+        it was.
+        """
         module = type(self.algorithm).__module__
         try:
             state = getattr(self.algorithm, method)(*arguments)

@@ -14,7 +14,9 @@ EVERY = 100
 
 
 def looks(last):
-    """Return the iterations of what looks more seldom as a run goes on: all of the first ones, then a hundredth of the way apart."""
+    """Return the iterations of what looks more seldom as a run goes on: all of the first ones, then a hundredth of the
+    way apart.
+    """
     found, moment = {last}, 0
     while moment < last:
         found.add(moment)
@@ -35,8 +37,8 @@ class Observer:
     memory : dict of str to numpy.ndarray or torch.Tensor
         All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
     per_run, per_look : mapping of str to number
-        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by what an
-        array has before anything is seen. What has another shape is made in :meth:`prepare`.
+        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by
+        what an array has before anything is seen. What has another shape is made in :meth:`prepare`.
     sees_steps : bool
         Whether looks show the state before the last step (``Look.before``).
     reads_train_error : bool
@@ -65,7 +67,9 @@ class Observer:
         self.memory |= {name: np.full(shape, value) for name, value in self.per_look.items()}
 
     def moments(self, last: int) -> Iterable[int]:
-        """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its budget."""
+        """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its
+        budget.
+        """
         strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
         return {*self.iterations, *strides}
 

@@ -1,13 +1,14 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
-A module of a chapter's folder ``studies`` has ``measure``, which returns rows, and what is read without importing it: the class
-``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is measured), each with
-its meaning (see :mod:`algoreg.spec.columns`).
+A module of a chapter's folder ``studies`` has ``measure``, which returns rows, and what is read without importing it:
+the class ``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is
+measured), each with its meaning (see :mod:`algoreg.spec.columns`).
 
-A study is dealt out to parts, and whatever descends in a part is a batch with observers (:meth:`Context.descend`). A killed job
-keeps the rows of its finished parts and what the running one has reached. ``measure(options, context, number)`` returns the rows
-of one ensemble, which is a part. Where it has the names of options as further parameters, every combination of their values is.
-``measure(options, context)`` deals its work out itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`.
+A study is dealt out to parts, and whatever descends in a part is a batch with observers (:meth:`Context.descend`). A
+killed job keeps the rows of its finished parts and what the running one has reached. ``measure(options, context,
+number)`` returns the rows of one ensemble, which is a part. Where it has the names of options as further parameters,
+every combination of their values is. ``measure(options, context)`` deals its work out itself, by :meth:`Context.part`
+or :meth:`Context.by_ensemble`.
 """
 
 import inspect
@@ -79,20 +80,25 @@ class Context:
         return found
 
     def by_ensemble(self, rows, options, name="", *axes):
-        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the number.
+        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the
+        number.
 
-        With axes every combination of their values is a part: ``rows`` is called with them, too, and they fill in its ``name``.
+        With axes every combination of their values is a part: ``rows`` is called with them, too, and they fill in its
+        ``name``.
         """
         for number, *values in product(self.ensembles, *axes):
             label = ", ".join(filter(None, [f"ensemble {number}", name.format(*values)]))
             yield from self.part(label, rows, options, self, number, *values)
 
     def draw(self, ensemble, d, m, number):
-        """Return ensemble ``number`` of a class, of m measurements of d × d matrices, with this study's seed, device and type."""
+        """Return ensemble ``number`` of a class, of m measurements of d × d matrices, with this study's seed, device
+        and type.
+        """
         return ensemble.draw(d, m, self.seed, number, self.device, self.dtype)
 
     def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
-        """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
+        """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and
+        :meth:`descend`.
 
         Labels are those of the targets where none are given; ``options`` are ``start`` and ``diverges_above``.
         """
@@ -100,7 +106,9 @@ class Context:
         return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
 
     def descend(self, batch: Batch) -> Descent:
-        """Run a batch to its end, from where the same job left it if it was killed; what was seen is in its observers."""
+        """Run a batch to its end, from where the same job left it if it was killed; what was seen is in its
+        observers.
+        """
         descent = Descent(batch, self.say)
         # A part's descents come in one order, and so have numbers.
         self._begun[RUNNING] += 1

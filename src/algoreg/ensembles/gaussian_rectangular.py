@@ -1,7 +1,7 @@
 """Gaussian measurements of rectangular matrices: A_i of d1 × d2 iid N(0, 1) entries, not symmetric, whole.
 
-A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not symmetric, and so M
-is not: what descends on UUᵀ does not fit.
+A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
+symmetric, and so M is not: what descends on UUᵀ does not fit.
 """
 
 import torch
@@ -25,7 +25,9 @@ class Limits(EnsembleLimits):
 
 
 def flat_rows(d, columns, m, seed, ensemble):
-    """Yield the measurements as flat float64 rows of d·columns entries, in blocks; a longer ensemble starts with the shorter one."""
+    """Yield the measurements as flat float64 rows of d·columns entries, in blocks; a longer ensemble starts with the
+    shorter one.
+    """
     names = {"d": d, "columns": columns, "seed": seed, "ensemble": ensemble}
     return normal_blocks(stream("ensemble", kind="gaussian-rectangular", **names), m, (d * columns,), BLOCK_ROWS)
 

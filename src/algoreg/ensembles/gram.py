@@ -1,4 +1,5 @@
-"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section 2].
+"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section
+2].
 
 With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X need only
 G = AᵀA/m and, of the labels y, c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, less wherever m > D,
@@ -40,7 +41,9 @@ def mean_outer_product(blocks, d, m, device):
 
 
 def label_rows(ensemble, labels):
-    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix: rows (Aᵀy/m, |y|²/m), shape (T, D + 1)."""
+    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix: rows (Aᵀy/m, |y|²/m), shape
+    (T, D + 1).
+    """
     pulled = svec(ensemble.adjoint(labels)) / ensemble.m
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
@@ -53,8 +56,8 @@ class Ensemble(base.CompiledSteps):
     gram : torch.Tensor, shape (D, D), D = d(d+1)/2
         G = AᵀA/m, symmetric to rounding.
 
-    The others are those of :class:`algoreg.ensembles.base.Ensemble`; the digest is that of the rows, as for the ensemble with all its
-    measurements.
+    The others are those of :class:`algoreg.ensembles.base.Ensemble`; the digest is that of the rows, as for the
+    ensemble with all its measurements.
 
     Raises
     ------
@@ -97,12 +100,15 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
     def label(self, targets):
-        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*, x* = svec(X*)."""
+        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*, x* =
+        svec(X*).
+        """
         x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
     def train_error(self, matrices, labels):
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B], as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X).
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B], as √(max(xᵀGx − 2cᵀx + s, 0)/s), x =
+        svec(X).
 
         The three terms cancel as X fits the labels: below about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value
         is rounding, and may be 0.

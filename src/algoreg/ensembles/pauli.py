@@ -1,9 +1,10 @@
 """Real Pauli observables on n qubits, no one twice, d = 2ⁿ: a basis of the symmetric d × d matrices [gross2010].
 
-A string of letters I, X, Y, Z is two n-bit numbers x and z, P = i^{|x∧z|} X^x Z^z, and real where it has an even number of Y; there
-are D = d(d+1)/2 of these, orthogonal, of squared norm d. A_i = √(D/d)·P_i, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean. P permutes
-coordinates and flips signs: ⟨P, X⟩ = ± Σ_b (−1)^{|z∧b|} X[b⊕x, b]. So for all z of one x at once the expectations are a
-Walsh–Hadamard transform of a permuted diagonal: a pass costs O(d^{5/2} + m) a run whatever m is, and no matrix is ever made.
+A string of letters I, X, Y, Z is two n-bit numbers x and z, P = i^{|x∧z|} X^x Z^z, and real where it has an even number
+of Y; there are D = d(d+1)/2 of these, orthogonal, of squared norm d. A_i = √(D/d)·P_i, so that (1/m) Σ ⟨A_i, X⟩² is
+‖X‖_F² in the mean. P permutes coordinates and flips signs: ⟨P, X⟩ = ± Σ_b (−1)^{|z∧b|} X[b⊕x, b]. So for all z of one x
+at once the expectations are a Walsh–Hadamard transform of a permuted diagonal: a pass costs O(d^{5/2} + m) a run
+whatever m is, and no matrix is ever made.
 
 States with complex entries: :mod:`algoreg.ensembles.pauli_hermitian`.
 """
@@ -141,7 +142,9 @@ class Ensemble(Measurements):
         return self._part(len(indices), weights=self.weights[indices], cells=self.cells[indices])
 
     def _transform(self, table):
-        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d): a Kronecker product of two small ones."""
+        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d): a Kronecker product of two small
+        ones.
+        """
         high, low = self._sides
         return (high @ table.view(-1, len(high), len(low)) @ low).view(table.shape)
 

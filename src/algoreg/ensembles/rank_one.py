@@ -21,9 +21,10 @@ class Limits(EnsembleLimits):
         return m * d
 
 
-# Rows handled together. A pass makes arrays of (runs · width) × rows: for 5 to 15 runs of width 100 in float32, 256 rows
-# keep them at 0.5 to 1.5 MB, in cache when they are read again. On one CPU core 128 rows measured alike, 512 up to a
-# quarter slower, one block twice as slow. Factors of few columns would like 1024 (40% faster); full width is the rule.
+# Rows handled together. A pass makes arrays of (runs · width) × rows: for 5 to 15 runs of width 100 in float32, 256
+# rows keep them at 0.5 to 1.5 MB, in cache when they are read again. On one CPU core 128 rows measured alike, 512 up to
+# a quarter slower, one block twice as slow. Factors of few columns would like 1024 (40% faster); full width is the
+# rule.
 BLOCK_ROWS = 256
 
 
@@ -151,8 +152,8 @@ class Ensemble(Measurements):
         factors : torch.Tensor, shape (B, d, k)
         labels : torch.Tensor, shape (B, m)
         levels : torch.Tensor, shape (B, 1), optional
-            Truncation [LMZ18, Algorithm 1]: measurements with ⟨A_i, UUᵀ⟩ above a run's level are left out of its sum, not
-            of its m.
+            Truncation [LMZ18, Algorithm 1]: measurements with ⟨A_i, UUᵀ⟩ above a run's level are left out of its sum,
+            not of its m.
         """
         width = factors.shape[2]
         # With partners, four products of m × d by d × k here, against two by d × d and UUᵀ and MU there.

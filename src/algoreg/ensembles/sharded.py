@@ -36,7 +36,9 @@ class Limits(EnsembleLimits):
 
     @staticmethod
     def most_processes(m):
-        """Return the largest number of processes, which is that of the pieces: a power of 2, with 128 measurements in each."""
+        """Return the largest number of processes, which is that of the pieces: a power of 2, with 128 measurements in
+        each.
+        """
         return 2 ** (max(1, min(64, m // 128)).bit_length() - 1)
 
 
@@ -157,7 +159,9 @@ class Shard:
         return whole.view(-1)[:length].view(shape)
 
     def _sums(self, labels, counts):
-        """Return a function of packed matrices: Σ_i (⟨row i, x_k⟩ − y_ki) row i over what each run knows, for every run k."""
+        """Return a function of packed matrices: Σ_i (⟨row i, x_k⟩ − y_ki) row i over what each run knows, for every run
+        k.
+        """
         if self.device.type != "cpu":
             numbers, counts = torch.arange(self.m, device=self.device), counts.to(self.device)[:, None]
 
@@ -180,7 +184,9 @@ class Shard:
         return smat(sums(svec(matrices)) / counts.to(matrices)[:, None], self.d)
 
     def descend(self, factors, steps, labels, counts, count):
-        """Take ``count`` steps of factored descents, in every process the same ones; see :class:`algoreg.ensembles.base.Ensemble`."""
+        """Take ``count`` steps of factored descents, in every process the same ones; see
+        :class:`algoreg.ensembles.base.Ensemble`.
+        """
         sums = self._sums(labels, counts)
         if self.device.type == "cpu":
             lanes = torch.get_num_threads()
@@ -313,7 +319,9 @@ class Ensemble(Measurements):
         return self._team.call(self._thing, "adjoint", weights)
 
     def select(self, indices):
-        """Return the ensemble, in this process, of the measurements with these indices: a :class:`gaussian.Ensemble`."""
+        """Return the ensemble, in this process, of the measurements with these indices: a
+        :class:`gaussian.Ensemble`.
+        """
         rows = self._team.call(self._thing, "select", indices.cpu())
         return gaussian.Ensemble(rows, self.d, number=self.number)
 

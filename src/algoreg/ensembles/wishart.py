@@ -1,4 +1,5 @@
-"""Gaussian measurements by the law of their Gram matrix: G = W/m with W ~ Wishart_D(m, I), at a cost that does not know m.
+"""Gaussian measurements by the law of their Gram matrix: G = W/m with W ~ Wishart_D(m, I), at a cost that does not know
+m.
 
 The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA is a Wishart
 matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of its diagonal are
@@ -26,7 +27,8 @@ class Limits(gram.Limits):
 
 
 def bartlett_factor(d, m, seed, ensemble):
-    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream: shape (D, D), float64.
+    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream: shape (D, D),
+    float64.
 
     Raises
     ------

@@ -115,7 +115,8 @@ def judge(entry, tables, published, seed):
     Returns
     -------
     dict
-        Every field of ``claims.json``. A claim whose runs the machine did not allow is not judged, and ``not_judged`` says why.
+        Every field of ``claims.json``. A claim whose runs the machine did not allow is not judged, and ``not_judged``
+        says why.
 
     Raises
     ------
@@ -143,7 +144,9 @@ def judge(entry, tables, published, seed):
 
 
 def _controls_failed(result):
-    """Return whether a control came out other than it must, or has no estimate where the claim has one: it tested nothing."""
+    """Return whether a control came out other than it must, or has no estimate where the claim has one: it tested
+    nothing.
+    """
     if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
         return True
     return result["estimate"] is not None and result["control_estimate"] is None

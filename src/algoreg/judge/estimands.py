@@ -1,4 +1,6 @@
-"""What claims of several chapters measure: exponents, means over points and factors between points, each also off a number."""
+"""What claims of several chapters measure: exponents, means over points and factors between points, each also off a
+number.
+"""
 
 import functools
 
@@ -18,7 +20,9 @@ from algoreg.analysis.intervals import (
 
 
 def estimand(label):
-    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`; ``label`` is what the criterion calls it."""
+    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`; ``label`` is what the criterion
+    calls it.
+    """
 
     def register(function):
         @functools.wraps(function)
@@ -54,7 +58,8 @@ def exponent_off(tables, published, rng, *, table, value, along, expected, where
 
 @estimand("smallest exponent of {value} in {along}, over {by}")
 def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
-    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column ``by``.
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column
+    ``by``.
 
     Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
 
@@ -101,7 +106,8 @@ def smallest_mean(tables, published, rng, *, table, value, by: list, where=None)
 def smallest_share_below(tables, published, rng, *, table, value, limit, by: list, where=None):
     """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
 
-    For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not below.
+    For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not
+    below.
     """
     _, values = cells(chosen(tables[table], where), by, value)
     return share_interval(np.min, (values < limit).astype(float), rng)
@@ -119,7 +125,9 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by: list, wh
 
 @estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
 def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
-    """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by ``by``."""
+    """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by
+    ``by``.
+    """
     _, values = cells(chosen(tables[table], where), by, value)
     if len(known(values)) == 1:
         return distance_from(interval_of(np.mean, values, rng), expected)

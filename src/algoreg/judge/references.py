@@ -1,7 +1,7 @@
 """Where the committed numbers of a chapter in a tier lie, and how they are read.
 
-Those of the project's chapters are ``reference/runs/<tier>/<chapter>.json``. A chapter of the user's own may have them beside
-it, in ``reference/<tier>.json`` of its folder.
+Those of the project's chapters are ``reference/runs/<tier>/<chapter>.json``. A chapter of the user's own may have them
+beside it, in ``reference/<tier>.json`` of its folder.
 """
 
 import json
@@ -73,8 +73,8 @@ def cost_of(folder, made):
     folder : pathlib.Path
         ``results/<tier>/provenance``.
     made : iterable of str
-        The results that a reference is made of, and what these are made of, as paths below ``results/<tier>``. Others of their
-        kinds were made by earlier settings, and do not count; pages, which no reference is made of, do.
+        The results that a reference is made of, and what these are made of, as paths below ``results/<tier>``. Others
+        of their kinds were made by earlier settings, and do not count; pages, which no reference is made of, do.
     """
     kept = {PurePosixPath(name).with_suffix("") for name in made}
     # A figure's files differ in the suffix alone.

@@ -1,8 +1,8 @@
 """The same tier on fresh draws: whether its verdicts and estimates come out as on the committed ones.
 
-A run repeated with the committed seed shows that the code is the same. One with another seed shows whether the result is. Its
-numbers differ; what is compared is their law: the verdict of each claim, and whether the two estimates lie as close together as
-their 95 % intervals say.
+A run repeated with the committed seed shows that the code is the same. One with another seed shows whether the result
+is. Its numbers differ; what is compared is their law: the verdict of each claim, and whether the two estimates lie as
+close together as their 95 % intervals say.
 """
 
 import json
@@ -19,7 +19,8 @@ from algoreg.judge.claims import NOT_JUDGED
 
 FOLDER = references.RUNS.parent / "replications"
 KEPT = ("verdict", "estimate", "ci_low", "ci_high")
-# From so many estimates of a claim on, the committed one among them, it is asked whether they scatter as their intervals say.
+# From so many estimates of a claim on, the committed one among them, it is asked whether they scatter as their
+# intervals say.
 LEAST_ESTIMATES = 3
 
 
@@ -42,9 +43,9 @@ def kept(claims: list[dict]) -> dict[str, dict]:
 def agrees(new: dict, old: dict) -> bool | None:
     """Return whether two estimates differ by no more than their intervals allow together.
 
-    Two independent estimates with 95 % intervals differ by at most the root of the summed squares of the half widths that face
-    each other, in 95 % of cases where the laws are the same. In more of them where units are few, as half widths have t-quantiles
-    then: with three on each side in 98.7 %. None where a side has no interval.
+    Two independent estimates with 95 % intervals differ by at most the root of the summed squares of the half widths
+    that face each other, in 95 % of cases where the laws are the same. In more of them where units are few, as half
+    widths have t-quantiles then: with three on each side in 98.7 %. None where a side has no interval.
     """
     if any(side[key] is None for side in (new, old) for key in KEPT[1:]):
         return None
@@ -58,9 +59,9 @@ def agrees(new: dict, old: dict) -> bool | None:
 def scatter(runs: list[dict]) -> float | None:
     """Return how often estimates scatter by chance as much as these do, if their intervals are right.
 
-    The p-value of Cochran's Q [Biometrics 10(1), 1954], with half a width for 1.96 standard errors. Intervals of few units have
-    larger quantiles. Q is too small then, and the p-value too large. None where fewer than three estimates have an interval that
-    has a width.
+    The p-value of Cochran's Q [Biometrics 10(1), 1954], with half a width for 1.96 standard errors. Intervals of few
+    units have larger quantiles. Q is too small then, and the p-value too large. None where fewer than three estimates
+    have an interval that has a width.
     """
     known = [run for run in runs if None not in (run[key] for key in KEPT[1:]) and run["ci_high"] > run["ci_low"]]
     if len(known) < LEAST_ESTIMATES:
@@ -75,7 +76,8 @@ def scatter(runs: list[dict]) -> float | None:
 
 
 def too_narrow(found: Mapping[str, dict]) -> tuple[list[str], int]:
-    """Return the claims of a tier whose intervals are narrower than their estimates scatter, and of how many that is known.
+    """Return the claims of a tier whose intervals are narrower than their estimates scatter, and of how many that is
+    known.
 
     Where all intervals are right, one is named in 5 % of cases at most (Bonferroni). ``found`` is of :func:`outcomes`.
     """
@@ -96,10 +98,10 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
     Returns
     -------
     dict
-        By claim: the ``committed`` claim, ``seeds`` that judged it, how many of them have the ``same`` verdict, the ``others``
-        (how many seeds have each verdict that differs), how many estimates are ``near`` of those ``compared`` (see :func:`agrees`),
-        the ``estimates``, the smallest and the largest, None where there are none, and the :func:`scatter` of all, the committed
-        one among them.
+        By claim: the ``committed`` claim, ``seeds`` that judged it, how many of them have the ``same`` verdict, the
+        ``others`` (how many seeds have each verdict that differs), how many estimates are ``near`` of those
+        ``compared`` (see :func:`agrees`), the ``estimates``, the smallest and the largest, None where there are none,
+        and the :func:`scatter` of all, the committed one among them.
     """
     found = {}
     for claim in (one for one in committed if one["verdict"] != NOT_JUDGED):
@@ -121,7 +123,9 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
 
 
 def of_tiers(references: Mapping[str, dict]) -> dict[str, dict]:
-    """Return :func:`outcomes` by tier, from the committed references by tier; tiers without replications are left out."""
+    """Return :func:`outcomes` by tier, from the committed references by tier; tiers without replications are
+    left out.
+    """
     found = {tier: outcomes(read(tier), reference["claims"]) for tier, reference in references.items()}
     return {tier: one for tier, one in found.items() if one}
 
@@ -132,7 +136,9 @@ def tiers() -> list[str]:
 
 
 def files() -> list[Path]:
-    """Return the files that :func:`of_tiers` needs: replications, and the committed references that they are compared with."""
+    """Return the files that :func:`of_tiers` needs: replications, and the committed references that they are compared
+    with.
+    """
     return [path for tier in tiers() for path in (path_of(tier), *references.paths(tier).values())]
 
 

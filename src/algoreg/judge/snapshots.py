@@ -57,12 +57,14 @@ def snapshot(results, tier, chapter, partial=False):
         Its settings.
     chapter : algoreg.spec.chapters.Chapter
     partial : bool
-        Only of the tables and claims that are there, of a tier that has been run in part. It says so by its key ``partial``.
+        Only of the tables and claims that are there, of a tier that has been run in part. It says so by its key
+        ``partial``.
 
     Returns
     -------
     dict
-        ``tables`` of runs and studies, ``comparisons`` with published curves, ``claims``, and the digests of ``problems``.
+        ``tables`` of runs and studies, ``comparisons`` with published curves, ``claims``, and the digests of
+        ``problems``.
     """
     own = {section: _of_chapter(tier, chapter, section) for section in ("experiments", "studies")}
     if partial:
@@ -96,7 +98,9 @@ def snapshot(results, tier, chapter, partial=False):
 
 
 def completed(content, earlier):
-    """Return the snapshot of a part of a tier with what only an earlier one has: a dear tier is run from part to part."""
+    """Return the snapshot of a part of a tier with what only an earlier one has: a dear tier is run from part
+    to part.
+    """
     claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
     mappings = {key: {**earlier[key], **content[key]} for key in MAPPINGS}
     return {**content, **mappings, "claims": list(claims.values())}
@@ -117,7 +121,9 @@ def _drawn(tier, chapter, experiments, partial):
 
 
 def _claims(results, tier, chapter, partial):
-    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there, in their order."""
+    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there, in their
+    order.
+    """
     every = not partial or size_of(tier) not in JUDGING
     wanted = [entry for entry in chapter.claims if every or plan.judged(entry, tier)]
     paths = [results / "claims" / f"{entry['id']}.json" for entry in wanted]

@@ -29,8 +29,8 @@ class Tolerances:
     derived : mapping
         ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
     tables : mapping of table pattern to mapping of column pattern to mapping
-        What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and whose
-        committed value is at least its ``from``: their ``relative`` is its own.
+        What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and
+        whose committed value is at least its ``from``: their ``relative`` is its own.
     claims : mapping of str to mapping
         The claims whose estimates and intervals have a ``relative`` of their own, in place of the derived one.
     """
@@ -47,8 +47,8 @@ class Tolerances:
         Raises
         ------
         ValueError
-            If a part is missing or unknown, not a number of at least 0, has no reason, or is of no table or claim of its
-            chapter.
+            If a part is missing or unknown, not a number of at least 0, has no reason, or is of no table or claim of
+            its chapter.
         """
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         _check(content["default"], f"{path}: default", complete=NUMBERS)
@@ -107,7 +107,9 @@ class Tolerances:
         return int(self.of(table, column)["share"] * rows)
 
     def close(self, a, b, scale=0.0, claim=None):
-        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to, a ``claim`` or a table."""
+        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to, a ``claim`` or a
+        table.
+        """
         part = {**self.derived, **self.claims.get(claim, {})}
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
 

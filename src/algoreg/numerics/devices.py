@@ -63,7 +63,8 @@ def configure(device, dtype, threads):
         warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
     place = resolve_device(device)
     if place.type == "cuda":
-        # Otherwise threads of a GPU add in the order in which they come. cuBLAS reads the variable when it is first used.
+        # Otherwise threads of a GPU add in the order in which they come. cuBLAS reads the variable when it is first
+        # used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         # All memory is written before it is read.

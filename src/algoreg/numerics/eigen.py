@@ -7,12 +7,15 @@ import numpy as np
 import threadpoolctl
 import torch
 
-# Up to this share of the eigenvectors LAPACK finds them alone, by bisection and inverse iteration, in less time than all of them.
+# Up to this share of the eigenvectors LAPACK finds them alone, by bisection and inverse iteration, in less time than
+# all of them.
 FEW = 1 / 12
 
 
 def _finite(matrices):
-    """Return which matrices have finite entries only, shape (B, 1, 1), and 0 in place of the others: LAPACK refuses those."""
+    """Return which matrices have finite entries only, shape (B, 1, 1), and 0 in place of the others: LAPACK refuses
+    those.
+    """
     finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
     return finite, torch.where(finite, matrices, 0.0)
 
@@ -24,9 +27,11 @@ def eigenvalues(matrices: torch.Tensor) -> torch.Tensor:
 
 
 def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d), and their vectors (B, d, d), both float64.
+    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d), and their vectors (B, d, d), both
+    float64.
 
-    What is near 0 would drown in float32's rounding of the largest eigenvalue. Vectors of what is not finite mean nothing.
+    What is near 0 would drown in float32's rounding of the largest eigenvalue. Vectors of what is not finite mean
+    nothing.
     """
     finite, known = _finite(matrices)
     values, vectors = torch.linalg.eigh(known.double())
@@ -34,7 +39,9 @@ def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def spectral(matrices: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these; see :func:`decomposed`."""
+    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these; see
+    :func:`decomposed`.
+    """
     values, vectors = decomposed(matrices)
     return torch.bmm(vectors * function(values)[:, None, :], vectors.mT).to(matrices.dtype)
 
@@ -102,8 +109,8 @@ def _alone(matrices, counts, most):
 def _lapack():
     """Return scipy's LAPACK, loaded at its first use, and the libraries whose threads can be limited.
 
-    scipy takes a fifth of a second to load, and most jobs that descend do not need it. It brings a BLAS of its own, which
-    no limit holds that was set before.
+    scipy takes a fifth of a second to load, and most jobs that descend do not need it. It brings a BLAS of its own,
+    which no limit holds that was set before.
     """
     from scipy.linalg import lapack
 

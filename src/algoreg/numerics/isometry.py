@@ -6,8 +6,8 @@ import torch
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
 
-# A shift of the size of G − I makes every round an ascent, but a slow one: 0.5 needs four times the rounds of 0.2 for the same
-# value, and without a shift the power method finds only the side whose eigenvalues are larger.
+# A shift of the size of G − I makes every round an ascent, but a slow one: 0.5 needs four times the rounds of 0.2 for
+# the same value, and without a shift the power method finds only the side whose eigenvalues are larger.
 SHIFT = 0.2
 
 # Of the power method for the size of G − I.
@@ -17,8 +17,8 @@ SCALE_ROUNDS = 12
 def isometry_excess(ensemble, rank, start, iterations=40) -> float:
     """Return a lower bound of the restricted isometry constant of a rank: the largest ⟨X, 𝒢X⟩ − 1 found, ‖X‖_F = 1.
 
-    𝒢 is X ↦ (1/m) Σ ⟨A_i, X⟩ A_i. Power steps X ← 𝒢X, each cut to the ``rank`` eigenvalues of largest size, climb towards a
-    local maximum; every X on the way is a witness, so the bound holds wherever they end.
+    𝒢 is X ↦ (1/m) Σ ⟨A_i, X⟩ A_i. Power steps X ← 𝒢X, each cut to the ``rank`` eigenvalues of largest size, climb
+    towards a local maximum; every X on the way is a witness, so the bound holds wherever they end.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def _unit(vectors):
 
 
 def low_rank_part(vectors, d, rank):
-    """Return the best approximations of rank at most ``rank`` to packed symmetric matrices (B, d(d+1)/2), packed too."""
+    """Return the best approximations of rank at most ``rank`` to packed symmetric matrices (B, d(d+1)/2),
+    packed too.
+    """
     values, frames = torch.linalg.eigh(smat(vectors, d))
     places = values.abs().topk(rank, dim=1).indices
     frames = frames.gather(2, places[:, None].expand(-1, d, -1))
@@ -53,7 +55,9 @@ def low_rank_part(vectors, d, rank):
 
 
 def random_low_rank(d, rank, count, generator):
-    """Return packed symmetric matrices of unit norm with Haar frames and normal eigenvalues, shape (count, d(d+1)/2)."""
+    """Return packed symmetric matrices of unit norm with Haar frames and normal eigenvalues, shape (count,
+    d(d+1)/2).
+    """
     frames = torch.linalg.qr(torch.from_numpy(generator.standard_normal((count, d, rank))))[0]
     weights = torch.from_numpy(generator.standard_normal((count, 1, rank)))
     return _unit(svec((frames * weights) @ frames.mT))
@@ -94,8 +98,8 @@ def isometry_attack(gram, d, rank, starts, iterations, generator):
     sign = torch.cat([x.new_ones(starts), -x.new_ones(starts)])[:, None]
     x = torch.cat([x, x])
     size = _largest_deviation(gram, x[:4]) if iterations else x.new_zeros(())
-    # Far from an isometry the upper side reaches further, by the Marchenko–Pastur law of G by 2(√(1 + size) − 1)², and draws
-    # the lower side's search to itself unless its shift makes up for that.
+    # Far from an isometry the upper side reaches further, by the Marchenko–Pastur law of G by 2(√(1 + size) − 1)², and
+    # draws the lower side's search to itself unless its shift makes up for that.
     shift = SHIFT * size + (sign < 0) * ((1 + size).sqrt() - 1) ** 2
     best = x.new_zeros(2)
     for round_ in range(iterations + 1):
@@ -138,12 +142,13 @@ def gaussian_width(d: int, rank: int, draws: int, generator: np.random.Generator
 
 
 def isometry_upper_bound(width, m) -> float:
-    """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant of a Gaussian ensemble for at least 93 draws in 100.
+    """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant of a Gaussian ensemble for at least 93
+    draws in 100.
 
-    By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at most
-    r is below √m + w_r + t but with probability e^(−t²/2), which is 3.4 % at t = 2.6: δ₊ is below for 97 draws in 100. The
-    smallest singular value is above √m − w_r − t but with the same probability, and 1 − (1 − x)² ≤ (1 + x)² − 1, so that both
-    sides are below but with 6.8 %.
+    By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at
+    most r is below √m + w_r + t but with probability e^(−t²/2), which is 3.4 % at t = 2.6: δ₊ is below for 97 draws in
+    100. The smallest singular value is above √m − w_r − t but with the same probability, and 1 − (1 − x)² ≤ (1 + x)² −
+    1, so that both sides are below but with 6.8 %.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """Processes that compute one thing together: a job's own, number 0, and others that it starts, instructs and ends.
 
-Process 0 broadcasts every call, with its arguments, and all of them make it on what each holds of the thing; inside they exchange
-tensors through torch.distributed (gloo on CPUs, nccl on GPUs). So the others know neither files nor settings nor the engine, and what
-has been reached is in process 0 alone. On one machine they are started by torchrun, in a Slurm allocation of several nodes by srun.
+Process 0 broadcasts every call, with its arguments, and all of them make it on what each holds of the thing; inside
+they exchange tensors through torch.distributed (gloo on CPUs, nccl on GPUs). So the others know neither files nor
+settings nor the engine, and what has been reached is in process 0 alone. On one machine they are started by torchrun,
+in a Slurm allocation of several nodes by srun.
 
 Nothing waits without an end: whoever loses a process finds its connection closed, or gives up after the times below.
 """
@@ -118,7 +119,9 @@ class Team:
         return self._made
 
     def call(self, number, name, *tensors, **options):
-        """Call a method of a thing in every process, with the same arguments, and return what it returns in this one."""
+        """Call a method of a thing in every process, with the same arguments, and return what it returns in
+        this one.
+        """
         return self._all(number, name, tensors, options)
 
     def _all(self, number, name, tensors, options):
@@ -148,7 +151,8 @@ class Team:
             dist.broadcast(tensor, 0)
 
     def _wait(self, work):
-        """Wait until the others have a call, for as long as they live; they may wait longer for one than this process for them.
+        """Wait until the others have a call, for as long as they live; they may wait longer for one than this process
+        for them.
 
         Gloo does not always see that one was killed. The launcher does, and ends.
         """
@@ -232,7 +236,8 @@ _teams: list[Team] = []
 
 
 def team(count, device, module, make):
-    """Return the processes of this job, a :class:`Team`, started if there are none yet; others than those asked for are ended first.
+    """Return the processes of this job, a :class:`Team`, started if there are none yet; others than those asked for are
+    ended first.
 
     Raises
     ------

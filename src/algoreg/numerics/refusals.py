@@ -1,4 +1,6 @@
-"""What measurements cannot be, in sentences that begin with a name: those of a file and those that an estimator is given, alike."""
+"""What measurements cannot be, in sentences that begin with a name: those of a file and those that an estimator is
+given, alike.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,9 @@ ROUNDING = 1e-9
 
 
 def refuse_repeated(X: np.ndarray, name: str = "") -> None:
-    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice: what is held out would be known by the other."""
+    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice: what is held out would be known by the
+    other.
+    """
     _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
     if len(first) < len(X):
         start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
@@ -19,7 +23,9 @@ def refuse_repeated(X: np.ndarray, name: str = "") -> None:
 
 
 def refuse_impossible_expectations(strings: Sequence[str], expectations: np.ndarray, name: str = "") -> None:
-    """Raise a ValueError if an expectation of a Pauli string is beyond ±1, or that of the identity not 1, by more than rounding."""
+    """Raise a ValueError if an expectation of a Pauli string is beyond ±1, or that of the identity not 1, by more than
+    rounding.
+    """
     if np.abs(expectations).max() > 1 + ROUNDING:
         raise ValueError(
             f"{name}an expectation is from -1 to 1, not {expectations[np.abs(expectations).argmax()]:.10g}"

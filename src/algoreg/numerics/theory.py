@@ -71,9 +71,9 @@ def trace_statistical_dimension(d, rank) -> float:
     """Return how many Gaussian measurements make a rank-r PSD matrix the one of least trace among those that fit them.
 
     This is the statistical dimension of the cone of directions in which neither the trace grows nor positivity is
-    lost: r(r+1)/2 + r(d−r) + min_τ {τ²r + E Σ(λ_i − τ)₊²}, λ_i the eigenvalues of a (d−r)×(d−r) GOE matrix, off-diagonal
-    variance ½ (Amelunxen, Lotz, McCoy & Tropp, 2014). Least trace finds X* with high probability once m is above it,
-    and misses it below.
+    lost: r(r+1)/2 + r(d−r) + min_τ {τ²r + E Σ(λ_i − τ)₊²}, λ_i the eigenvalues of a (d−r)×(d−r) GOE matrix,
+    off-diagonal variance ½ (Amelunxen, Lotz, McCoy & Tropp, 2014). Least trace finds X* with high probability once m is
+    above it, and misses it below.
 
     Parameters
     ----------

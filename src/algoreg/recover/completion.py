@@ -24,7 +24,8 @@ class MatrixCompleter(MatrixEstimator):
     Parameters
     ----------
     kind : {"rectangular", "symmetric", "psd"}
-        What the matrix is. Of a symmetric one an entry counts for its mirror, too, which may stand beside it if it is the same.
+        What the matrix is. Of a symmetric one an entry counts for its mirror, too, which may stand beside it if it is
+        the same.
     shape : (int, int), optional
         Otherwise as many rows and columns as the entries show.
     center : bool
@@ -61,8 +62,8 @@ class MatrixCompleter(MatrixEstimator):
         Raises
         ------
         ValueError
-            If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean is taken off), or a
-            parameter is not allowed.
+            If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean
+            is taken off), or a parameter is not allowed.
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")

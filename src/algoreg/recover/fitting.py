@@ -1,4 +1,6 @@
-"""The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to keep."""
+"""The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to
+keep.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -27,8 +29,8 @@ SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
 OWN_STEPS = {"least_trace": 0.3}
-# A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is larger
-# by this factor than in each of so many random orders.
+# A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is
+# larger by this factor than in each of so many random orders.
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
@@ -114,7 +116,8 @@ class Descending:
     Raises
     ------
     ValueError
-        If the plan does not fit the measurements, Σ y_i A_i = 0, or all labels or measurements that a descent sees are 0.
+        If the plan does not fit the measurements, Σ y_i A_i = 0, or all labels or measurements that a descent sees are
+        0.
     """
 
     def __init__(self, measurements: Measurements, labels: np.ndarray, plan: Plan):
@@ -257,7 +260,9 @@ class Descending:
         raise ValueError(f"{said}; leave step out, or take a smaller one")
 
     def _tried(self, step):
-        """Return what was seen of every part, and with folds then of all measurements; nothing after a run whose error rises."""
+        """Return what was seen of every part, and with folds then of all measurements; nothing after a run whose error
+        rises.
+        """
         watches = []
         for part in self.parts:
             watches.append(self.run(part, step))
@@ -270,7 +275,9 @@ class Descending:
         return watches
 
     def judged(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
-        """Return the run and the iteration that are best for all labels, each held out once, and that run's error by look."""
+        """Return the run and the iteration that are best for all labels, each held out once, and that run's error by
+        look.
+        """
         # Errors of labels that are all 0 are no share of them.
         sizes = [float(self.labels[held].norm()) or 1.0 for _, held in self.parts]
         squares = sum(np.square(size * filled(one.memory["held"])) for size, one in zip(sizes, folds, strict=True))

@@ -36,19 +36,21 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Whether X has vectors in place of matrices: a row x measures xᵀMx, and a row (x, z) of d1 + d2 numbers xᵀMz. The
         second is meant where ``shape`` says so, and a rectangular M needs it. No matrix xzᵀ is formed.
     method : str
-        An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric ones.
+        An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric
+        ones.
     method_options : dict, optional
         Further options of the algorithm, and facts that it must be told. A trace, θ and τ are in the units of the
-        matrix (a rectangular one's trace is its nuclear norm), a truncation in those of the labels; all else is in those of
-        ``alpha``.
+        matrix (a rectangular one's trace is its nuclear norm), a truncation in those of the labels; all else is in
+        those of ``alpha``.
     alpha : float or "auto"
-        Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares 0.1,
+        Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares
+        0.1,
         0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
     stop : {"auto", "hold-out", "folds", "noise", "budget"}
-        Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them as
-        were best on average over folds; the first whose residual is as small as the noise; the last. "auto" is noise
-        where it is given, else hold-out where that is 5 measurements or more, else folds. Fewer measurements than twice the
-        folds are fitted to the end of the budget, which is said.
+        Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them
+        as were best on average over folds; the first whose residual is as small as the noise; the last. "auto" is noise
+        where it is given, else hold-out where that is 5 measurements or more, else folds. Fewer measurements than twice
+        the folds are fitted to the end of the budget, which is said.
     noise : float, optional
         Standard deviation of the labels' noise, their root mean square where it differs.
     hold_out : float
@@ -77,14 +79,14 @@ class LowRankMatrixRegressor(MatrixEstimator):
     effective_rank_ : float
         exp(entropy) of the normalised sizes of the eigenvalues.
     path_ : dict
-        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look; the last two are NaN at most
-        looks where the matrix is larger than 200.
+        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look; the last two are
+        NaN at most looks where the matrix is larger than 200.
     n_iter_, alpha_, step_, stop_, method_
         What was chosen.
     rank_test_ : dict or None
-        Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of freedom
-        and p-value, and the least rank ``accepted`` at 5 %. Noise is taken as normal: outliers make p-values too small.
-        Directions are taken as known, which makes them too large.
+        Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of
+        freedom and p-value, and the least rank ``accepted`` at 5 %. Noise is taken as normal: outliers make p-values
+        too small. Directions are taken as known, which makes them too large.
     warnings_ : list of str
         What was said: too few measurements, a small hold-out, not converged, a poor psd fit, asymmetric matrices.
     """
@@ -120,7 +122,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Parameters
         ----------
         X : array, shape (m, d1, d2) or (m, d1·d2)
-            The measurement matrices, in the second case row by row; with ``vectors`` those, shape (m, d) or (m, d1 + d2).
+            The measurement matrices, in the second case row by row; with ``vectors`` those, shape (m, d) or (m, d1 +
+            d2).
         y : array, shape (m,)
 
         Returns
@@ -159,7 +162,9 @@ class LowRankMatrixRegressor(MatrixEstimator):
         return self
 
     def _shape(self, given, features):
-        """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of features."""
+        """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of
+        features.
+        """
         if self.vectors:
             return self._shape_by_vectors(features)
         told = None if self.shape is None else two_sizes(self.shape)
@@ -201,7 +206,9 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
 
     def _note_poor_fit(self, y, fitted):
-        """Say where a matrix without negative eigenvalues leaves most of the labels, and noise or too few steps do not say why."""
+        """Say where a matrix without negative eigenvalues leaves most of the labels, and noise or too few steps do not
+        say why.
+        """
         # No sums of squares of labels as they are: those of 1e-200 are 0.
         left = root_mean_square(y - fitted) / root_mean_square(y)
         falling = any("still falling" in line for line in self.warnings_)

@@ -1,4 +1,6 @@
-"""Ensembles made of a user's own measurements, and the symmetric matrices that stand for rectangular and Hermitian ones."""
+"""Ensembles made of a user's own measurements, and the symmetric matrices that stand for rectangular and Hermitian
+ones.
+"""
 
 import numpy as np
 import torch
@@ -22,8 +24,8 @@ def dense(
 ) -> tuple[gaussian.Ensemble, float]:
     """Return the ensemble of measurement matrices, scaled, and by what they were divided.
 
-    Where M is rectangular, A (d1 × d2) becomes [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which measures the block M = LRᵀ of UUᵀ for
-    U = [L; R]: what descends there is the factorisation M = LRᵀ.
+    Where M is rectangular, A (d1 × d2) becomes [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which measures the block M = LRᵀ of
+    UUᵀ for U = [L; R]: what descends there is the factorisation M = LRᵀ.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ class Plan:
     """What is asked of a fit; see the parameters of the estimators.
 
     ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
-    ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear norm.
-    ``label_unit`` is a label over the fit's.
+    ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear
+    norm. ``label_unit`` is a label over the fit's.
     """
 
     kind: str
@@ -64,8 +64,8 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     Raises
     ------
     ValueError
-        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, it must
-        be told what nobody knows of a target that is not planted, or it is told what is not allowed.
+        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, it
+        must be told what nobody knows of a target that is not planted, or it is told what is not allowed.
     """
     name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
     refuse_unknown(plan.method)
@@ -109,7 +109,9 @@ def refuse_unknown(method: str) -> None:
 
 
 def _refuse_options(name, told, given, d):
-    """Raise a ValueError for the first option that is none of the algorithm's own, is a list, or does not fit the size."""
+    """Raise a ValueError for the first option that is none of the algorithm's own, is a list, or does not fit
+    the size.
+    """
     model = declared.of_algorithm(name)
     own = [*(key for key in model.model_fields if key not in ("m", *PARAMETERS)), *told]
     for key, value in given.items():
@@ -132,7 +134,9 @@ def _refuse_options(name, told, given, d):
 
 
 def told_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything, the default first."""
+    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything, the
+    default first.
+    """
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"
     fits = []

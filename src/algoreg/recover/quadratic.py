@@ -1,4 +1,6 @@
-"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18, Appendix A]."""
+"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18,
+Appendix A].
+"""
 
 from dataclasses import dataclass
 
@@ -25,8 +27,8 @@ BLOCK_ROWS = 4096
 class QuadraticRegressor(MatrixEstimator):
     """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width: no rank is chosen.
 
-    The columns of x are standardised first, and so are the labels. Memory is that of the table: no products of columns are
-    stored but their (p + 1)(p + 2)/2 mean squares, where the rows are many more.
+    The columns of x are standardised first, and so are the labels. Memory is that of the table: no products of columns
+    are stored but their (p + 1)(p + 2)/2 mean squares, where the rows are many more.
 
     Parameters
     ----------
@@ -69,8 +71,8 @@ class QuadraticRegressor(MatrixEstimator):
         Raises
         ------
         ValueError
-            If numbers are not finite, shapes disagree, all labels are equal, a label is negative for a psd network, or a
-            parameter is not allowed.
+            If numbers are not finite, shapes disagree, all labels are equal, a label is negative for a psd network, or
+            a parameter is not allowed.
         """
         if self.kind not in KINDS:
             raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
@@ -88,7 +90,8 @@ class QuadraticRegressor(MatrixEstimator):
         # Of large columns M may be 0 to the last digit: Z, which predicts, is not.
         refuse_units(max(1.0, size / float(self._unit.min()) / float(self._unit.min())))
         vectors = self._augmented(X)
-        # A unit for all of x̃ changes nothing but the numbers that the descent sees, which steps and starts are made for.
+        # A unit for all of x̃ changes nothing but the numbers that the descent sees, which steps and starts are made
+        # for.
         unit = 1.0 if self.standardize else root_mean_square(vectors)
         ensemble = products(np.divide(vectors, unit, out=vectors), device, dtype)
         noise = None if self.noise is None else self.noise / size

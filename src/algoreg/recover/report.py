@@ -31,8 +31,8 @@ class Fit:
 def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
     """Return the page of fits to the same data, of which the first is the result.
 
-    It has eigenvalues along the path, errors and where it stopped, residuals, methods side by side where there are several, what
-    was assumed and what was said.
+    It has eigenvalues along the path, errors and where it stopped, residuals, methods side by side where there are
+    several, what was assumed and what was said.
     """
     best, title = fits[0].estimator, f"Recovery of {html.escape(name)}"
     said = "".join(f"<li>{html.escape(line)}</li>" for line in best.warnings_) or "<li>nothing</li>"
@@ -89,7 +89,9 @@ def _methods(fits):
 
 
 def spectrum(estimator):
-    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their name."""
+    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their
+    name.
+    """
     # Of large matrices they are not kept at every look.
     seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)
     values = estimator.path_["eigenvalues"][seen]
@@ -116,7 +118,8 @@ def _pictures(estimator, X, y):
 
     def residuals(axes):
         left = y - estimator.predict(X)
-        # No bin may be narrower than numbers are apart: of residuals that are the same but for rounding numpy makes none.
+        # No bin may be narrower than numbers are apart: of residuals that are the same but for rounding numpy makes
+        # none.
         spare = max(0.0, 64 * np.finfo(float).eps * np.abs(left).max() - np.ptp(left))
         axes.hist(left, bins=30, range=(left.min() - spare, left.max() + spare))
         # Five long numbers at most: more overlap.

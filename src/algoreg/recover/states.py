@@ -17,8 +17,8 @@ TRACE_OFF = 0.25
 class StateRegressor(MatrixEstimator):
     """Recover a density matrix ρ from expectations tr Pρ, by factored descent of full width: no rank is chosen.
 
-    X has a string of I, X, Y and Z per measurement, and y its expectation. That of the identity, 1, is added where it is not
-    among them. Where the shots are known, the fit stops where its residual is as small as their noise.
+    X has a string of I, X, Y and Z per measurement, and y its expectation. That of the identity, 1, is added where it
+    is not among them. Where the shots are known, the fit stops where its residual is as small as their noise.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class StateRegressor(MatrixEstimator):
         Raises
         ------
         ValueError
-            If a letter is unknown, lengths disagree, a string stands twice, an expectation is not in [−1, 1], shots are not above
-            0, or a parameter is not allowed.
+            If a letter is unknown, lengths disagree, a string stands twice, an expectation is not in [−1, 1], shots are
+            not above 0, or a parameter is not allowed.
         """
         strings = _strings(X)
         refuse_complex_or_masked(y=y, shots=shots)

@@ -15,7 +15,8 @@ from algoreg.ensembles.base import Measurements
 KEPT_VALUES = 20
 # Iterations between looks grow by this share.
 GROWTH = 1.05
-# An error that has grown by this factor since it was least: the step is too long. Descents of the squared loss do not rise.
+# An error that has grown by this factor since it was least: the step is too long. Descents of the squared loss do not
+# rise.
 RISES_BY = 1.2
 # Below this the labels are met to rounding, and rises are rounding's.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -38,7 +39,9 @@ class Held:
     labels: torch.Tensor
 
     def error(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), or the root of the numerator where all labels are 0."""
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), or the root of the numerator where all labels
+        are 0.
+        """
         residual = self.ensemble.measure(estimates) - self.labels
         size = torch.linalg.vector_norm(self.labels) if self.labels.any() else 1.0
         return (torch.linalg.vector_norm(residual, dim=1) / size).cpu().double().numpy()
@@ -71,12 +74,13 @@ class Watch(Observer):
     tolerance : float
         A run leaves once its error is at most this.
     least : int
-        No run is taken to have stopped improving before this iteration: until then it may only have grown from its start.
+        No run is taken to have stopped improving before this iteration: until then it may only have grown from its
+        start.
     leaves : bool
         Whether runs that no longer improve leave, once they have left their start.
     lacks : callable
-        Says of an estimate (d, d) whether the labels show a direction that it lacks: then its run waits for longer. Small
-        eigenvalues show late, and the error stands still until then.
+        Says of an estimate (d, d) whether the labels show a direction that it lacks: then its run waits for longer.
+        Small eigenvalues show late, and the error stands still until then.
     shown : callable
         Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
     say : callable
@@ -126,7 +130,9 @@ class Watch(Observer):
         return done | bad
 
     def _is_over(self, look):
-        """Return which runs have waited long enough for their error to fall, and lack nothing that their labels show."""
+        """Return which runs have waited long enough for their error to fall, and lack nothing that their labels
+        show.
+        """
         memory, runs = self.memory, look.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
         # A run that has diverged leaves anyway, and has no residual to be looked at.

@@ -1,7 +1,7 @@
 """What every model of settings is made of: strict fields, each of which says in words what it allows.
 
-A module of an algorithm, a study or an ensemble says what may be asked of it in one class (``Options`` or ``Limits``), which is
-read without the rest of its module, and so without torch: **it may use only what this module has**
+A module of an algorithm, a study or an ensemble says what may be asked of it in one class (``Options`` or ``Limits``),
+which is read without the rest of its module, and so without torch: **it may use only what this module has**
 (:func:`algoreg.sources.class_alone`).
 """
 
@@ -70,7 +70,9 @@ def is_name(text):
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that does not fit: the path of its key, what of the settings is shown (``None``: its value), and words."""
+    """Something that does not fit: the path of its key, what of the settings is shown (``None``: its value),
+    and words.
+    """
 
     path: tuple
     allowed: str
@@ -93,7 +95,9 @@ def _error(kind, said, path, value):
 
 
 class Strict(BaseModel):
-    """A mapping of known keys. 50.0 is no whole number, true no number, nothing is infinite; every error is in our words."""
+    """A mapping of known keys. 50.0 is no whole number, true no number, nothing is infinite; every error is in our
+    words.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -279,9 +283,11 @@ class StudyOptions(Strict):
 
 
 class DrawnTargets(StudyOptions):
-    """The options of a study whose targets are the same in all ensembles, or, with ``own_targets``, one of each ensemble's own.
+    """The options of a study whose targets are the same in all ensembles, or, with ``own_targets``, one of each
+    ensemble's own.
 
-    Runs that share neither are independent draws, as shares of runs ask for; see :func:`algoreg.analysis.intervals.share_interval`.
+    Runs that share neither are independent draws, as shares of runs ask for; see
+    :func:`algoreg.analysis.intervals.share_interval`.
     """
 
     targets: int = whole()
@@ -301,7 +307,8 @@ class RunOptions(Strict):
     Attributes
     ----------
     at_most_d : tuple of str
-        Options that may not exceed the matrices' size: with it, a run's numbers of columns and of eigenvalues are checked.
+        Options that may not exceed the matrices' size: with it, a run's numbers of columns and of eigenvalues are
+        checked.
     """
 
     at_most_d: ClassVar[tuple] = ()
@@ -363,7 +370,9 @@ class EnsembleLimits:
 
 
 def determined(d, m_over_dr, rank):
-    """Yield that linear algebra finds X* from the measurements of a study with ``m_over_dr``, as m ≥ d(d+1)/2, if it does."""
+    """Yield that linear algebra finds X* from the measurements of a study with ``m_over_dr``, as m ≥ d(d+1)/2, if it
+    does.
+    """
     if 2 * m_over_dr * rank >= d + 1:
         yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")
 

@@ -1,9 +1,9 @@
 """Chapters as their files say them, and what a tier makes of them: every experiment at the tier's size.
 
-An entry of ``experiments.yaml`` stands once. ``sizes`` has a block for each tier that it belongs to, whose keys are added to
-the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same sizes. An
-entry whose sizes differ nowhere lists its ``tiers``. A figure lists its tables; a tier has it where it has the table of the
-figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
+An entry of ``experiments.yaml`` stands once. ``sizes`` has a block for each tier that it belongs to, whose keys are
+added to the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same
+sizes. An entry whose sizes differ nowhere lists its ``tiers``. A figure lists its tables; a tier has it where it has
+the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
 """
 
 import copy
@@ -177,7 +177,8 @@ def load_chapter(name, folder):
 
 
 def load_chapters(names=None, file=None):
-    """Return the chapters of these names, or all, in their order; ``file`` is the tier's that names them, for the message.
+    """Return the chapters of these names, or all, in their order; ``file`` is the tier's that names them, for the
+    message.
 
     Raises
     ------
@@ -212,7 +213,9 @@ def entry_of(identity):
 
 
 def clashes(chapters):
-    """Return lines for what does not fit between chapters of one tier: names in two of them, papers that are not listed."""
+    """Return lines for what does not fit between chapters of one tier: names in two of them, papers that are not
+    listed.
+    """
     found, owners = [], {}
     for chapter in chapters:
         listed = references(chapter.folder)
@@ -299,7 +302,8 @@ def sized(entry, tier):
 
 
 def compose(tier, chapters):
-    """Return a tier file's settings with every problem, descent, study, experiment and figure that it has of the chapters.
+    """Return a tier file's settings with every problem, descent, study, experiment and figure that it has of the
+    chapters.
 
     A tier that is ``like`` another has the sizes of that.
     """
@@ -322,7 +326,9 @@ def compose(tier, chapters):
 
 
 def places(tier, file, chapters):
-    """Return the function that says where a path of composed settings is to be edited, as ``file: key``; ``file`` is the tier's."""
+    """Return the function that says where a path of composed settings is to be edited, as ``file: key``; ``file`` is
+    the tier's.
+    """
     owners = {
         (section, name): chapter
         for chapter in chapters

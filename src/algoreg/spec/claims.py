@@ -1,4 +1,6 @@
-"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands, the tables and the other claims."""
+"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands, the tables and the other
+claims.
+"""
 
 from typing import Any, Literal
 
@@ -192,14 +194,16 @@ def _missing_sizes(entries, sizes):
                 )
 
 
-# The estimands that all chapters share, and the parameters of any estimand that name columns of its table; of a mapping the
-# keys do. A shared one has ``by: list`` in its signature where that takes several columns.
+# The estimands that all chapters share, and the parameters of any estimand that name columns of its table; of a mapping
+# the keys do. A shared one has ``by: list`` in its signature where that takes several columns.
 SHARED = "algoreg.judge.estimands"
 NAMES_COLUMNS = ("value", "along", "by", "where")
 
 
 def _missing_columns(entries, chapters):
-    """Yield the columns that an estimand reads of a table that lacks them, and what a shared one cannot read as columns."""
+    """Yield the columns that an estimand reads of a table that lacks them, and what a shared one cannot read as
+    columns.
+    """
     tables = {}
     for chapter in chapters:
         tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
@@ -222,7 +226,9 @@ def _missing_columns(entries, chapters):
 
 
 def _unfit_columns(function, key, value, there):
-    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table, which are ``there``."""
+    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table, which are
+    ``there``.
+    """
     several = ["where", *(one.arg for one in function.args.kwonlyargs if getattr(one.annotation, "id", None) == "list")]
     if key == "where" and not isinstance(value, dict | None):
         return [wrong(value, "a mapping of columns to a value or a list of values")]
@@ -232,7 +238,9 @@ def _unfit_columns(function, key, value, there):
 
 
 def _unknown_columns(value, there):
-    """Yield the names in an estimand's parameter that are no columns: a text, or those of a list or of a mapping's keys."""
+    """Yield the names in an estimand's parameter that are no columns: a text, or those of a list or of a mapping's
+    keys.
+    """
     named = [value] if isinstance(value, str) else value if isinstance(value, list | dict) else []
     yield from (unknown(one, there, "column") for one in named if one not in there)
 

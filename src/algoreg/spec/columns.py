@@ -1,8 +1,8 @@
 """The columns of the tables: what each means, and what a reader calls it where a criterion names it.
 
-A study says so where it measures, in its mappings ``KEYS`` and ``VALUES``; ``None`` there is the meaning that a column has
-everywhere, of :data:`COLUMNS`. A meaning is a text, or a pair: the reader's name and the text. A column without a name is
-called by its own words.
+A study says so where it measures, in its mappings ``KEYS`` and ``VALUES``; ``None`` there is the meaning that a column
+has everywhere, of :data:`COLUMNS`. A meaning is a text, or a pair: the reader's name and the text. A column without a
+name is called by its own words.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,6 @@
-"""Problems, descents, studies, experiments and figures: what each may say by itself. How they fit together: :mod:`algoreg.spec.fitting`."""
+"""Problems, descents, studies, experiments and figures: what each may say by itself. How they fit together:
+:mod:`algoreg.spec.fitting`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -30,7 +32,9 @@ Size = Annotated[int, Field(ge=1)]
 
 
 class Target(Strict):
-    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues; ``unknown`` where measurements are a file's."""
+    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues; ``unknown`` where measurements are a
+    file's.
+    """
 
     kind: Literal["columns", "spectrum", "unknown"]
     eigenvalues: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
@@ -46,9 +50,9 @@ class Outliers(Strict):
 class Data(Strict):
     """A file of measurements; see :mod:`algoreg.store.measurement_files`.
 
-    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``table`` what a
-    table is: features of the target, vectors, or the matrix itself with gaps. ``shape`` is the matrix's, where the file does
-    not say it.
+    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``table``
+    what a table is: features of the target, vectors, or the matrix itself with gaps. ``shape`` is the matrix's, where
+    the file does not say it.
     """
 
     path: str = text()
@@ -62,8 +66,8 @@ class Data(Strict):
 class Problem(Strict):
     """Targets, and the ensembles that measure them.
 
-    ``label_noise`` is the standard deviation of the noise over the labels' root mean square. The last ``hold_out`` of the
-    measurements are told to no run. ``processes`` is how many a sharded ensemble is spread over.
+    ``label_noise`` is the standard deviation of the noise over the labels' root mean square. The last ``hold_out`` of
+    the measurements are told to no run. ``processes`` is how many a sharded ensemble is spread over.
     """
 
     ensemble: str = name()
@@ -202,7 +206,9 @@ def model_of(section, entry):
 
 
 def entry_problems(tier):
-    """Yield ``(path, line after the key)`` of what single entries of a tier's :data:`SECTIONS` say that they may not."""
+    """Yield ``(path, line after the key)`` of what single entries of a tier's :data:`SECTIONS` say that they
+    may not.
+    """
     for section in SECTIONS:
         for entry_name, entry in tier[section].items():
             path = (section, entry_name)

@@ -71,8 +71,8 @@ def load_yaml(path, aliases=False):
 
     With ``aliases`` a list of single values may be named (``&name``) and stand at several places (``*name``).
 
-    Snakemake's own reader sees a tier file first and resolves aliases, however deeply nested: a hostile file can keep it
-    busy for ever. Tier files are trusted, as the rest of a checkout is; what is refused here are mistakes.
+    Snakemake's own reader sees a tier file first and resolves aliases, however deeply nested: a hostile file can keep
+    it busy for ever. Tier files are trusted, as the rest of a checkout is; what is refused here are mistakes.
 
     Raises
     ------

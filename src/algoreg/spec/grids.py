@@ -1,4 +1,6 @@
-"""The axes and columns of tables: what tells runs apart, the paper's iterations and ours, and which of them are recorded."""
+"""The axes and columns of tables: what tells runs apart, the paper's iterations and ours, and which of them are
+recorded.
+"""
 
 # One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
 # (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form. Tier files speak of the paper's steps and iterations; a tier's

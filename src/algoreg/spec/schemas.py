@@ -1,4 +1,6 @@
-"""JSON schemas of the settings' files, for editors: made from the models, written beside the workflow by ``make docs``."""
+"""JSON schemas of the settings' files, for editors: made from the models, written beside the workflow by ``make
+docs``.
+"""
 
 from algoreg.spec.base import NAME, Strict
 from algoreg.spec.chapters import About, FigureNotes, Notes

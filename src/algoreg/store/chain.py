@@ -52,7 +52,9 @@ def is_result(path: str | Path) -> bool:
 
 
 def label(path: str | Path) -> str:
-    """Return the name of an input in a sidecar: a result's from ``results`` on, any other file's from the repository's root."""
+    """Return the name of an input in a sidecar: a result's from ``results`` on, any other file's from the repository's
+    root.
+    """
     if is_result(path):
         return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"
     return os.path.relpath(Path(path).resolve(), ROOT)
@@ -143,7 +145,8 @@ def require(jobs: Mapping[str, Job]) -> None:
 def recorded(paths: Iterable) -> dict[str, Job]:
     """Return ``{result: Job}`` of results and of all that they are made from, as their sidecars have it.
 
-    :func:`require` then finds what was exchanged since, but not what would be made otherwise now: only the workflow knows that.
+    :func:`require` then finds what was exchanged since, but not what would be made otherwise now: only the workflow
+    knows that.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """Jobs that start with their libraries loaded: torch alone takes longer to load than most small jobs take to run.
 
-A workflow starts one server (:func:`start`), which loads libraries while the workflow still plans its jobs. A script hands itself over
-before it imports anything large (:mod:`algoreg.store.handover`): the server loads what else the script names, once, and forks; the
-fork runs the script, and the script's first process waits for its exit status. Without a server, as on a cluster's nodes, the script
-runs where it is. So it does where it could tell the difference: with another interpreter or environment than the server's, or with
-several threads.
+A workflow starts one server (:func:`start`), which loads libraries while the workflow still plans its jobs. A script
+hands itself over before it imports anything large (:mod:`algoreg.store.handover`): the server loads what else the
+script names, once, and forks; the fork runs the script, and the script's first process waits for its exit status.
+Without a server, as on a cluster's nodes, the script runs where it is. So it does where it could tell the difference:
+with another interpreter or environment than the server's, or with several threads.
 """
 
 import atexit
@@ -30,8 +30,9 @@ from typing import Any, NamedTuple
 
 from algoreg.store.handover import PLACE, STARTED
 
-# Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a grammar: more than
-# a second in every process. None makes that import fail; jsonschema then goes without, as where it is not installed.
+# Snakemake loads nbformat for every script, and that jsonschema, whose check of international addresses compiles a
+# grammar: more than a second in every process. None makes that import fail; jsonschema then goes without, as where it
+# is not installed.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # What shells set and no library reads, and where temporary files go, which libraries ask when they make one.
@@ -71,8 +72,8 @@ def start(*libraries: str, **variables: str) -> "subprocess.Popen[bytes] | None"
     Returns
     -------
     subprocess.Popen or None
-        The server, which ends when the last reference to it is gone. None where there can be none: the temporary folder cannot be
-        written to, or its path is too long for a socket.
+        The server, which ends when the last reference to it is gone. None where there can be none: the temporary folder
+        cannot be written to, or its path is too long for a socket.
     """
     with contextlib.ExitStack() as undone:
         try:
@@ -106,7 +107,9 @@ def beginning_with_call(source: str, preamble: str) -> str:
 
 
 def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
-    """Load libraries; fork for every script that connects, until standard input ends; return a script's job in its fork."""
+    """Load libraries; fork for every script that connects, until standard input ends; return a script's job in its
+    fork.
+    """
     # An interrupt is for the jobs: each ends, and the workflow then ends this.
     before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN), **_tidy_when_told_to_end(listener)}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

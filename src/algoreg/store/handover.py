@@ -19,8 +19,8 @@ STARTED = b"started\n"
 def hand_over(*libraries: str) -> None:
     """Run the calling script in a fork of the server and exit with its status; return if there is none for it.
 
-    The libraries are what the script needs that takes long to load. No modules of this package: a job's sidecar names those that it
-    loaded itself.
+    The libraries are what the script needs that takes long to load. No modules of this package: a job's sidecar names
+    those that it loaded itself.
     """
     place = os.environ.pop(PLACE, None)
     # A fork has none of the threads that its libraries started when they were loaded.

@@ -1,4 +1,6 @@
-"""Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is none."""
+"""Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is
+none.
+"""
 
 import math
 import os
@@ -304,7 +306,9 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _check(columns: Mapping[str, Any], names: Mapping[str, int], text: str | None = None) -> None:
-    """Raise a ValueError if arrays are not of these dimensions and one length, or have, but for ``text``, what is no finite number."""
+    """Raise a ValueError if arrays are not of these dimensions and one length, or have, but for ``text``, what is no
+    finite number.
+    """
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
             flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""

@@ -31,7 +31,9 @@ def _git(*words: str) -> str | None:
 
 
 def commit() -> tuple[str | None, bool | None]:
-    """Return the commit of this repository and whether anything differs from it; None for both where that is unknown."""
+    """Return the commit of this repository and whether anything differs from it; None for both where that is
+    unknown.
+    """
     top = _git("rev-parse", "--show-toplevel")
     head = _git("rev-parse", "HEAD")
     # An unpacked archive may lie inside a repository that knows nothing of it.
@@ -70,7 +72,8 @@ def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
 
 
 def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
-    """Send what a job says to its log; return the sidecar's content for its results: :func:`provenance`, and what it was made of.
+    """Send what a job says to its log; return the sidecar's content for its results: :func:`provenance`, and what it
+    was made of.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in full."""
+"""Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in
+full.
+"""
 
 import json
 import math
@@ -67,8 +69,8 @@ def headlines(ledgers, chapters):
 def summary(ledgers, fresh):
     """Return what a visitor reads first, as a Markdown list.
 
-    That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and what fresh
-    seeds gave, where any were run.
+    That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and
+    what fresh seeds gave, where any were run.
     """
     first, *others = load_chapters()
     own = [first, *(chapter for chapter in others if chapter.papers == first.papers)]
@@ -171,7 +173,9 @@ def run_counts(tables):
 
 
 def _claim_rows(entry, said, full, fresh, runs):
-    """Return what docs/claims.md says of a claim, as pairs; its texts are those of the standard and of the full tier."""
+    """Return what docs/claims.md says of a claim, as pairs; its texts are those of the standard and of the full
+    tier.
+    """
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
     module = sources.decorated("estimands", "estimand")[name].module.replace(".", "/")
@@ -205,7 +209,8 @@ def _claim_rows(entry, said, full, fresh, runs):
 
 
 def claims_document(entries, judged, fresh, full, runs):
-    """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by chapter.
+    """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by
+    chapter.
 
     Parameters
     ----------

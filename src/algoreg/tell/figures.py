@@ -1,4 +1,6 @@
-"""Figures: found by name, drawn from tables and from the claims that are judged from them. The kinds are in ``tell.charts``."""
+"""Figures: found by name, drawn from tables and from the claims that are judged from them. The kinds are in
+``tell.charts``.
+"""
 
 from algoreg import registry
 from algoreg.tell.charts.claims import claims_of

@@ -1,4 +1,6 @@
-"""A notebook's kernel as a fork of its job: it has at once what the job has loaded, where a kernel of its own takes seconds."""
+"""A notebook's kernel as a fork of its job: it has at once what the job has loaded, where a kernel of its own takes
+seconds.
+"""
 
 import asyncio
 import multiprocessing  # noqa: TID251 (a fork takes what it is handed as it is)
@@ -44,7 +46,8 @@ class _Provisioner(LocalProvisioner):
 
 
 def fork_in(manager: KernelManager) -> None:
-    """Let a manager's Python kernel, not yet started, be a fork of this process, where a system's libraries survive that.
+    """Let a manager's Python kernel, not yet started, be a fork of this process, where a system's libraries survive
+    that.
 
     This process must have one thread.
     """
@@ -64,8 +67,9 @@ def _be_kernel(arguments: list[str], environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     if matplotlib := sys.modules.get("matplotlib"):
-        # A matplotlib that is loaded has read the user's own matplotlibrc, and does not read what the kernel says in the environment.
-        # The shell that shows pictures is not there yet: what names a backend loads it, but this does not.
+        # A matplotlib that is loaded has read the user's own matplotlibrc, and does not read what the kernel says in
+        # the environment. The shell that shows pictures is not there yet: what names a backend loads it, but this does
+        # not.
         matplotlib.rcdefaults()
         matplotlib.rcParams["backend"] = INLINE
     # So told, it ends with the job.

@@ -1,8 +1,9 @@
 """A chapter's ledger: what differs from the paper, or within it; a template, filled in from the committed references.
 
-The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from committed
-numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block ``headline`` in it is what
-README and the report page say of the chapter. Any other template ``<name>.md.j2`` there is a document of its own.
+The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from
+committed numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block
+``headline`` in it is what README and the report page say of the chapter. Any other template ``<name>.md.j2`` there is a
+document of its own.
 """
 
 import functools
@@ -60,7 +61,8 @@ class Numbers:
     def estimate(self, identity, tier="standard", towards=None, digits=3):
         """Return a claim's estimate, with the digits that tell it from its margin.
 
-        Where the sentence says "at most" or "within" it is rounded ``towards="up"``, where "at least" ``towards="down"``.
+        Where the sentence says "at most" or "within" it is rounded ``towards="up"``, where "at least"
+        ``towards="down"``.
         """
         if towards:
             return bound(self._claim(identity, tier), towards, digits)

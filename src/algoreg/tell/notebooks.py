@@ -29,7 +29,8 @@ class Verdicts(Styler):
 
 
 class Tier:
-    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``, below the repository that the notebook lies in.
+    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``, below the repository that the notebook lies
+    in.
 
     Raises
     ------
@@ -64,7 +65,8 @@ class Tier:
     def verdicts(self, *chapters, claims=None) -> Verdicts:
         """Return the verdicts of chapters' claims, or of these of them, for a notebook to show.
 
-        Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says whose.
+        Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says
+        whose.
         """
         known = load_chapters(chapters)
         entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
@@ -122,7 +124,8 @@ def measure(name, *, seed=2018, ensembles=1, **options):
 
 
 def curve(axes, frame, x, value, **style):
-    """Draw the geometric mean of a positive column over another one, and every run as a dot; runs without a value are left out.
+    """Draw the geometric mean of a positive column over another one, and every run as a dot; runs without a value are
+    left out.
 
     Parameters
     ----------

@@ -42,10 +42,10 @@ def fill(text, blocks):
 def passage(*tables, tiers=("standard",)):
     """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
 
-    The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One that reads
-    more has ``reference`` as its first parameter, or says several ``tiers``: it is given the whole committed reference of each. With
-    ``BEST`` it is given the name and the reference of the first of these tiers that has its tables, or None twice, and says itself
-    what is missing.
+    The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One
+    that reads more has ``reference`` as its first parameter, or says several ``tiers``: it is given the whole committed
+    reference of each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its
+    tables, or None twice, and says itself what is missing.
 
     Parameters
     ----------
@@ -63,7 +63,9 @@ def passage(*tables, tiers=("standard",)):
 
 
 def literal(text):
-    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis. Code between backticks is left alone."""
+    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis. Code between backticks is left
+    alone.
+    """
     parts = re.split(r"(`[^`]*`)", str(text))
     return "".join(part if i % 2 else re.sub(r"([*_]|<(?=[a-zA-Z/!]))", r"\\\1", part) for i, part in enumerate(parts))
 
@@ -74,7 +76,9 @@ def _cell(content):
 
 
 def markdown(header, rows):
-    """Return a Markdown table; bars in its cells are escaped, everything else is taken as Markdown (see :func:`literal`)."""
+    """Return a Markdown table; bars in its cells are escaped, everything else is taken as Markdown (see
+    :func:`literal`).
+    """
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines)
 
@@ -99,7 +103,8 @@ def with_interval(estimate):
 def estimate_of(reference, identity, towards=None):
     """Return a claim's committed estimate as a text; where the sentence makes it a bound, rounded ``up`` or ``down``.
 
-    For passages: in a ledger without its references they say so, where a number of the template would stop the document.
+    For passages: in a ledger without its references they say so, where a number of the template would stop the
+    document.
     """
     claim = claim_of(reference, identity)
     return bound(claim, towards) if towards else number(claim["estimate"])
@@ -124,7 +129,9 @@ def _judged(claim, entry, verdicts):
 
 
 def verdicts(reference, registry):
-    """Return the verdicts of these entries of the registry as a Markdown table; each links to its entry in claims.md."""
+    """Return the verdicts of these entries of the registry as a Markdown table; each links to its entry in
+    claims.md.
+    """
     committed, outcomes = {claim["id"]: claim for claim in reference["claims"]}, verdicts_of(reference["claims"])
     rows = [
         [

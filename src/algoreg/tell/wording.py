@@ -28,7 +28,8 @@ def _side(value, margin):
 def apart(values, margin, digits=3, distinct=False, towards=None):
     """Return numbers as texts in which each lies on the side of the margin on which it is.
 
-    All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not "0.2".
+    All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not
+    "0.2".
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def apart(values, margin, digits=3, distinct=False, towards=None):
 
 
 def outwards(value, towards, digits=2):
-    """Return a bound rounded to so many significant digits so that it stays one: no number that it says is nearer than it is.
+    """Return a bound rounded to so many significant digits so that it stays one: no number that it says is nearer than
+    it is.
 
     A bound from below is rounded ``down``, one from above ``up``.
     """
@@ -69,9 +71,9 @@ def _number(value, margin, digits):
 def without_sampling(claim):
     """Return what is said in the place of an interval that holds no sampling, else None.
 
-    "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``), up to
-    ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its interval: where
-    its runs came out alike there is no spread between them.
+    "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``),
+    up to ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its
+    interval: where its runs came out alike there is no spread between them.
     """
     low, high = claim["ci_low"], claim["ci_high"]
     if low is None:
@@ -133,14 +135,18 @@ class Said:
         return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
 
     def words(self, bold="{}", code="{}"):
-        """Return the verdict with its remedy and its slack; ``bold`` and ``code`` wrap the verdict and the remedy's name."""
+        """Return the verdict with its remedy and its slack; ``bold`` and ``code`` wrap the verdict and the remedy's
+        name.
+        """
         text = bold.format(self.verdict)
         if self.remedy:
             text += code.format(self.remedy).join(self.remedied())
         return f"{text}, {self.edge}" if self.edge else text
 
     def cells(self):
-        """Return what stands beside a verdict in a table: estimate, interval, what is needed, and what came of the controls."""
+        """Return what stands beside a verdict in a table: estimate, interval, what is needed, and what came of the
+        controls.
+        """
         return [self.estimate, self.interval, self.needed, self.controls()]
 
     def controls(self):
@@ -216,7 +222,8 @@ def verdicts_of(claims):
 
 
 def verdict_table(claims, titles=None):
-    """Return the verdicts as a text table, chapter by chapter; remedies, and what the machine did not allow, stand below it.
+    """Return the verdicts as a text table, chapter by chapter; remedies, and what the machine did not allow, stand
+    below it.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ def gaussian_start(d, depth, seed, target):
 class Factors(base.Algorithm):
     """A batch of descents of one depth; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    A run has ``depth`` N, ``size`` s₀, ``begin``, `identity` or `gaussian`, and perhaps ``rule``, `relative` or `fixed`.
-    State: ``factors``, shape (B, N, d, d), W_1 first, and ``largest``, λ, shape (B,). A step is one pass.
+    A run has ``depth`` N, ``size`` s₀, ``begin``, `identity` or `gaussian`, and perhaps ``rule``, `relative` or
+    `fixed`. State: ``factors``, shape (B, N, d, d), W_1 first, and ``largest``, λ, shape (B,). A step is one pass.
     """
 
     requires = frozenset({"rectangular gradient"})

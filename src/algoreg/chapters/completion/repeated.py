@@ -7,7 +7,9 @@ from algoreg.numerics.seeds import stream
 
 
 class Repeated(Ensemble):
-    """Entries of d × d matrices, each of the m any of all; see :class:`algoreg.ensembles.entries_rectangular.Ensemble`."""
+    """Entries of d × d matrices, each of the m any of all; see
+    :class:`algoreg.ensembles.entries_rectangular.Ensemble`.
+    """
 
     kind = "entries-repeated"
 

@@ -1,4 +1,6 @@
-"""What the claims about Frank–Wolfe measure: one method's error or threshold over another's, bytes where sockets are allowed."""
+"""What the claims about Frank–Wolfe measure: one method's error or threshold over another's, bytes where sockets are
+allowed.
+"""
 
 import numpy as np
 
@@ -13,7 +15,9 @@ from algoreg.judge.estimands import estimand, exponent
     "mean over runs of log10 of the error of {method} over that of {against}, at {trace_factor:g} times the trace"
 )
 def error_ratio(tables, published, rng, *, table, method, against, trace_factor):
-    """Return the mean over runs of log10(test error of ``method`` / that of ``against``) at one θ, on the same draws."""
+    """Return the mean over runs of log10(test error of ``method`` / that of ``against``) at one θ, on the same
+    draws.
+    """
     frame = chosen(tables[table], {"trace_factor": trace_factor})
     parts = [chosen(frame, {"method": name}) for name in (method, against)]
     return interval_of(np.mean, paired_logs(parts, ["trace_factor"], "test_error"), rng)
@@ -23,8 +27,8 @@ def error_ratio(tables, published, rng, *, table, method, against, trace_factor)
 def ratio_of_examples(tables, published, rng, *, table, method, against, trace_factor, tolerance):
     """Return the geometric mean over runs of m* of one method over that of another, which is told the trace itself.
 
-    m* is where the error falls through a tolerance for good. One off the grid of m counts as its end there; undefined where more
-    than half of the other's are.
+    m* is where the error falls through a tolerance for good. One off the grid of m counts as its end there; undefined
+    where more than half of the other's are.
     """
     parts = [
         chosen(tables[table], {"method": name, "trace_factor": told})

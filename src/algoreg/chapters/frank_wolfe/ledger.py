@@ -96,7 +96,9 @@ def delays_by_iteration(frame):
 
 @passage("stochastic_frank_wolfe")
 def late_gradients(frame):
-    """Return error and loss at the last iteration by delay over those without, and the error's exponent, as Markdown."""
+    """Return error and loss at the last iteration by delay over those without, and the error's exponent, as
+    Markdown.
+    """
     whole, end = frame[frame["batch"] == 0], frame["iteration"].max()
     last = whole[whole["iteration"] == end]
     first = last[last["lag"] == 1]
@@ -112,7 +114,9 @@ def late_gradients(frame):
 
 @passage("late_line_search", "stochastic_frank_wolfe")
 def late_searches(searched, open_loop):
-    """Return the errors of the late line search, and of the open loop at the end, by delay and iteration, as Markdown."""
+    """Return the errors of the late line search, and of the open loop at the end, by delay and iteration, as
+    Markdown.
+    """
     end, rows = searched["iteration"].max(), []
     points = sorted(searched["iteration"].unique())
     whole = open_loop[(open_loop["batch"] == 0) & (open_loop["iteration"] == end)]
@@ -125,7 +129,9 @@ def late_searches(searched, open_loop):
 
 @passage("stochastic_frank_wolfe")
 def floors(frame):
-    """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as Markdown."""
+    """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as
+    Markdown.
+    """
     last = frame[frame["iteration"] == frame["iteration"].max()]
     lags = sorted(last["lag"].unique())
     rows = []

@@ -1,6 +1,8 @@
-"""The master of distributed Frank–Wolfe: starts workers as processes, answers them over sockets, counts bytes [zhuo2020].
+"""The master of distributed Frank–Wolfe: starts workers as processes, answers them over sockets, counts bytes
+[zhuo2020].
 
-Everything has a time-out. Workers are started as programs of their own, never forked; the port is one that the system gives.
+Everything has a time-out. Workers are started as programs of their own, never forked; the port is one that the system
+gives.
 """
 
 import json
@@ -36,8 +38,8 @@ class Run:
     Attributes
     ----------
     orders : mapping
-        ``protocol, d, theta, batch, path, seed, ensemble, iterations, workers, sleep, limit``: ``sleep`` seconds before every step of
-        the last worker, ``limit`` in seconds for all of it.
+        ``protocol, d, theta, batch, path, seed, ensemble, iterations, workers, sleep, limit``: ``sleep`` seconds before
+        every step of the last worker, ``limit`` in seconds for all of it.
     messages, records : int
         From workers and to them, the last to each, which ends its work, among them.
     up, down : int

@@ -1,7 +1,9 @@
-"""A worker of distributed Frank–Wolfe, a process of its own: ``python -m algoreg.chapters.frank_wolfe.worker`` [zhuo2020].
+"""A worker of distributed Frank–Wolfe, a process of its own: ``python -m algoreg.chapters.frank_wolfe.worker``
+[zhuo2020].
 
-Its orders are one line of JSON on standard input. Asynchronous: it sends (t, v), the best direction at its own X of time t, and gets
-the directions of all later times, from which it makes its next X. Synchronous: it gets X and sends the gradient there.
+Its orders are one line of JSON on standard input. Asynchronous: it sends (t, v), the best direction at its own X of
+time t, and gets the directions of all later times, from which it makes its next X. Synchronous: it gets X and sends the
+gradient there.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""The figure of incremental learning: eigenvalues one by one, distances to the fits, and how they fall with the start."""
+"""The figure of incremental learning: eigenvalues one by one, distances to the fits, and how they fall with the
+start.
+"""
 
 import numpy as np
 

@@ -1,4 +1,6 @@
-"""What the claims about landscapes measure beside shares and exponents: gains, needed widths and examples, the lazy limit."""
+"""What the claims about landscapes measure beside shares and exponents: gains, needed widths and examples, the lazy
+limit.
+"""
 
 from dataclasses import replace
 
@@ -13,7 +15,9 @@ from algoreg.numerics.theory import least_examples, symmetric_dimension
 
 @estimand("mean over runs of {value} at {along} = {first:g} less at {second:g}")
 def mean_gain(tables, published, rng, *, table, value, along, first, second, where=None):
-    """Return the mean over runs of ``value`` where a column has one number, less that where it has another, run by run."""
+    """Return the mean over runs of ``value`` where a column has one number, less that where it has another, run
+    by run.
+    """
     frame = chosen(tables[table], where)
     sides = [known(cells(chosen(frame, {along: end}), [along], value)[1]) for end in (first, second)]
     return interval_of(np.mean, sides[0] - sides[1], rng)
@@ -22,7 +26,8 @@ def mean_gain(tables, published, rng, *, table, value, along, first, second, whe
 def needed_widths(optimal):
     """Return the place of the first width from which on all starts of an ensemble are optimal, shape (E,).
 
-    ``optimal`` is 1 or 0, shape (widths, starts, E), widths rising. The number of widths stands where even the largest is not.
+    ``optimal`` is 1 or 0, shape (widths, starts, E), widths rising. The number of widths stands where even the largest
+    is not.
     """
     all_starts = optimal.min(axis=1)[::-1]
     return len(optimal) - np.minimum.accumulate(all_starts, axis=0).sum(axis=0).astype(int)
@@ -51,7 +56,9 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
 
 @estimand("share of the ends at the least loss, {units} units: `root` is the worst width of at least √(2m)")
 def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
-    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``), or at that width (a number)."""
+    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``), or at that
+    width (a number).
+    """
     frame = chosen(tables[table], where)
     least = np.sqrt(2 * frame["m"].iloc[0])
     kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == units]
@@ -69,8 +76,8 @@ def decades_gained(tables, published, rng, *, table, value, by, pair, where=None
 def start_thresholds(frame, tolerance) -> Thresholds:
     """Return m*/n_c of every run, the thresholds of a table over the least number of examples.
 
-    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`. Rows are of one
-    kind of measurements and one d, over rank, m, target and ensemble.
+    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`.
+    Rows are of one kind of measurements and one d, over rank, m, target and ensemble.
     """
     found = find_thresholds(frame, "rank", tolerance)
     counts = [least_examples(int(frame["d"].iloc[0]), int(rank)) for rank in found.sizes]
@@ -91,7 +98,8 @@ def start_threshold(tables, published, rng, *, table, kind, tolerance):
 
 @estimand("factor between the root mean square over runs of {value} and √(1 − m/D), the largest over m")
 def factor_to_kernel(tables, published, rng, *, table, value, where=None):
-    """Return the largest factor, over m, between the root mean square of ``value`` over runs and √(1 − m/D), D = d(d+1)/2.
+    """Return the largest factor, over m, between the root mean square of ``value`` over runs and √(1 − m/D), D =
+    d(d+1)/2.
 
     That is the law of least squares: of ‖X*‖_F² the rows' span has the part m/D in the mean over Gaussian measurements.
     """

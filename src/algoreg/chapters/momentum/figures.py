@@ -1,4 +1,6 @@
-"""The figures of momentum: iterations by κ, momentum as a step, where descents end, what momentum costs a small start."""
+"""The figures of momentum: iterations by κ, momentum as a step, where descents end, what momentum costs a small
+start.
+"""
 
 import numpy as np
 import pandas as pd

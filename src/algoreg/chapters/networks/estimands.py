@@ -1,4 +1,6 @@
-"""What the claims about quadratic networks measure: exponents in the scale, in size and rank, in time and in the error of τ."""
+"""What the claims about quadratic networks measure: exponents in the scale, in size and rank, in time and in the error
+of τ.
+"""
 
 import numpy as np
 
@@ -33,8 +35,9 @@ def alpha_exponent(tables, published, rng, *, table, value, variants, pick):
 def crossings(counts, errors, tolerance, beyond):
     """Return the m at which errors fall through a tolerance, for every run, interpolated in log m and log error.
 
-    The crossing lies after the last m with an error above the tolerance; a diverged run's (NaN) is above it. Where all errors
-    are below, it is put at the smallest m; where the last is above, at ``beyond``, or the largest m if that is more.
+    The crossing lies after the last m with an error above the tolerance; a diverged run's (NaN) is above it. Where all
+    errors are below, it is put at the smallest m; where the last is above, at ``beyond``, or the largest m if that is
+    more.
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ def crossings(counts, errors, tolerance, beyond):
 
 
 def example_thresholds(frame, along, tolerance):
-    """Return the values of ``along``, ``d`` or ``rank``, and one variant's thresholds in m there, (points, T, E), and which are censored.
+    """Return the values of ``along``, ``d`` or ``rank``, and one variant's thresholds in m there, (points, T, E), and
+    which are censored.
 
     A threshold above the largest m is put where theory has one at the latest: at D = d(d+1)/2, where the labels alone
     determine X*, along d; at the theorem's dr⁵ [LMZ18, Theorem 1.2, constant 1] along the rank.
@@ -76,7 +80,8 @@ def example_thresholds(frame, along, tolerance):
 
 @estimand("exponent in {along} of the examples needed for a relative error of {tolerance}, {variant}")
 def examples_exponent(tables, published, rng, *, table, along, tolerance, variant):
-    """Return the exponent in d or in the rank of the number of examples at which the test error falls through a tolerance.
+    """Return the exponent in d or in the rank of the number of examples at which the test error falls through a
+    tolerance.
 
     Thresholds outside the grid are not dropped: see :func:`example_thresholds`.
     """
@@ -102,10 +107,11 @@ def examples_exponents_apart(tables, published, rng, *, table, tolerance, varian
 
 
 def late_slopes(iterations, errors, high, low):
-    """Return the log-log slope of each run's error, (T, E), between its fall through ``high`` and its fall through ``low``.
+    """Return the log-log slope of each run's error, (T, E), between its fall through ``high`` and its fall through
+    ``low``.
 
-    Errors have shape (iterations, T, E). The last falls count, interpolated in both logarithms. A run that does not come below ``low``
-    is taken to its end; one that is not below ``high`` there has slope 0.
+    Errors have shape (iterations, T, E). The last falls count, interpolated in both logarithms. A run that does not
+    come below ``low`` is taken to its end; one that is not below ``high`` there has slope 0.
     """
     times, logs = np.log(iterations), np.log(errors)
     found = np.zeros(errors.shape[1:])
@@ -126,10 +132,11 @@ def late_slopes(iterations, errors, high, low):
 
 @estimand("{pick} median log-log slope of {value} in time, from {high} to {low}, over the variants")
 def late_slope(tables, published, rng, *, table, value, variants, high, low, pick):
-    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs; see :func:`late_slopes`.
+    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs; see
+    :func:`late_slopes`.
 
-    A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run may
-    pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.
+    A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run
+    may pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.
     """
     frame = chosen(tables[table], {"variant": variants})
     names, values = cells(frame, ["variant", "iteration"], value)
@@ -142,7 +149,8 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
 
 @estimand("smallest exponent of {value} in the relative error of τ over the signs {signs} of that error")
 def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant):
-    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the runs.
+    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the
+    runs.
 
     A sign with a diverged run has exponent 0: see :func:`_smallest_tau_exponent`.
 
@@ -169,8 +177,8 @@ def _at_tau_errors(frame, value, errors):
 def _smallest_tau_exponent(values, sizes, rng):
     """Return the smallest exponent in the size of τ's error over blocks of cells, one row per size.
 
-    A block in which a run diverged, at whatever size, has exponent 0: its values all count as 1. Were that run's value alone 1,
-    a divergence at the largest size would make the slope steeper, and count in favour of harmlessness.
+    A block in which a run diverged, at whatever size, has exponent 0: its values all count as 1. Were that run's value
+    alone 1, a divergence at the largest size would make the slope steeper, and count in favour of harmlessness.
     """
     blocks = values.reshape(-1, len(sizes), *values.shape[1:])
     lost = np.isnan(blocks).any(axis=(1, 2, 3), keepdims=True)
@@ -218,7 +226,8 @@ def tau_exponent_in_time(tables, published, rng, *, table, value, sizes, signs, 
 def tau_time_exponent(tables, published, rng, *, table, value, sizes, variant):
     """Return |b + 1|, b the exponent of a time of runs with τ too small in the relative error's size.
 
-    The interval is the image of b's own. Undefined where a run of these has not diverged by the end, or has no such time.
+    The interval is the image of b's own. Undefined where a run of these has not diverged by the end, or has no such
+    time.
 
     Parameters
     ----------

@@ -1,11 +1,14 @@
-"""The ways in which studies run Algorithm 1 of quadratic networks: as stated, with parts left out, and wrongly on purpose."""
+"""The ways in which studies run Algorithm 1 of quadratic networks: as stated, with parts left out, and wrongly on
+purpose.
+"""
 
 import numpy as np
 import torch
 
 from algoreg.numerics.seeds import stream
 
-# The truncation level R of Algorithm 1 as stated here, over τ: predictions scale with τ, and the paper leaves R's scale open.
+# The truncation level R of Algorithm 1 as stated here, over τ: predictions scale with τ, and the paper leaves R's scale
+# open.
 LEVEL = 10.0
 STATED = {
     "start": "identity",
@@ -65,14 +68,18 @@ def labels_of(variant, labels, m, seed, ensemble):
 
 
 def seen_labels(ensemble, planted, points, context):
-    """Return the labels that runs, given as (m, variant, target), see of X* of all targets (T, d, d), a row for each."""
+    """Return the labels that runs, given as (m, variant, target), see of X* of all targets (T, d, d), a row for
+    each.
+    """
     labels = ensemble.label(planted)
     rows = [labels_of(variant, labels, m, context.seed, ensemble.number)[target] for m, variant, target in points]
     return torch.stack(rows)
 
 
 def moments(end, count):
-    """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different; ``end`` alone for 1."""
+    """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different; ``end`` alone for
+    1.
+    """
     if count == 1:
         return [end]
     return sorted({max(round(point), 1) for point in np.geomspace(end / 100, end, count)})

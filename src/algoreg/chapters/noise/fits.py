@@ -1,4 +1,6 @@
-"""Least squares over the matrices UUᵀ of a width: noisy problems, their fits, and what is left of the labels [shapiro2021]."""
+"""Least squares over the matrices UUᵀ of a width: noisy problems, their fits, and what is left of the labels
+[shapiro2021].
+"""
 
 from dataclasses import dataclass
 
@@ -71,15 +73,19 @@ def noisy_problems(ensemble, factors, label_noise, seed):
 
 
 def spectral_factor(matrices, labels, width):
-    """Return U, shape (d, width), UUᵀ the part of (1/m) Σ y_iA_i with its largest eigenvalues; negative ones count as their size."""
+    """Return U, shape (d, width), UUᵀ the part of (1/m) Σ y_iA_i with its largest eigenvalues; negative ones count as
+    their size.
+    """
     values, vectors = np.linalg.eigh(np.tensordot(labels, matrices, 1) / len(labels))
     return vectors[:, -width:] * np.sqrt(np.abs(values[-width:]))
 
 
 def fitted_factor(matrices, labels, start):
-    """Return U of a least-squares fit Σ(⟨A_i, UUᵀ⟩ − y_i)² by Levenberg and Marquardt's method, and whether it converged.
+    """Return U of a least-squares fit Σ(⟨A_i, UUᵀ⟩ − y_i)² by Levenberg and Marquardt's method, and whether it
+    converged.
 
-    Its damping is what takes care of the k(k−1)/2 rotations UO that change nothing, along which the Jacobian is singular.
+    Its damping is what takes care of the k(k−1)/2 rotations UO that change nothing, along which the Jacobian is
+    singular.
 
     Parameters
     ----------
@@ -94,9 +100,9 @@ def fitted_factor(matrices, labels, start):
     converged : bool
         Whether ‖Jᵀr‖ is at most ``TOLERANCE`` times ‖J‖_F‖r‖, r the residuals.
     """
-    # Not scipy's least_squares. Method "lm" of scipy 1.17 does not repeat its own bits where the Jacobian is singular, as here: its
-    # decomposition then takes the norm of a column's rest with a number too many, after the last column one beyond the array.
-    # Method "trf" repeats and ends as low, in three to fifteen times this one's time.
+    # Not scipy's least_squares. Method "lm" of scipy 1.17 does not repeat its own bits where the Jacobian is singular,
+    # as here: its decomposition then takes the norm of a column's rest with a number too many, after the last column
+    # one beyond the array. Method "trf" repeats and ends as low, in three to fifteen times this one's time.
     rows = matrices.reshape(len(matrices), -1)
     u, residuals, damping, moved = start, rows @ (start @ start.T).ravel() - labels, DAMPING, True
     for _ in range(MOST):

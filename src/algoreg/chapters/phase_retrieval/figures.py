@@ -1,4 +1,6 @@
-"""The figures of phase retrieval: two stages along one axis, what m/d changes, and how runs meet single measurements and rows."""
+"""The figures of phase retrieval: two stages along one axis, what m/d changes, and how runs meet single measurements
+and rows.
+"""
 
 import numpy as np
 
@@ -24,7 +26,9 @@ def _line(axes, frame, value, label, **style):
 
 
 def _courses(axes, table, small, value):
-    """Draw the medians along η·t: random starts at every d, and small starts of both widths at the largest d they have."""
+    """Draw the medians along η·t: random starts at every d, and small starts of both widths at the largest d
+    they have.
+    """
     for d, colour in zip(sorted(table["d"].unique()), COLOURS, strict=False):
         _line(axes, chosen(table, {"d": d}), value, f"vector of size 1, d = {d}", color=colour)
     largest = int(small["d"].max())
@@ -47,7 +51,9 @@ def _signal_law(axes, table, step):
 
 
 def _medians(axes, frame, value, colour, label, marker):
-    """Draw medians over runs by d, their range over ensembles as bars, and the exponent in the label; return the medians."""
+    """Draw medians over runs by d, their range over ensembles as bars, and the exponent in the label; return the
+    medians.
+    """
     by_ensemble = {e: medians_by(part, "d", value) for e, part in frame.groupby("ensemble")}
     kept = medians_by(frame, "d", value)
     ranges = np.array([[own[d] for d in kept] for own in by_ensemble.values()])
@@ -94,7 +100,9 @@ def _stages(axes, tables, claims):
 
 @drawing
 def phase_stages(tables, claims):
-    """Draw both stages along η·t at all d beside the small start of full width, the signal on the way, and the stages' lengths."""
+    """Draw both stages along η·t at all d beside the small start of full width, the signal on the way, and the stages'
+    lengths.
+    """
     table, small = tables["phase_course"], tables["phase_course_small"]
     figure, (first, second, third) = two_and_one()
     _courses(first, table, small, "test_error")
@@ -171,7 +179,9 @@ def phase_measurements(tables, claims):
 
 
 def _incoherence(axes, table, long_steps, claim, kept):
-    """Draw the largest incoherence along the run over d, by start and by step, and how far it may lie above the start's own."""
+    """Draw the largest incoherence along the run over d, by start and by step, and how far it may lie above the start's
+    own.
+    """
     spectral = table[table["start"] == "spectral"]
     series = [
         (spectral, THIRD, "D", "spectral start"),

@@ -1,4 +1,6 @@
-"""The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection would cut."""
+"""The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection
+would cut.
+"""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +37,9 @@ def log_beside(frame):
 
 @passage("phase_incoherence")
 def incoherence_of_starts(frame):
-    """Return how often a spectral run's largest incoherence is its start's, how far it goes beyond, and the start's exponent."""
+    """Return how often a spectral run's largest incoherence is its start's, how far it goes beyond, and the start's
+    exponent.
+    """
     own = frame[frame["start"] == "spectral"]
     beyond = own["largest_incoherence"] / own["incoherence"]
     shares = (beyond < 1 + 1e-9).groupby(own["d"]).mean()
@@ -49,7 +53,9 @@ def incoherence_of_starts(frame):
 
 @passage("phase_ratios")
 def starts_by_ratio(frame):
-    """Return the shares of starts that arrive and that diverge by m/d, with Clopper and Pearson's intervals, as Markdown."""
+    """Return the shares of starts that arrive and that diverge by m/d, with Clopper and Pearson's intervals, as
+    Markdown.
+    """
     frame, rows = frame[frame["d"] == frame["d"].max()], []
     random, spectral = (frame[frame["start"] == start] for start in ("random", "spectral"))
     shares = [shares_by_ratio(own, value) for own in (random, spectral) for value in ("arrived", "lost")]

@@ -1,4 +1,5 @@
-"""Descents of width 1 on rank-one measurements as paths of a vector x: its signal, its error, and how it meets measurements.
+"""Descents of width 1 on rank-one measurements as paths of a vector x: its signal, its error, and how it meets
+measurements.
 
 X* is x*x*ᵀ with ‖x*‖ = 1, and known up to the sign of x*: errors are those of the nearer of ±x*.
 """
@@ -34,7 +35,9 @@ def planted(d, context, count, first=0):
 
 
 def parts(x, stars):
-    """Return the signal xᵀx*, signed, and the rest x − (xᵀx*)x* of vectors (B, d) beside x* (B, d): shapes (B,) and (B, d)."""
+    """Return the signal xᵀx*, signed, and the rest x − (xᵀx*)x* of vectors (B, d) beside x* (B, d): shapes (B,) and (B,
+    d).
+    """
     along = (x * stars).sum(dim=1)
     return along, x - along[:, None] * stars
 
@@ -42,8 +45,8 @@ def parts(x, stars):
 def starts_of(runs, ensemble, labels, stars, seed, push):
     """Return the state that runs begin with: U, shape (B, d, 1).
 
-    ``gaussian`` and ``spectral`` are the algorithm's own. ``coherent`` is x* + ``push``·a/‖a‖ with the a of the measurement
-    whose number is the target's.
+    ``gaussian`` and ``spectral`` are the algorithm's own. ``coherent`` is x* + ``push``·a/‖a‖ with the a of the
+    measurement whose number is the target's.
     """
     named = [run | ({"start": "gaussian"} if run["start"] == "coherent" else {}) for run in runs]
     state = factored.Algorithm(ensemble, labels, named, seed).initial()
@@ -55,11 +58,12 @@ def starts_of(runs, ensemble, labels, stars, seed, push):
 
 
 class Stages(Observer):
-    """When a vector is within ``STAGE_ONE`` and ``STAGE_TWO`` of ±x*, how its signal grows, and how it meets measurements.
+    """When a vector is within ``STAGE_ONE`` and ``STAGE_TWO`` of ±x*, how its signal grows, and how it meets
+    measurements.
 
-    Memory, each of shape (B,), NaN where it never came to it: ``first`` and ``last``, the iterations at which a stage had ended;
-    ``before`` and ``after``, log of the signal over the rest at the two steps ``GROWTH``; ``incoherence`` at the start and
-    ``largest`` along the run, if asked for.
+    Memory, each of shape (B,), NaN where it never came to it: ``first`` and ``last``, the iterations at which a stage
+    had ended; ``before`` and ``after``, log of the signal over the rest at the two steps ``GROWTH``; ``incoherence`` at
+    the start and ``largest`` along the run, if asked for.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""What the claims about positivity measure: thresholds of uniqueness, room beyond descent, factors to statistical dimensions."""
+"""What the claims about positivity measure: thresholds of uniqueness, room beyond descent, factors to statistical
+dimensions.
+"""
 
 import numpy as np
 
@@ -16,8 +18,9 @@ DIMENSIONS = {"positivity": psd_statistical_dimension, "least trace": trace_stat
 def uniqueness_thresholds(frame) -> Thresholds:
     """Return the numbers of measurements from which on X* is the only PSD matrix that fits, by d.
 
-    Rows are of the method ``far`` and of one kind. It is half way, in log m, between the last m at which another matrix was found and
-    the next one at which the far point landed on X*. Undecided runs (``budget``) say neither, and are passed over.
+    Rows are of the method ``far`` and of one kind. It is half way, in log m, between the last m at which another matrix
+    was found and the next one at which the far point landed on X*. Undecided runs (``budget``) say neither, and are
+    passed over.
     """
     found = {}
     for d, own in frame.groupby("d"):
@@ -47,7 +50,9 @@ def uniqueness_exponent(tables, published, rng, *, table, kind):
 
 @estimand("mean over runs of log10 of {value} of {method} over that of {against}, the smallest over {by}")
 def smallest_log_ratio(tables, published, rng, *, table, value, method, against, by, where=None):
-    """Return the smallest mean over runs of log10(value of ``method`` / value of ``against``) among the points named by ``by``."""
+    """Return the smallest mean over runs of log10(value of ``method`` / value of ``against``) among the points named by
+    ``by``.
+    """
     frame = chosen(tables[table], where)
     parts = [chosen(frame, {"method": name}) for name in (method, against)]
     return interval_of(lambda part: part.mean(axis=(1, 2)).min(), paired_logs(parts, by, value), rng)
@@ -55,7 +60,8 @@ def smallest_log_ratio(tables, published, rng, *, table, value, method, against,
 
 @estimand("factor between m* and the statistical dimension of {dimension}, the largest over d and r")
 def factor_to_dimension(tables, published, rng, *, table, dimension, tolerance):
-    """Return exp of the largest |mean over runs of log(m*/dimension)| over d and r, m* where the error falls through a tolerance.
+    """Return exp of the largest |mean over runs of log(m*/dimension)| over d and r, m* where the error falls through a
+    tolerance.
 
     Undefined where fewer than half of the m* of some size lie on the grid.
     """

@@ -116,7 +116,9 @@ def least_trace_samples(tables, claims):
 
 
 def _farthest(means, claim):
-    """Return in words how far fits lie from X*: those farthest on average, by n, are all near X* or one of them is not."""
+    """Return in words how far fits lie from X*: those farthest on average, by n, are all near X* or one of them
+    is not.
+    """
     if means.max() < claim["margin"]:
         return f"fits lie {rounded(means.max())}·‖X*‖ from X* or less, on average"
     return f"at n = {means.idxmax():g} another fit lies {rounded(means.max())}·‖X*‖ from X*, on average"
@@ -124,7 +126,9 @@ def _farthest(means, claim):
 
 @drawing
 def geyer_pauli(tables, claims):
-    """Draw the distances of what fits the Pauli effects and as many Gaussian measurements, beside the published table."""
+    """Draw the distances of what fits the Pauli effects and as many Gaussian measurements, beside the published
+    table.
+    """
     (claim,) = claims.values()
     table = tables["geyer_pauli"]
     names = {method: name for method, name in METHODS.items() if method in set(table["method"])}

@@ -1,4 +1,6 @@
-"""The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness, what the published proof asks for."""
+"""The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness, what the published proof asks
+for.
+"""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,9 @@ from algoreg.tell.report import estimate_of, markdown, number, passage
 
 @passage("positivity", "unique_far")
 def what_positivity_decides(frame, more, limit):
-    """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies without."""
+    """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies
+    without.
+    """
     found = more.loc[more["kind"] == "trace_row", "distance"] < float(limit)
     both = pd.concat([frame, more])
     away = both.loc[(both["kind"] == "gaussian") & (both["method"] == "far"), "distance"].max()

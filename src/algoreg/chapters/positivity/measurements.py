@@ -74,7 +74,8 @@ _ROWS = {
 
 
 def draw(kind, d, m, seed, number, device="cpu", dtype=torch.float64):
-    """Return an ensemble of m measurements of a kind, kept as packed rows; see :class:`algoreg.ensembles.gaussian.Ensemble`.
+    """Return an ensemble of m measurements of a kind, kept as packed rows; see
+    :class:`algoreg.ensembles.gaussian.Ensemble`.
 
     Parameters
     ----------

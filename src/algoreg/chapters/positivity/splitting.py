@@ -1,10 +1,11 @@
 """The point of a feasible set nearest to a given one, by Douglas–Rachford splitting [lions1979].
 
-The set {X ⪰ 0 : ⟨A_i, X⟩ = y_i} is convex. With R = X* + t(I − P), t > 0, P the projection on the range of X*, ⟨R − X*, X − X*⟩ is
-t·tr((I − P)X), above 0 for every other X of the set but those whose range is X*'s own: at rank 1 measurements that see X* leave
-none. So X* is the point nearest to R if and only if it is the only one that fits. A far point anywhere else may have X* nearest
-although others fit: X* is a vertex of the set, and points in a whole cone have it nearest. R = 0 gives the solution of least
-Frobenius norm. No convex solver is asked, and no maximum is sought: with few Gaussian measurements the set is unbounded.
+The set {X ⪰ 0 : ⟨A_i, X⟩ = y_i} is convex. With R = X* + t(I − P), t > 0, P the projection on the range of X*, ⟨R − X*,
+X − X*⟩ is t·tr((I − P)X), above 0 for every other X of the set but those whose range is X*'s own: at rank 1
+measurements that see X* leave none. So X* is the point nearest to R if and only if it is the only one that fits. A far
+point anywhere else may have X* nearest although others fit: X* is a vertex of the set, and points in a whole cone have
+it nearest. R = 0 gives the solution of least Frobenius norm. No convex solver is asked, and no maximum is sought: with
+few Gaussian measurements the set is unbounded.
 """
 
 import torch
@@ -32,8 +33,8 @@ def far_point(target, rank, far):
 class Algorithm(least_trace.Algorithm):
     """A batch of projections of R on feasible sets; see :class:`algoreg.algorithms.least_trace.Algorithm`.
 
-    X = Z + A⁺(y − A(Z)), Y = P((2X − Z + γR)/(1 + γ)), Z ← Z + Y − X: γ is the step, and multiplies ‖Y − R‖²/2. A run's ``point``
-    is R, shape (d, d).
+    X = Z + A⁺(y − A(Z)), Y = P((2X − Z + γR)/(1 + γ)), Z ← Z + Y − X: γ is the step, and multiplies ‖Y − R‖²/2. A run's
+    ``point`` is R, shape (d, d).
     """
 
     def __init__(self, ensemble, labels, runs, seed):

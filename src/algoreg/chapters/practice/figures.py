@@ -16,7 +16,9 @@ APART = 1.03
 
 
 def _over(table, estimand, share):
-    """Return the ratio of geometric means that an estimand about two methods has at a share; NaN where there are none."""
+    """Return the ratio of geometric means that an estimand about two methods has at a share; NaN where there
+    are none.
+    """
     means = []
     for name, value in (("method", "value"), ("over_method", "over_value")):
         own = table[(table["method"] == estimand[name]) & np.isclose(table["share"], share)]

@@ -1,4 +1,6 @@
-"""What the claims about preconditioning measure beside growth with κ: how a run slows down, and ratios of thresholds."""
+"""What the claims about preconditioning measure beside growth with κ: how a run slows down, and ratios of
+thresholds.
+"""
 
 import numpy as np
 
@@ -14,8 +16,8 @@ from algoreg.judge.estimands import estimand
 def slowing(tables, published, rng, *, table, method, first, middle, last):
     """Return how many times longer the second span of errors takes than the first, a geometric mean over runs.
 
-    1 for linear convergence over equal spans; where the error falls like 1/t, the second of two decades takes ten times as long.
-    Undefined where a run did not reach the last error.
+    1 for linear convergence over equal spans; where the error falls like 1/t, the second of two decades takes ten times
+    as long. Undefined where a run did not reach the last error.
     """
     own = dict(zip(*cells_along(chosen(tables[table], {"method": method}), "tolerance", "passes"), strict=True))
     spans = np.stack([own[last] - own[middle], own[middle] - own[first]])

@@ -1,4 +1,6 @@
-"""The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small start."""
+"""The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small
+start.
+"""
 
 import numpy as np
 

@@ -62,7 +62,9 @@ def conditioning_thresholds(frame):
 
 @passage("conditioning_starts")
 def conditioning_floors(frame):
-    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left, as Markdown."""
+    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left, as
+    Markdown.
+    """
     alphas, stop = sorted(frame["alpha"].unique(), reverse=True), frame["tolerance"].min()
     rows = []
     for name, own in _named(frame):
@@ -77,7 +79,9 @@ def conditioning_floors(frame):
 
 
 def _by_start(frame):
-    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each; NaN where runs left."""
+    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each; NaN where
+    runs left.
+    """
     means = {}
     for name, own in _named(frame):
         found = own.groupby("alpha")["smallest_error"].apply(geometric_mean)
@@ -87,7 +91,9 @@ def _by_start(frame):
 
 @passage("conditioning_starts")
 def conditioning_beside_plain(frame):
-    """Return the smallest errors with constant damping over plain descent's of that width by α, T and exponents, as Markdown."""
+    """Return the smallest errors with constant damping over plain descent's of that width by α, T and exponents, as
+    Markdown.
+    """
     means, times = _by_start(frame), frame.groupby("method")["budget"].first()
     plain, rows = means["descent_2r"], []
     for name in ("descent_2r", *DAMPED):

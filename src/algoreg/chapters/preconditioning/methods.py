@@ -17,7 +17,8 @@ class Method:
     width : str
         Of the factor: ``r``, ``2r`` or ``d``.
     damping : str
-        ``plain`` (no preconditioner), ``none``, ``constant`` or ``residual``; see :mod:`algoreg.algorithms.preconditioned`.
+        ``plain`` (no preconditioner), ``none``, ``constant`` or ``residual``; see
+        :mod:`algoreg.algorithms.preconditioned`.
     of_smallest : float
         λ over the smallest eigenvalue of X*, where it is constant.
     start : str
@@ -35,7 +36,9 @@ class Method:
         return factored.Algorithm if self.damping == "plain" else preconditioned.Algorithm
 
     def settings(self, d, rank, kappa, alpha):
-        """Return the options of a run on a target of this rank and condition number κ of X*, whose largest eigenvalue is 1."""
+        """Return the options of a run on a target of this rank and condition number κ of X*, whose largest eigenvalue
+        is 1.
+        """
         small = self.start == "gaussian"
         damping = self.of_smallest / kappa
         own = {"width": {"r": rank, "2r": min(2 * rank, d), "d": d}[self.width], "start": self.start}

@@ -1,4 +1,6 @@
-"""What claims about the proofs' inequalities measure: the δ that they need against its bracket, and isometry exponents."""
+"""What claims about the proofs' inequalities measure: the δ that they need against its bracket, and isometry
+exponents.
+"""
 
 from algoreg.analysis.cells import cells, chosen, known
 from algoreg.analysis.exponents import log_law
@@ -10,17 +12,18 @@ from algoreg.judge.estimands import estimand
 def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
     """Return the largest mean over points of the δ that an inequality needs over the δ that the ensemble has.
 
-    The ensemble's δ lies in a bracket: ``low`` is the column of ratios to its lower end, ``up`` that of ratios to its upper end. The
-    value is the first's; the interval reaches from the lower end of the second's 95 % interval to the upper end of
-    the first's. So an inequality that must hold (direction below, margin 1) is supported if it holds with δ's lower end, refuted
-    if it fails with the upper one, else inconclusive.
+    The ensemble's δ lies in a bracket: ``low`` is the column of ratios to its lower end, ``up`` that of ratios to its
+    upper end. The value is the first's; the interval reaches from the lower end of the second's 95 % interval to the
+    upper end of the first's. So an inequality that must hold (direction below, margin 1) is supported if it holds with
+    δ's lower end, refuted if it fails with the upper one, else inconclusive.
     """
     frame = chosen(tables[table], where)
     ends = []
     for column in (low, up):
         _, values = cells(frame, by, column)
         ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), known(values), rng))
-    # Each ratio to the upper end is at most that to the lower one, so what bounds the former from below bounds the latter.
+    # Each ratio to the upper end is at most that to the lower one, so what bounds the former from below bounds the
+    # latter.
     return Estimate(ends[0].value, ends[1].low, ends[0].high)
 
 

@@ -1,4 +1,6 @@
-"""What the claims of the race measure: passes of the best of several methods, their growth with κ, ratios of thresholds."""
+"""What the claims of the race measure: passes of the best of several methods, their growth with κ, ratios of
+thresholds.
+"""
 
 import numpy as np
 
@@ -35,8 +37,8 @@ def _best(part, targets, ensembles):
 def ratio_of_the_best(tables, published, rng, *, table, first, second, tolerance, where=None):
     """Return the largest over κ of the best method's passes among ``first`` over the best one's among ``second``.
 
-    The best at a κ has the smallest geometric mean over runs; a method of which some run did not reach the tolerance is not
-    eligible there. Undefined where none is.
+    The best at a κ has the smallest geometric mean over runs; a method of which some run did not reach the tolerance is
+    not eligible there. Undefined where none is.
     """
     frame = chosen(tables[table], where)
     sides = [log_passes(frame, methods, tolerance) for methods in (first, second)]
@@ -67,7 +69,9 @@ def _growth(tables, rng, table, methods, tolerance, where):
 
 @estimand("exponent in κ of the passes to {tolerance:g} of the best of {methods}")
 def growth_with_kappa(tables, published, rng, *, table, methods, tolerance, where=None):
-    """Return the slope of log passes of the best method at each κ against log κ; ``where`` picks the κ. See ``ratio_of_the_best``."""
+    """Return the slope of log passes of the best method at each κ against log κ; ``where`` picks the κ. See
+    ``ratio_of_the_best``.
+    """
     return _growth(tables, rng, table, methods, tolerance, where)
 
 
@@ -81,7 +85,8 @@ def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, 
     "m* of {table} over m* of {over}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
 )
 def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
-    """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and ensembles.
+    """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and
+    ensembles.
 
     ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.analysis.thresholds.log_ratios`.
     """

@@ -1,4 +1,6 @@
-"""The methods that race: which algorithm with which options, from which grid its step comes, what it is told, what a step costs."""
+"""The methods that race: which algorithm with which options, from which grid its step comes, what it is told, what a
+step costs.
+"""
 
 from dataclasses import dataclass, field
 from itertools import product
@@ -72,7 +74,8 @@ class Method:
 # What a method is told.
 NOTHING, TOLD_RANK, TOLD_BOUND, TOLD_SMALLEST = "nothing", "rank", "rank bound", "sigma_r"
 TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
-# A quarter apart, so that a step and the longer one that it must stand are both of the grid. The longest are the last that can.
+# A quarter apart, so that a step and the longer one that it must stand are both of the grid. The longest are the last
+# that can.
 FACTORED = (0.32, 0.4, 0.5, 0.625)
 SHORTER = (0.256, 0.32, 0.4, 0.5)
 MOMENTA = (0.5, 0.7, 0.85, 0.93)

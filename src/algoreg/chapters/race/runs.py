@@ -24,7 +24,8 @@ LONGER = 1.25
 
 
 def groups(options):
-    """Return the methods that a study's options name, all where they name none; together those that share a pass, of one algorithm.
+    """Return the methods that a study's options name, all where they name none; together those that share a pass, of
+    one algorithm.
 
     Raises
     ------
@@ -46,7 +47,8 @@ def known_measurements(options):
 
 
 def batch_of(options, context, number, algorithm, runs, observers, held_out=0):
-    """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``, which has so many measurements more.
+    """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``, which has so many
+    measurements more.
 
     Every run knows the first m_over_dr·dr of them. X* has r eigenvalues from 1 to 1/κ in equal ratios.
     """
@@ -101,11 +103,11 @@ def raced(options, context, rows):
 def tuned(options, context, methods, number):
     """Return what methods of one algorithm choose of their grids at every κ: rows ``method``, ``kappa``, ``chosen``.
 
-    A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies away from
-    the edge of stability, where a run is another on another processor, or is lost on another draw. The best has the smallest
-    training error after a quarter of T; a run that fits its labels before is continued at its mean rate. The runs of a
-    setting are on ``tuning_draws`` pairs of an ensemble and a target, of numbers from ``TUNING`` on. Every judged ensemble has
-    such pairs of its own: so the spread between ensembles holds that of the choice.
+    A setting is as good as its worst run, and runs at its step and at one ``LONGER`` times as long: what is chosen lies
+    away from the edge of stability, where a run is another on another processor, or is lost on another draw. The best
+    has the smallest training error after a quarter of T; a run that fits its labels before is continued at its mean
+    rate. The runs of a setting are on ``tuning_draws`` pairs of an ensemble and a target, of numbers from ``TUNING``
+    on. Every judged ensemble has such pairs of its own: so the spread between ensembles holds that of the choice.
 
     Parameters
     ----------
@@ -149,7 +151,9 @@ def _longer(setting):
 
 
 def _fits(context, batch):
-    """Return the log training error of every run of a batch at the end of its budget, at its mean rate if it left before."""
+    """Return the log training error of every run of a batch at the end of its budget, at its mean rate if it left
+    before.
+    """
     context.descend(batch)
     (seen,) = batch.observers
     with np.errstate(divide="ignore"):

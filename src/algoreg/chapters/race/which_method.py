@@ -1,4 +1,6 @@
-"""Which method to take: from what is known of X*, and from how it is measured. Numbers are those of the committed tables."""
+"""Which method to take: from what is known of X*, and from how it is measured. Numbers are those of the committed
+tables.
+"""
 
 import re
 from operator import itemgetter
@@ -14,7 +16,8 @@ from algoreg.spec import options
 from algoreg.spec.chapters import load_chapter
 from algoreg.tell.report import literal, number
 
-# What is told, in the order of how much it is, and how a reader would say it. Least trace is no descent, and has a row of its own.
+# What is told, in the order of how much it is, and how a reader would say it. Least trace is no descent, and has a row
+# of its own.
 KNOWN = {
     "nothing": "nothing",
     "decomposition": "nothing, and AAᵀ can be decomposed once",
@@ -71,10 +74,11 @@ def least_of(means):
 
 
 def best_by_passes(reference):
-    """Return the best methods at every κ for each that is known, as ``{known: {kappa: {name: passes}}}``; empty where none got there.
+    """Return the best methods at every κ for each that is known, as ``{known: {kappa: {name: passes}}}``; empty where
+    none got there.
 
-    The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which are told
-    no more than is known (``WITHIN``). Others may tie with it.
+    The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which
+    are told no more than is known (``WITHIN``). Others may tie with it.
     """
     frame = frame_of(reference["tables"]["race"])
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
@@ -91,7 +95,9 @@ def best_by_passes(reference):
 
 
 def needed(reference):
-    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``; see :func:`best_by_passes`."""
+    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``; see
+    :func:`best_by_passes`.
+    """
     means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():
         if table in reference["tables"]:
@@ -125,7 +131,9 @@ def by_knowledge(reference):
 
 
 def under_noise(reference):
-    """Return the header and rows of the best methods under noise, by their error at the stop by hold-out; see :func:`best_by_passes`."""
+    """Return the header and rows of the best methods under noise, by their error at the stop by hold-out; see
+    :func:`best_by_passes`.
+    """
     frame = frame_of(reference["tables"]["race_noise"])
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     columns = ["stop_error", "best_error", "end_error"]
@@ -162,7 +170,9 @@ def by_measurements():
 
 
 def algorithms():
-    """Return the header and rows of what every algorithm is, is told and asks of the measurements, from their literals."""
+    """Return the header and rows of what every algorithm is, is told and asks of the measurements, from their
+    literals.
+    """
     rows = []
     for name in of_package("algorithms"):
         told = sources.class_literal("algorithms", name, "told")

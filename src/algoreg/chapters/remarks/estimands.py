@@ -8,10 +8,11 @@ from algoreg.judge.estimands import estimand
 
 
 def shortfall(value, predicted, tolerance, floor):
-    """Return by what factor values miss being within ``tolerance`` of a prediction and at least ``floor``: below 1 is neither.
+    """Return by what factor values miss being within ``tolerance`` of a prediction and at least ``floor``: below 1 is
+    neither.
 
-    The larger of |value − predicted| / (tolerance · max(predicted, floor)) and floor/value, of numbers that are not negative. Where
-    the prediction itself lies below the floor, the second term is above 1 for every value that fits it.
+    The larger of |value − predicted| / (tolerance · max(predicted, floor)) and floor/value, of numbers that are not
+    negative. Where the prediction itself lies below the floor, the second term is above 1 for every value that fits it.
     """
     away = np.abs(value - predicted) / (tolerance * np.maximum(predicted, floor))
     # A value of 0 falls short by a large factor, not by infinity: intervals need numbers.
@@ -37,8 +38,8 @@ def largest_shortfall(tables, published, rng, *, table, value, predicted, by, to
 def fitted_mean(tables, published, rng, *, table, value, where=None):
     """Return the mean of ``value`` over the runs that fit their labels, those with the status ``converged``.
 
-    Intervals resample whole targets and ensembles, with those of their runs that fit. Undefined where fewer than half of the
-    runs do.
+    Intervals resample whole targets and ensembles, with those of their runs that fit. Undefined where fewer than half
+    of the runs do.
     """
     frame = chosen(tables[table], where)
     fits = frame["status"] == "converged"
@@ -55,7 +56,8 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
 
 
 def nearest_then_away(frame):
-    """Return the distances along falling α of the run that comes near the least nuclear norm and leaves it farthest again.
+    """Return the distances along falling α of the run that comes near the least nuclear norm and leaves it farthest
+    again.
 
     That is the largest ratio of the distance at the smallest α to the smallest distance on the way.
 

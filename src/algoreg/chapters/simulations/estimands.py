@@ -14,14 +14,17 @@ from algoreg.judge.published import match
 def _smallest(parts, rng):
     """Return the smallest mean over runs of all points, shape (points, T, E) for each d.
 
-    Every d has draws of its own, and not all have as many. So each has an interval, and the ends are the smallest of theirs.
+    Every d has draws of its own, and not all have as many. So each has an interval, and the ends are the smallest of
+    theirs.
     """
     return extreme(min, [interval_of(lambda part: part.mean(axis=(1, 2)).min(), part, rng) for part in parts])
 
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
 def smallest_gain(tables, published, rng, *, table, error):
-    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all d."""
+    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all
+    d.
+    """
     gains = []
     for _, frame in tables[table].groupby("d"):
         # By α, which rises.
@@ -47,7 +50,9 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
 
 @estimand("smallest local exponent −Δ log(test error)/Δ log t between recorded iterations")
 def smallest_fall(tables, published, rng, *, table, error):
-    """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs, over all d."""
+    """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs,
+    over all d.
+    """
     slopes = []
     for _, frame in tables[table].groupby("d"):
         iterations, logs = log_cells(frame, "iteration", error)
@@ -59,7 +64,8 @@ def smallest_fall(tables, published, rng, *, table, error):
 def published_factor(tables, published, rng, *, table, figure, errors, shift=0, along="alpha"):
     """Return exp of the mean of |log(our mean / published)| over the curve's points.
 
-    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads an axis on purpose (see :func:`match`).
+    Our mean is over targets × ensembles, as the paper's is over ensembles. ``shift`` misreads an axis on purpose (see
+    :func:`match`).
     """
     return _factor(np.mean, *_matched(tables[table], published[figure], errors, shift, along), rng)
 
@@ -97,11 +103,12 @@ def largest_published_ratio(tables, published, rng, *, table, figure, errors, sh
 
 @estimand("share of the published points inside the 95 % prediction interval that our runs give for one more draw")
 def share_inside(tables, published, rng, *, table, figure, errors, shift=0, along="alpha", ensembles=3):
-    """Return the share of a curve's points that could be one more draw of the paper's kind, without an interval of its own.
+    """Return the share of a curve's points that could be one more draw of the paper's kind, without an interval of its
+    own.
 
-    The spread of the draws is in the prediction intervals (see :func:`algoreg.judge.published.compare`), so the share is a
-    count and both ends of its interval are the share itself. A published point is the mean over so many ``ensembles``. The
-    other parameters are those of :func:`published_factor`.
+    The spread of the draws is in the prediction intervals (see :func:`algoreg.judge.published.compare`), so the share
+    is a count and both ends of its interval are the share itself. A published point is the mean over so many
+    ``ensembles``. The other parameters are those of :func:`published_factor`.
     """
     goal, values = _matched(tables[table], published[figure], errors, shift, along)
     low, high = np.transpose([prediction_interval(value, ensembles) for value in known(values)])

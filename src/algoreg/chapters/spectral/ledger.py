@@ -52,7 +52,9 @@ def distances_of_networks(frame):
 
 @passage("spectral_commuting")
 def runs_beyond(frame, start, margin):
-    """Return how many runs from a start lie beyond a distance to the fit of least norm, near 1, and how far, as a clause."""
+    """Return how many runs from a start lie beyond a distance to the fit of least norm, near 1, and how far, as a
+    clause.
+    """
     own = chosen(frame, {"size": 1, "start": float(start)})["distance"]
     beyond = int((own > float(margin)).sum())
     return f"{beyond} of {len(own)} runs from {float(start):g} are beyond {margin}, the farthest at {number(own.max())}"
@@ -60,7 +62,9 @@ def runs_beyond(frame, start, margin):
 
 @passage("spectral_commuting")
 def runs_unfitted(frame):
-    """Return how many runs of the largest singular values do not fit the labels, by start, and how near all of them come."""
+    """Return how many runs of the largest singular values do not fit the labels, by start, and how near all of them
+    come.
+    """
     own = frame[frame["size"] == frame["size"].max()]
     said = [
         f"{int((part['status'] != 'converged').sum())} of {len(part)} from {start:g}"

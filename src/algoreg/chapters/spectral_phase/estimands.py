@@ -1,4 +1,6 @@
-"""What the claims about the first phase measure: how far exponents are from each other and from those predicted, and whether they follow these."""
+"""What the claims about the first phase measure: how far exponents are from each other and from those predicted, and
+whether they follow these.
+"""
 
 import numpy as np
 
@@ -10,7 +12,9 @@ from algoreg.judge.estimands import estimand
 
 @estimand("distance of the exponents of {value} in {along}, {by} = {pair}")
 def exponents_apart(tables, published, rng, *, table, value, along, by, pair):
-    """Return how far apart the exponents are at two values of a column; see :func:`algoreg.analysis.exponents.log_law`."""
+    """Return how far apart the exponents are at two values of a column; see
+    :func:`algoreg.analysis.exponents.log_law`.
+    """
     laws = [log_law(chosen(tables[table], {by: [one]}), along, value, table) for one in pair]
     (weights, first), (_, second) = laws
     return distance_from(interval_of(lambda part: weights @ part.mean(axis=(1, 2)), first - second, rng), 0.0)
@@ -32,7 +36,8 @@ def exponent_over_predicted(tables, published, rng, *, table, value, along, pred
 def correlation_with_predicted(tables, published, rng, *, table, value, along, predicted, where=None, others=False):
     """Return how the exponents of single runs correlate with their predictions.
 
-    With ``others`` they are beside the predictions of runs that share neither target nor ensemble: the mean over all such pairings.
+    With ``others`` they are beside the predictions of runs that share neither target nor ensemble: the mean over all
+    such pairings.
     """
     frame = chosen(tables[table], where)
     expected = cells(frame, [along], predicted)[1][0]

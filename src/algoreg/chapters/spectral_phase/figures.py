@@ -1,4 +1,6 @@
-"""The figures of the first phase: angles over the scale of the start, the error that is left, and its exponent run by run."""
+"""The figures of the first phase: angles over the scale of the start, the error that is left, and its exponent run by
+run.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,6 @@
-"""How the thresholds of sample complexity come out as they are read otherwise: at other tolerances, times, steps and starts."""
+"""How the thresholds of sample complexity come out as they are read otherwise: at other tolerances, times, steps and
+starts.
+"""
 
 from dataclasses import dataclass
 

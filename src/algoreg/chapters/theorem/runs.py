@@ -1,4 +1,6 @@
-"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D, starts, recorded iterations."""
+"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D, starts, recorded
+iterations.
+"""
 
 from collections.abc import Iterable
 
@@ -18,8 +20,8 @@ def count_of(m_over_dr, d, rank):
 def ensembles_of(d: int, counts: Iterable[int], context, number: int):
     """Yield ensembles of one number, each with the counts of measurements that it serves, falling.
 
-    All m below D = d(d+1)/2 are prefixes of one Gaussian ensemble. From D on, descent needs only the ensemble's Gram matrix, which
-    is drawn from its law, one for each m.
+    All m below D = d(d+1)/2 are prefixes of one Gaussian ensemble. From D on, descent needs only the ensemble's Gram
+    matrix, which is drawn from its law, one for each m.
     """
     falling = sorted(set(counts), reverse=True)
     few = [m for m in falling if m < symmetric_dimension(d)]
@@ -36,8 +38,8 @@ def initial_factor(kind, alpha, planted, seed, target):
     Parameters
     ----------
     kind : str
-        ``identity``; ``orthonormal``, Haar; ``gaussian``, iid N(0, 1/d) entries; ``low_rank``, the first r − 1 columns of the
-        orthonormal one.
+        ``identity``; ``orthonormal``, Haar; ``gaussian``, iid N(0, 1/d) entries; ``low_rank``, the first r − 1 columns
+        of the orthonormal one.
     alpha : float
     planted : torch.Tensor, shape (d, r)
         The target's factor.
@@ -51,7 +53,9 @@ def initial_factor(kind, alpha, planted, seed, target):
 
 
 def initial_factors(runs, planted, seed):
-    """Return the state from which runs on planted factors (d, r) start, by ``start``, ``alpha``, ``target``; see :func:`initial_factor`."""
+    """Return the state from which runs on planted factors (d, r) start, by ``start``, ``alpha``, ``target``; see
+    :func:`initial_factor`.
+    """
     pairs = zip(runs, planted, strict=True)
     starts = [initial_factor(run["start"], run["alpha"], factor, seed, run["target"]) for run, factor in pairs]
     return {"factor": torch.stack(starts)}

@@ -1,7 +1,7 @@
 """Compiles C into libraries for the processor at hand, keeps them, and loads them.
 
-The compiler is the clang of the ``ziglang`` package, so that none has to be on the machine. A library is compiled where none
-has been kept of the same source, options, compiler and processor: half a second, once.
+The compiler is the clang of the ``ziglang`` package, so that none has to be on the machine. A library is compiled where
+none has been kept of the same source, options, compiler and processor: half a second, once.
 """
 
 import ctypes
@@ -14,7 +14,8 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-# Products and sums in one expression round once; nothing else is reordered. Vectors have 64 bytes wherever the processor has such.
+# Products and sums in one expression round once; nothing else is reordered. Vectors have 64 bytes wherever the
+# processor has such.
 OPTIONS = (
     "-O2",
     "-g0",
@@ -42,7 +43,9 @@ def processor():
 
 
 def _folders():
-    """Yield where libraries are kept: the user's cache, or a folder for this once where nothing can be kept or loaded there."""
+    """Yield where libraries are kept: the user's cache, or a folder for this once where nothing can be kept or loaded
+    there.
+    """
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algoreg"
     # A library that is loaded needs its file no longer.
     with tempfile.TemporaryDirectory(prefix="algoreg-") as folder:
@@ -85,7 +88,8 @@ def load(source, defines=(), cpu=None) -> ctypes.CDLL:
     defines : sequence of str
         The compiler's options ``-DNAME=VALUE``.
     cpu : str, optional
-        A processor's name in the compiler's words. Left out, the environment's ``ALGOREG_CPU``, or else ``native``, this one.
+        A processor's name in the compiler's words. Left out, the environment's ``ALGOREG_CPU``, or else ``native``,
+        this one.
 
     Raises
     ------

@@ -44,7 +44,9 @@ def two_abreast(count, height=4.0, **options):
 
 
 def two_and_one(above=False, height=4.0, **options):
-    """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside each other."""
+    """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside
+    each other.
+    """
     figure, grid = panels(2, 2, height=height, **options)
     wide = grid[0 if above else 2]
     grid.pop(1 if above else 3).remove()

@@ -13,8 +13,8 @@ from matplotlib.colors import to_rgb
 
 from algoreg.tell import captions
 
-# Matplotlib's own: ten colours that differ also to the colour-blind (Petroff, 2021), and the axes of seaborn's style "ticks".
-# Importing seaborn itself would take longer than all the rest of a figure's job.
+# Matplotlib's own: ten colours that differ also to the colour-blind (Petroff, 2021), and the axes of seaborn's style
+# "ticks". Importing seaborn itself would take longer than all the rest of a figure's job.
 COLOURS = [to_rgb(colour) for colour in matplotlib.color_sequences["petroff10"]]
 TEST, TRAIN, THIRD = COLOURS[:3]
 BASE = "seaborn-v0_8-ticks"

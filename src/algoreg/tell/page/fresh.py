@@ -17,8 +17,9 @@ def overview(fresh, names):
     Returns
     -------
     dict
-        ``meaning`` of a verdict that turns, and ``tiers``: mappings with ``tier``, ``sentence``, ``narrow``, the claims whose
-        intervals are narrower than their estimates scatter, and ``turned``, those whose verdict was another on some seed.
+        ``meaning`` of a verdict that turns, and ``tiers``: mappings with ``tier``, ``sentence``, ``narrow``, the claims
+        whose intervals are narrower than their estimates scatter, and ``turned``, those whose verdict was another on
+        some seed.
     """
     own = {tier: {name: one for name, one in found.items() if name in names} for tier, found in fresh.items()}
     tiers = [

@@ -1,4 +1,6 @@
-"""The page's plots as data: eigenvalues and signal along runs, our runs beside the published curves; and the figures."""
+"""The page's plots as data: eigenvalues and signal along runs, our runs beside the published curves; and the
+figures.
+"""
 
 import base64
 import re
@@ -29,7 +31,8 @@ LOG_SPAN = 100
 
 
 def picture(path, title):
-    """Return a figure's data URI, width, height, title, conclusions and caption: the SVG, or the PNG beside it where that is smaller.
+    """Return a figure's data URI, width, height, title, conclusions and caption: the SVG, or the PNG beside it where
+    that is smaller.
 
     Raises
     ------
@@ -80,8 +83,8 @@ def spectra(results: Path, tier: dict):
     Returns
     -------
     list of dict
-        ``title``, ``planted`` (the eigenvalues of X*), ``runs``: mappings with ``alpha``, ``iteration`` (the paper's) and
-        ``eigenvalues`` (one list per iteration).
+        ``title``, ``planted`` (the eigenvalues of X*), ``runs``: mappings with ``alpha``, ``iteration`` (the paper's)
+        and ``eigenvalues`` (one list per iteration).
     """
     found = {}
     for name in plan.spectrum_descents(tier):
@@ -119,9 +122,9 @@ def spectra(results: Path, tier: dict):
 def dynamics(tables: dict[str, pd.DataFrame], tier: dict):
     """Return plots of signal against error along runs, from study tables that have such columns beside ``iteration``.
 
-    A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn. There is a
-    plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it a pair
-    of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
+    A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn.
+    There is a plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it
+    a pair of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
     """
     plots = []
     for name, block in tier.get("studies", {}).items():
@@ -177,8 +180,8 @@ def comparisons(tables, tier):
     Returns
     -------
     list of dict
-        ``name``, ``plot``, ``compared`` (whether the tier runs the published size) and ``rows``: per error and curve the
-        number of published points, how many lie in the prediction interval, the geometric mean factor and the first
+        ``name``, ``plot``, ``compared`` (whether the tier runs the published size) and ``rows``: per error and curve
+        the number of published points, how many lie in the prediction interval, the geometric mean factor and the first
         and last pair of values.
     """
     return [_comparison(tables, tier, name) for name in tier["figures"] if name in published_figures()]

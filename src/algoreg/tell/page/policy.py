@@ -7,8 +7,8 @@ import hashlib
 def security_policy(*scripts: str, workers: bool = False) -> str:
     """Return a page's content security policy: these scripts by hash, styles, embedded pictures, and nothing else.
 
-    Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything here.
-    ``workers`` allows scripts in threads of their own that the page makes itself.
+    Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything
+    here. ``workers`` allows scripts in threads of their own that the page makes itself.
     """
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)

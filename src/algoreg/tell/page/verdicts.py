@@ -28,7 +28,9 @@ def show(value):
 
 
 def texts(claim, verdicts=None):
-    """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers, four digits and more."""
+    """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers, four digits and
+    more.
+    """
     return say(claim, verdicts, digits=4)
 
 
@@ -73,14 +75,15 @@ def _tick_texts(ticks):
 
 
 def interval_axis(claim):
-    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis, in percent of its width.
+    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis, in percent
+    of its width.
 
     Returns
     -------
     dict or None
         None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
-        (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1: beyond
-        which edge), ``text`` and ``label``; ``log`` tells the scale; ``words`` says all of it.
+        (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1:
+        beyond which edge), ``text`` and ``label``; ``log`` tells the scale; ``words`` says all of it.
     """
     if claim["estimate"] is None or claim["ci_low"] is None:
         return None

@@ -131,8 +131,8 @@ def descend(options, context, number, observer):
 def measure(options, context, number):
     """Return one row per depth, s below the rank of X*, target and ensemble.
 
-    Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`. A row is
-    ``converged`` if eigenvalue s is learned by η·t = ``time``.
+    Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`.
+    A row is ``converged`` if eigenvalue s is learned by η·t = ``time``.
     """
     # The last truncation is X* itself: the distance to it ends in rounding.
     values = torch.tensor(options["eigenvalues"][:-1], dtype=context.dtype, device=context.device)

@@ -1,4 +1,6 @@
-"""How small a start has to be for a product of factors to learn one eigenvalue before the next, by how close they are."""
+"""How small a start has to be for a product of factors to learn one eigenvalue before the next, by how close
+they are.
+"""
 
 import math
 from itertools import product
@@ -101,9 +103,10 @@ def largest_start(starts, behind):
 def measure(options, context, number):
     """Return one row per depth, 1/(ρ − 1), target and ensemble.
 
-    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ [gissin2020]. The
-    threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
-    (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after ``most`` steps.
+    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ [gissin2020].
+    The threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
+    (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after
+    ``most`` steps.
     """
     d, count, starts = options["d"], options["targets"], sorted(options["start"])
     m = round(options["m_over_dr"] * d * 2)

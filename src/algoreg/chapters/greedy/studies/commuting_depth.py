@@ -1,7 +1,7 @@
 """Where a product of N diagonal factors ends when measurement matrices are diagonal and so commute, by depth and start.
 
-There all factors stay equal and diagonal, X = diag(u^N), and gradient descent on them is u ← u(1 − ηu^{N−2}g), g the diagonal of M.
-From vanishing starts it ends at the least trace, at every depth [arora2019, gunasekar2017].
+There all factors stay equal and diagonal, X = diag(u^N), and gradient descent on them is u ← u(1 − ηu^{N−2}g), g the
+diagonal of M. From vanishing starts it ends at the least trace, at every depth [arora2019, gunasekar2017].
 """
 
 from itertools import product
@@ -140,8 +140,8 @@ def descend(context, known, goals, depth, starts, options):
 def measure(options, context, number):
     """Return one row per depth, start, target and ensemble.
 
-    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max x)), c being
-    ``step``: growth from small factors would take too many fixed ones.
+    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max
+    x)), c being ``step``: growth from small factors would take too many fixed ones.
     """
     d, m, targets = options["d"], options["m"], range(options["targets"])
     known = Diagonals.draw(d, m, context.seed, number)

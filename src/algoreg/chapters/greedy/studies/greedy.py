@@ -1,7 +1,8 @@
 """Where methods from ever smaller starts end: beside the end of greedy low-rank learning, and beside the least trace.
 
-Greedy low-rank learning [li2021] adds one column to U at a time. From U = 0: u is the top eigenvector of −M, U ← [U, εu], and
-gradient flow of UUᵀ goes to its end; then the next column, until the labels are fitted or −M has no positive eigenvalue.
+Greedy low-rank learning [li2021] adds one column to U at a time. From U = 0: u is the top eigenvector of −M, U ← [U,
+εu], and gradient flow of UUᵀ goes to its end; then the next column, until the labels are fitted or −M has no positive
+eigenvalue.
 """
 
 import math
@@ -63,14 +64,14 @@ VALUES = {
 }
 # A run leaves at this training error. One that is above UNFITTED at the end has status budget.
 FITTED, UNFITTED = 1e-9, 1e-3
-# Of greedy low-rank learning: the size ε of a new column; the column is learned, and flow at its end, when its norm is above
-# GROWN and ‖MU‖_F below STILL; −M has no positive eigenvalue if none is above NONE.
+# Of greedy low-rank learning: the size ε of a new column; the column is learned, and flow at its end, when its norm is
+# above GROWN and ‖MU‖_F below STILL; −M has no positive eigenvalue if none is above NONE.
 NEW, GROWN, STILL, NONE = 1e-7, 1e-3, 1e-9, 1e-7
 # Steps between two looks.
 EVERY = 100
 ALGORITHMS = {"descent": factored.Algorithm, "mirror": mirror.Algorithm}
-# Where matrices commute the paths of the two agree if mirror descent has twice the step. Its end is the same at every step that
-# converges, and it bears longer ones than descent, whose last column may never come to rest at those.
+# Where matrices commute the paths of the two agree if mirror descent has twice the step. Its end is the same at every
+# step that converges, and it bears longer ones than descent, whose last column may never come to rest at those.
 STEPS = {"descent": 1, "mirror": 4}
 
 
@@ -88,7 +89,9 @@ class Fitted(Ends):
 
 
 class Settled(Observer):
-    """The factor of every run when its last column has grown and flow has come to its end: memory ``factors`` and ``settled``."""
+    """The factor of every run when its last column has grown and flow has come to its end: memory ``factors`` and
+    ``settled``.
+    """
 
     stride, from_start = EVERY, False
     per_run = begins(settled=False)
@@ -113,7 +116,9 @@ class Settled(Observer):
 
 
 def descents(ensemble, top, labels):
-    """Return top eigenvalues of −M at X = UUᵀ, falling, shape (T, d), the first's eigenvectors (T, d), for factors (T, d, k)."""
+    """Return top eigenvalues of −M at X = UUᵀ, falling, shape (T, d), the first's eigenvectors (T, d), for factors (T,
+    d, k).
+    """
     values, vectors = torch.linalg.eigh(ensemble.gradient(torch.bmm(top, top.mT), labels))
     return -values, vectors[..., 0]
 
@@ -176,7 +181,9 @@ def run_method(context, ensemble, method, planted, labels, options):
 
 
 def least_traces(ensemble, labels, like):
-    """Return the PSD matrices of least trace that fit each target's labels, NaN where there is none, shape (T, d, d)."""
+    """Return the PSD matrices of least trace that fit each target's labels, NaN where there is none, shape (T,
+    d, d).
+    """
     rows = ensemble.rows.double().cpu().numpy()
     found = [minimum_trace(rows, ensemble.d, own.double().cpu().numpy(), "clarabel")[0] for own in labels]
     none = torch.full_like(like[0], torch.nan)
@@ -193,9 +200,9 @@ def _status(error, known):
 def measure(options, context, number):
     """Return one row per method, α, target and ensemble, and one of the method ``greedy``, α = 0.
 
-    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from X = α²I
-    with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver failed have status
-    ``diverged`` there, and no distances.
+    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from X
+    = α²I with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver
+    failed have status ``diverged`` there, and no distances.
     """
     d, rank = options["d"], options["rank"]
     m = round(options["m_over_dr"] * d * rank)

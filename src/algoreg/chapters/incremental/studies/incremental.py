@@ -127,8 +127,8 @@ def iterations_of(options, alpha):
 def measure(options, context, number):
     """Return one row per width, α, s, target and ensemble.
 
-    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [jin2023]. The distance is
-    the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
+    X_s is what descent of width s finds from the spectral start, the best fit of rank s to the labels [jin2023]. The
+    distance is the smallest of all iterations. T is log(1/α) + 16 in units of 1/(ησ_r): it covers X*'s last eigenvalue.
     """
     d, step, count, rank = options["d"], options["step"], options["targets"], len(options["eigenvalues"])
     ensemble, factors, goals, labels, fits = drawn(options, context, number)

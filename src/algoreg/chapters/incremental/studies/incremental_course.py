@@ -69,7 +69,9 @@ class Course(Observer):
 
 
 def measure(options, context, number):
-    """Return one row per recorded iteration, s, target and ensemble; see :mod:`algoreg.chapters.incremental.studies.incremental`."""
+    """Return one row per recorded iteration, s, target and ensemble; see
+    :mod:`algoreg.chapters.incremental.studies.incremental`.
+    """
     rank, step, alpha, count = len(options["eigenvalues"]), options["step"], options["alpha"], options["targets"]
     ensemble, _, goals, labels, fits = incremental.drawn(options, context, number)
     fitted = [leading(fits[:, s], [s + 1] * count)[0][:, s].tolist() for s in range(rank)]

@@ -1,4 +1,6 @@
-"""Where L-BFGS ends on quadratic networks of given numbers of units of either sign, beside the least loss that there is."""
+"""Where L-BFGS ends on quadratic networks of given numbers of units of either sign, beside the least loss that there
+is.
+"""
 
 import math
 from itertools import product
@@ -87,8 +89,8 @@ def _least(options, context, vectors, labels, number):
 def measure(options, context, number):
     """Return one row per number of units of each sign, start and ensemble.
 
-    The least loss is that over symmetric X where units of both signs are listed, else over PSD X: where d units end, for which all
-    minima are global [du2018]. Starts have iid N(0, ``size``²/k) entries.
+    The least loss is that over symmetric X where units of both signs are listed, else over PSD X: where d units end,
+    for which all minima are global [du2018]. Starts have iid N(0, ``size``²/k) entries.
     """
     d, m = options["d"], options["m"]
     vectors = Ensemble.draw(d, m, context.seed, number).vectors.numpy()

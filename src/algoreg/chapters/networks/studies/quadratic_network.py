@@ -1,4 +1,6 @@
-"""Quadratic networks trained by Algorithm 1, with parts of it left out, with a wrong τ, from any scale, at any width."""
+"""Quadratic networks trained by Algorithm 1, with parts of it left out, with a wrong τ, from any scale, at any
+width.
+"""
 
 import math
 from itertools import product

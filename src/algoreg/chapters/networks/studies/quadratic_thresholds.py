@@ -44,18 +44,19 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {"test_error": None}
-# Least squares recovers only where m comes near D = d(d+1)/2: its own grid, over D. From 0.1 on, so that the grid leaves its
-# exponent free.
+# Least squares recovers only where m comes near D = d(d+1)/2: its own grid, over D. From 0.1 on, so that the grid
+# leaves its exponent free.
 LEAST_SQUARES_GRID = (0.1, 0.3, 0.5, 0.7, 0.88, 0.95, 0.985, 1.0)
 
 
 def least_squares_errors(ensemble, planted, counts):
-    """Return the relative test errors of the symmetric matrix of least norm that fits the first m labels, shape (counts, T).
+    """Return the relative test errors of the symmetric matrix of least norm that fits the first m labels, shape
+    (counts, T).
 
-    It is the projection of X* on the span of the first m measurement matrices. One factorisation svec(A)ᵀ = QR gives it for
-    every m, as the leading columns of Q span the leading measurements. In float64 whatever the data type of its arguments,
-    and as the norm of svec(X*) − QQᵀsvec(X*): at m = D, where nothing is left, √(1 − |Qᵀsvec(X*)|²/|X*|²) would be the
-    square root of rounding.
+    It is the projection of X* on the span of the first m measurement matrices. One factorisation svec(A)ᵀ = QR gives it
+    for every m, as the leading columns of Q span the leading measurements. In float64 whatever the data type of its
+    arguments, and as the norm of svec(X*) − QQᵀsvec(X*): at m = D, where nothing is left, √(1 − |Qᵀsvec(X*)|²/|X*|²)
+    would be the square root of rounding.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def least_squares_errors(ensemble, planted, counts):
 def measure(options, context, number, d, rank):
     """Return one row per d, rank, m, variant, target and ensemble: the relative test error after η·t = ``time``.
 
-    Targets have r orthonormal columns: X* has r eigenvalues 1, τ = r. The step falls with the rank as ``step``/(1 + r), for
-    the curvature of the loss grows with the trace. ``least-squares`` has an m of its own, up to D = d(d+1)/2.
+    Targets have r orthonormal columns: X* has r eigenvalues 1, τ = r. The step falls with the rank as ``step``/(1 + r),
+    for the curvature of the loss grows with the trace. ``least-squares`` has an m of its own, up to D = d(d+1)/2.
     """
     d *= rank ** options["dimension_power"]
     counts = sorted({max(round(ratio * d * rank), 1) for ratio in options["m_over_dr"]}, reverse=True)

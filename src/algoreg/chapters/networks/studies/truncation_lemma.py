@@ -1,4 +1,6 @@
-"""Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18, Lemma A.1]."""
+"""Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18,
+Lemma A.1].
+"""
 
 import math
 from itertools import product
@@ -71,8 +73,8 @@ def measure(options, context, number, d):
     """Return one row per d, m, δ, truncation, kind of direction and ensemble.
 
     The fixed direction is e_1; the adversarial ones are the longest vectors of the sum itself, x_i/‖x_i‖, of which the
-    largest deviation counts. ``ratio`` is deviation/δ, at most 1 by the lemma; ``mean_deviation`` is that of the expectation,
-    what is left as m grows, by integration.
+    largest deviation counts. ``ratio`` is deviation/δ, at most 1 by the lemma; ``mean_deviation`` is that of the
+    expectation, what is left as m grows, by integration.
     """
     drawn = context.draw(Ensemble, d, max(options["m"]), number).vectors
     for m in options["m"]:

@@ -1,4 +1,6 @@
-"""The plateau of a descent on noisy labels: how many degrees of freedom it has used there, when it leaves it, and what says when."""
+"""The plateau of a descent on noisy labels: how many degrees of freedom it has used there, when it leaves it, and what
+says when.
+"""
 
 import math
 
@@ -71,8 +73,8 @@ LEFT = 0.5
 def rates(problem, fit, rank):
     """Return the rates at which directions grow that X* does not have: ν_r and ν_{r+1} at X = 0, and λ at X̂_r.
 
-    From αI the first steps multiply U by I + ηN, N = (1/m) Σ y_iA_i with the eigenvalues ν_1 ≥ ν_2 ≥ …; at X̂_r, where M·X̂_r = 0, a
-    direction of its kernel grows by −M alone.
+    From αI the first steps multiply U by I + ηN, N = (1/m) Σ y_iA_i with the eigenvalues ν_1 ≥ ν_2 ≥ …; at X̂_r, where
+    M·X̂_r = 0, a direction of its kernel grows by −M alone.
 
     Parameters
     ----------

@@ -1,6 +1,8 @@
-"""Gradient flow and descent on a product of 2 × 2 factors that is to fit three entries, where rank one is infinitely far.
+"""Gradient flow and descent on a product of 2 × 2 factors that is to fit three entries, where rank one is infinitely
+far.
 
-W_12 = W_21 = 1 and W_22 = 0 are asked for, W_11 is free: a fit of rank one does not exist, and one of small det has a large
+W_12 = W_21 = 1 and W_22 = 0 are asked for, W_11 is free: a fit of rank one does not exist, and one of small det has a
+large
 |W_11| [razin2020]. The loss is ½ Σ (W_ij − asked)² over the three.
 """
 
@@ -83,7 +85,9 @@ def product(factors):
 
 
 def sign_of_det(factors):
-    """Return the sign of det W, that of the factors' dets: W itself is rounded at the size of its larger singular value."""
+    """Return the sign of det W, that of the factors' dets: W itself is rounded at the size of its larger singular
+    value.
+    """
     return np.sign(np.linalg.det(factors)).prod(axis=-1)
 
 
@@ -107,7 +111,9 @@ def loss(whole_product):
 
 
 def flow(factors, levels, most):
-    """Return ``(time, W, flipped)`` when the loss of gradient flow falls to each level, None for those it does not reach."""
+    """Return ``(time, W, flipped)`` when the loss of gradient flow falls to each level, None for those it does not
+    reach.
+    """
     shape = factors.shape
     events = [lambda _, state, level=level: math.log(loss(product(state.reshape(shape))) / level) for level in levels]
     events[-1].terminal = True
@@ -129,7 +135,9 @@ def flow(factors, levels, most):
 
 
 class Factors(Algorithm):
-    """Descent on N factors of 2 × 2, by the loss of three entries. State: ``factors``, W_1 first, shape (B, N, 2, 2)."""
+    """Descent on N factors of 2 × 2, by the loss of three entries. State: ``factors``, W_1 first, shape (B, N,
+    2, 2).
+    """
 
     requires = frozenset({"single measurements"})
 
@@ -150,10 +158,12 @@ class Factors(Algorithm):
 
 
 class Levels(Observer):
-    """When the loss is first seen below levels, which W a run has then, and whether det W has been seen with another sign.
+    """When the loss is first seen below levels, which W a run has then, and whether det W has been seen with another
+    sign.
 
-    Memory: ``iteration`` (B, K), NaN where a run did not get there, ``product`` (B, K, 2, 2) and ``flipped`` (B, K) then;
-    ``sign`` and ``changed`` (B,), the sign at the start and whether it has changed. A run below the last level leaves.
+    Memory: ``iteration`` (B, K), NaN where a run did not get there, ``product`` (B, K, 2, 2) and ``flipped`` (B, K)
+    then; ``sign`` and ``changed`` (B,), the sign at the start and whether it has changed. A run below the last level
+    leaves.
 
     Parameters
     ----------
@@ -214,7 +224,8 @@ def measure(options, context, number, depth):
     Starts are balanced, W_jW_jᵀ = W_{j+1}ᵀW_{j+1}: the singular vectors of a Gaussian 2 × 2 matrix at the ends, and the
     N-th roots of its singular values, times ``scale``, in every factor: the product starts at that size. ``flow``
     integrates the factors' gradient flow, ``descent`` has steps of η = ``step`` on each factor. A row is ``converged``
-    if the loss was reached before η·t = ``most``. Descent is looked at every 50 steps: its levels and signs are those of a look.
+    if the loss was reached before η·t = ``most``. Descent is looked at every 50 steps: its levels and signs are those
+    of a look.
     """
     levels = sorted(options["loss"], reverse=True)
     runs = [(det, target) for det in options["det"] for target in range(options["targets"])]

@@ -1,4 +1,6 @@
-"""Errors along descents on phase retrieval: a vector from a random start of any size, and full width from αI, on one axis."""
+"""Errors along descents on phase retrieval: a vector from a random start of any size, and full width from αI, on one
+axis.
+"""
 
 from itertools import product
 from typing import Literal

@@ -1,4 +1,6 @@
-"""A picture from squared magnitudes (aᵢᵀx)²: descent of full width, told nothing, beside width 1, a spectral start and least trace."""
+"""A picture from squared magnitudes (aᵢᵀx)²: descent of full width, told nothing, beside width 1, a spectral start and
+least trace.
+"""
 
 from typing import Literal
 
@@ -77,7 +79,9 @@ def spectral(ensemble, labels, counts):
 
 
 def vectors_of(estimates, stars):
-    """Return √λ₁·v₁ of estimates (B, n, n), of the sign that is nearer to ``stars`` (B, n), and λ₁/tr X, shapes (B, n) and (B,)."""
+    """Return √λ₁·v₁ of estimates (B, n, n), of the sign that is nearer to ``stars`` (B, n), and λ₁/tr X, shapes (B, n)
+    and (B,).
+    """
     values, vectors = torch.linalg.eigh(estimates.cpu().double())
     found = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
     signs = torch.where((found * stars).sum(1, keepdim=True) < 0, -1.0, 1.0)
@@ -120,8 +124,8 @@ def estimates_of(options, context, number):
 def measure(options, context, number):
     """Return one row per m/n, method, picture and ensemble: the error of the picture found from m squared magnitudes.
 
-    Pictures are scikit-learn's digits, 8 × 8 pixels, of norm 1. Measurements aᵢ ~ N(0, I) of one ensemble are the same for all
-    pictures and methods; fewer are the first of more. Factored runs take η = ``step`` until η·t = ``time``.
+    Pictures are scikit-learn's digits, 8 × 8 pixels, of norm 1. Measurements aᵢ ~ N(0, I) of one ensemble are the same
+    for all pictures and methods; fewer are the first of more. Factored runs take η = ``step`` until η·t = ``time``.
     """
     stars = pictures(options["targets"], context.seed)
     rows = []

@@ -1,4 +1,6 @@
-"""How many measurements two factors need by their columns: alternating steps with a pseudoinverse, damped ones, and descent."""
+"""How many measurements two factors need by their columns: alternating steps with a pseudoinverse, damped ones, and
+descent.
+"""
 
 from itertools import product
 from typing import Literal
@@ -69,8 +71,8 @@ STRIDE = 4
 def measure(options, context, number, method):
     """Return one row per method, k, m, target and ensemble; steps as in :mod:`algoreg.algorithms.asymmetric` [jia2024].
 
-    All methods see the same targets and measurements, of which a run knows the first m, and have the same starts: the first
-    columns of one pair of Gaussian matrices.
+    All methods see the same targets and measurements, of which a run knows the first m, and have the same starts: the
+    first columns of one pair of Gaussian matrices.
     """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     counts = [round(2 * ratio * d * rank) for ratio in options["ratios"]]

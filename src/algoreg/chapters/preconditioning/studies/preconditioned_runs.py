@@ -57,8 +57,8 @@ VALUES = {
 def measure(options, context):
     """Return one row per method, κ, α, m, tolerance, target and ensemble.
 
-    X* has r eigenvalues from 1 to 1/κ in equal ratios. All methods see the same targets and measurements; Gaussian starts
-    are the first columns of one matrix. A row is ``converged`` if the error came below the tolerance.
+    X* has r eigenvalues from 1 to 1/κ in equal ratios. All methods see the same targets and measurements; Gaussian
+    starts are the first columns of one matrix. A row is ``converged`` if the error came below the tolerance.
     """
     if not METHODS.keys() >= set(options["method"]):
         raise ValueError(f"method = {', '.join(options['method'])}: allowed are {', '.join(METHODS)}")

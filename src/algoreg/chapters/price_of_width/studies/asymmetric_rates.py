@@ -59,8 +59,8 @@ VALUES = {
 def measure(options, context, number):
     """Return one row per width, α, target and ensemble [xiong2024].
 
-    The starts are the first columns of one pair of Gaussian matrices. T is ``time``/(ηα²). A rate that T is too short for is
-    left empty, and so is not judged.
+    The starts are the first columns of one pair of Gaussian matrices. T is ``time``/(ηα²). A rate that T is too short
+    for is left empty, and so is not judged.
     """
     d, rank, count, step = (options[key] for key in ("d", "rank", "targets", "step"))
     m = round(options["m_over_dimension"] * d * d)

@@ -59,7 +59,9 @@ LEFT = 0.5
 
 
 class Imbalance(Observer):
-    """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last`` (B,)."""
+    """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last``
+    (B,).
+    """
 
     stride = 1
     per_run = begins(first=np.nan, largest=0.0, last=np.nan)

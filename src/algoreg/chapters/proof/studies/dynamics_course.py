@@ -63,7 +63,8 @@ SINGULAR_VALUES = 7
 class Spectra(Observer):
     """Errors and spectra of every run at every so many iterations.
 
-    Memory: ``singular`` (K, B, d), ``effective`` and ``errors`` (K, B): singular values, effective rank and relative test error.
+    Memory: ``singular`` (K, B, d), ``effective`` and ``errors`` (K, B): singular values, effective rank and relative
+    test error.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Lemmas 2.2 and 2.3 at their worst X, Y and R, against δ of the rank that they need and of the rank that is printed."""
+"""Lemmas 2.2 and 2.3 at their worst X, Y and R, against δ of the rank that they need and of the rank that is
+printed.
+"""
 
 import torch
 
@@ -51,7 +53,8 @@ VALUES = {
 
 
 def with_trace(ensemble, weight):
-    """Return G + c(svec(I)svec(I)ᵀ − I) in place of G: xᵀGx of rank-one matrices, whose squared trace is |X|_F², stays the same.
+    """Return G + c(svec(I)svec(I)ᵀ − I) in place of G: xᵀGx of rank-one matrices, whose squared trace is |X|_F², stays
+    the same.
 
     At G = I this is (1 − c)I + c·svec(I)svec(I)ᵀ, with δ₁ = 0 and ⟨aaᵀ, G bbᵀ⟩ = c for orthonormal a and b.
     """
@@ -69,9 +72,10 @@ def needed_by(rank):
 def measure(options, context, number):
     """Return a row per lemma, m, rank and ensemble, for G and for G with a trace term (``trace_weight`` c > 0).
 
-    ``needed`` is the attacked deviation of the lemma, so a lower bound on the δ that it needs; ``delta_*`` is the bracket
-    of δ of rank 2r (``inner_products``, Lemma 2.2) or r + 1 (``operator``, Lemma 2.3), ``printed_*`` that of rank r. For
-    c > 0 the upper ends are raised by the trace term's largest deviation, c·max(rank − 1, 1) from rank two on.
+    ``needed`` is the attacked deviation of the lemma, so a lower bound on the δ that it needs; ``delta_*`` is the
+    bracket of δ of rank 2r (``inner_products``, Lemma 2.2) or r + 1 (``operator``, Lemma 2.3), ``printed_*`` that of
+    rank r. For c > 0 the upper ends are raised by the trace term's largest deviation, c·max(rank − 1, 1) from rank two
+    on.
     """
     d, ranks = options["d"], set(options["rank"])
     ranks |= {of_delta for rank in options["rank"] for _, of_delta in needed_by(rank).values()}

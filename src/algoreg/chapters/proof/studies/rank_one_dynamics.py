@@ -96,9 +96,9 @@ def step_needs(before, after, moved, step):
     Returns
     -------
     dict of str to torch.Tensor
-        ``error_square_printed``: Prop. 3.2's first line with its slack 9η²; ``error_square``: the same with the true η² term;
-        ``error_square_proof``: that with 4ηδ and a Frobenius norm, as its proof has it; ``error_norm``: its second line;
-        ``signal``: Prop. 3.3 [LMZ18].
+        ``error_square_printed``: Prop. 3.2's first line with its slack 9η²; ``error_square``: the same with the true η²
+        term; ``error_square_proof``: that with 4ηδ and a Frobenius norm, as its proof has it; ``error_norm``: its
+        second line; ``signal``: Prop. 3.3 [LMZ18].
     """
     (r, e), (r_next, e_next) = before, after
     size, length, length_next = spectral_norm(e), torch.linalg.vector_norm(r, dim=1), spectral_norm(e_next)
@@ -119,7 +119,8 @@ def step_needs(before, after, moved, step):
 
 
 class Needs(Observer):
-    """The δ that the worst step of every run needs in each inequality, by two splits; sees the first runs of a batch alone.
+    """The δ that the worst step of every run needs in each inequality, by two splits; sees the first runs of a batch
+    alone.
 
     Memory: of every split, shape (inequalities, n), the largest over the steps that count.
 
@@ -169,12 +170,13 @@ class Needs(Observer):
 
 
 def measure(options, context):
-    """Return a row per inequality, m, target and ensemble: the δ that its worst step needs, over both ends of δ₄'s bracket.
+    """Return a row per inequality, m, target and ensemble: the δ that its worst step needs, over both ends of δ₄'s
+    bracket.
 
     The ``scaled`` start has its δ from the upper end of the width's bracket, cut at 1/e. Splits are by the direction u*
     and by a random one. Steps count while ‖E_t‖_F ≤ 1/2 and ‖r_t‖² ≤ 3/2 for Prop. 3.2; all steps for Prop. 3.3.
-    ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has none: its ratios are at most
-    1 as stated.
+    ``stage_one_error`` is max ‖E_t‖/9 while ‖r_t‖ ≤ 1/2, also a δ; ``stage_one_growth`` has none: its ratios are at
+    most 1 as stated.
     """
     for number, regime in product(context.ensembles, ("practical", "certified")):
         for m in options[regime]:
@@ -225,7 +227,9 @@ def _rows(options, context, number, regime, m):
 
 
 def _ratios(name, needed, deltas, step, lost):
-    """Return the δ that was needed and its ratios to both ends of the bracket; NaN where a run diverged or a ratio is not finite."""
+    """Return the δ that was needed and its ratios to both ends of the bracket; NaN where a run diverged or a ratio is
+    not finite.
+    """
     if name == "stage_one_growth":
         needed, ratios = math.nan, [(1 + step / 3) / (1 - needed)] * 2
     else:

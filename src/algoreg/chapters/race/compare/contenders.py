@@ -1,4 +1,6 @@
-"""What is compared: methods of the race by name, algorithms with options, and files of the user's own, read from one text."""
+"""What is compared: methods of the race by name, algorithms with options, and files of the user's own, read from one
+text.
+"""
 
 import os
 import re
@@ -80,8 +82,8 @@ def contenders(text):
     Raises
     ------
     algoreg.spec.files.SettingsError
-        With everything that cannot be: an unknown method or option, a value that is not allowed, an algorithm that needs what
-        Gaussian measurements do not provide.
+        With everything that cannot be: an unknown method or option, a value that is not allowed, an algorithm that
+        needs what Gaussian measurements do not provide.
     """
     found, wrong = [], []
     for label in split(text):
@@ -152,7 +154,8 @@ def _given(label, text):
 def _plain(algorithm, chosen):
     """Return a method that is an algorithm with its defaults; a start that has none is of size ``ALPHA``.
 
-    Grid and passes are those of the race's method of this algorithm that shares most of the chosen options, if there is one.
+    Grid and passes are those of the race's method of this algorithm that shares most of the chosen options, if there is
+    one.
     """
     kind, own = registry.algorithm(algorithm), declared.of_runs(algorithm)
     start = {"alpha": own["alpha"] or ALPHA} if "alpha" in own else {}

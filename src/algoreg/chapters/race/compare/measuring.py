@@ -1,4 +1,6 @@
-"""What is measured of methods that are compared: errors along the iterations, measurements needed, sensitivity to α, seconds."""
+"""What is measured of methods that are compared: errors along the iterations, measurements needed, sensitivity to α,
+seconds.
+"""
 
 import math
 import time
@@ -61,7 +63,9 @@ def courses(method, sizes, context, best, kappas=None, **changes):
 
 
 def seconds_per_iteration(method, sizes, context, best):
-    """Return one row: the ``seconds`` that an iteration of one run takes in a batch of the targets, on this machine as busy as it is."""
+    """Return one row: the ``seconds`` that an iteration of one run takes in a batch of the targets, on this machine as
+    busy as it is.
+    """
     kappa = sizes["kappa"][0]
     own = [runs.run_of(sizes, method, kappa, target, best(0)[kappa]) for target in range(sizes["targets"])]
     batch = runs.batch_of(sizes, context, runs.TUNING, method.algorithm, own, [])
@@ -77,7 +81,9 @@ def seconds_per_iteration(method, sizes, context, best):
 
 
 def sensitivity(method, sizes, context, best):
-    """Return :func:`courses` at the middle κ from several α, each with ``alpha``; none where the method has no small start."""
+    """Return :func:`courses` at the middle κ from several α, each with ``alpha``; none where the method has no small
+    start.
+    """
     options = method.settings(sizes["rank"], 1.0)
     if "alpha" not in options or options.get("start") == "spectral":
         return []

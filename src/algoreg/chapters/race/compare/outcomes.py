@@ -25,8 +25,8 @@ class Duel:
     Attributes
     ----------
     word : str
-        ``wins`` or ``loses`` where the interval of the ratio leaves out 1, or where the other, or it, has runs that do not get
-        there; ``ties`` where it holds 1; ``open`` where both have such runs.
+        ``wins`` or ``loses`` where the interval of the ratio leaves out 1, or where the other, or it, has runs that do
+        not get there; ``ties`` where it holds 1; ``open`` where both have such runs.
     ratio, low, high : float or None
         Its passes, or measurements, over the other's: geometric mean over runs and 95 % interval.
     note : str
@@ -65,7 +65,9 @@ def _log_crossing(run, tolerance):
 
 
 def duel(own, other, rng):
-    """Return the :class:`Duel` of two methods by the logarithms of what they need, shape (T, E) each, NaN where not by T."""
+    """Return the :class:`Duel` of two methods by the logarithms of what they need, shape (T, E) each, NaN where not by
+    T.
+    """
     lost = [int((~np.isfinite(logs)).sum()) for logs in (own, other)]
     if any(lost):
         word = OPEN if all(lost) else LOSES if lost[0] else WINS

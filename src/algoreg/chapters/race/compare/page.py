@@ -80,7 +80,9 @@ def passes(contenders, found):
 
 
 def duels(contenders, found, seed):
-    """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ, and measurements at every d and r."""
+    """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ, and measurements at every
+    d and r.
+    """
     fought = []
     for own, other in combinations(contenders, 2):
         one, two = (found["courses"][each.label] for each in (own, other))
@@ -101,7 +103,9 @@ def duels(contenders, found, seed):
 
 
 def scores(contenders, fought):
-    """Return the table of how often each method wins against, ties with and loses to each other; open duels do not count."""
+    """Return the table of how often each method wins against, ties with and loses to each other; open duels do not
+    count.
+    """
     names = [one.name for one in contenders]
     count = {(own, other): dict.fromkeys(outcomes.REVERSED, 0) for own, other in permutations(names, 2)}
     for own, other, _, found in fought:
@@ -130,7 +134,8 @@ def render(contenders, found, sizes, tier, seed):
     ----------
     contenders : list of algoreg.chapters.race.compare.contenders.Contender
     found : mapping
-        ``courses``, ``thresholds`` and ``sensitivity``: a table by a method's label; ``seconds``: a number by its label.
+        ``courses``, ``thresholds`` and ``sensitivity``: a table by a method's label; ``seconds``: a number by its
+        label.
     sizes : mapping
     tier : str
     seed : int

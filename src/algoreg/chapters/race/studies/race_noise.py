@@ -52,8 +52,9 @@ VALUES = {
 def measure(options, context):
     """Return one row per method, κ, target and ensemble: the test errors of a run on noisy labels.
 
-    X* and steps as in the study ``race``; the first ``m_over_dr``·dr measurements are known, ``held_out_over_dr``·dr more are held
-    out. All labels have noise. The stop by hold-out is the look whose estimate has the smallest error on the labels that no run knows.
+    X* and steps as in the study ``race``; the first ``m_over_dr``·dr measurements are known, ``held_out_over_dr``·dr
+    more are held out. All labels have noise. The stop by hold-out is the look whose estimate has the smallest error on
+    the labels that no run knows.
     """
     yield from raced(options, context, _rows)
 
@@ -76,7 +77,8 @@ def _rows(options, context, number, algorithm, runs):
     held_out = max(round(options["held_out_over_dr"] * options["d"] * options["rank"]), 1)
     seen = Stops(known_measurements(options))
     batch = batch_of(options, context, number, algorithm, runs, [seen], held_out)
-    # A target's noise is the same for all methods. At each κ it has the same numbers, in proportion to the labels' size.
+    # A target's noise is the same for all methods. At each κ it has the same numbers, in proportion to the labels'
+    # size.
     noise = [
         spoil(row[None], options, context.seed, number, [run["target"]])[0]
         for row, run in zip(batch.labels.cpu().double().numpy(), runs, strict=True)

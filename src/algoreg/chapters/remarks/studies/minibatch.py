@@ -75,7 +75,8 @@ def planned(options):
     """Return the runs of one target and ensemble, as mappings of ``KEYS`` and ``step``.
 
     SGD's step is η = step_factor·b/(2D), D = d(d+1)/2, at most the largest step of its start, which gradient descent
-    takes: single samples contract in the mean square up to about 1/D. Noise is put on the smallest start's labels alone.
+    takes: single samples contract in the mean square up to about 1/D. Noise is put on the smallest start's labels
+    alone.
     """
     runs, length = [], symmetric_dimension(options["d"])
     for alpha, largest in zip(options["alpha"], options["largest_step"], strict=True):
@@ -90,7 +91,9 @@ def planned(options):
 
 
 def _ends(context, known, planted, labels, runs, options):
-    """Return X at η·t = ``time`` of every planned run, shape (T, d, d) each; runs of one method, batch and step go together."""
+    """Return X at η·t = ``time`` of every planned run, shape (T, d, d) each; runs of one method, batch and step go
+    together.
+    """
     groups, ends = {}, {}
     for i, run in enumerate(runs):
         groups.setdefault((run["method"], run["batch"], run["step"]), []).append(i)

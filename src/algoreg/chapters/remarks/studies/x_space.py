@@ -1,4 +1,6 @@
-"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say; on its factor it does."""
+"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say; on its factor it
+does.
+"""
 
 import math
 from typing import Literal
@@ -35,7 +37,8 @@ VALUES = {
 }
 # A training error below which the fit is taken as reached: what is left moves the test error by less than that.
 FITTED = 1e-4
-# The start of U, αI. Its step is a quarter of that of X: a step of U moves X twice, once from each side, and X grows beyond X*.
+# The start of U, αI. Its step is a quarter of that of X: a step of U moves X twice, once from each side, and X grows
+# beyond X*.
 ALPHA, SHARE = 1e-3, 0.25
 
 
@@ -49,7 +52,8 @@ def _descent(options, known, m):
 
 
 def measure(options, context, number, m):
-    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0, or U ← U − ηMU.
+    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0, or U
+    ← U − ηMU.
 
     The step of X is 1/λ_max of AᵀA/m. Its limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.

@@ -63,8 +63,8 @@ STRIDE = 4
 def measure(options, context, number):
     """Return one row per noise, width, target and ensemble.
 
-    Descent knows the first 1 − ``hold_out`` of the measurements. At every fourth iteration the error on the others is looked at,
-    and X* to judge [ding2025]. Starts are the first columns of one Gaussian matrix.
+    Descent knows the first 1 − ``hold_out`` of the measurements. At every fourth iteration the error on the others is
+    looked at, and X* to judge [ding2025]. Starts are the first columns of one Gaussian matrix.
     """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     m = round(options["m_over_dr"] * d * rank)

@@ -1,4 +1,6 @@
-"""Three convex programmes over the positive semidefinite fits of the labels: the flattest, that of least trace, and another."""
+"""Three convex programmes over the positive semidefinite fits of the labels: the flattest, that of least trace, and
+another.
+"""
 
 import numpy as np
 import torch
@@ -49,7 +51,9 @@ RECOVERED = 1e-3
 
 
 def random_weight(d, condition, seed, ensemble):
-    """Return a positive definite d × d matrix: eigenvalues from 1 to ``condition`` in equal ratios, Haar eigenvectors."""
+    """Return a positive definite d × d matrix: eigenvalues from 1 to ``condition`` in equal ratios, Haar
+    eigenvectors.
+    """
     basis, _ = np.linalg.qr(stream("weight", d=d, seed=seed, ensemble=ensemble).standard_normal((d, d)))
     return (basis * np.geomspace(1, condition, d)) @ basis.T
 
@@ -62,8 +66,8 @@ def flat_weight(matrices):
 def measure(options, context, number):
     """Return one row per programme, m, target and ensemble; ``converged`` where X* is found to 10⁻³.
 
-    Where UUᵀ fits the labels, the trace of the Hessian of (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² is 2⟨W, UUᵀ⟩ with W = (1/m) Σ A_i²: the
-    flattest fit is that of least ⟨W, X⟩ [ding2024].
+    Where UUᵀ fits the labels, the trace of the Hessian of (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² is 2⟨W, UUᵀ⟩ with W = (1/m) Σ
+    A_i²: the flattest fit is that of least ⟨W, X⟩ [ding2024].
     """
     d, rank = options["d"], options["rank"]
     counts = [round(ratio * d * rank) for ratio in options["m_over_dr"]]

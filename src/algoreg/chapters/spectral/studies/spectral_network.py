@@ -66,7 +66,9 @@ STATE = ("left", "right", "weight")
 
 
 class Plain(Algorithm):
-    """Descent on U and V of X = UVᵀ. State: ``left`` and ``right``, U and V, shape (B, d, d), and ``weight``, 1, shape (B, 1, 1)."""
+    """Descent on U and V of X = UVᵀ. State: ``left`` and ``right``, U and V, shape (B, d, d), and ``weight``, 1, shape
+    (B, 1, 1).
+    """
 
     requires = frozenset({"single measurements"})
     shaped = False

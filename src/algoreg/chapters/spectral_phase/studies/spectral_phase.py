@@ -1,4 +1,6 @@
-"""What descent from a small random start finds first: angles to the labels' eigenvectors and to X*, and the smallest error."""
+"""What descent from a small random start finds first: angles to the labels' eigenvectors and to X*, and the smallest
+error.
+"""
 
 import math
 from itertools import product
@@ -107,8 +109,8 @@ def sine(first, second):
 def measure(options, context, number):
     """Return one row per width, α, target and ensemble; X* has r eigenvalues 1, κ = 1 [stoger2021].
 
-    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape and
-    the fall to the floor, after which the error rises.
+    The starts are the first columns of one Gaussian matrix. T is 60 + 5 log(1/α) in units of 1/η: it covers the escape
+    and the fall to the floor, after which the error rises.
     """
     d, rank, step, count = (options[key] for key in ("d", "rank", "step", "targets"))
     m = round(options["m_over_dr"] * d * rank)

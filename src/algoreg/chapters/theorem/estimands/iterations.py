@@ -13,8 +13,8 @@ from algoreg.judge.estimands import estimand
 def growth_as_alpha_falls(tables, published, rng, *, table, value, where=None):
     """Return the geometric mean over runs of ``value`` at the smallest α over that at the largest.
 
-    For a quantity that a bound keeps below a constant: how far it grows over the range of α. Undefined where a run at either
-    end has no positive value.
+    For a quantity that a bound keeps below a constant: how far it grows over the range of α. Undefined where a run at
+    either end has no positive value.
     """
     frame = chosen(tables[table], where)
     names, values = cells(frame, ["alpha"], value)

@@ -1,4 +1,6 @@
-"""What the claims about sample complexity measure: thresholds in m, and their exponents, where some lie off the grid."""
+"""What the claims about sample complexity measure: thresholds in m, and their exponents, where some lie off the
+grid.
+"""
 
 from algoreg.analysis.cells import chosen
 from algoreg.analysis.intervals import UNDEFINED, extreme

@@ -35,7 +35,9 @@ def _exponent(means):
 
 
 def _by_rule(frame, along):
-    """Return a table's rows: step rule, steps and iterations at both ends of ``along``, the exponent of the iterations."""
+    """Return a table's rows: step rule, steps and iterations at both ends of ``along``, the exponent of the
+    iterations.
+    """
     rows = []
     for rule, part in frame.groupby("rule"):
         steps, means = part.groupby(along)["step"].mean(), _means(part, along, "iterations")

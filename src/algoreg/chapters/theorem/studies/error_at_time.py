@@ -93,9 +93,9 @@ class SquaredErrors(Observer):
 def measure(options, context, number, d):
     """Return one row per d, κ, m/dr, α, time, target and ensemble: ‖UUᵀ − X*‖_F² at iteration ``time``·κ log(d/α)/η.
 
-    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper end
-    1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared error over
-    α√d/κ². For the last three columns see the study ``iterations``.
+    Targets have eigenvalues from 1 to 1/κ in equal ratios, and descent starts from αI. ``last_iteration`` is the upper
+    end 1/(η√(dκα)) of the theorem's window and ``in_window`` is 1 for a row not after it; ``over_bound`` is the squared
+    error over α√d/κ². For the last three columns see the study ``iterations``.
     """
     rank, step, count = options["rank"], options["step"], options["targets"]
     factors = {k: draw_factors(spectrum_target(rank, k), d, rank, context, count) for k in options["kappa"]}

@@ -134,14 +134,15 @@ def _cells(options):
 
 
 def measure(options, context, number):
-    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a tolerance.
+    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a
+    tolerance.
 
-    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between iterations.
-    Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get there within
-    ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the option ``step``:
-    a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they can,
-    and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least that where only
-    ``delta_low`` is known).
+    The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between
+    iterations. Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get
+    there within ``iterations`` has the status budget and no value. ``over_bound`` is that time over κ log(d/α)/c, c the
+    option ``step``: a rule whose steps are smaller pays for it. ``delta_low`` and ``delta_up`` bracket δ_4r where they
+    can, and ``least_constant`` is the smallest c with which the hypothesis of Theorem 1.1 holds for the run (at least
+    that where only ``delta_low`` is known).
     """
     d, seed, cells, rows = options["d"], context.seed, _cells(options), []
     factors = {

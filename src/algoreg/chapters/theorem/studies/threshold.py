@@ -66,10 +66,10 @@ LOOK = 1.0
 def measure(options, context):
     """Return one row per size, spectrum, m, α, step, time, target and ensemble: the relative test error by that time.
 
-    X* has r eigenvalues 1 (``flat``) or is the paper's (``columns``); m is ``ratios`` times dr, or times the statistical
-    dimension of the PSD cone there (``psd``). Runs that know m measurements know the first m of one ensemble. The start is the
-    algorithm's own, scaled by α where it has a scale; else α is written as 0. ``time`` is η·t; a run that has recovered X* or
-    diverged by then stops there, at ``elapsed``.
+    X* has r eigenvalues 1 (``flat``) or is the paper's (``columns``); m is ``ratios`` times dr, or times the
+    statistical dimension of the PSD cone there (``psd``). Runs that know m measurements know the first m of one
+    ensemble. The start is the algorithm's own, scaled by α where it has a scale; else α is written as 0. ``time`` is
+    η·t; a run that has recovered X* or diverged by then stops there, at ``elapsed``.
     """
     ranks_of = {}
     for rank, d in product(options["rank"], options["d"]):
