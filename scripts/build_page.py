@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("jinja2", "pandas", "pydantic.main", "yaml")
+hand_over("jinja2", "pandas", "pydantic.root_model", "yaml")
 
 from pathlib import Path
 

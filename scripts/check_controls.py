@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("pydantic.main")
+hand_over("pydantic.root_model")
 
 from algoreg.judge import claims
 from algoreg.store import records

@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("pydantic.main", "yaml")
+hand_over("pydantic.root_model", "yaml")
 
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records

@@ -8,7 +8,7 @@ hand_over(
     "matplotlib.backends.backend_svg",
     "pandas",
     "PIL.PngImagePlugin",
-    "pydantic.main",
+    "pydantic.root_model",
     "scipy.optimize",
     "yaml",
 )

@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("pandas", "pydantic.main", "scipy.special", "yaml")
+hand_over("pandas", "pydantic.root_model", "scipy.special", "yaml")
 
 from pathlib import Path
 

@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("torch", "pandas", "pydantic.main", "scipy.optimize")
+hand_over("torch", "pandas", "pydantic.root_model", "scipy.optimize")
 
 import pandas as pd
 

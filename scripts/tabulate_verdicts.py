@@ -2,7 +2,7 @@
 
 from algoreg.store.handover import hand_over
 
-hand_over("jinja2", "pydantic.main")
+hand_over("jinja2", "pydantic.root_model")
 
 from pathlib import Path
 

@@ -165,12 +165,36 @@ def test_real_processes_send_what_their_records_hold(messages):
     assert (messages.loc[messages["protocol"] == "synchronous", "per_slow_step"] == 1).all()
 
 
-def test_a_worker_that_gets_lost_is_no_endless_wait(tmp_path, monkeypatch):
+def test_a_worker_that_gets_lost_is_no_endless_wait_and_another_takes_its_place(tmp_path):
     worker.write_data(tmp_path, np.zeros((2, 3)), np.zeros(2))
-    orders = {"protocol": "asynchronous", "d": 2, "theta": 1.0, "path": str(tmp_path / "nowhere"), "batch": 1}
-    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 1, "sleep": 0.0, "limit": 3.0}
-    with pytest.raises(master.LinesFailed, match="timed out"):
-        master.run(orders)
+    orders = {"protocol": "asynchronous", "d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 1}
+    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 1, "sleep": 0.0, "limit": 60.0}
+    with master.Workers() as workers:
+        first = master.run(orders, workers)
+        (one,) = workers._processes
+        with pytest.raises(master.LinesFailed, match="timed out"):
+            master.run({**orders, "path": str(tmp_path / "nowhere"), "limit": 3.0}, workers)
+        assert one.poll() is not None
+        again = master.run(orders, workers)
+        (other,) = workers._processes
+    assert other.poll() is not None
+    assert first.delays == again.delays == [0] * 5
+    np.testing.assert_array_equal(first.x, again.x)
+
+
+def test_processes_of_earlier_runs_change_nothing(tmp_path):
+    rng = np.random.default_rng(0)
+    worker.write_data(tmp_path, rng.normal(size=(12, 3)), rng.normal(size=12))
+    orders = {"d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 4, "seed": 1, "ensemble": 0}
+    orders |= {"iterations": 6, "workers": 2, "sleep": 0.0, "limit": 60.0, "protocol": "synchronous"}
+    with master.Workers() as fresh:
+        alone = master.run(orders, fresh)
+    with master.Workers() as workers:
+        master.run({**orders, "protocol": "asynchronous", "workers": 1, "ensemble": 1}, workers)
+        after = master.run(orders, workers)
+    np.testing.assert_array_equal(after.x, alone.x)
+    assert after.messages == alone.messages
+    assert (after.up, after.down) == (alone.up, alone.down)
 
 
 def _entry(name):

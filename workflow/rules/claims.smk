@@ -48,7 +48,9 @@ if SET_ASIDE:
         conda:
             "../../environment.yml"
         params:
-            entries=SET_ASIDE,
+            # Of what depends on outputs, Snakemake keeps no copy with each of them: it would be hundreds of times all claims.
+            entries=lambda wildcards, output: SET_ASIDE,
+            entries_sha256=result_chain.params_digest({"entries": SET_ASIDE}),
             code=code(
                 "set_claims_aside.py",
                 {

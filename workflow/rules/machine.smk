@@ -42,7 +42,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 # What measuring needs, see scripts/measure.py: most jobs, and the first ones.
-LIBRARIES = ("torch", "pandas", "pydantic.main", "scipy.optimize")
+LIBRARIES = ("torch", "pandas", "pydantic.root_model", "scipy.optimize")
 
 
 def start_forkserver():

@@ -7,12 +7,12 @@ Without a server, as on a cluster's nodes, the script runs where it is. So it do
 with another interpreter or environment than the server's, or with several threads.
 """
 
+import ast
 import atexit
 import contextlib
 import fcntl
 import gc
 import importlib
-import json
 import os
 import re
 import runpy
@@ -35,8 +35,13 @@ from algoreg.store.handover import PLACE, STARTED
 # is not installed.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
+# Large pages for what the server loads, where the C library and the system have them: to fork copies a table of all
+# pages, which takes longer than much else of a small job.
+TUNABLES = "GLIBC_TUNABLES"
+LARGE_PAGES = "glibc.malloc.hugetlb=1"
+
 # What shells set and no library reads, and where temporary files go, which libraries ask when they make one.
-IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
+IGNORED = {PLACE, "_", "PWD", "OLDPWD", "SHLVL", "TMPDIR", "TMP", "TEMPDIR", "TEMP", TUNABLES}
 
 # What Snakemake puts before every script needs them.
 PREAMBLE = ("snakemake.script", "snakemake.logging")
@@ -85,7 +90,7 @@ def start(*libraries: str, **variables: str) -> "subprocess.Popen[bytes] | None"
             listener.listen(64)
             # -P: it takes no library from the working directory, where scripts take none either.
             command = [sys.executable, "-P", "-m", __name__, str(listener.fileno()), *libraries]
-            environment = {**os.environ, **variables}
+            environment = {TUNABLES: LARGE_PAGES, **os.environ, **variables}
             # Nothing is written to the pipe. It ends when this process does, in whatever way.
             server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], env=environment)
         except OSError:
@@ -118,7 +123,7 @@ def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         try:
             job = _accepted(listener)
-        except (OSError, ValueError):
+        except (OSError, ValueError, SyntaxError):
             # A script that was killed while it spoke.
             continue
         same = _lasting(job.told["environment"]) == known and job.told["program"] == sys.executable
@@ -164,10 +169,10 @@ def _accepted(listener: socket.socket) -> Job:
         connection.settimeout(PATIENCE)
         _, streams, _, _ = socket.recv_fds(connection, 1, 3)
         with connection.makefile("rb") as message:
-            told = json.loads(message.readline())
+            told = ast.literal_eval(message.readline().decode())
         if len(streams) != 3:
             raise ValueError("not the three standard streams")
-    except (OSError, ValueError):
+    except (OSError, ValueError, SyntaxError):
         _close(connection, streams)
         raise
     return Job(told, streams, connection)

@@ -34,10 +34,12 @@ def commit() -> tuple[str | None, bool | None]:
     """Return the commit of this repository and whether anything differs from it; None for both where that is
     unknown.
     """
-    top = _git("rev-parse", "--show-toplevel")
-    head = _git("rev-parse", "HEAD")
+    here = _git("rev-parse", "--show-toplevel", "HEAD")
+    if here is None:
+        return None, None
+    top, head = here.rsplit("\n", 1)
     # An unpacked archive may lie inside a repository that knows nothing of it.
-    if top is None or head is None or Path(top).resolve() != ROOT:
+    if Path(top).resolve() != ROOT:
         return None, None
     changed = _git("status", "--porcelain", "--untracked-files=no")
     unknown = _git("ls-files", "--others", "--exclude-standard", "--", *CODE_FOLDERS)

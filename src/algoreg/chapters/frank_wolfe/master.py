@@ -2,9 +2,10 @@
 [zhuo2020].
 
 Everything has a time-out. Workers are started as programs of their own, never forked; the port is one that the system
-gives.
+gives. They work for one run after another, each over connections of its own: to start takes longer than many a run.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -83,7 +84,47 @@ class Run:
         return record
 
 
-def run(orders):
+class Workers:
+    """The processes of several runs, started when a run first needs them; none is left after the ``with`` block."""
+
+    def __init__(self):
+        self._processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """End all processes, whatever they do."""
+        while self._processes:
+            process = self._processes.pop()
+            process.kill()
+            # What a broken pipe did not take.
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            process.wait()
+
+    def tell(self, orders, port, token):
+        """Give each worker of a run its orders."""
+        for number in range(orders["workers"]):
+            if number == len(self._processes):
+                self._processes.append(_started())
+            slow = orders["sleep"] if number == orders["workers"] - 1 else 0.0
+            own = {**orders, "worker": number, "port": port, "token": token.hex(), "sleep": slow}
+            pipe = self._processes[number].stdin
+            pipe.write((json.dumps(own) + "\n").encode())
+            pipe.flush()
+
+
+def _started():
+    paths = [str(sources.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", worker.__name__], stdin=subprocess.PIPE, env=environment)
+
+
+def run(orders, workers):
     """Return a finished :class:`Run`.
 
     Raises
@@ -93,7 +134,7 @@ def run(orders):
     LinesFailed
         If processes are not allowed, a worker is lost, or the time limit is over. No process is left.
     """
-    done, processes, connections = Run(orders), [], []
+    done, connections = Run(orders), []
     deadline = time.monotonic() + orders["limit"]
     try:
         server = socket.create_server(("127.0.0.1", 0))
@@ -103,33 +144,17 @@ def run(orders):
         with server:
             server.settimeout(orders["limit"])
             token = secrets.token_bytes(TOKEN_BYTES)
-            processes = [_started(orders, number, server, token) for number in range(orders["workers"])]
+            workers.tell(orders, server.getsockname()[1], token)
             connections = _accepted(server, orders["workers"], token, orders["limit"])
         {"asynchronous": _asynchronous, "synchronous": _synchronous}[orders["protocol"]](done, connections, deadline)
         _finish(done, connections)
-        for process in processes:
-            process.wait(timeout=max(deadline - time.monotonic(), 1))
     except (OSError, subprocess.SubprocessError) as error:
+        workers.end()
         raise LinesFailed(f"{type(error).__name__}: {error}") from error
     finally:
         for connection in connections:
             connection.close()
-        for process in processes:
-            process.kill()
-            process.wait()
     return done
-
-
-def _started(orders, number, server, token):
-    """Start a worker and give it its orders."""
-    slow = orders["sleep"] if number == orders["workers"] - 1 else 0.0
-    own = {**orders, "worker": number, "port": server.getsockname()[1], "token": token.hex(), "sleep": slow}
-    paths = [str(sources.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-m", worker.__name__], stdin=subprocess.PIPE, env=environment)
-    with process.stdin as pipe:
-        pipe.write((json.dumps(own) + "\n").encode())
-    return process
 
 
 def _accepted(server, count, token, limit):

@@ -1,9 +1,9 @@
 """A worker of distributed Frank–Wolfe, a process of its own: ``python -m algoreg.chapters.frank_wolfe.worker``
 [zhuo2020].
 
-Its orders are one line of JSON on standard input. Asynchronous: it sends (t, v), the best direction at its own X of
-time t, and gets the directions of all later times, from which it makes its next X. Synchronous: it gets X and sends the
-gradient there.
+Its orders are lines of JSON on standard input, one for each run that it takes part in. Asynchronous: it sends (t, v),
+the best direction at its own X of time t, and gets the directions of all later times, from which it makes its next X.
+Synchronous: it gets X and sends the gradient there.
 """
 
 import json
@@ -92,16 +92,21 @@ def synchronous(connection, data, orders):
         wire.send(connection, record[0], data.gradient(record[1].reshape(d, d)))
 
 
-def main():
-    """Read the orders, connect, work; whatever goes wrong ends the process, and closes its socket."""
-    orders = json.loads(sys.stdin.readline())
+def work(orders):
+    """Connect to the master of a run and work for it."""
     names = {name: orders[name] for name in ("seed", "ensemble", "worker")}
     data = Data(orders["path"], orders["d"], orders["batch"], stream("frank-wolfe-worker", **names))
     with socket.create_connection(("127.0.0.1", orders["port"]), timeout=orders["limit"]) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(bytes.fromhex(orders["token"]) + bytes([orders["worker"]]))
-        work = asynchronous if orders["protocol"] == "asynchronous" else synchronous
-        work(connection, data, orders)
+        protocol = asynchronous if orders["protocol"] == "asynchronous" else synchronous
+        protocol(connection, data, orders)
+
+
+def main():
+    """Work for one run after another; whatever goes wrong ends the process, and closes its socket."""
+    for line in sys.stdin:
+        work(json.loads(line))
 
 
 if __name__ == "__main__":

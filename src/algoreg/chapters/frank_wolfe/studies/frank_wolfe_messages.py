@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -55,10 +56,13 @@ def measure(options, context):
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
-    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["protocol"], options["d"])
+    with master.Workers() as workers:
+        yield from context.by_ensemble(
+            partial(_rows, workers), options, "{}, d = {}", options["protocol"], options["d"]
+        )
 
 
-def _rows(options, context, number, protocol, d):
+def _rows(workers, options, context, number, protocol, d):
     names = {"protocol": protocol, "d": d, "ensemble": number, "workers": options["workers"]}
     with tempfile.TemporaryDirectory() as folder:
         _write(folder, options, context, number, d)
@@ -72,7 +76,7 @@ def _rows(options, context, number, protocol, d):
         }
         orders |= {key: options[key] for key in ("workers", "batch", "iterations", "sleep", "limit")}
         try:
-            done = master.run(orders)
+            done = master.run(orders, workers)
         except master.LinesFailed as error:
             context.say(f"{protocol}, d = {d}: no run ({error})")
             names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
