@@ -1,5 +1,5 @@
-"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=full`, before hours are
-spent.
+"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=full`,
+before hours are spent.
 
 Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own
 budgets), as many descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training
@@ -73,8 +73,8 @@ def estimate(tier, name):
 
 
 def measured_seconds(tier, name, results):
-    """Return what the jobs of a descent took: those that ran here with these settings, and from their start, not from a
-    checkpoint.
+    """Return what the jobs of a descent took: those that ran here with these settings,
+    and from their start, not from a checkpoint.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def measured_seconds(tier, name, results):
 
 
 def makespan(seconds, jobs):
-    """Return the minutes from the first to the last of jobs that take so many seconds, so many at a time, the longest
-    first.
+    """Return the minutes from the first to the last of jobs that take so many seconds,
+    so many at a time, the longest first.
     """
     busy = [0.0] * jobs
     for duration in sorted(seconds, reverse=True):
@@ -119,8 +119,8 @@ def computed(rows):
 
 
 def measured(rows):
-    """Return the seconds of every job of these descents, those that have not run taking the mean of those that have; or
-    None.
+    """Return the seconds of every job of these descents,
+    those that have not run taking the mean of those that have; or None.
     """
     if not all(row["measured"] for row in rows):
         return None

@@ -33,8 +33,8 @@ KERNELS = {
 
 
 def environment(name):
-    """Return this process's environment with the kernels of ``KERNELS[name]``; OPENBLAS_CORETYPE stays where it
-    is set.
+    """Return this process's environment with the kernels of ``KERNELS[name]``;
+    OPENBLAS_CORETYPE stays where it is set.
     """
     return {**os.environ, **KERNELS[name], **{k: os.environ[k] for k in ("OPENBLAS_CORETYPE",) if k in os.environ}}
 

@@ -59,8 +59,8 @@ def log_errors(name):
 
 
 def largest_factors(logs, rng, draws=20000):
-    """Return the largest factor over points of simulated draws with the effects of targets and ensembles of
-    ``logs``.
+    """Return the largest factor over points of simulated draws with the effects
+    of targets and ensembles of ``logs``.
     """
     mean = logs.mean(axis=(1, 2))[:, None]
     away = 0.0

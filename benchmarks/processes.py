@@ -1,5 +1,5 @@
-"""Time steps of a factored descent on a sharded ensemble: strong scaling (m fixed) and weak scaling (m per process
-fixed).
+"""Time steps of a factored descent on a sharded ensemble:
+strong scaling (m fixed) and weak scaling (m per process fixed).
 """
 
 import argparse

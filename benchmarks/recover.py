@@ -29,8 +29,8 @@ def peak():
 
 
 def fit_beside_engine(steps):
-    """Return the seconds of a fit at d = 100, m = 2500, float32, and of the engine's bare descent of as many steps,
-    before and after.
+    """Return the seconds of a fit at d = 100, m = 2500, float32,
+    and of the engine's bare descent of as many steps, before and after.
     """
     import torch
 
@@ -60,8 +60,8 @@ def fit_beside_engine(steps):
 
 
 def quadratic(rows, columns, sklearn=False, **own):
-    """Return seconds, the memory that a quadratic fit takes beyond its table and the libraries, and the process's, in
-    MB.
+    """Return seconds, the memory that a quadratic fit takes beyond its table and the libraries,
+    and the process's, in MB.
     """
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
@@ -82,8 +82,8 @@ def quadratic(rows, columns, sklearn=False, **own):
 
 
 def completion(entries, **own):
-    """Return seconds and memory of a completion of so many entries of a 500 × 500 matrix of rank 2; see
-    :func:`quadratic`.
+    """Return seconds and memory of a completion of so many entries of a 500 × 500 matrix of rank 2;
+    see :func:`quadratic`.
     """
     from algoreg.recover import MatrixCompleter
 

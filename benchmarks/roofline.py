@@ -18,8 +18,8 @@ def work(d, m, batch, itemsize):
 
 
 def limit_seconds(moved, flops, bandwidth, peak):
-    """Return the least time for ``moved`` bytes at ``bandwidth`` bytes/s and ``flops`` operations at ``peak`` per
-    second.
+    """Return the least time for ``moved`` bytes at ``bandwidth`` bytes/s
+    and ``flops`` operations at ``peak`` per second.
     """
     return max(moved / bandwidth, flops / peak)
 

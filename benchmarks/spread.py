@@ -1,5 +1,5 @@
-"""How far runs that should agree do differ, per table and column and per claim: `make spread`, or python
-benchmarks/spread.py --tier smoke.
+"""How far runs that should agree do differ, per table and column and per claim:
+`make spread`, or python benchmarks/spread.py --tier smoke.
 
 Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings;
 so many processes run at a time as there are cores. What is measured is written to
@@ -101,8 +101,8 @@ def claim_rows(name, new, old, tolerances):
 
 
 def table_rows(name, new, old, tolerances):
-    """Return one row per table and column: the cell that differs most of those that count, in parts of the
-    tolerance.
+    """Return one row per table and column: the cell that differs most of those that count,
+    in parts of the tolerance.
     """
     rows = []
     for table, kept in old.items():

@@ -202,8 +202,8 @@ def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
 
 
 def tiny_repository(folder, **settings):
-    """Make a scratch repository with a chapter of its own, ``chapters/tiny``, and a tier of its own, which takes
-    seconds.
+    """Make a scratch repository with a chapter of its own, ``chapters/tiny``,
+    and a tier of its own, which takes seconds.
 
     Parameters
     ----------
@@ -253,8 +253,8 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository, and leave there whose children its scripts were and which modules
-    each loaded.
+    """Run the smoke tier in a scratch repository,
+    and leave there whose children its scripts were and which modules each loaded.
     """
     copy_repository(folder)
     trace = folder / "trace"
@@ -275,8 +275,8 @@ def _run_smoke(folder):
 
 
 def _made_once(tmp_path_factory, name, make):
-    """Return a scratch repository that all workers of a test run share, for reading only: the first that asks
-    makes it.
+    """Return a scratch repository that all workers of a test run share, for reading only:
+    the first that asks makes it.
     """
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / name
@@ -335,8 +335,8 @@ def tiny(finished_tiny, tmp_path):
 
 
 def lacking(variable, reason):
-    """Skip a test for what this machine lacks; fail it where make has set the variable, as it was asked for
-    that test.
+    """Skip a test for what this machine lacks; fail it where make has set the variable,
+    as it was asked for that test.
     """
     (pytest.fail if os.environ.get(variable) == "1" else pytest.skip)(reason)
 

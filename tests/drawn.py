@@ -1,5 +1,5 @@
-"""Where a figure's lines, bars and bands are, and small made-up tables to compare them with. Tests of drawings read
-with it.
+"""Where a figure's lines, bars and bands are, and small made-up tables to compare them with.
+Tests of drawings read with it.
 """
 
 import itertools

@@ -82,8 +82,8 @@ def projected(x, matrices, labels, step, count):
 
 
 def largest_part(x, rank):
-    """Return the part of the r largest eigenvalues of a symmetric matrix, negative ones as 0: values, and vectors as
-    columns.
+    """Return the part of the r largest eigenvalues of a symmetric matrix, negative ones as 0:
+    values, and vectors as columns.
     """
     values, vectors = np.linalg.eigh(x)
     return np.maximum(values[::-1][:rank], 0), vectors[:, ::-1][:, :rank]

@@ -56,8 +56,8 @@ class Far(torch.Tensor):
 
 
 def _tensors(value):
-    """Return the tensors in tuples and lists of an operation's arguments. Every operation asks: torch's own walk is too
-    slow.
+    """Return the tensors in tuples and lists of an operation's arguments.
+    Every operation asks: torch's own walk is too slow.
     """
     if isinstance(value, torch.Tensor):
         return [value]
@@ -83,8 +83,8 @@ def _places(index):
 
 
 def _together(operation, arguments, tensors):
-    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation; numbers may lie
-    anywhere.
+    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation;
+    numbers may lie anywhere.
     """
     near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
     if operation in INDEXED and isinstance(arguments[0], Far):
@@ -105,8 +105,8 @@ def _is_far(operation, arguments, named, tensors):
 
 
 def _crosses(operation, arguments, tensors, is_far):
-    """Return whether numbers go from one device to the other, or the size of the result is known only by asking this
-    one.
+    """Return whether numbers go from one device to the other,
+    or the size of the result is known only by asking this one.
     """
     by_mask = operation in INDEXED and any(one is not None and one.dtype == torch.bool for one in arguments[1])
     asked = not is_far or by_mask or operation is aten.nonzero.default

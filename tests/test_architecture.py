@@ -103,8 +103,8 @@ def test_a_chapter_imports_no_other_chapter():
 
 @cache
 def chapters_words():
-    """Return the names of claims, papers, published curves, tables and figures; plain words such as `window`
-    left out.
+    """Return the names of claims, papers, published curves, tables and figures;
+    plain words such as `window` left out.
     """
     words = set()
     for chapter in load_chapters():

@@ -39,8 +39,8 @@ def fake(tmp_path_factory):
 
 
 def wait_until(page, expression):
-    """Wait until an expression is true; the driver's own way to wait evaluates texts, which the page's policy
-    forbids.
+    """Wait until an expression is true; the driver's own way to wait evaluates texts,
+    which the page's policy forbids.
     """
     deadline = time.monotonic() + 30
     while not page.evaluate(expression):

@@ -1,5 +1,5 @@
-"""Results of other settings, code or inputs are made again or refused, whatever Snakemake remembers and time stamps
-say.
+"""Results of other settings, code or inputs are made again or refused,
+whatever Snakemake remembers and time stamps say.
 """
 
 import json
@@ -44,8 +44,8 @@ def put_in_place(source, goal):
 
 
 def refused(folder):
-    """Let verify compare what is there, nothing else being allowed to run; return what it says, which must be a
-    refusal.
+    """Let verify compare what is there, nothing else being allowed to run;
+    return what it says, which must be a refusal.
     """
     done = snakemake(folder, "verify", "--allowed-rules", "compare_with_reference", "verify", tier="tiny")
     assert done.returncode != 0

@@ -1,5 +1,5 @@
-"""Chapters: what their files may say, what is refused by name, and where a message says that a value is to be
-edited.
+"""Chapters: what their files may say, what is refused by name,
+and where a message says that a value is to be edited.
 """
 
 import os
@@ -91,8 +91,8 @@ def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
 
 @pytest.fixture
 def own_chapter(tmp_path, monkeypatch):
-    """Return a function that lets the package find a chapter of one's own: the tests' ``tiny``, under any name, with
-    texts replaced.
+    """Return a function that lets the package find a chapter of one's own:
+    the tests' ``tiny``, under any name, with texts replaced.
     """
 
     def forget():

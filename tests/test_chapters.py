@@ -1,5 +1,5 @@
-"""A chapter of the user's own: made from the template, outside the repository, with a study and an algorithm of its
-own.
+"""A chapter of the user's own: made from the template, outside the repository,
+with a study and an algorithm of its own.
 """
 
 import importlib

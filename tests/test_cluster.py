@@ -101,8 +101,8 @@ def test_every_rule_with_a_script_belongs_to_a_group():
 
 
 def test_what_follows_the_runs_asks_for_less_than_a_day():
-    """Snakemake adds up the minutes of jobs that take turns: those of a level over the cores, rounded up, level by
-    level.
+    """Snakemake adds up the minutes of jobs that take turns: those of a level over the cores,
+    rounded up, level by level.
     """
     slurm, tier = profile("slurm"), tier_settings("standard")
     minutes = int(slurm["default-resources"]["runtime"].removesuffix(" * attempt"))

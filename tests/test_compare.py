@@ -87,8 +87,8 @@ def test_the_sizes_are_those_of_the_race(tier):
 
 
 def courses(*levels):
-    """Return the course of one method on two targets and two ensembles, whose errors fall by a level at every
-    iteration.
+    """Return the course of one method on two targets and two ensembles,
+    whose errors fall by a level at every iteration.
     """
     cells = [(0, 0), (0, 1), (1, 0), (1, 1)]
     rows = [

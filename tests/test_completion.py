@@ -125,8 +125,8 @@ COURSE = {"d": D, "rank": RANK, "m": 30, "rate": 0.2, "start": 1e-3, "iterations
 
 
 def published_course(depth, places, goal, rate, start, count, enough):
-    """Return squared errors and largest singular values of every 100th step, and the last loss, as the published code
-    runs.
+    """Return squared errors and largest singular values of every 100th step,
+    and the last loss, as the published code runs.
 
     That is an optimiser on linear layers; it stops where the loss is enough.
     """

@@ -23,8 +23,8 @@ def claims():
 
 
 def scalar_descent(depth, values, start, step, count):
-    """Return what the eigenvalues of X are after 0 … count steps on factors that share X*'s eigenvectors, d =
-    len(values).
+    """Return what the eigenvalues of X are after 0 … count steps on factors that share X*'s eigenvectors,
+    d = len(values).
     """
     factors, found = np.full((depth, len(values)), start ** (1 / depth)), []
     for _ in range(count + 1):

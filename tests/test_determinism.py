@@ -27,8 +27,8 @@ def stable(results):
 
 
 def test_equal_settings_give_equal_bytes(smoke, tmp_path):
-    """First one figure that the plan has late, then all the rest on four cores, hash seed, locale and time zone
-    changed.
+    """First one figure that the plan has late, then all the rest on four cores,
+    hash seed, locale and time zone changed.
 
     What takes long goes through a cache of Snakemake's: its results are links into that.
     """

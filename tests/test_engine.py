@@ -1,5 +1,5 @@
-"""The engine's contract: every algorithm on every ensemble that fits, observers, and what a killed study continues
-from.
+"""The engine's contract: every algorithm on every ensemble that fits, observers,
+and what a killed study continues from.
 """
 
 import json

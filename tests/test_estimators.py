@@ -486,8 +486,8 @@ def course(rate, test):
 
 
 def test_published_course_compares_times_of_training_and_levels_of_test_errors():
-    """Twice the rate reaches each level in half the time, whatever the decades; a test error 3 times as large wins
-    then.
+    """Twice the rate reaches each level in half the time, whatever the decades;
+    a test error 3 times as large wins then.
     """
     times = np.array([0, 100, 200, 400, 800, 1590, 1595, 1600])
     train = pd.DataFrame({"iteration": times, "error": "train_error", "value": 4 * np.exp(-0.01 * times)})

@@ -251,8 +251,8 @@ def points(axes):
 
 
 def covered(figure):
-    """Return what a figure's legends lie on: data, a panel's axis with its name, another legend, a line of text below
-    all.
+    """Return what a figure's legends lie on: data, a panel's axis with its name,
+    another legend, a line of text below all.
     """
     renderer, hidden = figure.canvas.get_renderer(), []
     boxes = [(legend, legend.get_window_extent(renderer)) for legend in legends(figure)]
@@ -295,8 +295,8 @@ CONCLUDING = [
 
 
 def readable(figure):
-    """Assert that letters are large enough where a page shows the figure, that two panels lie abreast at most, and that
-    titles fit.
+    """Assert that letters are large enough where a page shows the figure,
+    that two panels lie abreast at most, and that titles fit.
     """
     scale = min(PAGE / figure.get_figwidth(), 96) / 72
     texts = [text for text in figure.findobj(plt.Text) if text.get_visible() and text.get_text().strip()]

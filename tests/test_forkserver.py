@@ -69,8 +69,8 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path):
-    """Return a function that runs the script with an ending and returns what it said, its exit status and its
-    errors.
+    """Return a function that runs the script with an ending and returns what it said,
+    its exit status and its errors.
     """
 
     def run(ending="", **variables):

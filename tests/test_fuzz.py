@@ -1,5 +1,5 @@
-"""Random damage to valid tier files and to the registry: what is refused names its key, what is accepted can be planned
-and run.
+"""Random damage to valid tier files and to the registry: what is refused names its key,
+what is accepted can be planned and run.
 
 And random fits of the estimators: a finite answer that says what is wrong with it, or a refusal in words of our own.
 
@@ -113,8 +113,8 @@ def mutants(draw, base):
 
 
 def named(line, file, content, known):
-    """Return whether a line says ``file: key…`` with a key of the content, one that it should have, or an entry of a
-    list.
+    """Return whether a line says ``file: key…`` with a key of the content,
+    one that it should have, or an entry of a list.
     """
     assert "\n" not in line, line
     assert line.startswith(f"{file}: "), line
@@ -182,8 +182,8 @@ def plan(tier):
 
 
 def run_little(tier):
-    """Draw each problem that is small and take every descent's first steps; tabulate what a whole run would have
-    recorded.
+    """Draw each problem that is small and take every descent's first steps;
+    tabulate what a whole run would have recorded.
     """
     recorded = {}
     for name, block in tier["descents"].items():

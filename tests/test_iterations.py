@@ -313,8 +313,8 @@ def test_what_cannot_be_measured_is_named(name, options, change, message):
 
 
 def crossed(slopes, seed, targets=4, ensembles=5, noise=0.1):
-    """Return synthetic crossed runs y = x^slope, one group for each slope, with target and ensemble effects on both
-    terms.
+    """Return synthetic crossed runs y = x^slope, one group for each slope,
+    with target and ensemble effects on both terms.
     """
     rng = np.random.default_rng(seed)
     by_target, by_ensemble = rng.normal(0, noise, (targets, 2)), rng.normal(0, noise, (ensembles, 2))
@@ -375,8 +375,8 @@ def test_growth_is_the_ratio_of_geometric_means_at_the_ends_of_alpha():
 
 
 def recursion(d, rank, alpha, step, tolerance):
-    """Return the time to a relative error of one number s ← s(1 + η(1 − s²)), G = I and κ = 1: the rest of U
-    stays αI.
+    """Return the time to a relative error of one number s ← s(1 + η(1 − s²)),
+    G = I and κ = 1: the rest of U stays αI.
     """
     signal, rest, before = alpha, alpha, None
     for now in range(100_000):

@@ -1,5 +1,5 @@
-"""Quadratic networks minimised to the end, against finite differences and plain loops; what the claims about landscapes
-measure.
+"""Quadratic networks minimised to the end, against finite differences and plain loops;
+what the claims about landscapes measure.
 """
 
 import numpy as np

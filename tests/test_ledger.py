@@ -34,8 +34,8 @@ def numbers(references):
 
 
 def sentences(text):
-    """Return the sentences of a template's prose; calls are left out, and what stands in brackets counts with its
-    sentence.
+    """Return the sentences of a template's prose; calls are left out,
+    and what stands in brackets counts with its sentence.
     """
     text = re.sub(r"\{%.*?%\}", "", re.sub(r"\{\{.*?\}\}", "N", text, flags=re.DOTALL))
     text = "\n".join(line for line in text.splitlines() if not line.startswith(("#", "|")))

@@ -13,8 +13,8 @@ GENERATED = ("docs/tables.md", "docs/claims.md", "docs/chapters/")
 
 
 def too_long(text):
-    """Return the numbers of the lines that are too long; a table's row, and a word that cannot be broken, are
-    one line.
+    """Return the numbers of the lines that are too long; a table's row,
+    and a word that cannot be broken, are one line.
     """
     return [
         number

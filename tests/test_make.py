@@ -318,8 +318,8 @@ def test_a_program_that_cannot_be_installed_fails(folder, tmp_path):
 
 @pytest.fixture
 def environment(folder, tmp_path):
-    """Return a folder of locks without an environment, and a Python that makes one of programs that say how they were
-    called.
+    """Return a folder of locks without an environment,
+    and a Python that makes one of programs that say how they were called.
     """
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in LOCKS:

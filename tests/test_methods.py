@@ -1,5 +1,5 @@
-"""The methods around factored descent: each against a plain loop, by an identity, and what is refused before
-any job.
+"""The methods around factored descent: each against a plain loop, by an identity,
+and what is refused before any job.
 """
 
 from types import SimpleNamespace

@@ -1,5 +1,5 @@
-"""`verify` must be able to fail: what would be wrong in each of these mutants turns it red, and the tolerances have
-room.
+"""`verify` must be able to fail: what would be wrong in each of these mutants turns it red,
+and the tolerances have room.
 """
 
 import copy

@@ -1,5 +1,5 @@
-"""An algorithm made from the template: it runs at once, the contract suite takes it up, and names that cannot be are
-refused.
+"""An algorithm made from the template: it runs at once, the contract suite takes it up,
+and names that cannot be are refused.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""Noise, outliers and held-out labels of a problem: drawn from streams of their own, recorded, and refused where they
-do not fit.
+"""Noise, outliers and held-out labels of a problem: drawn from streams of their own,
+recorded, and refused where they do not fit.
 """
 
 import numpy as np

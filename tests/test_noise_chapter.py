@@ -1,5 +1,5 @@
-"""Descent on noisy labels against plain loops, least-squares fits against a plain optimiser, and what the claims about
-noise measure.
+"""Descent on noisy labels against plain loops, least-squares fits against a plain optimiser,
+and what the claims about noise measure.
 """
 
 from types import SimpleNamespace

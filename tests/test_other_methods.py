@@ -1,5 +1,5 @@
-"""Frank–Wolfe, least trace, mirror descent, subgradients and accelerated projection beside plain loops, and what each
-of them is known to do.
+"""Frank–Wolfe, least trace, mirror descent, subgradients and accelerated projection beside plain loops,
+and what each of them is known to do.
 """
 
 import numpy as np

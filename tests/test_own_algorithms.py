@@ -1,5 +1,5 @@
-"""Algorithms of the user's own without a fork: of an installed package, by its entry point, and of a file by
-its path.
+"""Algorithms of the user's own without a fork: of an installed package, by its entry point,
+and of a file by its path.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""Phase retrieval against plain loops on vectors, completion against a plain loop on entries, and what the claims
-measure.
+"""Phase retrieval against plain loops on vectors, completion against a plain loop on entries,
+and what the claims measure.
 """
 
 import math

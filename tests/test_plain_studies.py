@@ -108,8 +108,8 @@ def test_descent_on_the_factor_has_the_measurements_of_descent_on_x_and_a_quarte
 
 
 def dense_of_rank(gram, d, rank, starts, sign):
-    """Return the extreme of xᵀGx over unit symmetric matrices of at most a rank, by a general optimiser from many
-    starts.
+    """Return the extreme of xᵀGx over unit symmetric matrices of at most a rank,
+    by a general optimiser from many starts.
     """
     i, j = np.triu_indices(d)
     scale = np.where(i == j, 1, 2**0.5)

@@ -1,5 +1,5 @@
-"""Uniqueness against a plain splitting and a convex solver, what is undecided, the chapter's figures and bad
-options.
+"""Uniqueness against a plain splitting and a convex solver, what is undecided,
+the chapter's figures and bad options.
 """
 
 import numpy as np

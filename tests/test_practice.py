@@ -1,5 +1,5 @@
-"""Practice: tomography against plain complex matrices, the photograph, tables, what the claims measure, and the
-figures.
+"""Practice: tomography against plain complex matrices, the photograph, tables,
+what the claims measure, and the figures.
 """
 
 from functools import reduce
@@ -50,8 +50,8 @@ def strings():
 
 
 def plain_run(psi, width_one, steps):
-    """Return infidelities of a plain complex descent with the study's labels: where the residual is noise, and at the
-    end.
+    """Return infidelities of a plain complex descent with the study's labels:
+    where the residual is noise, and at the end.
     """
     paulis, d = strings(), 2**QUBITS
     exact = np.einsum("i,mij,j->m", psi.conj(), paulis, psi).real
@@ -141,8 +141,8 @@ def test_the_photograph_is_one_and_its_blocks_are_means():
 
 
 def sizes_of_quadratic(name):
-    """Return the sizes of the eigenvalues of the quadratic function that labels of a planted table follow,
-    ascending.
+    """Return the sizes of the eigenvalues of the quadratic function that labels
+    of a planted table follow, ascending.
     """
     x, y, fitted = regression.table(name, 6, SEED, 0)
     assert fitted == 200

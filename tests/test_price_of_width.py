@@ -1,5 +1,5 @@
-"""Rates of wide factors, of two factors and their balance against plain loops, what is refused, and what the figure
-draws.
+"""Rates of wide factors, of two factors and their balance against plain loops,
+what is refused, and what the figure draws.
 """
 
 import numpy as np

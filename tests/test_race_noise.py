@@ -1,5 +1,5 @@
-"""The race on noisy labels against a plain loop: the smallest error, the error at the end, the stop by held-out
-labels.
+"""The race on noisy labels against a plain loop: the smallest error, the error at the end,
+the stop by held-out labels.
 """
 
 import numpy as np

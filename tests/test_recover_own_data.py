@@ -1,5 +1,5 @@
-"""One's own data in the forms that they have: vectors in place of matrices, a matrix with gaps, a shape that data do
-not say.
+"""One's own data in the forms that they have: vectors in place of matrices,
+a matrix with gaps, a shape that data do not say.
 """
 
 import re

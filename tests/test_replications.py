@@ -69,8 +69,8 @@ def test_outcomes_count_verdicts_and_estimates_apart():
 
 
 def seeds_of(width, count=400, seeds=5):
-    """Return outcomes of made-up claims with standard normal estimates, and intervals of ``width`` times the
-    right one.
+    """Return outcomes of made-up claims with standard normal estimates,
+    and intervals of ``width`` times the right one.
     """
     drawn = np.random.default_rng(0).standard_normal((seeds, count))
     runs = [
@@ -105,8 +105,8 @@ def test_words_name_the_claims_whose_intervals_are_too_narrow():
 
 
 def ten_seeds():
-    """Return made-up replications: ``holds`` as committed on 9 of 10 seeds, ``turns`` on 6, ``empty`` without an
-    estimate.
+    """Return made-up replications: ``holds`` as committed on 9 of 10 seeds, ``turns`` on 6,
+    ``empty`` without an estimate.
     """
     committed = [
         {**judged("holds"), "margin": 0.5},

@@ -1,5 +1,5 @@
-"""What is computed is computed on the device that it is told, and comes to what the CPU comes to: see
-:mod:`second_device`.
+"""What is computed is computed on the device that it is told, and comes to what the CPU comes to:
+see :mod:`second_device`.
 """
 
 import io

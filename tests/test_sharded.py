@@ -1,5 +1,5 @@
-"""An ensemble over processes: the numbers of one process, memory in shares, and an end with words where a process is
-lost.
+"""An ensemble over processes: the numbers of one process, memory in shares,
+and an end with words where a process is lost.
 """
 
 import json

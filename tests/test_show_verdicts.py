@@ -1,5 +1,5 @@
-"""What stands below a run's verdicts: which tiers judge what this one does not, and what to do after a run that
-stopped.
+"""What stands below a run's verdicts: which tiers judge what this one does not,
+and what to do after a run that stopped.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""Names of random streams over the package: functions that draw by one name draw the same numbers where their axes
-agree.
+"""Names of random streams over the package: functions that draw by one name draw the same numbers
+where their axes agree.
 """
 
 import ast
@@ -60,8 +60,8 @@ SPELLINGS = [{"label noise", "label-noise", "label_noise"}]
 
 
 def _streams(path):
-    """Yield the name of every stream that a module draws from, with its kind if it has one, and the function
-    that does.
+    """Yield the name of every stream that a module draws from, with its kind if it has one,
+    and the function that does.
     """
     module = ".".join(path.relative_to(sources.PACKAGE).with_suffix("").parts)
 

@@ -1,5 +1,5 @@
-"""What can be asked for: every named target, from a fresh clone, through a profile, from another workflow, in odd
-folders.
+"""What can be asked for: every named target, from a fresh clone, through a profile,
+from another workflow, in odd folders.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""Which method to take: read from committed tables and literals, or said to be missing; installed algorithms do not
-show.
+"""Which method to take: read from committed tables and literals, or said to be missing;
+installed algorithms do not show.
 """
 
 import pytest

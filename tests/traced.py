@@ -51,8 +51,8 @@ def _loaded(code, what):
 
 
 def loaded(code, what):
-    """Return the modules of this package that a process has loaded after running some code, which finds ``what`` under
-    that name.
+    """Return the modules of this package that a process has loaded after running some code,
+    which finds ``what`` under that name.
     """
     return _forked(_loaded, code, what)
 

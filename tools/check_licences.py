@@ -34,8 +34,8 @@ def stated(distribution):
 
 
 def recognised(distribution):
-    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence, all of it
-    alone.
+    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence,
+    all of it alone.
     """
     files = [
         path

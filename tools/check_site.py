@@ -1,5 +1,5 @@
-"""Look at a built site: python tools/check_site.py site. Every link leads somewhere, and no page asks another machine
-for anything.
+"""Look at a built site: python tools/check_site.py site. Every link leads somewhere,
+and no page asks another machine for anything.
 """
 
 import argparse

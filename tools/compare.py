@@ -89,8 +89,8 @@ class Diverged(ValueError):
 
 
 def refuse_divergence(one, course, sizes):
-    """Raise :class:`Diverged` for a method of which no run at some κ has an error: all diverge before the first
-    look.
+    """Raise :class:`Diverged` for a method of which no run at some κ has an error:
+    all diverge before the first look.
     """
     for kappa in sizes["kappa"]:
         if course.empty or not (course["kappa"] == kappa).any():

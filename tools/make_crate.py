@@ -1,5 +1,5 @@
-"""Pack a finished tier as a Workflow Run RO-Crate: .venv/crate/bin/python tools/make_crate.py TIER, to
-results/<tier>/crate.zip.
+"""Pack a finished tier as a Workflow Run RO-Crate: .venv/crate/bin/python tools/make_crate.py TIER,
+to results/<tier>/crate.zip.
 
 The crate has the workflow, the tier's settings, and all results with their sidecars, below the paths that they have
 here. It needs the library rocrate alone. See https://www.researchobject.org/workflow-run-crate/

@@ -45,8 +45,8 @@ def refusal(name, folder):
 
 
 def make(name, folder, template=TEMPLATE, more=None):
-    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced, and return that
-    folder.
+    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced,
+    and return that folder.
 
     Nothing is left of a failure.
     """

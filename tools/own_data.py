@@ -99,8 +99,8 @@ def same(its, asked):
 
 
 def refuse_another(place, asked):
-    """Raise a ValueError if the chapter that is there is not of this file, read so, or the file no longer has its
-    sizes.
+    """Raise a ValueError if the chapter that is there is not of this file, read so,
+    or the file no longer has its sizes.
     """
     entries = load_chapter(place.name, place).experiments.get("problems", {})
     entries = {name: entry for name, entry in entries.items() if isinstance(entry.get("data"), dict)}

@@ -1,5 +1,5 @@
-"""Run a tier on fresh seeds and compare its verdicts in law with the committed ones: python tools/replicate.py SEED …
---tier TIER.
+"""Run a tier on fresh seeds and compare its verdicts in law with the committed ones:
+python tools/replicate.py SEED … --tier TIER.
 
 What a seed gave is added to reference/replications/<tier>.json when its run is through; `make docs` then counts it. A
 control that fails is recorded as the claim's verdict, `invalid`.
@@ -74,8 +74,8 @@ def report(new, committed):
 
 
 def keep(tier, seed, new, whole=True):
-    """Add what a seed gave to the replications of a tier, in place of what it gave before: of all claims, or of those
-    alone.
+    """Add what a seed gave to the replications of a tier, in place of what it gave before:
+    of all claims, or of those alone.
     """
     known = replications.read(tier)
     known[str(seed)] = new if whole else {**known.get(str(seed), {}), **new}

@@ -1,5 +1,5 @@
-"""Print the verdict table of a tier, from what is finished: python tools/show_verdicts.py TIER [ID | --chapter
-NAME].
+"""Print the verdict table of a tier, from what is finished:
+python tools/show_verdicts.py TIER [ID | --chapter NAME].
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""Write docs/api.md, the reference of the estimators, from their docstrings: python tools/write_api.py. Nothing is
-imported.
+"""Write docs/api.md, the reference of the estimators, from their docstrings:
+python tools/write_api.py. Nothing is imported.
 """
 
 import argparse
@@ -82,8 +82,8 @@ def fields(node):
 
 
 def parameters(node):
-    """Return ``{parameter: default}`` of an estimator: its own, then those of all; * stands before what is told by
-    name.
+    """Return ``{parameter: default}`` of an estimator: its own, then those of all;
+    * stands before what is told by name.
     """
     tree = ast.parse((PLACE / "base.py").read_text(encoding="utf-8"))
     (base,) = (one for one in tree.body if isinstance(one, ast.ClassDef))

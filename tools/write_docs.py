@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def refresh_documents():
-    """Write every generated document that is not as it should be: of this project's chapters, whatever else lies in
-    CHAPTER_PATH.
+    """Write every generated document that is not as it should be: of this project's chapters,
+    whatever else lies in CHAPTER_PATH.
     """
     os.environ.pop(CHAPTER_PATH, None)
     sources.forget()

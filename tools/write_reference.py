@@ -73,8 +73,8 @@ def ours(chapters):
 
 
 def keep_costs(tier, folder, chapters, wanted, whole):
-    """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole, what all of
-    it did.
+    """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole,
+    what all of it did.
     """
     costs = references.read(references.COSTS)
     made = [records.name_in_tier(path) for path in chain.recorded(wanted)]
@@ -148,8 +148,8 @@ def write_references(blocks, chapters, options):
 
 
 def copy_figures(blocks, chapters, results):
-    """Copy the figures of this project's chapters to docs/figures: those of standard, and of full those that standard
-    does not draw.
+    """Copy the figures of this project's chapters to docs/figures: those of standard,
+    and of full those that standard does not draw.
     """
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
     own = {name for chapter in ours(chapters) for name in chapter.experiments.get("figures", {})} & set(
@@ -164,8 +164,8 @@ def copy_figures(blocks, chapters, results):
 
 
 def main():
-    """Write the chapters' references of the tier, and all documents that are made of them; for standard and full also
-    docs/figures.
+    """Write the chapters' references of the tier, and all documents that are made of them;
+    for standard and full also docs/figures.
     """
     options = read_options()
     blocks = settings.load_tier(ROOT / "config" / f"{options.tier}.yaml")

@@ -64,8 +64,8 @@ def _imports(tree: ast.Module) -> Any:
 
 @cache
 def imported_modules(path: str | Path) -> frozenset[str]:
-    """Return the names of this package's modules, and the user's own, that the file imports itself, at any depth of its
-    code.
+    """Return the names of this package's modules, and the user's own,
+    that the file imports itself, at any depth of its code.
     """
     return _modules(_read(Path(path))["imports"], Path(path))
 

@@ -64,8 +64,8 @@ def collected_sources(tier: dict, experiment: str) -> list[dict]:
 
 
 def spectrum_files(tier: dict) -> list[str]:
-    """Return the files below ``results/<tier>`` that the page shows eigenvalues of, each descent's with its
-    problem's.
+    """Return the files below ``results/<tier>`` that the page shows eigenvalues of,
+    each descent's with its problem's.
     """
     files = []
     for name in plan.spectrum_descents(tier):
@@ -150,8 +150,8 @@ def _reads(has: dict[str, list[str]], claims: list[dict], path: Path) -> dict[st
 
 
 def modules_of_notebook(path: Path) -> list[str]:
-    """Return the modules that a notebook's cells import, and those that they may find by name: more rather than too
-    few.
+    """Return the modules that a notebook's cells import, and those that they may find by name:
+    more rather than too few.
     """
     names, found = set(), set()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:

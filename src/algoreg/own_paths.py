@@ -1,5 +1,5 @@
-"""Paths to what is the user's own, as the environment names them: a module apart, as every process that loads a chapter
-loads it.
+"""Paths to what is the user's own, as the environment names them: a module apart,
+as every process that loads a chapter loads it.
 """
 
 import os

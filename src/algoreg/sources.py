@@ -1,5 +1,5 @@
-"""What modules have that is found by name, read from their text: nothing is imported, so that settings are checked
-without torch.
+"""What modules have that is found by name, read from their text: nothing is imported,
+so that settings are checked without torch.
 """
 
 import ast
@@ -20,8 +20,8 @@ SHARED = {"estimands": ("algoreg.judge.estimands",)}
 
 
 def chapter_folders() -> list[Path]:
-    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's, then those of
-    ``ALGOREG_CHAPTER_PATH``.
+    """Return the folders of all chapters, those with a ``chapter.yaml``: this package's,
+    then those of ``ALGOREG_CHAPTER_PATH``.
     """
     places = [PACKAGE / "chapters", *map(Path, listed(CHAPTER_PATH))]
     return [file.parent for place in places for file in sorted(place.glob("*/chapter.yaml"))]
@@ -29,8 +29,8 @@ def chapter_folders() -> list[Path]:
 
 @cache
 def chapters() -> dict[str, Path]:
-    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken; :mod:`algoreg.spec` refuses the
-    second.
+    """Return ``{name: folder}`` of all chapters. Of two of one name the first is taken;
+    :mod:`algoreg.spec` refuses the second.
     """
     found: dict[str, Path] = {}
     for folder in chapter_folders():
@@ -73,8 +73,8 @@ def module_path(name: str) -> Path | None:
 
 
 def package_of(path: Path) -> str | None:
-    """Return the dotted name of the package that a file lies in: of this one, a chapter's, or the user's own; None
-    outside.
+    """Return the dotted name of the package that a file lies in: of this one, a chapter's,
+    or the user's own; None outside.
     """
     places = {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
     for name, folder in {**places, PACKAGE.name: PACKAGE, **own.packages()}.items():
@@ -115,8 +115,8 @@ def chapter_of(module: str) -> str | None:
 
 @cache
 def chapter_modules(kind: str) -> list[str]:
-    """Return the dotted names of the modules that have functions found by name: ``estimands``, ``figures`` or
-    ``ledger``.
+    """Return the dotted names of the modules that have functions found by name:
+    ``estimands``, ``figures`` or ``ledger``.
 
     A chapter has them in a module of this name, or in the modules of a folder of this name.
     """
@@ -186,8 +186,8 @@ def _decorated_in(module: str, decorator: str) -> Iterator[ast.FunctionDef]:
 
 
 def parameters(kind: str, name: str, function: str) -> list[str] | None:
-    """Return the parameters of a function of a module of :func:`modules`, without importing it; None where it has no
-    such one.
+    """Return the parameters of a function of a module of :func:`modules`,
+    without importing it; None where it has no such one.
     """
     for node in _tree(kind, name).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -223,8 +223,8 @@ def module_literal(kind: str, name: str, constant: str, default: Any = None) -> 
 
 
 def class_literal(kind: str, name: str, constant: str) -> Any:
-    """Return a literal of the class of an algorithm's or an ensemble's module, its own or inherited, read without
-    importing it.
+    """Return a literal of the class of an algorithm's or an ensemble's module,
+    its own or inherited, read without importing it.
 
     Raises
     ------
@@ -241,8 +241,8 @@ def class_literal(kind: str, name: str, constant: str) -> Any:
 
 
 def _class_constant(kind: str, path: Path | None, name: str, constant: str) -> Any:
-    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder; None without
-    one.
+    """Return a literal, or a frozenset of one, of a class or of what it is made from in the same folder;
+    None without one.
     """
     node = _class_in(path, name)
     if node is None:

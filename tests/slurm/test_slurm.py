@@ -1,5 +1,5 @@
-"""What the smoke tier measures, draws and judges on a Slurm cluster of one node, through profiles/slurm: make
-test-slurm.
+"""What the smoke tier measures, draws and judges on a Slurm cluster of one node,
+through profiles/slurm: make test-slurm.
 """
 
 import contextlib
@@ -89,8 +89,8 @@ def wait_until(true, what, seconds=300):
 
 
 def back_in_service(cluster):
-    """Resume the node; return whether it is there. One that has registered by itself meanwhile is refused to be
-    resumed.
+    """Resume the node; return whether it is there.
+    One that has registered by itself meanwhile is refused to be resumed.
     """
     with contextlib.suppress(subprocess.CalledProcessError):
         scontrol(cluster, "update", "NodeName=node1", "State=RESUME")
@@ -141,8 +141,8 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finis
 
 
 def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
-    """Two descents in one submission take one GPU by turns; Slurm's here is a fake, so that torch says that it
-    is none.
+    """Two descents in one submission take one GPU by turns; Slurm's here is a fake,
+    so that torch says that it is none.
     """
     import torch
 

@@ -21,8 +21,8 @@ class Options(RunOptions):
 
 
 class Algorithm(factored.Algorithm):
-    """A batch of descents with weight decay; see :class:`algoreg.algorithms.factored.Algorithm`. State:
-    ``factor``, U.
+    """A batch of descents with weight decay; see :class:`algoreg.algorithms.factored.Algorithm`.
+    State: ``factor``, U.
     """
 
     # What it asks of an ensemble, what of X* it is told beside the labels, and where its estimates lie.

@@ -1,5 +1,5 @@
-"""The algorithm myalgorithm against a plain loop, and by an identity. What holds for all, tests/test_engine.py tests of
-it, too.
+"""The algorithm myalgorithm against a plain loop, and by an identity. What holds for all,
+tests/test_engine.py tests of it, too.
 """
 
 import numpy as np

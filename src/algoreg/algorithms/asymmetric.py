@@ -37,8 +37,8 @@ def start_factor(side, length, width, seed, target):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`. State: ``left``, L, and
-    ``right``, R.
+    """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`.
+    State: ``left``, L, and ``right``, R.
 
     Runs of a batch differ in width: what a run lacks of the widest is columns of 0. An alternating step is two passes.
     """

@@ -68,16 +68,16 @@ class Algorithm(ABC):
 
     @abstractmethod
     def advance(self, state: State, iteration: int, count: int) -> State:
-        """Return the state after ``count`` further steps, the first of them step number ``iteration``; may overwrite
-        ``state``.
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``;
+        may overwrite ``state``.
 
         The tensors keep their names and types, and the runs their places. The engine refuses others.
         What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
         """
 
     def estimate(self, state: State) -> torch.Tensor:
-        """Return X of every run, shape (B, d, d), of the type of the labels: the state's ``estimate``, or what is made
-        of others.
+        """Return X of every run, shape (B, d, d), of the type of the labels:
+        the state's ``estimate``, or what is made of others.
 
         ``state`` stays as it is.
         """

@@ -28,8 +28,8 @@ class Options(RunOptions):
 
 
 def on_simplex(values, totals):
-    """Return the nearest vectors of non-negative numbers to falling ones (B, K), −∞ for what stays 0, with given sums
-    (B,).
+    """Return the nearest vectors of non-negative numbers to falling ones (B, K),
+    −∞ for what stays 0, with given sums (B,).
     """
     excess = values.cumsum(1) - totals[:, None]
     levels = excess / torch.arange(1, values.shape[1] + 1, device=values.device)
@@ -98,8 +98,8 @@ class Algorithm(base.Algorithm):
 
     @staticmethod
     def _best(direction, gradient, beyond):
-        """Return γ of least loss along a direction, shape (B, 1, 1), from the gradients at its beginning and at its
-        end.
+        """Return γ of least loss along a direction, shape (B, 1, 1),
+        from the gradients at its beginning and at its end.
         """
         slope = -(direction * gradient).sum((1, 2), keepdim=True)
         curvature = (direction * (beyond - gradient)).sum((1, 2), keepdim=True)

@@ -18,8 +18,8 @@ SINGULAR_BELOW = 1e-5
 
 
 def fitting(rows):
-    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D): Q has orthonormal rows that span A's, and Sy =
-    QA⁺y.
+    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D):
+    Q has orthonormal rows that span A's, and Sy = QA⁺y.
 
     The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has
     more rows than columns; by A's singular values where it has not full rank.
@@ -40,8 +40,8 @@ def fitting(rows):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`. State: ``centre``, Z, and
-    ``estimate``, Y.
+    """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`.
+    State: ``centre``, Z, and ``estimate``, Y.
 
     The measurements are written out once per ensemble and m, two arrays of m × d(d+1)/2 numbers, and decomposed; a step
     reads one of them twice and takes one decomposition.

@@ -21,8 +21,8 @@ class Options(RunOptions):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``logarithm``, L, and
-    ``estimate``, X.
+    """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`.
+    State: ``logarithm``, L, and ``estimate``, X.
     """
 
     requires = frozenset({"gradient"})

@@ -1,5 +1,5 @@
-"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient, then rescaling [LMZ18,
-Appendix A].
+"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient,
+then rescaling [LMZ18, Appendix A].
 
 The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
 M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².
@@ -43,8 +43,8 @@ MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind, d, width, seed, target):
-    """Return B of U_0 = αB, d × width, float64: the first columns of :func:`algoreg.algorithms.factored.start_matrix`,
-    or as many again.
+    """Return B of U_0 = αB, d × width, float64: the first columns
+    of :func:`algoreg.algorithms.factored.start_matrix`, or as many again.
 
     Wider than d, the columns repeat and shrink so that BBᵀ has the trace of the square start's.
     """

@@ -42,8 +42,8 @@ def censored_slope(x, y, sides):
 
 
 def _tails(point, rows, sides):
-    """Return deviation/σ, what bounds leave of it, the logarithm of the tail beyond, and the tail's inverse Mills
-    ratio.
+    """Return deviation/σ, what bounds leave of it, the logarithm of the tail beyond,
+    and the tail's inverse Mills ratio.
     """
     from scipy.special import log_ndtr
 

@@ -6,16 +6,16 @@ from algoreg.analysis.cells import cells_along, positive
 
 
 def slope_weights(points):
-    """Return the weights with which values at these points, all positive, make the least-squares slope against log
-    point.
+    """Return the weights with which values at these points, all positive,
+    make the least-squares slope against log point.
     """
     x = np.log(points) - np.mean(np.log(points))
     return x / np.sum(x**2)
 
 
 def log_law(frame, along, value, table):
-    """Return the weights of the slope of a law against log ``along``, shape (points,), and the logs of ``value``,
-    (points, T, E).
+    """Return the weights of the slope of a law against log ``along``, shape (points,),
+    and the logs of ``value``, (points, T, E).
 
     Parameters
     ----------

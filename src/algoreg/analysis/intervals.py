@@ -153,8 +153,8 @@ def _changed(estimate, change):
 
 
 def extreme(pick, estimates):
-    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates: of their values, and of either end,
-    each alone.
+    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates:
+    of their values, and of either end, each alone.
     """
     return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 

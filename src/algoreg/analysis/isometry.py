@@ -10,8 +10,8 @@ CURVATURE_STEPS = 60
 
 
 def isometry_bounds(ensemble, m, rank, seed) -> tuple[float, float | None]:
-    """Return bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements, from below and
-    above.
+    """Return bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements,
+    from below and above.
 
     From below by :func:`algoreg.numerics.isometry.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram
     matrix, which bounds the constant of every rank, else None: nothing certifies it.
@@ -27,8 +27,8 @@ def isometry_bounds(ensemble, m, rank, seed) -> tuple[float, float | None]:
 
 
 def largest_stable_step(ensemble, factors, seed):
-    """Return 2/λ per run, shape (B,), λ the largest curvature at X* = U*U*ᵀ: the step above which X* repels gradient
-    descent.
+    """Return 2/λ per run, shape (B,), λ the largest curvature at X* = U*U*ᵀ:
+    the step above which X* repels gradient descent.
 
     λ is the largest eigenvalue of H ↦ 𝒢(U*Hᵀ + HU*ᵀ)U* with 𝒢X = (1/m) Σ ⟨A_i, X⟩ A_i, by power steps. It knows the
     target, so it is a diagnostic and not an algorithm.

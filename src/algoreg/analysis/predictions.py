@@ -56,8 +56,8 @@ def _around(middle, half):
 
 
 def _interval_of_single(logs):
-    """Return the prediction interval where targets and ensembles cannot be told apart: one target, one ensemble, or
-    pairs.
+    """Return the prediction interval where targets and ensembles cannot be told apart:
+    one target, one ensemble, or pairs.
 
     The new value is taken to vary like a single run, as if all of the variance were the target's.
     """

@@ -143,8 +143,8 @@ def _pooled_slope(found):
 
 
 def exponent_of(found, rng):
-    """Return the exponent of :class:`Thresholds` in size, an estimate with a 95 % interval from resampled whole targets
-    and whole ensembles.
+    """Return the exponent of :class:`Thresholds` in size,
+    an estimate with a 95 % interval from resampled whole targets and whole ensembles.
 
     Undefined where fewer than half of the thresholds lie on the grid.
     """
@@ -183,8 +183,8 @@ def compared(tables, *, table, over, tolerance, where=None, over_where=None):
 
 
 def thresholds(frame):
-    """Return the number of measurements per dimension at which the test error of one d and one method falls through
-    ``THRESHOLD_ERROR``.
+    """Return the number of measurements per dimension at which the test error of one d
+    and one method falls through ``THRESHOLD_ERROR``.
 
     Interpolated in log m and log error after the last m whose error is above it.
 

@@ -74,8 +74,8 @@ def angle_rate(delta, rank, kappa, d, alpha):
 
 
 def theorem_42_isometry(rank, kappa, log_start):
-    """Return 1/(κ³√r log²(d/α)): the δ that [LMZ18, Theorem 4.2] asks for, its constant set to 1; ``log_start`` is
-    log(d/α).
+    """Return 1/(κ³√r log²(d/α)): the δ that [LMZ18, Theorem 4.2] asks for,
+    its constant set to 1; ``log_start`` is log(d/α).
     """
     return 1 / (kappa**3 * rank**0.5 * log_start**2)
 
@@ -111,8 +111,8 @@ def quadratic_network_bound(d, kappa, alpha):
 
 
 def truncated_deviation(level):
-    """Return how far the mean of a truncated rank-one sum is from its claimed value, in operator norm [LMZ18, Lemma
-    A.1].
+    """Return how far the mean of a truncated rank-one sum is from its claimed value,
+    in operator norm [LMZ18, Lemma A.1].
 
     For A = xxᵀ, x ~ N(0, I) and X = aaᵀ with ‖a‖ = 1, ⟨A, X⟩ = g² with g = aᵀx. E⟨A,X⟩A 1{⟨A,X⟩ ≤ R} − 2X − tr(X)I has
     the eigenvalues E g⁴1 − 3 along a and E g²1 − 1 across it: −3·P(χ²₅ > R) and −P(χ²₃ > R).
@@ -133,8 +133,8 @@ def truncated_deviation(level):
 
 
 def truncation_levels(delta):
-    """Return levels R of Lemma A.1 for a δ: as printed, log(1/δ), three and four times that, its proof's log²(1/δ),
-    none.
+    """Return levels R of Lemma A.1 for a δ: as printed, log(1/δ), three and four times that,
+    its proof's log²(1/δ), none.
     """
     printed = math.log(1 / delta)
     return {

@@ -68,8 +68,8 @@ class Checkpoint:
         return self.path is not None and time.monotonic() - self._saved >= self.seconds
 
     def keep(self, part, arrays):
-        """Put a part's arrays in place of what it had, and write all parts if it is time; without a path nothing is
-        kept.
+        """Put a part's arrays in place of what it had, and write all parts if it is time;
+        without a path nothing is kept.
         """
         if self.path is None:
             return
@@ -78,8 +78,8 @@ class Checkpoint:
             self.save()
 
     def follow(self, descent, part, say):
-        """Run a descent to its end and return it, from where the same job left it if it was killed; a part keeps what
-        it reaches.
+        """Run a descent to its end and return it, from where the same job left it if it was killed;
+        a part keeps what it reaches.
         """
         if part in self.parts:
             descent.restore(self.parts[part])

@@ -40,8 +40,8 @@ def _said(value: object) -> str:
 
 
 def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str | None:
-    """Return why something is no state of so many runs whose tensors have these names and types, None where it
-    is one.
+    """Return why something is no state of so many runs whose tensors have these names and types,
+    None where it is one.
     """
     if not isinstance(state, Mapping):
         return f"{_said(state)}; allowed is a mapping of named tensors"
@@ -170,8 +170,8 @@ class Look:
 
     @cached_property
     def diverged(self) -> np.ndarray:
-        """Whether the error is above the batch's bound or no longer finite, shape (b,): the training error where it is
-        read.
+        """Whether the error is above the batch's bound or no longer finite, shape (b,):
+        the training error where it is read.
         """
         # What is not a number is not below anything.
         if self.has_train_error:
@@ -245,8 +245,8 @@ class Descent:
         self._norms = torch.linalg.matrix_norm(self._targets)
 
     def run(self, until=None, after=None) -> Self:
-        """Advance until every run has left, or to the last look not after iteration ``until``; call ``after`` after
-        every look.
+        """Advance until every run has left, or to the last look not after iteration ``until``;
+        call ``after`` after every look.
         """
         progress = Progress(self.batch.budgets, self.say)
         for event in self.events:
@@ -281,8 +281,8 @@ class Descent:
         self.iteration = iteration
 
     def _made(self, method, types, *arguments):
-        """Return the state that a method of the algorithm returns, or raise what says which algorithm and steps
-        it was.
+        """Return the state that a method of the algorithm returns,
+        or raise what says which algorithm and steps it was.
         """
         module = type(self.algorithm).__module__
         try:

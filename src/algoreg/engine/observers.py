@@ -14,8 +14,8 @@ EVERY = 100
 
 
 def looks(last):
-    """Return the iterations of what looks more seldom as a run goes on: all of the first ones, then a hundredth of the
-    way apart.
+    """Return the iterations of what looks more seldom as a run goes on: all of the first ones,
+    then a hundredth of the way apart.
     """
     found, moment = {last}, 0
     while moment < last:
@@ -67,8 +67,8 @@ class Observer:
         self.memory |= {name: np.full(shape, value) for name, value in self.per_look.items()}
 
     def moments(self, last: int) -> Iterable[int]:
-        """Return the iterations, of 0 to ``last``, at which it looks; it also sees every run at the end of its
-        budget.
+        """Return the iterations, of 0 to ``last``, at which it looks;
+        it also sees every run at the end of its budget.
         """
         strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
         return {*self.iterations, *strides}

@@ -80,8 +80,8 @@ class Context:
         return found
 
     def by_ensemble(self, rows, options, name="", *axes):
-        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options, this context and the
-        number.
+        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options,
+        this context and the number.
 
         With axes every combination of their values is a part: ``rows`` is called with them, too, and they fill in its
         ``name``.
@@ -91,14 +91,14 @@ class Context:
             yield from self.part(label, rows, options, self, number, *values)
 
     def draw(self, ensemble, d, m, number):
-        """Return ensemble ``number`` of a class, of m measurements of d × d matrices, with this study's seed, device
-        and type.
+        """Return ensemble ``number`` of a class, of m measurements of d × d matrices,
+        with this study's seed, device and type.
         """
         return ensemble.draw(d, m, self.seed, number, self.device, self.dtype)
 
     def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
-        """Make a batch with this study's seed and run it to its end; see :class:`algoreg.engine.loop.Batch` and
-        :meth:`descend`.
+        """Make a batch with this study's seed and run it to its end;
+        see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
 
         Labels are those of the targets where none are given; ``options`` are ``start`` and ``diverges_above``.
         """
@@ -106,8 +106,8 @@ class Context:
         return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
 
     def descend(self, batch: Batch) -> Descent:
-        """Run a batch to its end, from where the same job left it if it was killed; what was seen is in its
-        observers.
+        """Run a batch to its end, from where the same job left it if it was killed;
+        what was seen is in its observers.
         """
         descent = Descent(batch, self.say)
         # A part's descents come in one order, and so have numbers.

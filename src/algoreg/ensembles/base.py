@@ -17,8 +17,8 @@ from algoreg.engine.kernels import whole_steps
 
 
 class Ensemble(ABC):
-    """Measurements ⟨A_i, X⟩, i = 1 … m, as descents see them: labels, the gradient of the squared loss, whole factored
-    steps.
+    """Measurements ⟨A_i, X⟩, i = 1 … m, as descents see them: labels,
+    the gradient of the squared loss, whole factored steps.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class Ensemble(ABC):
 
     @abstractmethod
     def label(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the labels that this ensemble gives to targets (T, d, d): T rows, which ``gradient`` and
-        ``train_error`` take.
+        """Return the labels that this ensemble gives to targets (T, d, d): T rows,
+        which ``gradient`` and ``train_error`` take.
         """
 
     @abstractmethod
@@ -70,8 +70,8 @@ class Ensemble(ABC):
 
     @abstractmethod
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2]: the gradient of 1/(2m) Σ
-        (⟨A_i, X⟩ − y_i)².
+        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2]:
+        the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
 
         Matrices and M are symmetric, shape (B, d, d); labels have a row per run.
         """
@@ -82,8 +82,8 @@ class Ensemble(ABC):
         return self.gradient(matrices, labels), residual
 
     def shared_by(self, counts: Sequence[int]) -> Self:
-        """Return this ensemble, sharing memory, as seen by runs of which run k knows the first ``counts[k]``
-        measurements.
+        """Return this ensemble, sharing memory, as seen by runs of
+        which run k knows the first ``counts[k]`` measurements.
 
         Counts fall, each between 1 and m; all are m unless the ensemble provides ``prefixes``.
 
@@ -102,8 +102,8 @@ class Ensemble(ABC):
         return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
-        """Take ``count`` steps U ← U − ηMU of factored descents (B, d, k), M as in :meth:`gradient` at X = UUᵀ;
-        overwrites the factors.
+        """Take ``count`` steps U ← U − ηMU of factored descents (B, d, k),
+        M as in :meth:`gradient` at X = UUᵀ; overwrites the factors.
 
         ``steps`` are the η, shape (B,); labels have a row per run.
         """
@@ -189,8 +189,8 @@ class Measurements(Ensemble):
         self._know(counts)
 
     def _know(self, counts):
-        """Set ``counts`` and the (start, stop, runs) of a pass: blocks, each with how many leading runs use all
-        of it.
+        """Set ``counts`` and the (start, stop, runs) of a pass: blocks,
+        each with how many leading runs use all of it.
         """
         self.counts, self._count = counts, None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
@@ -213,8 +213,8 @@ class Measurements(Ensemble):
         return torch.tensor(self.counts or [self.m] * runs)
 
     def _numbers_known(self):
-        """Return how many measurements each run knows, or the one number of all, shape (B,) or (1,): sent to the device
-        once.
+        """Return how many measurements each run knows, or the one number of all,
+        shape (B,) or (1,): sent to the device once.
         """
         if self._count is None:
             self._count = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)

@@ -78,8 +78,8 @@ class Ensemble(gaussian.Ensemble):
 
 
 def near_one(numbers, axis=None):
-    """Return numbers over a power of two, the largest from 1/2 to 1, so that their squares are neither infinite nor all
-    0.
+    """Return numbers over a power of two, the largest from 1/2 to 1,
+    so that their squares are neither infinite nor all 0.
 
     No digit changes: what is computed from them in units of their size is the same to the last bit.
     """
@@ -163,8 +163,8 @@ LIFT = (_of_matrices, _of_vectors, _of_entries)
 
 
 def standardised(table):
-    """Return (1, x) of every row, columns of x at mean 0 and variance 1, or 0 where they are constant, shape (m, p +
-    1).
+    """Return (1, x) of every row, columns of x at mean 0 and variance 1,
+    or 0 where they are constant, shape (m, p + 1).
     """
     table = near_one(np.asarray(table, np.float64), axis=0)
     # What rounding leaves of a constant column's deviations is not 0.

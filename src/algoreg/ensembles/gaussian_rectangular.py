@@ -25,8 +25,8 @@ class Limits(EnsembleLimits):
 
 
 def flat_rows(d, columns, m, seed, ensemble):
-    """Yield the measurements as flat float64 rows of d·columns entries, in blocks; a longer ensemble starts with the
-    shorter one.
+    """Yield the measurements as flat float64 rows of d·columns entries, in blocks;
+    a longer ensemble starts with the shorter one.
     """
     names = {"d": d, "columns": columns, "seed": seed, "ensemble": ensemble}
     return normal_blocks(stream("ensemble", kind="gaussian-rectangular", **names), m, (d * columns,), BLOCK_ROWS)

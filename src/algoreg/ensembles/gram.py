@@ -41,8 +41,8 @@ def mean_outer_product(blocks, d, m, device):
 
 
 def label_rows(ensemble, labels):
-    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix: rows (Aᵀy/m, |y|²/m), shape
-    (T, D + 1).
+    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix:
+    rows (Aᵀy/m, |y|²/m), shape (T, D + 1).
     """
     pulled = svec(ensemble.adjoint(labels)) / ensemble.m
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
@@ -107,8 +107,8 @@ class Ensemble(base.CompiledSteps):
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
     def train_error(self, matrices, labels):
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B], as √(max(xᵀGx − 2cᵀx + s, 0)/s), x =
-        svec(X).
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B],
+        as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X).
 
         The three terms cancel as X fits the labels: below about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value
         is rounding, and may be 0.

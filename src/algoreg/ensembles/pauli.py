@@ -142,8 +142,8 @@ class Ensemble(Measurements):
         return self._part(len(indices), weights=self.weights[indices], cells=self.cells[indices])
 
     def _transform(self, table):
-        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d): a Kronecker product of two small
-        ones.
+        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d):
+        a Kronecker product of two small ones.
         """
         high, low = self._sides
         return (high @ table.view(-1, len(high), len(low)) @ low).view(table.shape)

@@ -1,5 +1,5 @@
-"""Pauli observables of states with complex entries on n qubits, no one twice, held as real matrices of twice the size:
-d = 2ⁿ⁺¹.
+"""Pauli observables of states with complex entries on n qubits, no one twice,
+held as real matrices of twice the size: d = 2ⁿ⁺¹.
 
 A Hermitian H is held as R(H) = [[Re H, −Im H], [Im H, Re H]], symmetric, with ⟨R(G), R(H)⟩ = 2 tr GH. A string P is
 held as a real string of a qubit more: I⊗P with an even number of Y, −Y⊗P with an odd one. M has this form at every X,

@@ -36,8 +36,8 @@ class Limits(EnsembleLimits):
 
     @staticmethod
     def most_processes(m):
-        """Return the largest number of processes, which is that of the pieces: a power of 2, with 128 measurements in
-        each.
+        """Return the largest number of processes, which is that of the pieces:
+        a power of 2, with 128 measurements in each.
         """
         return 2 ** (max(1, min(64, m // 128)).bit_length() - 1)
 
@@ -159,8 +159,8 @@ class Shard:
         return whole.view(-1)[:length].view(shape)
 
     def _sums(self, labels, counts):
-        """Return a function of packed matrices: Σ_i (⟨row i, x_k⟩ − y_ki) row i over what each run knows, for every run
-        k.
+        """Return a function of packed matrices: Σ_i (⟨row i, x_k⟩ − y_ki) row i over what each run knows,
+        for every run k.
         """
         if self.device.type != "cpu":
             numbers, counts = torch.arange(self.m, device=self.device), counts.to(self.device)[:, None]

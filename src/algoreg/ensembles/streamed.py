@@ -48,8 +48,8 @@ def _temporary_file(need):
 
 
 class Ensemble(gaussian.Packed):
-    """A drawn Gaussian ensemble in a temporary file; on a CPU all sums are those of :class:`gaussian.Ensemble` to the
-    last bit.
+    """A drawn Gaussian ensemble in a temporary file;
+    on a CPU all sums are those of :class:`gaussian.Ensemble` to the last bit.
 
     On a GPU they agree up to rounding: blocks are smaller here. There is no attribute ``rows``.
 

@@ -27,8 +27,8 @@ class Limits(gram.Limits):
 
 
 def bartlett_factor(d, m, seed, ensemble):
-    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream: shape (D, D),
-    float64.
+    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2,
+    from its named stream: shape (D, D), float64.
 
     Raises
     ------

@@ -144,8 +144,8 @@ def judge(entry, tables, published, seed):
 
 
 def _controls_failed(result):
-    """Return whether a control came out other than it must, or has no estimate where the claim has one: it tested
-    nothing.
+    """Return whether a control came out other than it must, or has no estimate where the claim has one:
+    it tested nothing.
     """
     if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
         return True

@@ -14,8 +14,8 @@ IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
 
 def ratios(new, old, table, tolerances):
-    """Return how far each cell lies from another table's of the same rows, over what is allowed there: ``{column:
-    (n,)}``.
+    """Return how far each cell lies from another table's of the same rows,
+    over what is allowed there: ``{column: (n,)}``.
 
     Infinite where a value is missing or infinite on one side only, −1 where both are missing. Columns without any value
     are left out.

@@ -1,5 +1,5 @@
-"""What claims of several chapters measure: exponents, means over points and factors between points, each also off a
-number.
+"""What claims of several chapters measure: exponents, means over points and factors between points,
+each also off a number.
 """
 
 import functools
@@ -20,8 +20,8 @@ from algoreg.analysis.intervals import (
 
 
 def estimand(label):
-    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`; ``label`` is what the criterion
-    calls it.
+    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`;
+    ``label`` is what the criterion calls it.
     """
 
     def register(function):
@@ -58,8 +58,8 @@ def exponent_off(tables, published, rng, *, table, value, along, expected, where
 
 @estimand("smallest exponent of {value} in {along}, over {by}")
 def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
-    """Return the smallest of the slopes of mean log ``value`` against log ``along``, one for each value of column
-    ``by``.
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``,
+    one for each value of column ``by``.
 
     Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
 
@@ -125,8 +125,8 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by: list, wh
 
 @estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
 def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
-    """Return the largest distance of the mean over runs of ``value`` from a number, among the points named by
-    ``by``.
+    """Return the largest distance of the mean over runs of ``value`` from a number,
+    among the points named by ``by``.
     """
     _, values = cells(chosen(tables[table], where), by, value)
     if len(known(values)) == 1:

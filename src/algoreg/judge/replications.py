@@ -76,8 +76,8 @@ def scatter(runs: list[dict]) -> float | None:
 
 
 def too_narrow(found: Mapping[str, dict]) -> tuple[list[str], int]:
-    """Return the claims of a tier whose intervals are narrower than their estimates scatter, and of how many that is
-    known.
+    """Return the claims of a tier whose intervals are narrower than their estimates scatter,
+    and of how many that is known.
 
     Where all intervals are right, one is named in 5 % of cases at most (Bonferroni). ``found`` is of :func:`outcomes`.
     """
@@ -123,8 +123,8 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
 
 
 def of_tiers(references: Mapping[str, dict]) -> dict[str, dict]:
-    """Return :func:`outcomes` by tier, from the committed references by tier; tiers without replications are
-    left out.
+    """Return :func:`outcomes` by tier, from the committed references by tier;
+    tiers without replications are left out.
     """
     found = {tier: outcomes(read(tier), reference["claims"]) for tier, reference in references.items()}
     return {tier: one for tier, one in found.items() if one}
@@ -136,8 +136,8 @@ def tiers() -> list[str]:
 
 
 def files() -> list[Path]:
-    """Return the files that :func:`of_tiers` needs: replications, and the committed references that they are compared
-    with.
+    """Return the files that :func:`of_tiers` needs: replications,
+    and the committed references that they are compared with.
     """
     return [path for tier in tiers() for path in (path_of(tier), *references.paths(tier).values())]
 

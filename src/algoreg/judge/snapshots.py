@@ -98,8 +98,8 @@ def snapshot(results, tier, chapter, partial=False):
 
 
 def completed(content, earlier):
-    """Return the snapshot of a part of a tier with what only an earlier one has: a dear tier is run from part
-    to part.
+    """Return the snapshot of a part of a tier with what only an earlier one has:
+    a dear tier is run from part to part.
     """
     claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
     mappings = {key: {**earlier[key], **content[key]} for key in MAPPINGS}
@@ -121,8 +121,8 @@ def _drawn(tier, chapter, experiments, partial):
 
 
 def _claims(results, tier, chapter, partial):
-    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there, in their
-    order.
+    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there,
+    in their order.
     """
     every = not partial or size_of(tier) not in JUDGING
     wanted = [entry for entry in chapter.claims if every or plan.judged(entry, tier)]

@@ -107,8 +107,8 @@ class Tolerances:
         return int(self.of(table, column)["share"] * rows)
 
     def close(self, a, b, scale=0.0, claim=None):
-        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to, a ``claim`` or a
-        table.
+        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to,
+        a ``claim`` or a table.
         """
         part = {**self.derived, **self.claims.get(claim, {})}
         return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])

@@ -21,8 +21,8 @@ def effective_rank(eigenvalues):
 
 
 def spectrum(estimates, leading):
-    """Return the ``leading`` largest eigenvalues of symmetric estimates (B, d, d), falling, shape (B, leading), and
-    their effective ranks.
+    """Return the ``leading`` largest eigenvalues of symmetric estimates (B, d, d),
+    falling, shape (B, leading), and their effective ranks.
 
     In float64 on the CPU.
     """
@@ -40,8 +40,8 @@ def spectral_norm(matrices):
 
 
 def generalisation_error(estimates, targets):
-    """Return 2‖Δ‖_F² + (tr Δ)² per run, shape (B,), Δ = X − X* symmetric: the mean of (ŷ − y)² over fresh x ~ N(0, I)
-    for ŷ = ⟨xxᵀ, X⟩.
+    """Return 2‖Δ‖_F² + (tr Δ)² per run, shape (B,), Δ = X − X* symmetric:
+    the mean of (ŷ − y)² over fresh x ~ N(0, I) for ŷ = ⟨xxᵀ, X⟩.
 
     The quadratic form xᵀΔx has mean tr Δ and variance 2‖Δ‖_F².
     """

@@ -34,8 +34,8 @@ def fill(tensor, blocks):
 
 
 def draw_diagonals(d, m, seed, ensemble):
-    """Return the diagonals of m measurement matrices, shape (m, d): orthogonal, and scaled so that AᵀA/m is a
-    projection.
+    """Return the diagonals of m measurement matrices, shape (m, d): orthogonal,
+    and scaled so that AᵀA/m is a projection.
 
     They span what m iid Gaussian diagonals span. Both the programme's solution and the limit of the gradient flow
     depend on the span alone; from orthogonal ones descent gets there in fewer steps.

@@ -13,8 +13,8 @@ FEW = 1 / 12
 
 
 def _finite(matrices):
-    """Return which matrices have finite entries only, shape (B, 1, 1), and 0 in place of the others: LAPACK refuses
-    those.
+    """Return which matrices have finite entries only, shape (B, 1, 1),
+    and 0 in place of the others: LAPACK refuses those.
     """
     finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
     return finite, torch.where(finite, matrices, 0.0)
@@ -27,8 +27,8 @@ def eigenvalues(matrices: torch.Tensor) -> torch.Tensor:
 
 
 def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d), and their vectors (B, d, d), both
-    float64.
+    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d),
+    and their vectors (B, d, d), both float64.
 
     What is near 0 would drown in float32's rounding of the largest eigenvalue. Vectors of what is not finite mean
     nothing.
@@ -39,8 +39,8 @@ def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def spectral(matrices: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these; see
-    :func:`decomposed`.
+    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these;
+    see :func:`decomposed`.
     """
     values, vectors = decomposed(matrices)
     return torch.bmm(vectors * function(values)[:, None, :], vectors.mT).to(matrices.dtype)

@@ -55,8 +55,8 @@ def low_rank_part(vectors, d, rank):
 
 
 def random_low_rank(d, rank, count, generator):
-    """Return packed symmetric matrices of unit norm with Haar frames and normal eigenvalues, shape (count,
-    d(d+1)/2).
+    """Return packed symmetric matrices of unit norm with Haar frames and normal eigenvalues,
+    shape (count, d(d+1)/2).
     """
     frames = torch.linalg.qr(torch.from_numpy(generator.standard_normal((count, d, rank))))[0]
     weights = torch.from_numpy(generator.standard_normal((count, 1, rank)))
@@ -142,8 +142,8 @@ def gaussian_width(d: int, rank: int, draws: int, generator: np.random.Generator
 
 
 def isometry_upper_bound(width, m) -> float:
-    """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant of a Gaussian ensemble for at least 93
-    draws in 100.
+    """Return (1 + (w_r + 2.6)/√m)² − 1, above the restricted isometry constant
+    of a Gaussian ensemble for at least 93 draws in 100.
 
     By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at
     most r is below √m + w_r + t but with probability e^(−t²/2), which is 3.4 % at t = 2.6: δ₊ is below for 97 draws in

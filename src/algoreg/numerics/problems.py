@@ -20,8 +20,8 @@ def draw_gaussian(target, d, rank, seed, number):
 
 
 def draw_factor(target, d, rank, seed, number):
-    """Draw the factor U* of target ``number``, shape (d, rank), float64; its last bits are those of the processor's
-    LAPACK.
+    """Draw the factor U* of target ``number``, shape (d, rank), float64;
+    its last bits are those of the processor's LAPACK.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def draw_factors(target, d, rank, context, count, first=0):
 
 
 def draw_targets(target, d, rank, context, count, first=0):
-    """Return X* = U*U*ᵀ of ``count`` targets from number ``first`` on, multiplied in float64, then cast, shape (T, d,
-    d).
+    """Return X* = U*U*ᵀ of ``count`` targets from number ``first`` on, multiplied in float64,
+    then cast, shape (T, d, d).
 
     See :func:`draw_factors`.
     """
@@ -89,16 +89,16 @@ def draw_targets(target, d, rank, context, count, first=0):
 
 
 def truncations(factors):
-    """Return X* with its s largest eigenvalues alone, s = 1 … R, shape (T, R, d, d), of factors (T, d, R) with falling
-    columns.
+    """Return X* with its s largest eigenvalues alone, s = 1 … R, shape (T, R, d, d),
+    of factors (T, d, R) with falling columns.
     """
     parts = (factors[..., : s + 1] for s in range(factors.shape[2]))
     return torch.stack([torch.bmm(part, part.mT) for part in parts], dim=1)
 
 
 def draw_rectangular(rows, columns, rank, kappa, seed, number):
-    """Draw X* of target ``number``, shape (rows, columns), float64: singular values from 1 to 1/κ in equal ratios, Haar
-    singular vectors.
+    """Draw X* of target ``number``, shape (rows, columns), float64:
+    singular values from 1 to 1/κ in equal ratios, Haar singular vectors.
     """
     sides = []
     for side, length in (("left", rows), ("right", columns)):
@@ -110,8 +110,8 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
 
 
 def draw_rectangulars(rows, columns, rank, kappa, context, count):
-    """Return X* of the first ``count`` targets as :func:`draw_rectangular` draws them, on the context's device, shape
-    (T, rows, columns).
+    """Return X* of the first ``count`` targets as :func:`draw_rectangular` draws them,
+    on the context's device, shape (T, rows, columns).
     """
     drawn = (draw_rectangular(rows, columns, rank, kappa, context.seed, target) for target in range(count))
     return stacked(drawn, context)
@@ -161,8 +161,8 @@ def spoil(labels, problem, seed, ensemble, numbers):
 
 
 def spoilt_labels(ensemble, targets, rank, seed, **spoiling):
-    """Return the labels of targets number 0 to T − 1 of this rank, spoilt as :func:`spoil` is asked to, a tensor of
-    shape (T, m).
+    """Return the labels of targets number 0 to T − 1 of this rank,
+    spoilt as :func:`spoil` is asked to, a tensor of shape (T, m).
     """
     clean = ensemble.label(targets).cpu().numpy()
     problem = {"d": ensemble.d, "rank": rank, **spoiling}

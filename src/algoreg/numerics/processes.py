@@ -119,8 +119,8 @@ class Team:
         return self._made
 
     def call(self, number, name, *tensors, **options):
-        """Call a method of a thing in every process, with the same arguments, and return what it returns in
-        this one.
+        """Call a method of a thing in every process, with the same arguments,
+        and return what it returns in this one.
         """
         return self._all(number, name, tensors, options)
 
@@ -151,8 +151,8 @@ class Team:
             dist.broadcast(tensor, 0)
 
     def _wait(self, work):
-        """Wait until the others have a call, for as long as they live; they may wait longer for one than this process
-        for them.
+        """Wait until the others have a call, for as long as they live;
+        they may wait longer for one than this process for them.
 
         Gloo does not always see that one was killed. The launcher does, and ends.
         """
@@ -236,8 +236,8 @@ _teams: list[Team] = []
 
 
 def team(count, device, module, make):
-    """Return the processes of this job, a :class:`Team`, started if there are none yet; others than those asked for are
-    ended first.
+    """Return the processes of this job, a :class:`Team`, started if there are none yet;
+    others than those asked for are ended first.
 
     Raises
     ------

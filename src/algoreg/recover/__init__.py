@@ -1,5 +1,5 @@
-"""Recovery of a matrix from measurements of one's own: estimators in scikit-learn's conventions, and ``algoreg
-recover``.
+"""Recovery of a matrix from measurements of one's own: estimators in scikit-learn's conventions,
+and ``algoreg recover``.
 
 >>> from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor
 """

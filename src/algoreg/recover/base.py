@@ -59,8 +59,8 @@ def two_sizes(shape: Any) -> tuple[int, int]:
 
 
 def refuse_complex_or_masked(**arrays: Any) -> None:
-    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers, or masked ones, which it would
-    read.
+    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers,
+    or masked ones, which it would read.
     """
     for name, values in arrays.items():
         if np.ma.is_masked(values):
@@ -107,8 +107,8 @@ def root_mean_square(y: np.ndarray) -> float:
 
 
 def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
-    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`, or r(d1 + d2 − r) of
-    all.
+    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`,
+    or r(d1 + d2 − r) of all.
 
     Hermitian ones have as many real numbers as all real ones.
     """
@@ -119,8 +119,8 @@ def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class MatrixEstimator(RegressorMixin, BaseEstimator):
-    """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor` for what it takes
-    and keeps.
+    """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor`
+    for what it takes and keeps.
     """
 
     method: str = "auto"
@@ -160,8 +160,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, say=say, **given)
 
     def _numbers(self) -> dict[str, Any]:
-        """Return the parameters that are numbers, checked, as Python's own: those of a search over a grid are
-        numpy's.
+        """Return the parameters that are numbers, checked, as Python's own:
+        those of a search over a grid are numpy's.
         """
         found: dict[str, Any] = {}
         for name, (kind, fits, allowed) in NUMBERS.items():

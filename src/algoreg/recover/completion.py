@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from algoreg.numerics.refusals import refuse_repeated
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
 from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
+from algoreg.store.refusals import refuse_repeated
 
 KINDS = ("rectangular", "symmetric", "psd")
 

@@ -1,5 +1,5 @@
-"""The fit behind every estimator: labels to scale, a step from the data, descents on the engine, and which estimate to
-keep.
+"""The fit behind every estimator: labels to scale, a step from the data,
+descents on the engine, and which estimate to keep.
 """
 
 from dataclasses import dataclass
@@ -260,8 +260,8 @@ class Descending:
         raise ValueError(f"{said}; leave step out, or take a smaller one")
 
     def _tried(self, step):
-        """Return what was seen of every part, and with folds then of all measurements; nothing after a run whose error
-        rises.
+        """Return what was seen of every part, and with folds then of all measurements;
+        nothing after a run whose error rises.
         """
         watches = []
         for part in self.parts:
@@ -275,8 +275,8 @@ class Descending:
         return watches
 
     def judged(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
-        """Return the run and the iteration that are best for all labels, each held out once, and that run's error by
-        look.
+        """Return the run and the iteration that are best for all labels, each held out once,
+        and that run's error by look.
         """
         # Errors of labels that are all 0 are no share of them.
         sizes = [float(self.labels[held].norm()) or 1.0 for _, held in self.parts]

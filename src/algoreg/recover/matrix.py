@@ -162,8 +162,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
         return self
 
     def _shape(self, given, features):
-        """Return the shape of M from that of three-dimensional X, from the parameter, or from the number of
-        features.
+        """Return the shape of M from that of three-dimensional X, from the parameter,
+        or from the number of features.
         """
         if self.vectors:
             return self._shape_by_vectors(features)
@@ -206,8 +206,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
 
     def _note_poor_fit(self, y, fitted):
-        """Say where a matrix without negative eigenvalues leaves most of the labels, and noise or too few steps do not
-        say why.
+        """Say where a matrix without negative eigenvalues leaves most of the labels,
+        and noise or too few steps do not say why.
         """
         # No sums of squares of labels as they are: those of 1e-200 are 0.
         left = root_mean_square(y - fitted) / root_mean_square(y)

@@ -1,5 +1,5 @@
-"""Ensembles made of a user's own measurements, and the symmetric matrices that stand for rectangular and Hermitian
-ones.
+"""Ensembles made of a user's own measurements, and the symmetric matrices that stand
+for rectangular and Hermitian ones.
 """
 
 import numpy as np

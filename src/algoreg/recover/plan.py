@@ -109,8 +109,8 @@ def refuse_unknown(method: str) -> None:
 
 
 def _refuse_options(name, told, given, d):
-    """Raise a ValueError for the first option that is none of the algorithm's own, is a list, or does not fit
-    the size.
+    """Raise a ValueError for the first option that is none of the algorithm's own,
+    is a list, or does not fit the size.
     """
     model = declared.of_algorithm(name)
     own = [*(key for key in model.model_fields if key not in ("m", *PARAMETERS)), *told]
@@ -134,8 +134,8 @@ def _refuse_options(name, told, given, d):
 
 
 def told_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything, the
-    default first.
+    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything,
+    the default first.
     """
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"

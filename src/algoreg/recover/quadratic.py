@@ -1,5 +1,5 @@
-"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c: a quadratic network of full width [LMZ18,
-Appendix A].
+"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c:
+a quadratic network of full width [LMZ18, Appendix A].
 """
 
 from dataclasses import dataclass

@@ -89,8 +89,8 @@ def _methods(fits):
 
 
 def spectrum(estimator):
-    """Return the looks at a fit at which its eigenvalues are known, those in falling order, shape (looks, k), and their
-    name.
+    """Return the looks at a fit at which its eigenvalues are known, those in falling order,
+    shape (looks, k), and their name.
     """
     # Of large matrices they are not kept at every look.
     seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)

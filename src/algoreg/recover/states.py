@@ -5,9 +5,9 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.ensembles import pauli, pauli_hermitian
-from algoreg.numerics import refusals
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square
 from algoreg.recover.fitting import recover
+from algoreg.store import refusals
 
 MOST_QUBITS = 9
 # A trace that is further from 1 is said: early stops miss less of it.

@@ -39,8 +39,8 @@ class Held:
     labels: torch.Tensor
 
     def error(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), or the root of the numerator where all labels
-        are 0.
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,),
+        or the root of the numerator where all labels are 0.
         """
         residual = self.ensemble.measure(estimates) - self.labels
         size = torch.linalg.vector_norm(self.labels) if self.labels.any() else 1.0
@@ -130,8 +130,8 @@ class Watch(Observer):
         return done | bad
 
     def _is_over(self, look):
-        """Return which runs have waited long enough for their error to fall, and lack nothing that their labels
-        show.
+        """Return which runs have waited long enough for their error to fall,
+        and lack nothing that their labels show.
         """
         memory, runs = self.memory, look.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]

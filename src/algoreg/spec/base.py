@@ -95,8 +95,8 @@ def _error(kind, said, path, value):
 
 
 class Strict(BaseModel):
-    """A mapping of known keys. 50.0 is no whole number, true no number, nothing is infinite; every error is in our
-    words.
+    """A mapping of known keys. 50.0 is no whole number, true no number, nothing is infinite;
+    every error is in our words.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -283,8 +283,8 @@ class StudyOptions(Strict):
 
 
 class DrawnTargets(StudyOptions):
-    """The options of a study whose targets are the same in all ensembles, or, with ``own_targets``, one of each
-    ensemble's own.
+    """The options of a study whose targets are the same in all ensembles, or,
+    with ``own_targets``, one of each ensemble's own.
 
     Runs that share neither are independent draws, as shares of runs ask for; see
     :func:`algoreg.analysis.intervals.share_interval`.
@@ -370,8 +370,8 @@ class EnsembleLimits:
 
 
 def determined(d, m_over_dr, rank):
-    """Yield that linear algebra finds X* from the measurements of a study with ``m_over_dr``, as m ≥ d(d+1)/2, if it
-    does.
+    """Yield that linear algebra finds X* from the measurements of a study with ``m_over_dr``,
+    as m ≥ d(d+1)/2, if it does.
     """
     if 2 * m_over_dr * rank >= d + 1:
         yield between("m_over_dr", "rank", "d", allowed="m below d(d+1)/2, where linear algebra does not find X*")

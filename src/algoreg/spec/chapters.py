@@ -177,8 +177,8 @@ def load_chapter(name, folder):
 
 
 def load_chapters(names=None, file=None):
-    """Return the chapters of these names, or all, in their order; ``file`` is the tier's that names them, for the
-    message.
+    """Return the chapters of these names, or all, in their order;
+    ``file`` is the tier's that names them, for the message.
 
     Raises
     ------
@@ -213,8 +213,8 @@ def entry_of(identity):
 
 
 def clashes(chapters):
-    """Return lines for what does not fit between chapters of one tier: names in two of them, papers that are not
-    listed.
+    """Return lines for what does not fit between chapters of one tier: names in two of them,
+    papers that are not listed.
     """
     found, owners = [], {}
     for chapter in chapters:
@@ -302,8 +302,8 @@ def sized(entry, tier):
 
 
 def compose(tier, chapters):
-    """Return a tier file's settings with every problem, descent, study, experiment and figure that it has of the
-    chapters.
+    """Return a tier file's settings with every problem, descent, study,
+    experiment and figure that it has of the chapters.
 
     A tier that is ``like`` another has the sizes of that.
     """
@@ -326,8 +326,8 @@ def compose(tier, chapters):
 
 
 def places(tier, file, chapters):
-    """Return the function that says where a path of composed settings is to be edited, as ``file: key``; ``file`` is
-    the tier's.
+    """Return the function that says where a path of composed settings is to be edited,
+    as ``file: key``; ``file`` is the tier's.
     """
     owners = {
         (section, name): chapter

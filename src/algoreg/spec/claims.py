@@ -1,5 +1,5 @@
-"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands, the tables and the other
-claims.
+"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands,
+the tables and the other claims.
 """
 
 from typing import Any, Literal
@@ -201,8 +201,8 @@ NAMES_COLUMNS = ("value", "along", "by", "where")
 
 
 def _missing_columns(entries, chapters):
-    """Yield the columns that an estimand reads of a table that lacks them, and what a shared one cannot read as
-    columns.
+    """Yield the columns that an estimand reads of a table that lacks them,
+    and what a shared one cannot read as columns.
     """
     tables = {}
     for chapter in chapters:
@@ -226,8 +226,8 @@ def _missing_columns(entries, chapters):
 
 
 def _unfit_columns(function, key, value, there):
-    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table, which are
-    ``there``.
+    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table,
+    which are ``there``.
     """
     several = ["where", *(one.arg for one in function.args.kwonlyargs if getattr(one.annotation, "id", None) == "list")]
     if key == "where" and not isinstance(value, dict | None):
@@ -238,8 +238,8 @@ def _unfit_columns(function, key, value, there):
 
 
 def _unknown_columns(value, there):
-    """Yield the names in an estimand's parameter that are no columns: a text, or those of a list or of a mapping's
-    keys.
+    """Yield the names in an estimand's parameter that are no columns: a text,
+    or those of a list or of a mapping's keys.
     """
     named = [value] if isinstance(value, str) else value if isinstance(value, list | dict) else []
     yield from (unknown(one, there, "column") for one in named if one not in there)

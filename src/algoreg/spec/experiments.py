@@ -1,5 +1,5 @@
-"""Problems, descents, studies, experiments and figures: what each may say by itself. How they fit together:
-:mod:`algoreg.spec.fitting`.
+"""Problems, descents, studies, experiments and figures: what each may say by itself.
+How they fit together: :mod:`algoreg.spec.fitting`.
 """
 
 from typing import Annotated, Any, Literal
@@ -32,8 +32,8 @@ Size = Annotated[int, Field(ge=1)]
 
 
 class Target(Strict):
-    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues; ``unknown`` where measurements are a
-    file's.
+    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues;
+    ``unknown`` where measurements are a file's.
     """
 
     kind: Literal["columns", "spectrum", "unknown"]
@@ -206,8 +206,8 @@ def model_of(section, entry):
 
 
 def entry_problems(tier):
-    """Yield ``(path, line after the key)`` of what single entries of a tier's :data:`SECTIONS` say that they
-    may not.
+    """Yield ``(path, line after the key)`` of what single entries of a tier's :data:`SECTIONS` say
+    that they may not.
     """
     for section in SECTIONS:
         for entry_name, entry in tier[section].items():

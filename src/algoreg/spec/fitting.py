@@ -164,9 +164,7 @@ def _recorded(tier, name, path):
 
 
 def _sizes(tier, descent, path):
-    """Yield a batch whose iterates and targets, in float64, would not fit in memory, and ensembles that are not
-    there.
-    """
+    """Yield a batch whose float64 iterates and targets would not fit in memory, and ensembles that are not there."""
     problem, runs = tier["problems"][descent["problem"]], _count_runs(descent)
     need = 8 * 2 * runs * problem["targets"] * problem["d"] ** 2
     if need > options.MEMORY_LIMIT_BYTES:
@@ -226,9 +224,7 @@ def _studies(tier):
 
 
 def _found_by_name(block, path):
-    """Yield the options of a study that name a module that is not there, and options that its algorithm does
-    not have.
-    """
+    """Yield options of a study that name a module that is not there, and those that its algorithm does not have."""
     settled = study_options(block)
     for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
         if settled[key] not in sources.modules(kind):
@@ -248,8 +244,8 @@ def _found_by_name(block, path):
 
 
 def _algorithm_options(settled, known, path):
-    """Yield what is wrong with the options that a study tells its algorithm, beside those of its own that the runs
-    take.
+    """Yield what is wrong with the options that a study tells its algorithm,
+    beside those of its own that the runs take.
     """
     given, model = settled["algorithm_options"], options.of_algorithm(settled["algorithm"])
     listed = {key: value for key, value in given.items() if isinstance(value, list)}

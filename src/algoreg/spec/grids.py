@@ -1,5 +1,5 @@
-"""The axes and columns of tables: what tells runs apart, the paper's iterations and ours, and which of them are
-recorded.
+"""The axes and columns of tables: what tells runs apart, the paper's iterations and ours,
+and which of them are recorded.
 """
 
 # One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of

@@ -61,8 +61,8 @@ def _line(error):
 
 
 def problems(model, content):
-    """Return ``(path, line after the key)`` of all that a model (:class:`algoreg.spec.base.Strict`) does not allow in a
-    content.
+    """Return ``(path, line after the key)`` of all that a model (:class:`algoreg.spec.base.Strict`)
+    does not allow in a content.
     """
     try:
         model.model_validate(content)
@@ -72,8 +72,8 @@ def problems(model, content):
 
 
 def beyond_range(content, path=()):
-    """Return ``(path, line after the key)`` of every number in a content that is infinite, none, or beyond
-    :data:`LARGEST`.
+    """Return ``(path, line after the key)`` of every number in a content that is infinite,
+    none, or beyond :data:`LARGEST`.
     """
     if isinstance(content, dict | list):
         items = content.items() if isinstance(content, dict) else enumerate(content)

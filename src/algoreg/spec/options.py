@@ -1,5 +1,5 @@
-"""What a study, a run or an ensemble can be asked for: one class of its module, read without importing the module (or
-torch).
+"""What a study, a run or an ensemble can be asked for: one class of its module,
+read without importing the module (or torch).
 
 The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has, and be
 made from that of another module of their kind (``class Options(other.Options)``).
@@ -63,8 +63,8 @@ def unfit_processes(problem):
 
 
 def unfit_extent(problem):
-    """Yield (key, what stands after it) where a problem's ensemble cannot have its d or m, or would not fit in
-    memory.
+    """Yield (key, what stands after it) where a problem's ensemble cannot have its d or m,
+    or would not fit in memory.
     """
     d, m, kind = problem["d"], problem["m"], problem["ensemble"]
     own = limits(kind)
@@ -126,7 +126,7 @@ def lacks(algorithm: str, ensemble: str) -> list[str]:
 
 
 def needs(algorithm, lacking, ensemble):
-    """Return what stands after a key that names an algorithm whose needs, those of :func:`lacks`, an ensemble does not
-    meet.
+    """Return what stands after a key that names an algorithm whose needs,
+    those of :func:`lacks`, an ensemble does not meet.
     """
     return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"

@@ -1,5 +1,5 @@
-"""What valid settings mean for the jobs: runs written out, iterations as they run, who takes which ensemble. Checks
-nothing.
+"""What valid settings mean for the jobs: runs written out, iterations as they run,
+who takes which ensemble. Checks nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,8 +42,8 @@ def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
 
 
 def step_factor(tier: Tier, name: str) -> int:
-    """Return by how much the steps of descent ``name`` are larger than the paper's: its own factor, or the tier's, or
-    1.
+    """Return by how much the steps of descent ``name`` are larger than the paper's:
+    its own factor, or the tier's, or 1.
     """
     return tier["descents"][name].get("step_factor", tier.get("step_factor", 1))
 
@@ -68,8 +68,8 @@ def own_record(tier: Tier, name: str) -> dict[str, Any]:
 
 
 def recorded_by(tier: Tier, name: str) -> Any:
-    """Return the iterations that a descent records, as the engine has it: one grid up to the longest run, and every
-    run's end.
+    """Return the iterations that a descent records, as the engine has it:
+    one grid up to the longest run, and every run's end.
     """
     budgets = {run["iterations"] for run in expand_runs(tier, name)}
     return {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
@@ -99,8 +99,8 @@ def spectrum_descents(tier: Tier) -> list[str]:
 
 
 def selected_runs(tier: Tier, experiment: Mapping[str, Any]) -> Any:
-    """Return (descent, run, what tells it apart) of all runs that an experiment collects, from the descents
-    that exist.
+    """Return (descent, run, what tells it apart) of all runs that an experiment collects,
+    from the descents that exist.
     """
     found = []
     for name in experiment["descents"]:
@@ -136,8 +136,8 @@ def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
 
 
 def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of a claim's ``estimand``, and those of its controls': the claim's with what differs, by
-    part.
+    """Return the parameters of a claim's ``estimand``, and those of its controls':
+    the claim's with what differs, by part.
     """
     own = entry["estimand"]
     controls = (part for part in ("control", "positive_control") if part in entry)

@@ -1,5 +1,5 @@
-"""JSON schemas of the settings' files, for editors: made from the models, written beside the workflow by ``make
-docs``.
+"""JSON schemas of the settings' files, for editors: made from the models,
+written beside the workflow by ``make docs``.
 """
 
 from algoreg.spec.base import NAME, Strict

@@ -1,5 +1,5 @@
-"""The whole of the settings, before any job: a tier file, the chapters that it takes, their claims. Imports no
-torch.
+"""The whole of the settings, before any job: a tier file, the chapters that it takes,
+their claims. Imports no torch.
 """
 
 from pathlib import Path

@@ -52,8 +52,8 @@ def is_result(path: str | Path) -> bool:
 
 
 def label(path: str | Path) -> str:
-    """Return the name of an input in a sidecar: a result's from ``results`` on, any other file's from the repository's
-    root.
+    """Return the name of an input in a sidecar: a result's from ``results`` on,
+    any other file's from the repository's root.
     """
     if is_result(path):
         return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"

@@ -112,8 +112,8 @@ def beginning_with_call(source: str, preamble: str) -> str:
 
 
 def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
-    """Load libraries; fork for every script that connects, until standard input ends; return a script's job in its
-    fork.
+    """Load libraries; fork for every script that connects, until standard input ends;
+    return a script's job in its fork.
     """
     # An interrupt is for the jobs: each ends, and the workflow then ends this.
     before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN), **_tidy_when_told_to_end(listener)}

@@ -1,5 +1,5 @@
-"""Reads files of one's own measurements: matrices, vectors, entries, a table, or Pauli expectations; refuses what is
-none.
+"""Reads files of one's own measurements: matrices, vectors, entries, a table,
+or Pauli expectations; refuses what is none.
 """
 
 import math
@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from algoreg.numerics import refusals
-from algoreg.store import table_files
+from algoreg.store import refusals, table_files
 from algoreg.store.records import load_array, load_arrays
 
 FORMATS = ("npz", "npy", "csv", "parquet")
@@ -306,8 +305,8 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _check(columns: Mapping[str, Any], names: Mapping[str, int], text: str | None = None) -> None:
-    """Raise a ValueError if arrays are not of these dimensions and one length, or have, but for ``text``, what is no
-    finite number.
+    """Raise a ValueError if arrays are not of these dimensions and one length, or have,
+    but for ``text``, what is no finite number.
     """
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:

@@ -31,8 +31,8 @@ def _git(*words: str) -> str | None:
 
 
 def commit() -> tuple[str | None, bool | None]:
-    """Return the commit of this repository and whether anything differs from it; None for both where that is
-    unknown.
+    """Return the commit of this repository and whether anything differs from it;
+    None for both where that is unknown.
     """
     here = _git("rev-parse", "--show-toplevel", "HEAD")
     if here is None:
@@ -74,8 +74,8 @@ def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
 
 
 def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
-    """Send what a job says to its log; return the sidecar's content for its results: :func:`provenance`, and what it
-    was made of.
+    """Send what a job says to its log; return the sidecar's content for its results:
+    :func:`provenance`, and what it was made of.
 
     Parameters
     ----------

@@ -230,8 +230,8 @@ class Stopwatch:
 
 
 class Usage:
-    """What a process and its children used of the machine, told in shares: those of a job's results add up to all of
-    it.
+    """What a process and its children used of the machine, told in shares:
+    those of a job's results add up to all of it.
 
     Of a job that runs in a fork (see :mod:`algoreg.store.forkserver`) it counts the fork. Its memory has then what the
     server loaded for other jobs, too.
@@ -241,8 +241,8 @@ class Usage:
         self._told = 0.0
 
     def next_share(self) -> dict[str, float]:
-        """Return the CPU seconds since this was last asked, from the start of the process on, and the peak of memory so
-        far.
+        """Return the CPU seconds since this was last asked, from the start of the process on,
+        and the peak of memory so far.
         """
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         seconds = sum(used.ru_utime + used.ru_stime for used in (own, children))
@@ -256,8 +256,8 @@ usage = Usage()
 
 
 def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write the sidecar of a finished result: its SHA-256, where it came from, and what it used of the machine
-    (:class:`Usage`).
+    """Write the sidecar of a finished result: its SHA-256, where it came from,
+    and what it used of the machine (:class:`Usage`).
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ def columns(path: Path, form: str) -> dict[str, Any]:
 
 
 def matrix(path: Path, form: str) -> np.ndarray:
-    """Return the numbers of a CSV without names, or of a Parquet file, NaN where there is a gap; nothing else may be in
-    it.
+    """Return the numbers of a CSV without names, or of a Parquet file, NaN where there is a gap;
+    nothing else may be in it.
     """
     from pandas.api import types
 
@@ -77,8 +77,8 @@ def _csv(path: Path, named: bool) -> dict[str, Any]:
 
 
 def _refuse_lines(text: str, separator: str, named: bool) -> None:
-    """Raise a ValueError for what pandas takes silently: names that repeat, and lines with more fields, or without
-    names fewer.
+    """Raise a ValueError for what pandas takes silently: names that repeat,
+    and lines with more fields, or without names fewer.
     """
     rows = csv.reader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     try:
@@ -103,8 +103,8 @@ def _refuse_repeated(names: list[str]) -> None:
 
 
 def _refuse_numbering(what: str, numbers: np.ndarray) -> None:
-    """Raise a ValueError if a matrix's first line or column is 0, 1, 2, … or 1, 2, 3, …, but for a gap in the
-    corner.
+    """Raise a ValueError if a matrix's first line or column is 0, 1, 2, … or 1, 2, 3,
+    …, but for a gap in the corner.
     """
     numbers = numbers[1:] if np.isnan(numbers[0]) else numbers
     if len(numbers) > 1 and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all():

@@ -1,5 +1,5 @@
-"""What figures say in words: their panels' titles and what was run, written into their files and read back from
-an SVG.
+"""What figures say in words: their panels' titles and what was run,
+written into their files and read back from an SVG.
 """
 
 import re
@@ -28,15 +28,15 @@ def metadata(figure, kind):
 
 
 def spoken(text):
-    """Return a title as plain text: an exponent or index that figures typeset (mathtext) in words or after an
-    underscore.
+    """Return a title as plain text: an exponent or index that figures typeset (mathtext)
+    in words or after an underscore.
     """
     return re.sub(r"\$_\{(.*?)\}\$", r"_\1", re.sub(r"\$\^\{(.*?)\}\$", r" to the power \1", text))
 
 
 def read(svg):
-    """Return what the panels of an SVG, given as text, conclude and what was run, as (titles, caption); empty where it
-    says nothing.
+    """Return what the panels of an SVG, given as text, conclude and what was run,
+    as (titles, caption); empty where it says nothing.
     """
     found = (re.search(rf"<{name}>(.*?)</{name}>", svg, re.DOTALL) for name in ("title", "dc:description"))
     titles, caption = (unescape(one[1]).strip() if one else "" for one in found)

@@ -1,5 +1,5 @@
-"""Documents about claims: one page per chapter (question, verdicts, ledger), their overview, and every claim in
-full.
+"""Documents about claims: one page per chapter (question, verdicts, ledger),
+their overview, and every claim in full.
 """
 
 import json
@@ -173,8 +173,8 @@ def run_counts(tables):
 
 
 def _claim_rows(entry, said, full, fresh, runs):
-    """Return what docs/claims.md says of a claim, as pairs; its texts are those of the standard and of the full
-    tier.
+    """Return what docs/claims.md says of a claim, as pairs;
+    its texts are those of the standard and of the full tier.
     """
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
@@ -209,8 +209,8 @@ def _claim_rows(entry, said, full, fresh, runs):
 
 
 def claims_document(entries, judged, fresh, full, runs):
-    """Return ``docs/claims.md``: every claim with its criterion, reason, verdict, controls, tiers and command, by
-    chapter.
+    """Return ``docs/claims.md``: every claim with its criterion, reason, verdict,
+    controls, tiers and command, by chapter.
 
     Parameters
     ----------

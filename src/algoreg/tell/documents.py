@@ -1,5 +1,5 @@
-"""Documents that are generated: whole files from the registry, the tiers and the modules' literals; marked blocks from
-the references.
+"""Documents that are generated: whole files from the registry, the tiers and the modules' literals;
+marked blocks from the references.
 
 A test compares every one with the file that is there.
 """

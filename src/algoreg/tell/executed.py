@@ -24,8 +24,8 @@ def relink(notebook, written, root):
 
 
 def describe(notebook):
-    """Give a notebook's pictures without words those of the heading that they stand under, for those who do not see
-    them.
+    """Give a notebook's pictures without words those of the heading that they stand under,
+    for those who do not see them.
     """
     heading = ""
     for cell in notebook["cells"]:

@@ -24,16 +24,16 @@ WORKER = ("numerics.js", "worker.js")
 
 
 def presets(folder: Path) -> list[dict[str, str]]:
-    """Return what ``presets.json`` of a folder has to look at: ``name``, ``see`` and ``hash``, the part of an address
-    that sets it.
+    """Return what ``presets.json`` of a folder has to look at: ``name``, ``see`` and ``hash``,
+    the part of an address that sets it.
     """
     found = json.loads((Path(folder) / "presets.json").read_text(encoding="utf-8"))
     return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
 
 
 def dimensions() -> dict[int, dict[str, list]]:
-    """Return the numbers of a symmetric matrix of rank 1 to 8, and the measurements that least trace needs, by
-    size d.
+    """Return the numbers of a symmetric matrix of rank 1 to 8,
+    and the measurements that least trace needs, by size d.
     """
     return {
         d: {
@@ -80,8 +80,8 @@ def measured(table: pd.DataFrame) -> dict:
 
 
 def boxes(known: dict) -> list[dict]:
-    """Return the map of :func:`measured` as boxes of a picture without scripts: their places, ``share`` from 0 (nothing
-    found) to 1.
+    """Return the map of :func:`measured` as boxes of a picture without scripts:
+    their places, ``share`` from 0 (nothing found) to 1.
     """
     top = max(known["ranks"])
     return [

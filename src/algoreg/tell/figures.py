@@ -1,5 +1,5 @@
-"""Figures: found by name, drawn from tables and from the claims that are judged from them. The kinds are in
-``tell.charts``.
+"""Figures: found by name, drawn from tables and from the claims that are judged from them.
+The kinds are in ``tell.charts``.
 """
 
 from algoreg import registry

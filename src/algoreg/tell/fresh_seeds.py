@@ -1,5 +1,5 @@
-"""What fresh seeds gave, in words, as rows, and as a document: counts of verdicts and the range of estimates, claim by
-claim.
+"""What fresh seeds gave, in words, as rows, and as a document:
+counts of verdicts and the range of estimates, claim by claim.
 """
 
 from algoreg.judge.replications import enough, too_narrow
@@ -59,8 +59,8 @@ def near(one):
 
 
 def steady(found):
-    """Return how many claims of a tier keep their verdict on nine tenths of the seeds, in words, without a full
-    stop.
+    """Return how many claims of a tier keep their verdict on nine tenths of the seeds,
+    in words, without a full stop.
     """
     seeds = max(one["seeds"] for one in found.values())
     kept = sum(one["same"] >= enough(one["seeds"]) for one in found.values())
@@ -91,8 +91,8 @@ def _not_so(names):
 
 
 def scattered(found):
-    """Return a sentence on how many claims' estimates scatter as their intervals say; empty where too few seeds
-    tell.
+    """Return a sentence on how many claims' estimates scatter as their intervals say;
+    empty where too few seeds tell.
     """
     names, known = too_narrow(found)
     if not known:
@@ -119,8 +119,8 @@ def turned(found):
 
 
 def of_chapter(ids, fresh):
-    """Return which claims of a chapter some fresh seed judged otherwise, by tier, as Markdown of its page; empty where
-    none did.
+    """Return which claims of a chapter some fresh seed judged otherwise, by tier,
+    as Markdown of its page; empty where none did.
 
     ``ids`` are the chapter's claims, ``fresh`` is of :func:`algoreg.judge.replications.of_tiers`.
     """
@@ -168,8 +168,8 @@ def _table(found):
 
 
 def document(fresh, entries):
-    """Return the body of ``docs/replications.md``: per tier the counts, the claims that turned, and every claim by
-    chapter.
+    """Return the body of ``docs/replications.md``: per tier the counts, the claims that turned,
+    and every claim by chapter.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
-"""A notebook's kernel as a fork of its job: it has at once what the job has loaded, where a kernel of its own takes
-seconds.
+"""A notebook's kernel as a fork of its job: it has at once what the job has loaded,
+where a kernel of its own takes seconds.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ class _Provisioner(LocalProvisioner):
 
 
 def fork_in(manager: KernelManager) -> None:
-    """Let a manager's Python kernel, not yet started, be a fork of this process, where a system's libraries survive
-    that.
+    """Let a manager's Python kernel, not yet started, be a fork of this process,
+    where a system's libraries survive that.
 
     This process must have one thread.
     """

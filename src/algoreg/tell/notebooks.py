@@ -29,8 +29,8 @@ class Verdicts(Styler):
 
 
 class Tier:
-    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``, below the repository that the notebook lies
-    in.
+    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``,
+    below the repository that the notebook lies in.
 
     Raises
     ------
@@ -124,8 +124,8 @@ def measure(name, *, seed=2018, ensembles=1, **options):
 
 
 def curve(axes, frame, x, value, **style):
-    """Draw the geometric mean of a positive column over another one, and every run as a dot; runs without a value are
-    left out.
+    """Draw the geometric mean of a positive column over another one, and every run as a dot;
+    runs without a value are left out.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
-"""Which results a notebook may open: those that its metadata name, so that it is executed again where one of them
-changes.
+"""Which results a notebook may open: those that its metadata name,
+so that it is executed again where one of them changes.
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 def write(listing: Path, folders: Iterable[str | Path], files: Iterable[str | Path]) -> str:
-    """Write which files a kernel may open of all that lies in folders; return the line that tells it so, before the
-    first cell.
+    """Write which files a kernel may open of all that lies in folders;
+    return the line that tells it so, before the first cell.
     """
     said = {"folders": list(map(_place, folders)), "files": list(map(_place, files))}
     listing.write_text(json.dumps(said), encoding="utf-8")

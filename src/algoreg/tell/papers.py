@@ -31,8 +31,8 @@ class Paper:
 
 
 def _names(authors):
-    """Return "Li, Ma and Zhang" for "Li, Yuanzhi and Ma, Tengyu and Zhang, Hongyang"; of more than three the first
-    alone.
+    """Return "Li, Ma and Zhang" for "Li, Yuanzhi and Ma, Tengyu and Zhang, Hongyang";
+    of more than three the first alone.
     """
     last = [
         name.split(",")[0].strip() if "," in name else name.split()[-1]

@@ -63,8 +63,8 @@ def passage(*tables, tiers=("standard",)):
 
 
 def literal(text):
-    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis. Code between backticks is left
-    alone.
+    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis.
+    Code between backticks is left alone.
     """
     parts = re.split(r"(`[^`]*`)", str(text))
     return "".join(part if i % 2 else re.sub(r"([*_]|<(?=[a-zA-Z/!]))", r"\\\1", part) for i, part in enumerate(parts))
@@ -76,8 +76,8 @@ def _cell(content):
 
 
 def markdown(header, rows):
-    """Return a Markdown table; bars in its cells are escaped, everything else is taken as Markdown (see
-    :func:`literal`).
+    """Return a Markdown table; bars in its cells are escaped,
+    everything else is taken as Markdown (see :func:`literal`).
     """
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines)
@@ -129,8 +129,8 @@ def _judged(claim, entry, verdicts):
 
 
 def verdicts(reference, registry):
-    """Return the verdicts of these entries of the registry as a Markdown table; each links to its entry in
-    claims.md.
+    """Return the verdicts of these entries of the registry as a Markdown table;
+    each links to its entry in claims.md.
     """
     committed, outcomes = {claim["id"]: claim for claim in reference["claims"]}, verdicts_of(reference["claims"])
     rows = [

@@ -54,8 +54,8 @@ def apart(values, margin, digits=3, distinct=False, towards=None):
 
 
 def outwards(value, towards, digits=2):
-    """Return a bound rounded to so many significant digits so that it stays one: no number that it says is nearer than
-    it is.
+    """Return a bound rounded to so many significant digits so that it stays one:
+    no number that it says is nearer than it is.
 
     A bound from below is rounded ``down``, one from above ``up``.
     """
@@ -135,8 +135,8 @@ class Said:
         return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
 
     def words(self, bold="{}", code="{}"):
-        """Return the verdict with its remedy and its slack; ``bold`` and ``code`` wrap the verdict and the remedy's
-        name.
+        """Return the verdict with its remedy and its slack;
+        ``bold`` and ``code`` wrap the verdict and the remedy's name.
         """
         text = bold.format(self.verdict)
         if self.remedy:
@@ -144,8 +144,8 @@ class Said:
         return f"{text}, {self.edge}" if self.edge else text
 
     def cells(self):
-        """Return what stands beside a verdict in a table: estimate, interval, what is needed, and what came of the
-        controls.
+        """Return what stands beside a verdict in a table: estimate, interval,
+        what is needed, and what came of the controls.
         """
         return [self.estimate, self.interval, self.needed, self.controls()]
 
@@ -222,8 +222,8 @@ def verdicts_of(claims):
 
 
 def verdict_table(claims, titles=None):
-    """Return the verdicts as a text table, chapter by chapter; remedies, and what the machine did not allow, stand
-    below it.
+    """Return the verdicts as a text table, chapter by chapter; remedies,
+    and what the machine did not allow, stand below it.
 
     Parameters
     ----------

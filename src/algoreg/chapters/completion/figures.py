@@ -85,8 +85,8 @@ def _beside_published(axes, tables, method, value, at, labels):
 
 
 def _inside(table, claim):
-    """Return how many published minima lie in the prediction intervals of a table, and the margin of their share, in
-    words.
+    """Return how many published minima lie in the prediction intervals of a table,
+    and the margin of their share, in words.
     """
     inside = [there for *_, there in beside_published(table).values()]
     return f"{WAYS[claim['table']]}: published in {sum(inside)} of {len(inside)} intervals\n({margin_text(claim)})"
@@ -117,8 +117,8 @@ def _minima(axes, tables, method, claims):
 
 
 def _escapes(axes, tables):
-    """Draw when the largest singular value leaves the start, by depth, and the published picture's steps where they are
-    of this d.
+    """Draw when the largest singular value leaves the start, by depth,
+    and the published picture's steps where they are of this d.
     """
     goal, means = load_published("arora_escapes"), {}
     for depth, method in enumerate(DEPTHS, start=1):
@@ -160,8 +160,8 @@ def _graphs(axes, table, claim):
 
 
 def _bases(axes, table, claim):
-    """Draw how far factors in eigenvectors are from plain ones, with the same graph on both sides and with another on
-    columns.
+    """Draw how far factors in eigenvectors are from plain ones,
+    with the same graph on both sides and with another on columns.
     """
     means = {}
     for graph, colour, label in (

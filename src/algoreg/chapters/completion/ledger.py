@@ -18,8 +18,8 @@ def _ratios(frame, value, pair):
 
 
 def _smaller_convex(part):
-    """Return in how many draws the least nuclear norm has a smaller squared error than three factors, and of
-    how many.
+    """Return in how many draws the least nuclear norm has a smaller squared error than three factors,
+    and of how many.
     """
     ratios = _ratios(part, "mse", ("nuclear", "depth_3"))
     return (ratios < 1).sum(), len(ratios)
@@ -82,8 +82,8 @@ def completion_draws(frame):
 
 @passage("completion")
 def completion_of_two_factors(frame):
-    """Return the squared error of two factors over that of the least nuclear norm by m, and how many converged, in
-    words.
+    """Return the squared error of two factors over that of the least nuclear norm by m,
+    and how many converged, in words.
     """
     said = []
     for ratio, part in frame.groupby("m_over_dof"):
@@ -119,8 +119,8 @@ def completion_exceptions(frame):
 
 
 def _by_depth(curve, column, shown, frames):
-    """Return a published curve by the number of factors, beside the texts of a column of each table of :data:`WAYS`, as
-    Markdown.
+    """Return a published curve by the number of factors,
+    beside the texts of a column of each table of :data:`WAYS`, as Markdown.
     """
     rows = []
     for method, goal in load_published(curve).set_index("method")["value"].items():
@@ -179,8 +179,8 @@ def _ends(values, digits=3):
 
 @passage(*WAYS, tiers=("full",))
 def completion_known(once, repeated):
-    """Return which share of all entries is known if they are put back, and how many runs are best at their end, in
-    words.
+    """Return which share of all entries is known if they are put back,
+    and how many runs are best at their end, in words.
     """
     share, last = repeated["distinct"], []
     for depth in (2, 3):
@@ -215,8 +215,8 @@ def completion_of_graphs(frame):
 
 @passage("graph_completion", "graph_completion_long")
 def completion_run_on(early, late):
-    """Return the error of factors and energy over that of the energy alone by share, early and late on the same draws,
-    in words.
+    """Return the error of factors and energy over that of the energy alone by share,
+    early and late on the same draws, in words.
     """
     early = early[(early["graph"] == "path") & early["ensemble"].isin(late["ensemble"].unique())]
     ratios = [{share: f"{_left(part):.2f}" for share, part in frame.groupby("share")} for frame in (early, late)]

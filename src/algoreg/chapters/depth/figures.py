@@ -19,8 +19,8 @@ CLOSE = "[1/(ρ − 1)]"
 
 
 def thresholds_by_start(table):
-    """Return a row per run and start at the end of T: ``start`` s₀ = α², ``ratio`` m*/(dr), and whether it is
-    ``inside`` the grid.
+    """Return a row per run and start at the end of T: ``start`` s₀ = α², ``ratio`` m*/(dr),
+    and whether it is ``inside`` the grid.
     """
     last, rows = table[table["time"] == table["time"].max()], []
     for alpha, part in last.groupby("alpha"):

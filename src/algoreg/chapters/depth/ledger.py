@@ -1,5 +1,5 @@
-"""The ledger's passages on depth: thresholds by depth and start, the stages of descent, and the start that they
-take.
+"""The ledger's passages on depth: thresholds by depth and start, the stages of descent,
+and the start that they take.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""What the claims about Frank–Wolfe measure: one method's error or threshold over another's, bytes where sockets are
-allowed.
+"""What the claims about Frank–Wolfe measure: one method's error or threshold over another's,
+bytes where sockets are allowed.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ from algoreg.judge.estimands import estimand, exponent
     "mean over runs of log10 of the error of {method} over that of {against}, at {trace_factor:g} times the trace"
 )
 def error_ratio(tables, published, rng, *, table, method, against, trace_factor):
-    """Return the mean over runs of log10(test error of ``method`` / that of ``against``) at one θ, on the same
-    draws.
+    """Return the mean over runs of log10(test error of ``method`` / that of ``against``) at one θ,
+    on the same draws.
     """
     frame = chosen(tables[table], {"trace_factor": trace_factor})
     parts = [chosen(frame, {"method": name}) for name in (method, against)]

@@ -1,5 +1,5 @@
-"""The figures of Frank–Wolfe: its course, what a wrong trace costs, delays and batches, quadratic networks,
-messages.
+"""The figures of Frank–Wolfe: its course, what a wrong trace costs, delays and batches,
+quadratic networks, messages.
 """
 
 import numpy as np
@@ -95,8 +95,8 @@ def stochastic_frank_wolfe(tables, claims):
 
 @drawing
 def frank_wolfe_networks(tables, claims):
-    """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are told, and
-    descent's.
+    """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are told,
+    and descent's.
     """
     (claim,) = claims.values()
     table, own = tables["frank_wolfe_networks"], claim["estimand"]

@@ -96,8 +96,8 @@ def delays_by_iteration(frame):
 
 @passage("stochastic_frank_wolfe")
 def late_gradients(frame):
-    """Return error and loss at the last iteration by delay over those without, and the error's exponent, as
-    Markdown.
+    """Return error and loss at the last iteration by delay over those without,
+    and the error's exponent, as Markdown.
     """
     whole, end = frame[frame["batch"] == 0], frame["iteration"].max()
     last = whole[whole["iteration"] == end]
@@ -114,8 +114,8 @@ def late_gradients(frame):
 
 @passage("late_line_search", "stochastic_frank_wolfe")
 def late_searches(searched, open_loop):
-    """Return the errors of the late line search, and of the open loop at the end, by delay and iteration, as
-    Markdown.
+    """Return the errors of the late line search, and of the open loop at the end,
+    by delay and iteration, as Markdown.
     """
     end, rows = searched["iteration"].max(), []
     points = sorted(searched["iteration"].unique())
@@ -129,8 +129,8 @@ def late_searches(searched, open_loop):
 
 @passage("stochastic_frank_wolfe")
 def floors(frame):
-    """Return the error at the last iteration by batch and delay, and the largest delay's over that of none, as
-    Markdown.
+    """Return the error at the last iteration by batch and delay,
+    and the largest delay's over that of none, as Markdown.
     """
     last = frame[frame["iteration"] == frame["iteration"].max()]
     lags = sorted(last["lag"].unique())

@@ -1,5 +1,5 @@
-"""The master of distributed Frank–Wolfe: starts workers as processes, answers them over sockets, counts bytes
-[zhuo2020].
+"""The master of distributed Frank–Wolfe: starts workers as processes, answers them over sockets,
+counts bytes [zhuo2020].
 
 Everything has a time-out. Workers are started as programs of their own, never forked; the port is one that the system
 gives. They work for one run after another, each over connections of its own: to start takes longer than many a run.

@@ -1,5 +1,5 @@
-"""Frank–Wolfe whose gradient is that of a batch, or of an earlier X: what its asynchronous version does, in one
-process.
+"""Frank–Wolfe whose gradient is that of a batch, or of an earlier X:
+what its asynchronous version does, in one process.
 
 X_{k+1} = X_k + γ_k(S − X_k), S from the gradient at X_{k−τ} [zhuo2020]; see :mod:`algoreg.algorithms.frank_wolfe`. In
 open loop γ_k is 2/(k+2); a line search has the γ of least loss by the residual of X_{k−τ}, which is what a worker
@@ -14,8 +14,8 @@ from algoreg.numerics.seeds import stream
 
 
 def vertices(gradients, thetas):
-    """Return S = θvvᵀ, v of the largest eigenvalue of −M, or 0 where none is positive; M and S (B, d, d), θ (B,
-    1, 1).
+    """Return S = θvvᵀ, v of the largest eigenvalue of −M, or 0 where none is positive;
+    M and S (B, d, d), θ (B, 1, 1).
     """
     values, vectors = decomposed(-gradients)
     first = vectors[:, :, -1:]
@@ -60,8 +60,8 @@ class Algorithm(base.Algorithm):
         return self.ensemble.select(drawn).gradient(matrices, self.labels[:, drawn])
 
     def _weight(self, direction, gradient, number):
-        """Return γ of every run, shape (B, 1, 1), or that of all: the curvature of all measurements, the slope of the
-        gradient.
+        """Return γ of every run, shape (B, 1, 1), or that of all: the curvature of all measurements,
+        the slope of the gradient.
         """
         if not self.searches:
             return 2 / (number + 2)

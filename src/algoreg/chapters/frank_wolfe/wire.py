@@ -18,8 +18,8 @@ def send(connection, first, numbers):
 
 
 def receive(connection, length):
-    """Return the first number and the array of a record of 1 + ``length`` numbers; None where the other side has
-    closed.
+    """Return the first number and the array of a record of 1 + ``length`` numbers;
+    None where the other side has closed.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def receive(connection, length):
 
 
 def kernel_bytes(connection):
-    """Return (bytes that arrived at the other side, bytes that arrived here) by the kernel's counters; None where it
-    has none.
+    """Return (bytes that arrived at the other side, bytes that arrived here) by the kernel's counters;
+    None where it has none.
     """
     if not sys.platform.startswith("linux"):
         return None

@@ -1,5 +1,5 @@
-"""A worker of distributed Frank–Wolfe, a process of its own: ``python -m algoreg.chapters.frank_wolfe.worker``
-[zhuo2020].
+"""A worker of distributed Frank–Wolfe, a process of its own:
+``python -m algoreg.chapters.frank_wolfe.worker`` [zhuo2020].
 
 Its orders are lines of JSON on standard input, one for each run that it takes part in. Asynchronous: it sends (t, v),
 the best direction at its own X of time t, and gets the directions of all later times, from which it makes its next X.

@@ -1,5 +1,5 @@
-"""The figures about greedy low-rank learning: where methods end by α, and where products of diagonal factors do, by
-depth.
+"""The figures about greedy low-rank learning: where methods end by α,
+and where products of diagonal factors do, by depth.
 """
 
 from algoreg.analysis.cells import geometric_mean
@@ -73,8 +73,8 @@ def _by_draw(axes, table, claim):
 
 @drawing
 def greedy_ends(tables, claims):
-    """Draw the distances of descent's and of mirror descent's ends to greedy low-rank learning's and to the least
-    trace.
+    """Draw the distances of descent's and of mirror descent's ends to greedy low-rank learning's
+    and to the least trace.
     """
     figure, (left, middle, right) = two_and_one()
     table = tables["greedy_ends"]

@@ -1,5 +1,5 @@
-"""The ledger's passages on greedy low-rank learning: where methods end, by start, and where deep diagonal
-factors do.
+"""The ledger's passages on greedy low-rank learning: where methods end, by start,
+and where deep diagonal factors do.
 """
 
 from algoreg.analysis.cells import geometric_mean
@@ -12,8 +12,8 @@ THERE = 0.05
 
 
 def _ends(frame):
-    """Return a row per method and α of the table's runs: geometric means of both distances, and who is there or
-    nearer.
+    """Return a row per method and α of the table's runs: geometric means of both distances,
+    and who is there or nearer.
     """
     rows = []
     for (method, alpha), own in frame[frame["method"] != "greedy"].groupby(["method", "alpha"]):
@@ -34,8 +34,8 @@ def greedy_of_ends(*frames):
 
 @passage("greedy_ends", "greedy_mirror")
 def greedy_of_columns(*frames):
-    """Return how many columns greedy low-rank learning takes, how often it ends at X*, and how far from the least
-    trace.
+    """Return how many columns greedy low-rank learning takes, how often it ends at X*,
+    and how far from the least trace.
     """
     said = []
     for frame, name in zip(frames, ("descent", "mirror descent"), strict=True):
@@ -62,8 +62,8 @@ def greedy_of_commuting(frame):
 
 @passage("greedy_commuting")
 def commuting_least_is_target(frame):
-    """Return in how many draws the least trace is X*, as a clause: those whose distances to both agree at every depth
-    and start.
+    """Return in how many draws the least trace is X*, as a clause:
+    those whose distances to both agree at every depth and start.
     """
     apart = (frame["distance_to_min_trace"] - frame["distance_to_target"]).abs()
     draws = apart.groupby([frame["target"], frame["ensemble"]]).max()
@@ -84,8 +84,8 @@ def greedy_headline(frame):
 
 @passage("greedy_ends")
 def greedy_power_of_all(frame):
-    """Return the exponent in α of descent's distance to greedy learning's end over all α of the table, as a
-    sentence.
+    """Return the exponent in α of descent's distance to greedy learning's end over all α of the table,
+    as a sentence.
     """
     own = frame[frame["method"] == "descent"]
     largest = power(own["alpha"].max())
@@ -94,8 +94,8 @@ def greedy_power_of_all(frame):
 
 @passage("greedy_commuting")
 def commuting_power_of_all(frame):
-    """Return the exponent in s₀ of three factors' distance to the least trace over all s₀ of the table, as a
-    sentence.
+    """Return the exponent in s₀ of three factors' distance to the least trace over all s₀ of the table,
+    as a sentence.
     """
     own = frame[frame["depth"] == 3]
     largest = power(own["start"].max())

@@ -1,5 +1,5 @@
-"""The figure of incremental learning: eigenvalues one by one, distances to the fits, and how they fall with the
-start.
+"""The figure of incremental learning: eigenvalues one by one, distances to the fits,
+and how they fall with the start.
 """
 
 import numpy as np

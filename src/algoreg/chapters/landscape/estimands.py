@@ -1,5 +1,5 @@
-"""What the claims about landscapes measure beside shares and exponents: gains, needed widths and examples, the lazy
-limit.
+"""What the claims about landscapes measure beside shares and exponents: gains,
+needed widths and examples, the lazy limit.
 """
 
 from dataclasses import replace
@@ -15,8 +15,8 @@ from algoreg.numerics.theory import least_examples, symmetric_dimension
 
 @estimand("mean over runs of {value} at {along} = {first:g} less at {second:g}")
 def mean_gain(tables, published, rng, *, table, value, along, first, second, where=None):
-    """Return the mean over runs of ``value`` where a column has one number, less that where it has another, run
-    by run.
+    """Return the mean over runs of ``value`` where a column has one number,
+    less that where it has another, run by run.
     """
     frame = chosen(tables[table], where)
     sides = [known(cells(chosen(frame, {along: end}), [along], value)[1]) for end in (first, second)]
@@ -56,8 +56,8 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
 
 @estimand("share of the ends at the least loss, {units} units: `root` is the worst width of at least √(2m)")
 def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
-    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``), or at that
-    width (a number).
+    """Return the share of runs at the least loss, the smallest over the widths of at least √(2m) (``root``),
+    or at that width (a number).
     """
     frame = chosen(tables[table], where)
     least = np.sqrt(2 * frame["m"].iloc[0])
@@ -98,8 +98,8 @@ def start_threshold(tables, published, rng, *, table, kind, tolerance):
 
 @estimand("factor between the root mean square over runs of {value} and √(1 − m/D), the largest over m")
 def factor_to_kernel(tables, published, rng, *, table, value, where=None):
-    """Return the largest factor, over m, between the root mean square of ``value`` over runs and √(1 − m/D), D =
-    d(d+1)/2.
+    """Return the largest factor, over m, between the root mean square of ``value`` over runs and √(1 − m/D),
+    D = d(d+1)/2.
 
     That is the law of least squares: of ‖X*‖_F² the rows' span has the part m/D in the mean over Gaussian measurements.
     """

@@ -1,5 +1,5 @@
-"""The figures of the landscapes: which starts end at X*, by width and size, which widths and signs are enough, what
-large starts do.
+"""The figures of the landscapes: which starts end at X*, by width and size,
+which widths and signs are enough, what large starts do.
 """
 
 import numpy as np
@@ -85,8 +85,8 @@ def landscape_starts(tables, claims):
 
 
 def _widths(axes, table, more, claims):
-    """Draw the share of starts at the optimum over the width, also of more draws at √(2m), the ranks of the optima and
-    √(2m).
+    """Draw the share of starts at the optimum over the width, also of more draws at √(2m),
+    the ranks of the optima and √(2m).
     """
     _shares(axes, table, "positive", "optimal", TEST, "share of starts at the optimum")
     _, optimal = cells(table, ["positive"], "optimal")
@@ -151,8 +151,8 @@ NETWORKS = {"signed": ("units of both signs", TEST), "plus": ("units of sign + a
 
 
 def _decay(axes, table, claim):
-    """Draw the test error over m/d by network, without and with weight decay, and the margin below what decay is to
-    gain on.
+    """Draw the test error over m/d by network, without and with weight decay,
+    and the margin below what decay is to gain on.
     """
     own = claim["estimand"]
     for network, (name, colour) in NETWORKS.items():
@@ -191,8 +191,8 @@ def _examples(axes, tables, claim):
 
 
 def _lazy(axes, table, claim):
-    """Draw the test error over the scale of the start, by m/D, beside the law of least squares and the margins about
-    it.
+    """Draw the test error over the scale of the start, by m/D,
+    beside the law of least squares and the margins about it.
     """
     at = claim["estimand"]["where"]["alpha"]
     for (ratio, part), colour, marker in zip(table.groupby("m_over_dimension"), COLOURS, "osD", strict=False):

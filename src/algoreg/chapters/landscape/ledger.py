@@ -1,5 +1,5 @@
-"""The ledger's evidence on landscapes: shares of starts by width, sign and size, the widths needed, and what large
-starts do.
+"""The ledger's evidence on landscapes: shares of starts by width, sign and size,
+the widths needed, and what large starts do.
 """
 
 import numpy as np
@@ -53,8 +53,8 @@ def start_time():
 
 @passage("start_sizes")
 def late_starts(frame):
-    """Return how far from X* the starts of size 1 are that are not there by T, by width at the smallest m, as
-    sentences.
+    """Return how far from X* the starts of size 1 are that are not there by T,
+    by width at the smallest m, as sentences.
     """
     large = frame[(frame["m_over_d"] == frame["m_over_d"].min()) & (frame["alpha"] == frame["alpha"].max())]
     said = []
@@ -120,8 +120,8 @@ def lazy(frame):
 
 @passage("lazy_limit")
 def lazy_pairs(frame):
-    """Return the ends of the test error over least squares' on the same labels, from the largest start, as a
-    sentence.
+    """Return the ends of the test error over least squares' on the same labels,
+    from the largest start, as a sentence.
     """
     own = frame[frame["alpha"] == frame["alpha"].max()]
     ratios = own["test_error"] / own["least_squares"]

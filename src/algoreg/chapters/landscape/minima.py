@@ -56,8 +56,8 @@ def minimised(start, signs, vectors, labels, decay=0.0, most=MOST):
 
 
 def minimised_sensing(start, matrices, labels, most, done):
-    """Return U where L-BFGS ends on (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² after at most ``most`` iterations, or where it is
-    done.
+    """Return U where L-BFGS ends on (1/4m) Σ (⟨A_i, UUᵀ⟩ − y_i)² after at most ``most`` iterations,
+    or where it is done.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def minimised_sensing(start, matrices, labels, most, done):
 
 
 def smallest_curvature(vector, vectors, labels):
-    """Return the smallest eigenvalue of the loss's Hessian for one unit u, shape (d,), of sign +: M + (2/n) Σ (x_iᵀu)²
-    x_i x_iᵀ.
+    """Return the smallest eigenvalue of the loss's Hessian for one unit u, shape (d,),
+    of sign +: M + (2/n) Σ (x_iᵀu)² x_i x_iᵀ.
 
     Wider networks have rotations UO that change nothing, and so k(k−1)/2 zeros: there is no strict minimum to tell.
     """

@@ -1,5 +1,5 @@
-"""The figures of momentum: iterations by κ, momentum as a step, where descents end, what momentum costs a small
-start.
+"""The figures of momentum: iterations by κ, momentum as a step, where descents end,
+what momentum costs a small start.
 """
 
 import numpy as np

@@ -21,8 +21,8 @@ def momentum_is_a_step(reference):
 
 
 def _of_published(reference):
-    """Return how far the published speed-ups are from ours at the smaller step: of all but the largest μ, and
-    of that.
+    """Return how far the published speed-ups are from ours at the smaller step:
+    of all but the largest μ, and of that.
     """
     frame = frame_of(reference["tables"]["momentum_steps"])
     own = frame[frame["step"] == frame["step"].min()]
@@ -39,8 +39,8 @@ def _of_published(reference):
 
 @passage("momentum_kappa")
 def acceleration(reference):
-    """Return the exponent in κ of the iterations with the best momentum, and that without, which is the claim's
-    control.
+    """Return the exponent in κ of the iterations with the best momentum, and that without,
+    which is the claim's control.
     """
     plain = number(claim_of(reference, "momentum-kappa")["control_estimate"])
     return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of {plain}."

@@ -1,5 +1,5 @@
-"""What the claims about quadratic networks measure: exponents in the scale, in size and rank, in time and in the error
-of τ.
+"""What the claims about quadratic networks measure: exponents in the scale,
+in size and rank, in time and in the error of τ.
 """
 
 import numpy as np
@@ -60,8 +60,8 @@ def crossings(counts, errors, tolerance, beyond):
 
 
 def example_thresholds(frame, along, tolerance):
-    """Return the values of ``along``, ``d`` or ``rank``, and one variant's thresholds in m there, (points, T, E), and
-    which are censored.
+    """Return the values of ``along``, ``d`` or ``rank``, and one variant's thresholds in m there,
+    (points, T, E), and which are censored.
 
     A threshold above the largest m is put where theory has one at the latest: at D = d(d+1)/2, where the labels alone
     determine X*, along d; at the theorem's dr⁵ [LMZ18, Theorem 1.2, constant 1] along the rank.
@@ -80,8 +80,8 @@ def example_thresholds(frame, along, tolerance):
 
 @estimand("exponent in {along} of the examples needed for a relative error of {tolerance}, {variant}")
 def examples_exponent(tables, published, rng, *, table, along, tolerance, variant):
-    """Return the exponent in d or in the rank of the number of examples at which the test error falls through a
-    tolerance.
+    """Return the exponent in d or in the rank of the number of examples at
+    which the test error falls through a tolerance.
 
     Thresholds outside the grid are not dropped: see :func:`example_thresholds`.
     """
@@ -107,8 +107,8 @@ def examples_exponents_apart(tables, published, rng, *, table, tolerance, varian
 
 
 def late_slopes(iterations, errors, high, low):
-    """Return the log-log slope of each run's error, (T, E), between its fall through ``high`` and its fall through
-    ``low``.
+    """Return the log-log slope of each run's error, (T, E),
+    between its fall through ``high`` and its fall through ``low``.
 
     Errors have shape (iterations, T, E). The last falls count, interpolated in both logarithms. A run that does not
     come below ``low`` is taken to its end; one that is not below ``high`` there has slope 0.
@@ -132,8 +132,8 @@ def late_slopes(iterations, errors, high, low):
 
 @estimand("{pick} median log-log slope of {value} in time, from {high} to {low}, over the variants")
 def late_slope(tables, published, rng, *, table, value, variants, high, low, pick):
-    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs; see
-    :func:`late_slopes`.
+    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs;
+    see :func:`late_slopes`.
 
     A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run
     may pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.
@@ -149,8 +149,8 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
 
 @estimand("smallest exponent of {value} in the relative error of τ over the signs {signs} of that error")
 def tau_exponent(tables, published, rng, *, table, value, sizes, signs, variant):
-    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size, at the end of the
-    runs.
+    """Return the smaller, over the signs of τ's error, of the exponents of ``value`` in its size,
+    at the end of the runs.
 
     A sign with a diverged run has exponent 0: see :func:`_smallest_tau_exponent`.
 

@@ -154,8 +154,8 @@ def _over_delta(axes, table, claims):
 
 
 def _deviations(axes, frame, along, claim):
-    """Draw the deviation against d or m, of whole and truncated sums, with exponents and the margin where one is
-    judged.
+    """Draw the deviation against d or m, of whole and truncated sums,
+    with exponents and the margin where one is judged.
     """
     means = {}
     for truncation, direction, colour, style, label in KINDS:
@@ -184,8 +184,8 @@ def _deviations(axes, frame, along, claim):
 
 @drawing
 def lemma_printed(tables, claims):
-    """Draw Lemma A.1: deviation over δ at both levels, and the deviation's growth in d and m with and without
-    truncation.
+    """Draw Lemma A.1: deviation over δ at both levels,
+    and the deviation's growth in d and m with and without truncation.
     """
     extra = [(name, along) for name, along in (("lemma_in_d", "d"), ("lemma_in_m", "m")) if name in tables]
     figure, grid = two_and_one(above=True) if len(extra) == 2 else panels(1 + len(extra))
@@ -197,8 +197,8 @@ def lemma_printed(tables, claims):
 
 
 def _late_slope(axes, mean, claim):
-    """Draw the slope in time that a claim asks for, between its levels, from where Algorithm 1's mean falls through the
-    first.
+    """Draw the slope in time that a claim asks for, between its levels,
+    from where Algorithm 1's mean falls through the first.
     """
     high, low = (claim["estimand"][name] for name in ("high", "low"))
     later = mean[mean.index > 0]
@@ -262,8 +262,8 @@ def _errors_of_tau(axes, table, claims):
 
 @drawing
 def quadratic_tau(tables, claims):
-    """Draw what an error in τ leaves: the error at the end against the size of τ's error, and the mean label
-    against m.
+    """Draw what an error in τ leaves: the error at the end against the size of τ's error,
+    and the mean label against m.
     """
     table, other = tables["quadratic_tau"], tables.get("quadratic_mean_label")
     figure, grid = panels(1 if other is None else 2, height=4.4)
@@ -283,8 +283,8 @@ def quadratic_tau(tables, claims):
 
 
 def _cone(axes, table):
-    """Draw what positivity alone recovers and what factored descent does, from both kinds of measurements,
-    against m/d.
+    """Draw what positivity alone recovers and what factored descent does,
+    from both kinds of measurements, against m/d.
     """
     table = table.assign(ratio=table["m"] / table["d"], test_error=np.maximum(table["test_error"], 1e-6))
     start = f"from α = {table['alpha'].dropna().iloc[0]:g}"
@@ -316,8 +316,8 @@ def _cone(axes, table):
 
 @drawing
 def quadratic_initialisation(tables, claims):
-    """Draw the test error against α for Algorithm 1 and plain descent, and what positivity alone recovers,
-    against m/d.
+    """Draw the test error against α for Algorithm 1 and plain descent,
+    and what positivity alone recovers, against m/d.
     """
     table = tables["quadratic_initialisation"]
     figure, grid = panels(1 + ("quadratic_cone" in tables), height=4.3)

@@ -1,5 +1,5 @@
-"""The ledger's passages on quadratic networks: Lemma A.1, what Algorithm 1's parts do, an error in τ, examples, starts
-and widths.
+"""The ledger's passages on quadratic networks: Lemma A.1, what Algorithm 1's parts do,
+an error in τ, examples, starts and widths.
 """
 
 import numpy as np
@@ -76,8 +76,8 @@ def lemma_levels(frame):
 
 @passage("quadratic_ablation")
 def alg1_ablation(table):
-    """Return what each part of Algorithm 1 does: late log-log slope and error at the end, with intervals, as
-    Markdown.
+    """Return what each part of Algorithm 1 does: late log-log slope and error at the end,
+    with intervals, as Markdown.
     """
     (high, low), rows = _judged_levels(), []
     for variant, frame in table.groupby("variant"):

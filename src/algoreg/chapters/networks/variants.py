@@ -1,5 +1,5 @@
-"""The ways in which studies run Algorithm 1 of quadratic networks: as stated, with parts left out, and wrongly on
-purpose.
+"""The ways in which studies run Algorithm 1 of quadratic networks: as stated,
+with parts left out, and wrongly on purpose.
 """
 
 import numpy as np
@@ -77,8 +77,8 @@ def seen_labels(ensemble, planted, points, context):
 
 
 def moments(end, count):
-    """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different; ``end`` alone for
-    1.
+    """Return ``count`` iterations up to ``end``, log-spaced over its last two decades and different;
+    ``end`` alone for 1.
     """
     if count == 1:
         return [end]

@@ -1,5 +1,5 @@
-"""Descents of full width on noisy labels beside the least-squares fits of neighbouring ranks, and where they are near
-them.
+"""Descents of full width on noisy labels beside the least-squares fits of neighbouring ranks,
+and where they are near them.
 """
 
 from dataclasses import dataclass

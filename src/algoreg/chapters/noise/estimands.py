@@ -14,8 +14,8 @@ def right_ranks(frame, value):
 
 
 def slopes_of(frame, value, against):
-    """Return every run's least-squares slope of ``value`` in ``against`` over its α; not finite where a value is
-    missing.
+    """Return every run's least-squares slope of ``value`` in ``against`` over its α;
+    not finite where a value is missing.
     """
     (_, y), (_, x) = (cells(frame, ["alpha"], column) for column in (value, against))
     centred = x - x.mean(axis=0)
@@ -33,8 +33,8 @@ def share_of_right_rank(tables, published, rng, *, table, value, where=None):
 
 @estimand("distance from 1 of the slope of {value} in {against} as α falls, mean over runs")
 def slope_off(tables, published, rng, *, table, value, against, where=None):
-    """Return the distance from 1 of the mean over runs of the least-squares slope of ``value`` in ``against``, over
-    every run's α.
+    """Return the distance from 1 of the mean over runs of the least-squares slope of ``value`` in ``against``,
+    over every run's α.
     """
     slopes = known(slopes_of(chosen(tables[table], where), value, against))
     return distance_from(interval_of(np.mean, slopes[None], rng), 1.0)

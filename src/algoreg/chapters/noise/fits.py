@@ -1,5 +1,5 @@
-"""Least squares over the matrices UUᵀ of a width: noisy problems, their fits, and what is left of the labels
-[shapiro2021].
+"""Least squares over the matrices UUᵀ of a width: noisy problems, their fits,
+and what is left of the labels [shapiro2021].
 """
 
 from dataclasses import dataclass
@@ -73,16 +73,16 @@ def noisy_problems(ensemble, factors, label_noise, seed):
 
 
 def spectral_factor(matrices, labels, width):
-    """Return U, shape (d, width), UUᵀ the part of (1/m) Σ y_iA_i with its largest eigenvalues; negative ones count as
-    their size.
+    """Return U, shape (d, width), UUᵀ the part of (1/m) Σ y_iA_i with its largest eigenvalues;
+    negative ones count as their size.
     """
     values, vectors = np.linalg.eigh(np.tensordot(labels, matrices, 1) / len(labels))
     return vectors[:, -width:] * np.sqrt(np.abs(values[-width:]))
 
 
 def fitted_factor(matrices, labels, start):
-    """Return U of a least-squares fit Σ(⟨A_i, UUᵀ⟩ − y_i)² by Levenberg and Marquardt's method, and whether it
-    converged.
+    """Return U of a least-squares fit Σ(⟨A_i, UUᵀ⟩ − y_i)² by Levenberg and Marquardt's method,
+    and whether it converged.
 
     Its damping is what takes care of the k(k−1)/2 rotations UO that change nothing, along which the Jacobian is
     singular.

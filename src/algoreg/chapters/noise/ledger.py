@@ -97,8 +97,8 @@ def unfinished_fits(frame):
 
 @passage("rank_fits")
 def right_ranks(frame):
-    """Return in how many draws tests one after the other give the true rank, with intervals, by kind of measurements,
-    in words.
+    """Return in how many draws tests one after the other give the true rank,
+    with intervals, by kind of measurements, in words.
     """
     said = []
     for kind in frame["measurements"].unique():

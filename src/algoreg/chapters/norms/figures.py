@@ -39,8 +39,8 @@ def _flow(axes, table, claim):
 
 
 def _descent(axes, tables, claim):
-    """Draw |W₁₁| of gradient descent at depth 2 and of its controls, and how far the margin lets it stay below
-    the law.
+    """Draw |W₁₁| of gradient descent at depth 2 and of its controls,
+    and how far the margin lets it stay below the law.
     """
     table = tables["norm_descent_end"]
     for name, colour, label in (

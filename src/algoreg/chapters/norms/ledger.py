@@ -25,8 +25,8 @@ def norms_of_flow(*frames):
 
 @passage("norm_flow")
 def norms_power_of_all(frame):
-    """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0, and the largest loss, as a
-    sentence.
+    """Return the smallest exponent of |W_11| over all losses of the table, from det W > 0,
+    and the largest loss, as a sentence.
     """
     own = frame[frame["det"] == "positive"]
     least = min(exponent_of(part, "accuracy", "norm") for _, part in own.groupby("depth"))
@@ -41,8 +41,8 @@ def norms_of_descent(*frames):
 
 @passage("norm_descent_end", "norm_descent_deep")
 def norms_at_one_loss(two, three):
-    """Return the law over |W_11| of descent on two and on three factors, at the least loss that both come to, as a
-    sentence.
+    """Return the law over |W_11| of descent on two and on three factors,
+    at the least loss that both come to, as a sentence.
     """
     level = three["accuracy"].max()
     shallow, deep = (geometric_mean(own.loc[own["accuracy"] == level, "law_over_norm"]) for own in (two, three))

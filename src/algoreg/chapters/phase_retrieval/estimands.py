@@ -1,5 +1,5 @@
-"""What the claims about phase retrieval measure beside shares and exponents of means: exponents of medians, and ratios
-of columns.
+"""What the claims about phase retrieval measure beside shares and exponents of means:
+exponents of medians, and ratios of columns.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from algoreg.numerics.seeds import stream
 
 
 def medians(values):
-    """Return the median over runs of cells (points, T, E), shape (points,); a run without a value is above all
-    others.
+    """Return the median over runs of cells (points, T, E), shape (points,);
+    a run without a value is above all others.
     """
     counted = np.where(np.isfinite(values), values, np.inf).reshape(len(values), -1)
     # Of the two in the middle the larger: a mean with infinity is no number.
@@ -67,8 +67,8 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
 
 @estimand("geometric mean over runs of {value} over {against}, the largest over {by}")
 def largest_geometric_ratio(tables, published, rng, *, table, value, against, by, where=None):
-    """Return the largest geometric mean over runs of one column over another among the points named by the columns
-    ``by``.
+    """Return the largest geometric mean over runs of one column over another among the points named
+    by the columns ``by``.
 
     Undefined where a run has no positive value of either.
     """

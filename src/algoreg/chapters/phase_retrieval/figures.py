@@ -1,5 +1,5 @@
-"""The figures of phase retrieval: two stages along one axis, what m/d changes, and how runs meet single measurements
-and rows.
+"""The figures of phase retrieval: two stages along one axis, what m/d changes,
+and how runs meet single measurements and rows.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ def _line(axes, frame, value, label, **style):
 
 
 def _courses(axes, table, small, value):
-    """Draw the medians along η·t: random starts at every d, and small starts of both widths at the largest d
-    they have.
+    """Draw the medians along η·t: random starts at every d,
+    and small starts of both widths at the largest d they have.
     """
     for d, colour in zip(sorted(table["d"].unique()), COLOURS, strict=False):
         _line(axes, chosen(table, {"d": d}), value, f"vector of size 1, d = {d}", color=colour)
@@ -51,8 +51,8 @@ def _signal_law(axes, table, step):
 
 
 def _medians(axes, frame, value, colour, label, marker):
-    """Draw medians over runs by d, their range over ensembles as bars, and the exponent in the label; return the
-    medians.
+    """Draw medians over runs by d, their range over ensembles as bars,
+    and the exponent in the label; return the medians.
     """
     by_ensemble = {e: medians_by(part, "d", value) for e, part in frame.groupby("ensemble")}
     kept = medians_by(frame, "d", value)
@@ -100,8 +100,8 @@ def _stages(axes, tables, claims):
 
 @drawing
 def phase_stages(tables, claims):
-    """Draw both stages along η·t at all d beside the small start of full width, the signal on the way, and the stages'
-    lengths.
+    """Draw both stages along η·t at all d beside the small start of full width,
+    the signal on the way, and the stages' lengths.
     """
     table, small = tables["phase_course"], tables["phase_course_small"]
     figure, (first, second, third) = two_and_one()
@@ -179,8 +179,8 @@ def phase_measurements(tables, claims):
 
 
 def _incoherence(axes, table, long_steps, claim, kept):
-    """Draw the largest incoherence along the run over d, by start and by step, and how far it may lie above the start's
-    own.
+    """Draw the largest incoherence along the run over d, by start and by step,
+    and how far it may lie above the start's own.
     """
     spectral = table[table["start"] == "spectral"]
     series = [

@@ -1,5 +1,5 @@
-"""The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d, rows that a projection
-would cut.
+"""The ledger's evidence on phase retrieval: times by d, starts that arrive or diverge by m/d,
+rows that a projection would cut.
 """
 
 import numpy as np
@@ -37,8 +37,8 @@ def log_beside(frame):
 
 @passage("phase_incoherence")
 def incoherence_of_starts(frame):
-    """Return how often a spectral run's largest incoherence is its start's, how far it goes beyond, and the start's
-    exponent.
+    """Return how often a spectral run's largest incoherence is its start's,
+    how far it goes beyond, and the start's exponent.
     """
     own = frame[frame["start"] == "spectral"]
     beyond = own["largest_incoherence"] / own["incoherence"]
@@ -53,8 +53,8 @@ def incoherence_of_starts(frame):
 
 @passage("phase_ratios")
 def starts_by_ratio(frame):
-    """Return the shares of starts that arrive and that diverge by m/d, with Clopper and Pearson's intervals, as
-    Markdown.
+    """Return the shares of starts that arrive and that diverge by m/d,
+    with Clopper and Pearson's intervals, as Markdown.
     """
     frame, rows = frame[frame["d"] == frame["d"].max()], []
     random, spectral = (frame[frame["start"] == start] for start in ("random", "spectral"))

@@ -1,5 +1,5 @@
-"""Descents of width 1 on rank-one measurements as paths of a vector x: its signal, its error, and how it meets
-measurements.
+"""Descents of width 1 on rank-one measurements as paths of a vector x: its signal,
+its error, and how it meets measurements.
 
 X* is x*x*ᵀ with ‖x*‖ = 1, and known up to the sign of x*: errors are those of the nearer of ±x*.
 """
@@ -58,8 +58,8 @@ def starts_of(runs, ensemble, labels, stars, seed, push):
 
 
 class Stages(Observer):
-    """When a vector is within ``STAGE_ONE`` and ``STAGE_TWO`` of ±x*, how its signal grows, and how it meets
-    measurements.
+    """When a vector is within ``STAGE_ONE`` and ``STAGE_TWO`` of ±x*, how its signal grows,
+    and how it meets measurements.
 
     Memory, each of shape (B,), NaN where it never came to it: ``first`` and ``last``, the iterations at which a stage
     had ended; ``before`` and ``after``, log of the signal over the rest at the two steps ``GROWTH``; ``incoherence`` at

@@ -1,5 +1,5 @@
-"""What the claims about positivity measure: thresholds of uniqueness, room beyond descent, factors to statistical
-dimensions.
+"""What the claims about positivity measure: thresholds of uniqueness, room beyond descent,
+factors to statistical dimensions.
 """
 
 import numpy as np
@@ -60,8 +60,8 @@ def smallest_log_ratio(tables, published, rng, *, table, value, method, against,
 
 @estimand("factor between m* and the statistical dimension of {dimension}, the largest over d and r")
 def factor_to_dimension(tables, published, rng, *, table, dimension, tolerance):
-    """Return exp of the largest |mean over runs of log(m*/dimension)| over d and r, m* where the error falls through a
-    tolerance.
+    """Return exp of the largest |mean over runs of log(m*/dimension)| over d and r,
+    m* where the error falls through a tolerance.
 
     Undefined where fewer than half of the m* of some size lie on the grid.
     """

@@ -116,8 +116,8 @@ def least_trace_samples(tables, claims):
 
 
 def _farthest(means, claim):
-    """Return in words how far fits lie from X*: those farthest on average, by n, are all near X* or one of them
-    is not.
+    """Return in words how far fits lie from X*: those farthest on average, by n,
+    are all near X* or one of them is not.
     """
     if means.max() < claim["margin"]:
         return f"fits lie {rounded(means.max())}·‖X*‖ from X* or less, on average"
@@ -126,8 +126,8 @@ def _farthest(means, claim):
 
 @drawing
 def geyer_pauli(tables, claims):
-    """Draw the distances of what fits the Pauli effects and as many Gaussian measurements, beside the published
-    table.
+    """Draw the distances of what fits the Pauli effects and as many Gaussian measurements,
+    beside the published table.
     """
     (claim,) = claims.values()
     table = tables["geyer_pauli"]

@@ -1,5 +1,5 @@
-"""The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness, what the published proof asks
-for.
+"""The ledger's evidence on positivity: what fits beside X*, thresholds of uniqueness,
+what the published proof asks for.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from algoreg.tell.report import estimate_of, markdown, number, passage
 
 @passage("positivity", "unique_far")
 def what_positivity_decides(frame, more, limit):
-    """Return the headline: in how many draws X* is the only fit with the trace measured, how far another one lies
-    without.
+    """Return the headline: in how many draws X* is the only fit with the trace measured,
+    how far another one lies without.
     """
     found = more.loc[more["kind"] == "trace_row", "distance"] < float(limit)
     both = pd.concat([frame, more])

@@ -16,8 +16,8 @@ APART = 1.03
 
 
 def _over(table, estimand, share):
-    """Return the ratio of geometric means that an estimand about two methods has at a share; NaN where there
-    are none.
+    """Return the ratio of geometric means that an estimand about two methods has at a share;
+    NaN where there are none.
     """
     means = []
     for name, value in (("method", "value"), ("over_method", "over_value")):

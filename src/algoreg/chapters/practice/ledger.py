@@ -27,8 +27,8 @@ def practice_tomography(frame):
 
 @passage("tomography")
 def practice_pairs(frame, margin):
-    """Return how many single runs of full width, stopped, have more than a factor of width 1's infidelity, as a
-    sentence.
+    """Return how many single runs of full width, stopped, have more than a factor of width 1's infidelity,
+    as a sentence.
     """
     frame = frame[(frame["labels"] == "shots") & (frame["share"] >= 0.5)]
     keys = ["state", "share", "shots", "target", "ensemble"]

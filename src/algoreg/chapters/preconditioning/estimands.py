@@ -1,5 +1,5 @@
-"""What the claims about preconditioning measure beside growth with κ: how a run slows down, and ratios of
-thresholds.
+"""What the claims about preconditioning measure beside growth with κ: how a run slows down,
+and ratios of thresholds.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""The figures of preconditioning: what it costs in measurements, what it buys in iterations, what it does to a small
-start.
+"""The figures of preconditioning: what it costs in measurements, what it buys in iterations,
+what it does to a small start.
 """
 
 import numpy as np

@@ -62,8 +62,8 @@ def conditioning_thresholds(frame):
 
 @passage("conditioning_starts")
 def conditioning_floors(frame):
-    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left, as
-    Markdown.
+    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left,
+    as Markdown.
     """
     alphas, stop = sorted(frame["alpha"].unique(), reverse=True), frame["tolerance"].min()
     rows = []
@@ -79,8 +79,8 @@ def conditioning_floors(frame):
 
 
 def _by_start(frame):
-    """Return the smallest error of every method of a table over α, falling, a geometric mean over runs each; NaN where
-    runs left.
+    """Return the smallest error of every method of a table over α, falling,
+    a geometric mean over runs each; NaN where runs left.
     """
     means = {}
     for name, own in _named(frame):
@@ -91,8 +91,8 @@ def _by_start(frame):
 
 @passage("conditioning_starts")
 def conditioning_beside_plain(frame):
-    """Return the smallest errors with constant damping over plain descent's of that width by α, T and exponents, as
-    Markdown.
+    """Return the smallest errors with constant damping over plain descent's of that width by α,
+    T and exponents, as Markdown.
     """
     means, times = _by_start(frame), frame.groupby("method")["budget"].first()
     plain, rows = means["descent_2r"], []

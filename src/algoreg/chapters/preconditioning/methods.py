@@ -36,8 +36,8 @@ class Method:
         return factored.Algorithm if self.damping == "plain" else preconditioned.Algorithm
 
     def settings(self, d, rank, kappa, alpha):
-        """Return the options of a run on a target of this rank and condition number κ of X*, whose largest eigenvalue
-        is 1.
+        """Return the options of a run on a target of this rank and condition number κ of X*,
+        whose largest eigenvalue is 1.
         """
         small = self.start == "gaussian"
         damping = self.of_smallest / kappa

@@ -21,8 +21,8 @@ def _last(table, estimand):
 
 
 def _errors(axes, table, claims):
-    """Draw the error over the iterations, and the slopes at the margins of both claims through its means a decade
-    before T.
+    """Draw the error over the iterations, and the slopes at the margins
+    of both claims through its means a decade before T.
     """
     for alpha, line in zip(sorted(table["alpha"].unique(), reverse=True), STYLES, strict=False):
         for width, colour in WIDTHS.items():

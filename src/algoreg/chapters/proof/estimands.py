@@ -1,5 +1,5 @@
-"""What claims about the proofs' inequalities measure: the δ that they need against its bracket, and isometry
-exponents.
+"""What claims about the proofs' inequalities measure: the δ that they need against its bracket,
+and isometry exponents.
 """
 
 from algoreg.analysis.cells import cells, chosen, known

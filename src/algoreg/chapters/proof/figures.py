@@ -51,8 +51,8 @@ def _roots(axes, table, axis, still, claim):
 
 @drawing
 def rip(tables, claims):
-    """Draw the bracket of δ against m, and the roots of its attacked ends against d, rank and m with the law's
-    slope.
+    """Draw the bracket of δ against m, and the roots of its attacked ends against d,
+    rank and m with the law's slope.
     """
     table = tables["rip"]
     star = table[table["regime"] == "large"]
@@ -136,8 +136,8 @@ def _steps(axes, part, title, claims):
 
 @drawing
 def rank_one_dynamics(tables, claims):
-    """Draw what the rank-one inequalities need along whole runs, by the planted and by a random split, and the final
-    error.
+    """Draw what the rank-one inequalities need along whole runs, by the planted and by a random split,
+    and the final error.
     """
     table = tables["rank_one_dynamics"]
     figure, grid = two_and_one(height=4.2)
@@ -188,8 +188,8 @@ def _angle(axes, planted, claim):
 
 @drawing
 def rank_r_dynamics(tables, claims):
-    """Draw Theorem 4.2's constants and Proposition 4.3's rate against m/dr, and the angle's constant against
-    log(d/α).
+    """Draw Theorem 4.2's constants and Proposition 4.3's rate against m/dr,
+    and the angle's constant against log(d/α).
     """
     table = tables["rank_r_dynamics"]
     planted = table[table["split"] == "planted"]
@@ -289,8 +289,8 @@ def _angles(axes, part, rank):
 
 @drawing
 def dynamics_course(tables, claims):
-    """Draw singular values, signal against error with their bounds, and the angle along runs: a rank per row, at few
-    and at many m.
+    """Draw singular values, signal against error with their bounds, and the angle along runs:
+    a rank per row, at few and at many m.
     """
     table = tables["dynamics_course"]
     table = table[(table["ensemble"] == table["ensemble"].min()) & (table["target"] == table["target"].min())]

@@ -23,8 +23,8 @@ RANK_ONE_ISOMETRY = 0.01
 
 
 def _outcome(part, asked, holds):
-    """Return what a row says, in words: whether the inequality holds, and whether δ is known to be as small as the
-    theorem asks.
+    """Return what a row says, in words: whether the inequality holds,
+    and whether δ is known to be as small as the theorem asks.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def _signed(exponent):
 
 @passage("rip", "rip_rank_one")
 def proof_isometry(table, other):
-    """Return the exponents of the isometry constants for attacked and random matrices and for rank-one measurements, as
-    Markdown.
+    """Return the exponents of the isometry constants for attacked and random matrices and for rank-one measurements,
+    as Markdown.
     """
     large = table[table["regime"] == "large"]
     base = {axis: large.groupby(axis).size().idxmax() for axis in ("d", "rank", "m")}
@@ -235,8 +235,8 @@ def proof_angle(table):
 
 @passage("rank_r_dynamics")
 def proof_angle_start(table):
-    """Return 1/d beside √r·δ at the largest m, in a sentence: which of them bounds ‖E_t‖ decides what the angle
-    needs.
+    """Return 1/d beside √r·δ at the largest m, in a sentence:
+    which of them bounds ‖E_t‖ decides what the angle needs.
     """
     last = table[(table["m"] == table["m"].max()) & (table["split"] == "planted")]
     first = last.iloc[0]

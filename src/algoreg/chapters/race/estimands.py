@@ -1,5 +1,5 @@
-"""What the claims of the race measure: passes of the best of several methods, their growth with κ, ratios of
-thresholds.
+"""What the claims of the race measure: passes of the best of several methods,
+their growth with κ, ratios of thresholds.
 """
 
 import numpy as np
@@ -69,8 +69,8 @@ def _growth(tables, rng, table, methods, tolerance, where):
 
 @estimand("exponent in κ of the passes to {tolerance:g} of the best of {methods}")
 def growth_with_kappa(tables, published, rng, *, table, methods, tolerance, where=None):
-    """Return the slope of log passes of the best method at each κ against log κ; ``where`` picks the κ. See
-    ``ratio_of_the_best``.
+    """Return the slope of log passes of the best method at each κ against log κ;
+    ``where`` picks the κ. See ``ratio_of_the_best``.
     """
     return _growth(tables, rng, table, methods, tolerance, where)
 
@@ -85,8 +85,8 @@ def growth_with_kappa_off(tables, published, rng, *, table, methods, tolerance, 
     "m* of {table} over m* of {over}, geometric mean over runs, m* where the test error falls through {tolerance:g}"
 )
 def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
-    """Return the geometric mean over runs of the m* of one table over that of another, on the same targets and
-    ensembles.
+    """Return the geometric mean over runs of the m* of one table over that of another,
+    on the same targets and ensembles.
 
     ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.analysis.thresholds.log_ratios`.
     """

@@ -30,8 +30,8 @@ def _passes(part, tolerance):
 
 @passage("race")
 def race_passes(frame):
-    """Return the passes of every method to three errors at every κ, its step, and its smallest error by T, as
-    Markdown.
+    """Return the passes of every method to three errors at every κ, its step,
+    and its smallest error by T, as Markdown.
     """
     return _race(frame)
 
@@ -70,8 +70,8 @@ def _race(frame):
 
 @passage("race")
 def race_grid_ends(frame):
-    """Return which methods choose an end of their grid for some ensemble at the largest κ, in words; single values are
-    no ends.
+    """Return which methods choose an end of their grid for some ensemble at the largest κ,
+    in words; single values are no ends.
     """
     kappa, names = frame["kappa"].max(), {"largest momentum": [], "longest step": [], "shortest step": []}
     last = frame[frame["kappa"] == kappa]
@@ -88,8 +88,8 @@ def race_grid_ends(frame):
 
 @passage("race")
 def race_least_trace(frame, methods, margin):
-    """Return the passes of least trace over those of the best of some methods by κ, and where a claim would not hold
-    with it.
+    """Return the passes of least trace over those of the best of some methods by κ,
+    and where a claim would not hold with it.
     """
     least, best = (log_passes(frame, names, SHOWN[-1]) for names in (["least_trace"], methods.split(", ")))
     ratios = {kappa: float(np.exp(least[kappa].mean() - np.nanmin(best[kappa].mean(axis=(1, 2))))) for kappa in least}
@@ -131,8 +131,8 @@ def race_thresholds(*frames):
 
 @passage(*SAMPLES)
 def race_tolerances(reference):
-    """Return the ratio of m* of every claim on thresholds at several errors, and what the verdict would be there, as
-    Markdown.
+    """Return the ratio of m* of every claim on thresholds at several errors,
+    and what the verdict would be there, as Markdown.
     """
     rows = []
     for entry in load_chapters(["race"])[0].claims:

@@ -1,5 +1,5 @@
-"""The methods that race: which algorithm with which options, from which grid its step comes, what it is told, what a
-step costs.
+"""The methods that race: which algorithm with which options, from which grid its step comes,
+what it is told, what a step costs.
 """
 
 from dataclasses import dataclass, field

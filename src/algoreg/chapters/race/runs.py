@@ -24,8 +24,8 @@ LONGER = 1.25
 
 
 def groups(options):
-    """Return the methods that a study's options name, all where they name none; together those that share a pass, of
-    one algorithm.
+    """Return the methods that a study's options name, all where they name none;
+    together those that share a pass, of one algorithm.
 
     Raises
     ------
@@ -47,8 +47,8 @@ def known_measurements(options):
 
 
 def batch_of(options, context, number, algorithm, runs, observers, held_out=0):
-    """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``, which has so many
-    measurements more.
+    """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``,
+    which has so many measurements more.
 
     Every run knows the first m_over_dr·dr of them. X* has r eigenvalues from 1 to 1/κ in equal ratios.
     """
@@ -151,8 +151,8 @@ def _longer(setting):
 
 
 def _fits(context, batch):
-    """Return the log training error of every run of a batch at the end of its budget, at its mean rate if it left
-    before.
+    """Return the log training error of every run of a batch at the end of its budget,
+    at its mean rate if it left before.
     """
     context.descend(batch)
     (seen,) = batch.observers

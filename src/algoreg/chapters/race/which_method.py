@@ -1,5 +1,5 @@
-"""Which method to take: from what is known of X*, and from how it is measured. Numbers are those of the committed
-tables.
+"""Which method to take: from what is known of X*, and from how it is measured.
+Numbers are those of the committed tables.
 """
 
 import re
@@ -131,8 +131,8 @@ def by_knowledge(reference):
 
 
 def under_noise(reference):
-    """Return the header and rows of the best methods under noise, by their error at the stop by hold-out; see
-    :func:`best_by_passes`.
+    """Return the header and rows of the best methods under noise,
+    by their error at the stop by hold-out; see :func:`best_by_passes`.
     """
     frame = frame_of(reference["tables"]["race_noise"])
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
@@ -170,8 +170,8 @@ def by_measurements():
 
 
 def algorithms():
-    """Return the header and rows of what every algorithm is, is told and asks of the measurements, from their
-    literals.
+    """Return the header and rows of what every algorithm is, is told and asks of the measurements,
+    from their literals.
     """
     rows = []
     for name in of_package("algorithms"):

@@ -8,8 +8,8 @@ from algoreg.judge.estimands import estimand
 
 
 def shortfall(value, predicted, tolerance, floor):
-    """Return by what factor values miss being within ``tolerance`` of a prediction and at least ``floor``: below 1 is
-    neither.
+    """Return by what factor values miss being within ``tolerance`` of a prediction and at least ``floor``:
+    below 1 is neither.
 
     The larger of |value − predicted| / (tolerance · max(predicted, floor)) and floor/value, of numbers that are not
     negative. Where the prediction itself lies below the floor, the second term is above 1 for every value that fits it.
@@ -56,8 +56,8 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
 
 
 def nearest_then_away(frame):
-    """Return the distances along falling α of the run that comes near the least nuclear norm and leaves it farthest
-    again.
+    """Return the distances along falling α of the run that comes near the least nuclear norm
+    and leaves it farthest again.
 
     That is the largest ratio of the distance at the smallest α to the smallest distance on the way.
 

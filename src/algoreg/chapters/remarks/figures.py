@@ -126,8 +126,8 @@ def _path(axes, frame, claim, title):
 
 
 def _ends(frame):
-    """Return a row for each of descent's runs from the smallest α: its distances to X* and to the least nuclear
-    norm.
+    """Return a row for each of descent's runs from the smallest α:
+    its distances to X* and to the least nuclear norm.
     """
     good = frame[frame["status"] != "diverged"]
     return good.loc[good["alpha"] == good["alpha"].min(), ["distance_to_target", "distance_to_min_trace"]]

@@ -116,8 +116,8 @@ def _solvers(frame):
 
 @passage("min_trace_commuting")
 def min_trace_commuting_ends(frame):
-    """Return how far descent's end lies from the least nuclear norm with diagonal measurements, against α, as
-    Markdown.
+    """Return how far descent's end lies from the least nuclear norm with diagonal measurements,
+    against α, as Markdown.
     """
     rows = [
         [
@@ -134,8 +134,8 @@ def min_trace_commuting_ends(frame):
 
 @passage("minibatch")
 def minibatch_ratios(frame):
-    """Return SGD's test errors, and those over gradient descent's from the small start, by batch and step, as
-    Markdown.
+    """Return SGD's test errors, and those over gradient descent's from the small start,
+    by batch and step, as Markdown.
     """
     sgd = frame[frame["method"] == "sgd"]
     rows = []
@@ -163,8 +163,8 @@ def x_space_factored_errors(frame):
 
 @passage("x_space")
 def x_space_parts(frame):
-    """Return both parts of what descent on X is judged by: how near the law it is, and how large its error, as
-    Markdown.
+    """Return both parts of what descent on X is judged by: how near the law it is,
+    and how large its error, as Markdown.
     """
     rows = []
     for share, part in frame.groupby("m_over_dimension"):

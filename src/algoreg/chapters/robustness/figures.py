@@ -1,5 +1,5 @@
-"""The figures of noise, outliers and flatness: errors where one stops, by the share of labels far off, and of convex
-programmes.
+"""The figures of noise, outliers and flatness: errors where one stops,
+by the share of labels far off, and of convex programmes.
 """
 
 import numpy as np
@@ -91,8 +91,8 @@ def outliers(tables, claims):
 
 @drawing
 def flat_minima(tables, claims):
-    """Draw the share of draws in which each programme finds X* over m, and its mean m* with the claim's margin around
-    the trace's.
+    """Draw the share of draws in which each programme finds X* over m,
+    and its mean m* with the claim's margin around the trace's.
     """
     table, claim = tables["flat_minima"], claims["flattest-as-least-trace"]
     tolerance, (_, beside) = claim["estimand"]["tolerance"], claim["estimand"]["pair"]

@@ -13,8 +13,8 @@ FAR = 1.25
 
 @passage("early_stopping")
 def stopping_errors(frame):
-    """Return best errors, and those at the hold-out's stop and at the end over them, by noise and width, as
-    Markdown.
+    """Return best errors, and those at the hold-out's stop and at the end over them,
+    by noise and width, as Markdown.
     """
     rows = []
     for (noise, width), own in frame.groupby(["noise", "width"]):

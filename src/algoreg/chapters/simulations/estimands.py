@@ -22,8 +22,8 @@ def _smallest(parts, rng):
 
 @estimand("smallest gain, in decades of test error, from one α to the next smaller one")
 def smallest_gain(tables, published, rng, *, table, error):
-    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid, over all
-    d.
+    """Return the smallest mean of log10(error(α_k)/error(α_{k+1})) over neighbours of the descending α grid,
+    over all d.
     """
     gains = []
     for _, frame in tables[table].groupby("d"):
@@ -50,8 +50,8 @@ def test_per_train(tables, published, rng, *, table, alpha, start, end):
 
 @estimand("smallest local exponent −Δ log(test error)/Δ log t between recorded iterations")
 def smallest_fall(tables, published, rng, *, table, error):
-    """Return the smallest exponent of the error's fall between neighbouring iterations, averaged over runs,
-    over all d.
+    """Return the smallest exponent of the error's fall between neighbouring iterations,
+    averaged over runs, over all d.
     """
     slopes = []
     for _, frame in tables[table].groupby("d"):
@@ -103,8 +103,8 @@ def largest_published_ratio(tables, published, rng, *, table, figure, errors, sh
 
 @estimand("share of the published points inside the 95 % prediction interval that our runs give for one more draw")
 def share_inside(tables, published, rng, *, table, figure, errors, shift=0, along="alpha", ensembles=3):
-    """Return the share of a curve's points that could be one more draw of the paper's kind, without an interval of its
-    own.
+    """Return the share of a curve's points that could be one more draw of the paper's kind,
+    without an interval of its own.
 
     The spread of the draws is in the prediction intervals (see :func:`algoreg.judge.published.compare`), so the share
     is a count and both ends of its interval are the share itself. A published point is the mean over so many

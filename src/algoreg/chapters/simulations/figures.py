@@ -38,8 +38,8 @@ def _note(published, more="", margin_of=""):
 
 
 def _judging(claims, name):
-    """Return the entries of the claims on a figure's factor and on the share in the prediction interval, None
-    without.
+    """Return the entries of the claims on a figure's factor and on the share in the prediction interval,
+    None without.
     """
     return claims.get(name), claims.get(f"{name}-inside")
 
@@ -133,8 +133,8 @@ def _threshold_line(axes, frame, method, large):
 
 
 def _thresholds(axes, tables, claim):
-    """Draw each method's threshold against d, the PSD cone's statistical dimension, and how much faster one
-    must grow.
+    """Draw each method's threshold against d, the PSD cone's statistical dimension,
+    and how much faster one must grow.
     """
     table = tables[_OWN]
     means = {}

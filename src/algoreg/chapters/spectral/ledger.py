@@ -52,8 +52,8 @@ def distances_of_networks(frame):
 
 @passage("spectral_commuting")
 def runs_beyond(frame, start, margin):
-    """Return how many runs from a start lie beyond a distance to the fit of least norm, near 1, and how far, as a
-    clause.
+    """Return how many runs from a start lie beyond a distance to the fit of least norm,
+    near 1, and how far, as a clause.
     """
     own = chosen(frame, {"size": 1, "start": float(start)})["distance"]
     beyond = int((own > float(margin)).sum())
@@ -62,8 +62,8 @@ def runs_beyond(frame, start, margin):
 
 @passage("spectral_commuting")
 def runs_unfitted(frame):
-    """Return how many runs of the largest singular values do not fit the labels, by start, and how near all of them
-    come.
+    """Return how many runs of the largest singular values do not fit the labels,
+    by start, and how near all of them come.
     """
     own = frame[frame["size"] == frame["size"].max()]
     said = [

@@ -1,5 +1,5 @@
-"""What the claims about the first phase measure: how far exponents are from each other and from those predicted, and
-whether they follow these.
+"""What the claims about the first phase measure: how far exponents are from each other and from those predicted,
+and whether they follow these.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""The figures of the first phase: angles over the scale of the start, the error that is left, and its exponent run by
-run.
+"""The figures of the first phase: angles over the scale of the start, the error that is left,
+and its exponent run by run.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""How the thresholds of sample complexity come out as they are read otherwise: at other tolerances, times, steps and
-starts.
+"""How the thresholds of sample complexity come out as they are read otherwise:
+at other tolerances, times, steps and starts.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D, starts, recorded
-iterations.
+"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D,
+starts, recorded iterations.
 """
 
 from collections.abc import Iterable
@@ -53,8 +53,8 @@ def initial_factor(kind, alpha, planted, seed, target):
 
 
 def initial_factors(runs, planted, seed):
-    """Return the state from which runs on planted factors (d, r) start, by ``start``, ``alpha``, ``target``; see
-    :func:`initial_factor`.
+    """Return the state from which runs on planted factors (d, r) start, by ``start``,
+    ``alpha``, ``target``; see :func:`initial_factor`.
     """
     pairs = zip(runs, planted, strict=True)
     starts = [initial_factor(run["start"], run["alpha"], factor, seed, run["target"]) for run, factor in pairs]

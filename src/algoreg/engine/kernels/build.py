@@ -43,8 +43,8 @@ def processor():
 
 
 def _folders():
-    """Yield where libraries are kept: the user's cache, or a folder for this once where nothing can be kept or loaded
-    there.
+    """Yield where libraries are kept: the user's cache,
+    or a folder for this once where nothing can be kept or loaded there.
     """
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algoreg"
     # A library that is loaded needs its file no longer.

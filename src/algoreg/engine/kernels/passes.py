@@ -81,8 +81,8 @@ def _has_padding(rows):
 
 
 def as_padded(rows, dtype=None):
-    """Return rows laid out as kernels read them, in their own type or another: themselves, if they are so already, or a
-    copy.
+    """Return rows laid out as kernels read them, in their own type or another:
+    themselves, if they are so already, or a copy.
     """
     dtype = dtype or rows.dtype
     if rows.dtype == dtype and _has_padding(rows):
@@ -123,8 +123,8 @@ def together(lanes, work):
 
 
 def lanes_for(numbers):
-    """Return how many threads share a pass over so many numbers: torch's, or one where a second is not worth
-    its start.
+    """Return how many threads share a pass over so many numbers: torch's,
+    or one where a second is not worth its start.
     """
     return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
 
@@ -232,8 +232,8 @@ def partial_sums(runs, lanes, dtype):
 
 
 def adjoint(rows, weights, total=None):
-    """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one; see
-    :func:`measure`.
+    """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one;
+    see :func:`measure`.
     """
     count, length = rows.shape
     total = padded_rows(len(weights), length, rows.dtype) if total is None else total
@@ -248,8 +248,8 @@ def adjoint(rows, weights, total=None):
 
 
 def pack(matrices, d):
-    """Return svec of symmetric matrices (B, d, d), of which the upper triangle is read, in rows for kernels, with room
-    for a vector more.
+    """Return svec of symmetric matrices (B, d, d), of which the upper triangle is read,
+    in rows for kernels, with room for a vector more.
 
     Shape (B, padded(d(d+1)/2) + 16).
     """

@@ -34,8 +34,8 @@ def _padded_factors(factors):
 
 
 def single_samples(matrices, order, factors, labels, steps):
-    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order; return them, (B,
-    d, k).
+    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order;
+    return them, (B, d, k).
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def single_samples(matrices, order, factors, labels, steps):
 
 
 class Momentum(NamedTuple):
-    """That of Nesterov: U_{t+1} = Z_t − ηM(Z_t)Z_t and Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t), where Z_t are the factors
-    that advance.
+    """That of Nesterov: U_{t+1} = Z_t − ηM(Z_t)Z_t and Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t),
+    where Z_t are the factors that advance.
     """
 
     # U_t, shape (B, d, k).
@@ -160,8 +160,8 @@ class Steps:
                 ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
     def descend(self, rows, labels, count, table=None, counts=None):
-        """Take ``count`` steps on rows in memory without coming back: on an ensemble's, or on its Gram matrix (no
-        table).
+        """Take ``count`` steps on rows in memory without coming back: on an ensemble's,
+        or on its Gram matrix (no table).
         """
         known = symmetric_dimension(self._d) if table is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:

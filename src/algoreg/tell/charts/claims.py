@@ -4,8 +4,8 @@ from algoreg.spec.chapters import load_chapters
 
 
 def claims_of(figure, entries=None):
-    """Return the registry entries of the claims that are judged from a figure, by their ids: of all chapters, or of
-    these entries.
+    """Return the registry entries of the claims that are judged from a figure,
+    by their ids: of all chapters, or of these entries.
     """
     if entries is None:
         entries = [entry for chapter in load_chapters() for entry in chapter.claims]

@@ -1,5 +1,5 @@
-"""Ours against published curves: mean, range, what one more draw may come to, and the margin around what was
-published.
+"""Ours against published curves: mean, range, what one more draw may come to,
+and the margin around what was published.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
 def agreement(*tables):
-    """Return by what factor published values are away from ours in each table, on (geometric) average and at most, in
-    words.
+    """Return by what factor published values are away from ours in each table,
+    on (geometric) average and at most, in words.
 
     Empty without any of ours.
     """
@@ -29,8 +29,8 @@ def _judged(claim, error):
 
 
 def _published(axes, rows, x, colour, label, factor, inside, marker="o", every=1):
-    """Draw published points with the margin's factor around each, and the interval that our runs give for one more
-    draw.
+    """Draw published points with the margin's factor around each,
+    and the interval that our runs give for one more draw.
     """
     shown, spread = rows.iloc[::every], None
     goal = shown["published"]

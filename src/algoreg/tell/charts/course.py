@@ -63,15 +63,15 @@ def bars(axes, x, kept, colour, label, marker="o", **style):
 
 
 def beside(frame, x, place, count, apart):
-    """Return a table whose values along ``x`` are moved by factors, so that marks of ``count`` methods do not cover one
-    another.
+    """Return a table whose values along ``x`` are moved by factors,
+    so that marks of ``count`` methods do not cover one another.
     """
     return frame.assign(**{x: frame[x] * apart ** (place - (count - 1) / 2)})
 
 
 def spread_of(logs, index, unit=1.0):
-    """Return the :func:`summary` of what is known by its logarithms (P, T, E), over ``unit``, a number or of shape
-    (P,).
+    """Return the :func:`summary` of what is known by its logarithms (P, T, E),
+    over ``unit``, a number or of shape (P,).
     """
     ends = {"mean": logs.mean(axis=(1, 2)), "low": logs.min(axis=(1, 2)), "high": logs.max(axis=(1, 2))}
     return pd.DataFrame({name: np.exp(values) / unit for name, values in ends.items()}, index=index)

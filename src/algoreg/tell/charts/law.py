@@ -14,8 +14,8 @@ OPPOSITE = {"below": "above", "above": "below"}
 
 
 def exponent(means):
-    """Return the least-squares slope of log means against the log of their index, as estimands have it; None of fewer
-    than two.
+    """Return the least-squares slope of log means against the log of their index,
+    as estimands have it; None of fewer than two.
     """
     return float(slope_weights(means.index.to_numpy(float)) @ np.log(means.to_numpy())) if len(means) > 1 else None
 
@@ -78,8 +78,8 @@ def margin_level(axes, claim, what="", scale=1.0, **style):
 
 
 def margin_mark(axes, x, y, side, label, filled=True):
-    """Mark how far a margin lets values at one point come: a triangle points to the side, below or above, where they
-    may be.
+    """Mark how far a margin lets values at one point come: a triangle points to the side,
+    below or above, where they may be.
 
     It lies above all points, and is not ``filled`` where it would hide one.
     """

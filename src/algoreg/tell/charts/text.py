@@ -47,8 +47,8 @@ def raised(base, exponent):
 
 
 def rounded(value, digits=2, towards=None):
-    """Return a number with so many significant digits, as :func:`number` writes it; a bound is rounded ``up`` or
-    ``down``.
+    """Return a number with so many significant digits, as :func:`number` writes it;
+    a bound is rounded ``up`` or ``down``.
     """
     if towards and np.isfinite(value):
         return number(outwards(value, towards, digits))
@@ -56,8 +56,8 @@ def rounded(value, digits=2, towards=None):
 
 
 def fold(means):
-    """Return how means change from the first to the last: "falls 12-fold"; that it is not known of fewer than two, or
-    from or to 0.
+    """Return how means change from the first to the last: "falls 12-fold";
+    that it is not known of fewer than two, or from or to 0.
     """
     if len(means) < 2 or not (means.iloc[[0, -1]] > 0).all():
         return "is not known"

@@ -1,5 +1,5 @@
-"""The page's plots as data: eigenvalues and signal along runs, our runs beside the published curves; and the
-figures.
+"""The page's plots as data: eigenvalues and signal along runs, our runs beside the published curves;
+and the figures.
 """
 
 import base64
@@ -31,8 +31,8 @@ LOG_SPAN = 100
 
 
 def picture(path, title):
-    """Return a figure's data URI, width, height, title, conclusions and caption: the SVG, or the PNG beside it where
-    that is smaller.
+    """Return a figure's data URI, width, height, title, conclusions and caption:
+    the SVG, or the PNG beside it where that is smaller.
 
     Raises
     ------

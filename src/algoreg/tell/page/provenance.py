@@ -22,8 +22,8 @@ def seconds(value):
 
 
 def lineage(tier, table):
-    """Return the results that a table comes from and itself, as paths below the tier's folder, in the order they are
-    made.
+    """Return the results that a table comes from and itself, as paths below the tier's folder,
+    in the order they are made.
 
     Parameters
     ----------

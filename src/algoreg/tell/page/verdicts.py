@@ -28,8 +28,8 @@ def show(value):
 
 
 def texts(claim, verdicts=None):
-    """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers, four digits and
-    more.
+    """Return the texts of a verdict (:class:`algoreg.tell.wording.Said`) as the page prints numbers,
+    four digits and more.
     """
     return say(claim, verdicts, digits=4)
 
@@ -75,8 +75,8 @@ def _tick_texts(ticks):
 
 
 def interval_axis(claim):
-    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis, in percent
-    of its width.
+    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis,
+    in percent of its width.
 
     Returns
     -------

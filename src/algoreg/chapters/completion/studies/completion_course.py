@@ -1,5 +1,5 @@
-"""How far descent with fixed steps comes at its best, by depth: the runs behind published singular values
-[arora2019].
+"""How far descent with fixed steps comes at its best, by depth:
+the runs behind published singular values [arora2019].
 """
 
 import numpy as np
@@ -61,8 +61,8 @@ STRIDE = 100
 
 
 def measure(options, context, number, depth):
-    """Return one row per depth, target and ensemble: where on its way a run was nearest to X*, and when it left the
-    start.
+    """Return one row per depth, target and ensemble: where on its way a run was nearest to X*,
+    and when it left the start.
 
     X* = UVᵀ with Gaussian U and V. W_k(0) = s₀^{1/N}·I, and all W_k descend on the mean of the squared residuals: its
     gradient in X is 2/d² times M. A run is ``converged`` where that mean is not above the ``tolerance``.

@@ -1,5 +1,5 @@
-"""How small a start has to be for a product of factors to learn one eigenvalue before the next, by how close
-they are.
+"""How small a start has to be for a product of factors to learn one eigenvalue before the next,
+by how close they are.
 """
 
 import math

@@ -50,8 +50,8 @@ VALUES = {
 
 
 def measure(options, context):
-    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time, has no values and the
-    status ``budget``; without sockets all do.
+    """Return one row per protocol, d and ensemble. A run that fails, or is not over in time,
+    has no values and the status ``budget``; without sockets all do.
     """
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:

@@ -1,5 +1,5 @@
-"""How many examples of a quadratic network Frank–Wolfe and Algorithm 1 of Li, Ma and Zhang (LMZ18) need, told the trace
-of X* or a wrong one, and plain descent.
+"""How many examples of a quadratic network Frank–Wolfe and Algorithm 1 of Li,
+Ma and Zhang (LMZ18) need, told the trace of X* or a wrong one, and plain descent.
 """
 
 import math

@@ -89,8 +89,8 @@ class Fitted(Ends):
 
 
 class Settled(Observer):
-    """The factor of every run when its last column has grown and flow has come to its end: memory ``factors`` and
-    ``settled``.
+    """The factor of every run when its last column has grown and flow has come to its end:
+    memory ``factors`` and ``settled``.
     """
 
     stride, from_start = EVERY, False
@@ -181,8 +181,8 @@ def run_method(context, ensemble, method, planted, labels, options):
 
 
 def least_traces(ensemble, labels, like):
-    """Return the PSD matrices of least trace that fit each target's labels, NaN where there is none, shape (T,
-    d, d).
+    """Return the PSD matrices of least trace that fit each target's labels,
+    NaN where there is none, shape (T, d, d).
     """
     rows = ensemble.rows.double().cpu().numpy()
     found = [minimum_trace(rows, ensemble.d, own.double().cpu().numpy(), "clarabel")[0] for own in labels]

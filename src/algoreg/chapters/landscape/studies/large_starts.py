@@ -1,5 +1,5 @@
-"""From how many measurements on a large start of full width finds X*, by kind of measurement: L-BFGS, taken to
-its end.
+"""From how many measurements on a large start of full width finds X*, by kind of measurement:
+L-BFGS, taken to its end.
 """
 
 from typing import Literal

@@ -1,5 +1,5 @@
-"""Where L-BFGS ends on quadratic networks of given numbers of units of either sign, beside the least loss that there
-is.
+"""Where L-BFGS ends on quadratic networks of given numbers of units of either sign,
+beside the least loss that there is.
 """
 
 import math

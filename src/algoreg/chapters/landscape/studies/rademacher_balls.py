@@ -1,5 +1,5 @@
-"""Rademacher sums of rank-one matrices in two norms: what a ball of networks, and what a ball of all matrices, can fit
-of random signs.
+"""Rademacher sums of rank-one matrices in two norms: what a ball of networks,
+and what a ball of all matrices, can fit of random signs.
 """
 
 import numpy as np

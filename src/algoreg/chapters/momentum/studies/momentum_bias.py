@@ -43,8 +43,8 @@ VALUES = {
 
 
 class AtTraining(Observer):
-    """The test error at which the training error falls through a level: memory ``errors``, ``trains``,
-    ``tests`` (B,).
+    """The test error at which the training error falls through a level: memory ``errors``,
+    ``trains``, ``tests`` (B,).
     """
 
     reads_train_error = True
@@ -70,8 +70,8 @@ class AtTraining(Observer):
 
 
 def measure(options, context, number):
-    """Return one row per step, target and ensemble: both test errors from αI at full width, at rank 1; m =
-    ``m_over_d``·d.
+    """Return one row per step, target and ensemble: both test errors from αI at full width,
+    at rank 1; m = ``m_over_d``·d.
     """
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)

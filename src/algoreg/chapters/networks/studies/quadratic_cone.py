@@ -1,5 +1,5 @@
-"""What positivity alone identifies: projected descent from 0, and factored descent from a large start, by measurement
-ensemble.
+"""What positivity alone identifies: projected descent from 0, and factored descent from a large start,
+by measurement ensemble.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""Quadratic networks trained by Algorithm 1, with parts of it left out, with a wrong τ, from any scale, at any
-width.
+"""Quadratic networks trained by Algorithm 1, with parts of it left out, with a wrong τ,
+from any scale, at any width.
 """
 
 import math

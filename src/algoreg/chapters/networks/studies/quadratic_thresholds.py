@@ -50,8 +50,8 @@ LEAST_SQUARES_GRID = (0.1, 0.3, 0.5, 0.7, 0.88, 0.95, 0.985, 1.0)
 
 
 def least_squares_errors(ensemble, planted, counts):
-    """Return the relative test errors of the symmetric matrix of least norm that fits the first m labels, shape
-    (counts, T).
+    """Return the relative test errors of the symmetric matrix of least norm that fits the first m labels,
+    shape (counts, T).
 
     It is the projection of X* on the span of the first m measurement matrices. One factorisation svec(A)ᵀ = QR gives it
     for every m, as the leading columns of Q span the leading measurements. In float64 whatever the data type of its

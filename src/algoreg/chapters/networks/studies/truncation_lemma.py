@@ -1,5 +1,5 @@
-"""Truncated sums of rank-one measurements against their mean, from a fixed and from adversarial directions [LMZ18,
-Lemma A.1].
+"""Truncated sums of rank-one measurements against their mean,
+from a fixed and from adversarial directions [LMZ18, Lemma A.1].
 """
 
 import math

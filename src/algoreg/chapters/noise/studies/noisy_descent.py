@@ -1,5 +1,5 @@
-"""Descent of full width on noisy labels along its course: how near it is to the least-squares fits of ranks r − 1, r
-and r + 1.
+"""Descent of full width on noisy labels along its course:
+how near it is to the least-squares fits of ranks r − 1, r and r + 1.
 """
 
 import math
@@ -63,8 +63,8 @@ CLOSEST = ("closest", "closest_above", "closest_below")
 
 
 def measure(options, context, number, label_noise):
-    """Return one row per label noise, α, recorded time, target and ensemble; recorded times are spaced by their
-    logarithm.
+    """Return one row per label noise, α, recorded time, target and ensemble;
+    recorded times are spaced by their logarithm.
     """
     ensemble, fitted = drawn(options, context, number, label_noise)
     runs, seen, statuses = descended(options, context, ensemble, fitted)

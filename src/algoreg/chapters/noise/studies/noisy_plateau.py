@@ -1,5 +1,5 @@
-"""The plateau of a descent on noisy labels: how many degrees of freedom it has used there, when it leaves it, and what
-says when.
+"""The plateau of a descent on noisy labels: how many degrees of freedom it has used there,
+when it leaves it, and what says when.
 """
 
 import math

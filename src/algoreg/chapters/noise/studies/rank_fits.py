@@ -1,5 +1,5 @@
-"""Least-squares fits of every rank up to one too many on noisy labels: what they leave over, and which ranks a χ² test
-rejects [shapiro2021].
+"""Least-squares fits of every rank up to one too many on noisy labels: what they leave over,
+and which ranks a χ² test rejects [shapiro2021].
 """
 
 from typing import Literal
@@ -58,8 +58,8 @@ DRAWN = {"gaussian": gaussian.Ensemble, "rank_one": rank_one.Ensemble}
 
 
 def measure(options, context, number, measurements):
-    """Return one row per kind of measurements, fitted rank 1 to r + 1, start, target and ensemble; noise is drawn for
-    each pair.
+    """Return one row per kind of measurements, fitted rank 1 to r + 1, start,
+    target and ensemble; noise is drawn for each pair.
     """
     d, rank = options["d"], options["rank"]
     ensemble = DRAWN[measurements].draw(d, options["m"], context.seed, number, "cpu", context.dtype)

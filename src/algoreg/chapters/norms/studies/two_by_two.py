@@ -1,5 +1,5 @@
-"""Gradient flow and descent on a product of 2 × 2 factors that is to fit three entries, where rank one is infinitely
-far.
+"""Gradient flow and descent on a product of 2 × 2 factors that is to fit three entries,
+where rank one is infinitely far.
 
 W_12 = W_21 = 1 and W_22 = 0 are asked for, W_11 is free: a fit of rank one does not exist, and one of small det has a
 large
@@ -85,8 +85,8 @@ def product(factors):
 
 
 def sign_of_det(factors):
-    """Return the sign of det W, that of the factors' dets: W itself is rounded at the size of its larger singular
-    value.
+    """Return the sign of det W, that of the factors' dets:
+    W itself is rounded at the size of its larger singular value.
     """
     return np.sign(np.linalg.det(factors)).prod(axis=-1)
 
@@ -111,8 +111,8 @@ def loss(whole_product):
 
 
 def flow(factors, levels, most):
-    """Return ``(time, W, flipped)`` when the loss of gradient flow falls to each level, None for those it does not
-    reach.
+    """Return ``(time, W, flipped)`` when the loss of gradient flow falls to each level,
+    None for those it does not reach.
     """
     shape = factors.shape
     events = [lambda _, state, level=level: math.log(loss(product(state.reshape(shape))) / level) for level in levels]
@@ -135,8 +135,8 @@ def flow(factors, levels, most):
 
 
 class Factors(Algorithm):
-    """Descent on N factors of 2 × 2, by the loss of three entries. State: ``factors``, W_1 first, shape (B, N,
-    2, 2).
+    """Descent on N factors of 2 × 2, by the loss of three entries. State: ``factors``,
+    W_1 first, shape (B, N, 2, 2).
     """
 
     requires = frozenset({"single measurements"})
@@ -158,8 +158,8 @@ class Factors(Algorithm):
 
 
 class Levels(Observer):
-    """When the loss is first seen below levels, which W a run has then, and whether det W has been seen with another
-    sign.
+    """When the loss is first seen below levels, which W a run has then,
+    and whether det W has been seen with another sign.
 
     Memory: ``iteration`` (B, K), NaN where a run did not get there, ``product`` (B, K, 2, 2) and ``flipped`` (B, K)
     then; ``sign`` and ``changed`` (B,), the sign at the start and whether it has changed. A run below the last level

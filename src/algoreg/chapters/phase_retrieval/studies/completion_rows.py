@@ -63,8 +63,8 @@ ARRIVED = 1e-5
 
 
 class Rows(Observer):
-    """The longest row of every U. Memory, each (B,): ``over`` and ``steps``, steps beyond the bound and all; ``first``;
-    ``longest``.
+    """The longest row of every U. Memory, each (B,): ``over`` and ``steps``,
+    steps beyond the bound and all; ``first``; ``longest``.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
-"""Errors along descents on phase retrieval: a vector from a random start of any size, and full width from αI, on one
-axis.
+"""Errors along descents on phase retrieval: a vector from a random start of any size,
+and full width from αI, on one axis.
 """
 
 from itertools import product

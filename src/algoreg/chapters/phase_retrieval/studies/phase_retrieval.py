@@ -1,5 +1,5 @@
-"""Phase retrieval from spectral, random and coherent starts: how long each of two stages takes, and what is met on the
-way.
+"""Phase retrieval from spectral, random and coherent starts: how long each of two stages takes,
+and what is met on the way.
 """
 
 import math

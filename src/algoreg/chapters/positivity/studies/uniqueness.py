@@ -1,5 +1,5 @@
-"""Whether X* is the only positive semidefinite matrix that fits: the feasible point nearest to one far off, beside
-descent.
+"""Whether X* is the only positive semidefinite matrix that fits:
+the feasible point nearest to one far off, beside descent.
 """
 
 import math
@@ -95,8 +95,8 @@ LOOK = 25
 
 
 def dimensions(kind, d, rank):
-    """Return the statistical dimensions of positivity and of the least trace, NaN where there is no formula for the
-    second.
+    """Return the statistical dimensions of positivity and of the least trace,
+    NaN where there is no formula for the second.
     """
     if kind in measurements.HERMITIAN:
         half = d // 2
@@ -114,8 +114,8 @@ def counts(options, kind, d):
 
 
 class Landing(Observer):
-    """Where runs are: memory ``distance``, ``misfit`` and ``ended`` (B,); those that have X*, or another solution,
-    leave.
+    """Where runs are: memory ``distance``, ``misfit`` and ``ended`` (B,); those that have X*,
+    or another solution, leave.
     """
 
     reads_train_error = True
@@ -137,8 +137,8 @@ class Landing(Observer):
 
 
 def _targets(options, context, kind, d, numbers):
-    """Return X* of the targets of these numbers, shape (T, d, d): r eigenvalues 1, Hermitian ones held as real
-    matrices.
+    """Return X* of the targets of these numbers, shape (T, d, d): r eigenvalues 1,
+    Hermitian ones held as real matrices.
     """
     rank, found = options["rank"], []
     for number in numbers:

@@ -1,5 +1,5 @@
-"""The measurements that a proof of uniqueness reads: Wishart matrices whitened by their own mean, on matrices of low
-rank.
+"""The measurements that a proof of uniqueness reads: Wishart matrices whitened by their own mean,
+on matrices of low rank.
 """
 
 import math

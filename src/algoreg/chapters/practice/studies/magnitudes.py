@@ -1,5 +1,5 @@
-"""A picture from squared magnitudes (aᵢᵀx)²: descent of full width, told nothing, beside width 1, a spectral start and
-least trace.
+"""A picture from squared magnitudes (aᵢᵀx)²: descent of full width, told nothing,
+beside width 1, a spectral start and least trace.
 """
 
 from typing import Literal

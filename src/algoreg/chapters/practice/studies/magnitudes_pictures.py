@@ -5,8 +5,8 @@ from algoreg.spec.base import StudyOptions, real, whole
 
 
 class Options(StudyOptions):
-    """What the study can be told: the picture's number and m/n; the other options of ``magnitudes`` keep their
-    defaults.
+    """What the study can be told: the picture's number and m/n;
+    the other options of ``magnitudes`` keep their defaults.
     """
 
     m_over_n: float = real(3.0, ge=0.5)

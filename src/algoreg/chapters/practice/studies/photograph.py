@@ -1,5 +1,5 @@
-"""A photograph from some of its pixels: completion by descent beside least trace and means, and the same with shuffled
-pixels.
+"""A photograph from some of its pixels: completion by descent beside least trace and means,
+and the same with shuffled pixels.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ ALPHA = 1e-3
 
 
 def photograph(block):
-    """Return scikit-learn's photograph of a temple in grey, from 0 to 1, mean over blocks of pixels, shape (427/block,
-    640/block).
+    """Return scikit-learn's photograph of a temple in grey, from 0 to 1,
+    mean over blocks of pixels, shape (427/block, 640/block).
     """
     grey = load_sample_image(NAME).astype(np.float64).mean(axis=2) / 255
     rows, columns = (length // block for length in grey.shape)
@@ -51,8 +51,8 @@ def photograph(block):
 
 
 def means(picture, known):
-    """Return the mean of the known pixels of every row plus that of its column less that of all, shape of the
-    picture.
+    """Return the mean of the known pixels of every row plus that of its column less that of all,
+    shape of the picture.
     """
     overall = picture[known].mean()
     seen = np.where(known, picture - overall, 0)
@@ -62,8 +62,8 @@ def means(picture, known):
 
 
 def measure(options, context, number, share):
-    """Return one row per picture, share, method and choice of known pixels: the error of the pixels that are
-    not known.
+    """Return one row per picture, share, method and choice of known pixels:
+    the error of the pixels that are not known.
     """
     picture = photograph(options["block"])
     shape = picture.shape

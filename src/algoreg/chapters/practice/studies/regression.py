@@ -1,5 +1,5 @@
-"""Quadratic regression on tables: a factored network without a rank beside ridge regression, on rows that no fit has
-seen.
+"""Quadratic regression on tables: a factored network without a rank beside ridge regression,
+on rows that no fit has seen.
 """
 
 from typing import Literal
@@ -75,8 +75,8 @@ def estimators(iterations, seed, device):
 
 
 def measure(options, context, number, data):
-    """Return one row per table, method and split: R² on a fifth of the rows, which no fit has seen (of planted ones, on
-    400 more).
+    """Return one row per table, method and split: R² on a fifth of the rows,
+    which no fit has seen (of planted ones, on 400 more).
     """
     x, y, fitted = table(data, options["columns"], context.seed, number)
     for method, estimator in estimators(options["iterations"], number, str(context.device)).items():

@@ -1,5 +1,5 @@
-"""Quantum states from some of their Pauli expectations with shot noise: full width told nothing beside methods that are
-told.
+"""Quantum states from some of their Pauli expectations with shot noise:
+full width told nothing beside methods that are told.
 """
 
 import math
@@ -82,8 +82,8 @@ def pure_state(kind, qubits, seed, target):
 
 
 def strings_of(qubits, share, seed, number, device, dtype):
-    """Return the ensemble of the identity and the first strings of a random order of the others, and by what ⟨A, R(ρ)⟩
-    is tr Pρ.
+    """Return the ensemble of the identity and the first strings of a random order of the others,
+    and by what ⟨A, R(ρ)⟩ is tr Pρ.
     """
     d, count = 2 ** (qubits + 1), 4**qubits
     every, signs = Ensemble.strings(d)
@@ -134,8 +134,8 @@ def observed(exact, shots, generator):
 
 
 def _cases(options, context, number, ensemble, size):
-    """Return the names, states ψ, targets and labels of all runs of a method, and the residual of the noise,
-    relative.
+    """Return the names, states ψ, targets and labels of all runs of a method,
+    and the residual of the noise, relative.
     """
     found = []
     for kind, target in product(options["state"], range(options["targets"])):
@@ -176,8 +176,8 @@ def _methods(options):
 
 
 def measure(options, context, number, share):
-    """Return one row per state, share, shots, kind of labels, method, target and ensemble: infidelities where it
-    stopped and at the end.
+    """Return one row per state, share, shots, kind of labels, method, target and ensemble:
+    infidelities where it stopped and at the end.
 
     An ensemble is a random order of the strings after the identity, of which every share takes the first. Factored runs
     take η = ``step`` until η·t = ``time``.

@@ -1,5 +1,5 @@
-"""How many measurements two factors need by their columns: alternating steps with a pseudoinverse, damped ones, and
-descent.
+"""How many measurements two factors need by their columns: alternating steps with a pseudoinverse,
+damped ones, and descent.
 """
 
 from itertools import product

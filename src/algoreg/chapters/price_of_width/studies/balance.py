@@ -59,8 +59,8 @@ LEFT = 0.5
 
 
 class Imbalance(Observer):
-    """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error: memory ``first``, ``largest``, ``last``
-    (B,).
+    """The first and the largest ‖LᵀL − RᵀR‖_F of every run, and its last error:
+    memory ``first``, ``largest``, ``last`` (B,).
     """
 
     stride = 1

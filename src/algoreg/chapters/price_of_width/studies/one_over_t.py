@@ -1,5 +1,5 @@
-"""How the error falls along a long run of UUᵀ, by the width of U and the scale of its start, where labels
-determine X*.
+"""How the error falls along a long run of UUᵀ, by the width of U and the scale of its start,
+where labels determine X*.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""Lemmas 2.2 and 2.3 at their worst X, Y and R, against δ of the rank that they need and of the rank that is
-printed.
+"""Lemmas 2.2 and 2.3 at their worst X, Y and R, against δ of the rank that they need
+and of the rank that is printed.
 """
 
 import torch
@@ -53,8 +53,8 @@ VALUES = {
 
 
 def with_trace(ensemble, weight):
-    """Return G + c(svec(I)svec(I)ᵀ − I) in place of G: xᵀGx of rank-one matrices, whose squared trace is |X|_F², stays
-    the same.
+    """Return G + c(svec(I)svec(I)ᵀ − I) in place of G: xᵀGx of rank-one matrices,
+    whose squared trace is |X|_F², stays the same.
 
     At G = I this is (1 − c)I + c·svec(I)svec(I)ᵀ, with δ₁ = 0 and ⟨aaᵀ, G bbᵀ⟩ = c for orthonormal a and b.
     """

@@ -119,8 +119,8 @@ def step_needs(before, after, moved, step):
 
 
 class Needs(Observer):
-    """The δ that the worst step of every run needs in each inequality, by two splits; sees the first runs of a batch
-    alone.
+    """The δ that the worst step of every run needs in each inequality, by two splits;
+    sees the first runs of a batch alone.
 
     Memory: of every split, shape (inequalities, n), the largest over the steps that count.
 
@@ -170,8 +170,8 @@ class Needs(Observer):
 
 
 def measure(options, context):
-    """Return a row per inequality, m, target and ensemble: the δ that its worst step needs, over both ends of δ₄'s
-    bracket.
+    """Return a row per inequality, m, target and ensemble: the δ that its worst step needs,
+    over both ends of δ₄'s bracket.
 
     The ``scaled`` start has its δ from the upper end of the width's bracket, cut at 1/e. Splits are by the direction u*
     and by a random one. Steps count while ‖E_t‖_F ≤ 1/2 and ‖r_t‖² ≤ 3/2 for Prop. 3.2; all steps for Prop. 3.3.
@@ -227,8 +227,8 @@ def _rows(options, context, number, regime, m):
 
 
 def _ratios(name, needed, deltas, step, lost):
-    """Return the δ that was needed and its ratios to both ends of the bracket; NaN where a run diverged or a ratio is
-    not finite.
+    """Return the δ that was needed and its ratios to both ends of the bracket;
+    NaN where a run diverged or a ratio is not finite.
     """
     if name == "stage_one_growth":
         needed, ratios = math.nan, [(1 + step / 3) / (1 - needed)] * 2

@@ -1,5 +1,5 @@
-"""Signal and error along gradient descent on a rank-r target: angle, error growth, dominance, rate, worst over the
-steps.
+"""Signal and error along gradient descent on a rank-r target: angle, error growth,
+dominance, rate, worst over the steps.
 """
 
 import math
@@ -176,8 +176,8 @@ def conditions(course, kappa):
 
 
 def stretch(course, kappa):
-    """Return the first step at which Proposition 4.3's conditions hold and that of the first fall by ``FALL`` from
-    there.
+    """Return the first step at which Proposition 4.3's conditions hold and that
+    of the first fall by ``FALL`` from there.
 
     None where they do not hold all the way.
     """
@@ -276,8 +276,8 @@ def _rates(course, kappa, step):
 
 
 def _error_constants(first, d, rank, step, delta):
-    """Return the constants in Proposition D.2's two forms over the steps of ``first`` that count; NaN where
-    none does.
+    """Return the constants in Proposition D.2's two forms over the steps of ``first`` that count;
+    NaN where none does.
     """
     error, sine = first["error"], first["sine"]
     growth = error[1:] / error[:-1] - 1

@@ -75,8 +75,8 @@ def width(d, rank, seed):
 
 
 def bracket(ensemble, rank, seed, starts=8, rounds=40):
-    """Return δ's bracket for one rank of a Gram ensemble, lower and upper end: the attack's value, and the width's
-    bound.
+    """Return δ's bracket for one rank of a Gram ensemble, lower and upper end:
+    the attack's value, and the width's bound.
 
     Starts and rounds are those of :func:`algoreg.numerics.isometry.isometry_attack`.
     """
@@ -88,8 +88,8 @@ def bracket(ensemble, rank, seed, starts=8, rounds=40):
 
 
 def measure(options, context, number):
-    """Return two rows per point and ensemble, for adversarial and for random matrices: δ₊, δ₋, their roots, the
-    bracket.
+    """Return two rows per point and ensemble, for adversarial and for random matrices:
+    δ₊, δ₋, their roots, the bracket.
 
     Points form a star: each of d, rank and m varies alone, the others at the first entry of their lists; ``practical``
     are further m. ``certificate`` is ‖G − I‖, which bounds δ of every rank; ``upper_root`` is √(1 + δ₊) − 1 and
@@ -135,8 +135,8 @@ def _points(options):
 
 
 def _attacked(ensemble, rank, attack, options, seed):
-    """Return δ₊ and δ₋ as an attack finds them; ``random`` is the power method's starts alone, without a round
-    of it.
+    """Return δ₊ and δ₋ as an attack finds them; ``random`` is the power method's starts alone,
+    without a round of it.
     """
     d, m = ensemble.d, ensemble.m
     generator = stream(attack, d=d, rank=rank, m=m, seed=seed, ensemble=ensemble.number)

@@ -1,5 +1,5 @@
-"""What is compared: methods of the race by name, algorithms with options, and files of the user's own, read from one
-text.
+"""What is compared: methods of the race by name, algorithms with options,
+and files of the user's own, read from one text.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""What is measured of methods that are compared: errors along the iterations, measurements needed, sensitivity to α,
-seconds.
+"""What is measured of methods that are compared: errors along the iterations,
+measurements needed, sensitivity to α, seconds.
 """
 
 import math
@@ -63,8 +63,8 @@ def courses(method, sizes, context, best, kappas=None, **changes):
 
 
 def seconds_per_iteration(method, sizes, context, best):
-    """Return one row: the ``seconds`` that an iteration of one run takes in a batch of the targets, on this machine as
-    busy as it is.
+    """Return one row: the ``seconds`` that an iteration of one run takes in a batch of the targets,
+    on this machine as busy as it is.
     """
     kappa = sizes["kappa"][0]
     own = [runs.run_of(sizes, method, kappa, target, best(0)[kappa]) for target in range(sizes["targets"])]
@@ -81,8 +81,8 @@ def seconds_per_iteration(method, sizes, context, best):
 
 
 def sensitivity(method, sizes, context, best):
-    """Return :func:`courses` at the middle κ from several α, each with ``alpha``; none where the method has no small
-    start.
+    """Return :func:`courses` at the middle κ from several α, each with ``alpha``;
+    none where the method has no small start.
     """
     options = method.settings(sizes["rank"], 1.0)
     if "alpha" not in options or options.get("start") == "spectral":

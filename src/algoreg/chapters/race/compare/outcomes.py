@@ -65,8 +65,8 @@ def _log_crossing(run, tolerance):
 
 
 def duel(own, other, rng):
-    """Return the :class:`Duel` of two methods by the logarithms of what they need, shape (T, E) each, NaN where not by
-    T.
+    """Return the :class:`Duel` of two methods by the logarithms of what they need,
+    shape (T, E) each, NaN where not by T.
     """
     lost = [int((~np.isfinite(logs)).sum()) for logs in (own, other)]
     if any(lost):

@@ -80,8 +80,8 @@ def passes(contenders, found):
 
 
 def duels(contenders, found, seed):
-    """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ, and measurements at every
-    d and r.
+    """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ,
+    and measurements at every d and r.
     """
     fought = []
     for own, other in combinations(contenders, 2):
@@ -103,8 +103,8 @@ def duels(contenders, found, seed):
 
 
 def scores(contenders, fought):
-    """Return the table of how often each method wins against, ties with and loses to each other; open duels do not
-    count.
+    """Return the table of how often each method wins against, ties with and loses to each other;
+    open duels do not count.
     """
     names = [one.name for one in contenders]
     count = {(own, other): dict.fromkeys(outcomes.REVERSED, 0) for own, other in permutations(names, 2)}

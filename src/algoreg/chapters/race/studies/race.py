@@ -68,8 +68,8 @@ TOLERANCES = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
 def measure(options, context):
-    """Return one row per method, κ, tolerance, target and ensemble: the iterations and passes until the error is below
-    it.
+    """Return one row per method, κ, tolerance, target and ensemble:
+    the iterations and passes until the error is below it.
 
     X* has r eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr < d(d+1)/2. Every method has its own step
     on each ensemble, the best of its grid at each κ by its training error on ensembles and targets that are not judged,

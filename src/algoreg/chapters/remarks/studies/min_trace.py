@@ -1,5 +1,5 @@
-"""Where factored descent from ever smaller starts ends, beside the PSD matrix of least trace that fits the same
-labels.
+"""Where factored descent from ever smaller starts ends,
+beside the PSD matrix of least trace that fits the same labels.
 """
 
 from functools import partial

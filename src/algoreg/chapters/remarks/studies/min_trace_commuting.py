@@ -1,5 +1,5 @@
-"""The same comparison with diagonal measurement matrices, which commute: there Gunasekar et al. prove their
-conjecture.
+"""The same comparison with diagonal measurement matrices, which commute: there Gunasekar et al.
+prove their conjecture.
 """
 
 from functools import partial

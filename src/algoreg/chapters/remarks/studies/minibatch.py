@@ -91,8 +91,8 @@ def planned(options):
 
 
 def _ends(context, known, planted, labels, runs, options):
-    """Return X at η·t = ``time`` of every planned run, shape (T, d, d) each; runs of one method, batch and step go
-    together.
+    """Return X at η·t = ``time`` of every planned run, shape (T, d, d) each;
+    runs of one method, batch and step go together.
     """
     groups, ends = {}, {}
     for i, run in enumerate(runs):

@@ -1,5 +1,5 @@
-"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say; on its factor it
-does.
+"""Gradient descent on X itself from 0 fits the measurements and recovers nothing that they do not say;
+on its factor it does.
 """
 
 import math
@@ -52,8 +52,8 @@ def _descent(options, known, m):
 
 
 def measure(options, context, number, m):
-    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0, or U
-    ← U − ηMU.
+    """Return one row per m, target and ensemble: the errors of X after ``iterations`` steps X ← X − ηM from X = 0,
+    or U ← U − ηMU.
 
     The step of X is 1/λ_max of AᵀA/m. Its limit is the projection of X* on the span of the measurements, at relative
     error √(1 − m/D) in the mean, D = d(d+1)/2.

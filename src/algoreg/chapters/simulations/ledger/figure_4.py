@@ -20,8 +20,8 @@ def _by_ratio(frame, ratios):
 
 @passage("figure_4", "figure_4_readings")
 def figure_4(reference):
-    """Return Figure 4's published points beside ours and beside other readings of what it does not state, as
-    Markdown.
+    """Return Figure 4's published points beside ours and beside other readings of what it does not state,
+    as Markdown.
     """
     ours, other = (frame_of(reference["tables"][name]) for name in ("figure_4", "figure_4_readings"))
     points = pd.DataFrame(reference["comparisons"]["figure_4_published"])
@@ -87,8 +87,8 @@ def figure_4_d150(reference):
 
 @passage("figure_4", tiers=("standard", "full"))
 def figure_4_step(standard, full):
-    """Return how far the standard tier's larger steps move Figure 4's test errors from those at the paper's own, as
-    Markdown.
+    """Return how far the standard tier's larger steps move Figure 4's test errors from those at the paper's own,
+    as Markdown.
     """
     frames = [frame_of(reference["tables"]["figure_4"]) for reference in (standard, full)]
     both = shifts(*frames, ["d", "m_over_d", "method", "target", "ensemble"])

@@ -1,5 +1,5 @@
-"""The ledger's evidence on the paper's figures 1 to 3 and 5, on the larger step, and on what all published
-curves say.
+"""The ledger's evidence on the paper's figures 1 to 3 and 5, on the larger step,
+and on what all published curves say.
 """
 
 import re
@@ -132,8 +132,8 @@ def figure_2_alpha(reference):
 
 @passage()
 def figure_5(reference):
-    """Return what Figure 5's runs say against the published curves and against the figure's description, as
-    Markdown.
+    """Return what Figure 5's runs say against the published curves and against the figure's description,
+    as Markdown.
     """
     rows = []
     for panel, what in (("5a", "SGD"), ("5b", "gradient descent")):

@@ -8,8 +8,8 @@ AXIS_WORDS = {"method": "", "alpha": "α =", "m_over_d": "m/d =", "iteration": "
 
 
 def shifts(frame, own, keys):
-    """Return the rows of both frames' runs with ``shift``: by how many percent ``frame``'s test error is above
-    ``own``'s.
+    """Return the rows of both frames' runs with ``shift``:
+    by how many percent ``frame``'s test error is above ``own``'s.
     """
     both = frame.merge(own, on=keys, suffixes=("", "_own"))
     return both.assign(shift=100 * (both["test_error"] / both["test_error_own"] - 1))

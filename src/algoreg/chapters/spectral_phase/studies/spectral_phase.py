@@ -1,5 +1,5 @@
-"""What descent from a small random start finds first: angles to the labels' eigenvectors and to X*, and the smallest
-error.
+"""What descent from a small random start finds first: angles to the labels' eigenvectors and to X*,
+and the smallest error.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""What the claims about sample complexity measure: thresholds in m, and their exponents, where some lie off the
-grid.
+"""What the claims about sample complexity measure: thresholds in m, and their exponents,
+where some lie off the grid.
 """
 
 from algoreg.analysis.cells import chosen

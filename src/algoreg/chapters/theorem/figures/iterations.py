@@ -214,8 +214,8 @@ def error_at_time(tables, claims):
 
 @drawing
 def window(tables, claims):
-    """Draw the error from the start to the end of the theorem's window, with and without label noise [LMZ18, Theorem
-    1.1].
+    """Draw the error from the start to the end of the theorem's window,
+    with and without label noise [LMZ18, Theorem 1.1].
     """
     table, claim = tables["window"], claims["thm11-no-early-stopping"]
     ratio = claim["estimand"]["ratio"] * claim["margin"]

@@ -35,8 +35,8 @@ def _exponent(means):
 
 
 def _by_rule(frame, along):
-    """Return a table's rows: step rule, steps and iterations at both ends of ``along``, the exponent of the
-    iterations.
+    """Return a table's rows: step rule, steps and iterations at both ends of ``along``,
+    the exponent of the iterations.
     """
     rows = []
     for rule, part in frame.groupby("rule"):

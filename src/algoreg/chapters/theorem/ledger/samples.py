@@ -67,8 +67,8 @@ def samples_between(*frames):
 
 
 def _sides_of_dimensions(frames, tolerance):
-    """Return at how many sizes the median threshold lies between the dimensions, at how many above the larger, of how
-    many.
+    """Return at how many sizes the median threshold lies between the dimensions,
+    at how many above the larger, of how many.
     """
     between = above = whole = 0
     for along, frame in zip(SWEEPS, frames, strict=True):

@@ -134,8 +134,8 @@ def _cells(options):
 
 
 def measure(options, context, number):
-    """Return one row per rank, κ, α, step rule, target and ensemble: the iterations until the error is below a
-    tolerance.
+    """Return one row per rank, κ, α, step rule, target and ensemble:
+    the iterations until the error is below a tolerance.
 
     The error is ‖UUᵀ − X*‖_F over ``tolerance`` times ‖X*‖_F or σ_r(X*), and the time is interpolated between
     iterations. Targets have eigenvalues from 1 to 1/κ in equal ratios; m = ``m_over_dr``·dr. A run that does not get

@@ -1,8 +1,8 @@
-"""What measurements cannot be, in sentences that begin with a name: those of a file and those that an estimator is
-given, alike.
+"""What measurements cannot be, in sentences that begin with a name:
+those of a file and those that an estimator is given, alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,8 +11,8 @@ ROUNDING = 1e-9
 
 
 def refuse_repeated(X: np.ndarray, name: str = "") -> None:
-    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice: what is held out would be known by the
-    other.
+    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice:
+    what is held out would be known by the other.
     """
     _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
     if len(first) < len(X):
@@ -22,9 +22,9 @@ def refuse_repeated(X: np.ndarray, name: str = "") -> None:
         raise ValueError(f"{name}{X[start]} stands {times} times; give it once, as the mean over all of its shots")
 
 
-def refuse_impossible_expectations(strings: Sequence[str], expectations: np.ndarray, name: str = "") -> None:
-    """Raise a ValueError if an expectation of a Pauli string is beyond ±1, or that of the identity not 1, by more than
-    rounding.
+def refuse_impossible_expectations(strings: Iterable[str], expectations: np.ndarray, name: str = "") -> None:
+    """Raise a ValueError if an expectation of a Pauli string is beyond ±1,
+    or that of the identity not 1, by more than rounding.
     """
     if np.abs(expectations).max() > 1 + ROUNDING:
         raise ValueError(
