@@ -26,6 +26,8 @@ STYLE = {
     "font.sans-serif": ["DejaVu Sans"],
     "axes.titlesize": 9,
     "axes.linewidth": 0.8,
+    # Where they are put anyway: no panel has anything above it.
+    "axes.titley": 1.0,
     "axes.grid": True,
     "grid.alpha": 0.25,
     "xtick.major.size": 3.5,
