@@ -27,7 +27,7 @@ SCRIPT = """\
 import atexit, json, os, sys, tempfile, time
 from pathlib import Path
 from algoreg.store.handover import hand_over
-hand_over("large")
+hand_over("early", "large")
 import early, large
 atexit.register(print, "the end")
 print(json.dumps({
@@ -116,6 +116,30 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_script_does_not_wait_for_what_others_need(tmp_path, monkeypatch):
+    waits = "import time\nfrom pathlib import Path\nwhile not Path({!r}).exists():\n    time.sleep(0.01)\n"
+    asked, over = tmp_path / "asked", tmp_path / "over"
+    # Loaded once the script is about to ask.
+    (tmp_path / "first.py").write_text(waits.format(str(asked)) + "time.sleep(0.5)\n")
+    (tmp_path / "second.py").write_text(waits.format(str(over)))
+    ask = f"from pathlib import Path\nPath({str(asked)!r}).touch()\n"
+    hand_over = 'from algoreg.store.handover import hand_over\nhand_over("first")\n'
+    (tmp_path / "script.py").write_text(f"{ask}{hand_over}import os, sys\nprint(os.getppid(), 'second' in sys.modules)")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(forkserver.__file__).parents[2]}")
+    monkeypatch.setenv(handover.PLACE, "")
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    server = forkserver.start("first", "second")
+    try:
+        command = [sys.executable, tmp_path / "script.py"]
+        done = subprocess.run(command, env=lasting(), capture_output=True, text=True, timeout=60)
+    finally:
+        over.touch()
+        server.stdin.close()
+        server.wait(20)
+    assert done.stdout.split() == [str(server.pid), "False"], done.stderr
 
 
 def test_a_fork_is_told_all_that_a_process_of_its_own_is(server, run, tmp_path):

@@ -41,8 +41,8 @@ if SET_ASIDE:
             sidecars=[sidecar(VERDICTS[entry["id"]]) for entry in SET_ASIDE],
         log:
             log_path("set_claims_aside"),
-        # It takes longer than most figures: not the last of a run.
-        priority: 1
+        # The first of a run: it needs no torch, and so need not wait until that is loaded.
+        priority: 25
         group:
             "results"
         conda:

@@ -41,8 +41,8 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# What measuring needs, see scripts/measure.py: most jobs, and the first ones.
-LIBRARIES = ("torch", "pandas", "pydantic.root_model", "scipy.optimize")
+# What measuring needs, see scripts/measure.py: most jobs, and the first ones. What takes longest comes last.
+LIBRARIES = ("pydantic.root_model", "scipy.optimize", "pandas", "torch")
 
 
 def start_forkserver():

@@ -119,8 +119,12 @@ def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
     before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN), **_tidy_when_told_to_end(listener)}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     known = _lasting(os.environ)
-    _load(libraries)
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+    waiting = [*PREAMBLE, *libraries]
+    while sys.stdin not in (ready := select.select([listener, sys.stdin], [], [], 0 if waiting else None)[0]):
+        if listener not in ready:
+            # While nobody asks: a script that needs the first ones alone does not wait for the others.
+            _load([waiting.pop(0)])
+            continue
         try:
             job = _accepted(listener)
         except (OSError, ValueError, SyntaxError):
