@@ -13,7 +13,7 @@ from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage, with_interval
-from algoreg.tell.wording import outwards
+from algoreg.tell.wording import minus, outwards
 
 # The error that the claim fw-networks asks for, and others.
 NEAR = 0.1
@@ -34,7 +34,7 @@ def little_sent(reference):
 def open_loop_rate(reference):
     """Return the exponent of the loss in open loop."""
     return (
-        f"In open loop the loss falls with the exponent {estimate_of(reference, 'fw-rate')}, where the theorem has −1."
+        f"In open loop the loss falls as k to the power {minus(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
     )
 
 
