@@ -33,9 +33,7 @@ def little_sent(reference):
 @passage("frank_wolfe_course")
 def open_loop_rate(reference):
     """Return the exponent of the loss in open loop."""
-    return (
-        f"In open loop the loss falls as k to the power {minus(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
-    )
+    return f"In open loop the loss falls as k to the power {minus(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
 
 
 @passage("frank_wolfe_trace")
