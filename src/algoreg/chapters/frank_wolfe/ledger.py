@@ -13,7 +13,7 @@ from algoreg.numerics.seeds import stream
 from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.charts.text import signed
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage, with_interval
-from algoreg.tell.wording import outwards
+from algoreg.tell.wording import minus, outwards
 
 # The error that the claim fw-networks asks for, and others.
 NEAR = 0.1
@@ -25,17 +25,15 @@ def little_sent(reference):
     """Return the headline: the exponent of the bytes, and what a wrong trace costs."""
     decades = estimate_of(reference, "fw-needs-trace")
     return (
-        f"Bytes per iteration have the exponent {estimate_of(reference, 'sfw-asyn-bytes')} in d. Told "
-        f"1.05 times the trace it ends {decades} decades farther from X\\* than descent told nothing."
+        f"Bytes per iteration have the exponent {estimate_of(reference, 'sfw-asyn-bytes')} in d. With "
+        f"Gaussian measurements, told 1.05 times the trace, it ends {decades} decades farther from X\\* than descent told nothing."
     )
 
 
 @passage("frank_wolfe_course")
 def open_loop_rate(reference):
     """Return the exponent of the loss in open loop."""
-    return (
-        f"In open loop the loss falls with the exponent {estimate_of(reference, 'fw-rate')}, where the theorem has −1."
-    )
+    return f"In open loop the loss falls as k to the power {minus(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
 
 
 @passage("frank_wolfe_trace")

@@ -5,6 +5,7 @@ and where deep diagonal factors do.
 from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.charts.law import exponent_of
 from algoreg.tell.charts.text import number as power
+from algoreg.tell.charts.text import signed
 from algoreg.tell.report import geometric, markdown, number, passage
 
 # Distances below this are called there.
@@ -78,7 +79,8 @@ def greedy_headline(frame):
     greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
     return (
         f"descent from α = {power(own['alpha'].iloc[0])} ends near the end of greedy low-rank learning, which is X\\* at rank 1: "
-        f"{number(greedy)} away. From the least trace it ends {number(trace)} away (geometric means, over ‖X\\*‖)."
+        f"{number(greedy)} away. From the least trace it ends {number(trace)} away (geometric means, over ‖X\\*‖). "
+        f"Of {len(own)} runs {(own['distance_to_greedy'] < THERE).sum()} end within {THERE:g} of the former."
     )
 
 
@@ -106,4 +108,4 @@ def commuting_power_of_all(frame):
 def mirror_power(frame):
     """Return the exponent of mirror descent's distance to the least trace in ln(1/s₀), as text."""
     own = frame[frame["method"] == "mirror"]
-    return f"{exponent_of(own, 'log_smallness', 'distance_to_min_trace'):.2f}"
+    return signed(exponent_of(own, "log_smallness", "distance_to_min_trace"))

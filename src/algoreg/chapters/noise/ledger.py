@@ -45,9 +45,7 @@ def leaving_times(frame):
     rows = [
         [
             f"{alpha:g}",
-            number(part["left"].mean()),
-            number(part["predicted"].mean()),
-            number(part["predicted_by_rate"].mean()),
+            *(f"{part[name].mean():.0f}" for name in ("left", "predicted", "predicted_by_rate")),
             f"{np.corrcoef(part['left'], part['predicted'])[0, 1]:.2f}",
         ]
         for alpha, part in sorted(frame.groupby("alpha"), reverse=True)

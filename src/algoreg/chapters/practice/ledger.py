@@ -5,6 +5,7 @@ import numpy as np
 from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.tell.report import markdown, number, passage
+from algoreg.tell.wording import minus
 
 
 def _mean(values):
@@ -62,7 +63,7 @@ def practice_regression(frame):
         cells = []
         for method in REGRESSION:
             scores = part.loc[part["method"] == method, "score"]
-            cells.append(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}")
+            cells.append(minus(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}"))
         rows.append([name, *cells])
     return markdown(["table", *REGRESSION.values()], rows)
 

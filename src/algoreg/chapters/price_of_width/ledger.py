@@ -2,6 +2,7 @@
 
 from algoreg.analysis.cells import geometric_mean
 from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.tell.wording import minus
 
 
 @passage("one_over_t")
@@ -13,7 +14,7 @@ def width_slopes(frame):
         for alpha, own in sorted(last[last["width"] == width].groupby("alpha"), reverse=True):
             left = int((own["status"] == "converged").sum())
             error = f"below 10⁻¹⁰ ({left}/{len(own)})" if left else f"{geometric_mean(own['test_error']):.1e}"
-            rows.append([width, f"{alpha:g}", number(own["slope"].mean()), error])
+            rows.append([width, f"{alpha:g}", minus(number(own["slope"].mean())), error])
     return markdown(["width", "α", "slope over the last decade of t", "error at T"], rows)
 
 
