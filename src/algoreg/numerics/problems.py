@@ -140,8 +140,9 @@ def spoil(labels, problem, seed, ensemble, numbers):
     ----------
     labels : numpy.ndarray, shape (T, m)
     problem : mapping
-        With ``label_noise`` σ, if there is noise: every label has N(0, σ²) times the mean square of its target's added;
-        with ``outliers``, ``share`` p and ``size`` s: N(0, s²) times the same is added to each with probability p.
+        With ``label_noise`` σ, if there is noise: every label has a normal number added, of σ times the root mean
+        square of its target's labels as standard deviation. With ``outliers``, ``share`` p and ``size`` s: one of s
+        times the same is added to each with probability p.
     seed, ensemble : int
     numbers : sequence of int
         The targets' numbers.

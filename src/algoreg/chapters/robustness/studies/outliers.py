@@ -58,8 +58,8 @@ VALUES = {
 def measure(options, context):
     """Return one row per loss, share of outliers, target and ensemble.
 
-    An outlier has N(0, s²) times the labels' mean square added, s = ``size``. Both losses see the same labels, from αI
-    [ma2023].
+    An outlier has a normal number added, of ``size`` times the labels' root mean square as standard deviation. Both
+    losses see the same labels, from αI [ma2023].
     """
     yield from context.by_ensemble(_rows, options, "{}", ("squared", "absolute"))
 
