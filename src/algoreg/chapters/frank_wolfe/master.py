@@ -107,7 +107,9 @@ class Workers:
             process.wait()
 
     def tell(self, orders, port, token):
-        """Give each worker of a run its orders."""
+        """Give each worker of a run its orders; where one has ended since the last run, all are started anew."""
+        if any(process.poll() is not None for process in self._processes):
+            self.end()
         for number in range(orders["workers"]):
             if number == len(self._processes):
                 self._processes.append(_started())
