@@ -129,6 +129,8 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
             "pauli,expectation,shots\nXX,0.5,100\nYY,0.5,-3\n",
             "shots: allowed are finite numbers above 0, not -3",
         ),
+        ("pauli,expectation\nXX,0.5\nI,0.4\n", "XX and I are of different lengths"),
+        ("pauli,expectation\nXX,0.5\nXXX,0.4\n", "XX and XXX are of different lengths"),
         ("pauli,expectation\nXX,0.5\nyy,0.4\n", "'yy': a Pauli string has the letters I, X, Y, Z"),
     ],
 )

@@ -10,6 +10,17 @@ import numpy as np
 ROUNDING = 1e-9
 
 
+def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
+    """Raise a ValueError if a Pauli string has another letter, or another length than the first."""
+    first = None
+    for text in strings:
+        if not text or set(text) - set("IXYZ"):
+            raise ValueError(f"{str(text)!r}: a Pauli string has the letters I, X, Y, Z")
+        first = first or text
+        if len(text) != len(first):
+            raise ValueError(f"{name}{first} and {text} are of different lengths")
+
+
 def refuse_repeated(X: np.ndarray, name: str = "") -> None:
     """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice:
     what is held out would be known by the other.
