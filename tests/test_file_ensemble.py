@@ -127,8 +127,10 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
         ("pauli,expectation\nII,0.9\nYY,0.5\n", "II has expectation 1, not 0.9"),
         (
             "pauli,expectation,shots\nXX,0.5,100\nYY,0.5,-3\n",
-            "shots: allowed are numbers above 0, not -3",
+            "shots: allowed are finite numbers above 0, not -3",
         ),
+        ("pauli,expectation\nXX,0.5\nI,0.4\n", "XX and I are of different lengths"),
+        ("pauli,expectation\nXX,0.5\nXXX,0.4\n", "XX and XXX are of different lengths"),
         ("pauli,expectation\nXX,0.5\nyy,0.4\n", "'yy': a Pauli string has the letters I, X, Y, Z"),
     ],
 )
@@ -136,6 +138,12 @@ def test_measurements_that_no_estimator_takes_are_none(tmp_path, text, said):
     (tmp_path / "data.csv").write_text(text)
     with pytest.raises(ValueError, match=re.escape(said) + "$"):
         Ensemble.draw(8, 2, SEED, 0, data={"path": str(tmp_path / "data.csv")})
+
+
+def test_an_expectation_in_eight_bits_is_not_small_because_its_size_has_no_room(tmp_path):
+    np.savez(tmp_path / "data.npz", pauli=["XX", "YY"], expectation=np.array([-128, 1], np.int8))
+    with pytest.raises(ValueError, match=r"from -1 to 1, not -128$"):
+        Ensemble.draw(8, 2, SEED, 0, data={"path": str(tmp_path / "data.npz")})
 
 
 def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):

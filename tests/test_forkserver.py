@@ -293,6 +293,18 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path):
     wait_for(lambda: not Path(place).parent.exists() and not Path(f"/proc/{pid}").exists())
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_leaves_no_folder_where_its_server_was_killed(killed):
+    script = (
+        "import os\nfrom algoreg.store import forkserver, handover\nserver = forkserver.start()\n"
+        f"if {killed}:\n    server.kill()\n    server.wait()\nprint(os.environ[handover.PLACE])\n"
+    )
+    # Both end with the server, which has their standard error.
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert not Path(done.stdout.strip()).parent.exists()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("ending", forkserver.ENDINGS)
 def test_a_server_that_is_told_to_end_leaves_no_folder_and_its_fork_ends_as_others_do(server, tmp_path, ending):
     place = Path(os.environ[handover.PLACE])

@@ -172,14 +172,28 @@ def test_a_worker_that_gets_lost_is_no_endless_wait_and_another_takes_its_place(
     with master.Workers() as workers:
         first = master.run(orders, workers)
         (one,) = workers._processes
-        with pytest.raises(master.LinesFailed, match="timed out"):
-            master.run({**orders, "path": str(tmp_path / "nowhere"), "limit": 3.0}, workers)
+        with pytest.raises(master.LinesFailed, match="a worker has ended"):
+            master.run({**orders, "path": str(tmp_path / "nowhere"), "limit": 600.0}, workers)
         assert one.poll() is not None
         again = master.run(orders, workers)
         (other,) = workers._processes
     assert other.poll() is not None
     assert first.delays == again.delays == [0] * 5
     np.testing.assert_array_equal(first.x, again.x)
+
+
+def test_a_worker_that_ended_between_two_runs_costs_no_run(tmp_path):
+    worker.write_data(tmp_path, np.zeros((2, 3)), np.zeros(2))
+    orders = {"protocol": "synchronous", "d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 1}
+    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 2, "sleep": 0.0, "limit": 60.0}
+    with master.Workers() as workers:
+        first = master.run(orders, workers)
+        before = list(workers._processes)
+        before[1].kill()
+        before[1].wait()
+        again = master.run(orders, workers)
+    assert first.delays == again.delays == [0] * 5
+    assert before[0].poll() is not None
 
 
 def test_processes_of_earlier_runs_change_nothing(tmp_path):

@@ -18,6 +18,7 @@ from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.spec.base import EnsembleLimits
+from algoreg.store import refusals
 
 
 class Limits(EnsembleLimits):
@@ -63,9 +64,7 @@ def from_letters(text):
     ValueError
         If there is another letter.
     """
-    strange = set(text) - set("IXYZ")
-    if strange or not text:
-        raise ValueError(f"{str(text)!r}: a Pauli string has the letters I, X, Y, Z")
+    refusals.refuse_strange_strings([text])
     return tuple(int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
 
 

@@ -125,10 +125,7 @@ def _strings(X, alone=True):
     if given.ndim != 1 or given.dtype.kind not in "UOT" or not len(given):
         raise ValueError(f"X: a string of I, X, Y, Z per measurement is needed, not an array of shape {given.shape}")
     strings = [str(text) for text in given]
-    for text in strings:
-        pauli.from_letters(text)
-        if len(text) != len(strings[0]):
-            raise ValueError(f"X: {strings[0]} and {text} are of different lengths")
+    refusals.refuse_strange_strings(strings, "X: ")
     if len(strings[0]) > MOST_QUBITS:
         raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
     if alone:

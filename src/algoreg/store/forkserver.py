@@ -97,6 +97,8 @@ def start(*libraries: str, **variables: str) -> "subprocess.Popen[bytes] | None"
             return None
         undone.pop_all()
     listener.close()
+    # A server that is killed leaves it.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[PLACE] = place
     return server
 
@@ -142,10 +144,8 @@ def serve(listener: socket.socket, libraries: list[str]) -> Job | None:
 
 
 def _remove(listener: socket.socket) -> None:
-    """Remove the server's folder."""
-    place = Path(listener.getsockname())
-    place.unlink()
-    place.parent.rmdir()
+    """Remove the server's folder, where the process that started it has not."""
+    shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)
 
 
 def _tidy_when_told_to_end(listener: socket.socket) -> dict[signal.Signals, Any]:

@@ -171,6 +171,7 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: 
         X = np.stack(places, axis=1)
     elif kind == "pauli":
         X, y = np.asarray(X).astype(str), columns["expectation"]
+        refusals.refuse_strange_strings(X)
         refusals.refuse_impossible_expectations(X, y)
         if "shots" in names:
             shots = np.asarray(columns["shots"], float)

@@ -10,6 +10,17 @@ import numpy as np
 ROUNDING = 1e-9
 
 
+def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
+    """Raise a ValueError if a Pauli string has another letter, or another length than the first."""
+    first = None
+    for text in strings:
+        if not text or set(text) - set("IXYZ"):
+            raise ValueError(f"{str(text)!r}: a Pauli string has the letters I, X, Y, Z")
+        first = first or text
+        if len(text) != len(first):
+            raise ValueError(f"{name}{first} and {text} are of different lengths")
+
+
 def refuse_repeated(X: np.ndarray, name: str = "") -> None:
     """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice:
     what is held out would be known by the other.
@@ -26,6 +37,8 @@ def refuse_impossible_expectations(strings: Iterable[str], expectations: np.ndar
     """Raise a ValueError if an expectation of a Pauli string is beyond ±1,
     or that of the identity not 1, by more than rounding.
     """
+    # In eight bits the size of -128 is -128.
+    expectations = np.asarray(expectations, float)
     if np.abs(expectations).max() > 1 + ROUNDING:
         raise ValueError(
             f"{name}an expectation is from -1 to 1, not {expectations[np.abs(expectations).argmax()]:.10g}"
@@ -37,5 +50,6 @@ def refuse_impossible_expectations(strings: Iterable[str], expectations: np.ndar
 
 def refuse_impossible_shots(shots: np.ndarray) -> None:
     """Raise a ValueError if a number of shots is not above 0, or not finite."""
-    if not (np.isfinite(shots).all() and (shots > 0).all()):
-        raise ValueError(f"shots: allowed are numbers above 0, not {shots.min():.6g}")
+    bad = shots[~(np.isfinite(shots) & (shots > 0))]
+    if len(bad):
+        raise ValueError(f"shots: allowed are finite numbers above 0, not {bad[0]:.6g}")

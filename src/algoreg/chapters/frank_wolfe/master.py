@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import selectors
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from algoreg import sources
 from algoreg.chapters.frank_wolfe import wire, worker
 
 TOKEN_BYTES = 16
+# Seconds between two looks whether a worker has ended before it connected.
+LOOK = 0.2
 
 
 class LinesFailed(RuntimeError):
@@ -106,8 +109,14 @@ class Workers:
                 process.stdin.close()
             process.wait()
 
+    def lost(self):
+        """Return whether a process has ended."""
+        return any(process.poll() is not None for process in self._processes)
+
     def tell(self, orders, port, token):
-        """Give each worker of a run its orders."""
+        """Give each worker of a run its orders; where one has ended since the last run, all are started anew."""
+        if self.lost():
+            self.end()
         for number in range(orders["workers"]):
             if number == len(self._processes):
                 self._processes.append(_started())
@@ -145,7 +154,7 @@ def run(orders, workers):
             server.settimeout(orders["limit"])
             token = secrets.token_bytes(TOKEN_BYTES)
             workers.tell(orders, server.getsockname()[1], token)
-            connections = _accepted(server, orders["workers"], token, orders["limit"])
+            connections = _accepted(server, workers, orders, token, deadline)
         {"asynchronous": _asynchronous, "synchronous": _synchronous}[orders["protocol"]](done, connections, deadline)
         _finish(done, connections)
     except (OSError, subprocess.SubprocessError) as error:
@@ -157,19 +166,24 @@ def run(orders, workers):
     return done
 
 
-def _accepted(server, count, token, limit):
+def _accepted(server, workers, orders, token, deadline):
     """Return the workers' connections in their order; a stranger, who has not the token, is turned away."""
     found = {}
-    while len(found) < count:
+    while len(found) < orders["workers"]:
+        _check(deadline)
+        if workers.lost():
+            raise ConnectionError("a worker has ended")
+        if not select.select([server], [], [], LOOK)[0]:
+            continue
         connection, _ = server.accept()
-        connection.settimeout(limit)
+        connection.settimeout(orders["limit"])
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         given = connection.recv(TOKEN_BYTES + 1, socket.MSG_WAITALL)
         if len(given) == TOKEN_BYTES + 1 and secrets.compare_digest(given[:-1], token):
             found[given[-1]] = connection
         else:
             connection.close()
-    return [found[number] for number in range(count)]
+    return [found[number] for number in range(orders["workers"])]
 
 
 def _check(deadline):
