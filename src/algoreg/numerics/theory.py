@@ -114,7 +114,7 @@ def least_examples(d, rank):
 
     As we read [saraomannelli2020], X* is the only zero of the loss over PSD X from more examples xxᵀ on.
     """
-    return d * (rank + 1) - rank * (rank + 1) // 2
+    return degrees_of_freedom(d, rank + 1)
 
 
 def geometric_spectrum(rank, kappa) -> list[float]:
