@@ -19,6 +19,13 @@ def draw_gaussian(target, d, rank, seed, number):
     return generator.standard_normal((d, rank))
 
 
+def haar_basis(gaussian):
+    """Return the orthonormal basis that an iid N(0, 1) matrix gives, Haar, shape as the matrix."""
+    basis, upper = np.linalg.qr(gaussian)
+    # The signs make the distribution Haar instead of LAPACK's convention.
+    return basis * np.sign(np.diag(upper))
+
+
 def draw_factor(target, d, rank, seed, number):
     """Draw the factor U* of target ``number``, shape (d, rank), float64;
     its last bits are those of the processor's LAPACK.
@@ -50,9 +57,7 @@ def draw_factor(target, d, rank, seed, number):
         eigenvalues = np.asarray(target["eigenvalues"], dtype=float)
         if eigenvalues.shape != (rank,):
             raise ValueError(f"target.eigenvalues has {eigenvalues.size} values for rank {rank}")
-        basis, upper = np.linalg.qr(gaussian)
-        # The signs make the distribution Haar instead of LAPACK's convention.
-        return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
+        return haar_basis(gaussian) * np.sqrt(eigenvalues)
     raise ValueError(
         f"target.kind = {target['kind']!r}: allowed are columns and spectrum, of which a target can be drawn"
     )
@@ -103,9 +108,7 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
     sides = []
     for side, length in (("left", rows), ("right", columns)):
         names = {"d": length, "rank": rank, "seed": seed, "target": number}
-        gaussian = stream("target", kind=f"spectrum-{side}", **names).standard_normal((length, rank))
-        basis, upper = np.linalg.qr(gaussian)
-        sides.append(basis * np.sign(np.diag(upper)))
+        sides.append(haar_basis(stream("target", kind=f"spectrum-{side}", **names).standard_normal((length, rank))))
     return (sides[0] * geometric_spectrum(rank, kappa)) @ sides[1].T
 
 
