@@ -68,11 +68,11 @@ def stacked(drawn, context):
     return torch.stack([torch.from_numpy(one) for one in drawn]).to(context.device, context.dtype)
 
 
-def target_numbers(options, ensemble):
-    """Return the numbers of the targets of an ensemble, given its number; see
-    :class:`algoreg.spec.base.DrawnTargets`.
+def target_numbers(settings, ensemble):
+    """Return the numbers of the targets of an ensemble, given its number: those of a problem,
+    or of a study (:class:`algoreg.spec.base.DrawnTargets`).
     """
-    return [ensemble] if options["own_targets"] else list(range(options["targets"]))
+    return [ensemble] if settings.get("own_targets") else list(range(settings["targets"]))
 
 
 def draw_factors(target, d, rank, context, count, first=0):
@@ -190,7 +190,7 @@ def draw_problem(problem, seed, ensemble):
         not of what a linear-algebra library makes of it: another processor has the same.
     """
     d, rank = problem["d"], problem["rank"]
-    numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
+    numbers = target_numbers(problem, ensemble)
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
     drawn = _ensemble_of(problem, seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
