@@ -19,6 +19,7 @@ from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover.fitting import Fitted
 from algoreg.recover.plan import Plan
+from algoreg.recover.watching import entropy
 
 # Eigenvalues below this share of the largest are not counted by the rank test.
 SMALL_SHARE = 1e-3
@@ -195,8 +196,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self.eigenvalues_, vectors = values[order], vectors[:, order]
             scaled = vectors * np.sqrt(np.abs(self.eigenvalues_))
             self.factors_ = (scaled[:, self.eigenvalues_ > 0], scaled[:, self.eigenvalues_ < 0])
-        share = np.abs(self.eigenvalues_) / max(np.abs(self.eigenvalues_).sum(), np.finfo(float).tiny)
-        self.effective_rank_ = float(np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)))))
+        self.effective_rank_ = float(np.exp(entropy(self.eigenvalues_)))
         self.warnings_ = list(fitted.warnings)
 
     def _warn(self, kind: str, m: int) -> None:
