@@ -18,7 +18,7 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover.fitting import Fitted
-from algoreg.recover.plan import Plan
+from algoreg.recover.plan import Plan, refuse_unlisted
 from algoreg.recover.watching import entropy
 
 # Eigenvalues below this share of the largest are not counted by the rank test.
@@ -145,8 +145,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
         """Check the parameters that all have; return where and in which numbers to compute, and the seed."""
-        if self.dtype not in tuple(DTYPES):
-            raise ValueError(f"dtype = {self.dtype}: allowed are {', '.join(DTYPES)}")
+        refuse_unlisted("dtype", self.dtype, DTYPES)
         self._numbers()
         if not isinstance(self.method_options or {}, Mapping):
             raise ValueError(f"method_options = {self.method_options}: allowed is a mapping of options to values")
