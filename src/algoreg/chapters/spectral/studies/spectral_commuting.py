@@ -7,7 +7,8 @@ import torch
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.diagonals import Diagonals
-from algoreg.engine.observers import Ends, begins
+from algoreg.chapters.spectral.ends import LongEnds
+from algoreg.engine.observers import begins
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, at, between, real, reals, whole
@@ -102,11 +103,9 @@ def shaped(state):
     return np.tanh(state["roots"].numpy() ** 2)
 
 
-class Saturation(Ends):
-    """Keeps the largest tanh at the end too: memory ``largest`` (B,); see :class:`algoreg.engine.observers.Ends`."""
+class Saturation(LongEnds):
+    """Keeps the largest tanh at the end too: memory ``largest`` (B,)."""
 
-    # After each of these a killed job may continue.
-    stride = 1000
     per_run = begins(largest=np.nan)
 
     def leave(self, look, leaving):
