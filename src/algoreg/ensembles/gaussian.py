@@ -81,10 +81,7 @@ class Packed(CompiledSteps, Measurements):
         if len(tables) == 1 and not more:
             moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:
-            sums = passes.Pass(self._rows, blocks, counts, labels, self.d)
-            for _ in range(count):
-                moving.outer()
-                moving.step(sums(moving.x))
+            moving.descend_by(passes.Pass(self._rows, blocks, counts, labels, self.d), count)
         return moving
 
 

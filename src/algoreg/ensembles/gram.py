@@ -141,12 +141,14 @@ class Ensemble(base.CompiledSteps):
             moving.descend(self.gram, labels, count)
             return moving
         total, length = torch.zeros_like(moving.x), len(self.gram)
-        for _ in range(count):
-            moving.outer()
-            passes.measure(self.gram, moving.x, total[:, :length])
+
+        def sums(x):
+            passes.measure(self.gram, x, total[:, :length])
             # numpy's, for the reason in ``passes.Pass``.
             total.numpy()[:, :length] -= labels.numpy()[:, :length]
-            moving.step(total)
+            return total
+
+        moving.descend_by(sums, count)
         return moving
 
     def isometry_deviation(self) -> float:

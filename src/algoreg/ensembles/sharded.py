@@ -191,9 +191,7 @@ class Shard:
         if self.device.type == "cpu":
             lanes = torch.get_num_threads()
             moving = whole_steps.Steps(factors, self.d, steps, counts.to(factors.dtype), lanes)
-            for _ in range(count):
-                moving.outer()
-                moving.step(sums(moving.x))
+            moving.descend_by(sums, count)
             return moving.copy_to(factors)
         divisor = counts.to(factors)[:, None]
         for _ in range(count):

@@ -159,6 +159,12 @@ class Steps:
             with np.errstate(all="ignore"):
                 ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
+    def descend_by(self, sums, count):
+        """Take ``count`` steps, each by a pass of its own: ``sums`` returns what :meth:`step` takes, given ``x``."""
+        for _ in range(count):
+            self.outer()
+            self.step(sums(self.x))
+
     def descend(self, rows, labels, count, table=None, counts=None):
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's,
         or on its Gram matrix (no table).
