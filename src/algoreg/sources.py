@@ -273,8 +273,8 @@ def _class_in(path: Path | None, name: str) -> ast.ClassDef | None:
 def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
-    It may use the names that are ``offered``, and add to that of another module of the kind: ``class
-    Options(other.Options)``.
+    It may use the names that are ``offered``, and add to that of another module of the kind:
+    ``class Options(other.Options)``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Entries of a symmetric matrix, no one twice: matrix completion [candes2009].
 
-In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors, D =
-d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always. Only
-the places are stored.
+In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors,
+D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always.
+Only the places are stored.
 """
 
 import hashlib

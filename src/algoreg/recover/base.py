@@ -216,8 +216,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         design : callable
-            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r,
-            r).
+            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ,
+            shape (m, r, r).
         y : numpy.ndarray, shape (m,)
         noise : float or None
             Standard deviation of the labels.

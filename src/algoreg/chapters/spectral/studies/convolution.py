@@ -99,8 +99,8 @@ class Classifiers(Algorithm):
     """Descent of one network's parameters on Σ_i exp(−y_i⟨β, x_i⟩),
     points being the rows of a rectangular ensemble of one column.
 
-    Steps have a length of their own. State: the parameters, ``first`` and, of two layers, ``second``. X is β, shape (B,
-    d, 1).
+    Steps have a length of their own. State: the parameters, ``first`` and, of two layers, ``second``. X is β,
+    shape (B, d, 1).
     """
 
     requires = frozenset({"single measurements"})

@@ -117,8 +117,8 @@ class Saturation(LongEnds):
 def measure(options, context, number):
     """Return one row per size, start, target and ensemble.
 
-    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
-    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
+    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that
+    x ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
     size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
     tanh saturates before the weights have grown it may not be.
     """
