@@ -236,8 +236,8 @@ class Measurements(Ensemble):
 
     @abstractmethod
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
-        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m), also those that a run does
-        not know.
+        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m),
+        also those that a run does not know.
         """
 
     @abstractmethod

@@ -58,8 +58,8 @@ class Packed(CompiledSteps, Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def gradient_and_residual(self, matrices, labels):
-        """Return M and the root mean square of what the labels leave, reading every row once; see
-        :meth:`Measurements.gradient`.
+        """Return M and the root mean square of what the labels leave, reading every row once;
+        see :meth:`Measurements.gradient`.
         """
         if self.device.type != "cpu":
             return super().gradient_and_residual(matrices, labels)

@@ -61,8 +61,8 @@ def from_letters(texts, qubits):
 
 
 class Ensemble(pauli.Ensemble):
-    """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i), and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in
-    the mean.
+    """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i),
+    and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in the mean.
     """
 
     kind = "pauli-hermitian"

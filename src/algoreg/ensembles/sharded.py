@@ -317,8 +317,8 @@ class Ensemble(Measurements):
         return self._team.call(self._thing, "adjoint", weights)
 
     def select(self, indices):
-        """Return the ensemble, in this process, of the measurements with these indices: a
-        :class:`gaussian.Ensemble`.
+        """Return the ensemble, in this process, of the measurements with these indices:
+        a :class:`gaussian.Ensemble`.
         """
         rows = self._team.call(self._thing, "select", indices.cpu())
         return gaussian.Ensemble(rows, self.d, number=self.number)

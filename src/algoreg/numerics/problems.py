@@ -12,8 +12,8 @@ from algoreg.numerics.theory import geometric_spectrum
 
 
 def draw_gaussian(target, d, rank, seed, number):
-    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank): the same bits on every
-    processor.
+    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank):
+    the same bits on every processor.
     """
     generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
     return generator.standard_normal((d, rank))

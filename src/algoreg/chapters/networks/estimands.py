@@ -130,8 +130,8 @@ def late_slopes(iterations, errors, high, low):
 
 @estimand("{pick} median log-log slope of {value} in time, from {high} to {low}, over the variants")
 def late_slope(tables, published, rng, *, table, value, variants, high, low, pick):
-    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs;
-    see :func:`late_slopes`.
+    """Return the slowest or the fastest, over variants,
+    of the median late log-log slope of runs; see :func:`late_slopes`.
 
     A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run
     may pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.
