@@ -85,7 +85,7 @@ def trace_statistical_dimension(d, rank) -> float:
     ValueError
         If the rank is outside that range.
     """
-    # Here and below: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
+    # Loaded here: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
     from scipy.optimize import minimize_scalar
 
     if not 1 <= rank <= d:
