@@ -91,7 +91,7 @@ class Algorithm(base.Algorithm):
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
-        depths = torch.tensor([run["depth"] for run in runs], device=labels.device)
+        self.depths = self.numbers("depth")[:, 0, 0]
         # Runs that go alike: (form, depth) and their places.
         self.groups = {}
         for number, run in enumerate(runs):
@@ -103,7 +103,6 @@ class Algorithm(base.Algorithm):
         }
         self.relative = self.runs_with("rule", "relative")
         self.any_relative = bool(self.relative.any())
-        self.depths = depths.to(labels.dtype)
 
     def initial(self):
         """Return α^{2/N}·I for every factor of every run."""
