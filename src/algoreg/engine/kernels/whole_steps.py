@@ -175,11 +175,8 @@ class Steps:
         labels = labels.contiguous()
         require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
         require_rows(rows, symmetric_dimension(self._d), self.x.dtype)
-        kernel, total, sums = (
-            compiled(self.x.dtype),
-            torch.zeros_like(self.x),
-            partial_sums(len(labels), 1, labels.dtype),
-        )
+        kernel, total = compiled(self.x.dtype), torch.zeros_like(self.x)
+        sums = partial_sums(len(labels), 1, labels.dtype)
         given = (self._divisors, self._steps, self._factors, self._momentum, self._before, self.x, total, sums)
         spare = (self._transposed, self._square, self._change)
         sizes = (
