@@ -72,12 +72,16 @@ def module_path(name: str) -> Path | None:
     return own.module_at(base)
 
 
+def _chapter_packages() -> dict[str, Path]:
+    """Return the folders of all chapters by the dotted names of their packages."""
+    return {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
+
+
 def package_of(path: Path) -> str | None:
     """Return the dotted name of the package that a file lies in: of this one, a chapter's,
     or the user's own; None outside.
     """
-    places = {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
-    for name, folder in {**places, PACKAGE.name: PACKAGE, **own.packages()}.items():
+    for name, folder in {**_chapter_packages(), PACKAGE.name: PACKAGE, **own.packages()}.items():
         if path.is_relative_to(folder):
             return ".".join((name, *path.parent.relative_to(folder).parts))
     return None
@@ -94,7 +98,7 @@ def modules(kind: str) -> dict[str, str]:
     ValueError
         If two have the same name, or one of the user's own is not where it is said to be.
     """
-    homes = {PACKAGE.name: PACKAGE} | {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
+    homes = {PACKAGE.name: PACKAGE, **_chapter_packages()}
     places = {
         f"{home}.{kind}.{path.stem}": path for home, folder in homes.items() for path in own.modules_in(folder / kind)
     }
@@ -273,8 +277,8 @@ def _class_in(path: Path | None, name: str) -> ast.ClassDef | None:
 def class_alone(kind: str, name: str, class_name: str, offered: Any) -> Any:
     """Return a class of a module of :func:`modules`, made without the rest of its module; None where it has none.
 
-    It may use the names that are ``offered``, and add to that of another module of the kind: ``class
-    Options(other.Options)``.
+    It may use the names that are ``offered``, and add to that of another module of the kind:
+    ``class Options(other.Options)``.
 
     Raises
     ------

@@ -2,8 +2,8 @@
 
 ``form: product`` [arora2019]: W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k = α^{2/N}·I. There
 the factors are balanced and W_{N+1−k} = W_kᵀ, so that X stays symmetric, up to rounding: M is taken at (X + Xᵀ)/2. For
-N = 2 it is factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k}, from U
-= α^{2/N}·I: other dynamics, N times as fast. X_0 = α²I in both, as for factored descent.
+N = 2 it is factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k},
+from U = α^{2/N}·I: other dynamics, N times as fast. X_0 = α²I in both, as for factored descent.
 
 For even N a product is BᵀB. At stable steps the eigenvalues of a power do not cross 0 either, whatever N. So only
 products of an odd number of factors fit a target with a negative eigenvalue.
@@ -91,7 +91,7 @@ class Algorithm(base.Algorithm):
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)
-        depths = torch.tensor([run["depth"] for run in runs], device=labels.device)
+        self.depths = self.numbers("depth")[:, 0, 0]
         # Runs that go alike: (form, depth) and their places.
         self.groups = {}
         for number, run in enumerate(runs):
@@ -103,7 +103,6 @@ class Algorithm(base.Algorithm):
         }
         self.relative = self.runs_with("rule", "relative")
         self.any_relative = bool(self.relative.any())
-        self.depths = depths.to(labels.dtype)
 
     def initial(self):
         """Return α^{2/N}·I for every factor of every run."""

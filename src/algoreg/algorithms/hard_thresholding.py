@@ -1,8 +1,8 @@
 """Iterative hard thresholding: X_{t+1} = P_r(Z_t − η_tM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0.
 
 P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): singular value
-projection [jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²) with H =
-P_T(M), the part of M in the tangent space at X_t of the matrices of rank r: normalised thresholding, after
+projection [jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²)
+with H = P_T(M), the part of M in the tangent space at X_t of the matrices of rank r: normalised thresholding, after
 [tanner2013], at η = 1. Momentum is that of [khanna2018].
 """
 

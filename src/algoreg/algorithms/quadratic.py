@@ -4,9 +4,9 @@ then rescaling [LMZ18, Appendix A].
 The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
 M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².
 
-In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with coefficient c
-= 1 the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U. The gradient of
-the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
+In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with
+coefficient c = 1 the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U.
+The gradient of the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 """
 
 from typing import Literal

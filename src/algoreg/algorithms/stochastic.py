@@ -1,8 +1,8 @@
 """Stochastic factored gradient descent: every step sees ``batch_size`` measurements drawn
 with replacement [LMZ18, Figure 5].
 
-U_{t+1} = U_t − ηM_tU_t with M_t averaged over the drawn measurements only ("M-form"). The gradient of (⟨A_i, UUᵀ⟩ −
-y_i)² in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ here.
+U_{t+1} = U_t − ηM_tU_t with M_t averaged over the drawn measurements only ("M-form"). The gradient of
+(⟨A_i, UUᵀ⟩ − y_i)² in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ here.
 """
 
 from functools import lru_cache

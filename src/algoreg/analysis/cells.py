@@ -70,6 +70,11 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
+def taken(values, targets, ensembles):
+    """Return the cells of these targets and ensembles, each as often as it is named, shape (points, T', E')."""
+    return values[:, targets][:, :, ensembles]
+
+
 def cells_along(table, along, value):
     """Return the values of a column, sorted, as a list, and the :func:`cells` at them, shape (points, T, E)."""
     names, values = cells(table, [along], value)

@@ -13,6 +13,12 @@ def slope_weights(points):
     return x / np.sum(x**2)
 
 
+def refuse_few(points, along, table):
+    """Raise a ValueError for fewer than three points: a line goes through any two."""
+    if len(points) < 3:
+        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+
+
 def log_law(frame, along, value, table):
     """Return the weights of the slope of a law against log ``along``, shape (points,),
     and the logs of ``value``, (points, T, E).
@@ -33,8 +39,7 @@ def log_law(frame, along, value, table):
         Where a run has no positive value.
     """
     points, values = cells_along(frame, along, value)
-    if len(points) < 3:
-        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+    refuse_few(points, along, table)
     return slope_weights(points), np.log(positive(values))
 
 

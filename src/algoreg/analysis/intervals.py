@@ -8,6 +8,8 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from algoreg.analysis.cells import taken
+
 LEVEL = 0.95
 
 REPLICATES = 2000
@@ -98,7 +100,7 @@ def interval_of(statistic, values, rng):
         From :func:`cells`.
     rng : numpy.random.Generator
     """
-    return crossed_interval(lambda t, e: statistic(values[:, t][:, :, e]), *values.shape[1:], rng)
+    return crossed_interval(lambda *units: statistic(taken(values, *units)), *values.shape[1:], rng)
 
 
 def share_interval(pick, values, rng):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from algoreg.analysis.cells import NoValue, cells_along, chosen
+from algoreg.analysis.cells import NoValue, cells_along, chosen, taken
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval
@@ -97,7 +97,7 @@ class Thresholds:
 
     def taken(self, targets, ensembles):
         """Return the same of these targets and ensembles."""
-        return Thresholds(self.sizes, self.logs[:, targets][:, :, ensembles], self.sides[:, targets][:, :, ensembles])
+        return Thresholds(self.sizes, *(taken(cells, targets, ensembles) for cells in (self.logs, self.sides)))
 
 
 def find_thresholds(frame, along, tolerance) -> Thresholds:

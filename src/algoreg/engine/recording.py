@@ -129,8 +129,8 @@ def recorded(batch: Batch):
 
 
 def result(descent: Descent):
-    """Return the arrays of a finished recorded descent: ``errors, spectra`` (see :meth:`Recording.save`), ``status,
-    ended``.
+    """Return the arrays of a finished recorded descent:
+    ``errors, spectra`` (see :meth:`Recording.save`), ``status, ended``.
     """
     (recording,) = descent.batch.observers
     return {**recording.save(), "status": np.array(descent.status), "ended": descent.ended}

@@ -5,10 +5,10 @@ the class ``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns t
 measured), each with its meaning (see :mod:`algoreg.spec.columns`).
 
 A study is dealt out to parts, and whatever descends in a part is a batch with observers (:meth:`Context.descend`). A
-killed job keeps the rows of its finished parts and what the running one has reached. ``measure(options, context,
-number)`` returns the rows of one ensemble, which is a part. Where it has the names of options as further parameters,
-every combination of their values is. ``measure(options, context)`` deals its work out itself, by :meth:`Context.part`
-or :meth:`Context.by_ensemble`.
+killed job keeps the rows of its finished parts and what the running one has reached.
+``measure(options, context, number)`` returns the rows of one ensemble, which is a part. Where it has the names of
+options as further parameters, every combination of their values is. ``measure(options, context)`` deals its work out
+itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`.
 """
 
 import inspect

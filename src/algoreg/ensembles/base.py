@@ -196,7 +196,7 @@ class Measurements(Ensemble):
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
-            self._segments, self._divisor = [(*block, None) for block in pairwise(edges)], self.m
+            self._segments = [(*block, None) for block in pairwise(edges)]
             return
         if list(counts) != sorted(counts, reverse=True) or not 1 <= counts[-1] <= counts[0] <= self.m:
             raise ValueError(f"counts fall from at most m = {self.m} to at least 1, got {counts}")
@@ -206,7 +206,6 @@ class Measurements(Ensemble):
             for start, stop in pairwise(edges)
             if counts[0] >= stop
         ]
-        self._divisor = torch.tensor(counts, device=self.device, dtype=self.dtype)[:, None]
 
     def _known(self, runs):
         """Return how many measurements each run knows, shape (B,), on the CPU."""
@@ -220,6 +219,11 @@ class Measurements(Ensemble):
             self._count = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)
         return self._count
 
+    @property
+    def _divisor(self):
+        """By what every run's sums are divided: m, or how many measurements each knows, shape (B, 1)."""
+        return self.m if self.counts is None else self._numbers_known()[:, None]
+
     def shared_by(self, counts):
         """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
 
@@ -232,8 +236,8 @@ class Measurements(Ensemble):
 
     @abstractmethod
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
-        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m), also those that a run does
-        not know.
+        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m),
+        also those that a run does not know.
         """
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """Entries of a symmetric matrix, no one twice: matrix completion [candes2009].
 
-In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors, D =
-d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always. Only
-the places are stored.
+In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors,
+D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always.
+Only the places are stored.
 """
 
 import hashlib
@@ -105,9 +105,12 @@ class Ensemble(Entries):
     def _every_place(cls, d, columns):
         return np.stack(np.triu_indices(d), axis=1)
 
+    def _scale(self):
+        """Return by what an entry is multiplied: √D on the diagonal, √(2D) off it."""
+        off = self.places[:, 0] != self.places[:, 1]
+        return (self.d * (self.d + 1) / 2 * (1 + off.to(self.dtype))).sqrt()
+
     def _readings(self):
-        rows, columns = self.places.T
-        length, off = self.d * (self.d + 1) / 2, rows != columns
-        scale = (length * (1 + off.to(self.dtype))).sqrt()
-        # √D/√2 at both places of an entry off the diagonal, and half of √D twice at one on it.
+        (rows, columns), scale = self.places.T, self._scale()
+        # Half the scale at both places of an entry, twice at that of one on the diagonal.
         return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2

@@ -15,8 +15,7 @@ import hashlib
 import numpy as np
 import torch
 
-from algoreg.ensembles import gaussian, pauli
-from algoreg.ensembles.pauli_hermitian import real_string
+from algoreg.ensembles import gaussian, pauli, pauli_hermitian
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
@@ -177,10 +176,8 @@ def _of_rows(rows, d):
 
 
 def _of_strings(strings, d):
-    x, z = np.array([pauli.from_letters(text) for text in strings]).T
-    x, z, signs = real_string(x, z, d.bit_length() - 2)
-    pairs = torch.from_numpy(np.stack([x, z], axis=1))
-    return pauli.Ensemble(pairs, d, signs=torch.from_numpy(signs)).adjoint(torch.eye(len(pairs)).double()).numpy()
+    pairs, signs = pauli_hermitian.from_letters(strings, d.bit_length() - 2)
+    return pauli.Ensemble(pairs, d, signs=signs).adjoint(torch.eye(len(pairs)).double()).numpy()
 
 
 MAKE = {

@@ -58,8 +58,8 @@ class Packed(CompiledSteps, Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def gradient_and_residual(self, matrices, labels):
-        """Return M and the root mean square of what the labels leave, reading every row once; see
-        :meth:`Measurements.gradient`.
+        """Return M and the root mean square of what the labels leave, reading every row once;
+        see :meth:`Measurements.gradient`.
         """
         if self.device.type != "cpu":
             return super().gradient_and_residual(matrices, labels)
@@ -81,10 +81,7 @@ class Packed(CompiledSteps, Measurements):
         if len(tables) == 1 and not more:
             moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
         else:
-            sums = passes.Pass(self._rows, blocks, counts, labels, self.d)
-            for _ in range(count):
-                moving.outer()
-                moving.step(sums(moving.x))
+            moving.descend_by(passes.Pass(self._rows, blocks, counts, labels, self.d), count)
         return moving
 
 

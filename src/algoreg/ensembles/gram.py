@@ -1,5 +1,5 @@
-"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it [LMZ18, Section
-2].
+"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it
+[LMZ18, Section 2].
 
 With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X need only
 G = AᵀA/m and, of the labels y, c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, less wherever m > D,
@@ -100,8 +100,8 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
     def label(self, targets):
-        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*, x* =
-        svec(X*).
+        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*,
+        x* = svec(X*).
         """
         x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
@@ -141,12 +141,14 @@ class Ensemble(base.CompiledSteps):
             moving.descend(self.gram, labels, count)
             return moving
         total, length = torch.zeros_like(moving.x), len(self.gram)
-        for _ in range(count):
-            moving.outer()
-            passes.measure(self.gram, moving.x, total[:, :length])
+
+        def sums(x):
+            passes.measure(self.gram, x, total[:, :length])
             # numpy's, for the reason in ``passes.Pass``.
             total.numpy()[:, :length] -= labels.numpy()[:, :length]
-            moving.step(total)
+            return total
+
+        moving.descend_by(sums, count)
         return moving
 
     def isometry_deviation(self) -> float:

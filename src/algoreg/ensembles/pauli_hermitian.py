@@ -51,9 +51,18 @@ def real_string(x, z, qubits):
     return x + odd * 2**qubits, z + odd * 2**qubits, 1 - 2 * odd
 
 
+def from_letters(texts, qubits):
+    """Return the real strings that hold strings of letters, shape (m, 2), and their signs, shape (m,), as
+    :class:`algoreg.ensembles.pauli.Ensemble` takes both; see :func:`real_string`.
+    """
+    x, z = np.array([pauli.from_letters(text) for text in texts]).T
+    x, z, signs = real_string(x, z, qubits)
+    return torch.from_numpy(np.stack([x, z], axis=1)), torch.from_numpy(signs)
+
+
 class Ensemble(pauli.Ensemble):
-    """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i), and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in
-    the mean.
+    """Pauli observables of Hermitian matrices; A_i = √(4ⁿ/d)·R(P_i),
+    and (1/m) Σ ⟨A_i, R(H)⟩² is ‖R(H)‖_F² in the mean.
     """
 
     kind = "pauli-hermitian"

@@ -191,9 +191,7 @@ class Shard:
         if self.device.type == "cpu":
             lanes = torch.get_num_threads()
             moving = whole_steps.Steps(factors, self.d, steps, counts.to(factors.dtype), lanes)
-            for _ in range(count):
-                moving.outer()
-                moving.step(sums(moving.x))
+            moving.descend_by(sums, count)
             return moving.copy_to(factors)
         divisor = counts.to(factors)[:, None]
         for _ in range(count):
@@ -319,8 +317,8 @@ class Ensemble(Measurements):
         return self._team.call(self._thing, "adjoint", weights)
 
     def select(self, indices):
-        """Return the ensemble, in this process, of the measurements with these indices: a
-        :class:`gaussian.Ensemble`.
+        """Return the ensemble, in this process, of the measurements with these indices:
+        a :class:`gaussian.Ensemble`.
         """
         rows = self._team.call(self._thing, "select", indices.cpu())
         return gaussian.Ensemble(rows, self.d, number=self.number)

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from algoreg.analysis.cells import NoValue, cells, cells_along, chosen, known, positive
+from algoreg.analysis.cells import NoValue, cells, cells_along, chosen, known, positive, taken
 from algoreg.analysis.exponents import log_law
 from algoreg.analysis.intervals import (
     UNDEFINED,
@@ -72,7 +72,7 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
 
     def statistic(targets, ensembles):
-        return min(weights @ logs[:, targets][:, :, ensembles].mean(axis=(1, 2)) for weights, logs in laws)
+        return min(weights @ taken(logs, targets, ensembles).mean(axis=(1, 2)) for weights, logs in laws)
 
     return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
 

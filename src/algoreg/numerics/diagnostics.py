@@ -9,8 +9,8 @@ def test_error(estimates, targets):
 
 
 def effective_rank(eigenvalues):
-    """Return exp(entropy) of normalised spectra (B, d), shape (B,) (Roy & Vetterli, 2007): r for r equal eigenvalues,
-    else less.
+    """Return exp(entropy) of normalised spectra (B, d), shape (B,) (Roy & Vetterli, 2007):
+    r for r equal eigenvalues, else less.
 
     Negative ones (rounding) count as 0; an all-zero spectrum has effective rank 0.
     """

@@ -147,8 +147,8 @@ def isometry_upper_bound(width, m) -> float:
 
     By Gordon's comparison and concentration: the largest singular value of the ensemble on unit matrices of rank at
     most r is below √m + w_r + t but with probability e^(−t²/2), which is 3.4 % at t = 2.6: δ₊ is below for 97 draws in
-    100. The smallest singular value is above √m − w_r − t but with the same probability, and 1 − (1 − x)² ≤ (1 + x)² −
-    1, so that both sides are below but with 6.8 %.
+    100. The smallest singular value is above √m − w_r − t but with the same probability, and
+    1 − (1 − x)² ≤ (1 + x)² − 1, so that both sides are below but with 6.8 %.
 
     Parameters
     ----------

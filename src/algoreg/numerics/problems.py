@@ -12,11 +12,18 @@ from algoreg.numerics.theory import geometric_spectrum
 
 
 def draw_gaussian(target, d, rank, seed, number):
-    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank): the same bits on every
-    processor.
+    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank):
+    the same bits on every processor.
     """
     generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
     return generator.standard_normal((d, rank))
+
+
+def haar_basis(gaussian):
+    """Return the orthonormal basis that an iid N(0, 1) matrix gives, Haar, shape as the matrix."""
+    basis, upper = np.linalg.qr(gaussian)
+    # The signs make the distribution Haar instead of LAPACK's convention.
+    return basis * np.sign(np.diag(upper))
 
 
 def draw_factor(target, d, rank, seed, number):
@@ -50,9 +57,7 @@ def draw_factor(target, d, rank, seed, number):
         eigenvalues = np.asarray(target["eigenvalues"], dtype=float)
         if eigenvalues.shape != (rank,):
             raise ValueError(f"target.eigenvalues has {eigenvalues.size} values for rank {rank}")
-        basis, upper = np.linalg.qr(gaussian)
-        # The signs make the distribution Haar instead of LAPACK's convention.
-        return basis * np.sign(np.diag(upper)) * np.sqrt(eigenvalues)
+        return haar_basis(gaussian) * np.sqrt(eigenvalues)
     raise ValueError(
         f"target.kind = {target['kind']!r}: allowed are columns and spectrum, of which a target can be drawn"
     )
@@ -63,11 +68,11 @@ def stacked(drawn, context):
     return torch.stack([torch.from_numpy(one) for one in drawn]).to(context.device, context.dtype)
 
 
-def target_numbers(options, ensemble):
-    """Return the numbers of the targets of an ensemble, given its number; see
-    :class:`algoreg.spec.base.DrawnTargets`.
+def target_numbers(settings, ensemble):
+    """Return the numbers of the targets of an ensemble, given its number: those of a problem,
+    or of a study (:class:`algoreg.spec.base.DrawnTargets`).
     """
-    return [ensemble] if options["own_targets"] else list(range(options["targets"]))
+    return [ensemble] if settings.get("own_targets") else list(range(settings["targets"]))
 
 
 def draw_factors(target, d, rank, context, count, first=0):
@@ -103,9 +108,7 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
     sides = []
     for side, length in (("left", rows), ("right", columns)):
         names = {"d": length, "rank": rank, "seed": seed, "target": number}
-        gaussian = stream("target", kind=f"spectrum-{side}", **names).standard_normal((length, rank))
-        basis, upper = np.linalg.qr(gaussian)
-        sides.append(basis * np.sign(np.diag(upper)))
+        sides.append(haar_basis(stream("target", kind=f"spectrum-{side}", **names).standard_normal((length, rank))))
     return (sides[0] * geometric_spectrum(rank, kappa)) @ sides[1].T
 
 
@@ -188,7 +191,7 @@ def draw_problem(problem, seed, ensemble):
         not of what a linear-algebra library makes of it: another processor has the same.
     """
     d, rank = problem["d"], problem["rank"]
-    numbers = [ensemble] if problem.get("own_targets") else range(problem["targets"])
+    numbers = target_numbers(problem, ensemble)
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
     drawn = _ensemble_of(problem, seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))

@@ -12,7 +12,6 @@ import torch
 from algoreg.numerics.theory import symmetric_dimension
 
 
-# All are kept: a step that was recorded on a GPU reads them by their addresses.
 @cache
 def _tables(d, device, dtype):
     rows, columns = torch.triu_indices(d, d, device=device)

@@ -85,7 +85,7 @@ def trace_statistical_dimension(d, rank) -> float:
     ValueError
         If the rank is outside that range.
     """
-    # Here and below: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
+    # Loaded here: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
     from scipy.optimize import minimize_scalar
 
     if not 1 <= rank <= d:
@@ -114,7 +114,7 @@ def least_examples(d, rank):
 
     As we read [saraomannelli2020], X* is the only zero of the loss over PSD X from more examples xxᵀ on.
     """
-    return d * (rank + 1) - rank * (rank + 1) // 2
+    return degrees_of_freedom(d, rank + 1)
 
 
 def geometric_spectrum(rank, kappa) -> list[float]:

@@ -18,7 +18,8 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover.fitting import Fitted
-from algoreg.recover.plan import Plan
+from algoreg.recover.plan import Plan, refuse_unlisted
+from algoreg.recover.watching import entropy
 
 # Eigenvalues below this share of the largest are not counted by the rank test.
 SMALL_SHARE = 1e-3
@@ -144,8 +145,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
         """Check the parameters that all have; return where and in which numbers to compute, and the seed."""
-        if self.dtype not in tuple(DTYPES):
-            raise ValueError(f"dtype = {self.dtype}: allowed are {', '.join(DTYPES)}")
+        refuse_unlisted("dtype", self.dtype, DTYPES)
         self._numbers()
         if not isinstance(self.method_options or {}, Mapping):
             raise ValueError(f"method_options = {self.method_options}: allowed is a mapping of options to values")
@@ -195,8 +195,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self.eigenvalues_, vectors = values[order], vectors[:, order]
             scaled = vectors * np.sqrt(np.abs(self.eigenvalues_))
             self.factors_ = (scaled[:, self.eigenvalues_ > 0], scaled[:, self.eigenvalues_ < 0])
-        share = np.abs(self.eigenvalues_) / max(np.abs(self.eigenvalues_).sum(), np.finfo(float).tiny)
-        self.effective_rank_ = float(np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)))))
+        self.effective_rank_ = float(np.exp(entropy(self.eigenvalues_)))
         self.warnings_ = list(fitted.warnings)
 
     def _warn(self, kind: str, m: int) -> None:
@@ -217,8 +216,8 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         design : callable
-            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ, shape (m, r,
-            r).
+            Takes left and right vectors (d1, r) and (d2, r) and returns the measurements of all u_i v_jᵀ,
+            shape (m, r, r).
         y : numpy.ndarray, shape (m,)
         noise : float or None
             Standard deviation of the labels.

@@ -179,8 +179,7 @@ def _fits(name, options, methods, checkpoint, measured):
         raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
-    if kind not in plan.DEFAULT_METHODS:
-        raise ValueError(f"kind = {kind}: allowed are {', '.join(plan.DEFAULT_METHODS)}")
+    plan.refuse_unlisted("kind", kind, plan.DEFAULT_METHODS)
     asked = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
     names = list(dict.fromkeys(asked))
     for method in names:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Entries
+from algoreg.recover.plan import refuse_unlisted
 from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
 from algoreg.store.refusals import refuse_repeated
 
@@ -65,8 +66,7 @@ class MatrixCompleter(MatrixEstimator):
             If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean
             is taken off), or a parameter is not allowed.
         """
-        if self.kind not in KINDS:
-            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        refuse_unlisted("kind", self.kind, KINDS)
         places = _places(X)
         refuse_complex_or_masked(y=y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))

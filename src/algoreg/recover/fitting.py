@@ -16,7 +16,7 @@ from algoreg.numerics import devices
 from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover.measurements import condensed
-from algoreg.recover.plan import Plan, algorithm_for, run_options
+from algoreg.recover.plan import Plan, algorithm_for, refuse_unlisted, run_options
 from algoreg.recover.watching import LEAVES_START, Held, Watch, leading
 
 # Start scales that "auto" compares, and the one without anything to compare by: overfitting punishes large ones.
@@ -63,8 +63,7 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
     ValueError
         If the rule is unknown, or it needs a noise or more measurements.
     """
-    if plan.stop not in STOPS:
-        raise ValueError(f"stop = {plan.stop}: allowed are {', '.join(STOPS)}")
+    refuse_unlisted("stop", plan.stop, STOPS)
     if plan.stop == "noise" and plan.noise is None:
         raise ValueError("stop = noise needs the labels' standard deviation as noise")
     if plan.stop == "folds" and not 2 <= plan.folds <= m:

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Matrices, Vectors
+from algoreg.recover.plan import refuse_unlisted
 
 KINDS = ("psd", "symmetric", "rectangular")
 # A psd matrix that leaves more than this share of the labels' size fits them poorly.
@@ -135,8 +136,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ValueError
             If numbers are not finite, shapes disagree, all labels are 0, or a parameter is not allowed.
         """
-        if self.kind not in KINDS:
-            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        refuse_unlisted("kind", self.kind, KINDS)
         X, shape = self._table(X)
         refuse_complex_or_masked(y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)

@@ -130,7 +130,7 @@ def products(vectors: np.ndarray, device: torch.device, dtype: torch.dtype) -> r
     return rank_one.Ensemble(torch.from_numpy(vectors).to(device, dtype), vectors.shape[1])
 
 
-class Entries(entries.Entries):
+class Entries(entries.Ensemble):
     """Given entries X_ij of a symmetric matrix: A = (e_i e_jᵀ + e_j e_iᵀ)/2, all times one weight.
 
     Parameters
@@ -148,10 +148,8 @@ class Entries(entries.Entries):
         self.weight = weight
         super().__init__(places, d, places.device, dtype)
 
-    def _readings(self):
-        rows, columns = self.places.T
-        scale = torch.full((self.m,), self.weight, dtype=self.dtype, device=self.device)
-        return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2
+    def _scale(self):
+        return torch.full((self.m,), self.weight, dtype=self.dtype, device=self.device)
 
 
 def condensed(

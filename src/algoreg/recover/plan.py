@@ -1,6 +1,6 @@
 """What is asked of a fit: the plan, the algorithm that it names, and what that is told, each checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -101,11 +101,15 @@ def _is_missing(name: str, fact: str, given: Mapping[str, Any]) -> bool:
     return given.get(fact) is None and given.get(declared.INSTEAD.get(fact, "")) is None
 
 
+def refuse_unlisted(name: str, value: Any, allowed: Iterable[str]) -> None:
+    """Raise a ValueError if a parameter has none of the values that are allowed."""
+    if value not in (listed := tuple(allowed)):
+        raise ValueError(f"{name} = {value}: allowed are {', '.join(listed)}")
+
+
 def refuse_unknown(method: str) -> None:
     """Raise a ValueError if there is no algorithm of this name, and it is not ``auto``."""
-    known = sources.modules("algorithms")
-    if method not in ("auto", *known):
-        raise ValueError(f"method = {method}: allowed are auto, {', '.join(known)}")
+    refuse_unlisted("method", method, ("auto", *sources.modules("algorithms")))
 
 
 def _refuse_options(name, told, given, d):

@@ -17,6 +17,7 @@ from algoreg.recover.base import (
 )
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Vectors, products
+from algoreg.recover.plan import refuse_unlisted
 
 KINDS = ("symmetric", "psd")
 # Rows that a prediction handles together.
@@ -74,8 +75,7 @@ class QuadraticRegressor(MatrixEstimator):
             If numbers are not finite, shapes disagree, all labels are equal, a label is negative for a psd network, or
             a parameter is not allowed.
         """
-        if self.kind not in KINDS:
-            raise ValueError(f"kind = {self.kind}: allowed are {', '.join(KINDS)}")
+        refuse_unlisted("kind", self.kind, KINDS)
         refuse_complex_or_masked(X=X, y=y)
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)

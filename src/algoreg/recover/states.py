@@ -109,11 +109,9 @@ class StateRegressor(MatrixEstimator):
 def measured(strings, device, dtype):
     """Return the ensemble of Pauli strings, on real matrices R(ρ) of twice the size, and by what ⟨A, R(ρ)⟩ is tr Pρ."""
     qubits = len(strings[0])
-    x, z = np.array([pauli.from_letters(text) for text in strings]).T
-    x, z, signs = pauli_hermitian.real_string(x, z, qubits)
     d, count = 2 ** (qubits + 1), 4**qubits
-    pairs = torch.from_numpy(np.stack([x, z], axis=1))
-    ensemble = pauli.Ensemble(pairs, d, count, torch.from_numpy(signs), device, dtype)
+    pairs, signs = pauli_hermitian.from_letters(strings, qubits)
+    ensemble = pauli.Ensemble(pairs, d, count, signs, device, dtype)
     return ensemble, 1 / (2 * (count / d) ** 0.5)
 
 

@@ -63,6 +63,13 @@ def leading(estimates: torch.Tensor) -> np.ndarray:
     return np.take_along_axis(values, order, axis=1)
 
 
+def entropy(values: np.ndarray) -> np.ndarray:
+    """Return the entropy of the sizes of eigenvalues (..., k) as shares of their sum: the log of the effective rank."""
+    sizes = np.abs(values)
+    share = sizes / np.maximum(sizes.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
+    return -(share * np.log(np.where(share > 0, share, 1))).sum(axis=-1)
+
+
 class Watch(Observer):
     """Keeps of every run the estimate with the least error on what is held out, or without that the last.
 
@@ -155,9 +162,8 @@ class Watch(Observer):
 
     def _keep_spectrum(self, look, place):
         values, kept = leading(self.shown(look.estimate)), self.memory["values"].shape[2]
-        share = np.abs(values) / np.maximum(np.abs(values).sum(axis=1, keepdims=True), np.finfo(float).tiny)
         self.memory["values"][place, look.active] = values[:, :kept]
-        self.memory["entropy"][place, look.active] = -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1)
+        self.memory["entropy"][place, look.active] = entropy(values)
 
     def _tell(self, look, held):
         now = time.monotonic()

@@ -70,8 +70,8 @@ def is_name(text):
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that does not fit: the path of its key, what of the settings is shown (``None``: its value),
-    and words.
+    """Something that does not fit: the path of its key,
+    what of the settings is shown (``None``: its value), and words.
     """
 
     path: tuple

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known, paired_logs
+from algoreg.analysis.cells import cells, chosen, known, paired_logs, taken
 from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
 from algoreg.analysis.thresholds import Thresholds, find_thresholds
 from algoreg.judge.estimands import estimand
@@ -48,7 +48,7 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
         return UNDEFINED
 
     def statistic(targets, ensembles):
-        needed = widths[needed_widths(optimal[:, targets][:, :, ensembles])]
+        needed = widths[needed_widths(taken(optimal, targets, ensembles))]
         return np.mean(needed / unit[0, ensembles])
 
     return crossed_interval(statistic, *optimal.shape[1:], rng)

@@ -49,8 +49,8 @@ def _ended(start, function, most, done=None):
 
 
 def minimised(start, signs, vectors, labels, decay=0.0, most=MOST):
-    """Return U where L-BFGS ends, shape (d, k), from a start of that shape, and its status; see
-    :func:`loss_and_gradient`.
+    """Return U where L-BFGS ends, shape (d, k), from a start of that shape, and its status;
+    see :func:`loss_and_gradient`.
     """
     return _ended(start, lambda factor: loss_and_gradient(factor, signs, vectors, labels, decay), most)
 

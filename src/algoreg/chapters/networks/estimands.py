@@ -6,7 +6,7 @@ import numpy as np
 
 from algoreg.analysis.cells import NoValue, cells, chosen, known
 from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
-from algoreg.analysis.exponents import mean_slope
+from algoreg.analysis.exponents import mean_slope, refuse_few
 from algoreg.analysis.intervals import distance_from, interval_of
 from algoreg.analysis.thresholds import falls, last_fall
 from algoreg.judge.estimands import estimand
@@ -87,8 +87,7 @@ def examples_exponent(tables, published, rng, *, table, along, tolerance, varian
     """
     frame = chosen(tables[table], {"variant": variant})
     points, found, _ = example_thresholds(frame, along, tolerance)
-    if len(points) < 3:
-        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+    refuse_few(points, along, table)
     return interval_of(lambda part: mean_slope(points, part), np.log(found), rng)
 
 
@@ -100,8 +99,7 @@ def examples_exponents_apart(tables, published, rng, *, table, tolerance, varian
     """
     parts = [chosen(tables[table], {"variant": name}) for name in (variant, against)]
     sizes = sorted(set.intersection(*(set(part["d"]) for part in parts)))
-    if len(sizes) < 3:
-        raise ValueError(f"table {table}: {len(sizes)} values of d in both: an exponent needs at least three")
+    refuse_few(sizes, "d in both", table)
     first, second = (example_thresholds(chosen(part, {"d": sizes}), "d", tolerance)[1] for part in parts)
     return interval_of(lambda part: mean_slope(sizes, part), np.log(first / second), rng)
 
@@ -132,8 +130,8 @@ def late_slopes(iterations, errors, high, low):
 
 @estimand("{pick} median log-log slope of {value} in time, from {high} to {low}, over the variants")
 def late_slope(tables, published, rng, *, table, value, variants, high, low, pick):
-    """Return the slowest or the fastest, over variants, of the median late log-log slope of runs;
-    see :func:`late_slopes`.
+    """Return the slowest or the fastest, over variants,
+    of the median late log-log slope of runs; see :func:`late_slopes`.
 
     A power of the time has its exponent, linear convergence a slope that grows with the time. The median, because a run
     may pass both levels before its power law sets in, or end on its floor between them. Undefined where a run diverged.

@@ -68,8 +68,8 @@ def labels_of(variant, labels, m, seed, ensemble):
 
 
 def seen_labels(ensemble, planted, points, context):
-    """Return the labels that runs, given as (m, variant, target), see of X* of all targets (T, d, d), a row for
-    each.
+    """Return the labels that runs, given as (m, variant, target), see of X* of all targets (T, d, d),
+    a row for each.
     """
     labels = ensemble.label(planted)
     rows = [labels_of(variant, labels, m, context.seed, ensemble.number)[target] for m, variant, target in points]

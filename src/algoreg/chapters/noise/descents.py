@@ -96,8 +96,8 @@ class Beside(Observer):
 
 
 def descended(options, context, ensemble, fitted):
-    """Descend from every αI on every problem's labels; return the runs, (α, target's number), their :class:`Beside` and
-    statuses.
+    """Descend from every αI on every problem's labels; return the runs, (α, target's number),
+    their :class:`Beside` and statuses.
 
     Options are ``alpha`` (a list), ``step``, ``time`` and ``look``, η·t of the end and between two looks.
     """

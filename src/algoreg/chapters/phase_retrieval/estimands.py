@@ -5,7 +5,7 @@ exponents of medians, and ratios of columns.
 import numpy as np
 
 from algoreg.analysis.cells import cells, cells_along, chosen, known, positive
-from algoreg.analysis.exponents import slope_weights
+from algoreg.analysis.exponents import refuse_few, slope_weights
 from algoreg.analysis.intervals import exp_of, interval_of, share_interval
 from algoreg.judge.estimands import estimand
 from algoreg.numerics.seeds import stream
@@ -50,8 +50,7 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
     For times that some runs have not come to: these are longer than all that are known. Undefined where a median is.
     """
     points, values = cells_along(chosen(tables[table], where), along, value)
-    if len(points) < 3:
-        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+    refuse_few(points, along, table)
     weights = slope_weights(points)
     # Half of the runs of some resample may not get there, though half of all do.
     most = np.nanmax(values, initial=1.0)

@@ -35,8 +35,8 @@ def planted(d, context, count, first=0):
 
 
 def parts(x, stars):
-    """Return the signal xᵀx*, signed, and the rest x − (xᵀx*)x* of vectors (B, d) beside x* (B, d): shapes (B,) and (B,
-    d).
+    """Return the signal xᵀx*, signed, and the rest x − (xᵀx*)x* of vectors (B, d) beside x* (B, d):
+    shapes (B,) and (B, d).
     """
     along = (x * stars).sum(dim=1)
     return along, x - along[:, None] * stars

@@ -5,6 +5,7 @@ factors to statistical dimensions.
 import numpy as np
 
 from algoreg.analysis.cells import cells_along, chosen, paired_logs
+from algoreg.analysis.exponents import refuse_few
 from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
 from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds, last_fall
 from algoreg.judge.estimands import estimand
@@ -43,8 +44,7 @@ def uniqueness_thresholds(frame) -> Thresholds:
 def uniqueness_exponent(tables, published, rng, *, table, kind):
     """Return the exponent in d of the thresholds of a kind of measurements; see :func:`uniqueness_thresholds`."""
     frame = chosen(tables[table], {"kind": kind, "method": "far"})
-    if frame["d"].nunique() < 3:
-        raise ValueError(f"table {table}: {frame['d'].nunique()} values of d: an exponent needs at least three")
+    refuse_few(frame["d"].unique(), "d", table)
     return exponent_of(uniqueness_thresholds(frame), rng)
 
 

@@ -62,8 +62,8 @@ def conditioning_thresholds(frame):
 
 @passage("conditioning_starts")
 def conditioning_floors(frame):
-    """Return the smallest error of every method by α, a geometric mean over runs or a bound where runs left,
-    as Markdown.
+    """Return the smallest error of every method by α,
+    a geometric mean over runs or a bound where runs left, as Markdown.
     """
     alphas, stop = sorted(frame["alpha"].unique(), reverse=True), frame["tolerance"].min()
     rows = []

@@ -4,7 +4,7 @@ their growth with κ, ratios of thresholds.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
+from algoreg.analysis.cells import cells, chosen, taken
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
 from algoreg.analysis.thresholds import compared
@@ -30,7 +30,7 @@ def _eligible(logs):
 
 def _best(part, targets, ensembles):
     """Return the smallest mean over runs among the methods that are eligible."""
-    return np.nanmin(part[:, targets][:, :, ensembles].mean(axis=(1, 2)))
+    return np.nanmin(taken(part, targets, ensembles).mean(axis=(1, 2)))
 
 
 @estimand("passes to {tolerance:g} of the best of {first} over those of the best of {second}, the largest over κ")

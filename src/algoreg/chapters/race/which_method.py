@@ -95,8 +95,8 @@ def best_by_passes(reference):
 
 
 def needed(reference):
-    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``; see
-    :func:`best_by_passes`.
+    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``;
+    see :func:`best_by_passes`.
     """
     means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():

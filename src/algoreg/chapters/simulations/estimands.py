@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, cells_along, known, log_cells, paired_logs, positive
+from algoreg.analysis.cells import cells, cells_along, known, log_cells, paired_logs, positive, taken
 from algoreg.analysis.exponents import slope_weights
 from algoreg.analysis.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
 from algoreg.analysis.predictions import prediction_interval
@@ -158,7 +158,7 @@ def published_course(tables, published, rng, *, table, figure):
 
     def statistic(targets, ensembles):
         def mean(values):
-            return np.log(values[:, targets][:, :, ensembles].mean(axis=(1, 2)))
+            return np.log(taken(values, targets, ensembles).mean(axis=(1, 2)))
 
         apart = np.abs(_log_time_to(levels, np.minimum.accumulate(mean(train)[later]), times[later]) - when)
         return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))

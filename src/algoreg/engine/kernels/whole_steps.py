@@ -159,6 +159,12 @@ class Steps:
             with np.errstate(all="ignore"):
                 ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
+    def descend_by(self, sums, count):
+        """Take ``count`` steps, each by a pass of its own: ``sums`` returns what :meth:`step` takes, given ``x``."""
+        for _ in range(count):
+            self.outer()
+            self.step(sums(self.x))
+
     def descend(self, rows, labels, count, table=None, counts=None):
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's,
         or on its Gram matrix (no table).
@@ -169,11 +175,8 @@ class Steps:
         labels = labels.contiguous()
         require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
         require_rows(rows, symmetric_dimension(self._d), self.x.dtype)
-        kernel, total, sums = (
-            compiled(self.x.dtype),
-            torch.zeros_like(self.x),
-            partial_sums(len(labels), 1, labels.dtype),
-        )
+        kernel, total = compiled(self.x.dtype), torch.zeros_like(self.x)
+        sums = partial_sums(len(labels), 1, labels.dtype)
         given = (self._divisors, self._steps, self._factors, self._momentum, self._before, self.x, total, sums)
         spare = (self._transposed, self._square, self._change)
         sizes = (

@@ -60,9 +60,9 @@ VALUES = {
 def measure(options, context, number, method, graph):
     """Return one row per method, graph, share, target and ensemble; no convex one without a graph.
 
-    X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 =
-    s₀·I, which is balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an
-    energy it need not.
+    X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 = s₀·I,
+    which is balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an energy
+    it need not.
     """
     if (method, graph) == ("convex", "none"):
         return []

@@ -140,8 +140,8 @@ def descend(context, known, goals, depth, starts, options):
 def measure(options, context, number):
     """Return one row per depth, start, target and ensemble.
 
-    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative, η = c/(N·max u^{N−2}·max(‖g‖, max
-    x)), c being ``step``: growth from small factors would take too many fixed ones.
+    X* = diag(x*) has ``support`` entries of 1, drawn at random. Steps are relative,
+    η = c/(N·max u^{N−2}·max(‖g‖, max x)), c being ``step``: growth from small factors would take too many fixed ones.
     """
     d, m, targets = options["d"], options["m"], range(options["targets"])
     known = Diagonals.draw(d, m, context.seed, number)

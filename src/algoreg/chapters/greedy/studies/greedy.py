@@ -1,8 +1,8 @@
 """Where methods from ever smaller starts end: beside the end of greedy low-rank learning, and beside the least trace.
 
-Greedy low-rank learning [li2021] adds one column to U at a time. From U = 0: u is the top eigenvector of −M, U ← [U,
-εu], and gradient flow of UUᵀ goes to its end; then the next column, until the labels are fitted or −M has no positive
-eigenvalue.
+Greedy low-rank learning [li2021] adds one column to U at a time. From U = 0: u is the top eigenvector of −M,
+U ← [U, εu], and gradient flow of UUᵀ goes to its end; then the next column, until the labels are fitted or −M has no
+positive eigenvalue.
 """
 
 import math
@@ -116,8 +116,8 @@ class Settled(Observer):
 
 
 def descents(ensemble, top, labels):
-    """Return top eigenvalues of −M at X = UUᵀ, falling, shape (T, d), the first's eigenvectors (T, d), for factors (T,
-    d, k).
+    """Return top eigenvalues of −M at X = UUᵀ, falling, shape (T, d), the first's eigenvectors (T, d),
+    for factors (T, d, k).
     """
     values, vectors = torch.linalg.eigh(ensemble.gradient(torch.bmm(top, top.mT), labels))
     return -values, vectors[..., 0]
@@ -200,8 +200,8 @@ def _status(error, known):
 def measure(options, context, number):
     """Return one row per method, α, target and ensemble, and one of the method ``greedy``, α = 0.
 
-    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from X
-    = α²I with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver
+    The first m Gaussian measurements of an ensemble, m = m_over_dr·d·r. Descent goes from U = αI, mirror descent from
+    X = α²I with four times the step. Rows of an ensemble on one of whose draws greedy low-rank learning or the solver
     failed have status ``diverged`` there, and no distances.
     """
     d, rank = options["d"], options["rank"]

@@ -42,8 +42,8 @@ def _planted(network, d, seed, target):
 
 
 def measure(options, context, number):
-    """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries, the same at
-    every decay.
+    """Return one row per network, m/d, decay, target and ensemble; starts have iid N(0, ``size``²) entries,
+    the same at every decay.
     """
     d, seed = options["d"], context.seed
     counts = {ratio: round(ratio * d) for ratio in options["m_over_d"]}

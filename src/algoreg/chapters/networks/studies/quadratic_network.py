@@ -103,8 +103,8 @@ REACHED_BELOW = 0.5
 def measure(options, context):
     """Return one row per run and recorded iteration.
 
-    Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of [LMZ18, Theorem
-    1.2]. A run that diverges has no errors from ``ended`` on.
+    Targets have eigenvalues from 1 to 1/κ, in geometric progression. Bound and window are those of
+    [LMZ18, Theorem 1.2]. A run that diverges has no errors from ``ended`` on.
     """
     axes = options["alpha"], options["width"] or [options["d"]]
     yield from context.by_ensemble(_rows, options, "alpha = {:g}, width = {}", *axes)

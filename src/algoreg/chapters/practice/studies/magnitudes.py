@@ -79,8 +79,8 @@ def spectral(ensemble, labels, counts):
 
 
 def vectors_of(estimates, stars):
-    """Return √λ₁·v₁ of estimates (B, n, n), of the sign that is nearer to ``stars`` (B, n), and λ₁/tr X, shapes (B, n)
-    and (B,).
+    """Return √λ₁·v₁ of estimates (B, n, n), of the sign that is nearer to ``stars`` (B, n), and λ₁/tr X,
+    shapes (B, n) and (B,).
     """
     values, vectors = torch.linalg.eigh(estimates.cpu().double())
     found = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()

@@ -95,8 +95,8 @@ def strings_of(qubits, share, seed, number, device, dtype):
 
 
 def infidelity(matrices, psi):
-    """Return 1 − ⟨ψ|ρ|ψ⟩/tr ρ, at least 10⁻⁹, of the states in real matrices (B, d, d) for ψ (B, d/2), shape (B,),
-    float64.
+    """Return 1 − ⟨ψ|ρ|ψ⟩/tr ρ, at least 10⁻⁹, of the states in real matrices (B, d, d) for ψ (B, d/2),
+    shape (B,), float64.
     """
     rho = as_complex(matrices).to(psi.dtype)
     overlap = torch.einsum("bi,bij,bj->b", psi.conj(), rho, psi).real

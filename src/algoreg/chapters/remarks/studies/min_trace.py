@@ -87,8 +87,8 @@ def compared(methods, planted, least, train_error):
 
 
 def solutions(solve, labels, like):
-    """Return every solver's solutions of all targets: {solver: (estimates (T, d, d), NaN where there is none;
-    statuses)}.
+    """Return every solver's solutions of all targets:
+    {solver: (estimates (T, d, d), NaN where there is none; statuses)}.
 
     ``solve`` maps a target's labels and a solver's name to a d × d array or None, and a status.
     """

@@ -51,8 +51,8 @@ RECOVERED = 1e-3
 
 
 def random_weight(d, condition, seed, ensemble):
-    """Return a positive definite d × d matrix: eigenvalues from 1 to ``condition`` in equal ratios,
-    Haar eigenvectors.
+    """Return a positive definite d × d matrix:
+    eigenvalues from 1 to ``condition`` in equal ratios, Haar eigenvectors.
     """
     basis, _ = np.linalg.qr(stream("weight", d=d, seed=seed, ensemble=ensemble).standard_normal((d, d)))
     return (basis * np.geomspace(1, condition, d)) @ basis.T

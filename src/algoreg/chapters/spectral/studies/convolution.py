@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.base import Algorithm
-from algoreg.engine.observers import Ends
+from algoreg.chapters.spectral.ends import LongEnds
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, at, choices, real, whole
@@ -99,8 +99,8 @@ class Classifiers(Algorithm):
     """Descent of one network's parameters on Σ_i exp(−y_i⟨β, x_i⟩),
     points being the rows of a rectangular ensemble of one column.
 
-    Steps have a length of their own. State: the parameters, ``first`` and, of two layers, ``second``. X is β, shape (B,
-    d, 1).
+    Steps have a length of their own. State: the parameters, ``first`` and, of two layers, ``second``. X is β,
+    shape (B, d, 1).
     """
 
     requires = frozenset({"single measurements"})
@@ -143,11 +143,9 @@ def _layers(state):
     return [state[name].numpy() for name in STATE if name in state]
 
 
-class Directions(Ends):
-    """Keeps the β that every run ends with; see :class:`algoreg.engine.observers.Ends`. No β is the right one."""
+class Directions(LongEnds):
+    """Keeps the β that every run ends with. No β is the right one."""
 
-    # After each of these a killed job may continue.
-    stride = 1000
     reads_train_error = True
 
 

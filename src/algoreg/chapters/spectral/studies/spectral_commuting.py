@@ -7,7 +7,8 @@ import torch
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.diagonals import Diagonals
-from algoreg.engine.observers import Ends, begins
+from algoreg.chapters.spectral.ends import LongEnds
+from algoreg.engine.observers import begins
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
 from algoreg.spec.base import StudyOptions, at, between, real, reals, whole
@@ -102,11 +103,9 @@ def shaped(state):
     return np.tanh(state["roots"].numpy() ** 2)
 
 
-class Saturation(Ends):
-    """Keeps the largest tanh at the end too: memory ``largest`` (B,); see :class:`algoreg.engine.observers.Ends`."""
+class Saturation(LongEnds):
+    """Keeps the largest tanh at the end too: memory ``largest`` (B,)."""
 
-    # After each of these a killed job may continue.
-    stride = 1000
     per_run = begins(largest=np.nan)
 
     def leave(self, look, leaving):
@@ -118,8 +117,8 @@ class Saturation(Ends):
 def measure(options, context, number):
     """Return one row per size, start, target and ensemble.
 
-    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that x
-    ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
+    Measurements are diagonal in X*'s singular vectors, with iid N(0, 1) entries; U and V start equal there, so that
+    x ≥ 0. Weights a_l start uniform in (0, 1) and are trained. x* has ``support`` entries above 0. Steps are η over the
     size, where that is above 1. A run is ``converged`` if its relative training error is below ``tolerance``: where
     tanh saturates before the weights have grown it may not be.
     """

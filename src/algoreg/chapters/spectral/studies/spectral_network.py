@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.base import Algorithm
+from algoreg.chapters.spectral.ends import LongEnds
 from algoreg.chapters.spectral.layers import pulled_back, spectral
-from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
 from algoreg.spec.base import StudyOptions, between, real, reals, whole
@@ -106,13 +106,6 @@ class Spectral(Plain):
     shaped = True
 
 
-class Estimates(Ends):
-    """Keeps what every run ends with; see :class:`algoreg.engine.observers.Ends`."""
-
-    # After each of these a killed job may continue.
-    stride = 1000
-
-
 def _state(*parts):
     return dict(zip(STATE, map(torch.from_numpy, parts), strict=True))
 
@@ -141,7 +134,7 @@ def measure(options, context, number, m_over_dof):
     least = (labels @ np.linalg.pinv(rows).T).reshape(count, d, d)
     ends = {}
     for network, algorithm in (("spectral", Spectral), ("plain", Plain)):
-        seen = Estimates()
+        seen = LongEnds()
         context.run(
             known, algorithm, runs, planted, [seen], labels=torch.from_numpy(labels[own]), diverges_above=np.inf
         )

@@ -3,6 +3,7 @@ where some lie off the grid.
 """
 
 from algoreg.analysis.cells import chosen
+from algoreg.analysis.exponents import refuse_few
 from algoreg.analysis.intervals import UNDEFINED, extreme
 from algoreg.analysis.thresholds import exponent_of, find_thresholds
 from algoreg.judge.estimands import estimand
@@ -17,7 +18,6 @@ def threshold_exponent(tables, published, rng, *, table, along, tolerance, where
     where some spectrum's does.
     """
     frame = chosen(tables[table], where)
-    if frame[along].nunique() < 3:
-        raise ValueError(f"{frame[along].nunique()} values of {along}: an exponent needs at least three")
+    refuse_few(frame[along].unique(), along, table)
     found = [exponent_of(find_thresholds(part, along, tolerance), rng) for _, part in frame.groupby("spectrum")]
     return UNDEFINED if UNDEFINED in found else extreme(max, found)
