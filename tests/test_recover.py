@@ -581,6 +581,7 @@ def test_a_state_is_found_from_pauli_expectations():
         (["XX", "ZZ"], [0.1, 1.2], None, "from -1 to 1"),
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
         (["XX", "ZZ"], [0.1, 0.2], [10, np.inf], "shots: allowed are finite numbers above 0, not inf"),
+        (["XX", "ZZ"], [0.1, 0.2], "many", "shots = 'many': allowed are numbers above 0"),
         (["XX", "II"], [0.1, 0.2], None, "has expectation 1"),
         (["XX"], [0.1, 0.2], None, "inconsistent"),
         (["XX", "ZZ"], [0.1, 0.2], [10, 10, 10], r"shots has shape (3,): allowed are one number, or one per"),

@@ -135,7 +135,10 @@ def _noise_of(y, shots):
     """Return the root mean square of the shot noise of expectations; None without shots, or where there is none."""
     if shots is None:
         return None
-    shots = np.asarray(shots, np.float64)
+    try:
+        shots = np.asarray(shots, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"shots = {shots!r}: allowed are numbers above 0") from None
     if shots.shape not in ((), y.shape):
         raise ValueError(f"shots has shape {shots.shape}: allowed are one number, or one per measurement, {y.shape}")
     refusals.refuse_impossible_shots(shots)
