@@ -169,7 +169,7 @@ docs: .venv/ready  ## rewrite what is generated in README and docs/ from the cha
 	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
-	$(RUN) pytest -rs -n "$$CORES" --dist worksteal
+	@. tools/in_memory.sh; $(RUN) pytest -rs -n "$$CORES" --dist worksteal
 
 mutants: options .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
 	$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py
