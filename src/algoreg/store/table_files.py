@@ -103,8 +103,8 @@ def _refuse_repeated(names: list[str]) -> None:
 
 
 def _refuse_numbering(what: str, numbers: np.ndarray) -> None:
-    """Raise a ValueError if a matrix's first line or column is 0, 1, 2, … or 1, 2, 3,
-    …, but for a gap in the corner.
+    """Raise a ValueError if a matrix's first line or column is 0, 1, 2, … or 1, 2, 3, …,
+    but for a gap in the corner.
     """
     numbers = numbers[1:] if np.isnan(numbers[0]) else numbers
     if len(numbers) > 1 and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all():
