@@ -165,10 +165,15 @@ def test_real_processes_send_what_their_records_hold(messages):
     assert (messages.loc[messages["protocol"] == "synchronous", "per_slow_step"] == 1).all()
 
 
+def orders_of(folder, rows, labels, **told):
+    """Write what workers read; return the orders of a run on it."""
+    worker.write_data(folder, rows, labels)
+    shared = {"d": 2, "theta": 1.0, "path": str(folder), "batch": 1, "seed": 1, "ensemble": 0}
+    return {**shared, "iterations": 5, "workers": 2, "sleep": 0.0, "limit": 60.0, "protocol": "synchronous", **told}
+
+
 def test_a_worker_that_gets_lost_is_no_endless_wait_and_another_takes_its_place(tmp_path):
-    worker.write_data(tmp_path, np.zeros((2, 3)), np.zeros(2))
-    orders = {"protocol": "asynchronous", "d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 1}
-    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 1, "sleep": 0.0, "limit": 60.0}
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), protocol="asynchronous", workers=1)
     with master.Workers() as workers:
         first = master.run(orders, workers)
         (one,) = workers._processes
@@ -183,9 +188,7 @@ def test_a_worker_that_gets_lost_is_no_endless_wait_and_another_takes_its_place(
 
 
 def test_a_worker_that_ended_between_two_runs_costs_no_run(tmp_path):
-    worker.write_data(tmp_path, np.zeros((2, 3)), np.zeros(2))
-    orders = {"protocol": "synchronous", "d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 1}
-    orders |= {"seed": 1, "ensemble": 0, "iterations": 5, "workers": 2, "sleep": 0.0, "limit": 60.0}
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2))
     with master.Workers() as workers:
         first = master.run(orders, workers)
         before = list(workers._processes)
@@ -198,9 +201,7 @@ def test_a_worker_that_ended_between_two_runs_costs_no_run(tmp_path):
 
 def test_processes_of_earlier_runs_change_nothing(tmp_path):
     rng = np.random.default_rng(0)
-    worker.write_data(tmp_path, rng.normal(size=(12, 3)), rng.normal(size=12))
-    orders = {"d": 2, "theta": 1.0, "path": str(tmp_path), "batch": 4, "seed": 1, "ensemble": 0}
-    orders |= {"iterations": 6, "workers": 2, "sleep": 0.0, "limit": 60.0, "protocol": "synchronous"}
+    orders = orders_of(tmp_path, rng.normal(size=(12, 3)), rng.normal(size=12), batch=4, iterations=6)
     with master.Workers() as fresh:
         alone = master.run(orders, fresh)
     with master.Workers() as workers:
