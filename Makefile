@@ -227,7 +227,10 @@ test-browser: TIER := $(if $(filter undefined,$(TIER_ORIGIN)),quick,$(TIER))
 test-browser: options .venv/ready  ## the report page of a finished tier (quick, or TIER=…) in a headless Chromium
 	@$(OPTIONS); ALGOREG_TIER="$$tier" ALGOREG_TEST_BROWSER=1 $(RUN) pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_explorer.py tests/test_site.py
 
+# What of Snakemake and of the interpreter nothing here may replace, set or wrap: it breaks with a minor release.
+REPLACED := _build_dag|update_needrun|forcefiles|PythonScript|OutputIndex|RuleCache|(scheduling|group)_settings|gc\.(disable|freeze)|sys\.modules(\.setdefault|\[[^]]*\] = None)|GLIBC_TUNABLES
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
+	@! grep -rnE '$(REPLACED)' Snakefile workflow scripts src tests --include=*.py --include=*.smk --include=Snakefile
 	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
 	$(BIN)/ruff format --check src scripts tools tests benchmarks
 	.venv/tools/bin/mypy --python-executable $(BIN)/python

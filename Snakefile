@@ -1,4 +1,4 @@
-# Loads the tier and the registry, includes the stages, names the targets; nothing else.
+# Loads the tier, includes the stages, names the targets; nothing else.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -10,8 +10,6 @@ if "tier" not in config:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/machine.smk"
-include: "workflow/rules/chain.smk"
 include: "workflow/rules/problems.smk"
 include: "workflow/rules/descent.smk"
 include: "workflow/rules/tables.smk"
@@ -19,15 +17,25 @@ include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/cache.smk"
 
 
-NOTEBOOKS = all_notebooks()
+def all_notebooks():
+    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
+    for name, reads in RECIPES.notebooks.items():
+        if reads["lacking"] and IS_MAIN_PROCESS:
+            logger.info(
+                f"Notebook {name} left out: tier {TIER} has no {', no '.join(reads['lacking'])}."
+            )
+    return [
+        result(f"notebooks/{name}.html")
+        for name, reads in RECIPES.notebooks.items()
+        if not reads["lacking"]
+    ]
 
 
 rule figures:
     input:
-        all_figures(),
+        RECIPES.figures_of(config["figures"]),
 
 
 rule claims:
@@ -37,24 +45,24 @@ rule claims:
 
 rule notebooks:
     input:
-        NOTEBOOKS,
+        all_notebooks(),
 
 
 rule report:
     input:
-        rules.check_controls.output.report,
+        rules.claims.input,
         rules.build_page.output.page,
         rules.build_explorer.output.page,
         rules.tabulate_verdicts.output.table,
-        all_figures(),
-        NOTEBOOKS,
+        rules.figures.input,
+        rules.notebooks.input,
 
 
 rule replication:
     default_target: True
     input:
         rules.report.input,
-        all_tables(),
+        RECIPES.tables(),
 
 
 rule verify:
@@ -63,10 +71,10 @@ rule verify:
 
 
 # Of a chapter: its claims, tables and figures.
-for chapter in CHAPTERS:
+for chapter in RECIPES.chapters:
 
     rule:
         name:
             f"chapter_{chapter.name}"
         input:
-            results(jobs.chapter_files(config, chapter)),
+            RECIPES.results(jobs.chapter_files(config, chapter)),

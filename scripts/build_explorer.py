@@ -1,9 +1,5 @@
 """Build the page on which descent runs live."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("jinja2", "pandas", "pydantic.root_model", "yaml")
-
 from pathlib import Path
 
 from algoreg.judge.references import read
@@ -13,7 +9,7 @@ from algoreg.store.provenance import begin_job
 from algoreg.tell.explorer import render
 
 facts = begin_job(snakemake)
-table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.table])
+table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.job["table"]])
 folder = Path(snakemake.input.parts[0]).parent
 text = render(folder, snakemake.input.style, table)
 records.write_text(snakemake.output.page, text)

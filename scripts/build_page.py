@@ -1,9 +1,5 @@
 """Build the report page of a tier."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("jinja2", "pandas", "pydantic.root_model", "yaml")
-
 from pathlib import Path
 
 from algoreg.judge import references, replications
@@ -13,15 +9,15 @@ from algoreg.store.provenance import begin_job
 from algoreg.tell.page.render import render
 
 facts = begin_job(snakemake)
-made = chain.from_params(snakemake.params.chain)
+made = chain.from_params(snakemake.params.required)
 chain.require(made)
 claims = records.read_json(snakemake.input.claims)
 text = render(
     Path(snakemake.input.claims).parent,
-    snakemake.params.registry,
+    snakemake.params.job["registry"],
     claims,
     snakemake.config,
-    {Path(path).stem: records.read_table(path) for path in snakemake.input.tables},
+    records.read_tables(snakemake.input.tables),
     Path(snakemake.input.templates[0]).parent,
     chosen_chapters(snakemake.config),
     {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},

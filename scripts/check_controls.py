@@ -1,9 +1,5 @@
 """Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("pydantic.root_model")
-
 from algoreg.judge import claims
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

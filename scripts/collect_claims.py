@@ -1,9 +1,5 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("pydantic.root_model", "yaml")
-
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
 from algoreg.store.provenance import begin_job

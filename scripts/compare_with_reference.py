@@ -1,9 +1,5 @@
 """Compare a tier's results with the committed references of its chapters; fail if they differ."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("pandas", "pydantic.root_model", "yaml")
-
 from pathlib import Path
 
 from algoreg.judge import comparison, references, snapshots
@@ -13,9 +9,9 @@ from algoreg.store import chain, joblog, records
 
 joblog.write_to(snakemake.log[0])
 
-chain.require(chain.from_params(snakemake.params.chain))
+chain.require(chain.from_params(snakemake.params.required))
 results, tier = Path(snakemake.output.report).parent, snakemake.config
-chapters = load_chapters(snakemake.params.chapters)
+chapters = load_chapters(snakemake.params.job["chapters"])
 allowed, lines, passed = Tolerances.load(chapters=chapters), [], bool(snakemake.input.references)
 whole = not any(references.read(path).get("partial") for path in snakemake.input.references)
 for chapter in chapters:

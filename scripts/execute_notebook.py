@@ -1,9 +1,5 @@
 """Execute a notebook on this tier's results; write the executed copy and a page."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("nbformat", "nbclient", "nbconvert", "ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "torch")
-
 import os
 import tempfile
 from pathlib import Path
@@ -15,10 +11,10 @@ from nbconvert import HTMLExporter
 
 from algoreg.store import records
 from algoreg.store.provenance import begin_job
-from algoreg.tell import executed, kernel, opened
+from algoreg.tell import executed, opened
 
 facts = begin_job(snakemake)
-os.environ["ALGOREG_TIER"] = snakemake.params.tier
+os.environ["ALGOREG_TIER"] = snakemake.params.job["tier"]
 # Also where another workflow has imported this one, and results are not below this repository.
 root = Path(snakemake.input.notebook).resolve().parents[1]
 results = Path(snakemake.output.notebook).resolve().parents[1]
@@ -45,7 +41,6 @@ with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         extra_arguments=[f"--IPKernelApp.exec_lines={line}"],
     )
     client.km = client.create_kernel_manager()
-    kernel.fork_in(client.km)
     client.km.connection_file = str(Path(folder) / "kernel.json")
     # A socket's path is at most 103 bytes long on some systems.
     if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:

@@ -1,18 +1,11 @@
 """Judge one claim of the registry, with its controls."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("pandas", "pydantic.root_model", "scipy.special", "yaml")
-
-from pathlib import Path
-
 from algoreg.judge import claims, published
-from algoreg.spec import plan
 from algoreg.store import records
 from algoreg.store.provenance import begin_job
 
-facts = begin_job(snakemake)
-tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
-curves = {name: published.load_published(name) for name in plan.published_for(snakemake.params.entry)}
-verdict = claims.judge(snakemake.params.entry, tables, curves, snakemake.config["seed"])
+facts, job = begin_job(snakemake), snakemake.params.job
+tables = records.read_tables(snakemake.input.tables)
+curves = published.read_curves(snakemake.input.get("published", []), job["published"])
+verdict = claims.judge(job["entry"], tables, curves, snakemake.config["seed"])
 records.write_json(snakemake.output.claim, verdict, facts)

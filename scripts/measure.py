@@ -1,9 +1,5 @@
 """Measure some ensembles of a study, with checkpoints."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("torch", "pandas", "pydantic.root_model", "scipy.optimize")
-
 import pandas as pd
 
 from algoreg.engine import study
@@ -12,12 +8,12 @@ from algoreg.numerics import devices
 from algoreg.store import records, study_tables
 from algoreg.store.provenance import begin_job
 
-facts, settings, params = begin_job(snakemake), snakemake.config, snakemake.params
-device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts |= {"dtype": params.dtype, "device": str(device)}
-fingerprint = job_fingerprint(dict(params.items()), [], device)
-checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
-context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
-table = study_tables.collect([pd.DataFrame(study.measure(params.study, params.options, context))], params.study)
+facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
+device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
+facts |= {"dtype": job["dtype"], "device": str(device)}
+fingerprint = job_fingerprint(job, [], device)
+checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
+context = study.Context(settings["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint)
+table = study_tables.collect([pd.DataFrame(study.measure(job["study"], job["options"], context))], job["study"])
 records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
 checkpoint.remove()

@@ -1,9 +1,5 @@
 """Write the verdicts of a tier as a table for Snakemake's report."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("jinja2", "pydantic.root_model")
-
 from pathlib import Path
 
 from algoreg.store import records
@@ -14,6 +10,7 @@ facts = begin_job(snakemake)
 claims = records.read_json(snakemake.input.claims)
 template = Path(snakemake.input.template).read_text(encoding="utf-8")
 records.write_text(
-    snakemake.output.table, verdict_page.render(claims, snakemake.params.titles, snakemake.config["tier"], template)
+    snakemake.output.table,
+    verdict_page.render(claims, snakemake.params.job["titles"], snakemake.config["tier"], template),
 )
 records.seal(snakemake.output.table, facts)

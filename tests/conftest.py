@@ -32,9 +32,6 @@ from algoreg.spec.messages import in_file
 from algoreg.spec.plan import study_options
 from algoreg.store import study_tables
 
-# Before any module of tests loads nbformat, which takes more than a second with it: see algoreg.store.forkserver.
-sys.modules.setdefault("rfc3987_syntax", None)
-
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 CHAPTERS = ROOT / "tests" / "chapters"
@@ -253,9 +250,7 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository,
-    and leave there whose children its scripts were and which modules each loaded.
-    """
+    """Run the smoke tier in a scratch repository, and leave there which modules each of its scripts loaded."""
     copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
@@ -265,9 +260,7 @@ def _run_smoke(folder):
         "    names = sorted(n for n in sys.modules if n.split('.')[0] == 'algoreg')\n"
         "    name = os.path.basename(sys.argv[0] if sys.argv else '')\n"
         "    if names and '.snakemake' in sys.argv[0]:\n"
-        "        there = sys.platform == 'linux'\n"
-        "        parent = open(f'/proc/{os.getppid()}/cmdline').read().replace('\\0', ' ') if there else ''\n"
-        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, parent, *names]))\n"
+        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, *names]))\n"
         "atexit.register(save)\n"
     )
     done = snakemake(folder, environment={"PYTHONPATH": str(trace)})

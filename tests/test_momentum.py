@@ -9,6 +9,7 @@ from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, m
 
 from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.momentum import estimands
+from algoreg.judge.published import load_published
 from algoreg.numerics.theory import geometric_spectrum
 from algoreg.tell.figures import draw
 
@@ -111,7 +112,7 @@ def test_noise_is_where_runs_end():
 def steps_table(power):
     """Return speed-ups (1 − μ)^−power at the published momenta."""
     rows = []
-    for momentum in estimands.published_speed_ups("mifgd_iterations"):
+    for momentum in estimands.published_speed_ups(load_published("mifgd_iterations")):
         for target in range(2):
             for ensemble in range(2):
                 names = {"step": 0.01, "momentum": momentum, "target": target, "ensemble": ensemble, "d": 8}
@@ -123,17 +124,18 @@ def steps_table(power):
 def test_published_speed_ups_are_those_of_a_longer_step():
     fixed = {"table": "t", "figure": "mifgd_iterations", "step": 0.01}
     rng = np.random.default_rng(0)
-    goals = estimands.published_speed_ups("mifgd_iterations")
+    curves = {"mifgd_iterations": load_published("mifgd_iterations")}
+    goals = estimands.published_speed_ups(curves["mifgd_iterations"])
     # The largest over μ counts, which is that of the largest μ.
     for power, limit in ((1, 1.12), (0.5, 2.24)):
-        found = estimands.speed_up_factor({"t": steps_table(power)}, {}, rng, **fixed).value
+        found = estimands.speed_up_factor({"t": steps_table(power)}, curves, rng, **fixed).value
         assert found == pytest.approx(max(goal * (1 - momentum) ** power for momentum, goal in goals.items()))
         assert found == pytest.approx(limit, abs=0.01)
     table = steps_table(1)
     one_is_lost = table.assign(speed_up=table["speed_up"].where(table.index > 0))
-    assert estimands.speed_up_factor({"t": one_is_lost}, {}, rng, **fixed) == UNDEFINED
+    assert estimands.speed_up_factor({"t": one_is_lost}, curves, rng, **fixed) == UNDEFINED
     with pytest.raises(ValueError, match="table t has μ = "):
-        estimands.speed_up_factor({"t": table[table["momentum"] < table["momentum"].max()]}, {}, rng, **fixed)
+        estimands.speed_up_factor({"t": table[table["momentum"] < table["momentum"].max()]}, curves, rng, **fixed)
 
 
 def test_bad_options_are_named_before_the_run():
@@ -154,7 +156,8 @@ def test_momentum_kappa_shows_the_iterations_by_momentum():
 
 def test_momentum_steps_shows_speed_ups_beside_published_ones_and_factors_to_longer_steps():
     table = crossed(("speed_up", "factor_to_longer"), step=[0.01, 0.2], momentum=[0.125, 0.5, 0.75], **RUNS)
-    left, right = draw("momentum_steps", {"momentum_steps": table.assign(d=8)}).axes
+    curves = {"mifgd_iterations": load_published("mifgd_iterations")}
+    left, right = draw("momentum_steps", {"momentum_steps": table.assign(d=8), **curves}).axes
     for step in (0.01, 0.2):
         own = where(table, step=step)
         same(curve(left, f"η = {step:g}"), geometric(own, "momentum", "speed_up"))

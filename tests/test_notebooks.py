@@ -5,12 +5,9 @@ import base64
 import contextlib
 import io
 import json
-import os
-import pathlib
 import re
 import subprocess
 import sys
-import time
 import warnings
 from typing import Annotated
 from unittest import mock
@@ -396,65 +393,3 @@ def test_a_kernel_may_open_what_is_named_and_all_that_lies_elsewhere(tmp_path):
         found[name] = done.stdout.strip() or done.stderr.splitlines()[-1]
     refused = f"RuntimeError: {results}/other: no result of this tier that the notebook's metadata (algoreg) name"
     assert list(found.values()) == ["named", "named", "elsewhere", refused, refused]
-
-
-KERNELS = """
-import json, sys
-import nbformat
-import matplotlib.pyplot, pandas
-from nbclient import NotebookClient
-from algoreg.tell import kernel
-
-def client(code, forked):
-    one = NotebookClient(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), kernel_name="python3", timeout=60)
-    one.km = one.create_kernel_manager()
-    if forked:
-        kernel.fork_in(one.km)
-    return one
-"""
-
-
-def run_kernels(code):
-    """Return what a process of one thread prints that has kernels of both kinds."""
-    command = [sys.executable, "-c", f"{KERNELS}\n{code}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux alone")
-def test_a_forked_kernel_shows_what_another_shows_and_has_loaded_what_its_job_has():
-    cell = "import sys; print('pandas' in sys.modules)\nimport matplotlib.pyplot as plt; plt.plot([1, 2]); sys.argv[0]"
-    run = f"print(json.dumps([client({cell!r}, forked).execute().cells[0].outputs for forked in (False, True)]))"
-    (loaded, *own), (told, *forked) = json.loads(run_kernels(run).splitlines()[-1])
-    assert (loaded["text"], told["text"]) == ("False\n", "True\n")
-    assert [one["output_type"] for one in forked] == ["execute_result", "display_data"]
-    assert "image/png" in forked[1]["data"]
-    assert forked[1] == own[1]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux alone")
-def test_the_users_own_style_reaches_no_forked_kernel(tmp_path, monkeypatch):
-    (tmp_path / "matplotlibrc").write_text("font.size: 30")
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
-    cell = "import matplotlib; print(matplotlib.rcParams['font.size'])"
-    run = f"print(matplotlib.rcParams['font.size'], client({cell!r}, True).execute().cells[0].outputs[0]['text'])"
-    assert run_kernels(run).split() == ["30.0", "10.0"]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux alone")
-def test_a_forked_kernel_ends_with_a_job_that_is_killed():
-    run = """
-one = client("import os; os.getpid()", True)
-with one.setup_kernel():
-    one.execute_cell(one.nb.cells[0], 0)
-    print(one.nb.cells[0].outputs[0]["data"]["text/plain"], flush=True)
-    import os, signal
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    with pytest.raises(subprocess.CalledProcessError) as ended:
-        run_kernels(run)
-    last = int(ended.value.stdout.splitlines()[-1])
-    deadline = time.monotonic() + 60
-    while pathlib.Path(f"/proc/{last}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not pathlib.Path(f"/proc/{last}").exists()

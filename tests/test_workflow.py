@@ -21,7 +21,7 @@ from conftest import (
 
 from algoreg import digests, sources
 from algoreg.judge import snapshots
-from algoreg.store import forkserver, records
+from algoreg.store import records
 
 pytestmark = pytest.mark.workflow
 
@@ -65,7 +65,7 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figure.py": "figures", "set_claims_aside.py": "estimands", "collect_claims.py": "estimands"}
+    kinds = {"draw_figures.py": "figures", "skip_claims.py": "estimands", "collect_claims.py": "estimands"}
     if script == "measure.py":
         return tuple(sources.modules("studies").values())
     return tuple(sources.chapter_modules(kinds[script])) if script in kinds else ()
@@ -76,7 +76,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
     extra = ("algoreg.ensembles.gaussian", *algorithms)
     for trace in (smoke / "trace").glob("*.txt"):
-        name, _, *modules = trace.read_text().split("\n")
+        name, *modules = trace.read_text().split("\n")
         script = name.split(".", 1)[1]
         seen.add(script)
         named = extra if script == "descend.py" else extra[:1] if script == "draw_problem.py" else named_modules(script)
@@ -87,10 +87,10 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "tabulate.py",
         "measure.py",
         "tabulate_study.py",
-        "set_claims_aside.py",
+        "skip_claims.py",
         "collect_claims.py",
         "check_controls.py",
-        "draw_figure.py",
+        "draw_figures.py",
         "build_explorer.py",
         "build_page.py",
         "tabulate_verdicts.py",
@@ -99,26 +99,13 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     assert seen == expected
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux alone")
-def test_scripts_that_hand_themselves_over_run_in_forks(smoke):
-    """A job whose environment is not the one that the server was started with would run, more slowly, on its own."""
-    handed = set()
-    for trace in (smoke / "trace").glob("*.txt"):
-        name, parent, *_ = trace.read_text().split("\n")
-        script = name.split(".", 1)[1]
-        forked = forkserver.__name__ in parent
-        assert forked == ("\nhand_over(" in (smoke / "scripts" / script).read_text()), (script, parent)
-        handed |= {script} if forked else set()
-    assert handed >= {"draw_problem.py", "descend.py", "measure.py", "draw_figure.py", "execute_notebook.py"}
-
-
 def test_edits_rerun_exactly_their_dependents(tiny):
     def plan():
         return planned(tiny, "claims", "figures", STUDY, tier="tiny")
 
     chapter, core = tiny / "chapters" / "tiny", tiny / "src" / "algoreg"
     judging = {"claim_tiny_start", "collect_claims", "check_controls", "claims"}
-    drawing = {"draw_figure", "figures"}
+    drawing = {"draw_tiny", "figures"}
     held, line, said = chapter / "algorithms" / "held.py", "EDITED = True", "# A comment."
     edits = [
         # What is said of the code is not the code, and no run here takes the other algorithm.
@@ -141,7 +128,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
             path.write_text(text)
     set_yaml(chapter / "claims.yaml", 0, "margin", to=0.95)
     # The figure draws the margin.
-    assert set(plan()) == {*judging, "draw_figure", "figures"}
+    assert set(plan()) == {*judging, *drawing}
 
 
 def test_another_title_or_paper_makes_again_what_shows_it(tiny):
@@ -183,8 +170,6 @@ def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     plan = planned(folder, "claim_fig1_initialisation", tier="quick")
     assert plan == {"claim_fig1_initialisation": 1, "descend": 6, "draw_problem": 3, "tabulate": 2}
-    plan = planned(folder, "results/quick/figures/figure_3.svg", tier="quick")
-    assert plan == {"draw_figure": 1, "descend": 4, "draw_problem": 4, "tabulate": 1}
     plan = planned(folder, "results/quick/tables/figure_1_paper_step.csv", tier="quick")
     assert plan == {"descend": 4, "draw_problem": 3, "tabulate": 1}
     plan = planned(folder, "results/quick/notebooks/00_first_look.html", tier="quick")
@@ -194,7 +179,7 @@ def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     remarks = [entry["id"] for entry in registered_claims() if entry["chapter"] == "remarks"]
     assert claims <= {f"claim_{name.replace('-', '_')}" for name in remarks}
     assert claims
-    assert plan["draw_figure"] == 3
+    assert plan["draw_remarks"] == 1
     assert "collect_claims" not in plan
 
 
@@ -255,8 +240,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_
     """All of a session is killed at once, as by a power cut."""
     folder = tiny_repository(tmp_path / "repository", checkpoint_seconds=1e-9)
     (folder / "hold").write_text("200")
-    # The server is killed, too, and leaves the folder of its socket.
-    settings = {**os.environ, "PYTHONPATH": str(folder / "src"), "TMPDIR": str(tmp_path)}
+    settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
     command = [sys.executable, "-m", "snakemake", "--cores", "1", DESCENT, "--configfile", "config/tiny.yaml"]
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

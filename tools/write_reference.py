@@ -1,15 +1,15 @@
 """Rewrite a tier's committed reference and what is generated from it: python tools/write_reference.py TIER."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from algoreg import jobs
 from algoreg.judge import references, rejudge, snapshots
+from algoreg.recipes import Recipes
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.tier import TIERS
@@ -37,34 +37,34 @@ def made_files(tier, results, partial):
     return [*tables, results / "claims.json", results / "controls.json", *figures]
 
 
-def require_current(tier, results, wanted):
-    """Stop unless the results are what the present settings, code and inputs make.
-
-    Snakemake, asked for its plan, must have nothing to do; what it does not look at, the contents, is read here.
+def require_current(tier, claims, results, wanted):
+    """Stop unless the results, and all that they are made from, are what the present settings, code and inputs make.
 
     Parameters
     ----------
-    tier : str
+    tier : mapping
+        Its settings.
+    claims : list of mapping
+        The claims of its chapters.
     results : pathlib.Path
         The folder ``results/<tier>``.
     wanted : list of pathlib.Path
         The files that the reference is made of.
+
+    Returns
+    -------
+    list of str
+        All these results, as paths below ``results/<tier>``.
     """
-    try:
-        chain.require(chain.recorded(wanted))
-    except (chain.BrokenChain, records.DamagedResult) as error:
-        raise SystemExit(str(error)) from error
-    folder = results.resolve().parents[1]
-    targets = [os.path.relpath(path.resolve(), folder) for path in wanted]
-    command = [sys.executable, "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
-    command += ["--workflow-profile", ROOT / "profiles" / "default"]
-    command += ["--configfile", ROOT / "config" / f"{tier}.yaml", "--cores", "1"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if "Nothing to be done" not in done.stdout + done.stderr:
-        raise SystemExit(
-            f"{results}: results are not what the present settings, code and inputs make. "
-            f"Run make reference TIER={tier}, which makes them first. Snakemake says:\n" + done.stderr[:2000]
-        )
+    # Recipes name files as the folder of the results sees them.
+    with contextlib.chdir(results.resolve().parents[1]):
+        files = [os.path.relpath(path.resolve()) for path in wanted]
+        required = Recipes(tier, claims, ROOT).required(files)
+        try:
+            chain.require(required)
+        except chain.BrokenChain as error:
+            raise SystemExit(f"{error}\nmake reference TIER={tier['tier']} makes first what is missing.") from error
+    return list(map(records.name_in_tier, required))
 
 
 def ours(chapters):
@@ -72,12 +72,11 @@ def ours(chapters):
     return [chapter for chapter in chapters if chapter.shipped]
 
 
-def keep_costs(tier, folder, chapters, wanted, whole):
+def keep_costs(tier, folder, chapters, made, whole):
     """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole,
     what all of it did.
     """
     costs = references.read(references.COSTS)
-    made = [records.name_in_tier(path) for path in chain.recorded(wanted)]
     known = references.cost_of(folder, made) if whole else costs.get(tier, {})
     by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, ours(chapters), made)}
     costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
@@ -138,8 +137,9 @@ def write_references(blocks, chapters, options):
         wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
     else:
         wanted = made_files(blocks, results, partial)
-    require_current(tier, results, wanted)
-    keep_costs(tier, results / "provenance", chapters, wanted, whole=not options.chapter)
+    wanted = [path.resolve() for path in wanted]
+    made = require_current(blocks, settings.load_claims(), results, wanted)
+    keep_costs(tier, results / "provenance", chapters, made, whole=not options.chapter)
     for chapter in chapters:
         content, path = snapshots.snapshot(results, blocks, chapter, partial), references.path_of(chapter, tier)
         if options.partial and path.exists():

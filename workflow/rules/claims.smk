@@ -1,20 +1,14 @@
-# One rule per claim that this tier judges, one for all others, the list of verdicts, and the check that the judge can say no.
-JUDGED = [entry for entry in CLAIMS if plan.judged(entry, config)]
-SET_ASIDE = [entry for entry in CLAIMS if entry not in JUDGED]
-VERDICTS = {entry["id"]: result(f"claims/{entry['id']}.json") for entry in CLAIMS}
-
-
-for entry in JUDGED:
+# One rule per claim that this tier judges, one for all others, the list of verdicts, and the check of the controls.
+for entry in RECIPES.judged:
 
     rule:
         name:
             plan.rule_name(entry["id"])
         input:
-            tables=[table_path(name) for name in entry["experiments"]],
-            published=[PUBLISHED[name] for name in plan.published_for(entry)],
+            **RECIPES.judge(entry).inputs,
         output:
-            claim=VERDICTS[entry["id"]],
-            sidecar=sidecar(VERDICTS[entry["id"]]),
+            claim=RECIPES.verdict(entry),
+            sidecar=sidecar(RECIPES.verdict(entry)),
         log:
             log_path(f"claims/{entry['id']}"),
         group:
@@ -22,10 +16,7 @@ for entry in JUDGED:
         conda:
             "../../environment.yml"
         params:
-            entry=entry,
-            seed=config["seed"],
-            code=code("judge_claim.py", registry.modules_of_claim(entry)),
-            versions=VERSIONS,
+            job=RECIPES.judge(entry).params,
         message:
             f"Judging {entry['id']}"
         script:
@@ -33,50 +24,41 @@ for entry in JUDGED:
 
 
 # They have no tables to wait for: a job each would only start a Python each.
-if SET_ASIDE:
+if RECIPES.skipped:
 
-    rule set_claims_aside:
+    rule skip_claims:
         output:
-            claims=[VERDICTS[entry["id"]] for entry in SET_ASIDE],
-            sidecars=[sidecar(VERDICTS[entry["id"]]) for entry in SET_ASIDE],
+            claims=list(map(RECIPES.verdict, RECIPES.skipped)),
+            sidecars=[sidecar(RECIPES.verdict(entry)) for entry in RECIPES.skipped],
         log:
-            log_path("set_claims_aside"),
-        # The first of a run: it needs no torch, and so need not wait until that is loaded.
-        priority: 25
+            log_path("skip_claims"),
         group:
             "results"
         conda:
             "../../environment.yml"
         params:
-            # Of what depends on outputs, Snakemake keeps no copy with each of them: it would be hundreds of times all claims.
-            entries=lambda wildcards, output: SET_ASIDE,
-            entries_sha256=result_chain.params_digest({"entries": SET_ASIDE}),
-            code=code(
-                "set_claims_aside.py",
-                {
-                    module
-                    for entry in SET_ASIDE
-                    for module in registry.modules_of_claim(entry)
-                },
-            ),
+            # Snakemake keeps a copy of a parameter with each of the outputs, but not of one that depends on them: all
+            # entries with hundreds of outputs would be 64 MB.
+            job=lambda wildcards, output: RECIPES.skip_claims().params,
+            job_sha256=result_chain.params_digest(RECIPES.skip_claims().params),
         message:
-            f"Setting {len(SET_ASIDE)} claims aside, which tier {TIER} does not judge"
+            f"Writing {len(RECIPES.skipped)} claims as not judged: tier {TIER} lacks their runs"
         script:
-            "../../scripts/set_claims_aside.py"
+            "../../scripts/skip_claims.py"
 
 
-for entry in SET_ASIDE:
+for entry in RECIPES.skipped:
 
     rule:
         name:
             plan.rule_name(entry["id"])
         input:
-            VERDICTS[entry["id"]],
+            RECIPES.verdict(entry),
 
 
 rule collect_claims:
     input:
-        claims=VERDICTS.values(),
+        **RECIPES.collect_claims().inputs,
     output:
         claims=result("claims.json"),
         sidecar=sidecar(result("claims.json")),
@@ -87,7 +69,7 @@ rule collect_claims:
     conda:
         "../../environment.yml"
     params:
-        code=code("collect_claims.py"),
+        job=RECIPES.collect_claims().params,
     message:
         "Collecting the verdicts"
     script:
@@ -96,7 +78,7 @@ rule collect_claims:
 
 rule check_controls:
     input:
-        claims=rules.collect_claims.output.claims,
+        **RECIPES.check_controls().inputs,
     output:
         report=result("controls.json"),
         sidecar=sidecar(result("controls.json")),
@@ -105,7 +87,7 @@ rule check_controls:
     conda:
         "../../environment.yml"
     params:
-        code=code("check_controls.py"),
+        job=RECIPES.check_controls().params,
     message:
         "Checking that every control came out as it must"
     script:

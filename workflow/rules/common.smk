@@ -1,18 +1,21 @@
 # Settings, checked before any job, and what the rules of all stages ask of them.
-import gc
 import os
+import shutil
+import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+# What is read of Snakemake's own object of the workflow is read in these lines and in check_device, and nothing is set.
 # Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
-
-# Until the graph of jobs is built, see chain.smk: next to nothing is garbage, and looking for it takes a fifth of a start.
-gc.disable()
+IS_MAIN_PROCESS = workflow.is_main_process
+# A workflow that imports this one may have settings files of its own; it hands over one block of settings.
+IS_ALONE = IS_MAIN_PROCESS and workflow.modifier.is_main_snakefile()
+SETTINGS_FILES = [str(file) for file in workflow.configfiles]
+SHARES_CACHE = workflow.enable_cache
 
 # Also for what jobs start, here or on a cluster: each of them reads this file first.
 for key in ("chapter_path", "algorithm_path"):
@@ -27,18 +30,15 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import digests, jobs, registry, sources
-    from algoreg.judge import references, replications
+    from algoreg import jobs, registry, sources
+    from algoreg.judge import references
+    from algoreg.recipes import Recipes
     from algoreg.spec import plan, settings
-    from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked
 
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
     from algoreg.store import chain as result_chain
-    from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
-    from algoreg.tell import papers
-    from algoreg.tell.charts.claims import claims_of
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
@@ -48,18 +48,15 @@ except ModuleNotFoundError as error:
 
 def checked_settings():
     """Complete the tier's settings and return its chapters' claims, or stop with every problem of both."""
-    # A workflow that imports this one may have files of its own beside; it hands over one block of settings.
-    alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
-    files = [str(file) for file in workflow.configfiles]
     try:
-        complete, claims = checked(config, files, ROOT, alone)
+        complete, claims = checked(config, SETTINGS_FILES, ROOT, IS_ALONE)
     except settings.SettingsError as error:
         raise WorkflowError(f"The settings cannot be used:{error}") from error
     config.update(complete)
     return claims
 
 
-CLAIMS = checked_settings()
+RECIPES = Recipes(config, checked_settings(), ROOT)
 TIER = config["tier"]
 COMPARED = [name for name, block in config["experiments"].items() if "compare" in block]
 MEASURED = [name for name in config["experiments"] if name not in COMPARED]
@@ -67,15 +64,12 @@ MEASURED_IN_PARTS = [
     name for name, block in config["studies"].items() if plan.in_parts(block)
 ]
 MEASURED_AT_ONCE = [name for name in config["studies"] if name not in MEASURED_IN_PARTS]
-PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
-VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
-# The compiler of the inner loops; what studies take besides.
-COMPILED = {**VERSIONS, "ziglang": version("ziglang")}
-MEASURING = ("cvxpy", "clarabel", "scs", "scikit-learn")
-MEASURED_WITH = {**COMPILED, **{name: version(name) for name in MEASURING}}
-CHAPTERS = load_chapters({entry["chapter"] for entry in CLAIMS})
-REFERENCES = references.paths(TIER, [chapter.name for chapter in CHAPTERS])
-NOTEBOOK_READS = jobs.notebooks(config, CLAIMS, ROOT / "notebooks")
+
+if SHARES_CACHE and config["device"] != "cpu":
+    raise WorkflowError(
+        f"--cache with device = {config['device']}: cached results do not say on which device they were computed, "
+        "so only those of a CPU are cached. Add --config device=cpu, or leave --cache out."
+    )
 
 
 wildcard_constraints:
@@ -84,34 +78,13 @@ wildcard_constraints:
     experiment="[a-z][a-z0-9_]*",
     study="[a-z][a-z0-9_]*",
     part="[0-9]+",
-    figure="[a-z][a-z0-9_]*",
     notebook="[a-z0-9_]+",
     ensemble="[0-9]+",
 
 
-def relative(paths):
-    """Return paths as seen from the working directory: results then outlive a move of the checkout."""
-    return [os.path.relpath(path) for path in paths]
-
-
-def from_root(*parts):
-    """Return a path of the repository; see :func:`relative`."""
-    return os.path.relpath(ROOT.joinpath(*parts))
-
-
 def result(path):
     """Return a path below the tier's folder."""
-    return f"results/{TIER}/{path}"
-
-
-def results(paths):
-    """Return paths below the tier's folder."""
-    return [result(path) for path in paths]
-
-
-def table_path(name):
-    """Return a table's path."""
-    return result(f"tables/{name}.csv")
+    return RECIPES.result(path)
 
 
 def log_path(name):
@@ -124,71 +97,32 @@ def sidecar(path):
     return str(sidecar_path(path))
 
 
-def all_tables():
-    """Return every table of the tier."""
-    return [table_path(name) for name in jobs.tables(config)]
+def required(files):
+    """Return what results must have been made of, those that the given files are made from with them."""
+    return result_chain.as_params(RECIPES.required(files))
 
 
-def all_figures():
-    """Return every figure of the tier."""
-    return results(
-        f"figures/{name}.{kind}" for name in config["figures"] for kind in jobs.KINDS
+def gpus_per_job():
+    """Return how many GPUs a measuring job takes, so that local jobs share one by turns; torch is not asked while parsing."""
+    wanted = config["device"] == "cuda" or (
+        config["device"] == "auto" and shutil.which("nvidia-smi")
     )
+    return 1 if wanted else 0
 
 
-def all_notebooks():
-    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
-    for name, reads in NOTEBOOK_READS.items():
-        if reads["lacking"] and workflow.is_main_process:
-            logger.info(
-                f"Notebook {name} left out: tier {TIER} has no {', no '.join(reads['lacking'])}."
-            )
-    return results(
-        f"notebooks/{name}.html"
-        for name, reads in NOTEBOOK_READS.items()
-        if not reads["lacking"]
-    )
+def check_device():
+    """Stop if a GPU is asked for on this machine and there is none."""
+    # Not while parsing: which executor will run the jobs is known only then, and a cluster's submit host needs no GPU.
+    if config["device"] != "cuda" or not workflow.local_exec:
+        return
+    question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([sys.executable, "-P", "-c", question]).returncode:
+        raise WorkflowError(
+            "device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto."
+        )
 
 
-def committed_for_notebook(wildcards):
-    """Return the committed verdicts that a notebook may show, where this tier judges none of those that it reads."""
-    shown = NOTEBOOK_READS[wildcards.notebook]["chapters"]
-    if all(entry in JUDGED for entry in CLAIMS if entry["chapter"] in shown):
-        return []
-    return relative(references.paths("standard", shown).values())
-
-
-def configured(path, default=None):
-    """Return a function of a job's wildcards: the settings' value at a path such as ``problems/{problem}``.
-
-    Snakemake's own ``lookup`` walks through all settings at every call: hundredths of a second for each parameter.
-    """
-
-    def of_job(wildcards):
-        *folders, last = path.format(**dict(wildcards.items())).split("/")
-        block = config
-        for folder in folders:
-            block = block[folder]
-        return block[last] if default is None else block.get(last, default)
-
-    return of_job
-
-
-def problem_of(wildcards):
-    """Return the settings of the problem that a descent solves."""
-    return config["problems"][config["descents"][wildcards.descent]["problem"]]
-
-
-def options_of(wildcards):
-    """Return the options of a study, defaults included."""
-    return plan.study_options(config["studies"][wildcards.study])
-
-
-def parts_of(wildcards):
-    """Return the ensembles that each part of a study takes."""
-    return plan.study_parts(config["studies"][wildcards.study])
-
-
-def code(script, found=()):
-    """Return the digests of a rule's script, of every module that it loads and of those that it finds by name."""
-    return digests.code_digests(str(ROOT / "scripts" / script), tuple(found))
+onstart:
+    check_device()
+    if duration := references.duration(TIER):
+        logger.info(duration)

@@ -1,45 +1,33 @@
 # Gradient descent: a job per descent and ensemble, with all the descent's runs and targets.
 rule descend:
     input:
-        arrays=lambda wildcards: result(
-            f"problems/{config['descents'][wildcards.descent]['problem']}/ensemble-{wildcards.ensemble}.npz"
+        unpack(
+            lambda wildcards: RECIPES.descend(
+                wildcards.descent, int(wildcards.ensemble)
+            ).inputs
         ),
-        data=lambda wildcards: jobs.data_file(problem_of(wildcards)),
     output:
         arrays=result("descents/{descent}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("descents/{descent}/ensemble-{ensemble}.npz")),
     log:
         log_path("descend/{descent}-{ensemble}"),
+    cache: True
     # The longest jobs first: the short ones then fill what is left of the cores.
     priority: 10
     group:
         "descents"
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: jobs.cores(problem_of(wildcards), config["threads"])
+    threads: config["threads"]
     resources:
-        gpu=lambda wildcards: jobs.cores(problem_of(wildcards), gpus_per_job()),
+        gpu=gpus_per_job(),
     params:
-        descent="{descent}",
-        ensemble=lambda wildcards: int(wildcards.ensemble),
-        problem=problem_of,
-        block=configured("descents/{descent}"),
-        runs=lambda wildcards: jobs.descent_runs(config, wildcards.descent),
-        record=lambda wildcards: plan.own_record(config, wildcards.descent),
-        seed=config["seed"],
-        dtype=configured("descents/{descent}/dtype", config["dtype"]),
-        torch_threads=config["threads"],
-        checkpoint=result("checkpoints/{descent}-{ensemble}.npz"),
+        job=lambda wildcards: RECIPES.descend(
+            wildcards.descent, int(wildcards.ensemble)
+        ).params,
         plan=lambda wildcards: jobs.descent_plan(
             config, wildcards.descent, int(wildcards.ensemble)
         ),
-        code=lambda wildcards: code(
-            "descend.py",
-            registry.modules_of_descent(
-                config["descents"][wildcards.descent], problem_of(wildcards)
-            ),
-        ),
-        versions=COMPILED,
     message:
         "Descent {wildcards.descent}, {params.plan}; progress in {log}"
     script:

@@ -1,30 +1,28 @@
 # Targets and labels: what is planted, and what the ensembles say of it.
 rule draw_problem:
     input:
-        lambda wildcards: jobs.data_file(config["problems"][wildcards.problem]),
+        unpack(
+            lambda wildcards: RECIPES.draw_problem(
+                wildcards.problem, int(wildcards.ensemble)
+            ).inputs
+        ),
     output:
         arrays=result("problems/{problem}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("problems/{problem}/ensemble-{ensemble}.npz")),
     log:
         log_path("draw_problem/{problem}-{ensemble}"),
+    cache: True
     # What descents wait for comes first.
     priority: 20
     group:
         "descents"
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: jobs.cores(config["problems"][wildcards.problem], config["threads"])
+    threads: config["threads"]
     params:
-        problem_name="{problem}",
-        ensemble=lambda wildcards: int(wildcards.ensemble),
-        problem=configured("problems/{problem}"),
-        seed=config["seed"],
-        torch_threads=config["threads"],
-        code=lambda wildcards: code(
-            "draw_problem.py",
-            registry.modules_of_problem(config["problems"][wildcards.problem]),
-        ),
-        versions=VERSIONS,
+        job=lambda wildcards: RECIPES.draw_problem(
+            wildcards.problem, int(wildcards.ensemble)
+        ).params,
     message:
         "Drawing problem {wildcards.problem}: targets and labels under ensemble {wildcards.ensemble}"
     script:

@@ -6,8 +6,7 @@ report: "../report/workflow.rst"
 
 rule tabulate_verdicts:
     input:
-        claims=rules.collect_claims.output.claims,
-        template=from_root("workflow", "report", "verdicts.html.j2"),
+        **RECIPES.tabulate_verdicts().inputs,
     output:
         table=report(
             result("report/verdicts.html"),
@@ -22,9 +21,7 @@ rule tabulate_verdicts:
     conda:
         "../../environment.yml"
     params:
-        titles={chapter.name: chapter.title for chapter in CHAPTERS},
-        code=code("tabulate_verdicts.py"),
-        versions={"jinja2": version("jinja2")},
+        job=RECIPES.tabulate_verdicts().params,
     message:
         f"Table of the verdicts of tier {TIER}"
     script:
@@ -33,16 +30,7 @@ rule tabulate_verdicts:
 
 rule build_page:
     input:
-        claims=rules.collect_claims.output.claims,
-        tables=all_tables(),
-        figures=all_figures(),
-        spectra=results(jobs.spectrum_files(config)),
-        published=PUBLISHED.values(),
-        templates=sorted(relative(ROOT.glob("workflow/report/page/*.*"))),
-        presets=from_root("workflow", "report", "explorer", "presets.json"),
-        chapters=sorted(relative(ROOT.glob("docs/chapters/*.md"))),
-        fresh=relative(replications.files()),
-        papers=relative(papers.files()),
+        **RECIPES.build_page().inputs,
     output:
         page=report(
             result("report/index.html"),
@@ -57,24 +45,17 @@ rule build_page:
     conda:
         "../../environment.yml"
     params:
-        registry=CLAIMS,
-        settings=settings_hash(config),
-        said=[[one.name, one.title, one.question, *one.papers] for one in CHAPTERS],
-        chain=expected_chain,
-        code=code("build_page.py"),
-        versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
+        job=RECIPES.build_page().params,
+        required=lambda wildcards, input: required(input),
     message:
         f"Building the report page of tier {TIER}"
     script:
         "../../scripts/build_page.py"
 
 
-# The same in every tier: its map is of the committed standard tier, its runs are computed where it is read.
 rule build_explorer:
     input:
-        parts=sorted(relative(ROOT.glob("workflow/report/explorer/*.*"))),
-        style=from_root("workflow", "report", "page", "page.css"),
-        reference=from_root("reference", "runs", "standard", "theorem.json"),
+        **RECIPES.build_explorer().inputs,
     output:
         page=report(
             result("explorer.html"),
@@ -89,9 +70,7 @@ rule build_explorer:
     conda:
         "../../environment.yml"
     params:
-        table="samples_r",
-        code=code("build_explorer.py"),
-        versions={name: version(name) for name in ("jinja2", "scipy")},
+        job=RECIPES.build_explorer().params,
     message:
         "Building the page on which descent runs live"
     script:
@@ -100,11 +79,7 @@ rule build_explorer:
 
 rule execute_notebook:
     input:
-        notebook=from_root("notebooks", "{notebook}.ipynb"),
-        template=from_root("workflow", "report", "notebook.html.j2"),
-        # What its metadata name; a notebook that opens another result fails.
-        results=lambda wildcards: results(NOTEBOOK_READS[wildcards.notebook]["files"]),
-        committed=committed_for_notebook,
+        unpack(lambda wildcards: RECIPES.execute_notebook(wildcards.notebook).inputs),
     output:
         notebook=result("notebooks/{notebook}.ipynb"),
         html=report(
@@ -124,28 +99,16 @@ rule execute_notebook:
     conda:
         "../../environment.yml"
     params:
-        tier=TIER,
-        code=lambda wildcards: code(
-            "execute_notebook.py",
-            jobs.modules_of_notebook(
-                ROOT / "notebooks" / f"{wildcards.notebook}.ipynb"
-            ),
-        ),
+        job=lambda wildcards: RECIPES.execute_notebook(wildcards.notebook).params,
     message:
-        "Executing notebook {wildcards.notebook} on tier {params.tier}"
+        f"Executing notebook {{wildcards.notebook}} on tier {TIER}"
     script:
         "../../scripts/execute_notebook.py"
 
 
 rule compare_with_reference:
     input:
-        **{
-            kind: results(files)
-            for kind, files in jobs.compared_files(config, REFERENCES).items()
-        },
-        references=relative(REFERENCES.values()),
-        tolerances=from_root("reference", "tolerances.yaml"),
-        own_tolerances=relative(references.tolerance_files(CHAPTERS)),
+        **RECIPES.compare_with_reference().inputs,
     output:
         report=result("verify.txt"),
     log:
@@ -154,9 +117,8 @@ rule compare_with_reference:
     conda:
         "../../environment.yml"
     params:
-        chain=expected_chain,
-        chapters=[chapter.name for chapter in CHAPTERS],
-        code=code("compare_with_reference.py"),
+        job=RECIPES.compare_with_reference().params,
+        required=lambda wildcards, input: required(input),
     message:
         f"Comparing tier {TIER} with its committed reference"
     script:

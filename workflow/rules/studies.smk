@@ -4,12 +4,13 @@
 
 rule measure:
     output:
-        table=table_path("{study}"),
-        sidecar=sidecar(table_path("{study}")),
+        table=RECIPES.table("{study}"),
+        sidecar=sidecar(RECIPES.table("{study}")),
     log:
         log_path("measure/{study}"),
     wildcard_constraints:
         study="|".join(MEASURED_AT_ONCE or ["0"]),
+    cache: True
     # After descents, which take longer.
     priority: 5
     group:
@@ -20,27 +21,9 @@ rule measure:
     resources:
         gpu=gpus_per_job(),
     params:
-        study_name="{study}",
-        study=configured("studies/{study}/study"),
-        options=options_of,
-        ensembles=lambda wildcards: parts_of(wildcards)[0],
-        seed=config["seed"],
-        # Verdicts are judged from studies.
-        dtype=configured("studies/{study}/dtype", "float64"),
-        torch_threads=config["threads"],
-        checkpoint=result("checkpoints/measure-{study}.npz"),
-        title=lambda wildcards: sources.module_title(
-            "studies", config["studies"][wildcards.study]["study"]
-        ),
-        code=lambda wildcards: code(
-            "measure.py",
-            registry.modules_of_study(
-                config["studies"][wildcards.study]["study"], options_of(wildcards)
-            ),
-        ),
-        versions=MEASURED_WITH,
+        job=lambda wildcards: RECIPES.measure(wildcards.study).params,
     message:
-        "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"
+        "Measuring {wildcards.study}; progress in {log}"
     script:
         "../../scripts/measure.py"
 
@@ -56,19 +39,19 @@ use rule measure as measure_part with:
     # Before the small ones: what is dealt out takes longest.
     priority: 7
     params:
-        ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
-        checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
+        job=lambda wildcards: RECIPES.measure(
+            wildcards.study, int(wildcards.part)
+        ).params,
+    message:
+        "Measuring {wildcards.study}, part {wildcards.part}; progress in {log}"
 
 
 rule tabulate_study:
     input:
-        parts=lambda wildcards: results(
-            f"studies/{wildcards.study}/part-{part}.csv"
-            for part in range(len(parts_of(wildcards)))
-        ),
+        unpack(lambda wildcards: RECIPES.collect_parts(wildcards.study).inputs),
     output:
-        table=table_path("{study}"),
-        sidecar=sidecar(table_path("{study}")),
+        table=RECIPES.table("{study}"),
+        sidecar=sidecar(RECIPES.table("{study}")),
     log:
         log_path("tabulate_study/{study}"),
     wildcard_constraints:
@@ -78,10 +61,7 @@ rule tabulate_study:
     conda:
         "../../environment.yml"
     params:
-        study_name="{study}",
-        study=configured("studies/{study}/study"),
-        options=options_of,
-        code=code("tabulate_study.py"),
+        job=lambda wildcards: RECIPES.collect_parts(wildcards.study).params,
     message:
         "Table {wildcards.study}: {input}"
     script:

@@ -1,15 +1,10 @@
 # Tidy tables: our runs in the paper's units, and their comparison with the published curves.
-
-
 rule tabulate:
     input:
-        arrays=lambda wildcards: results(
-            f"descents/{name}/ensemble-{number}.npz"
-            for name, number in jobs.collected(config, wildcards.experiment)
-        ),
+        unpack(lambda wildcards: RECIPES.tabulate(wildcards.experiment).inputs),
     output:
-        table=table_path("{experiment}"),
-        sidecar=sidecar(table_path("{experiment}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
         log_path("tabulate/{experiment}"),
     wildcard_constraints:
@@ -19,9 +14,7 @@ rule tabulate:
     conda:
         "../../environment.yml"
     params:
-        block=configured("experiments/{experiment}"),
-        sources=lambda wildcards: jobs.collected_sources(config, wildcards.experiment),
-        code=code("tabulate.py"),
+        job=lambda wildcards: RECIPES.tabulate(wildcards.experiment).params,
     message:
         "Table {wildcards.experiment}: {input}"
     script:
@@ -30,15 +23,10 @@ rule tabulate:
 
 rule compare_published:
     input:
-        table=lambda wildcards: table_path(
-            config["experiments"][wildcards.experiment]["compare"]
-        ),
-        curve=lambda wildcards: PUBLISHED[
-            config["experiments"][wildcards.experiment]["published"]
-        ],
+        unpack(lambda wildcards: RECIPES.compare_published(wildcards.experiment).inputs),
     output:
-        table=table_path("{experiment}"),
-        sidecar=sidecar(table_path("{experiment}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
         log_path("compare_published/{experiment}"),
     wildcard_constraints:
@@ -48,8 +36,7 @@ rule compare_published:
     conda:
         "../../environment.yml"
     params:
-        block=configured("experiments/{experiment}"),
-        code=code("compare_published.py"),
+        job=lambda wildcards: RECIPES.compare_published(wildcards.experiment).params,
     message:
         "Table {wildcards.experiment}: our runs beside the published curve"
     script:

@@ -1,6 +1,7 @@
 """The paper's own curves as numbers, and the comparison of our runs with them, point by point."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,30 @@ def curves():
 
 
 def load_published(name):
-    """Return a curve of a chapter's ``published`` in long form: the columns that name a point, ``error`` and ``value``.
+    """Return a curve of a chapter's ``published``; see :func:`read_curve`."""
+    return read_curve(*curves()[name])
+
+
+def read_curves(files, facts):
+    """Return published curves by name: their files, and what each does not say itself, as a job has them."""
+    return {Path(file).stem: read_curve(file, facts[Path(file).stem]) for file in files}
+
+
+def read_curve(file, facts):
+    """Return a published curve in long form: the columns that name a point, ``error`` and ``value``.
+
+    Parameters
+    ----------
+    file : path
+        A CSV of a chapter's ``published``.
+    facts : mapping
+        Columns that the file lacks, as ``chapter.yaml`` has them: ``d``.
 
     Raises
     ------
     ValueError
         If a value is not a positive number.
     """
-    file, fixed = curves()[name]
     frame = pd.read_csv(file)
     if "series" in frame:
         frame = frame.rename(columns={"series": "error"})
@@ -44,15 +61,15 @@ def load_published(name):
         frame = frame.rename(columns={"alpha_label": "alpha"})
         errors = [error for error in ERRORS if error in frame]
         frame = frame.melt([c for c in frame if c not in errors], errors, "error", "value")
-    frame = frame.assign(**fixed)
+    frame = frame.assign(**facts)
     if not (frame["value"] > 0).all():
-        raise ValueError(f"published {name}: not every value is positive")
+        raise ValueError(f"published {Path(file).stem}: not every value is positive")
     # Where two strokes of a digitised curve meet, a point was read twice.
     return frame.drop_duplicates(ignore_index=True)
 
 
 def load_sizes(name):
-    """Return a published figure at every d that it was drawn at, in the form of :func:`load_published`."""
+    """Return a published figure at every d that it was drawn at, in the form of :func:`read_curve`."""
     sizes = [other for other in curves() if other == name or other.startswith(f"{name}_d")]
     return pd.concat([load_published(size) for size in sizes], ignore_index=True)
 

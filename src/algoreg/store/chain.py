@@ -1,8 +1,10 @@
-"""The chain from a result back to its inputs and parameters: what sidecars say of it, and whether it still holds.
+"""What a result was made of, as its sidecar says, and whether the present settings, code and inputs make the same.
 
-Snakemake's own memory of parameters lies in ``.snakemake``, which nobody copies with results, and time stamps can lie.
-So every sidecar says which result it belongs to, the SHA-256 of every input, and one digest of its job's parameters
-(settings, seed, digests of code, versions of libraries).
+Snakemake decides by time stamps and by its own memory in ``.snakemake`` what it runs again. Results may be copied
+without that memory, edited, or come from another checkout. So every sidecar says which result it belongs to, the
+SHA-256 of every input, and one digest of its job's parameters (settings, seed, digests of code, versions of
+libraries). The report page, ``make verify`` and ``make reference`` compare that with what :mod:`algoreg.recipes`
+says, and refuse what differs.
 """
 
 import hashlib
@@ -25,150 +27,96 @@ class BrokenChain(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """What a result must have been made of, now: its input files and the digest of its job's parameters."""
+    """What a result must have been made of: its input files, and the digest of its job's parameters."""
 
     params_sha256: str
-    inputs: tuple
+    inputs: tuple[str, ...]
 
 
-def params_digest(params: Any) -> str:
-    """Return the SHA-256 of a rule's parameters in canonical JSON."""
+def params_digest(params: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a job's parameters in canonical JSON."""
     text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def has_place(path: str | Path) -> bool:
-    """Return whether a file can be a result, by its place."""
+def _is_result(path: str | Path) -> bool:
+    """Return whether a file has a sidecar: a file of the user's own may lie in a folder ``results/<name>``, too."""
     try:
-        records.sidecar_path(path)
+        return records.sidecar_path(path).exists()
     except ValueError:
         return False
-    return True
-
-
-def is_result(path: str | Path) -> bool:
-    """Return whether a file has a sidecar: a file of the user's own may lie in a folder ``results/<name>``, too."""
-    return has_place(path) and records.sidecar_path(path).exists()
 
 
 def label(path: str | Path) -> str:
     """Return the name of an input in a sidecar: a result's from ``results`` on,
     any other file's from the repository's root.
     """
-    if is_result(path):
+    if _is_result(path):
         return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"
     return os.path.relpath(Path(path).resolve(), ROOT)
 
 
-def input_digests(paths: Iterable) -> dict[str, str]:
+def input_digests(paths: Iterable[str | Path]) -> dict[str, str]:
     """Return ``{name: SHA-256}`` of a job's inputs as they are now."""
     return {label(path): records.sha256(path) for path in dict.fromkeys(map(str, paths))}
 
 
-class Digests:
-    """SHA-256 of files, each computed once; of results only if ``content``, else what their sidecars say.
-
-    Hundreds of results have the same inputs: what a sidecar calls these is found once, too.
-    """
-
-    def __init__(self, content: bool) -> None:
-        self._content = content
-        self.label, self.of = cache(label), cache(self._of)
-
-    def _of(self, path: str) -> str | None:
-        """Return a file's digest, None where it cannot be read."""
-        try:
-            said = is_result(path) and not self._content
-            return records.read_provenance(path).get("sha256") if said else records.sha256(path)
-        except (OSError, records.DamagedResult):
-            return None
-
-
-def broken_links(path: str, job: Job, digests: Digests) -> list[str]:
-    """Return what a result's sidecar says otherwise than it is, in words; nothing where the chain holds.
-
-    Raises
-    ------
-    algoreg.store.records.DamagedResult
-        If the sidecar cannot be read.
-    """
-    record, found = records.read_provenance(path), []
-    if record.get("sha256") != digests.of(path):
-        found.append("its content does not match the checksum in its sidecar")
-    if record.get("result") != records.name_in_tier(path):
-        found.append(f"its sidecar belongs to {record.get('result')}")
-    if record.get("params_sha256") != job.params_sha256:
-        found.append("it was made with other settings, seed, code or versions")
-    inputs, names = record.get("inputs") or {}, {one: digests.label(one) for one in job.inputs}
-    if set(inputs) != set(names.values()):
-        found.append("it was made from other files")
-    for one, name in names.items():
-        if name in inputs and inputs[name] != digests.of(one):
-            found.append(f"it was made from another {one}")
-    return found
-
-
-def stale(jobs: Mapping[str, Job]) -> dict[str, str]:
-    """Return ``{result: reason}`` of results that must be made again, by sidecars alone: results are not read.
-
-    Damaged sidecars are left to whoever reads the result.
-    """
-    digests, found = Digests(content=False), {}
-    for path, job in jobs.items():
-        try:
-            links = broken_links(path, job, digests) if Path(path).exists() else []
-        except records.DamagedResult:
-            continue
-        if links:
-            found[path] = links[0]
-    return found
-
-
 def require(jobs: Mapping[str, Job]) -> None:
-    """Walk the chain of every result, reading them all.
+    """Compare results with what they must have been made of, reading them and their inputs.
+
+    Parameters
+    ----------
+    jobs : mapping
+        By the results' paths; see :meth:`algoreg.recipes.Recipes.required`.
 
     Raises
     ------
     BrokenChain
-        With one line per result that must be deleted.
+        With one line per result that must be deleted: also those that are made from such a result.
     """
-    digests, lines = Digests(content=True), []
+    # Hundreds of results have the same inputs.
+    sha256, name = cache(_sha256), cache(label)
+    found: dict[str, str] = {}
     for path, job in jobs.items():
         try:
-            lines += [f"{path}: {link}. Delete {path} and rerun." for link in broken_links(path, job, digests)[:1]]
+            reason = _difference(path, job, sha256, name)
         except records.DamagedResult as error:
-            lines.append(str(error))
-    if lines:
+            found[path] = str(error)
+        else:
+            found |= {path: f"{path}: {reason}. Delete {path} and rerun."} if reason else {}
+    # Snakemake does not make a result again because something that it was made from is missing.
+    todo = list(found)
+    while todo:
+        stale = todo.pop()
+        for path in (path for path, job in jobs.items() if stale in job.inputs and path not in found):
+            found[path] = f"{path}: it was made from {stale}. Delete {path} and rerun."
+            todo.append(path)
+    if lines := list(found.values()):
         raise BrokenChain("results that are not what the present settings, code and inputs make:\n" + "\n".join(lines))
 
 
-def recorded(paths: Iterable) -> dict[str, Job]:
-    """Return ``{result: Job}`` of results and of all that they are made from, as their sidecars have it.
+def _sha256(path: str) -> str | None:
+    """Return a file's digest, None where it cannot be read."""
+    try:
+        return records.sha256(path)
+    except OSError:
+        return None
 
-    :func:`require` then finds what was exchanged since, but not what would be made otherwise now: only the workflow
-    knows that.
 
-    Raises
-    ------
-    algoreg.store.records.DamagedResult
-        If a sidecar cannot be read or holds no chain.
-    """
-    jobs, todo = {}, [str(path) for path in paths if has_place(path)]
-    while todo:
-        path = todo.pop()
-        if path in jobs:
-            continue
-        record = records.read_provenance(path)
-        if "inputs" not in record or "params_sha256" not in record:
-            raise records.DamagedResult(
-                f"{path}: its sidecar does not say what it was made of. Delete {path} and rerun."
-            )
-        above = Path(path).parts[: -len(Path(label(path)).parts)]
-        places = {Path(*above, name): os.path.relpath(ROOT / name) for name in record["inputs"]}
-        inputs = [str(place if is_result(place) else other) for place, other in places.items()]
-        jobs[path] = Job(record["params_sha256"], tuple(inputs))
-        todo += filter(is_result, inputs)
-    return jobs
+def _difference(path: str, job: Job, sha256: Any, name: Any) -> str | None:
+    """Return how a result differs from what its job makes now, in words; None where it does not."""
+    record = records.read_provenance(path)
+    inputs, names = record.get("inputs") or {}, {file: name(file) for file in job.inputs}
+    if record.get("sha256") is None or record["sha256"] != sha256(path):
+        return "its content does not match the checksum in its sidecar"
+    if record.get("result") != records.name_in_tier(path):
+        return f"its sidecar belongs to {record.get('result')}"
+    if record.get("params_sha256") != job.params_sha256:
+        return "it was made with other settings, seed, code or versions"
+    if set(inputs) != set(names.values()):
+        return "it was made from other files"
+    changed = [file for file in job.inputs if inputs[names[file]] != sha256(file)]
+    return f"it was made from another {changed[0]}" if changed else None
 
 
 def as_params(jobs: Mapping[str, Job]) -> dict[str, list[str]]:

@@ -80,15 +80,16 @@ def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
     Parameters
     ----------
     snakemake : object
-        What Snakemake gives a script: ``config``, ``params``, ``input``, ``log``.
+        What Snakemake gives a script: ``config``, ``input``, ``log``, and ``params`` with the ``job`` of
+        :mod:`algoreg.recipes`.
     **facts
         See :func:`provenance`.
     """
     joblog.write_to(snakemake.log[0])
-    params = dict(snakemake.params.items())
+    job = snakemake.params.job
     return {
         **provenance(snakemake.config, **facts),
-        "params_sha256": chain.params_digest(params),
+        "params_sha256": chain.params_digest(job),
         "inputs": chain.input_digests(snakemake.input),
-        "code": params["code"],
+        "code": job["code"],
     }

@@ -232,9 +232,6 @@ class Stopwatch:
 class Usage:
     """What a process and its children used of the machine, told in shares:
     those of a job's results add up to all of it.
-
-    Of a job that runs in a fork (see :mod:`algoreg.store.forkserver`) it counts the fork. Its memory has then what the
-    server loaded for other jobs, too.
     """
 
     def __init__(self) -> None:
@@ -375,3 +372,8 @@ def read_table(path: str | Path) -> Any:
     import pandas as pd
 
     return pd.read_csv(check(path))
+
+
+def read_tables(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Read checked CSV results as data frames, by the names of their files."""
+    return {Path(path).stem: read_table(path) for path in paths}

@@ -4,7 +4,6 @@ import numpy as np
 
 from algoreg.chapters.completion.minima import beside_published, predicted
 from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
-from algoreg.judge.published import load_published
 from algoreg.tell.charts.course import beside, points
 from algoreg.tell.charts.law import margin_level, mean_of_pair, ratio_of_pair
 from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
@@ -84,21 +83,21 @@ def _beside_published(axes, tables, method, value, at, labels):
     return means
 
 
-def _inside(table, claim):
+def _inside(table, curve, claim):
     """Return how many published minima lie in the prediction intervals of a table,
     and the margin of their share, in words.
     """
-    inside = [there for *_, there in beside_published(table).values()]
+    inside = [there for *_, there in beside_published(table, curve).values()]
     return f"{WAYS[claim['table']]}: published in {sum(inside)} of {len(inside)} intervals\n({margin_text(claim)})"
 
 
 def _minima(axes, tables, method, claims):
     """Draw the least squared errors along runs of a depth, and the published one where it is of this d."""
-    goal, labels, said = load_published("arora_minima").set_index("method"), list(WAYS.values()), ""
+    goal, labels, said = tables["arora_minima"].set_index("method"), list(WAYS.values()), ""
     known = goal["d"].isin(tables["completion_course"]["d"]).any()
     if known and method == "depth_1":
         shares = (claims[name] for name in ("completion-minima-inside", "completion-repeated-inside"))
-        labels = [_inside(tables[claim["table"]], claim) for claim in shares]
+        labels = [_inside(tables[claim["table"]], tables["arora_minima"], claim) for claim in shares]
     first, second = _beside_published(axes, tables, method, "least_mse", 0.0, labels)
     if known:
         value = goal["value"][method]
@@ -120,7 +119,7 @@ def _escapes(axes, tables):
     """Draw when the largest singular value leaves the start, by depth,
     and the published picture's steps where they are of this d.
     """
-    goal, means = load_published("arora_escapes"), {}
+    goal, means = tables["arora_escapes"], {}
     for depth, method in enumerate(DEPTHS, start=1):
         labels = list(WAYS.values()) if depth == 1 else [None, None]
         means[depth] = _beside_published(axes, tables, method, "escape", depth, labels)

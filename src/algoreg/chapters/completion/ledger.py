@@ -156,7 +156,7 @@ def completion_inside(*frames):
     for label, frame in zip(WAYS.values(), frames, strict=True):
         parts = [
             f"{low:.3g} to {high:.3g} at depth {method.removeprefix('depth_')} ({'inside' if inside else 'outside'})"
-            for method, (low, high, inside) in beside_published(frame).items()
+            for method, (low, high, inside) in beside_published(frame, load_published("arora_minima")).items()
         ]
         said.append(f"With {label} one more draw would lie in {', '.join(parts)}.")
     return " ".join(said)
@@ -167,7 +167,7 @@ def completion_published_headline(*frames):
     """Return how many published minima may be draws like ours, by the way entries are drawn, as a sentence."""
     counts = []
     for label, frame in zip(WAYS.values(), frames, strict=True):
-        inside = [there for *_, there in beside_published(frame).values()]
+        inside = [there for *_, there in beside_published(frame, load_published("arora_minima")).values()]
         counts.append(f"{sum(inside)} of {len(inside)} with {label}")
     return f"Minima that the authors print could be one more draw of ours, in tier full: {' and '.join(counts)}."
 

@@ -2,7 +2,6 @@
 
 from algoreg.analysis.cells import cells
 from algoreg.analysis.predictions import prediction_interval
-from algoreg.judge.published import load_published
 
 
 def predicted(own, value):
@@ -10,9 +9,9 @@ def predicted(own, value):
     return prediction_interval(cells(own, ["method"], value)[1][0], ensembles=1)
 
 
-def beside_published(table):
-    """Return the prediction interval of the least squared error, and whether the published one is in it, by method."""
-    goal, found = load_published("arora_minima").set_index("method")["value"], {}
+def beside_published(table, curve):
+    """Return the prediction interval of the least squared error, and whether a published one is in it, by method."""
+    goal, found = curve.set_index("method")["value"], {}
     for method, own in table.groupby("method"):
         low, high = predicted(own, "least_mse")
         found[method] = low, high, low <= goal[method] <= high

@@ -5,12 +5,11 @@ import numpy as np
 from algoreg.analysis.cells import cells, chosen, positive
 from algoreg.analysis.intervals import as_factor, interval_of
 from algoreg.judge.estimands import estimand
-from algoreg.judge.published import load_published
 
 
-def published_speed_ups(figure):
-    """Return the iterations at μ = 0 over those at every other μ of a published figure, by μ: a mapping."""
-    frame = load_published(figure).set_index("momentum")["value"]
+def published_speed_ups(curve):
+    """Return the iterations at μ = 0 over those at every other μ of a published curve, by μ: a mapping."""
+    frame = curve.set_index("momentum")["value"]
     return {momentum: frame[0] / value for momentum, value in frame.items() if momentum > 0}
 
 
@@ -23,7 +22,7 @@ def speed_up_factor(tables, published, rng, *, table, figure, step):
     ValueError
         If a published μ is not in the table.
     """
-    goals = published_speed_ups(figure)
+    goals = published_speed_ups(published[figure])
     frame = chosen(tables[table], {"step": step, "momentum": list(goals)})
     names, values = cells(frame, ["momentum"], "speed_up")
     if len(names) < len(goals):

@@ -4,6 +4,7 @@ import numpy as np
 
 from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
+from algoreg.judge.published import load_published
 from algoreg.judge.snapshots import claim_of, frame_of
 from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
 from algoreg.tell.wording import outwards
@@ -27,7 +28,7 @@ def _of_published(reference):
     frame = frame_of(reference["tables"]["momentum_steps"])
     own = frame[frame["step"] == frame["step"].min()]
     means = own.groupby("momentum")["speed_up"].apply(geometric_mean)
-    goals = published_speed_ups("mifgd_iterations")
+    goals = published_speed_ups(load_published("mifgd_iterations"))
     *others, largest = sorted(goals)
     factors = {goal: goals[goal] / means[min(means.index, key=lambda own: abs(own - goal))] for goal in goals}
     near = max(max(factors[goal], 1 / factors[goal]) for goal in others)
@@ -106,7 +107,7 @@ def momentum_iterations(frame):
 @passage("momentum_steps")
 def speed_ups(frame):
     """Return the speed-ups by μ: of a longer step, ours at both steps, the published ones, as Markdown."""
-    goals, steps = published_speed_ups("mifgd_iterations"), sorted(frame["step"].unique())
+    goals, steps = published_speed_ups(load_published("mifgd_iterations")), sorted(frame["step"].unique())
     rows = []
     for momentum, own in frame.groupby("momentum"):
         ours = [geometric(own.loc[own["step"] == step, "speed_up"]) for step in steps]

@@ -7,7 +7,6 @@ from algoreg.analysis.cells import chosen
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.positivity.estimands import DIMENSIONS, uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
-from algoreg.judge.published import load_sizes
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 from algoreg.tell.charts.course import bars, points, spread_of
 from algoreg.tell.charts.law import grows, margin_level, margin_slope, with_exponent
@@ -133,7 +132,7 @@ def geyer_pauli(tables, claims):
     table = tables["geyer_pauli"]
     names = {method: name for method, name in METHODS.items() if method in set(table["method"])}
     figure, grid = panels(2, height=3.9, sharey=True)
-    published = load_sizes("geyer_table_1")
+    published = pd.concat([tables[name] for name in tables if name.startswith("geyer_table_1")], ignore_index=True)
     for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
         own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
         means = {}

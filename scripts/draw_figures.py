@@ -1,0 +1,16 @@
+"""Draw all figures of a chapter from their tables, each as SVG, PDF and PNG."""
+
+from algoreg.judge import published
+from algoreg.store import records
+from algoreg.store.provenance import begin_job
+from algoreg.tell import figures
+
+facts, job, made = begin_job(snakemake), snakemake.params.job, snakemake.output
+tables = records.read_tables(snakemake.input.tables)
+curves = published.read_curves(snakemake.input.get("published", []), job["published"])
+for (name, shown), *paths in zip(job["figures"].items(), made.svg, made.pdf, made.png, strict=True):
+    figure = figures.draw(name, {**{table: tables[table] for table in shown}, **curves}, job["claims"][name])
+    for path, kind in zip(paths, ("svg", "pdf", "png"), strict=True):
+        with records.atomic(path) as temporary:
+            figures.save(figure, temporary, kind)
+        records.seal(path, facts)

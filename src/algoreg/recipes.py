@@ -1,0 +1,427 @@
+"""What each result of a tier is made of: the files that its job reads, and everything else as parameters.
+
+The rules of the workflow take inputs and parameters from here. The report page, ``make verify`` and ``make reference``
+ask here, too, what a result must have been made of by the present settings, code and inputs, and refuse any other
+(:mod:`algoreg.store.chain`). Nothing looks into Snakemake's graph.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from algoreg import digests, jobs, registry
+from algoreg.judge import references, replications
+from algoreg.spec import plan
+from algoreg.spec.chapters import load_chapters
+from algoreg.store import chain
+from algoreg.store.provenance import settings_hash
+from algoreg.tell import papers
+from algoreg.tell.charts.claims import claims_of
+
+# Libraries whose version a result depends on. ziglang compiles the kernels.
+NUMERICS = ("numpy", "scipy", "torch")
+KERNELS = (*NUMERICS, "ziglang")
+MEASURING = (*KERNELS, "cvxpy", "clarabel", "scs", "scikit-learn")
+
+
+# A version is read from a file, and hundreds of jobs ask for the same ones.
+_version = cache(version)
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the installed versions of libraries."""
+    return {name: _version(name) for name in names}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a job reads and what else decides its results.
+
+    Attributes
+    ----------
+    inputs : dict
+        Files by the name that the script knows them by, as seen from the working directory.
+    params : dict
+        Everything else, as JSON has it: settings, seed, digests of code, versions of libraries.
+    """
+
+    inputs: dict[str, str | list[str]]
+    params: dict[str, Any]
+
+    @property
+    def files(self) -> list[str]:
+        """All input files."""
+        return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
+
+
+class Recipes:
+    """The recipes of all results of a tier.
+
+    Parameters
+    ----------
+    tier : mapping
+        Its complete settings.
+    claims : list of mapping
+        The claims of its chapters.
+    root : pathlib.Path
+        The repository's folder.
+    """
+
+    def __init__(self, tier: Mapping[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
+        self.tier, self.claims, self.root = tier, claims, root
+        self.chapters = load_chapters({entry["chapter"] for entry in claims})
+        self.judged = [entry for entry in claims if plan.judged(entry, tier)]
+        self.skipped = [entry for entry in claims if entry not in self.judged]
+        self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
+        # What the files of published curves do not say themselves.
+        self._facts = {name: dict(facts) for one in load_chapters() for name, facts in one.published.items()}
+        self.notebooks = jobs.notebooks(tier, claims, root / "notebooks")
+        self.references = references.paths(tier["tier"], [chapter.name for chapter in self.chapters])
+        self._recipes = cache(self._recipe_of)
+
+    # Paths
+
+    def result(self, path: str) -> str:
+        """Return a path below ``results/<tier>``."""
+        return f"results/{self.tier['tier']}/{path}"
+
+    def results(self, paths: Iterable[str]) -> list[str]:
+        """Return paths below ``results/<tier>``."""
+        return [self.result(path) for path in paths]
+
+    def table(self, name: str) -> str:
+        """Return the path of a table."""
+        return self.result(f"tables/{name}.csv")
+
+    def tables(self) -> list[str]:
+        """Return the paths of all tables."""
+        return [self.table(name) for name in jobs.tables(self.tier)]
+
+    def figures_of(self, names: Iterable[str]) -> list[str]:
+        """Return the files of figures."""
+        return self.results(f"figures/{name}.{kind}" for name in names for kind in jobs.KINDS)
+
+    def verdict(self, entry: Mapping[str, Any]) -> str:
+        """Return the path of a claim's verdict."""
+        return self.result(f"claims/{entry['id']}.json")
+
+    def from_root(self, *parts: str) -> str:
+        """Return a path of the repository as seen from the working directory: results then outlive a move of both."""
+        return os.path.relpath(self.root.joinpath(*parts))
+
+    def _matching(self, pattern: str) -> list[str]:
+        return sorted(map(os.path.relpath, self.root.glob(pattern)))
+
+    def _code(self, script: str, modules: Iterable[str] = ()) -> dict[str, str]:
+        """Return the digests of a script, of every module that it imports and of those that it finds by name."""
+        return digests.code_digests(str(self.root / "scripts" / script), tuple(modules))
+
+    # Data, runs, tables
+
+    def draw_problem(self, problem: str, ensemble: int) -> Recipe:
+        """Return what targets and labels under one ensemble are made of."""
+        block = self.tier["problems"][problem]
+        return Recipe(
+            {"data": jobs.data_file(block)},
+            {
+                "problem": block,
+                "ensemble": ensemble,
+                "seed": self.tier["seed"],
+                "threads": self.tier["threads"],
+                "code": self._code("draw_problem.py", registry.modules_of_problem(block)),
+                "versions": versions(KERNELS),
+            },
+        )
+
+    def descend(self, descent: str, ensemble: int) -> Recipe:
+        """Return what a descent on one ensemble is made of."""
+        block = self.tier["descents"][descent]
+        problem = self.tier["problems"][block["problem"]]
+        return Recipe(
+            {
+                "arrays": self.result(f"problems/{block['problem']}/ensemble-{ensemble}.npz"),
+                "data": jobs.data_file(problem),
+            },
+            {
+                "descent": descent,
+                "ensemble": ensemble,
+                "problem": problem,
+                "block": block,
+                "runs": jobs.descent_runs(self.tier, descent),
+                "record": plan.own_record(self.tier, descent),
+                "seed": self.tier["seed"],
+                "dtype": block.get("dtype", self.tier["dtype"]),
+                "threads": self.tier["threads"],
+                "checkpoint": self.result(f"checkpoints/{descent}-{ensemble}.npz"),
+                "code": self._code("descend.py", registry.modules_of_descent(block, problem)),
+                "versions": versions(KERNELS),
+            },
+        )
+
+    def tabulate(self, experiment: str) -> Recipe:
+        """Return what a table of recorded descents is made of."""
+        collected = jobs.collected(self.tier, experiment)
+        return Recipe(
+            {"arrays": self.results(f"descents/{name}/ensemble-{number}.npz" for name, number in collected)},
+            {
+                "block": self.tier["experiments"][experiment],
+                "sources": jobs.collected_sources(self.tier, experiment),
+                "code": self._code("tabulate.py"),
+            },
+        )
+
+    def compare_published(self, experiment: str) -> Recipe:
+        """Return what the comparison of a table with a published curve is made of."""
+        block = self.tier["experiments"][experiment]
+        return Recipe(
+            {"table": self.table(block["compare"]), "curve": self.published[block["published"]]},
+            {
+                "block": block,
+                "published": self._facts[block["published"]],
+                "code": self._code("compare_published.py"),
+            },
+        )
+
+    def measure(self, study: str, part: int | None = None) -> Recipe:
+        """Return what a study's table, or a part of it, is made of."""
+        block = self.tier["studies"][study]
+        options = plan.study_options(block)
+        parts = plan.study_parts(block)
+        name = study if part is None else f"{study}-{part}"
+        return Recipe(
+            {},
+            {
+                "study": block["study"],
+                "options": options,
+                "ensembles": parts[part or 0],
+                "seed": self.tier["seed"],
+                # Verdicts are judged from studies.
+                "dtype": block.get("dtype", "float64"),
+                "threads": self.tier["threads"],
+                "checkpoint": self.result(f"checkpoints/measure-{name}.npz"),
+                "code": self._code("measure.py", registry.modules_of_study(block["study"], options)),
+                "versions": versions(MEASURING),
+            },
+        )
+
+    def collect_parts(self, study: str) -> Recipe:
+        """Return what a study's table is made of where several jobs measure it."""
+        block = self.tier["studies"][study]
+        parts = range(len(plan.study_parts(block)))
+        return Recipe(
+            {"parts": self.results(f"studies/{study}/part-{part}.csv" for part in parts)},
+            {"study": block["study"], "code": self._code("tabulate_study.py")},
+        )
+
+    # Verdicts
+
+    def judge(self, entry: Mapping[str, Any]) -> Recipe:
+        """Return what the verdict on a claim is made of."""
+        curves = plan.published_for(entry)
+        return Recipe(
+            {
+                "tables": [self.table(name) for name in entry["experiments"]],
+                "published": [self.published[name] for name in curves],
+            },
+            {
+                "entry": entry,
+                "published": {name: self._facts[name] for name in curves},
+                "seed": self.tier["seed"],
+                "code": self._code("judge_claim.py", registry.modules_of_claim(entry)),
+                "versions": versions(NUMERICS),
+            },
+        )
+
+    def skip_claims(self) -> Recipe:
+        """Return what the verdicts "not judged" are made of, of all claims that this tier does not judge."""
+        modules = {module for entry in self.skipped for module in registry.modules_of_claim(entry)}
+        return Recipe({}, {"entries": self.skipped, "code": self._code("skip_claims.py", sorted(modules))})
+
+    def collect_claims(self) -> Recipe:
+        """Return what the list of verdicts is made of."""
+        return Recipe({"claims": list(map(self.verdict, self.claims))}, {"code": self._code("collect_claims.py")})
+
+    def check_controls(self) -> Recipe:
+        """Return what the check of the controls is made of."""
+        return Recipe({"claims": self.result("claims.json")}, {"code": self._code("check_controls.py")})
+
+    # Figures, notebooks, pages
+
+    def draw_figures(self, chapter: str) -> Recipe:
+        """Return what the figures of a chapter are made of: all of them are one job."""
+        shown = self.chapter_figures[chapter]
+        modules = {module for name in shown for module in registry.modules_of_figure(name)}
+        tables = dict.fromkeys(table for names in shown.values() for table in names)
+        curves = next(list(one.published) for one in self.chapters if one.name == chapter)
+        return Recipe(
+            {"tables": list(map(self.table, tables)), "published": [self.published[name] for name in curves]},
+            {
+                "figures": shown,
+                "published": {name: self._facts[name] for name in curves},
+                "claims": {name: claims_of(name, self.claims) for name in shown},
+                "code": self._code("draw_figures.py", sorted(modules)),
+                "versions": versions(["matplotlib"]),
+            },
+        )
+
+    @cached_property
+    def chapter_figures(self) -> dict[str, dict[str, list[str]]]:
+        """The tables of every figure of the tier, by chapter and name."""
+        shown = self.tier["figures"]
+        named = {one.name: one.experiments.get("figures", {}) for one in self.chapters}
+        found = {chapter: {name: shown[name] for name in names if name in shown} for chapter, names in named.items()}
+        return {chapter: names for chapter, names in found.items() if names}
+
+    def tabulate_verdicts(self) -> Recipe:
+        """Return what the table of verdicts in Snakemake's own report is made of."""
+        return Recipe(
+            {
+                "claims": self.result("claims.json"),
+                "template": self.from_root("workflow", "report", "verdicts.html.j2"),
+            },
+            {
+                "titles": {chapter.name: chapter.title for chapter in self.chapters},
+                "code": self._code("tabulate_verdicts.py"),
+                "versions": versions(["jinja2"]),
+            },
+        )
+
+    def build_page(self) -> Recipe:
+        """Return what the report page is made of."""
+        return Recipe(
+            {
+                "claims": self.result("claims.json"),
+                "tables": self.tables(),
+                "figures": self.figures_of(self.tier["figures"]),
+                "spectra": self.results(jobs.spectrum_files(self.tier)),
+                "published": list(self.published.values()),
+                "templates": self._matching("workflow/report/page/*.*"),
+                "presets": self.from_root("workflow", "report", "explorer", "presets.json"),
+                "chapters": self._matching("docs/chapters/*.md"),
+                "fresh": list(map(os.path.relpath, replications.files())),
+                "papers": list(map(os.path.relpath, papers.files())),
+            },
+            {
+                "registry": self.claims,
+                "settings": settings_hash(self.tier),
+                "titles": [[one.name, one.title, one.question, *one.papers] for one in self.chapters],
+                "code": self._code("build_page.py"),
+                "versions": versions(["jinja2", "mistune", "plotly"]),
+            },
+        )
+
+    def build_explorer(self) -> Recipe:
+        """Return what the page on which descent runs live is made of.
+
+        It is the same in every tier: its map is of the committed standard tier, its runs are computed where it is read.
+        """
+        return Recipe(
+            {
+                "parts": self._matching("workflow/report/explorer/*.*"),
+                "style": self.from_root("workflow", "report", "page", "page.css"),
+                "reference": self.from_root("reference", "runs", "standard", "theorem.json"),
+            },
+            {
+                "table": "samples_r",
+                "code": self._code("build_explorer.py"),
+                "versions": versions(["jinja2", "scipy"]),
+            },
+        )
+
+    def execute_notebook(self, name: str) -> Recipe:
+        """Return what an executed notebook is made of; one that opens another result fails."""
+        reads, source = self.notebooks[name], self.root / "notebooks" / f"{name}.ipynb"
+        unjudged = any(entry in self.skipped for entry in self.claims if entry["chapter"] in reads["chapters"])
+        # It may show the committed verdicts where this tier judges none.
+        committed = references.paths("standard", reads["chapters"]).values() if unjudged else []
+        return Recipe(
+            {
+                "notebook": os.path.relpath(source),
+                "template": self.from_root("workflow", "report", "notebook.html.j2"),
+                "results": self.results(reads["files"]),
+                "committed": list(map(os.path.relpath, committed)),
+            },
+            {
+                "tier": self.tier["tier"],
+                "code": self._code("execute_notebook.py", jobs.modules_of_notebook(source)),
+            },
+        )
+
+    def compare_with_reference(self) -> Recipe:
+        """Return what the comparison with the committed reference reads; its outcome is no sealed result."""
+        compared = jobs.compared_files(self.tier, self.references)
+        return Recipe(
+            {
+                **{kind: self.results(files) for kind, files in compared.items()},
+                "references": list(map(os.path.relpath, self.references.values())),
+                "tolerances": self.from_root("reference", "tolerances.yaml"),
+                "chapter_tolerances": list(map(os.path.relpath, references.tolerance_files(self.chapters))),
+            },
+            {
+                "chapters": [chapter.name for chapter in self.chapters],
+                "code": self._code("compare_with_reference.py"),
+            },
+        )
+
+    # What results must have been made of
+
+    def required(self, files: Iterable[str]) -> dict[str, chain.Job]:
+        """Return what the results among some files, and all results that these are made from, must have been made of.
+
+        Returns
+        -------
+        dict of str to algoreg.store.chain.Job
+            By path; see :func:`algoreg.store.chain.require`.
+        """
+        found: dict[str, chain.Job] = {}
+        todo = list(files)
+        while todo:
+            file = todo.pop()
+            recipe = None if file in found else self._recipes(file)
+            if recipe is not None:
+                found[file] = chain.Job(chain.params_digest(recipe.params), tuple(recipe.files))
+                todo += recipe.files
+        return found
+
+    def _recipe_of(self, file: str) -> Recipe | None:
+        """Return the recipe of a result, None of any other file."""
+        tier, path = self.result(""), file.removeprefix(self.result(""))
+        if not file.startswith(tier):
+            return None
+        folder, _, name = path.partition("/")
+        name = name.rsplit(".", 1)[0]
+        match folder:
+            case "problems" | "descents":
+                make = self.draw_problem if folder == "problems" else self.descend
+                block, _, number = name.partition("/ensemble-")
+                return make(block, int(number))
+            case "studies":
+                study, _, part = name.partition("/part-")
+                return self.measure(study, int(part))
+            case "tables":
+                return self._table_recipe(name)
+            case "claims":
+                entry = next(entry for entry in self.claims if entry["id"] == name)
+                return self.skip_claims() if entry in self.skipped else self.judge(entry)
+            case "figures":
+                return self.draw_figures(next(key for key, names in self.chapter_figures.items() if name in names))
+            case "notebooks":
+                return self.execute_notebook(name)
+        single = {
+            "claims.json": self.collect_claims,
+            "controls.json": self.check_controls,
+            "explorer.html": self.build_explorer,
+            "report/verdicts.html": self.tabulate_verdicts,
+            "report/index.html": self.build_page,
+        }
+        return single[path]() if path in single else None
+
+    def _table_recipe(self, name: str) -> Recipe:
+        """Return the recipe of a table."""
+        if name in self.tier["studies"]:
+            return self.collect_parts(name) if plan.in_parts(self.tier["studies"][name]) else self.measure(name)
+        return (self.compare_published if "compare" in self.tier["experiments"][name] else self.tabulate)(name)
