@@ -8,6 +8,7 @@ from algoreg.tell import figures
 facts, job, made = begin_job(snakemake), snakemake.params.job, snakemake.output
 tables = records.read_tables(snakemake.input.tables)
 curves = published.read_curves(snakemake.input.get("published", []), job["published"])
+curves = {f"published/{name}": curve for name, curve in curves.items()}
 for (name, shown), *paths in zip(job["figures"].items(), made.svg, made.pdf, made.png, strict=True):
     figure = figures.draw(name, {**{table: tables[table] for table in shown}, **curves}, job["claims"][name])
     for path, kind in zip(paths, ("svg", "pdf", "png"), strict=True):

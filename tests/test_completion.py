@@ -321,14 +321,14 @@ def test_completion_shows_errors_margins_and_norms():
 
 def test_completion_course_shows_runs_and_published_points():
     names, tables = ["depth_1", "depth_2", "depth_3"], {}
-    curves = {name: load_published(name) for name in ("arora_minima", "arora_escapes")}
+    curves = {f"published/{name}": load_published(name) for name in ("arora_minima", "arora_escapes")}
     for seed, name in enumerate(("completion_course", "completion_course_repeated")):
         table = crossed(("least_mse", "escape"), seed=seed, method=names, **RUNS)
         tables[name] = table.assign(d=100, rank=5, m=2000, depth=table["method"].str[-1].astype(int))
     *grid, last = figures.draw("completion_course", {**tables, **curves}).axes
     ways = list(zip(("no entry twice", "entries put back"), tables.values(), (-0.15, 0.15), strict=True))
     for depth, axes in enumerate(grid, start=1):
-        goal = curves["arora_minima"].set_index("method")["value"][f"depth_{depth}"]
+        goal = curves["published/arora_minima"].set_index("method")["value"][f"depth_{depth}"]
         assert level(axes, "published") == goal
         for label, table, place in ways:
             own = where(table, depth=depth)
@@ -337,12 +337,12 @@ def test_completion_course_shows_runs_and_published_points():
     factor, goal = margin("completion-minima-published"), level(grid[2], "published")
     low, high = whiskers(grid[2], "published ×/÷")
     assert (low.item(), high.item()) == pytest.approx((goal / factor, goal * factor))
-    goals = curves["arora_minima"].set_index("method")["value"]
+    goals = curves["published/arora_minima"].set_index("method")["value"]
     for label, table, _ in ways:
         ends = [predicted(where(table, method=name), "least_mse") for name in names]
         count = sum(low <= value <= high for (low, high), value in zip(ends, goals[names], strict=True))
         assert len(curve(grid[0], f"{label}: published in {count} of 3 intervals\n(margin: above 0.5)")) == 1
-    same(curve(last, "published picture"), pd.Series(curves["arora_escapes"]["value"].to_numpy(), [1, 2, 3]))
+    same(curve(last, "published picture"), pd.Series(curves["published/arora_escapes"]["value"].to_numpy(), [1, 2, 3]))
     for _, table, place in ways:
         for depth in (1, 2, 3):
             assert dotted(last, depth + place + 0.05) == pytest.approx(predicted(where(table, depth=depth), "escape"))

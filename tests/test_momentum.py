@@ -156,7 +156,7 @@ def test_momentum_kappa_shows_the_iterations_by_momentum():
 
 def test_momentum_steps_shows_speed_ups_beside_published_ones_and_factors_to_longer_steps():
     table = crossed(("speed_up", "factor_to_longer"), step=[0.01, 0.2], momentum=[0.125, 0.5, 0.75], **RUNS)
-    curves = {"mifgd_iterations": load_published("mifgd_iterations")}
+    curves = {"published/mifgd_iterations": load_published("mifgd_iterations")}
     left, right = draw("momentum_steps", {"momentum_steps": table.assign(d=8), **curves}).axes
     for step in (0.01, 0.2):
         own = where(table, step=step)

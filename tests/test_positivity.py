@@ -272,7 +272,8 @@ def test_geyer_pauli_shows_distances_beside_the_published_table():
     methods = {"far": "nearest to a far point", "least_frobenius": "least Frobenius norm", "least_trace": "least trace"}
     table = crossed(("distance",), kind=["pauli_effects", "hermitian"], method=list(methods), d=[32, 64, 128], **RUNS)
     table = table.assign(m=4 * table["d"])
-    curves = {name: load_published(name) for name in ("geyer_table_1", "geyer_table_1_d32", "geyer_table_1_d64")}
+    names = ("geyer_table_1", "geyer_table_1_d32", "geyer_table_1_d64")
+    curves = {f"published/{name}": load_published(name) for name in names}
     grid = draw("geyer_pauli", {"geyer_pauli": table, **curves}).axes
     published = {"far": [8.08e-5, 1.04e-4], "least_frobenius": [1.68e-3, 1.51e-3], "least_trace": [1.65e-5, 1.84e-5]}
     for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):

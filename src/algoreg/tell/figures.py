@@ -21,7 +21,7 @@ def draw(name, tables, claims=None):
     ----------
     name : str
     tables : mapping of str to pandas.DataFrame
-        Those of the figure, and the published curves of its chapter.
+        Those of the figure, and the published curves of its chapter as ``published/<name>``.
     claims : mapping of str to mapping, optional
         Registry entries, those of :func:`algoreg.tell.charts.claims.claims_of` without: margins, directions and
         exponents that are drawn come from them.

@@ -93,11 +93,11 @@ def _inside(table, curve, claim):
 
 def _minima(axes, tables, method, claims):
     """Draw the least squared errors along runs of a depth, and the published one where it is of this d."""
-    goal, labels, said = tables["arora_minima"].set_index("method"), list(WAYS.values()), ""
+    goal, labels, said = tables["published/arora_minima"].set_index("method"), list(WAYS.values()), ""
     known = goal["d"].isin(tables["completion_course"]["d"]).any()
     if known and method == "depth_1":
         shares = (claims[name] for name in ("completion-minima-inside", "completion-repeated-inside"))
-        labels = [_inside(tables[claim["table"]], tables["arora_minima"], claim) for claim in shares]
+        labels = [_inside(tables[claim["table"]], tables["published/arora_minima"], claim) for claim in shares]
     first, second = _beside_published(axes, tables, method, "least_mse", 0.0, labels)
     if known:
         value = goal["value"][method]
@@ -119,7 +119,7 @@ def _escapes(axes, tables):
     """Draw when the largest singular value leaves the start, by depth,
     and the published picture's steps where they are of this d.
     """
-    goal, means = tables["arora_escapes"], {}
+    goal, means = tables["published/arora_escapes"], {}
     for depth, method in enumerate(DEPTHS, start=1):
         labels = list(WAYS.values()) if depth == 1 else [None, None]
         means[depth] = _beside_published(axes, tables, method, "escape", depth, labels)

@@ -61,7 +61,7 @@ def momentum_steps(tables, claims):
         factors[step] = points(right, own, "momentum", "factor_to_longer", colour, label, marker)["mean"]
     left.plot(grid, 1 / (1 - grid), color="black", linewidth=0.9, label="a step 1/(1 − μ) times as long")
     claim = claims["momentum-published"]
-    goals = published_speed_ups(tables[claim["estimand"]["figure"]])
+    goals = published_speed_ups(tables[f"published/{claim['estimand']['figure']}"])
     left.plot(
         list(goals), list(goals.values()), "x", color="black", markersize=7, label="published, read off the figure"
     )
