@@ -16,9 +16,9 @@ rule descend:
         "descents"
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: jobs.cores(problem_of(wildcards), config["threads"])
+    threads: config["threads"]
     resources:
-        gpu=lambda wildcards: jobs.cores(problem_of(wildcards), gpus_per_job()),
+        gpu=gpus_per_job(),
     params:
         descent="{descent}",
         ensemble=lambda wildcards: int(wildcards.ensemble),

@@ -13,7 +13,7 @@ rule draw_problem:
         "descents"
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: jobs.cores(config["problems"][wildcards.problem], config["threads"])
+    threads: config["threads"]
     params:
         problem_name="{problem}",
         ensemble=lambda wildcards: int(wildcards.ensemble),
