@@ -1,23 +1,25 @@
 """Measure some ensembles of a study, with checkpoints."""
 
-from algoreg.store.handover import hand_over
+# Workers that a study starts with multiprocessing import this file first, under another name, and need nothing of it.
+if __name__ == "__main__":
+    from algoreg.store.handover import hand_over
 
-hand_over("torch", "pandas", "pydantic.root_model", "scipy.optimize")
+    hand_over("torch", "pandas", "pydantic.root_model", "scipy.optimize")
 
-import pandas as pd
+    import pandas as pd
 
-from algoreg.engine import study
-from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
-from algoreg.numerics import devices
-from algoreg.store import records, study_tables
-from algoreg.store.provenance import begin_job
+    from algoreg.engine import study
+    from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
+    from algoreg.numerics import devices
+    from algoreg.store import records, study_tables
+    from algoreg.store.provenance import begin_job
 
-facts, settings, params = begin_job(snakemake), snakemake.config, snakemake.params
-device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
-facts |= {"dtype": params.dtype, "device": str(device)}
-fingerprint = job_fingerprint(dict(params.items()), [], device)
-checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
-context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
-table = study_tables.collect([pd.DataFrame(study.measure(params.study, params.options, context))], params.study)
-records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
-checkpoint.remove()
+    facts, settings, params = begin_job(snakemake), snakemake.config, snakemake.params
+    device, dtype = devices.configure(settings["device"], params.dtype, settings["threads"])
+    facts |= {"dtype": params.dtype, "device": str(device)}
+    fingerprint = job_fingerprint(dict(params.items()), [], device)
+    checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
+    context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
+    table = study_tables.collect([pd.DataFrame(study.measure(params.study, params.options, context))], params.study)
+    records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
+    checkpoint.remove()
