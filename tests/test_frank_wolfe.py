@@ -1,7 +1,7 @@
 """Frank–Wolfe with delays and batches against plain loops, real processes, the figures and bad options."""
 
 import json
-import multiprocessing  # noqa: TID251 (which children a test has)
+import multiprocessing
 import os
 import signal
 import subprocess

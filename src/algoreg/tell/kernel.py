@@ -3,7 +3,7 @@ where a kernel of its own takes seconds.
 """
 
 import asyncio
-import multiprocessing  # noqa: TID251 (a fork takes what it is handed as it is)
+import multiprocessing
 import os
 import signal
 import sys

@@ -143,7 +143,7 @@ class RowsAtOnce:
         self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
 
     def call(self, work, count=1):
-        """Call ``work(rows)``, which takes a time in proportion to ``count``, with the number of rows whose turn it is."""
+        """Call ``work(rows)``, whose time is proportional to ``count``, with the number of rows whose turn it is."""
         if not self.trials:
             return work(min(self._times, key=self._times.get))
         rows, start = self.trials.pop(), perf_counter()
