@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -280,6 +281,12 @@ def test_workers_import_nothing_from_the_working_directory(tmp_path):
     assert process.returncode == 0
     assert output.split()[1:] == ["10"]
     assert not list(folder.glob("imported-*"))
+
+
+def test_workers_import_the_script_of_their_job_and_run_nothing_of_it():
+    # multiprocessing runs a job's script in each worker under this name.
+    named = runpy.run_path(str(ROOT / "scripts" / "measure.py"), run_name="__mp_main__")
+    assert {name for name in named if not name.startswith("__")} == set()
 
 
 def children_of(parent):
