@@ -8,7 +8,7 @@ error. Where jobs of the tier have run before, what they took stands beside it.
 
 import argparse
 import heapq
-import multiprocessing  # noqa: TID251 (its own processes)
+import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor  # noqa: TID251
 from pathlib import Path

@@ -8,12 +8,14 @@ from algoreg.numerics import devices
 from algoreg.store import records, study_tables
 from algoreg.store.provenance import begin_job
 
-facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
-device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
-facts |= {"dtype": job["dtype"], "device": str(device)}
-fingerprint = job_fingerprint(job, [], device)
-checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
-context = study.Context(settings["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint)
-table = study_tables.collect([pd.DataFrame(study.measure(job["study"], job["options"], context))], job["study"])
-records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
-checkpoint.remove()
+# A study may start processes, which import this script to find its functions: they must not run it again.
+if __name__ == "__main__":
+    facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
+    device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
+    facts |= {"dtype": job["dtype"], "device": str(device)}
+    fingerprint = job_fingerprint(job, [], device)
+    checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
+    context = study.Context(settings["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint)
+    table = study_tables.collect([pd.DataFrame(study.measure(job["study"], job["options"], context))], job["study"])
+    records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
+    checkpoint.remove()

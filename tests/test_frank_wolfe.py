@@ -1,15 +1,24 @@
-"""Frank–Wolfe with delays and batches against plain loops, real processes over sockets, the figures and bad options."""
+"""Frank–Wolfe with delays and batches against plain loops, real processes, the figures and bad options."""
+
+import json
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import gaussian_problem, measured, option_problems
+from conftest import ROOT, gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
 from algoreg.analysis.intervals import Estimate
 from algoreg.analysis.thresholds import find_thresholds
-from algoreg.chapters.frank_wolfe import estimands, master, wire, worker
+from algoreg.chapters.frank_wolfe import estimands, master, worker
 from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.judge import claims
@@ -159,9 +168,11 @@ def test_real_processes_send_what_their_records_hold(messages):
         own = messages[messages["protocol"] == protocol].set_index("d")
         times = 1 if protocol == "asynchronous" else 2
         for d in (4, 8):
-            # The kernel also counts the tokens of the beginning, once a connection.
-            np.testing.assert_allclose(own.loc[d, "up"], 8 * numbers(d) * times, atol=12)
-            np.testing.assert_allclose(own.loc[d, "down"], 8 * numbers(d) * 2, atol=2)
+            # The ends of two workers are a byte each, over all messages: in the asynchronous protocol one an iteration,
+            # and one that is on its way from each worker when the work ends.
+            length = 8 * numbers(d) + 2 / (12 if protocol == "synchronous" else 8)
+            np.testing.assert_allclose(own.loc[d, "up"], length * times, rtol=1e-8)
+            np.testing.assert_allclose(own.loc[d, "down"], 8 * numbers(d) * 2, rtol=1e-8)
     assert (messages.loc[messages["protocol"] == "synchronous", "per_slow_step"] == 1).all()
 
 
@@ -172,44 +183,138 @@ def orders_of(folder, rows, labels, **told):
     return {**shared, "iterations": 5, "workers": 2, "sleep": 0.0, "limit": 60.0, "protocol": "synchronous", **told}
 
 
-def test_a_worker_that_gets_lost_is_no_endless_wait_and_another_takes_its_place(tmp_path):
-    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), protocol="asynchronous", workers=1)
-    with master.Workers() as workers:
-        first = master.run(orders, workers)
-        (one,) = workers._processes
-        with pytest.raises(master.LinesFailed, match="a worker has ended"):
-            master.run({**orders, "path": str(tmp_path / "nowhere"), "limit": 600.0}, workers)
-        assert one.poll() is not None
-        again = master.run(orders, workers)
-        (other,) = workers._processes
-    assert other.poll() is not None
-    assert first.delays == again.delays == [0] * 5
-    np.testing.assert_array_equal(first.x, again.x)
+def left_over():
+    """Return the processes that this one has started with multiprocessing and that still run."""
+    return multiprocessing.active_children()
 
 
-def test_a_worker_that_ended_between_two_runs_costs_no_run(tmp_path):
-    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2))
-    with master.Workers() as workers:
-        first = master.run(orders, workers)
-        before = list(workers._processes)
-        before[1].kill()
-        before[1].wait()
-        again = master.run(orders, workers)
-    assert first.delays == again.delays == [0] * 5
-    assert before[0].poll() is not None
-
-
-def test_processes_of_earlier_runs_change_nothing(tmp_path):
+def test_a_run_has_the_same_numbers_again_and_leaves_no_process(tmp_path):
     rng = np.random.default_rng(0)
     orders = orders_of(tmp_path, rng.normal(size=(12, 3)), rng.normal(size=12), batch=4, iterations=6)
-    with master.Workers() as fresh:
-        alone = master.run(orders, fresh)
-    with master.Workers() as workers:
-        master.run({**orders, "protocol": "asynchronous", "workers": 1, "ensemble": 1}, workers)
-        after = master.run(orders, workers)
-    np.testing.assert_array_equal(after.x, alone.x)
-    assert after.messages == alone.messages
-    assert (after.up, after.down) == (alone.up, alone.down)
+    first, again = (master.run(orders) for _ in range(2))
+    assert not left_over()
+    np.testing.assert_array_equal(first.x, again.x)
+    assert (first.messages, first.up, first.down) == (again.messages, again.up, again.down)
+    # Records of 1 + d² numbers: a gradient from each worker per iteration, and a byte at its end; X and the last to it.
+    assert (first.messages, first.up) == (2 * 6, 2 * 6 * 8 * 5 + 2)
+    assert (first.records, first.down) == (2 * 7, 2 * 7 * 8 * 5)
+    assert first.delays == [0] * 6
+
+
+def test_a_worker_that_gets_lost_is_no_endless_wait(tmp_path):
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), path=str(tmp_path / "nowhere"), limit=600.0)
+    with pytest.raises(master.LinesFailed, match="a worker has ended"):
+        master.run(orders)
+    assert not left_over()
+
+
+@pytest.mark.parametrize("protocol", ["asynchronous", "synchronous"])
+def test_a_worker_that_is_killed_during_a_run_ends_it(tmp_path, monkeypatch, protocol):
+    def kill(x, v, number, theta):
+        if number == 1:
+            left_over()[0].kill()
+        return moved(x, v, number, theta)
+
+    moved = worker.moved
+    monkeypatch.setattr(master.worker, "moved", kill)
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), protocol=protocol, iterations=10**6, limit=600.0)
+    with pytest.raises(master.LinesFailed, match="a worker has ended"):
+        master.run(orders)
+    assert not left_over()
+
+
+@pytest.mark.parametrize("protocol", ["asynchronous", "synchronous"])
+def test_workers_that_do_not_answer_end_with_the_time_limit(tmp_path, protocol):
+    told = {"protocol": protocol, "sleep": 600.0, "workers": 1, "limit": 3.0}
+    with pytest.raises(master.LinesFailed, match="the time limit of the run is over"):
+        master.run(orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), **told))
+    assert not left_over()
+
+
+def test_a_worker_that_reads_nothing_ends_with_the_time_limit(tmp_path, monkeypatch):
+    def stop(connection, first, numbers):
+        for process in left_over():
+            os.kill(process.pid, signal.SIGSTOP)
+        return send(connection, first, numbers)
+
+    send = worker.send
+    monkeypatch.setattr(master.worker, "send", stop)
+    # A record of 2 MB, more than the system keeps for who does not read.
+    d = 500
+    told = {"d": d, "workers": 1, "limit": 5.0}
+    with pytest.raises(master.LinesFailed, match="the time limit of the run is over"):
+        master.run(orders_of(tmp_path, np.zeros((2, d * (d + 1) // 2)), np.zeros(2), **told))
+    assert not left_over()
+
+
+# A job: a script that a worker imports, too, and that has its own folder in front of the path.
+JOB = """
+import json, os, sys
+
+if __name__ == "__main__":
+    from algoreg.chapters.frank_wolfe import master
+
+    print(json.dumps(os.getpid()), flush=True)
+    print(master.run(json.loads(sys.argv[1])).messages, flush=True)
+"""
+
+
+def job(tmp_path, orders):
+    """Start a job in a folder with files named as what its workers import; each says so, and ends who imports it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for name in ("algoreg", "numpy", "torch", "multiprocessing", "pickle", "socket", "random", "json"):
+        (folder / f"{name}.py").write_text(f"open('imported-{name}', 'w')\nraise SystemExit('{name}')\n")
+    script = tmp_path / "script" / "measure.py"
+    script.parent.mkdir()
+    script.write_text(JOB)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    environment["PYTHONPATH"] = str(ROOT / "src")
+    command = [sys.executable, script, json.dumps(orders)]
+    return folder, subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_workers_import_nothing_from_the_working_directory(tmp_path):
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2))
+    folder, process = job(tmp_path, orders)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert output.split()[1:] == ["10"]
+    assert not list(folder.glob("imported-*"))
+
+
+def test_workers_import_the_script_of_their_job_and_run_nothing_of_it():
+    # multiprocessing runs a job's script in each worker under this name.
+    named = runpy.run_path(str(ROOT / "scripts" / "measure.py"), run_name="__mp_main__")
+    assert {name for name in named if not name.startswith("__")} == set()
+
+
+def children_of(parent):
+    """Return the processes that a process has started and that have not ended."""
+    lines = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in lines.splitlines()]
+    return [int(pid) for pid, above, state in rows if int(above) == parent and not state.startswith("Z")]
+
+
+def runs(pid):
+    """Return whether a process has not ended."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
+def test_a_killed_job_leaves_no_worker(tmp_path):
+    orders = orders_of(tmp_path, np.zeros((2, 3)), np.zeros(2), iterations=10**9, limit=600.0)
+    _, process = job(tmp_path, orders)
+    process.stdout.readline()
+    ended = time.monotonic() + 60
+    while len(found := children_of(process.pid)) < 3 and time.monotonic() < ended:
+        time.sleep(0.1)
+    assert len(found) == 3, "two workers, and the process that multiprocessing has for what it tracks"
+    process.kill()
+    process.wait()
+    while any(map(runs, found)) and time.monotonic() < ended:
+        time.sleep(0.1)
+    assert not any(map(runs, found))
 
 
 def _entry(name):
@@ -230,10 +335,10 @@ def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged(monkeypa
 
 
 def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
-    def refused(address):
+    def refused(duplex=True):
         raise PermissionError("no sockets here")
 
-    monkeypatch.setattr(master.socket, "create_server", refused)
+    monkeypatch.setattr(master.CONTEXT, "Pipe", refused)
     table = measured("frank_wolfe_messages", {**MESSAGES, "d": [4, 8, 16]}, seed=SEED, ensembles=(0, 1))
     assert set(table["status"]) == {"budget"}
     assert table["bytes"].isna().all()
@@ -250,11 +355,6 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     assert claims.judge(_entry("sfw-asyn-bytes"), some, {}, SEED)["not_judged"] == reason
     lost = {"frank_wolfe_messages": table.assign(sockets=1)}
     assert claims.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == claims.INCONCLUSIVE
-
-
-def test_systems_without_counters_have_the_records_lengths(monkeypatch):
-    monkeypatch.setattr(wire.sys, "platform", "elsewhere")
-    assert wire.kernel_bytes(None) is None
 
 
 def test_the_ratio_of_errors_is_on_the_same_draws():

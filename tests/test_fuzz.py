@@ -49,7 +49,7 @@ FUZZ = {"suppress_health_check": list(HealthCheck)}
 NAMES = st.sampled_from(
     ["", "..", "../x", "/etc/passwd", "a/b", "~", "a b", "results", "bench", "none", "x\n", "gaussian\n", "A", "x" * 41,
      "x" * 300, "é", "{d}", "%s", "$(ls)", "'", '"', "\x00", "nan", "1e-3", "-1e5", "true", "d", "target", "iteration", "status",
-     "class", "gram", "streamed", "stochastic", "projected", "x_space", "figure_1", "end", "0"]
+     "class", "gram", "stochastic", "projected", "x_space", "figure_1", "end", "0"]
 )  # fmt: skip
 NUMBERS = st.sampled_from(
     [0, -1, 1, 2, 3, 7, 10, 100, 10**5, 10**9, 10**9 + 1, 2**31, 2**63, 10**30, 10**400, True, False, 0.0, -0.0, 0.5, 1.0, 2.5,

@@ -80,7 +80,7 @@ def test_every_loop_against_plain_sums(always_shared, seed, d, m, runs, columns,
     for k, count in enumerate(counts):
         residual[k, count:] = 0
     expected = smat(residual @ rows / torch.tensor(counts)[:, None], d)
-    passed = passes.Pass(known._rows, passes.tables(tuple(counts), m, lanes), torch.tensor(counts), y, d)
+    passed = passes.Pass(known.rows, passes.tables(tuple(counts), lanes), torch.tensor(counts), y, d)
     close(passes.unpack(passed(passes.pack(x, d)), torch.tensor(counts).to(dtype), d), expected, dtype)
     steps = torch.linspace(0.01, 0.1, runs, dtype=dtype)
     close(known.descend(u.clone(), steps, y, 3), plain_steps(rows, d, u, steps, y, counts, 3), dtype, 1 / d)

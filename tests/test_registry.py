@@ -86,8 +86,6 @@ DESCENTS = [
     ("stochastic", "gaussian", {"alpha": 0.1, "batch_size": 1}),
     ("factored", "gram", {"alpha": 0.1}),
     ("factored", "wishart", {"alpha": 0.1}),
-    ("factored", "streamed", {"alpha": 0.1}),
-    ("factored", "sharded", {"alpha": 0.1}),
     ("factored", "rank_one", {"alpha": 0.1}),
     ("factored", "rank_one_pairs", {"alpha": 0.1}),
 ]

@@ -115,7 +115,7 @@ def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far
     torch.testing.assert_close(*ends, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(("algorithm", "ensemble"), [fit for fit in FITS if fit[1] not in ("sharded", "streamed")])
+@pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
 def test_steps_go_on_without_a_word_with_the_cpu(algorithm, ensemble, far):
     batch = batch_of(algorithm, ensemble, iterations=(8, 8), device=far)
     known = batch.ensemble.shared_by([batch.ensemble.m] * 2)

@@ -115,15 +115,6 @@ def memory(content):
     return [line for line in setting_problems(content) if "the ensemble would take" in line]
 
 
-def test_streamed_ensembles_may_be_larger_than_memory():
-    content = edit(("problems", "gaussian", "ensemble"), "streamed")
-    content["problems"]["gaussian"]["m"] = 10**9
-    settings.check_tier(content, "tier.yaml")
-    content["problems"]["gaussian"]["d"] = 10**4
-    with pytest.raises(settings.SettingsError, match="would take 143 GiB; allowed is 64 GiB"):
-        settings.check_tier(content, "tier.yaml")
-
-
 def test_the_memory_limit_is_that_of_what_an_ensemble_stores():
     """64 GiB of float64 at d = 1000: 17 thousand packed matrices, 8.6 million vectors or 4.3 million pairs of them."""
     content = edit(("problems", "gaussian", "d"), 1000)

@@ -29,7 +29,7 @@ POLICY = yaml.safe_load((ROOT / "docs" / "licences.yaml").read_text())
 # a text.
 BEYOND_RUFF = re.compile(
     r"allow_pickle(?!=False\b)|\.(?:to_pickle|save_pickle|to_hdf)\b|(?<!json)(?<!yaml)(?<!ast)\.dump\("
-    r"|(?:__import__|import_module)\([\"'](?:_?pickle|cloudpickle|dill|joblib|shelve|marshal|multiprocessing)\b"
+    r"|(?:__import__|import_module)\([\"'](?:_?pickle|cloudpickle|dill|joblib|shelve|marshal)\b"
 )
 
 
@@ -74,7 +74,10 @@ WAYS = (
     "a.dump()",
     "a.dump('file')",
     "from concurrent.futures import ProcessPoolExecutor",
-    "import multiprocessing",
+    "import multiprocessing\nmultiprocessing.Pool(2)",
+    "from multiprocessing import Queue",
+    "from multiprocessing.managers import BaseManager",
+    "from multiprocessing.connection import Listener",
     "import yaml\nyaml.load(f, Loader=yaml.Loader)",
     "import yaml\nyaml.load(f, yaml.UnsafeLoader)",
     "from yaml import Loader",
@@ -82,6 +85,8 @@ WAYS = (
     "import yaml as y\ny.full_load(f)",
 )
 HARMLESS = (
+    "import multiprocessing\nmultiprocessing.get_context('spawn').Process(target=print)",
+    "from multiprocessing.connection import wait",
     "import json\njson.load(f)\njson.dump({}, f)",
     "import yaml\nyaml.safe_load('a')",
     "import numpy as np\nnp.lib.format.read_array(f, allow_pickle=False)",
@@ -121,6 +126,33 @@ def test_nothing_reads_or_writes_a_pickle():
         str(path): pickles(path.read_text(encoding="utf-8")) for path in files if path.name != "test_supply_chain.py"
     }
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+# Ways into a process, for other programs of the machine or the network, and for objects that a pickle would make.
+OPEN = re.compile(
+    r"^\s*(?:import|from) (?:socket|socketserver|asyncio\.streams|http\.server|xmlrpc|pickle|joblib)\b"
+    r"|\btorch\.(?:load|distributed)\b|\.recv\(|\.(?:Pool|Manager|Queue|SimpleQueue)\("
+)
+# Of jobs that are handed over to a process that has their libraries loaded.
+
+
+def test_the_package_opens_no_socket_and_unpickles_nothing():
+    files = (ROOT / "src").rglob("*.py")
+    assert len(files) > 200
+    lines = [
+        f"{path}: {line}"
+        for path in files
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if OPEN.search(line)
+    ]
+    assert lines == []
+    for way in (
+        "import socket",
+        "    from pickle import loads",
+        "import torch.distributed as dist",
+        "connection.recv()",
+    ):
+        assert OPEN.search(way)
 
 
 def test_the_linter_refuses_pickles_too(tmp_path):

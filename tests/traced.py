@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-import multiprocessing  # noqa: TID251 -- between processes of one test: nothing comes from elsewhere
+import multiprocessing
 import os
 import sys
 import traceback

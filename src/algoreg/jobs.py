@@ -18,11 +18,6 @@ def data_file(problem: dict) -> list[str]:
     return [problem["data"]["path"]] if problem.get("data") else []
 
 
-def cores(problem: dict, each: int) -> int:
-    """Return how many cores, or GPUs, a job takes whose processes take ``each``."""
-    return each * (problem.get("processes") or 1)
-
-
 def tables(tier: dict) -> list[str]:
     """Return the names of a tier's tables."""
     return [*tier["experiments"], *tier["studies"]]

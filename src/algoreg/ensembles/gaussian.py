@@ -5,8 +5,6 @@ latter by √2, so the packed ensemble is simply an m × d(d+1)/2 matrix of iid 
 exactly, at half its memory and traffic.
 """
 
-from abc import abstractmethod
-
 import torch
 
 from algoreg.engine.kernels import passes, whole_steps
@@ -16,7 +14,7 @@ from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
 
-# Rows drawn together, and those that ``streamed`` holds together.
+# Rows drawn together.
 BLOCK_ROWS = 128
 
 
@@ -29,20 +27,36 @@ def packed_rows(d, m, seed, ensemble):
     return normal_blocks(generator, m, (symmetric_dimension(d),), BLOCK_ROWS)
 
 
-class Packed(CompiledSteps, Measurements):
-    """Gaussian measurements whose packed rows are read block by block, wherever they are kept."""
+class Ensemble(CompiledSteps, Measurements):
+    """A drawn Gaussian ensemble on a device.
+
+    Attributes
+    ----------
+    rows : torch.Tensor, shape (m, d(d+1)/2)
+        The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
+
+    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    """
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
 
     block_rows = BLOCK_ROWS
 
-    @abstractmethod
-    def _rows(self, start, stop):
-        """Return rows ``start`` to ``stop`` − 1, of one block; to be used before the next call."""
+    def __init__(self, rows, d, digest=None, number=0, counts=None):
+        length = symmetric_dimension(d)
+        if rows.ndim != 2 or rows.shape[1] != length:
+            raise ValueError(f"packed rows for d = {d} have {length} columns, got shape {tuple(rows.shape)}")
+        super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
+        self.rows = passes.as_padded(rows)
 
-    @abstractmethod
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
+        rows = passes.padded_rows(m, symmetric_dimension(d), dtype, device)
+        return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
+
     def _tables(self, counts):
-        """Return the blocks of a pass with their tables; see :func:`passes.tables`."""
+        return passes.tables(tuple(counts.tolist()), passes.lanes_for(self.m * symmetric_dimension(self.d)))
 
     def gradient(self, matrices, labels):
         """Return M of every run, reading every row once; see :class:`algoreg.ensembles.base.Ensemble`."""
@@ -51,7 +65,7 @@ class Packed(CompiledSteps, Measurements):
         x = svec(matrices)
         total = torch.zeros_like(x)
         for start, stop, runs in self._segments:
-            block = self._rows(start, stop)
+            block = self.rows[start:stop]
             residual = x[:runs] @ block.T
             residual -= labels[:runs, start:stop]
             total[:runs].addmm_(residual, block)
@@ -69,52 +83,19 @@ class Packed(CompiledSteps, Measurements):
     def _passed(self, matrices, labels, keep=False):
         """Return M and, if they are kept, the residuals of every run, after one pass of the compiled loops."""
         counts = self._known(len(matrices))
-        sums = passes.Pass(self._rows, self._tables(counts), counts, labels, self.d, keep)
+        sums = passes.Pass(self.rows, self._tables(counts), counts, labels, self.d, keep)
         return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d), sums.residuals
 
     def _moved(self, factors, steps, labels, count, momentum=None):
         """Return the kernels' own factors after ``count`` steps."""
         counts = self._known(len(factors))
-        blocks = self._tables(counts)
-        (_, stop, tables), *more = blocks
+        tables = self._tables(counts)
         moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables), momentum)
-        if len(tables) == 1 and not more:
-            moving.descend(self._rows(0, stop), labels, count, tables[0], counts)
+        if len(tables) == 1:
+            moving.descend(self.rows, labels, count, tables[0], counts)
         else:
-            moving.descend_by(passes.Pass(self._rows, blocks, counts, labels, self.d), count)
+            moving.descend_by(passes.Pass(self.rows, tables, counts, labels, self.d), count)
         return moving
-
-
-class Ensemble(Packed):
-    """A drawn Gaussian ensemble on a device.
-
-    Attributes
-    ----------
-    rows : torch.Tensor, shape (m, d(d+1)/2)
-        The packed measurement matrices; each begins ``passes.padded(d(d+1)/2)`` numbers after the one before.
-
-    The others are those of :class:`algoreg.ensembles.base.Measurements`.
-    """
-
-    def __init__(self, rows, d, digest=None, number=0, counts=None):
-        length = symmetric_dimension(d)
-        if rows.ndim != 2 or rows.shape[1] != length:
-            raise ValueError(f"packed rows for d = {d} have {length} columns, got shape {tuple(rows.shape)}")
-        super().__init__(d, rows.shape[0], rows.device, rows.dtype, digest, number, counts)
-        self.rows = passes.as_padded(rows)
-
-    @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
-        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
-        rows = passes.padded_rows(m, symmetric_dimension(d), dtype, device)
-        return cls(rows, d, fill(rows, packed_rows(d, m, seed, ensemble)), ensemble)
-
-    def _rows(self, start, stop):
-        return self.rows[start:stop]
-
-    def _tables(self, counts):
-        # All rows are one block.
-        return passes.tables(tuple(counts.tolist()), self.m, passes.lanes_for(self.m * symmetric_dimension(self.d)))
 
     def select(self, indices):
         """Return the ensemble of the measurements with these indices (a copy of their rows)."""

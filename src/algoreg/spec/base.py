@@ -359,11 +359,6 @@ class EnsembleLimits:
         return None
 
     @staticmethod
-    def most_processes(m):
-        """Return the largest number of processes that it can be spread over, or None where it is in one."""
-        return None
-
-    @staticmethod
     def stored(d, m):
         """Return how many numbers it stores."""
         return m * d * (d + 1) // 2

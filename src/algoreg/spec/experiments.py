@@ -67,7 +67,7 @@ class Problem(Strict):
     """Targets, and the ensembles that measure them.
 
     ``label_noise`` is the standard deviation of the noise over the labels' root mean square. The last ``hold_out`` of
-    the measurements are told to no run. ``processes`` is how many a sharded ensemble is spread over.
+    the measurements are told to no run.
     """
 
     ensemble: str = name()
@@ -82,7 +82,6 @@ class Problem(Strict):
     label_noise: float = real(0.0, ge=0, le=1e300, said="a number of at least 0")
     outliers: Outliers = words("a mapping with share and size", None)
     hold_out: float = real(0.0, ge=0, lt=1, said="a share of at least 0 and below 1")
-    processes: int = whole(None, le=10**9, said=COUNT)
 
     def wrong(self) -> Any:
         """Yield what does not fit together."""

@@ -69,8 +69,7 @@ def _ensemble(problem, path):
     if asked and not needed <= options.provides(kind):
         lacking = ", ".join(sorted(needed - options.provides(kind)))
         yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
-    unfit = [*options.unfit_processes(problem), *options.unfit_extent(problem)]
-    yield from (((*path, key), said) for key, said in unfit)
+    yield from (((*path, key), said) for key, said in options.unfit_extent(problem))
 
 
 def _descents(tier):

@@ -52,16 +52,6 @@ def limits(name):
     return _declared("ensembles", name, "Limits", base.EnsembleLimits)
 
 
-def unfit_processes(problem):
-    """Yield (key, what stands after it) where a problem has processes that its ensemble cannot use, or lacks them."""
-    kind, m, processes = problem["ensemble"], problem["m"], problem.get("processes")
-    most = limits(kind).most_processes(m)
-    if (most is None) != (processes is None):
-        yield "ensemble", f" = {kind}: processes and an ensemble that is spread over them go together"
-    elif most is not None and processes > most:
-        yield "processes", wrong(processes, f"at most {most} with ensemble: {kind} of m = {m} measurements")
-
-
 def unfit_extent(problem):
     """Yield (key, what stands after it) where a problem's ensemble cannot have its d or m,
     or would not fit in memory.
@@ -76,7 +66,7 @@ def unfit_extent(problem):
     most = own.most_m(d)
     if most is not None and m > most:
         yield "m", wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
-    need = 8 * own.stored(d, m) / (problem.get("processes") or 1)
+    need = 8 * own.stored(d, m)
     if need > MEMORY_LIMIT_BYTES:
         key = "d" if own.stored(d, 2 * m) == own.stored(d, m) else "m"
         yield key, f" = {problem[key]}: the ensemble would take {gib(need)}; allowed is {gib(MEMORY_LIMIT_BYTES)}"

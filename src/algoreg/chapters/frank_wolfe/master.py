@@ -1,30 +1,17 @@
-"""The master of distributed Frank–Wolfe: starts workers as processes, answers them over sockets,
-counts bytes [zhuo2020].
+"""The master of distributed Frank–Wolfe: starts a process for each worker, answers them, counts bytes [zhuo2020]."""
 
-Everything has a time-out. Workers are started as programs of their own, never forked; the port is one that the system
-gives. They work for one run after another, each over connections of its own: to start takes longer than many a run.
-"""
-
-import contextlib
-import json
+import multiprocessing
 import os
-import secrets
-import select
-import selectors
-import socket
-import subprocess
-import sys
-import time
+import threading
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 
 import numpy as np
 
-from algoreg import sources
-from algoreg.chapters.frank_wolfe import wire, worker
+from algoreg.chapters.frank_wolfe import worker
 
-TOKEN_BYTES = 16
-# Seconds between two looks whether a worker has ended before it connected.
-LOOK = 0.2
+# Not a fork of this process, whose libraries have threads of their own.
+CONTEXT = multiprocessing.get_context("spawn")
 
 
 class LinesFailed(RuntimeError):
@@ -32,7 +19,7 @@ class LinesFailed(RuntimeError):
 
 
 class NoSockets(LinesFailed):
-    """The machine lets nobody open a socket; says why."""
+    """The machine lets nobody open a pair of sockets; says why."""
 
 
 @dataclass
@@ -47,9 +34,7 @@ class Run:
     messages, records : int
         From workers and to them, the last to each, which ends its work, among them.
     up, down : int
-        Bytes from workers and to them.
-    from_kernel : bool
-        Whether by the kernel's counters; else by the records' lengths.
+        Bytes from workers and to them, the one byte with which a worker ends among them.
     by_worker : list of int
         Messages of every worker before the end.
     delays : list of int
@@ -62,188 +47,140 @@ class Run:
     records: int = 0
     up: int = 0
     down: int = 0
-    from_kernel: bool = False
     by_worker: list = field(default_factory=list)
     delays: list = field(default_factory=list)
     x: np.ndarray | None = None
 
-    @property
-    def length(self):
-        """Numbers in a record beside the first."""
-        return self.orders["d"] ** (1 if self.orders["protocol"] == "asynchronous" else 2)
-
     def send(self, connection, first, numbers):
         """Send a record and count it."""
-        wire.send(connection, first, numbers)
+        self.down += worker.send(connection, first, numbers)
         self.records += 1
-        self.down += 8 * (self.length + 1)
 
     def receive(self, connection):
-        """Return a record, counted; None where the worker has closed."""
-        record = wire.receive(connection, self.length)
-        if record is not None:
-            self.messages += 1
-            self.up += 8 * (self.length + 1)
-        return record
+        """Return a worker's next record, counted; None at its end, of which the bytes alone are counted."""
+        record = connection.recv_bytes()
+        self.up += len(record)
+        if record == worker.END:
+            return None
+        self.messages += 1
+        return worker.numbers_of(record)
 
 
-class Workers:
-    """The processes of several runs, started when a run first needs them; none is left after the ``with`` block."""
-
-    def __init__(self):
-        self._processes = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
-
-    def end(self):
-        """End all processes, whatever they do."""
-        while self._processes:
-            process = self._processes.pop()
-            process.kill()
-            # What a broken pipe did not take.
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-            process.wait()
-
-    def lost(self):
-        """Return whether a process has ended."""
-        return any(process.poll() is not None for process in self._processes)
-
-    def tell(self, orders, port, token):
-        """Give each worker of a run its orders; where one has ended since the last run, all are started anew."""
-        if self.lost():
-            self.end()
-        for number in range(orders["workers"]):
-            if number == len(self._processes):
-                self._processes.append(_started())
-            slow = orders["sleep"] if number == orders["workers"] - 1 else 0.0
-            own = {**orders, "worker": number, "port": port, "token": token.hex(), "sleep": slow}
-            pipe = self._processes[number].stdin
-            pipe.write((json.dumps(own) + "\n").encode())
-            pipe.flush()
-
-
-def _started():
-    paths = [str(sources.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", worker.__name__], stdin=subprocess.PIPE, env=environment)
-
-
-def run(orders, workers):
-    """Return a finished :class:`Run`.
+def run(orders):
+    """Return a finished :class:`Run`; no process is left.
 
     Raises
     ------
     NoSockets
-        If no socket can be opened.
+        If no pair of sockets can be opened.
     LinesFailed
-        If processes are not allowed, a worker is lost, or the time limit is over. No process is left.
+        If processes are not allowed, a worker is lost, or the time limit is over.
     """
-    done, connections = Run(orders), []
-    deadline = time.monotonic() + orders["limit"]
+    done, processes, connections, over = Run(orders), [], [], threading.Event()
+
+    def end():
+        over.set()
+        _kill(processes)
+
+    # A worker that neither reads nor writes blocks the master. Killed when the limit is over, it closes its connection.
+    limit = threading.Timer(orders["limit"], end)
+    limit.daemon = True
     try:
-        server = socket.create_server(("127.0.0.1", 0))
-    except OSError as error:
-        raise NoSockets(f"{type(error).__name__}: {error}") from error
-    try:
-        with server:
-            server.settimeout(orders["limit"])
-            token = secrets.token_bytes(TOKEN_BYTES)
-            workers.tell(orders, server.getsockname()[1], token)
-            connections = _accepted(server, workers, orders, token, deadline)
-        {"asynchronous": _asynchronous, "synchronous": _synchronous}[orders["protocol"]](done, connections, deadline)
+        pairs = _pairs(orders["workers"])
+        connections = [here for here, _ in pairs]
+        limit.start()
+        for number, (_, there) in enumerate(pairs):
+            processes.append(_started(there, orders, number))
+        if over.is_set():
+            raise TimeoutError
+        # Not counted: the run begins when all are there.
+        for connection in connections:
+            connection.recv_bytes()
+        {"asynchronous": _asynchronous, "synchronous": _synchronous}[orders["protocol"]](done, connections)
         _finish(done, connections)
-    except (OSError, subprocess.SubprocessError) as error:
-        workers.end()
+    except (OSError, EOFError) as error:
+        if over.is_set():
+            raise LinesFailed("TimeoutError: the time limit of the run is over") from error
+        if isinstance(error, (EOFError, ConnectionError)):
+            raise LinesFailed("ConnectionError: a worker has ended") from error
         raise LinesFailed(f"{type(error).__name__}: {error}") from error
     finally:
+        limit.cancel()
+        _kill(processes)
+        for process in processes:
+            process.join()
         for connection in connections:
             connection.close()
     return done
 
 
-def _accepted(server, workers, orders, token, deadline):
-    """Return the workers' connections in their order; a stranger, who has not the token, is turned away."""
-    found = {}
-    while len(found) < orders["workers"]:
-        _check(deadline)
-        if workers.lost():
-            raise ConnectionError("a worker has ended")
-        if not select.select([server], [], [], LOOK)[0]:
-            continue
-        connection, _ = server.accept()
-        connection.settimeout(orders["limit"])
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        given = connection.recv(TOKEN_BYTES + 1, socket.MSG_WAITALL)
-        if len(given) == TOKEN_BYTES + 1 and secrets.compare_digest(given[:-1], token):
-            found[given[-1]] = connection
-        else:
-            connection.close()
-    return [found[number] for number in range(orders["workers"])]
+def _pairs(count):
+    """Return a pair of connected ends for each worker."""
+    try:
+        return [CONTEXT.Pipe() for _ in range(count)]
+    except OSError as error:
+        raise NoSockets(f"{type(error).__name__}: {error}") from error
 
 
-def _check(deadline):
-    if time.monotonic() > deadline:
-        raise TimeoutError("the time limit of the run is over")
+def _started(there, orders, number):
+    """Return a new worker's process, which has the other end of its connection."""
+    slow = orders["sleep"] if number == orders["workers"] - 1 else 0.0
+    own = {**orders, "worker": number, "sleep": slow}
+    process = CONTEXT.Process(target=worker.work, args=(there, own), daemon=True)
+    before = dict(os.environ)
+    # A process inherits its environment: one thread, and no modules from the working directory.
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONSAFEPATH="1")
+    try:
+        process.start()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    # Open in the worker alone, it closes when the worker ends.
+    there.close()
+    return process
 
 
-def _asynchronous(done, connections, deadline):
+def _kill(processes):
+    for process in list(processes):
+        process.kill()
+
+
+def _asynchronous(done, connections):
     """Apply every direction as it comes, and answer with all that its worker does not know."""
     orders, known = done.orders, []
     done.x, done.by_worker = np.zeros((orders["d"], orders["d"])), [0] * len(connections)
-    with selectors.DefaultSelector() as ready:
-        for number, connection in enumerate(connections):
-            ready.register(connection, selectors.EVENT_READ, number)
-        while len(known) < orders["iterations"]:
-            _check(deadline)
-            for key, _ in ready.select(timeout=max(deadline - time.monotonic(), 0)):
-                record = done.receive(key.fileobj)
-                if record is None:
-                    raise ConnectionError(f"worker {key.data} has closed")
-                since, v = int(record[0]), record[1]
-                done.delays.append(len(known) - since)
-                done.x = worker.moved(done.x, v, len(known), orders["theta"])
-                known.append(v)
-                done.by_worker[key.data] += 1
-                for place in range(since, len(known)):
-                    last = place + 1 == len(known)
-                    done.send(key.fileobj, -(place + 1) if last else place + 1, known[place])
-                if len(known) == orders["iterations"]:
-                    break
+    while len(known) < orders["iterations"]:
+        for connection in wait(connections):
+            since, v = done.receive(connection)
+            since = int(since)
+            done.delays.append(len(known) - since)
+            done.x = worker.moved(done.x, v, len(known), orders["theta"])
+            known.append(v)
+            done.by_worker[connections.index(connection)] += 1
+            for number in range(since + 1, len(known) + 1):
+                done.send(connection, -number if number == len(known) else number, known[number - 1])
+            if len(known) == orders["iterations"]:
+                break
 
 
-def _synchronous(done, connections, deadline):
+def _synchronous(done, connections):
     """Send X to all workers, wait for all gradients, take one step."""
     orders, d = done.orders, done.orders["d"]
     done.x, done.by_worker = np.zeros((d, d)), [orders["iterations"]] * len(connections)
     for number in range(orders["iterations"]):
-        _check(deadline)
         for connection in connections:
             done.send(connection, number + 1, done.x)
-        records = [done.receive(connection) for connection in connections]
-        if None in records:
-            raise ConnectionError("a worker has closed")
-        gradient = np.mean([record[1] for record in records], axis=0).reshape(d, d)
+        gradients = [done.receive(connection)[1] for connection in connections]
+        gradient = np.mean(gradients, axis=0).reshape(d, d)
         done.x = worker.moved(done.x, worker.direction(gradient), number, orders["theta"])
         done.delays.append(0)
 
 
 def _finish(done, connections):
-    """End the work, take in what is on its way, and read the kernel's counters once all has arrived."""
+    """End the work, and take in what is on its way."""
+    length = done.orders["d"] ** (1 if done.orders["protocol"] == "asynchronous" else 2)
     for connection in connections:
-        done.send(connection, wire.STOP, np.zeros(done.length))
-    counted = []
+        done.send(connection, worker.STOP, np.zeros(length))
     for connection in connections:
-        # The worker's end of the line comes after all that it has sent, and acknowledges all that was sent to it.
         while done.receive(connection) is not None:
             pass
-        counted.append(wire.kernel_bytes(connection))
-    if counted and None not in counted:
-        done.from_kernel = True
-        done.down, done.up = (sum(pair[side] for pair in counted) for side in (0, 1))
-        # The tokens are no messages.
-        done.up -= len(connections) * (TOKEN_BYTES + 1)

@@ -1,23 +1,23 @@
-"""A worker of distributed Frank–Wolfe, a process of its own:
-``python -m algoreg.chapters.frank_wolfe.worker`` [zhuo2020].
+"""A worker of distributed Frank–Wolfe: a process of its own, which the master starts for one run [zhuo2020].
 
-Its orders are lines of JSON on standard input, one for each run that it takes part in. Asynchronous: it sends (t, v),
-the best direction at its own X of time t, and gets the directions of all later times, from which it makes its next X.
-Synchronous: it gets X and sends the gradient there.
+Asynchronous: it sends (t, v), the best direction at its own X of time t, and gets the directions of all later times,
+from which it makes its next X. Synchronous: it gets X and sends the gradient there. A record is an array of float64,
+sent as its bytes: what arrives is read as numbers and never unpickled.
 """
 
-import json
-import socket
-import sys
+import contextlib
 import time
 from pathlib import Path
 
 import numpy as np
 
-from algoreg.chapters.frank_wolfe import wire
 from algoreg.numerics.seeds import stream
 
 ROWS, LABELS = "rows.f8", "labels.f8"
+# The first number of a record that ends the work.
+STOP = 0.0
+# What a worker sends before its first record and after its last: by the second the master tells an end from a death.
+READY, END = b"ready", b"."
 
 
 def write_data(folder, rows, labels):
@@ -65,49 +65,51 @@ def moved(x, v, number, theta):
     return x + 2 / (number + 2) * (theta * np.outer(v, v) - x)
 
 
+def send(connection, first, numbers):
+    """Send a record, a number and an array of 8 bytes each, and return its length in bytes."""
+    record = np.concatenate([[first], np.ravel(numbers)]).astype("<f8").tobytes()
+    connection.send_bytes(record)
+    return len(record)
+
+
+def numbers_of(record):
+    """Return the first number and the array of a record."""
+    numbers = np.frombuffer(record, "<f8")
+    return float(numbers[0]), numbers[1:]
+
+
 def asynchronous(connection, data, orders):
     """Send directions until told to stop."""
-    d, x, now = orders["d"], np.zeros((orders["d"], orders["d"])), 0
+    x, now = np.zeros((orders["d"], orders["d"])), 0
     while True:
         time.sleep(orders["sleep"])
-        wire.send(connection, now, direction(data.gradient(x)))
+        send(connection, now, direction(data.gradient(x)))
         more = True
         while more:
-            record = wire.receive(connection, d)
-            if record is None or record[0] == wire.STOP:
+            first, v = numbers_of(connection.recv_bytes())
+            if first == STOP:
                 return
             # The last record of an answer has a negative number; step number t leads from X_t to X_{t+1}.
-            more, now = record[0] > 0, int(abs(record[0]))
-            x = moved(x, record[1], now - 1, orders["theta"])
+            more, now = first > 0, int(abs(first))
+            x = moved(x, v, now - 1, orders["theta"])
 
 
 def synchronous(connection, data, orders):
     """Send gradients until told to stop."""
     d = orders["d"]
     while True:
-        record = wire.receive(connection, d * d)
-        if record is None or record[0] == wire.STOP:
+        first, x = numbers_of(connection.recv_bytes())
+        if first == STOP:
             return
         time.sleep(orders["sleep"])
-        wire.send(connection, record[0], data.gradient(record[1].reshape(d, d)))
+        send(connection, first, data.gradient(x.reshape(d, d)))
 
 
-def work(orders):
-    """Connect to the master of a run and work for it."""
+def work(connection, orders):
+    """Work for the master until told to stop, or until the master has gone."""
     names = {name: orders[name] for name in ("seed", "ensemble", "worker")}
     data = Data(orders["path"], orders["d"], orders["batch"], stream("frank-wolfe-worker", **names))
-    with socket.create_connection(("127.0.0.1", orders["port"]), timeout=orders["limit"]) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(bytes.fromhex(orders["token"]) + bytes([orders["worker"]]))
-        protocol = asynchronous if orders["protocol"] == "asynchronous" else synchronous
-        protocol(connection, data, orders)
-
-
-def main():
-    """Work for one run after another; whatever goes wrong ends the process, and closes its socket."""
-    for line in sys.stdin:
-        work(json.loads(line))
-
-
-if __name__ == "__main__":
-    main()
+    with contextlib.suppress(EOFError, ConnectionError):
+        connection.send_bytes(READY)
+        {"asynchronous": asynchronous, "synchronous": synchronous}[orders["protocol"]](connection, data, orders)
+        connection.send_bytes(END)

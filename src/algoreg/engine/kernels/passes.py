@@ -143,11 +143,8 @@ class RowsAtOnce:
         self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
 
     def call(self, work, count=1):
-        """Call ``work(rows)``, which takes a time in proportion to ``count``, with the number of rows whose turn it is.
-
-        A ``count`` of 0, as of a piece that no run knows, is no trial.
-        """
-        if not (count and self.trials):
+        """Call ``work(rows)``, whose time is proportional to ``count``, with the number of rows whose turn it is."""
+        if not self.trials:
             return work(min(self._times, key=self._times.get))
         rows, start = self.trials.pop(), perf_counter()
         work(rows)
@@ -160,35 +157,28 @@ rows_at_once = lru_cache(RowsAtOnce)
 
 # Algorithms whose steps are passes ask for the same ones at every step.
 @lru_cache(maxsize=64)
-def tables(counts, height, lanes):
-    """Cut a pass into blocks of rows, and each block into one table of segments for every lane; not to be changed.
+def tables(counts, lanes):
+    """Cut a pass over the rows into one table of segments for every lane; not to be changed.
 
     Parameters
     ----------
     counts : tuple of int
         How many measurements each run knows, falling.
-    height : int
-        How many rows a block has, a multiple of 64 or all.
     lanes : int
 
     Returns
     -------
-    list of (start, stop, list of torch.Tensor)
+    list of torch.Tensor
         A lane's table has start, stop and runs of its segments one after the other, and where it begins once more.
     """
     last = counts[0]
     ends = {min(-(-count // UNIT) * UNIT, last) for count in counts}
-    edges = sorted({*range(0, last, height), *(range(0, last, LANE_ROWS) if lanes > 1 else ()), *ends})
-    blocks = {}
+    edges = sorted({0, *(range(0, last, LANE_ROWS) if lanes > 1 else ()), *ends})
+    segments = [[] for _ in range(lanes)]
     falling = [-count for count in counts]
     for start, stop in pairwise(edges):
-        block = blocks.setdefault(start // height, [start, stop, [[] for _ in range(lanes)]])
-        block[1] = stop
-        block[2][start // LANE_ROWS % lanes] += [start, stop, bisect_left(falling, -start)]
-    return [
-        (start, stop, [torch.tensor([*table, table[0] if table else start]) for table in found])
-        for start, stop, found in blocks.values()
-    ]
+        segments[start // LANE_ROWS % lanes] += [start, stop, bisect_left(falling, -start)]
+    return [torch.tensor([*table, table[0] if table else 0]) for table in segments]
 
 
 def measure(rows, x, out):
@@ -231,14 +221,11 @@ def partial_sums(runs, lanes, dtype):
     return torch.empty(lanes, DOT_BLOCK * runs * PAD, dtype=dtype)
 
 
-def adjoint(rows, weights, total=None):
-    """Return Σ_i w_ki row i, shape (B, n), added to a total of :func:`padded_rows` if there is one;
-    see :func:`measure`.
-    """
+def adjoint(rows, weights):
+    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`."""
     count, length = rows.shape
-    total = padded_rows(len(weights), length, rows.dtype) if total is None else total
+    total = padded_rows(len(weights), length, rows.dtype)
     require_rows(rows, length, total.dtype)
-    require_rows(total, length, rows.dtype)
     require("weights", weights, (len(total), count), rows.dtype)
     compiled(rows.dtype).adjoint(
         rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
@@ -288,9 +275,9 @@ class Pass:
 
     Parameters
     ----------
-    read : callable
-        ``read(start, stop)`` returns rows of a block, laid out for kernels.
-    blocks : list
+    rows : torch.Tensor
+        As :func:`as_padded` returns them.
+    tables : list of torch.Tensor
         From :func:`tables`.
     counts : torch.Tensor, shape (B,), int64
         How many measurements each run knows.
@@ -300,13 +287,14 @@ class Pass:
         Whether ``residuals`` holds ⟨row i, x_k⟩ − y_ki after each pass, shape (B, m), 0 where a run does not know y_ki.
     """
 
-    def __init__(self, read, blocks, counts, labels, d, keep=False):
-        if labels.shape[1] < blocks[-1][1]:
-            raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {blocks[-1][1]} measurements")
+    def __init__(self, rows, tables, counts, labels, d, keep=False):
+        if labels.shape[1] < counts[0]:
+            raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {counts[0]} measurements")
         self.labels, self._counts, self._length = labels.contiguous(), counts, symmetric_dimension(d)
         require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
         require("counts", counts, (len(labels),), torch.int64)
-        self._read, self._blocks, self._lanes = read, blocks, len(blocks[0][2])
+        require_rows(rows, self._length, labels.dtype)
+        self._rows, self._tables, self._lanes = rows, tables, len(tables)
         self._totals = torch.stack([room(len(labels), d, labels.dtype)] * self._lanes)
         self._sums = partial_sums(len(labels), self._lanes, labels.dtype)
         self._weights = torch.empty(self._lanes, len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
@@ -315,38 +303,29 @@ class Pass:
 
     def __call__(self, x):
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
-        return self.over(x, self._blocks)
-
-    def over(self, x, blocks):
-        """Return the sums over some blocks only, which have tables for as many lanes; see :meth:`__call__`."""
         require("points", x, self._totals.shape[1:], self.labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
         numbers = self._totals.numpy()
         numbers.fill(0)
         height = rows_at_once(len(self.labels), self._n, self.labels.element_size())
-        height.call(partial(self._add, x, blocks), sum(stop - start for start, stop, _ in blocks))
+        height.call(partial(self._add, x), int(self._counts[0]))
         # Overflow of a diverging run is no warning: the engine looks for it and records it.
         with np.errstate(all="ignore"):
             for other in numbers[1:]:
                 numbers[0] += other
         return self._totals[0]
 
-    def _add(self, x, blocks, height):
-        """Add up some blocks, so many rows at a time."""
-        kernel, labels, totals = compiled(x.dtype), self.labels, self._totals
+    def _add(self, x, height):
+        """Add up all rows, so many at a time."""
+        kernel, rows, labels, totals = compiled(x.dtype), self._rows, self.labels, self._totals
         kept = None if self.residuals is None else self.residuals.data_ptr()
-        for start, stop, lanes in blocks:
-            rows = self._read(start, stop)
-            require_rows(rows, self._length, labels.dtype)
-            # Segments name rows of the whole ensemble.
-            address = rows.data_ptr() - start * rows.stride(0) * rows.element_size()
 
-            def part(lane, lanes=lanes, rows=rows, address=address):
-                table = lanes[lane]
-                kernel.residuals(
-                    address, x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
-                    self._sums[lane].data_ptr(), self._weights[lane].data_ptr(), kept,
-                    len(table) // 3, height, rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
-                )  # fmt: skip
+        def part(lane):
+            table = self._tables[lane]
+            kernel.residuals(
+                rows.data_ptr(), x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
+                self._sums[lane].data_ptr(), self._weights[lane].data_ptr(), kept,
+                len(table) // 3, height, rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
+            )  # fmt: skip
 
-            together(self._lanes, part)
+        together(self._lanes, part)

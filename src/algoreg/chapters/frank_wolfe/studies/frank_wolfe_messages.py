@@ -3,7 +3,6 @@
 import math
 import os
 import tempfile
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -35,12 +34,12 @@ KEYS = {
     "ensemble": None,
 }
 VALUES = {
-    "sockets": "1 where the machine allowed the master a socket, else 0: then there are no other values",
+    "sockets": "1 where the machine allowed the master its pairs of sockets, else 0: then there are no other values",
     "workers": "number of workers, each a process",
     "up": "bytes from all workers to the master per iteration: bytes over messages, times messages of an iteration",
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
-    "from_kernel": "1 where bytes are those of the kernel's counters of every connection, 0 where they are the records' lengths",
+    "from_kernel": "0: bytes are the lengths of all that is sent, not the kernel's counters of a network connection",
     "per_slow_step": (
         "iterations of the master for every step of the last worker, or all where it took none; of the clock: "
         "shown, not verified"
@@ -56,13 +55,10 @@ def measure(options, context):
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
         context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
-    with master.Workers() as workers:
-        yield from context.by_ensemble(
-            partial(_rows, workers), options, "{}, d = {}", options["protocol"], options["d"]
-        )
+    yield from context.by_ensemble(_rows, options, "{}, d = {}", options["protocol"], options["d"])
 
 
-def _rows(workers, options, context, number, protocol, d):
+def _rows(options, context, number, protocol, d):
     names = {"protocol": protocol, "d": d, "ensemble": number, "workers": options["workers"]}
     with tempfile.TemporaryDirectory() as folder:
         _write(folder, options, context, number, d)
@@ -76,7 +72,7 @@ def _rows(workers, options, context, number, protocol, d):
         }
         orders |= {key: options[key] for key in ("workers", "batch", "iterations", "sleep", "limit")}
         try:
-            done = master.run(orders, workers)
+            done = master.run(orders)
         except master.LinesFailed as error:
             context.say(f"{protocol}, d = {d}: no run ({error})")
             names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
@@ -92,7 +88,7 @@ def _rows(workers, options, context, number, protocol, d):
         "up": up,
         "down": down,
         "bytes": up + down,
-        "from_kernel": float(done.from_kernel),
+        "from_kernel": 0.0,
         "per_slow_step": options["iterations"] / max(slow, 1),
         "mean_delay": float(np.mean(done.delays)),
         "status": "converged",
