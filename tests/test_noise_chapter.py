@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import measured, refused
 from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from scipy.optimize import brentq, minimize
 from scipy.optimize import least_squares as minimise
-from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from algoreg.analysis.intervals import UNDEFINED
@@ -186,6 +186,23 @@ def test_a_plateau_is_left_later_from_a_smaller_start():
     np.testing.assert_allclose([slowest, following], pulls[[-2, -3]])
     # M·X̂ = 0: what is left of −M lies on the kernel.
     assert rate == pytest.approx(np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1], rel=1e-5)
+
+
+def test_the_predicted_time_is_when_the_next_direction_has_grown_to_size_one():
+    """U's directions grow as exp(rate·time) from α: until the r-th is 1, those beyond at their own rate, then at λ."""
+    table = measured("noisy_plateau", PLATEAU, seed=SEED)
+    matrices, labels, *_ = drawn()
+    fit = least_squares(matrices, labels, RANK, spectral_factor(matrices, labels, RANK))
+    slowest, following = np.linalg.eigvalsh(-plain.gradient(matrices, np.zeros((D, D)), labels))[[-2, -3]]
+    rate = np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1]
+    for alpha, row in table[table["target"] == 1].set_index("alpha").iterrows():
+        wait, fitted = 2 * np.log(1 / alpha) / rate, np.log(1 / alpha) / slowest
+        at_fit = alpha * np.exp(following * fitted)
+        more, alone = (brentq(lambda t, size=size: size * np.exp(rate * t) - 1, 0, wait) for size in (at_fit, alpha))
+        assert row["predicted"] == pytest.approx(fitted + more, rel=1e-5)
+        assert row["predicted_by_rate"] == pytest.approx(alone, rel=1e-5)
+        # The two differ, or one could stand for the other.
+        assert following > 0.1 * slowest
 
 
 def test_the_statistic_of_every_rank_and_its_tests():
