@@ -256,9 +256,11 @@ def test_ratios_and_leads_against_plain_means():
     values = [2.0, 3.0, 4.0, 5.0, 1.0, 1.5, 1.0, 2.5]
     asked = {"table": "t", "method": "a", "value": "value", "over_method": "b", "by": ["share"]}
     rng = np.random.default_rng(0)
-    ratio = estimands.ratio_of_methods(frame(values), None, rng, over_value="value", **asked)
+    both = [frame(values)["t"].assign(kind="asked"), frame(values[::-1])["t"].assign(kind="other")]
+    tables, of_kind = {"t": pd.concat(both)}, {**asked, "where": {"kind": "asked"}}
+    ratio = estimands.ratio_of_methods(tables, None, rng, over_value="value", **of_kind)
     assert ratio.value == pytest.approx((2 * 2 * 4 * 2) ** 0.25)
-    lead = estimands.lead_of_method(frame(values), None, rng, **asked)
+    lead = estimands.lead_of_method(tables, None, rng, **of_kind)
     assert lead.value == pytest.approx(np.mean([1, 1.5, 3, 2.5]))
     # One run without a value is enough, of either method.
     for place in (0, -1):

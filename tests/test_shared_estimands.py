@@ -70,12 +70,12 @@ def test_means_are_plain_ones_and_the_extreme_is_over_points():
     assert found("distance_of_mean", frame, by=["x"], expected=8).value == pytest.approx(3)
     for name, more in (("largest_mean", {}), ("smallest_mean", {}), ("distance_of_mean", {"expected": 6})):
         assert found(name, lost(frame), by=["x"], **more) == UNDEFINED
-    # One 0 or 1 among other numbers makes no share of them: (1 + 3)/2 = 2 ± 1·12.7, of one target and two ensembles.
-    odd = pd.DataFrame(
-        [{"x": 1, "kind": "asked", "target": 0, "ensemble": e, "y": y} for e, y in enumerate((1.0, 3.0))]
+    # One 1 beside a 3 makes no share of them: the interval of their mean is that of any two numbers.
+    one, other = (
+        found("largest_mean", runs({1: centre}, spread={(0, e): term for e, term in enumerate((-1, 1, 1))}), by=["x"])
+        for centre in (2.0, 7.0)
     )
-    for name in ("largest_mean", "smallest_mean"):
-        assert found(name, odd, by=["x"]).value == pytest.approx(2)
+    assert (one.low + 5, one.high + 5) == (pytest.approx(other.low), pytest.approx(other.high))
 
 
 def test_a_geometric_mean_is_not_a_plain_one_and_the_largest_is_over_points():
