@@ -238,9 +238,9 @@ def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
     rows = [{"d": 4, "m": m, "test_error": error, **one} for m, error in ((3.6, 0.8), (6.4, 1.2)) for one in draws]
     own = {"table": "a", "value": "test_error", "where": {"of": "asked"}}
     assert estimands.factor_to_kernel({"a": with_others(rows)}, {}, rng, **own).value == pytest.approx(2)
-    # A factor too small is as far away; and the root mean square of 0 and 0.4·√2 is 0.4.
+    # A factor too small is as far away; and 0.4 is a root mean square here, no mean.
     small = pd.DataFrame(rows).assign(m=3.6)[: len(draws)]
-    small["test_error"] = np.where(small["target"] == 0, 0, 0.4 * 2**0.5)
+    small["test_error"] = 0.4 * np.where(small["target"] == 0, 0.5, 1.5) ** 0.5
     assert estimands.factor_to_kernel({"a": with_others(small)}, {}, rng, **own).value == pytest.approx(2)
     small.loc[0, "test_error"] = np.nan
     assert estimands.factor_to_kernel({"a": with_others(small)}, {}, rng, **own) == UNDEFINED

@@ -223,10 +223,10 @@ def test_the_statistic_of_every_rank_and_its_tests():
         assert row["rejected_naive"] == (statistic > chi2.ppf(0.95, M - 6 * rank))
 
 
-def ranks_table(rejections):
-    """Return a table of rejections by (target, ensemble): of ranks 1 to 3 where r is 2."""
+def ranks_table(rejections, rank=2):
+    """Return a table of rejections by (target, ensemble): of ranks 1 to r + 1."""
     rows = [
-        {"rank": 2, "fitted_rank": k, "target": t, "ensemble": e, "rejected": value}
+        {"rank": rank, "fitted_rank": k, "target": t, "ensemble": e, "rejected": value}
         for (t, e), values in rejections.items()
         for k, value in enumerate(values, 1)
     ]
@@ -238,6 +238,11 @@ def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
     tables = ranks_table({(0, 0): right, (0, 1): below_passes, (1, 0): right, (1, 1): rejected})
     found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
     assert found.value == 0.5
+    # Of two ranks below each must be rejected.
+    right, one_passes = (1, 1, 0, 0), (1, 0, 0, 0)
+    tables = ranks_table({(0, 0): right, (0, 1): one_passes, (1, 0): one_passes, (1, 1): one_passes[::-1]}, rank=3)
+    found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
+    assert found.value == 0.25
 
 
 def test_means_and_slopes_against_what_is_expected():
