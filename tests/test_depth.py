@@ -50,6 +50,20 @@ def test_stages_are_those_of_scalars_where_measurements_are_many(depth):
     assert set(table["status"]) == {"converged"}
 
 
+def test_the_effective_rank_at_the_second_stage_is_over_that_of_both_eigenvalues():
+    # Unequal ones: exp(entropy) of (2/3, 1/3) is 1.89, not 2.
+    values = [1.0, 0.5, 0.25]
+    table = measured("stages", {**STAGES, "depth": [3], "eigenvalues": values, "time": 100.0}, seed=3)
+    course = scalar_descent(3, np.array([*values, 0, 0, 0]), 1e-4, 0.1, 1000)
+    for s in (1, 2):
+        learned = np.flatnonzero(course[:, s - 1] >= 0.9 * values[s - 1])[0]
+        ranks = []
+        for sizes in (course[learned], np.array(values[:s])):
+            share = sizes[sizes > 0] / sizes.sum()
+            ranks.append(np.prod(share**-share))
+        np.testing.assert_allclose(table.loc[table["s"] == s, "rank_excess"], ranks[0] / ranks[1], rtol=1e-2)
+
+
 def test_the_course_has_the_eigenvalues_of_scalars():
     options = {**STAGES, "depth": [3], "every": 50, "targets": 1}
     table = measured("stages_course", options, seed=3)

@@ -123,6 +123,23 @@ def test_networks_are_learnt_as_by_plain_loops():
     np.testing.assert_array_equal(*errors)
 
 
+def test_the_exponent_of_what_was_sent_is_not_measured_where_the_machine_allows_no_sockets():
+    rows = [
+        {"method": method, "d": d, "ensemble": ensemble, "sockets": 1, "sent": (1 + ensemble) * d**power}
+        for method, power in (("vectors", 1), ("matrices", 2))
+        for d in (10, 20, 80)
+        for ensemble in range(3)
+    ]
+    frame, rng = pd.DataFrame(rows), np.random.default_rng(0)
+    asked = {"table": "t", "value": "sent", "along": "d"}
+    for method, power in (("vectors", 1), ("matrices", 2)):
+        found = estimands.exponent_of_messages({"t": frame}, {}, rng, where={"method": method}, **asked)
+        assert found.value == pytest.approx(power)
+    some = frame.assign(sockets=(frame["d"] > 10).astype(int))
+    with pytest.raises(claims.NotMeasured, match="the machine allows no sockets"):
+        estimands.exponent_of_messages({"t": some}, {}, rng, where={"method": "vectors"}, **asked)
+
+
 def test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers():
     rows = [
         {"method": method, "trace_factor": told, "d": 4, "m": m, "test_error": error, "status": "budget"} | run

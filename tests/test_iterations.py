@@ -234,6 +234,17 @@ def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_mat
     assert after - 1 < row["iterations"] < after + 0.1
 
 
+@pytest.mark.parametrize(("rank", "part"), [(1, 0.4), (2, 0.8), (3, 1.0)])
+def test_the_bounds_of_an_isometry_are_of_four_times_the_rank(rank, part):
+    """G = Id + c·II ᵀ/d has δ_k = c·k/d: ⟨X, I⟩² is at most k for ‖X‖ = 1 of rank k, and that for a projection."""
+    d, c = 10, 3.0
+    unit = plain.pack(np.eye(d)) / d**0.5
+    ensemble = gram.Ensemble(torch.from_numpy(np.eye(len(unit)) + c * np.outer(unit, unit)), d, 100)
+    low, high = isometry_bounds(ensemble, 100, rank, 5)
+    assert low == pytest.approx(c * part, rel=1e-6)
+    assert high == pytest.approx(c)
+
+
 def test_isometry_constants_are_bounded_from_below():
     ensemble = gram.Ensemble.of(gaussian.Ensemble.draw(5, 40, 1, 0))
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 5)))

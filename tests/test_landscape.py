@@ -207,14 +207,21 @@ def test_a_centred_output_descends_as_a_plain_loop_and_ends_at_least_squares():
     np.testing.assert_allclose(lazy["test_error"], lazy["least_squares"], rtol=0.02)
 
 
+def with_others(rows):
+    """Return a table of rows that are asked for, and of others at the same points, a thousand times as large."""
+    frame = pd.DataFrame(rows)
+    numbers = {name: 1e3 * frame[name] for name in ("test_error", "optimal", "recovered") if name in frame}
+    return pd.concat([frame.assign(of="asked"), frame.assign(of="other", **numbers)])
+
+
 def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
     rng = np.random.default_rng(0)
     draws = [{"target": t, "ensemble": e} for t in range(2) for e in range(3)]
     rows = [
         {"decay": lam, "m": 8, "test_error": error, **one} for lam, error in ((0, 3.0), (0.1, 0.03)) for one in draws
     ]
-    own = {"table": "a", "value": "test_error", "by": "decay", "pair": [0, 0.1]}
-    assert estimands.decades_gained({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2)
+    own = {"table": "a", "value": "test_error", "by": "decay", "pair": [0, 0.1], "where": {"of": "asked"}}
+    assert estimands.decades_gained({"a": with_others(rows)}, {}, rng, **own).value == pytest.approx(2)
     # At d = 4, n_c = 7 and 9. A fall from 1 to a thousandth passes 0.01 at two thirds.
     rows = [
         {"kind": "k", "d": 4, "rank": rank, "m": m, "test_error": error, "status": "budget", **one}
@@ -223,13 +230,20 @@ def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
         for one in draws
     ]
     own = {"table": "a", "kind": "k", "tolerance": 0.01}
-    assert estimands.start_threshold({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2 ** (2 / 3))
+    both = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).assign(kind="other", test_error=1.0)])
+    assert estimands.start_threshold({"a": both}, {}, rng, **own).value == pytest.approx(2 ** (2 / 3))
     above = pd.DataFrame(rows).assign(test_error=1.0)
     assert estimands.start_threshold({"a": above}, {}, rng, **own) == UNDEFINED
     # D = 10: √0.64 = 0.8 where m is 3.6.
     rows = [{"d": 4, "m": m, "test_error": error, **one} for m, error in ((3.6, 0.8), (6.4, 1.2)) for one in draws]
-    own = {"table": "a", "value": "test_error"}
-    assert estimands.factor_to_kernel({"a": pd.DataFrame(rows)}, {}, rng, **own).value == pytest.approx(2)
+    own = {"table": "a", "value": "test_error", "where": {"of": "asked"}}
+    assert estimands.factor_to_kernel({"a": with_others(rows)}, {}, rng, **own).value == pytest.approx(2)
+    # A factor too small is as far away; and 0.4 is a root mean square here, no mean.
+    small = pd.DataFrame(rows).assign(m=3.6)[: len(draws)]
+    small["test_error"] = 0.4 * np.where(small["target"] == 0, 0.5, 1.5) ** 0.5
+    assert estimands.factor_to_kernel({"a": with_others(small)}, {}, rng, **own).value == pytest.approx(2)
+    small.loc[0, "test_error"] = np.nan
+    assert estimands.factor_to_kernel({"a": with_others(small)}, {}, rng, **own) == UNDEFINED
 
 
 def test_exponents_apart_are_on_the_sizes_that_both_have():
@@ -266,8 +280,15 @@ def test_a_width_is_needed_until_all_wider_ones_are_enough():
     assert estimands.needed_widths(np.array(optimal)).tolist() == [1, 2]
     assert estimands.needed_width(tables, {}, rng, table="widths", scale="rank").value == pytest.approx(1)
     assert estimands.needed_width(tables, {}, rng, table="widths", scale="root").value == pytest.approx(2.5 / 4)
-    never = {"widths": tables["widths"].assign(optimal=0)}
-    assert estimands.needed_width(never, {}, rng, table="widths", scale="rank") == UNDEFINED
+    asked = {"table": "widths", "where": {"of": "asked"}}
+    both = {"widths": with_others(tables["widths"])}
+    assert estimands.needed_width(both, {}, rng, scale="rank", **asked).value == pytest.approx(1)
+    assert estimands.optimal_from_the_root(both, {}, rng, units=2, **asked).value == pytest.approx(0.75)
+    # Where no width is enough in one ensemble or in both.
+    for lost in ([1], [0, 1]):
+        kept = ~tables["widths"]["ensemble"].isin(lost)
+        never = {"widths": tables["widths"].assign(optimal=tables["widths"]["optimal"] * kept)}
+        assert estimands.needed_width(never, {}, rng, table="widths", scale="rank") == UNDEFINED
     share = {"table": "widths", "where": {"target": [0, 1]}}
     # Of width 2 three runs in four, of width 3 all.
     for units, expected in ((2, 0.75), (3, 1.0)):
@@ -287,8 +308,12 @@ def test_a_gain_is_taken_run_by_run():
         for e in range(4)
     ]
     own = {"table": "a", "value": "recovered", "along": "alpha", "first": 1e-4, "second": 1.0}
-    found = estimands.mean_gain({"a": pd.DataFrame(rows)}, {}, np.random.default_rng(0), **own)
+    frame = with_others(rows)
+    own["where"] = {"of": "asked"}
+    found = estimands.mean_gain({"a": frame}, {}, np.random.default_rng(0), **own)
     assert found.value == pytest.approx(0.75)
+    lost = {"a": frame.assign(recovered=frame["recovered"].where(frame["target"] + frame["ensemble"] > 0))}
+    assert estimands.mean_gain(lost, {}, np.random.default_rng(0), **own) == UNDEFINED
 
 
 def test_wrong_sizes_are_named_before_the_run():

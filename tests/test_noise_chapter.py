@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import measured, refused
 from drawn import RUNS, bands, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
+from scipy.optimize import brentq, minimize
 from scipy.optimize import least_squares as minimise
-from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from algoreg.analysis.intervals import UNDEFINED
@@ -188,6 +188,23 @@ def test_a_plateau_is_left_later_from_a_smaller_start():
     assert rate == pytest.approx(np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1], rel=1e-5)
 
 
+def test_the_predicted_time_is_when_the_next_direction_has_grown_to_size_one():
+    """U's directions grow as exp(rate·time) from α: until the r-th is 1, those beyond at their own rate, then at λ."""
+    table = measured("noisy_plateau", PLATEAU, seed=SEED)
+    matrices, labels, *_ = drawn()
+    fit = least_squares(matrices, labels, RANK, spectral_factor(matrices, labels, RANK))
+    slowest, following = np.linalg.eigvalsh(-plain.gradient(matrices, np.zeros((D, D)), labels))[[-2, -3]]
+    rate = np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1]
+    for alpha, row in table[table["target"] == 1].set_index("alpha").iterrows():
+        wait, fitted = 2 * np.log(1 / alpha) / rate, np.log(1 / alpha) / slowest
+        at_fit = alpha * np.exp(following * fitted)
+        more, alone = (brentq(lambda t, size=size: size * np.exp(rate * t) - 1, 0, wait) for size in (at_fit, alpha))
+        assert row["predicted"] == pytest.approx(fitted + more, rel=1e-5)
+        assert row["predicted_by_rate"] == pytest.approx(alone, rel=1e-5)
+        # The two differ, or one could stand for the other.
+        assert following > 0.1 * slowest
+
+
 def test_the_statistic_of_every_rank_and_its_tests():
     table = measured("rank_fits", FITS, seed=SEED)
     matrices, labels, noise, _ = drawn()
@@ -206,10 +223,10 @@ def test_the_statistic_of_every_rank_and_its_tests():
         assert row["rejected_naive"] == (statistic > chi2.ppf(0.95, M - 6 * rank))
 
 
-def ranks_table(rejections):
-    """Return a table of rejections by (target, ensemble): of ranks 1 to 3 where r is 2."""
+def ranks_table(rejections, rank=2):
+    """Return a table of rejections by (target, ensemble): of ranks 1 to r + 1."""
     rows = [
-        {"rank": 2, "fitted_rank": k, "target": t, "ensemble": e, "rejected": value}
+        {"rank": rank, "fitted_rank": k, "target": t, "ensemble": e, "rejected": value}
         for (t, e), values in rejections.items()
         for k, value in enumerate(values, 1)
     ]
@@ -221,6 +238,11 @@ def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
     tables = ranks_table({(0, 0): right, (0, 1): below_passes, (1, 0): right, (1, 1): rejected})
     found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
     assert found.value == 0.5
+    # Of two ranks below each must be rejected.
+    right, one_passes = (1, 1, 0, 0), (1, 0, 0, 0)
+    tables = ranks_table({(0, 0): right, (0, 1): one_passes, (1, 0): one_passes, (1, 1): one_passes[::-1]}, rank=3)
+    found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
+    assert found.value == 0.25
 
 
 def test_means_and_slopes_against_what_is_expected():

@@ -2,9 +2,11 @@
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from conftest import measured, refused
 from drawn import crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
@@ -86,6 +88,23 @@ def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
     assert own["flipped"] == 1
     assert f"descent every {two_by_two.EVERY} steps" in two_by_two.VALUES["flipped"][1]
     assert signs == {-1.0, 1.0}
+
+
+def test_a_sign_that_was_lost_and_came_back_was_lost():
+    """Three looks at four runs that fit their entries at the last: of dets + + +, + − +, + + − and + − −."""
+    fitting, far = np.array([[50.0, 1.0], [1.0, 0.0201]]), np.diag([2.0, 2.0])
+    signs = np.array([[1, 1, 1], [1, -1, 1], [1, 1, -1], [1, -1, -1]])
+    seen = two_by_two.Levels([0.01])
+    seen.prepare(SimpleNamespace(runs=[{}] * len(signs)))
+    for number, now in enumerate(signs.T):
+        # Of what fits, W_11·W_22 is 1.005 or 0.995, to either side of W_12·W_21 = 1.
+        products = [fitting - np.diag([0, 2e-4]) * (sign < 0) if number == 2 else far * [1, sign] for sign in now]
+        factors = torch.from_numpy(np.stack([[np.eye(2), one] for one in products]))
+        assert np.array_equal(np.sign(np.linalg.det(np.stack(products))), now)
+        look = SimpleNamespace(active=np.arange(4), iteration=50 * number, state={"factors": factors})
+        gone = seen.look(look)
+    assert gone.all()
+    assert seen.memory["flipped"][:, 0].tolist() == [(row != row[0]).any() for row in signs]
 
 
 def test_more_steps_than_can_be_looked_at_are_refused():

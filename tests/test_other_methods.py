@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from algoreg import registry
+from algoreg.algorithms.frank_wolfe import on_simplex
 from algoreg.algorithms.least_trace import fitting
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
@@ -66,6 +67,19 @@ def frank_wolfe(matrices, labels, theta, rule, count, *, step=0.1, keep=RANK, we
             gamma = np.clip(-moved @ (plain.measure(matrices, x) - labels) / (moved @ moved), 0, 1)
         x = x + gamma * (goal - x)
     return x
+
+
+def test_the_nearest_point_of_the_simplex_leaves_out_what_is_too_small():
+    # To (3, 1, 0.5) of sum 1 the nearest is (1, 0, 0); of sum 3 it is (2.5, 0.5, 0), of sum 4 (2.83…, 0.83…, 0.33…).
+    values = torch.tensor([[3.0, 1.0, 0.5]] * 3, dtype=torch.float64)
+    nearest = on_simplex(values, torch.tensor([1.0, 3.0, 4.0], dtype=torch.float64))
+    np.testing.assert_allclose(nearest, [[1, 0, 0], [2.5, 0.5, 0], [17 / 6, 5 / 6, 1 / 3]])
+    rng = np.random.default_rng(0)
+    values, totals = np.sort(rng.standard_normal((40, 5)))[:, ::-1].copy(), rng.uniform(0.1, 4, 40)
+    known = torch.from_numpy(np.hstack([values, np.full((40, 2), -np.inf)]))
+    nearest = on_simplex(known, torch.from_numpy(totals)).numpy()
+    for found, row, total in zip(nearest, values, totals, strict=True):
+        np.testing.assert_allclose(found, [*simplex(row, total), 0, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", ["open-loop", "line-search", "rank-k"])

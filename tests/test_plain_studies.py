@@ -75,6 +75,29 @@ def test_a_run_that_falls_three_times_as_fast_as_proposition_43_promises_has_the
     assert found["rate_over_unit_bound"] == pytest.approx(unit, rel=1e-9)
 
 
+@pytest.mark.parametrize("kappa", [1.0, 4.0])
+def test_the_signal_is_held_against_a_bound_that_grows_up_to_one_over_twice_the_root_of_kappa(kappa):
+    """The signal grows by (1 + η/4κ) a step up to a level, the bound by (1 + η/8κ) up to 1/(2√κ)."""
+    step, d, alpha, count = 0.5, 10, 0.05, 3000
+    end = int(kappa * math.log(d / alpha) / step)
+    ones = torch.ones(count, dtype=torch.float64)
+    course = dict.fromkeys(("error", "error_frobenius", "signal_norm", "signal_least", "sine", "squared"), 0.1 * ones)
+    for first, level in ((0.2, 10.0), (0.2, 0.6), (0.45, 0.8)):
+        signal = [min(first * (1 + step / (4 * kappa)) ** t, level) for t in range(count)]
+        across = torch.tensor(signal, dtype=torch.float64)
+        found = rank_r_dynamics.summary(
+            {**course, "across_least": across}, {"d": d, "rank": 2, "step": step}, kappa, alpha, 0.1
+        )
+        ratios = []
+        for t in range(1, end + 1):
+            promised = first
+            for _ in range(t):
+                promised *= 1 + step / 8 / kappa
+            ratios.append(signal[t] / min(promised, 0.5 * kappa**-0.5))
+        # The bound is computed in float32.
+        assert found["signal_over_bound"] == pytest.approx(min(ratios), rel=1e-6)
+
+
 def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symmetric_matrices():
     d, generator = 4, np.random.default_rng(0)
     upper = np.triu_indices(d)

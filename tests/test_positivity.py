@@ -161,6 +161,16 @@ def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
         estimands.uniqueness_exponent(two, {}, np.random.default_rng(0), table="unique", kind="wishart")
 
 
+@pytest.mark.parametrize("distance", [0.5, 0.02])
+def test_another_solution_may_lie_near_the_target(distance):
+    """diag(1 − c, c) fits where the trace and the entries off the diagonal are known, for a small c as for a large."""
+    x, other = np.diag([1.0, 0.0]), np.diag([1 - distance / 2**0.5, distance / 2**0.5])
+    assert plain.relative_error(other, x) == pytest.approx(distance)
+    table = far_table({10: 20.0})
+    table["distance"] = table["distance"].where(table["m"] >= 20, plain.relative_error(other, x))
+    np.testing.assert_allclose(np.exp(estimands.uniqueness_thresholds(table).logs), 20, rtol=0.05)
+
+
 def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
     rows = []
     for rank, factor in ((1, 1.0), (2, 1.2)):

@@ -51,7 +51,7 @@ def strings():
 
 def plain_run(psi, width_one, steps):
     """Return infidelities of a plain complex descent with the study's labels:
-    where the residual is noise, and at the end.
+    where the residual is noise, at the end, and the smallest at every fifth step.
     """
     paulis, d = strings(), 2**QUBITS
     exact = np.einsum("i,mij,j->m", psi.conj(), paulis, psi).real
@@ -65,27 +65,31 @@ def plain_run(psi, width_one, steps):
         u = (real[:d] + 1j * real[d:]) / np.sqrt(2)
     else:
         u = 1e-6 * np.eye(d, dtype=complex)
-    stopped, level = None, np.sum(1 - y**2) / 300
+    stopped, smallest, level = None, np.inf, np.sum(1 - y**2) / 300
     for step in range(steps + 1):
         rho = u @ u.conj().T
         residual = np.einsum("mij,ji->m", paulis, rho).real - y
         error = 1 - (psi.conj() @ rho @ psi).real / np.trace(rho).real
+        smallest = smallest if step % 5 else min(smallest, error)
         if stopped is None and step % 5 == 0 and np.sum(residual**2) <= level:
             stopped = error
         u = u - 0.25 * d / len(y) * np.einsum("m,mij->ij", residual, paulis) @ u
-    return stopped, error
+    return stopped, error, smallest
 
 
 @pytest.mark.parametrize("method", ["full", "width 1"])
 def test_infidelities_are_those_of_plain_complex_descent(table, method):
     psi = tomography.pure_state("random", QUBITS, SEED, 1)
-    stopped, end = plain_run(psi, method == "width 1", 160)
+    stopped, end, smallest = plain_run(psi, method == "width 1", 160)
     (row,) = table[
         (table["state"] == "random") & (table["target"] == 1) & (table["ensemble"] == 0)
         & (table["method"] == method) & (table["labels"] == "shots")
     ].to_dict("records")  # fmt: skip
     assert row["m"] == len(strings())
     assert row["end"] == pytest.approx(end, rel=1e-6)
+    assert row["smallest"] == pytest.approx(smallest, rel=1e-6)
+    # Full width fits the noise of the shots in the end.
+    assert (smallest < 0.999 * end) == (method == "full")
     if stopped is not None:
         assert row["stopped"] == pytest.approx(stopped, rel=1e-6)
     else:
@@ -192,12 +196,20 @@ def plain_picture(ratio, alpha, width_one, steps, ensemble=1, digit=1):
     return min((x, -x), key=lambda one: np.linalg.norm(one - star)), star, (a, y)
 
 
+# On ensemble 0 the error of full width is between a quarter and a half: such a picture is not recovered.
 @pytest.mark.parametrize(
-    ("method", "alpha"), [("full", 1e-6), ("full, large start", 0.1), ("width 1", 1e-6), ("width 1, large start", 1.0)]
+    ("method", "alpha", "ensemble"),
+    [
+        ("full", 1e-6, 1),
+        ("full", 1e-6, 0),
+        ("full, large start", 0.1, 1),
+        ("width 1", 1e-6, 1),
+        ("width 1, large start", 1.0, 1),
+    ],
 )
-def test_pictures_are_those_of_plain_descent_on_squares(found, method, alpha):
-    x, star, _ = plain_picture(2, alpha, method.startswith("width 1"), 200)
-    (row,) = where(found, method=method, m_over_n=2, target=1, ensemble=1).to_dict("records")
+def test_pictures_are_those_of_plain_descent_on_squares(found, method, alpha, ensemble):
+    x, star, _ = plain_picture(2, alpha, method.startswith("width 1"), 200, ensemble)
+    (row,) = where(found, method=method, m_over_n=2, target=1, ensemble=ensemble).to_dict("records")
     assert row["m"] == 128
     error = np.linalg.norm(x - star)
     assert row["error"] == pytest.approx(error, rel=1e-6)
@@ -244,9 +256,11 @@ def test_ratios_and_leads_against_plain_means():
     values = [2.0, 3.0, 4.0, 5.0, 1.0, 1.5, 1.0, 2.5]
     asked = {"table": "t", "method": "a", "value": "value", "over_method": "b", "by": ["share"]}
     rng = np.random.default_rng(0)
-    ratio = estimands.ratio_of_methods(frame(values), None, rng, over_value="value", **asked)
+    both = [frame(values)["t"].assign(kind="asked"), frame(values[::-1])["t"].assign(kind="other")]
+    tables, of_kind = {"t": pd.concat(both)}, {**asked, "where": {"kind": "asked"}}
+    ratio = estimands.ratio_of_methods(tables, None, rng, over_value="value", **of_kind)
     assert ratio.value == pytest.approx((2 * 2 * 4 * 2) ** 0.25)
-    lead = estimands.lead_of_method(frame(values), None, rng, **asked)
+    lead = estimands.lead_of_method(tables, None, rng, **of_kind)
     assert lead.value == pytest.approx(np.mean([1, 1.5, 3, 2.5]))
     # One run without a value is enough, of either method.
     for place in (0, -1):

@@ -379,6 +379,8 @@ def crossed(values, names, column):
 
 def test_exponents_in_alpha_by_variant():
     values = {("a", x): x**2 for x in (1e-3, 1e-2, 1e-1)} | {("b", x): x**0.5 for x in (1e-3, 1e-2, 1e-1)}
+    # A variant that is not asked for.
+    values |= {("c", x): value for x, value in zip((1e-3, 1e-2, 1e-1), (1e-9, 1.0, 1e-9), strict=True)}
     frame = crossed(values, ("variant", "alpha"), "g").assign(error_of_zero=1.0)
     rng = np.random.default_rng(0)
     options = {"table": "x", "value": "g", "variants": ["a", "b"]}
@@ -401,6 +403,7 @@ def test_an_exponent_of_examples_and_one_that_nothing_teaches():
     grid = (1, 2, 4, 8, 16)
     values = {(d, 1, d * c): min(1.0, (0.1 * 3 / c) ** 2) for d in (10, 20, 40) for c in grid}
     frame = crossed(values, ("d", "rank", "m"), "test_error").assign(variant="v")
+    frame = pd.concat([frame, frame.assign(variant="w", test_error=1.0)])
     options = {"table": "x", "tolerance": 0.1, "variant": "v"}
     rng = np.random.default_rng(0)
     found = estimands.examples_exponent({"x": frame}, {}, rng, along="d", **options)

@@ -39,6 +39,17 @@ def test_results_have_sidecars_and_damage_is_noticed(results):
         records.read_table(path)
 
 
+@pytest.mark.parametrize("checksum", [{}, {"sha256": None}, {"sha256": ""}])
+def test_a_sidecar_without_a_checksum_vouches_for_nothing(results, checksum):
+    path = results / "a.json"
+    records.write_json(path, {"x": 1})
+    content = json.loads(records.sidecar_path(path).read_text())
+    del content["sha256"]
+    records.sidecar_path(path).write_text(json.dumps(content | checksum))
+    with pytest.raises(records.DamagedResult, match=r"does not match the checksum in its sidecar"):
+        records.read_json(path)
+
+
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"sha256": "\xff"}', b"[1]", b""])
 def test_json_that_cannot_be_read_is_a_damaged_result(results, content):
     path = results / "a.json"
@@ -139,6 +150,19 @@ def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
         "positive_control_verdict": None,
     }
     return {"tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "scale", "size"),
+    # The largest of the three: the committed number, what it belongs to, and the floor, 0.5.
+    [(2.0, 2.0, 2.0), (-2.0, 1.0, 2.0), (1.0, -3.0, 3.0), (0.0, 0.0, 0.5), (0.4, 0.4, 0.5)],
+)
+def test_derived_numbers_agree_within_a_share_of_the_largest_size_and_no_more(reference, scale, size):
+    tolerances = Tolerances({}, {"relative": 0.01, "floor": 0.5}, {}, {"a-claim": {"relative": 0.1}})
+    for claim, relative in ((None, 0.01), ("a-claim", 0.1)):
+        for sign in (-1, 1):
+            assert tolerances.close(reference + sign * 0.99 * relative * size, reference, scale, claim)
+            assert not tolerances.close(reference + sign * 1.01 * relative * size, reference, scale, claim)
 
 
 def test_comparison_with_a_reference():

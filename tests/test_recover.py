@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binom
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from typer.testing import CliRunner
 
@@ -25,6 +26,7 @@ from algoreg.recover import (
     MatrixCompleter,
     QuadraticRegressor,
     StateRegressor,
+    base,
     fitting,
     report,
     watching,
@@ -98,6 +100,54 @@ def test_the_rank_test_of_a_symmetric_matrix_fits_symmetric_ones_alone():
         ranks = found.rank_test_["rank"]
         assert found.rank_test_["degrees_of_freedom"].tolist() == [count - r * (r + 1) // 2 for r in ranks]
         assert found.rank_test_["accepted"] == 2
+
+
+@pytest.mark.parametrize(("rows", "columns", "rank"), [(3, 3, 1), (4, 4, 2), (5, 5, 4), (4, 4, 4)])
+@pytest.mark.parametrize("kind", ["psd", "symmetric", "hermitian", "rectangular"])
+def test_degrees_of_freedom_are_the_directions_in_which_a_factored_matrix_can_move(kind, rows, columns, rank):
+    columns += 2 * (kind == "rectangular")
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((rows, rank)), rng.standard_normal((columns, rank))
+    left = left + 1j * rng.standard_normal(left.shape) * (kind == "hermitian")
+    # Of U, and of V or U's imaginary part where there is one, one number at a time.
+    moves = []
+    for place in np.ndindex(left.shape):
+        for size in (1, 1j) if kind == "hermitian" else (1,):
+            moved = np.zeros(left.shape, complex)
+            moved[place] = size
+            turned = moved @ (right.T if kind == "rectangular" else left.conj().T)
+            moves.append(turned if kind == "rectangular" else turned + turned.conj().T)
+    if kind == "rectangular":
+        for place in np.ndindex(right.shape):
+            moved = np.zeros(right.shape)
+            moved[place] = 1
+            moves.append(left @ moved.T)
+    directions = np.reshape(moves, (len(moves), -1))
+    expected = np.linalg.matrix_rank(np.hstack([directions.real, directions.imag]))
+    assert base.degrees_of_freedom(kind, rows, columns, rank) == expected
+
+
+@pytest.mark.parametrize("kind", ["psd", "rectangular", "hermitian"])
+def test_fewer_measurements_than_degrees_of_freedom_are_said_and_as_many_are_not(kind):
+    # Of rank 1 and 4 × 4, a matrix has 4 or 7 degrees of freedom.
+    needed, rng = {"psd": 4, "rectangular": 7, "hermitian": 7}[kind], np.random.default_rng(0)
+    strings = ["ZI", "IZ", "ZZ", "XX", "YY", "XY"]
+    for lacking in (1, 0):
+        count = needed - lacking
+        if kind == "hermitian":
+            # The identity's expectation is added.
+            found = StateRegressor(stop="budget", max_iter=300).fit(
+                strings[: count - 1], [1.0, 1.0, 1.0, 0, 0, 0][: count - 1]
+            )
+        else:
+            matrices = rng.standard_normal((count, 4, 4))
+            found = LowRankMatrixRegressor(
+                kind, method="hard_thresholding", method_options={"keep": 1}, stop="budget", max_iter=50
+            )
+            found.fit(matrices, matrices[:, 0, 0])
+        assert round(found.effective_rank_) == 1
+        said = f"too few measurements: {count}, but a matrix of rank 1, the effective rank found, has {needed} degrees"
+        assert any(line.startswith(said) for line in found.warnings_) == bool(lacking), found.warnings_
 
 
 def test_labels_that_are_nothing_but_noise_are_said_to_be():
@@ -355,6 +405,10 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
     for target in ("a", "b"):
         CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", target])
     assert len(set(fingerprints)) == 2
+    # Nor one of another table of this name.
+    pd.DataFrame(rows + 1e-9, columns=["a", "b", "c"]).to_csv("table.csv", index=False)
+    CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", "b"])
+    assert len(set(fingerprints)) == 3
     # Nor one by other code, or other libraries.
     for name, other in (
         ("algoreg.digests.code_digests", {"algoreg.algorithms.signed": "edited"}),
@@ -362,7 +416,7 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
     ):
         monkeypatch.setattr(name, lambda *_, other=other: other)
         CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", "b"])
-    assert len(set(fingerprints)) == 4
+    assert len(set(fingerprints)) == 5
 
 
 @pytest.mark.parametrize(
@@ -571,6 +625,28 @@ def test_a_state_is_found_from_pauli_expectations():
     assert np.allclose(left @ left.conj().T - right @ right.conj().T, found.matrix_)
 
 
+def test_the_noise_of_a_state_is_the_root_mean_square_of_that_of_its_shots():
+    seen, shots = np.array([0.6, -0.28, 0.0, 1.0]), np.array([50, 200, 80, 10])
+    strings = ["XX", "YY", "ZI", "IZ"]
+    for counts in (shots, np.full(4, 50)):
+        # Of n shots the number that come out +1 is binomial, with probability (1 + y)/2.
+        variances = [binom(n, (1 + y) / 2).var() * (2 / n) ** 2 for y, n in zip(seen, counts, strict=True)]
+        given = counts if counts is shots else 50
+        found = StateRegressor(max_iter=20).fit(strings, seen, shots=given)
+        assert found.noise_ == pytest.approx(np.mean(variances) ** 0.5)
+
+
+def test_a_path_of_a_state_has_its_own_eigenvalues_and_effective_ranks():
+    _, strings, seen = expectations(shots=200)
+    found = StateRegressor(max_iter=300, stop="budget").fit(strings, seen)
+    (kept,) = np.flatnonzero(found.path_["iteration"] == found.n_iter_)
+    values = np.linalg.eigvalsh(found.matrix_)
+    share = values[values > 0] / values[values > 0].sum()
+    assert found.path_["effective_rank"][kept] == pytest.approx(np.prod(share**-share), rel=1e-6)
+    count = found.path_["eigenvalues"].shape[1]
+    assert found.path_["eigenvalues"][kept] == pytest.approx(np.sort(values)[::-1][:count], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("strings", "seen", "shots", "said"),
     [
@@ -685,6 +761,22 @@ def test_the_shortest_step_is_allowed():
     _, matrices, labels = planted()
     found = LowRankMatrixRegressor(step=1e-320, max_iter=20).fit(matrices, labels)
     assert any(line.startswith("not converged") for line in found.warnings_)
+
+
+def test_a_step_at_which_the_error_rises_and_stays_bounded_is_too_long():
+    """Of one number u ← u − η(u² − 1)u: from η = 1 on u = 1 repels, and until η = 2 it stays between bounds."""
+    ones = np.ones((20, 1, 1))
+    found = LowRankMatrixRegressor(step=0.9, stop="budget", max_iter=400).fit(ones, np.ones(20))
+    assert found.matrix_ == pytest.approx(1)
+    for step in (1.2, 1.6):
+        u, errors = found.alpha_, []
+        for _ in range(400):
+            errors.append(abs(u**2 - 1))
+            u -= step * (u**2 - 1) * u
+        assert 1.2 * min(errors[:200]) < min(errors[-50:])
+        assert max(errors) < 10
+        with pytest.raises(ValueError, match=f"step = {step:.3g}: the training error rises"):
+            LowRankMatrixRegressor(step=step, stop="budget", max_iter=400).fit(ones, np.ones(20))
 
 
 def test_rounding_of_a_gram_matrix_does_not_shorten_the_step():
@@ -815,6 +907,7 @@ def test_a_path_of_a_rectangular_fit_has_singular_values():
     found = LowRankMatrixRegressor(kind="rectangular", max_iter=300).fit(matrices, labels)
     (kept,) = np.flatnonzero(found.path_["iteration"] == found.n_iter_)
     assert found.path_["eigenvalues"][kept, :2] == pytest.approx(found.eigenvalues_[:2], rel=1e-3)
+    assert found.path_["effective_rank"][kept] == pytest.approx(found.effective_rank_, rel=1e-3)
 
 
 def test_the_page_draws_eigenvalues_without_jumps():

@@ -59,14 +59,19 @@ def test_vectors_whose_products_are_0_are_refused():
 
 def test_a_truncation_is_in_the_units_of_the_labels():
     target, _, _, rows, labels = bilinear("psd", 60)
-    for size in (1.0, 30.0):
-        told = {"tau": np.trace(target) / size**2, "truncation": 4.0}
-        options = {"method": "quadratic", "method_options": told, "stop": "budget", "max_iter": 30}
-        found = LowRankMatrixRegressor(vectors=True, **options).fit(size * rows, labels).matrix_ * size**2
-        first = found if size == 1 else first  # noqa: F821
-    assert np.allclose(found, first)
-    told["truncation"] = 1e9
-    assert not np.allclose(LowRankMatrixRegressor(vectors=True, **options).fit(rows, labels).matrix_, first, rtol=0.1)
+
+    def fitted(of_rows, of_labels, truncation):
+        # xᵀMx of larger x asks for a smaller M, larger labels for a larger one.
+        unit = of_labels / of_rows**2
+        told = {"tau": unit * np.trace(target), "truncation": of_labels * truncation}
+        options = {"method": "quadratic", "method_options": told, "alpha": 0.5, "stop": "budget", "max_iter": 30}
+        return LowRankMatrixRegressor(vectors=True, **options).fit(of_rows * rows, of_labels * labels).matrix_ / unit
+
+    first = fitted(1, 1, 1.0)
+    np.testing.assert_allclose(fitted(30, 1, 1.0), first, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(fitted(1, 50, 1.0), first, rtol=1e-6, atol=1e-9)
+    # At this level it is the truncation that decides.
+    assert np.linalg.norm(fitted(1, 1, 1e9) - first) > 0.1 * np.linalg.norm(first)
 
 
 @pytest.mark.parametrize(

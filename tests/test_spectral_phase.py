@@ -82,6 +82,8 @@ def test_exponents_are_compared_with_each_other_and_with_the_gap():
     assert apart.value == pytest.approx(0.1)
     own = {"where": {"width": ["d"]}, "predicted": "predicted", **fixed}
     assert estimands.exponent_over_predicted(tables, {}, rng, **own).value == pytest.approx(0.8 / 0.5 - 1)
+    half = {"phase": tables["phase"].assign(predicted=0.4)}
+    assert estimands.exponent_over_predicted(half, {}, rng, **own).value == pytest.approx(1)
     beside = estimands.exponent_over_predicted(tables, {}, rng, **{**own, "predicted": 2})
     assert beside.value == pytest.approx(1 - 0.8 / 2)
     exact = {"phase": tables["phase"].assign(smallest_error=0.0)}
@@ -102,7 +104,13 @@ def test_exponents_of_single_runs_are_beside_their_own_predictions_or_those_of_r
         for t, e in np.ndindex(powers.shape)
     ]
     own = {"table": "phase", "value": "smallest_error", "along": "alpha", "predicted": "predicted"}
-    tables, rng = {"phase": pd.DataFrame(rows)}, np.random.default_rng(0)
+    # Runs of another kind, whose exponents fall where their predictions grow.
+    frame = pd.DataFrame(rows).assign(kind="asked")
+    others = frame.assign(kind="other", predicted=-frame["predicted"])
+    own["where"] = {"kind": "asked"}
+    tables, rng = {"phase": pd.concat([frame, others])}, np.random.default_rng(0)
+    against = estimands.correlation_with_predicted(tables, {}, rng, **{**own, "where": {"kind": "other"}})
+    assert (against.value, against.low) == (pytest.approx(-1), -1.0)
     related = estimands.correlation_with_predicted(tables, {}, rng, **own)
     assert (related.value, related.high) == (pytest.approx(1), 1.0)
     apart = [
