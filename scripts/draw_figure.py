@@ -21,7 +21,7 @@ from algoreg.tell import figures
 
 facts = begin_job(snakemake)
 tables = {Path(path).stem: records.read_table(path) for path in snakemake.input.tables}
-figure = figures.draw(snakemake.wildcards.figure, tables, snakemake.params.claims)
+figure = figures.draw(snakemake.params.drawing, tables, snakemake.params.claims)
 for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):
     with records.atomic(path) as temporary:
         figures.save(figure, temporary, Path(path).suffix[1:])

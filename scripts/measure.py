@@ -6,6 +6,7 @@ hand_over("torch", "pandas", "pydantic.root_model", "scipy.optimize")
 
 import pandas as pd
 
+from algoreg import plugins
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
@@ -18,6 +19,7 @@ facts |= {"dtype": params.dtype, "device": str(device)}
 fingerprint = job_fingerprint(dict(params.items()), [], device)
 checkpoint = Checkpoint(params.checkpoint, fingerprint, settings["checkpoint_seconds"])
 context = study.Context(settings["seed"], params.ensembles, device, dtype, checkpoint=checkpoint)
-table = study_tables.collect([pd.DataFrame(study.measure(params.study, params.options, context))], params.study)
+frame, module = pd.DataFrame(study.measure(params.study, params.options, context)), plugins.study(params.study)
+table = study_tables.collect([frame], params.study, module.KEYS, study_tables.columns(module))
 records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
 checkpoint.remove()

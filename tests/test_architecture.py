@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from conftest import ROOT
 
-from algoreg import digests, sources
+from algoreg import plugins
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -50,8 +50,8 @@ LONG_FUNCTIONS: set = set()
 def modules():
     """Return ``{dotted name: path}`` of every module of the package."""
     found = {}
-    for path in sorted(sources.PACKAGE.rglob("*.py")):
-        parts = path.relative_to(sources.PACKAGE.parent).with_suffix("").parts
+    for path in sorted(plugins.PACKAGE.rglob("*.py")):
+        parts = path.relative_to(plugins.PACKAGE.parent).with_suffix("").parts
         found[".".join(parts).removesuffix(".__init__")] = path
     return found
 
@@ -95,10 +95,10 @@ def test_no_modules_import_one_another_in_a_circle():
 def test_a_chapter_imports_no_other_chapter():
     """A paper's formulas, which its chapters share, lie beside them: they belong to none."""
     for module in modules():
-        own = sources.chapter_of(module) if module != "algoreg" else None
-        others = sources.chapters().keys() - {own}
+        own = plugins.chapter_of(module) if module != "algoreg" else None
+        others = plugins.chapters().keys() - {own}
         for name in imports(module):
-            assert sources.chapter_of(name) not in others, f"{module} imports {name}"
+            assert plugins.chapter_of(name) not in others, f"{module} imports {name}"
 
 
 @cache

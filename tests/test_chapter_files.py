@@ -11,7 +11,6 @@ from conftest import CHAPTERS, ROOT, TIERS
 
 from algoreg import sources
 from algoreg.judge import claims
-from algoreg.own_paths import CHAPTER_PATH
 from algoreg.spec import chapters, columns, modules, settings, workflow
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError

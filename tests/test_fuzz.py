@@ -21,7 +21,7 @@ from conftest import ROOT, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg import digests, sources
+from algoreg import plugins
 from algoreg.engine import recording, study
 from algoreg.engine.loop import Descent
 from algoreg.judge import claims
@@ -171,10 +171,10 @@ def plan(tier):
         assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
         assert all(dealt)
         study.columns(block["study"])
-        sources.module_title("studies", block["study"])
+        plugins.module_title("studies", block["study"])
     for name in tier["figures"]:
         made.append(f"figures/{name}.svg")
-        assert sources.decorated("figures", "drawing")[name]
+        assert plugins.functions("figures")[name]
     for entry in REGISTRY:
         planned.judged(entry, tier)
     for path in made:
@@ -414,7 +414,7 @@ def fits(draw):
     wanted = "symmetric" if kind == "symmetric" else "psd"
     names = [
         name
-        for name in sources.modules("algorithms")
+        for name in plugins.modules("algorithms")
         if sources.class_literal("algorithms", name, "estimates") == wanted
     ]
     method = draw(st.sampled_from(["auto", *names]))

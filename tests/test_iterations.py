@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import ROOT, gaussian_matrices, passage_of, registered_claims, setting_problems, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
 from algoreg.analysis.isometry import isometry_bounds
 from algoreg.chapters import li2018
@@ -516,7 +516,7 @@ def test_every_passage_is_filled_from_its_tables(tables):
     ]
     reference = {"tables": stored, "claims": claims}
     ledger = (ROOT / "src/algoreg/chapters/theorem/ledger.md.j2").read_text(encoding="utf-8")
-    for name, found in sources.decorated("ledger", "passage").items():
+    for name, found in plugins.functions("ledger").items():
         if found.module == passages.__name__:
             passage = getattr(passages, name)
             text = passage_of(passage, stored) if passage.of_frames else passage(reference)

@@ -9,7 +9,6 @@ import pytest
 from conftest import ROOT, copy_repository, load_yaml, setting_problems, snakemake, tier_settings
 
 from algoreg import digests, own, registry, sources
-from algoreg.own_paths import ALGORITHM_PATH
 from algoreg.spec import options, settings, workflow
 from algoreg.store import records
 

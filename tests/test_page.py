@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge import published, replications
 from algoreg.store import records
 from algoreg.tell.charts.comparison import agreement
@@ -298,7 +298,7 @@ def test_jobs_are_counted_of_what_the_page_is_made_of_whatever_else_has_finished
 
 def test_figures_stand_with_what_they_conclude_and_what_was_run(tmp_path):
     html = rendered(tmp_path, [claim(0)])
-    title = sources.figure_title("figure_1")
+    title = plugins.figure_title("figure_1")
     assert f"<figcaption>{escape(title)}. d = 3, r &lt; 2. <a" in html
     assert f'aria-label="{escape(title)}: it falls 9-fold"' in html
 

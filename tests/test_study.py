@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import measured, setting_problems, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.engine import study
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
@@ -52,10 +52,10 @@ def test_ensembles_are_dealt_out():
 
 
 def test_every_study_says_what_its_rows_are():
-    for name in sources.modules("studies"):
+    for name in plugins.modules("studies"):
         assert set(sources.module_literal("studies", name, "KEYS")) >= {"ensemble"}
         assert sources.module_literal("studies", name, "VALUES")
-        assert sources.module_title("studies", name)
+        assert plugins.module_title("studies", name)
 
 
 GOOD = {"d": 4, "rank": 1, "m": 8, "target": 0, "ensemble": 0, "status": "budget"}

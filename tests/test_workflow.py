@@ -19,7 +19,7 @@ from conftest import (
     tiny_repository,
 )
 
-from algoreg import digests, sources
+from algoreg import plugins
 from algoreg.judge import snapshots
 from algoreg.store import forkserver, records
 
@@ -67,8 +67,8 @@ def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
     kinds = {"draw_figure.py": "figures", "set_claims_aside.py": "estimands", "collect_claims.py": "estimands"}
     if script == "measure.py":
-        return tuple(sources.modules("studies").values())
-    return tuple(sources.chapter_modules(kinds[script])) if script in kinds else ()
+        return tuple(plugins.modules("studies").values())
+    return tuple(plugins.all_modules(kinds[script])) if script in kinds else ()
 
 
 def test_scripts_load_only_what_their_rules_declare(smoke):

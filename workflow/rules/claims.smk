@@ -24,7 +24,11 @@ for entry in JUDGED:
         params:
             entry=entry,
             seed=config["seed"],
-            code=code("judge_claim.py", registry.modules_of_claim(entry)),
+            estimands=plugins.estimands_of(entry),
+            code=code(
+                "judge_claim.py",
+                plugins.modules_of(plugins.estimands_of(entry).values()),
+            ),
             versions=VERSIONS,
         message:
             f"Judging {entry['id']}"
@@ -51,14 +55,7 @@ if SET_ASIDE:
             # Of what depends on outputs, Snakemake keeps no copy with each of them: it would be hundreds of times all claims.
             entries=lambda wildcards, output: SET_ASIDE,
             entries_sha256=result_chain.params_digest({"entries": SET_ASIDE}),
-            code=code(
-                "set_claims_aside.py",
-                {
-                    module
-                    for entry in SET_ASIDE
-                    for module in registry.modules_of_claim(entry)
-                },
-            ),
+            code=code("set_claims_aside.py"),
         message:
             f"Setting {len(SET_ASIDE)} claims aside, which tier {TIER} does not judge"
         script:

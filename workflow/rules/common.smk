@@ -27,14 +27,16 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import digests, jobs, registry, sources
+    from algoreg import code_hash, jobs, plugins
     from algoreg.judge import references, replications
+    from algoreg.judge.claims import criterion
     from algoreg.spec import plan, settings
     from algoreg.spec.chapters import load_chapters
     from algoreg.spec.workflow import checked
 
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
     from algoreg.store import chain as result_chain
+    from algoreg.store import study_tables
     from algoreg.store.provenance import settings_hash
     from algoreg.store.records import sidecar_path
     from algoreg.tell import papers
@@ -56,7 +58,7 @@ def checked_settings():
     except settings.SettingsError as error:
         raise WorkflowError(f"The settings cannot be used:{error}") from error
     config.update(complete)
-    return claims
+    return [{**entry, "criterion": criterion(entry)} for entry in claims]
 
 
 CLAIMS = checked_settings()
@@ -184,11 +186,16 @@ def options_of(wildcards):
     return plan.study_options(config["studies"][wildcards.study])
 
 
+def study_of(wildcards):
+    """Return the module of the study of a table."""
+    return plugins.study(config["studies"][wildcards.study]["study"])
+
+
 def parts_of(wildcards):
     """Return the ensembles that each part of a study takes."""
     return plan.study_parts(config["studies"][wildcards.study])
 
 
 def code(script, found=()):
-    """Return the digests of a rule's script, of every module that it loads and of those that it finds by name."""
-    return digests.code_digests(str(ROOT / "scripts" / script), tuple(found))
+    """Return the hashes of a rule's script, of every module that it imports and of the plugins that it is told."""
+    return code_hash.code_hashes(ROOT / "scripts" / script, found)

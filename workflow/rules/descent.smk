@@ -35,7 +35,7 @@ rule descend:
         ),
         code=lambda wildcards: code(
             "descend.py",
-            registry.modules_of_descent(
+            plugins.modules_of_descent(
                 config["descents"][wildcards.descent], problem_of(wildcards)
             ),
         ),

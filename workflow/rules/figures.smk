@@ -7,8 +7,8 @@ rule draw_figure:
             result("figures/{figure}.svg"),
             caption="../report/figure.rst",
             category="Figures",
-            subcategory=lambda wildcards: sources.chapter_of(
-                *registry.modules_of_figure(wildcards.figure)
+            subcategory=lambda wildcards: plugins.figure_chapter(
+                wildcards.figure
             ).capitalize(),
             labels={"figure": "{figure}"},
         ),
@@ -22,10 +22,12 @@ rule draw_figure:
     conda:
         "../../environment.yml"
     params:
+        drawing=lambda wildcards: plugins.reference("figures", wildcards.figure),
         claims=lambda wildcards: claims_of(wildcards.figure, CLAIMS),
-        title=lambda wildcards: sources.figure_title(wildcards.figure),
+        title=lambda wildcards: plugins.figure_title(wildcards.figure),
         code=lambda wildcards: code(
-            "draw_figure.py", registry.modules_of_figure(wildcards.figure)
+            "draw_figure.py",
+            plugins.modules_of([plugins.reference("figures", wildcards.figure)]),
         ),
         matplotlib=version("matplotlib"),
     message:

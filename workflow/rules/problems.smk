@@ -22,7 +22,7 @@ rule draw_problem:
         torch_threads=config["threads"],
         code=lambda wildcards: code(
             "draw_problem.py",
-            registry.modules_of_problem(config["problems"][wildcards.problem]),
+            plugins.modules_of_problem(config["problems"][wildcards.problem]),
         ),
         versions=VERSIONS,
     message:

@@ -61,7 +61,9 @@ rule build_page:
         settings=settings_hash(config),
         said=[[one.name, one.title, one.question, *one.papers] for one in CHAPTERS],
         chain=expected_chain,
-        code=code("build_page.py"),
+        labels=jobs.page_labels(config),
+        # The runs of the spectra have this algorithm's options; see plan.spectrum_descents.
+        code=code("build_page.py", ["algoreg.algorithms.factored"]),
         versions={name: version(name) for name in ("jinja2", "mistune", "plotly")},
     message:
         f"Building the report page of tier {TIER}"

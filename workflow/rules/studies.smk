@@ -29,12 +29,12 @@ rule measure:
         dtype=configured("studies/{study}/dtype", "float64"),
         torch_threads=config["threads"],
         checkpoint=result("checkpoints/measure-{study}.npz"),
-        title=lambda wildcards: sources.module_title(
+        title=lambda wildcards: plugins.module_title(
             "studies", config["studies"][wildcards.study]["study"]
         ),
         code=lambda wildcards: code(
             "measure.py",
-            registry.modules_of_study(
+            plugins.modules_of_study(
                 config["studies"][wildcards.study]["study"], options_of(wildcards)
             ),
         ),
@@ -81,6 +81,8 @@ rule tabulate_study:
         study_name="{study}",
         study=configured("studies/{study}/study"),
         options=options_of,
+        key_columns=lambda wildcards: list(study_of(wildcards).KEYS),
+        columns=lambda wildcards: study_tables.columns(study_of(wildcards)),
         code=code("tabulate_study.py"),
     message:
         "Table {wildcards.study}: {input}"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from algoreg import digests
+from algoreg import code_hash
 from algoreg.engine.kernels import passes, whole_steps
 from algoreg.ensembles import gaussian
 from algoreg.ensembles.base import Measurements
@@ -114,7 +114,7 @@ class Shard:
 
     def facts(self):
         """Return what every process says of itself: its digest, its code, numpy's version, its node."""
-        code = digests.code_digests(__file__)
+        code = code_hash.code_hashes(None, [__name__])
         own = {
             "digest": self.digest,
             "code": hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:16],

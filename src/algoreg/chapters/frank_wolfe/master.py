@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.chapters.frank_wolfe import wire, worker
 
 TOKEN_BYTES = 16
@@ -128,7 +128,7 @@ class Workers:
 
 
 def _started():
-    paths = [str(sources.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(plugins.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-m", worker.__name__], stdin=subprocess.PIPE, env=environment)
 
