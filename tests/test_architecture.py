@@ -11,18 +11,15 @@ from functools import cache
 import pytest
 from conftest import ROOT
 
-from algoreg import plugins
+from algoreg import code_hash, plugins
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
 # From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
 FLOORS = (
-    "own_paths",
-    "own",
-    "sources",
-    "digests",
-    "registry",
+    "plugins",
+    "code_hash",
     "spec",
     "store",
     "jobs",
@@ -65,7 +62,7 @@ def room(module):
 
 def imports(module):
     """Return the modules of the package that a module imports; a package's own folder counts only where it has code."""
-    return [name for name in digests.imported_modules(modules()[module]) if modules()[name].read_text()]
+    return [name for name in code_hash.imported_modules(module) if modules()[name].read_text()]
 
 
 def test_every_module_is_in_a_room_and_empty_where_it_only_marks_a_folder():

@@ -225,7 +225,7 @@ def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
 
 def test_every_column_has_a_meaning_and_every_meaning_a_column():
     for name in plugins.modules("studies"):
-        own = {**sources.module_literal("studies", name, "KEYS"), **sources.module_literal("studies", name, "VALUES")}
+        own = {**plugins.study(name).KEYS, **plugins.study(name).VALUES}
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
     of_studies = {column for name in plugins.modules("studies") for column in columns.columns_of(name)}

@@ -111,17 +111,6 @@ def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
         assert torch.linalg.eigvalsh(ends.memory["estimates"]).min() > -1e-12
 
 
-@pytest.mark.parametrize("kind", ["algorithms", "ensembles"])
-def test_what_the_settings_read_is_what_the_classes_say(kind):
-    find = {"algorithms": plugins.algorithm, "ensembles": plugins.ensemble}[kind]
-    names = {"algorithms": ("requires", "told", "estimates"), "ensembles": ("provides", "acts_on")}[kind]
-    for module in plugins.modules(kind):
-        for name in names:
-            assert sources.class_literal(kind, module, name) == getattr(find(module), name), (module, name)
-    with pytest.raises(ValueError, match="its class has no shoe_size"):
-        sources.class_literal(kind, module, "shoe_size")
-
-
 def test_what_does_not_fit_is_named():
     assert declared.lacks("stochastic", "gram") == ["single measurements"]
     assert declared.lacks("quadratic", "wishart") == ["single measurements", "truncation"]

@@ -443,7 +443,10 @@ def test_each_size_has_its_own_published_points():
 
 @pytest.mark.parametrize("returned", [None, ("a", 1)])
 def test_a_drawing_that_returns_no_figure_is_named(monkeypatch, returned):
-    monkeypatch.setattr(figures.registry, "drawing", lambda name: lambda tables, claims: returned)
+    def own(tables, claims):
+        return returned
+
+    monkeypatch.setattr(figures.plugins, "function", lambda kind, name: own)
     with pytest.raises(
         TypeError, match=f"figure own: its drawing returns a {type(returned).__name__}; allowed is a figure"
     ):

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
-from algoreg import plugins
+from algoreg import jobs, plugins
 from algoreg.judge import published, replications
 from algoreg.store import records
 from algoreg.tell.charts.comparison import agreement
@@ -149,7 +149,8 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     documents = {"first": DOCUMENT}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
-    return render.render(results, entries, claims, tier or fake_tier(), tables, *parts, fresh)
+    settings = tier or fake_tier()
+    return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
 
 
 class Reader(HTMLParser):
@@ -463,14 +464,13 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     ]
     tier = {"studies": {"dynamics": {"study": "dynamics"}, "x_space": {"study": "x_space"}}}
     keys = ("d", "alpha", "iteration", "target", "ensemble")
-    monkeypatch.setattr(sources, "module_literal", lambda folder, name, constant, default=None: keys)
     tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
-    (plot,) = plots.dynamics(tables, tier)
+    (plot,) = plots.dynamics(tables, tier, {"dynamics": keys})
     names = ["signal, α = 0.01", "error, α = 0.01", "signal, α = 0.1", "error, α = 0.1"]
     assert [curve["name"] for curve in plot["curves"]] == names
     assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
     assert plot["title"] == "Signal and error along the run: d = 10"
-    assert plots.dynamics({}, {}) == []
+    assert plots.dynamics({}, {}, {}) == []
 
 
 def test_ours_beside_the_published_points():

@@ -13,7 +13,7 @@ from importlib.util import resolve_name
 from itertools import accumulate
 from pathlib import Path
 
-from algoreg.plugins import PACKAGE, module_file
+from algoreg import plugins
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -46,7 +46,7 @@ def imports_of(tree: ast.Module, package: str = "") -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = resolve_name("." * node.level + (node.module or ""), package)
             found.update([origin, *(f"{origin}.{alias.name}" for alias in node.names)])
-    return frozenset(filter(module_file, found))
+    return frozenset(filter(plugins.module_file, found))
 
 
 @cache
@@ -57,9 +57,9 @@ def _c_code(folder: Path) -> str:
 
 
 def _read_module(name: str) -> tuple[str, frozenset[str]]:
-    path = module_file(name)
+    path = plugins.module_file(name)
     if path is None:
-        raise ModuleNotFoundError(f"{name}: no such module in {PACKAGE}")
+        raise ModuleNotFoundError(f"{name}: no such module in {plugins.PACKAGE}")
     return _read(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 
@@ -79,7 +79,7 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
             seen.add(name)
             todo.extend(imported_modules(name))
             # A folder of a chapter may have no __init__.py: there is no code in it then.
-            todo.extend(filter(module_file, accumulate(name.split(".")[:-1], "{}.{}".format)))
+            todo.extend(filter(plugins.module_file, accumulate(name.split(".")[:-1], "{}.{}".format)))
     return frozenset(seen)
 
 
@@ -102,6 +102,7 @@ def code_hashes(script: str | Path | None, modules: Iterable[str] = ()) -> dict[
 
 
 def forget() -> None:
-    """Read all files anew."""
+    """Read all files anew, and find plugins anew."""
+    plugins.forget()
     for function in (_read, _c_code, closure):
         function.cache_clear()

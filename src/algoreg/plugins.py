@@ -58,8 +58,11 @@ def chapter_folders() -> list[Path]:
 
 @cache
 def chapters() -> dict[str, Path]:
-    """Return ``{name: folder}`` of all chapters. Of two with one name this is the first; the settings refuse both."""
-    return {folder.name: folder for folder in reversed(chapter_folders())}
+    """Return ``{name: folder}`` of all chapters. Of two with one name it is the first; settings refuse the other."""
+    found: dict[str, Path] = {}
+    for folder in chapter_folders():
+        found.setdefault(folder.name, folder)
+    return found
 
 
 def chapter_of(module: str) -> str | None:
@@ -304,10 +307,14 @@ def figure_chapter(name: str) -> str | None:
 
 def forget() -> None:
     """Find chapters and files anew, and import them anew, as the environment may name others."""
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-        if name.startswith(f"{PACKAGE.name}.") and path and not Path(path).is_relative_to(PACKAGE):
-            del sys.modules[name]
+    elsewhere = []
+    for name, module in sys.modules.items():
+        if name.startswith(f"{PACKAGE.name}."):
+            # A folder without an __init__.py has no file.
+            path = getattr(module, "__file__", None) or next(iter(module.__path__))
+            elsewhere += [] if Path(path).is_relative_to(PACKAGE) else [name]
+    for name in elsewhere:
+        del sys.modules[name]
     for found in (chapters, algorithm_files, entry_folders, packages, module_file, all_modules, modules, functions):
         found.cache_clear()
     if "algoreg.chapters" in sys.modules:

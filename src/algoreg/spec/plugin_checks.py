@@ -18,6 +18,7 @@ FACTS = ("rank", "trace", "noise")
 # How an algorithm's training error may go; see :class:`algoreg.algorithms.base.Algorithm`.
 ERRORS = ("falls", "ripples", "anyhow")
 A_SET = 'allowed is a frozenset of names, as frozenset({"gradient"})'
+Allowed = dict[str, Callable[[Any], str | None]]
 COLUMNS = "allowed is a mapping of columns to their meanings"
 
 
@@ -68,42 +69,38 @@ def _taken(kind: str, module: ModuleType, owners: dict[str, str]) -> Iterator[st
             yield f"{place}: {kind}: {name}: {other} has one of this name; choose another"
 
 
-def _class_of(module: ModuleType, name: str) -> Any:
-    found = getattr(module, name, None)
-    return found if inspect.isclass(found) else None
-
-
-def _options(module: ModuleType, name: str, base: type) -> Iterator[str]:
-    """Yield a line where a module's class of options, or of limits, is not made from the base of such classes."""
-    found = getattr(module, name, base)
-    if not (inspect.isclass(found) and issubclass(found, base)):
+def _not_made_from(module: ModuleType, name: str, base: type, default: Any = None) -> Iterator[str]:
+    """Yield a line where a module's class of this name, or its default, is not made from a base class."""
+    found = getattr(module, name, default)
+    if found is None:
+        yield f"{_place(module)}: has no class {name}"
+    elif not (inspect.isclass(found) and issubclass(found, base)):
         place = _place(module, found if inspect.isclass(found) else None)
-        yield f"{place}: {name}: allowed is a class made from algoreg.spec.base.{base.__name__}"
+        yield f"{place}: {name}: allowed is a class made from {base.__module__}.{base.__name__}"
 
 
-def _of_class(module: ModuleType, name: str, allowed: dict[str, Callable[[Any], str | None]]) -> Iterator[str]:
-    """Yield what is wrong with the attributes of a module's class.
+def _of_class(module: ModuleType, kind: str, name: str, allowed: Allowed) -> Iterator[str]:
+    """Yield what is wrong with the class of an algorithm or an ensemble.
 
     Parameters
     ----------
     module : module
-    name : str
-        The class's.
+    kind, name : str
+        The plugin's kind, and the name of its class.
     allowed : dict
         For each attribute a function that returns what is wrong with its value, None where nothing is.
     """
-    found = _class_of(module, name)
-    if found is None:
-        yield f"{_place(module)}: has no class {name}"
+    base = getattr(plugins.import_plugin(f"{plugins.PACKAGE.name}.{kind}.base"), name)
+    if problems := list(_not_made_from(module, name, base)):
+        yield from problems
         return
+    found = getattr(module, name)
     place = _place(module, found)
     for attribute, problem in allowed.items():
-        if not hasattr(found, attribute):
-            yield f"{place}: {name} has no {attribute}"
-        elif text := problem(getattr(found, attribute)):
+        if text := problem(getattr(found, attribute)):
             yield f"{place}: {attribute}{text}"
-    for method in sorted(getattr(found, "__abstractmethods__", ())):
-        yield f"{place}: {name} has no {method}: allowed is a method, as its base class describes it"
+    for method in sorted(found.__abstractmethods__):
+        yield f"{place}: {name} has no {method}: allowed is a method, as {base.__module__} describes it"
 
 
 def _no_set(value: Any) -> str | None:
@@ -123,18 +120,19 @@ def _no_facts(value: Any) -> str | None:
 
 def _algorithm(module: ModuleType) -> Iterator[str]:
     allowed = {"requires": _no_set, "estimates": _one_of(WITHIN, "space"), "told": _no_facts}
-    yield from _of_class(module, "Algorithm", {**allowed, "error": _one_of(ERRORS, "course")})
-    yield from _options(module, "Options", RunOptions)
+    yield from _of_class(module, "algorithms", "Algorithm", {**allowed, "error": _one_of(ERRORS, "course")})
+    yield from _not_made_from(module, "Options", RunOptions, RunOptions)
 
 
 def _ensemble(module: ModuleType) -> Iterator[str]:
-    yield from _of_class(module, "Ensemble", {"provides": _no_set, "acts_on": _one_of(WITHIN, "space")})
-    yield from _options(module, "Limits", EnsembleLimits)
+    allowed = {"provides": _no_set, "acts_on": _one_of(WITHIN, "space")}
+    yield from _of_class(module, "ensembles", "Ensemble", allowed)
+    yield from _not_made_from(module, "Limits", EnsembleLimits, EnsembleLimits)
 
 
 def _study(module: ModuleType) -> Iterator[str]:
     """Yield what is wrong with the constants, the options and the function of a study."""
-    wrong_options = list(_options(module, "Options", StudyOptions))
+    wrong_options = list(_not_made_from(module, "Options", StudyOptions, StudyOptions))
     mappings = {"KEYS": None, "VALUES": None, "AXES": {}, "FINDS": {}}
     found = {name: getattr(module, name, default) for name, default in mappings.items()}
     lost = [f" {name} is missing: {COLUMNS}" for name, value in found.items() if value is None]
