@@ -149,7 +149,7 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     documents = {"first": DOCUMENT}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
-    settings = tier or fake_tier()
+    settings = {"studies": {}, **(tier or fake_tier())}
     return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
 
 
@@ -496,7 +496,8 @@ def test_ours_beside_the_published_points():
     tables = {"figure_1": pd.DataFrame(rows)}
     curve = load_published("figure_1")
     tables["figure_1_published"] = pd.DataFrame(compare(tables["figure_1"], curve[curve["d"] == 100]))
-    (found,) = plots.comparisons(tables, {**tier, "figures": {"figure_1": ["figure_1"]}})
+    tier = {**tier, "figures": {"figure_1": ["figure_1"]}}
+    (found,) = plots.comparisons(tables, tier, jobs.page_labels(tier))
     assert found["compared"]
     assert [(row["error"], row["points"]) for row in found["rows"]] == [("test error", 7), ("training error", 7)]
     names = [curve["name"] for curve in found["plot"]["curves"]]
@@ -524,7 +525,8 @@ def test_where_every_run_diverged_the_comparison_has_dashes():
     rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
     experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
     tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
-    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier)
+    labels = {"titles": {"figure_1": "Runs"}, "chapters": {"figure_1": "simulations"}}
+    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier, labels)
     assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2
     assert found["rows"][0]["first"].startswith("– / ")
     assert agreement(rows) == ""

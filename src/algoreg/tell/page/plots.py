@@ -180,8 +180,8 @@ def comparisons(tables, tier, labels):
     -------
     list of dict
         ``name``, ``chapter``, ``plot``, ``compared`` (whether the tier runs the published size) and ``rows``: per error
-        and curve the number of published points, how many lie in the prediction interval, the geometric mean factor and the first
-        and last pair of values.
+        and curve the number of published points, how many lie in the prediction interval, the geometric mean factor and
+        the first and last pair of values.
     """
     return [_comparison(tables, tier, name, labels) for name in tier["figures"] if name in published_figures()]
 
