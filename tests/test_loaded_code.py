@@ -99,7 +99,7 @@ def test_a_descent_loads_what_its_hashes_hold(algorithm, ensemble, start):
     run = {"start": "identity", **start, "step": 0.01, "m": 12, "iterations": 2, "target": 0, "step_factor": 1}
     block = {"algorithm": algorithm, "dtype": "float64", "runs": [run]}
     require_same(
-        loaded(DESCEND, [block, problem, 1]), "descend.py", plugins.modules_of_descent(block, problem)
+        loaded(DESCEND, [block, problem, 1]), "descend.py", [f"algoreg.algorithms.{algorithm}", f"algoreg.ensembles.{ensemble}"]
     )  # fmt: skip
 
 

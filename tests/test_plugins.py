@@ -75,7 +75,7 @@ def test_an_installed_package_brings_its_algorithms_with_hashes_of_all_that_they
     assert not any(name.startswith("halves") for name in sys.modules)
     assert options.of_runs("halved") == {"alpha": None, "start": "identity"}
     assert options.lacks("halved", "rank_one") == []
-    named = plugins.modules_of_descent({"algorithm": "halved"}, {"ensemble": "gaussian"})
+    named = [plugins.module_name("algorithms", "halved"), plugins.module_name("ensembles", "gaussian")]
     found = code_hash.code_hashes(ROOT / "scripts" / "descend.py", named)
     assert {name for name in found if name.startswith("halves")} == {
         "halves",
@@ -271,7 +271,7 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("studies/own.py", "KEYS =", "KEY =", ": KEYS is missing: allowed is a mapping of columns to their meanings"),
         ("studies/own.py", 'VALUES = {"test_error": None}', "VALUES = {}", ": VALUES = {}: allowed is a mapping of columns"),
         ("studies/own.py", 'VALUES = {"test_error": None}', "VALUES = ['a']", ': VALUES = ["a"]: allowed is a mapping'),
-        ("studies/own.py", 'FINDS = {"algorithm": "algorithms"}', "FINDS = 1", ": FINDS = 1: allowed is a mapping"),
+        ("studies/own.py", 'FINDS = {"algorithm": "algorithms"}', "FINDS = 1", ": FINDS = 1: allowed is a mapping of options to kinds of plugins"),
         ("studies/own.py", 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', ': FINDS = "algoritm": unknown option; allowed are algorithm'),
         ("studies/own.py", '"algorithms"}', '"algorithm"}', ': FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
         ("studies/own.py", "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', ': AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
@@ -283,17 +283,17 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("studies/own.py", "Options(StudyOptions", "Options(StudyOption", ":6: cannot be imported: NameError: name 'StudyOption' is not defined"),
         ("studies/own.py", "import StudyOptions, name", "import StudyOptions, nam", ":3: cannot be imported: ImportError: cannot import name 'nam'"),
         ("ensembles/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: provides = "gradient": allowed is a frozenset of names'),
-        ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown space; allowed are psd, symmetric, rectangular'),
+        ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown word; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", "class Ensemble(", "class Ensembl(", ": has no class Ensemble"),
         ("ensembles/own.py", "(gaussian.Ensemble)", "", ":6: Ensemble: allowed is a class made from algoreg.ensembles.base.Ensemble"),
-        ("ensembles/own.py", "(gaussian.Ensemble)", "(gaussian.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as algoreg.ensembles.base describes it"),
+        ("ensembles/own.py", "(gaussian.Ensemble)", "(gaussian.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as its base class describes it"),
         ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class made from algoreg.spec.base.EnsembleLimits"),
         ("algorithms/own.py", "class Algorithm(", "class Algorithm((", ":6: cannot be imported: SyntaxError: "),
         ("algorithms/own.py", "class Algorithm(", "import nothing_like_it\n\n\nclass Algorithm(", ":6: cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("algorithms/own.py", "class Algorithm(", "raise SystemExit(3)\n\n\nclass Algorithm(", ":6: cannot be imported: SystemExit: 3"),
         ("algorithms/own.py", "    requires", "    told = ('rnk',)\n    requires", ':6: told = ["rnk"]: allowed is a tuple of rank, trace'),
-        ("algorithms/own.py", "    requires", "    estimates = 'pds'\n    requires", ':6: estimates = "pds": unknown space'),
-        ("algorithms/own.py", "    requires", "    error = 'rises'\n    requires", ':6: error = "rises": unknown course; allowed are falls'),
+        ("algorithms/own.py", "    requires", "    estimates = 'pds'\n    requires", ':6: estimates = "pds": unknown word'),
+        ("algorithms/own.py", "    requires", "    error = 'rises'\n    requires", ':6: error = "rises": unknown word; allowed are falls'),
         ("algorithms/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: requires = "gradient": allowed is a frozenset of names'),
         ("algorithms/own.py", "(factored.Algorithm)", "", ":6: Algorithm: allowed is a class made from algoreg.algorithms.base.Algorithm"),
         ("algorithms/own.py", "class Algorithm(", "class Options:\n    pass\n\n\nclass Algorithm(", ":6: Options: allowed is a class made from algoreg.spec.base.RunOptions"),

@@ -13,15 +13,15 @@ algorithms by an entry point, every module of which but ``base`` is one::
     [project.entry-points."algoreg.algorithms"]
     mine = "mypackage.algorithms"
 
-A job may load no code that its rule does not know, so the rules ask ``modules_of_…`` for the modules that no import
-statement shows. A study says by ``FINDS = {option: kind}`` which of its options name a module.
+A job may load no code that its rule does not know, so the rules ask here for the modules that no import statement
+shows. A study says by ``FINDS = {option: kind}`` which of its options name a module.
 """
 
 import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -195,15 +195,15 @@ def import_plugin(name: str) -> ModuleType:
     return module
 
 
-def _known(kind: str, names: Iterable[str], name: str) -> str:
-    if name not in names:
-        raise ValueError(f"{kind}: {name}: allowed are {', '.join(names)}")
-    return name
+def _named(kind: str, known: Mapping[str, Any], name: str) -> Any:
+    if name not in known:
+        raise ValueError(f"{kind}: {name}: allowed are {', '.join(known)}")
+    return known[name]
 
 
 def module_name(kind: str, name: str) -> str:
     """Return the dotted name of an algorithm's, an ensemble's or a study's module."""
-    return modules(kind)[_known(kind, modules(kind), name)]
+    return _named(kind, modules(kind), name)
 
 
 def module(kind: str, name: str) -> ModuleType:
@@ -241,7 +241,7 @@ def functions(kind: str) -> dict[str, Callable]:
 
 def function(kind: str, name: str) -> Callable:
     """Return the estimand, the drawing or the passage of a name."""
-    return functions(kind)[_known(kind, functions(kind), name)]
+    return _named(kind, functions(kind), name)
 
 
 def reference(kind: str, name: str) -> str:
@@ -260,21 +260,6 @@ def estimands_of(entry: Mapping[str, Any]) -> dict[str, str]:
     parts = [entry, *(entry[name] for name in ("control", "positive_control") if name in entry)]
     names = sorted({part["estimand"]["name"] for part in parts if "name" in part["estimand"]})
     return {name: reference("estimands", name) for name in names}
-
-
-def modules_of(references: Iterable[str]) -> list[str]:
-    """Return the modules of :func:`reference`'s results, each once."""
-    return sorted({one.partition(":")[0] for one in references})
-
-
-def modules_of_problem(problem: Mapping[str, Any]) -> list[str]:
-    """Return the modules that drawing a problem finds by name; ``problem`` is its settings block."""
-    return [module_name("ensembles", problem["ensemble"])]
-
-
-def modules_of_descent(descent: Mapping[str, Any], problem: Mapping[str, Any]) -> list[str]:
-    """Return the modules that a descent finds by name; both are settings blocks."""
-    return [*modules_of_problem(problem), module_name("algorithms", descent["algorithm"])]
 
 
 def modules_of_study(name: str, options: Mapping[str, Any]) -> list[str]:

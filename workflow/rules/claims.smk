@@ -25,10 +25,7 @@ for entry in JUDGED:
             entry=entry,
             seed=config["seed"],
             estimands=plugins.estimands_of(entry),
-            code=code(
-                "judge_claim.py",
-                plugins.modules_of(plugins.estimands_of(entry).values()),
-            ),
+            code=code("judge_claim.py", plugins.estimands_of(entry).values()),
             versions=VERSIONS,
         message:
             f"Judging {entry['id']}"

@@ -35,9 +35,12 @@ rule descend:
         ),
         code=lambda wildcards: code(
             "descend.py",
-            plugins.modules_of_descent(
-                config["descents"][wildcards.descent], problem_of(wildcards)
-            ),
+            [
+                plugins.module_name("ensembles", problem_of(wildcards)["ensemble"]),
+                plugins.module_name(
+                    "algorithms", config["descents"][wildcards.descent]["algorithm"]
+                ),
+            ],
         ),
         versions=COMPILED,
     message:

@@ -26,8 +26,7 @@ rule draw_figure:
         claims=lambda wildcards: claims_of(wildcards.figure, CLAIMS),
         title=lambda wildcards: plugins.figure_title(wildcards.figure),
         code=lambda wildcards: code(
-            "draw_figure.py",
-            plugins.modules_of([plugins.reference("figures", wildcards.figure)]),
+            "draw_figure.py", [plugins.reference("figures", wildcards.figure)]
         ),
         matplotlib=version("matplotlib"),
     message:

@@ -22,7 +22,11 @@ rule draw_problem:
         torch_threads=config["threads"],
         code=lambda wildcards: code(
             "draw_problem.py",
-            plugins.modules_of_problem(config["problems"][wildcards.problem]),
+            [
+                plugins.module_name(
+                    "ensembles", config["problems"][wildcards.problem]["ensemble"]
+                )
+            ],
         ),
         versions=VERSIONS,
     message:

@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,13 +17,18 @@ from algoreg.spec.options import WITHIN
 FACTS = ("rank", "trace", "noise")
 # How an algorithm's training error may go; see :class:`algoreg.algorithms.base.Algorithm`.
 ERRORS = ("falls", "ripples", "anyhow")
-A_SET = 'allowed is a frozenset of names, as frozenset({"gradient"})'
-Allowed = dict[str, Callable[[Any], str | None]]
-COLUMNS = "allowed is a mapping of columns to their meanings"
+# The constants of a study, with what is allowed in each; the first two must be there.
+CONSTANTS = {
+    "KEYS": "a mapping of columns to their meanings",
+    "VALUES": "a mapping of columns to their meanings",
+    "AXES": "a mapping of columns to options",
+    "FINDS": "a mapping of options to kinds of plugins",
+}
 
 
 def plugin_problems() -> list[str]:
     """Import all plugins and return a line for everything that is wrong with them."""
+    checks = {"algorithms": _algorithm, "ensembles": _ensemble, "studies": _study}
     found: list[str] = []
     for kind in (*plugins.MODULE_KINDS, *plugins.FUNCTION_KINDS):
         try:
@@ -39,13 +44,13 @@ def plugin_problems() -> list[str]:
                 found.append(_not_imported(plugins.module_file(name), error))
                 continue
             found += _taken(kind, module, owners)
-            found += CHECKS[kind](module) if kind in CHECKS else ()
+            found += checks[kind](module) if kind in checks else ()
     return found
 
 
 def _place(module: ModuleType, part: Any = None) -> str:
-    """Return a module's file, with the line of a class or a function of it."""
-    line = f":{inspect.getsourcelines(part)[1]}" if part is not None and part.__module__ == module.__name__ else ""
+    """Return a module's file, with the line of a class or a function that it defines."""
+    line = f":{inspect.getsourcelines(part)[1]}" if getattr(part, "__module__", None) == module.__name__ else ""
     return f"{shown(module.__file__)}{line}"
 
 
@@ -60,10 +65,9 @@ def _not_imported(path: Path | None, error: BaseException) -> str:
 
 def _taken(kind: str, module: ModuleType, owners: dict[str, str]) -> Iterator[str]:
     """Yield a line for every name of a module's that another one of its kind has; the owners are those so far."""
+    named = {module.__name__.rpartition(".")[2]: _place(module)}
     if kind in plugins.FUNCTION_KINDS:
         named = {one.__name__: _place(module, inspect.unwrap(one)) for one in plugins.functions_in(kind, module)}
-    else:
-        named = {module.__name__.rpartition(".")[2]: _place(module)}
     for name, place in named.items():
         if (other := owners.setdefault(name, module.__name__)) != module.__name__:
             yield f"{place}: {kind}: {name}: {other} has one of this name; choose another"
@@ -75,102 +79,75 @@ def _not_made_from(module: ModuleType, name: str, base: type, default: Any = Non
     if found is None:
         yield f"{_place(module)}: has no class {name}"
     elif not (inspect.isclass(found) and issubclass(found, base)):
-        place = _place(module, found if inspect.isclass(found) else None)
-        yield f"{place}: {name}: allowed is a class made from {base.__module__}.{base.__name__}"
+        yield f"{_place(module, found)}: {name}: allowed is a class made from {base.__module__}.{base.__name__}"
 
 
-def _of_class(module: ModuleType, kind: str, name: str, allowed: Allowed) -> Iterator[str]:
-    """Yield what is wrong with the class of an algorithm or an ensemble.
-
-    Parameters
-    ----------
-    module : module
-    kind, name : str
-        The plugin's kind, and the name of its class.
-    allowed : dict
-        For each attribute a function that returns what is wrong with its value, None where nothing is.
-    """
-    base = getattr(plugins.import_plugin(f"{plugins.PACKAGE.name}.{kind}.base"), name)
-    if problems := list(_not_made_from(module, name, base)):
-        yield from problems
-        return
-    found = getattr(module, name)
-    place = _place(module, found)
-    for attribute, problem in allowed.items():
-        if text := problem(getattr(found, attribute)):
-            yield f"{place}: {attribute}{text}"
-    for method in sorted(found.__abstractmethods__):
-        yield f"{place}: {name} has no {method}: allowed is a method, as {base.__module__} describes it"
-
-
-def _no_set(value: Any) -> str | None:
-    # Of a text it would be a set of its letters.
-    return None if isinstance(value, set | frozenset) else f" = {show(value)}: {A_SET}"
-
-
-def _one_of(known: Any, what: str) -> Callable[[Any], str | None]:
-    return lambda value: None if isinstance(value, str) and value in known else unknown(value, known, what)
-
-
-def _no_facts(value: Any) -> str | None:
-    if isinstance(value, tuple) and set(value) <= set(FACTS):
-        return None
-    return f" = {show(value)}: allowed is a tuple of {', '.join(FACTS)}"
+def _attributes(found: type, names: str, **words: Any) -> Iterator[str]:
+    """Yield what is wrong with a class's set of names, and with the attributes that are one of some words each."""
+    if not isinstance(getattr(found, names), set | frozenset):
+        # Of a text it would be a set of its letters.
+        yield f'{names} = {show(getattr(found, names))}: allowed is a frozenset of names, as frozenset({{"gradient"}})'
+    for name, known in words.items():
+        if getattr(found, name) not in list(known):
+            yield f"{name}{unknown(getattr(found, name), known, 'word')}"
+    for method in sorted(getattr(found, "__abstractmethods__", ())):
+        yield f"{found.__name__} has no {method}: allowed is a method, as its base class describes it"
 
 
 def _algorithm(module: ModuleType) -> Iterator[str]:
-    allowed = {"requires": _no_set, "estimates": _one_of(WITHIN, "space"), "told": _no_facts}
-    yield from _of_class(module, "algorithms", "Algorithm", {**allowed, "error": _one_of(ERRORS, "course")})
     yield from _not_made_from(module, "Options", RunOptions, RunOptions)
+    base = plugins.import_plugin("algoreg.algorithms.base").Algorithm
+    if problems := list(_not_made_from(module, "Algorithm", base)):
+        yield from problems
+        return
+    found = module.Algorithm
+    for text in _attributes(found, "requires", estimates=WITHIN, error=ERRORS):
+        yield f"{_place(module, found)}: {text}"
+    if not isinstance(found.told, tuple) or not set(found.told) <= set(FACTS):
+        yield f"{_place(module, found)}: told = {show(found.told)}: allowed is a tuple of {', '.join(FACTS)}"
 
 
 def _ensemble(module: ModuleType) -> Iterator[str]:
-    allowed = {"provides": _no_set, "acts_on": _one_of(WITHIN, "space")}
-    yield from _of_class(module, "ensembles", "Ensemble", allowed)
     yield from _not_made_from(module, "Limits", EnsembleLimits, EnsembleLimits)
+    base = plugins.import_plugin("algoreg.ensembles.base").Ensemble
+    if problems := list(_not_made_from(module, "Ensemble", base)):
+        yield from problems
+        return
+    for text in _attributes(module.Ensemble, "provides", acts_on=WITHIN):
+        yield f"{_place(module, module.Ensemble)}: {text}"
 
 
 def _study(module: ModuleType) -> Iterator[str]:
-    """Yield what is wrong with the constants, the options and the function of a study."""
-    wrong_options = list(_not_made_from(module, "Options", StudyOptions, StudyOptions))
-    mappings = {"KEYS": None, "VALUES": None, "AXES": {}, "FINDS": {}}
-    found = {name: getattr(module, name, default) for name, default in mappings.items()}
-    lost = [f" {name} is missing: {COLUMNS}" for name, value in found.items() if value is None]
-    lost += [
-        f" {name} = {show(value)}: {COLUMNS if name in ('KEYS', 'VALUES') else 'allowed is a mapping'}"
-        for name, value in found.items()
-        if value is not None and (not isinstance(value, dict) or (not value and name in ("KEYS", "VALUES")))
-    ]
-    yield from wrong_options
-    yield from (f"{_place(module)}:{text}" for text in lost)
-    measure = getattr(module, "measure", None)
+    """Yield what is wrong with the options, the function and the constants of a study."""
+    problems = list(_not_made_from(module, "Options", StudyOptions, StudyOptions))
+    measure: Any = getattr(module, "measure", None)
     if not inspect.isfunction(measure):
-        yield f"{_place(module)}: has no function measure(options, context, number)"
-    if wrong_options or lost:
-        return
-    options = getattr(module, "Options", StudyOptions).model_fields
-    yield from (f"{_place(module)}: {text}" for text in _names(found, options, getattr(module, "ENSEMBLE", None)))
-    for option in list(inspect.signature(measure).parameters)[3:] if inspect.isfunction(measure) else ():
-        if option not in options:
-            yield f"{_place(module, measure)}: measure{unknown(option, options, 'option')}"
+        problems.append(f"{_place(module)}: has no function measure(options, context, number)")
+    needed = list(CONSTANTS)[:2]
+    constants: dict[str, Any] = {name: getattr(module, name, None if name in needed else {}) for name in CONSTANTS}
+    for name, value in constants.items():
+        if not isinstance(value, dict) or (name in needed and not value):
+            text = " is missing" if value is None else f" = {show(value)}"
+            problems.append(f"{_place(module)}: {name}{text}: allowed is {CONSTANTS[name]}")
+    yield from problems
+    if not problems:
+        options = getattr(module, "Options", StudyOptions).model_fields
+        for option in list(inspect.signature(measure).parameters)[3:]:
+            if option not in options:
+                yield f"{_place(module, measure)}: measure{unknown(option, options, 'option')}"
+        for key, value, known, what in _names(constants, options, getattr(module, "ENSEMBLE", None)):
+            if value not in known:
+                yield f"{_place(module)}: {key}{unknown(value, known, what)}"
 
 
-def _names(found: dict[str, Any], options: Any, ensemble: Any) -> Iterator[str]:
-    """Yield the names in a study's constants that are none of its columns, its options or its plugins."""
-    columns = {**found["KEYS"], **found["VALUES"]}
-    for column, option in found["AXES"].items():
-        if column not in columns:
-            yield f"AXES{unknown(column, columns, 'column')}"
-        if option not in options:
-            yield f"AXES.{column}{unknown(option, options, 'option')}"
-    for option, kind in found["FINDS"].items():
-        if option not in options:
-            yield f"FINDS{unknown(option, options, 'option')}"
-        if kind not in plugins.MODULE_KINDS:
-            yield f"FINDS.{option}{unknown(kind, plugins.MODULE_KINDS, 'kind of module')}"
-    known = [name.rpartition(".")[2] for name in plugins.all_modules("ensembles")]
-    if ensemble not in (None, *known):
-        yield f"ENSEMBLE{unknown(ensemble, known, 'ensemble')}"
-
-
-CHECKS = {"algorithms": _algorithm, "ensembles": _ensemble, "studies": _study}
+def _names(constants: dict[str, dict], options: Any, ensemble: Any) -> Iterator[tuple[str, Any, list, str]]:
+    """Yield (key, name, what names are known, what they name) of every name in a study's constants."""
+    columns, options = [*constants["KEYS"], *constants["VALUES"]], list(options)
+    for column, option in constants["AXES"].items():
+        yield "AXES", column, columns, "column"
+        yield f"AXES.{column}", option, options, "option"
+    for option, kind in constants["FINDS"].items():
+        yield "FINDS", option, options, "option"
+        yield f"FINDS.{option}", kind, list(plugins.MODULE_KINDS), "kind of module"
+    if ensemble is not None:
+        yield "ENSEMBLE", ensemble, [name.rpartition(".")[2] for name in plugins.all_modules("ensembles")], "ensemble"
