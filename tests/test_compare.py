@@ -200,11 +200,12 @@ def test_the_tool_says_what_is_wrong(tmp_path):
     assert done.stderr == "METHODS = none.py: allowed are files that exist, named by a-z, 0-9 and _ with .py\n"
     assert not list(tmp_path.iterdir())
     mine = tmp_path / "mine.py"
-    mine.write_text("class Algorithm(factored.Algorithm):\n    requires = 'gradient'\n    estimates = 'any'\n")
+    text = "from algoreg.algorithms import factored\n\n\nclass Algorithm(factored.Algorithm):\n"
+    mine.write_text(f"{text}    requires = 'gradient'\n    estimates = 'any'\n")
     done = subprocess.run([*command, f"descent_r,{mine}"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert 'mine.py: requires = "gradient": allowed is a frozenset of names' in done.stderr
-    assert 'mine.py: estimates = "any": unknown space; allowed are psd' in done.stderr
+    assert 'mine.py:4: requires = "gradient": allowed is a frozenset of names' in done.stderr
+    assert 'mine.py:4: estimates = "any": unknown word; allowed are psd' in done.stderr
     own_tier = tmp_path / "own.yaml"
     own_tier.write_text("tier: mine\n")
     command[-1] = str(own_tier)

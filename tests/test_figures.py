@@ -398,6 +398,7 @@ from algoreg.tell import captions, figures
 from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.style import plt, style
+matplotlib.use("agg")
 before = dict(matplotlib.rcParams)
 row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}
 table = pd.DataFrame([{**row, "iteration": t, "test_error": 1 / (1 + t), "train_error": 1 / (2 + t)} for t in range(3)])
