@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.spec import options
 from timing import repeat
 
@@ -42,7 +42,7 @@ def cases(ensemble, labels):
             "target": 0,
             **told,
         }
-        solver = registry.algorithm(algorithm)(ensemble, labels, [run] * len(labels), 0)
+        solver = plugins.algorithm(algorithm)(ensemble, labels, [run] * len(labels), 0)
         # The first step may differ from the others: thresholding has nothing to keep yet.
         state = solver.advance(solver.initial(), 0, 1)
         found[name] = partial(solver.advance, state, 1)

@@ -23,6 +23,8 @@ text = render(
     {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},
     list(map(records.name_in_tier, made)),
     replications.of_tiers({tier: references.read_tier(tier) for tier in replications.tiers()}),
+    snakemake.params.job["labels"],
+    snakemake.params.labels,
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

@@ -10,7 +10,9 @@ tables = records.read_tables(snakemake.input.tables)
 curves = published.read_curves(snakemake.input.get("published", []), job["published"])
 curves = {f"published/{name}": curve for name, curve in curves.items()}
 for (name, shown), *paths in zip(job["figures"].items(), made.svg, made.pdf, made.png, strict=True):
-    figure = figures.draw(name, {**{table: tables[table] for table in shown}, **curves}, job["claims"][name])
+    figure = figures.draw(
+        job["drawings"][name], {**{table: tables[table] for table in shown}, **curves}, job["claims"][name]
+    )
     for path, kind in zip(paths, ("svg", "pdf", "png"), strict=True):
         with records.atomic(path) as temporary:
             figures.save(figure, temporary, kind)

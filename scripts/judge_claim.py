@@ -1,5 +1,6 @@
 """Judge one claim of the registry, with its controls."""
 
+from algoreg import plugins
 from algoreg.judge import claims, published
 from algoreg.store import records
 from algoreg.store.provenance import begin_job
@@ -7,5 +8,6 @@ from algoreg.store.provenance import begin_job
 facts, job = begin_job(snakemake), snakemake.params.job
 tables = records.read_tables(snakemake.input.tables)
 curves = published.read_curves(snakemake.input.get("published", []), job["published"])
-verdict = claims.judge(job["entry"], tables, curves, snakemake.config["seed"])
+functions = {name: plugins.load(reference) for name, reference in job["estimands"].items()}
+verdict = claims.judge(job["entry"], tables, curves, snakemake.config["seed"], functions)
 records.write_json(snakemake.output.claim, verdict, facts)

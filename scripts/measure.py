@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from algoreg import plugins
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
@@ -16,6 +17,7 @@ if __name__ == "__main__":
     fingerprint = job_fingerprint(job, [], device)
     checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
     context = study.Context(settings["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint)
-    table = study_tables.collect([pd.DataFrame(study.measure(job["study"], job["options"], context))], job["study"])
+    frame, module = pd.DataFrame(study.measure(job["study"], job["options"], context)), plugins.study(job["study"])
+    table = study_tables.collect([frame], job["study"], module.KEYS, study_tables.columns(module))
     records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
     checkpoint.remove()

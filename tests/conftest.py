@@ -20,11 +20,13 @@ import torch
 import yaml
 from hypothesis import settings
 
+from algoreg import plugins
 from algoreg.analysis import intervals
 from algoreg.engine import study
 from algoreg.ensembles.gaussian import packed_rows
 from algoreg.judge import references, snapshots
 from algoreg.numerics.problems import draw_factor
+from algoreg.spec import chapters as chapter_files
 from algoreg.spec import settings as tiers
 from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
@@ -137,7 +139,8 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device
     """
     complete = study_options({"study": name, "options": options})
     context = study.Context(seed, list(ensembles), device, dtype, lambda line: None)
-    return study_tables.collect([pd.DataFrame(study.measure(name, complete, context))], name)
+    frame, module = pd.DataFrame(study.measure(name, complete, context)), plugins.study(name)
+    return study_tables.collect([frame], name, module.KEYS, study_tables.columns(module))
 
 
 def passage_of(passage, tables):
@@ -374,3 +377,32 @@ def opened(browser):
         context.close()
     assert complaints == []
     assert [url for url in loaded if not url.startswith(OWN)] == []
+
+
+@pytest.fixture
+def own_chapter(tmp_path, monkeypatch):
+    """Return a function that lets the package find a chapter of one's own:
+    the tests' ``tiny``, under any name, with texts replaced.
+    """
+
+    def forget():
+        plugins.forget()
+        chapter_files.references.cache_clear()
+
+    def make(*changes, name="tiny"):
+        folder = tmp_path / "own" / name
+        # A chapter of this folder may have been read before, also by a test whose folder had the same name.
+        load_chapter.cache_clear()
+        shutil.copytree(CHAPTERS / "tiny", folder, dirs_exist_ok=True)
+        for file, old, new in changes:
+            text = (folder / file).read_text()
+            assert old in text, (file, old)
+            (folder / file).write_text(text.replace(old, new))
+        forget()
+        return folder
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(plugins.CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
+    yield make
+    monkeypatch.undo()
+    forget()

@@ -11,18 +11,15 @@ from functools import cache
 import pytest
 from conftest import ROOT
 
-from algoreg import digests, sources
+from algoreg import code_hash, plugins
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
 # From the bottom to the top: a room imports those below it, and itself. See docs/architecture.md.
 FLOORS = (
-    "own_paths",
-    "own",
-    "sources",
-    "digests",
-    "registry",
+    "plugins",
+    "code_hash",
     "spec",
     "store",
     "jobs",
@@ -50,8 +47,8 @@ LONG_FUNCTIONS: set = set()
 def modules():
     """Return ``{dotted name: path}`` of every module of the package."""
     found = {}
-    for path in sorted(sources.PACKAGE.rglob("*.py")):
-        parts = path.relative_to(sources.PACKAGE.parent).with_suffix("").parts
+    for path in sorted(plugins.PACKAGE.rglob("*.py")):
+        parts = path.relative_to(plugins.PACKAGE.parent).with_suffix("").parts
         found[".".join(parts).removesuffix(".__init__")] = path
     return found
 
@@ -65,7 +62,7 @@ def room(module):
 
 def imports(module):
     """Return the modules of the package that a module imports; a package's own folder counts only where it has code."""
-    return [name for name in digests.imported_modules(modules()[module]) if modules()[name].read_text()]
+    return [name for name in code_hash.imported_modules(module) if modules()[name].read_text()]
 
 
 def test_every_module_is_in_a_room_and_empty_where_it_only_marks_a_folder():
@@ -95,10 +92,10 @@ def test_no_modules_import_one_another_in_a_circle():
 def test_a_chapter_imports_no_other_chapter():
     """A paper's formulas, which its chapters share, lie beside them: they belong to none."""
     for module in modules():
-        own = sources.chapter_of(module) if module != "algoreg" else None
-        others = sources.chapters().keys() - {own}
+        own = plugins.chapter_of(module) if module != "algoreg" else None
+        others = plugins.chapters().keys() - {own}
         for name in imports(module):
-            assert sources.chapter_of(name) not in others, f"{module} imports {name}"
+            assert plugins.chapter_of(name) not in others, f"{module} imports {name}"
 
 
 @cache

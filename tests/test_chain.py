@@ -239,7 +239,10 @@ def test_a_file_of_ones_own_in_a_folder_named_results_is_no_result(tmp_path, mon
 
 def test_another_version_of_a_library_is_seen(tiny, tmp_path):
     studied = {"measure_part": 2, "tabulate_study": 1}
-    for name, plan in (("scikit_learn", studied), ("ziglang", {**studied, "draw_problem": 2, "descend": 2, "tabulate": 1})):
+    for name, plan in (
+        ("scikit_learn", studied),
+        ("ziglang", {**studied, "draw_problem": 2, "descend": 2, "tabulate": 1}),
+    ):
         (tmp_path / name / f"{name}-99.dist-info").mkdir(parents=True)
         (tmp_path / name / f"{name}-99.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 99\n")
         found = planned(

@@ -2,17 +2,15 @@
 and where a message says that a value is to be edited.
 """
 
-import os
 import shutil
 
 import pytest
 import yaml
-from conftest import CHAPTERS, ROOT, TIERS
+from conftest import ROOT, TIERS
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge import claims
-from algoreg.own_paths import CHAPTER_PATH
-from algoreg.spec import chapters, columns, modules, settings, workflow
+from algoreg.spec import chapters, settings
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError
 
@@ -89,35 +87,6 @@ def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
     assert (judged["remedy"], judged["deterministic"]) == ("fig1-published", "no random number is in it")
 
 
-@pytest.fixture
-def own_chapter(tmp_path, monkeypatch):
-    """Return a function that lets the package find a chapter of one's own:
-    the tests' ``tiny``, under any name, with texts replaced.
-    """
-
-    def forget():
-        sources.forget()
-        chapters.references.cache_clear()
-
-    def make(*changes, name="tiny"):
-        folder = tmp_path / "own" / name
-        # A chapter of this folder may have been read before, also by a test whose folder had the same name.
-        chapters.load_chapter.cache_clear()
-        shutil.copytree(CHAPTERS / "tiny", folder, dirs_exist_ok=True)
-        for file, old, new in changes:
-            text = (folder / file).read_text()
-            assert old in text, (file, old)
-            (folder / file).write_text(text.replace(old, new))
-        forget()
-        return folder
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(CHAPTER_PATH, f"{tmp_path / 'own'}{os.pathsep}")
-    yield make
-    monkeypatch.undo()
-    forget()
-
-
 def refused(**tier):
     """Return the lines with which settings and claims are refused."""
     lines, names = [], tier.get("chapters")
@@ -176,83 +145,9 @@ def test_what_a_chapter_cannot_say_is_named(own_chapter, change, line):
     assert any(line in one for one in refused()), refused()
 
 
-STUDY = '''"""A study."""
-
-from algoreg.spec.base import StudyOptions, name
-
-
-class Options(StudyOptions):
-    """What it can be told."""
-
-    algorithm: str = name("factored")
-
-
-FINDS = {"algorithm": "algorithms"}
-KEYS = {"d": None, "ensemble": None}
-VALUES = {"test_error": None}
-
-
-def measure(options, context):
-    return []
-'''
-ENSEMBLE = '''"""An ensemble."""
-
-from algoreg.ensembles.base import Measurements
-
-
-class Ensemble(Measurements):
-    provides = frozenset({"gradient"})
-    acts_on = "symmetric"
-'''
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "old", "new", "said"),
-    [
-        ("studies/own.py", STUDY, "KEYS =", "KEY =", "KEYS is missing: allowed is a mapping of columns to their meanings"),
-        ("studies/own.py", STUDY, "VALUES = {\"test_error\": None}", "VALUES = dict(a=1)", "VALUES = dict(a=1): allowed is a literal"),
-        ("studies/own.py", STUDY, 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', 'FINDS = "algoritm": unknown option; allowed are algorithm'),
-        ("studies/own.py", STUDY, '"algorithms"}', '"algorithm"}', 'FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
-        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', 'AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
-        ("studies/own.py", STUDY, "KEYS =", 'AXES = {"d": "size"}\nKEYS =', 'AXES.d = "size": unknown option; allowed are algorithm'),
-        ("studies/own.py", STUDY, "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', 'ENSEMBLE = "gausian": unknown ensemble; allowed are'),
-        ("studies/own.py", STUDY, "def measure", "def measures", "has no function measure(options, context, number)"),
-        ("studies/own.py", STUDY, "context)", "context, number, size)", 'measure = "size": unknown option; allowed are algorithm'),
-        ("ensembles/own.py", ENSEMBLE, 'frozenset({"gradient"})', "Measurements.provides", "provides = Measurements.provides: allowed is a literal"),
-        ("ensembles/own.py", ENSEMBLE, '"symmetric"', '"symetric"', 'acts_on = "symetric": unknown space; allowed are psd, symmetric, rectangular'),
-        ("ensembles/own.py", ENSEMBLE, "class Ensemble(", "class Ensembl(", "has no class Ensemble"),
-        ("algorithms/held.py", None, "class Algorithm(", "class Algorithm((", " is no Python: "),
-        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    told = ('rnk',)", 'told = ["rnk"]: allowed is a tuple of rank, trace'),
-        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    estimates = 'pds'", 'estimates = "pds": unknown space'),
-        ("algorithms/held.py", None, "class Algorithm(factored.Algorithm):", "class Algorithm(factored.Algorithm):\n    requires = 'gradient'", 'requires = "gradient": allowed is a frozenset of names'),
-        ("estimands.py", "from algoreg.judge.estimands import estimand\n\n\n@estimand('x')\ndef own(tables): ...\n", "('x')", "", 'own: allowed is @estimand("what it is")'),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_read_of_a_module_is_named_before_any_job(own_chapter, file, text, old, new, said):
-    path = own_chapter() / file
-    path.parent.mkdir(exist_ok=True)
-    text = path.read_text() if text is None else text
-    assert old in text
-    path.write_text(text.replace(old, new))
-    columns._declared.cache_clear()
-    with pytest.raises(SettingsError) as caught:
-        workflow.checked(SMOKE, [str(ROOT / "config" / "smoke.yaml")], ROOT, True)
-    (found,) = caught.value.problems
-    assert said in found
-    assert file in found
-
-
-def test_modules_that_say_all_that_is_read_of_them_are_taken(own_chapter):
-    for folder, text in (("studies", STUDY), ("ensembles", ENSEMBLE)):
-        path = own_chapter() / folder / "own.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    assert modules.broken() == []
-
-
 def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
     own_chapter(name="proof")
-    ours = sources.chapters()["proof"]
+    ours = plugins.chapters()["proof"]
     (line,) = {one for one in refused() if "proof" in one}
     assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
 
@@ -270,7 +165,7 @@ def test_an_experiment_that_has_the_name_of_a_study_elsewhere_is_refused_by_that
 
 
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
-    said = f"chapters = prof: allowed are {', '.join(sorted(sources.chapters()))}"
+    said = f"chapters = prof: allowed are {', '.join(sorted(plugins.chapters()))}"
     assert refused(chapters=["prof"]) == [f"tier.yaml: {said}", said]
 
 

@@ -10,12 +10,11 @@ import pytest
 import torch
 from conftest import ROOT
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.algorithms import factored
 from algoreg.chapters.race.compare import contenders, measuring, outcomes, page
 from algoreg.chapters.race.methods import METHODS
 from algoreg.engine.study import Context
-from algoreg.own_paths import ALGORITHM_PATH
 from algoreg.spec.files import SettingsError
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -165,7 +164,7 @@ def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
     path.write_text(template)
     other = tmp_path / "larger.py"
     other.write_text(template.replace("alpha: float = real(", "alpha: float = real(0.5, "))
-    monkeypatch.setenv(ALGORITHM_PATH, "")
+    monkeypatch.setenv(plugins.ALGORITHM_PATH, "")
     text = contenders.take_up_files(f"{other},{path}(decay=0.5)")
     try:
         assert text == "larger,slower(decay=0.5)"
@@ -177,7 +176,7 @@ def test_a_file_of_ones_own_is_taken_up(tmp_path, monkeypatch):
         assert mine.method.steps == contenders.STEPS
     finally:
         monkeypatch.undo()
-        sources.forget()
+        plugins.forget()
         for name in ("slower", "larger"):
             sys.modules.pop(f"algoreg.own.{name}", None)
 
@@ -201,11 +200,12 @@ def test_the_tool_says_what_is_wrong(tmp_path):
     assert done.stderr == "METHODS = none.py: allowed are files that exist, named by a-z, 0-9 and _ with .py\n"
     assert not list(tmp_path.iterdir())
     mine = tmp_path / "mine.py"
-    mine.write_text("class Algorithm(factored.Algorithm):\n    requires = 'gradient'\n    estimates = 'any'\n")
+    text = "from algoreg.algorithms import factored\n\n\nclass Algorithm(factored.Algorithm):\n"
+    mine.write_text(f"{text}    requires = 'gradient'\n    estimates = 'any'\n")
     done = subprocess.run([*command, f"descent_r,{mine}"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert 'mine.py: requires = "gradient": allowed is a frozenset of names' in done.stderr
-    assert 'mine.py: estimates = "any": unknown space; allowed are psd' in done.stderr
+    assert 'mine.py:4: requires = "gradient": allowed is a frozenset of names' in done.stderr
+    assert 'mine.py:4: estimates = "any": unknown word; allowed are psd' in done.stderr
     own_tier = tmp_path / "own.yaml"
     own_tier.write_text("tier: mine\n")
     command[-1] = str(own_tier)

@@ -8,7 +8,7 @@ import mistune
 import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS
 from algoreg.judge import claims
 from algoreg.spec import columns, grids
@@ -104,7 +104,7 @@ def bad_emphasis(text):
 
 
 def test_methods_that_documents_compare_are_methods():
-    known = {*METHODS, *sources.modules("algorithms")}
+    known = {*METHODS, *plugins.modules("algorithms")}
     asked = {
         name: re.findall(r"[\w-]+(?=\(|,|$)", re.sub(r"\(.*?\)", "", given))
         for name, text in _texts().items()
@@ -166,7 +166,7 @@ def test_columns_have_a_readers_name_beside_their_meaning():
     # What picks rows is no column: `signal` is one of another study.
     where = {"inequality": "signal", "split": "planted"}
     assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
-    own = [columns.columns_of(study) for study in sources.modules("studies")]
+    own = [columns.columns_of(study) for study in plugins.modules("studies")]
     named = [value for one in own for value in one.values() if isinstance(value, tuple)]
     for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
         assert meaning
@@ -224,11 +224,11 @@ def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
 
 
 def test_every_column_has_a_meaning_and_every_meaning_a_column():
-    for name in sources.modules("studies"):
-        own = {**sources.module_literal("studies", name, "KEYS"), **sources.module_literal("studies", name, "VALUES")}
+    for name in plugins.modules("studies"):
+        own = {**plugins.study(name).KEYS, **plugins.study(name).VALUES}
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
-    of_studies = {column for name in sources.modules("studies") for column in columns.columns_of(name)}
+    of_studies = {column for name in plugins.modules("studies") for column in columns.columns_of(name)}
     axes = get_args(get_args(Collected.model_fields["by"].annotation)[0])
     of_runs = {*axes, "iterations", *grids.columns({"by": axes, "paper_iterations": [0], "hold_out_error": True})}
     assert columns.COLUMNS.keys() <= of_studies | of_runs

@@ -27,7 +27,7 @@ from drawn import (
 )
 from scipy.stats import chi2
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge.published import compare, curves, load_published
 from algoreg.tell import figures
 from algoreg.tell.charts.claims import claims_of
@@ -96,7 +96,7 @@ def published(name, **chosen):
 
 def test_every_drawing_has_a_test_here_or_in_its_chapters():
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
-    lacking = [name for name in sources.decorated("figures", "drawing") if f"def test_{name}_shows" not in tests]
+    lacking = [name for name in plugins.functions("figures") if f"def test_{name}_shows" not in tests]
     assert lacking == []
 
 

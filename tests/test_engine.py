@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import measured
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.algorithms import base
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint
@@ -28,8 +28,8 @@ CPU = torch.device("cpu")
 D, M, SEED = 4, 24, 3
 FITS = [
     (algorithm, ensemble)
-    for algorithm in sources.modules("algorithms")
-    for ensemble in sources.modules("ensembles")
+    for algorithm in plugins.modules("algorithms")
+    for ensemble in plugins.modules("ensembles")
     if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
 ]
 # Of the options without a default. One of your own has a default, or a value here.
@@ -43,7 +43,7 @@ def targets_of(count):
 
 def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), device=CPU, **changes):
     m = min(M, declared.limits(ensemble).most_m(D) or M)
-    drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0, device)
+    drawn = plugins.ensemble(ensemble).draw(D, m, SEED, 0, device)
     options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     fields = declared.of_algorithm(algorithm).model_fields
     lacking = [name for name in options if fields[name].is_required() and name not in NEEDED]
@@ -54,11 +54,11 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), device=CPU, *
     ]
     targets = targets_of(len(runs)).to(device)
     labels = drawn.label(targets)
-    return Batch(drawn, registry.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
+    return Batch(drawn, plugins.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
 
 
 def test_a_run_is_told_what_the_target_has_and_what_it_says_itself():
-    class Told(registry.algorithm("factored")):
+    class Told(plugins.algorithm("factored")):
         told = ("trace", "rank", "noise")
 
     batch, targets = batch_of("factored", "gaussian"), targets_of(2)
@@ -111,23 +111,12 @@ def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
         assert torch.linalg.eigvalsh(ends.memory["estimates"]).min() > -1e-12
 
 
-@pytest.mark.parametrize("kind", ["algorithms", "ensembles"])
-def test_what_the_settings_read_is_what_the_classes_say(kind):
-    find = {"algorithms": registry.algorithm, "ensembles": registry.ensemble}[kind]
-    names = {"algorithms": ("requires", "told", "estimates"), "ensembles": ("provides", "acts_on")}[kind]
-    for module in sources.modules(kind):
-        for name in names:
-            assert sources.class_literal(kind, module, name) == getattr(find(module), name), (module, name)
-    with pytest.raises(ValueError, match="its class has no shoe_size"):
-        sources.class_literal(kind, module, "shoe_size")
-
-
 def test_what_does_not_fit_is_named():
     assert declared.lacks("stochastic", "gram") == ["single measurements"]
     assert declared.lacks("quadratic", "wishart") == ["single measurements", "truncation"]
     assert declared.lacks("factored", "rank_one") == []
-    for name in sources.modules("ensembles"):
-        ensemble = registry.ensemble(name)
+    for name in plugins.modules("ensembles"):
+        ensemble = plugins.ensemble(name)
         assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
         assert ("unpacked" in ensemble.provides) == hasattr(ensemble, "unpacked"), name
         assert ("isometry" in ensemble.provides) == hasattr(ensemble, "isometry_deviation"), name
@@ -414,7 +403,7 @@ def test_any_algorithm_stands_on_the_sample_axis():
         "step": [0.1], "time": [1.0], "targets": 2,
     }  # fmt: skip
     context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
-    for algorithm in sources.modules("algorithms"):
+    for algorithm in plugins.modules("algorithms"):
         if declared.lacks(algorithm, "gaussian"):
             continue
         rows = study.measure("threshold", {**options, "algorithm": algorithm}, context)

@@ -680,13 +680,14 @@ def test_judging_and_what_makes_a_claim_invalid():
     assert "a-claim" in wording.verdict_table([good, nothing])
 
 
-def test_an_estimand_that_gives_no_number_is_named(monkeypatch):
+def test_an_estimand_that_gives_no_number_is_named():
+    def judged(found):
+        return claims.judge(ENTRY, {}, {}, 0, {"smallest_gain": lambda *_, **options: found})
+
     for found in (Estimate(math.nan, math.nan, math.nan), Estimate(0.5, 0.4, math.inf), Estimate(0.5, None, None), 0.5):
-        monkeypatch.setattr(claims.registry, "estimand", lambda name, found=found: lambda *_, **options: found)
         with pytest.raises(claims.CannotJudge, match=r"a-claim\.estimand: smallest_gain cannot be measured"):
-            claims.judge(ENTRY, {}, {}, 0)
-    monkeypatch.setattr(claims.registry, "estimand", lambda name: lambda *_, **options: UNDEFINED)
-    undefined = claims.judge(ENTRY, {}, {}, 0)
+            judged(found)
+    undefined = judged(UNDEFINED)
     assert (undefined["verdict"], undefined["estimate"]) == ("inconclusive", None)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import ROOT, browser_module
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.judge import references, snapshots
 from algoreg.numerics.diagnostics import test_error as error_of
@@ -112,7 +112,7 @@ def test_its_numbers_are_the_packages(opened, page_file, method):
     name, options = METHODS[method]
     known = {"alpha": 0.01, "start": "zero" if name == "projected" else "identity"}
     run = {**declared.of_runs(name), **known, **options, "step": 0.2, "m": ensemble.m, "target": 0}
-    algorithm = registry.algorithm(name)(ensemble, labels, [run], SEED)
+    algorithm = plugins.algorithm(name)(ensemble, labels, [run], SEED)
     estimate = algorithm.estimate(algorithm.advance(algorithm.initial(), 0, STEPS))
     train, test = float(ensemble.train_error(estimate, labels)[0]), float(error_of(estimate, target)[0])
     page = opened(page_file)

@@ -398,6 +398,7 @@ from algoreg.tell import captions, figures
 from algoreg.tell.charts.panels import finish, panels
 from algoreg.tell.charts.course import course
 from algoreg.tell.charts.style import plt, style
+matplotlib.use("agg")
 before = dict(matplotlib.rcParams)
 row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}
 table = pd.DataFrame([{**row, "iteration": t, "test_error": 1 / (1 + t), "train_error": 1 / (2 + t)} for t in range(3)])
@@ -443,7 +444,10 @@ def test_each_size_has_its_own_published_points():
 
 @pytest.mark.parametrize("returned", [None, ("a", 1)])
 def test_a_drawing_that_returns_no_figure_is_named(monkeypatch, returned):
-    monkeypatch.setattr(figures.registry, "drawing", lambda name: lambda tables, claims: returned)
+    def own(tables, claims):
+        return returned
+
+    monkeypatch.setattr(figures.plugins, "function", lambda kind, name: own)
     with pytest.raises(
         TypeError, match=f"figure own: its drawing returns a {type(returned).__name__}; allowed is a figure"
     ):

@@ -339,14 +339,14 @@ def _entry(name):
     return entry
 
 
-def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged(monkeypatch):
+def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged():
     def estimand(tables, published, rng, *, where, **others):
         if where["protocol"] == "synchronous":
             raise claims.NotMeasured("no sockets")
         return Estimate(1.0, 0.9, 1.1)
 
-    monkeypatch.setattr(claims.registry, "estimand", lambda name: estimand)
-    judged = claims.judge(_entry("sfw-asyn-bytes"), {}, {}, SEED)
+    entry = _entry("sfw-asyn-bytes")
+    judged = claims.judge(entry, {}, {}, SEED, {entry["estimand"]["name"]: estimand})
     assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, "no sockets")
     assert judged["estimate"] is None
 

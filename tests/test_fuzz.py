@@ -21,7 +21,7 @@ from conftest import ROOT, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg import digests, sources
+from algoreg import code_hash, plugins
 from algoreg.engine import recording, study
 from algoreg.engine.loop import Descent
 from algoreg.judge import claims
@@ -152,13 +152,13 @@ def plan(tier):
     made = []
     for name, block in tier["problems"].items():
         made += [f"problems/{name}/ensemble-{n}.npz" for n in range(min(block["ensembles"], 3))]
-        digests.code_digests(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
+        code_hash.code_hashes(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
     for name, block in tier["descents"].items():
         assert planned.expand_runs(tier, name)
         assert planned.own_record(tier, name)["errors"]
         assert planned.descent_ensembles(tier, name)
         made.append(f"descents/{name}/ensemble-0.npz")
-        digests.code_digests(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
+        code_hash.code_hashes(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
     for name, block in tier["experiments"].items():
         made.append(f"tables/{name}.csv")
         if "compare" not in block:
@@ -171,10 +171,10 @@ def plan(tier):
         assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
         assert all(dealt)
         study.columns(block["study"])
-        sources.module_title("studies", block["study"])
+        plugins.module_title("studies", block["study"])
     for name in tier["figures"]:
         made.append(f"figures/{name}.svg")
-        assert sources.decorated("figures", "drawing")[name]
+        assert plugins.functions("figures")[name]
     for entry in REGISTRY:
         planned.judged(entry, tier)
     for path in made:
@@ -412,11 +412,7 @@ def fits(draw):
     m, rows, columns = draw(st.integers(1, 40)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
     columns = columns if kind == "rectangular" else rows
     wanted = "symmetric" if kind == "symmetric" else "psd"
-    names = [
-        name
-        for name in sources.modules("algorithms")
-        if sources.class_literal("algorithms", name, "estimates") == wanted
-    ]
+    names = [name for name in plugins.modules("algorithms") if plugins.algorithm(name).estimates == wanted]
     method = draw(st.sampled_from(["auto", *names]))
     told = {
         "kind": kind,

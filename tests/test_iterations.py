@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import ROOT, gaussian_matrices, passage_of, registered_claims, setting_problems, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
 from algoreg.analysis.isometry import isometry_bounds
 from algoreg.chapters import li2018
@@ -79,7 +79,7 @@ STARTS = {
 def measured(name, options, ensembles=1, **changes):
     """Return a study's table."""
     frame = conftest.measured(name, {**options, **changes}, seed=5, ensembles=range(ensembles))
-    return frame.astype(dict.fromkeys(sources.module_literal("studies", name, "VALUES"), float))
+    return frame.astype(dict.fromkeys(plugins.study(name).VALUES, float))
 
 
 class Dense:
@@ -197,7 +197,7 @@ def test_runs_that_do_not_arrive_have_a_status_and_no_value():
     assert lost["iterations"].isna().all()
     for name, options in (("error_at_time", ERRORS), ("window", {**WINDOW, "alpha_power": 8}), ("starts", STARTS)):
         table = measured(name, options, step=5.0, **({"time": 20} if name == "starts" else {}))
-        values = sources.module_literal("studies", name, "VALUES")
+        values = plugins.study(name).VALUES
         error = "squared_error" if name == "error_at_time" else "test_error"
         assert error in values
         assert "diverged" in set(table["status"])
@@ -505,8 +505,7 @@ def test_every_passage_is_filled_from_its_tables(tables):
     stored = {}
     for name, frame in tables.items():
         kind = kinds.get(name, "error_at_time" if name.startswith("error") else "iterations")
-        keys = sources.module_literal("studies", kind, "KEYS")
-        values = sources.module_literal("studies", kind, "VALUES")
+        keys, values = plugins.study(kind).KEYS, plugins.study(kind).VALUES
         columns = {value: [None if np.isnan(x) else x for x in frame[value]] for value in values}
         stored[name] = {
             "keys": {key: frame[key].tolist() for key in keys},
@@ -527,8 +526,8 @@ def test_every_passage_is_filled_from_its_tables(tables):
     ]
     reference = {"tables": stored, "claims": claims}
     ledger = (ROOT / "src/algoreg/chapters/theorem/ledger.md.j2").read_text(encoding="utf-8")
-    for name, found in sources.decorated("ledger", "passage").items():
-        if found.module == passages.__name__:
+    for name, found in plugins.functions("ledger").items():
+        if found.__module__ == passages.__name__:
             passage = getattr(passages, name)
             text = passage_of(passage, stored) if passage.of_frames else passage(reference)
             assert "| ---" in text, name

@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import ROOT, registered_claims
 
-from algoreg import jobs, sources
+from algoreg import jobs, plugins
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
 
@@ -95,8 +95,8 @@ def test_the_code_of_a_notebook_is_what_its_cells_import_and_name(tmp_path):
     path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": [text]} for kind, text in cells]}))
     found = jobs.modules_of_notebook(path)
     # The study says by FINDS that it finds an algorithm by name.
-    algorithms = sources.modules("algorithms").values()
-    threshold = sources.modules("studies")["threshold"]
+    algorithms = plugins.modules("algorithms").values()
+    threshold = plugins.modules("studies")["threshold"]
     assert set(found) == {"algoreg.tell.notebooks", threshold, *algorithms}
 
 
@@ -104,5 +104,5 @@ def test_the_code_of_every_notebook_holds_the_studies_that_it_measures():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         measured = re.findall(r'\bmeasure\(\s*"(\w+)"', "".join(line for cell in cells for line in cell["source"]))
-        studies = {sources.modules("studies")[name] for name in measured}
+        studies = {plugins.modules("studies")[name] for name in measured}
         assert studies <= set(jobs.modules_of_notebook(path)), path

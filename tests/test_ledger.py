@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT, passage_of, registered_claims, tier_settings
 from drawn import curve
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.chapters.greedy import ledger as greedy
 from algoreg.chapters.norms import ledger as norms
 from algoreg.chapters.race import ledger as race
@@ -19,8 +19,8 @@ from algoreg.tell import figures, ledger, papers
 
 pytestmark = pytest.mark.any_kernels
 
-TEMPLATES = sorted((sources.PACKAGE / "chapters").glob(f"*/{ledger.TEMPLATE}"))
-DOCUMENTS = sorted({*(sources.PACKAGE / "chapters").glob("*/*.md.j2")} - {*TEMPLATES})
+TEMPLATES = sorted((plugins.PACKAGE / "chapters").glob(f"*/{ledger.TEMPLATE}"))
+DOCUMENTS = sorted({*(plugins.PACKAGE / "chapters").glob("*/*.md.j2")} - {*TEMPLATES})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_sentences_of_the_ledgers_are_short_and_so_are_their_lines():
 def test_every_passage_is_called_by_a_ledger_and_every_chapter_says_what_was_found():
     calls = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES)
     others = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    for name in sources.decorated("ledger", "passage"):
+    for name in plugins.functions("ledger"):
         assert re.search(rf"\{{\{{ {name}\(", calls + others), name
     assert [path.parent.name for path in TEMPLATES] == sorted(chapter.name for chapter in load_chapters())
     assert calls.count("{% block headline %}") == calls.count("{% block found %}") == len(TEMPLATES)
@@ -223,7 +223,7 @@ def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
     assert papers.paper("nobody1900").full() == "nobody1900."
     own = "@comment{b, }\n @article{a1,\n author = {A. B. See and {van Dee}, E.},\n title = {{T}wo},\n year = 1999\n}\n"
     (tmp_path / "references.bib").write_text(own)
-    monkeypatch.setattr(sources, "chapters", lambda: {"mine": tmp_path})
+    monkeypatch.setattr(plugins, "chapters", lambda: {"mine": tmp_path})
     papers.papers.cache_clear()
     try:
         assert papers.paper("a1").full() == "See and van Dee (1999). Two."
@@ -240,7 +240,7 @@ def test_the_bibliography_has_every_paper_that_is_cited_once():
     key = r"[a-z]+\d{4}[a-z]?"
     groups = [
         group
-        for path in sources.PACKAGE.rglob("*.py")
+        for path in plugins.PACKAGE.rglob("*.py")
         for group in re.findall(rf"\[({key}(?:, {key})*)\]", path.read_text(encoding="utf-8"))
     ]
     assert groups

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from conftest import ROOT, lacking
 
-from algoreg import sources
+from algoreg import plugins
 
 pytestmark = pytest.mark.any_kernels
 
@@ -104,7 +104,7 @@ def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_
     for target, key, allowed in (
         ("claim", "ID", "allowed are "),
         ("claim", "CORES", "allowed is a whole number"),
-        ("chapter", "NAME", f"allowed are {' '.join(sorted(sources.chapters()))}\n"),
+        ("chapter", "NAME", f"allowed are {' '.join(sorted(plugins.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
         ("replicate", "SEED", "allowed are whole numbers other than the tier's seed"),
     ):

@@ -11,7 +11,7 @@ import threadpoolctl
 import torch
 from conftest import option_problems, setting_problems, tier_settings
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.algorithms.factored import start_matrix
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
@@ -37,7 +37,7 @@ def descent_of(algorithm, runs, dtype=torch.float64):
     """Return a batch that has run to its end, and its estimates."""
     ensemble, ends = Ensemble.draw(D, M, SEED, 0, dtype=dtype), Ends()
     targets = TARGETS[[run["target"] for run in runs]].to(dtype)
-    labels, kind = ensemble.label(targets), registry.algorithm(algorithm)
+    labels, kind = ensemble.label(targets), plugins.algorithm(algorithm)
     descent = Descent(Batch(ensemble, kind, runs, targets, labels, [ends], SEED)).run()
     return descent, ends.memory["estimates"].double().numpy()
 
@@ -142,7 +142,7 @@ def test_a_width_of_d_and_a_run_that_says_none_have_the_bits_of_a_square_factor(
 def test_narrow_starts_are_the_first_columns_of_the_wide_one():
     runs = [run_of("factored", start="gaussian", width=width, iterations=1) for width in (2, 5, None)]
     labels = Ensemble.draw(D, M, SEED, 0).label(TARGETS[[0, 0, 0]])
-    solver = registry.algorithm("factored")(Ensemble.draw(D, M, SEED, 0), labels, runs, SEED)
+    solver = plugins.algorithm("factored")(Ensemble.draw(D, M, SEED, 0), labels, runs, SEED)
     narrow, middle, wide = solver.initial()["factor"]
     assert torch.equal(narrow[:, :2], wide[:, :2])
     assert torch.equal(middle[:, :5], wide[:, :5])
@@ -191,10 +191,10 @@ def test_runs_of_every_damping_and_width_share_a_batch():
         np.testing.assert_allclose(x, u @ u.T, atol=1e-10)
 
 
-@pytest.mark.parametrize("ensemble", [e for e in sources.modules("ensembles") if not options.reads_data(e)])
+@pytest.mark.parametrize("ensemble", [e for e in plugins.modules("ensembles") if not options.reads_data(e)])
 def test_gradient_and_residual_are_those_of_what_each_run_knows(ensemble):
     m = min(M, options.limits(ensemble).most_m(D) or M)
-    drawn = registry.ensemble(ensemble).draw(D, m, SEED, 0)
+    drawn = plugins.ensemble(ensemble).draw(D, m, SEED, 0)
     counts = [m, m - 3, m // 3] if "prefixes" in drawn.provides else [m] * 3
     seen, labels = drawn.shared_by(counts), drawn.label(TARGETS)
     x = TARGETS.flip(0) + torch.eye(D, dtype=torch.float64)
@@ -227,7 +227,7 @@ def test_an_undamped_step_of_a_square_factor_is_a_step_on_x():
     """U(UᵀU)⁻¹ is U⁻ᵀ: with U = Q, orthogonal, X_1 = QQᵀ − 2ηM + η²M², whatever Q."""
     drawn = Ensemble.draw(D, M, SEED, 0)
     run = run_of("preconditioned", damping="none", start="spectral", alpha=1.0, width=D)
-    solver = registry.algorithm("preconditioned")(drawn, drawn.label(TARGETS[:1]), [run], SEED)
+    solver = plugins.algorithm("preconditioned")(drawn, drawn.label(TARGETS[:1]), [run], SEED)
     basis = start_matrix("orthonormal", D, SEED, 0)
     x = solver.estimate(solver.advance({"factor": basis[None]}, 0, 1))[0].numpy()
     pull = plain.gradient(known_of()[0], np.eye(D), known_of()[1])
@@ -301,7 +301,7 @@ def test_deep_runs_of_every_form_and_depth_share_a_batch_and_count_their_time():
     for run, x in zip(runs, ends_of("deep", *runs), strict=True):
         np.testing.assert_allclose(x, ends_of("deep", run)[0], atol=1e-12)
     drawn = Ensemble.draw(D, M, SEED, 0)
-    solver = registry.algorithm("deep")(
+    solver = plugins.algorithm("deep")(
         drawn, drawn.label(TARGETS[[0] * 4]), [run_of("deep", **run) for run in runs], SEED
     )
     state = solver.advance(solver.initial(), 0, 12)
@@ -334,7 +334,7 @@ def test_without_columns_of_sign_minus_signed_descent_is_factored_descent():
 
 def test_signed_descent_starts_at_nothing():
     drawn = Ensemble.draw(D, M, SEED, 0)
-    solver = registry.algorithm("signed")(drawn, drawn.label(TARGETS[:1]), [run_of("signed", start="gaussian")], SEED)
+    solver = plugins.algorithm("signed")(drawn, drawn.label(TARGETS[:1]), [run_of("signed", start="gaussian")], SEED)
     assert solver.estimate(solver.initial()).abs().max() < 1e-16
 
 

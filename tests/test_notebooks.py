@@ -20,7 +20,7 @@ from conftest import ROOT, measured, registered_claims
 from nbconvert import HTMLExporter
 from pydantic import TypeAdapter, ValidationError
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.cells import cells as cells_of_tables
 from algoreg.analysis.predictions import variance_components
 from algoreg.judge import claims, references
@@ -137,7 +137,7 @@ def test_figures_are_shown_at_the_size_of_the_text_and_fit_the_page(results, inc
     figure.savefig(results / "figures" / "figure_1.png", dpi=160)
     shown = tier.figure("figure_1")
     assert shown.width == wide
-    assert shown.alt == sources.figure_title("figure_1")
+    assert shown.alt == plugins.figure_title("figure_1")
 
 
 def test_pictures_of_an_executed_notebook_have_words():

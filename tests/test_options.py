@@ -2,7 +2,7 @@ from typing import Literal
 
 import pytest
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec import base, messages, options
 from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
 
@@ -73,25 +73,6 @@ def test_all_is_said_at_once_and_a_mistyped_key_is_guessed():
 
 def test_every_option_of_every_study_and_algorithm_says_what_is_allowed():
     for kind, look_up in (("studies", options.of_study), ("algorithms", options.of_algorithm)):
-        for name in sources.modules(kind):
+        for name in plugins.modules(kind):
             for key, field in look_up(name).model_fields.items():
                 assert base.in_words(field) not in ("", "a value of another kind"), (name, key)
-
-
-def test_a_class_of_options_is_read_without_the_rest_of_its_module(tmp_path, monkeypatch):
-    path = tmp_path / "own.py"
-    monkeypatch.setattr(sources, "modules", lambda kind: {"own": "algoreg.own"})
-    monkeypatch.setattr(sources, "module_path", lambda name: path)
-    path.write_text("import not_there\n\nclass Options(StudyOptions):\n    d: int = whole(ge=LEAST)\n")
-    with pytest.raises(ValueError, match="'LEAST' is not defined; it is read without the rest of its module"):
-        sources.class_alone("studies", "own", "Options", {name: getattr(base, name) for name in base.__all__})
-
-
-def test_what_a_study_offers_when_read_alone_is_what_its_module_has():
-    """The class that checks settings is that of the module: the same fields, the same defaults."""
-    from algoreg import registry
-
-    for name in sources.modules("studies"):
-        alone, own = options.of_study(name), registry.study(name).Options
-        assert alone.model_json_schema() == own.model_json_schema(), name
-        assert options.defaults(alone) == options.defaults(own)

@@ -7,7 +7,7 @@ import plain
 import pytest
 import torch
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.algorithms.frank_wolfe import on_simplex
 from algoreg.algorithms.least_trace import fitting
 from algoreg.engine.loop import Batch, Descent
@@ -36,7 +36,7 @@ def ends_of(name, runs, ensemble=None, labels=None, d=D, rank=RANK):
         for k, run in enumerate(runs)
     ]
     ends = Ends()
-    Descent(Batch(ensemble, registry.algorithm(name), complete, targets, labels, [ends], SEED)).run()
+    Descent(Batch(ensemble, plugins.algorithm(name), complete, targets, labels, [ends], SEED)).run()
     matrices = plain.unpack(ensemble.rows.numpy(), d)
     return ends.memory["estimates"].numpy(), matrices, labels.numpy(), targets.numpy()
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
-from algoreg import sources
+from algoreg import jobs, plugins
 from algoreg.judge import published, replications
 from algoreg.store import records
 from algoreg.tell.charts.comparison import agreement
@@ -149,7 +149,8 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     documents = {"first": DOCUMENT}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
-    return render.render(results, entries, claims, tier or fake_tier(), tables, *parts, fresh)
+    settings = {"studies": {}, **(tier or fake_tier())}
+    return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
 
 
 class Reader(HTMLParser):
@@ -298,7 +299,7 @@ def test_jobs_are_counted_of_what_the_page_is_made_of_whatever_else_has_finished
 
 def test_figures_stand_with_what_they_conclude_and_what_was_run(tmp_path):
     html = rendered(tmp_path, [claim(0)])
-    title = sources.figure_title("figure_1")
+    title = plugins.figure_title("figure_1")
     assert f"<figcaption>{escape(title)}. d = 3, r &lt; 2. <a" in html
     assert f'aria-label="{escape(title)}: it falls 9-fold"' in html
 
@@ -463,14 +464,13 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     ]
     tier = {"studies": {"dynamics": {"study": "dynamics"}, "x_space": {"study": "x_space"}}}
     keys = ("d", "alpha", "iteration", "target", "ensemble")
-    monkeypatch.setattr(sources, "module_literal", lambda folder, name, constant, default=None: keys)
     tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
-    (plot,) = plots.dynamics(tables, tier)
+    (plot,) = plots.dynamics(tables, tier, {"dynamics": keys})
     names = ["signal, α = 0.01", "error, α = 0.01", "signal, α = 0.1", "error, α = 0.1"]
     assert [curve["name"] for curve in plot["curves"]] == names
     assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
     assert plot["title"] == "Signal and error along the run: d = 10"
-    assert plots.dynamics({}, {}) == []
+    assert plots.dynamics({}, {}, {}) == []
 
 
 def test_ours_beside_the_published_points():
@@ -496,7 +496,8 @@ def test_ours_beside_the_published_points():
     tables = {"figure_1": pd.DataFrame(rows)}
     curve = load_published("figure_1")
     tables["figure_1_published"] = pd.DataFrame(compare(tables["figure_1"], curve[curve["d"] == 100]))
-    (found,) = plots.comparisons(tables, {**tier, "figures": {"figure_1": ["figure_1"]}})
+    tier = {**tier, "figures": {"figure_1": ["figure_1"]}}
+    (found,) = plots.comparisons(tables, tier, jobs.page_labels(tier))
     assert found["compared"]
     assert [(row["error"], row["points"]) for row in found["rows"]] == [("test error", 7), ("training error", 7)]
     names = [curve["name"] for curve in found["plot"]["curves"]]
@@ -524,7 +525,8 @@ def test_where_every_run_diverged_the_comparison_has_dashes():
     rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
     experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
     tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
-    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier)
+    labels = {"titles": {"figure_1": "Runs"}, "chapters": {"figure_1": "simulations"}}
+    (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier, labels)
     assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2
     assert found["rows"][0]["first"].startswith("– / ")
     assert agreement(rows) == ""

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from conftest import measured, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.chapters.proof import ledger as proof
 from algoreg.tell import figures
 
@@ -61,7 +61,7 @@ def test_axes_are_called_what_is_drawn_along_them_and_margins_are_named(tables, 
 def test_passages_say_what_the_tables_say(tables):
     found = {
         name: getattr(proof, name)(*(tables[table] for table in getattr(proof, name).tables))
-        for name in sources.decorated("ledger", "passage")
+        for name in plugins.functions("ledger")
         if hasattr(proof, name) and name.startswith("proof")
     }
     assert len(found) == 8

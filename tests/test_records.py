@@ -132,7 +132,7 @@ def test_a_diverged_run_is_left_out_and_said():
     picture = figures.draw("figure_3", {"figure_3": table})
     said = [text.get_text() for text in picture.axes[0].get_legend().get_texts()]
     assert any(re.search(r"\(1 of \d+ values not drawn", text) for text in said)
-    with pytest.raises(ValueError, match="drawing figure_9: allowed are "):
+    with pytest.raises(ValueError, match="figures: figure_9: allowed are "):
         figures.draw("figure_9", {})
 
 

@@ -5,7 +5,7 @@ import plain
 import pytest
 import torch
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.ensembles import entries, entries_rectangular
 from algoreg.ensembles.base import Measurements
@@ -106,7 +106,7 @@ def test_rectangular_entries_are_scaled_entries():
 def descents(ensemble, labels, runs, count):
     known = {"step": 0.2, "m": ensemble.m, "target": 0, "alpha": 0.5, "width": 3, "iterations": count}
     runs = [{**declared.of_runs("asymmetric"), **known, **run} for run in runs]
-    algorithm = registry.algorithm("asymmetric")(ensemble, labels.expand(len(runs), -1), runs, SEED)
+    algorithm = plugins.algorithm("asymmetric")(ensemble, labels.expand(len(runs), -1), runs, SEED)
     return algorithm.estimate(algorithm.advance(algorithm.initial(), 0, count)).numpy()
 
 
@@ -159,7 +159,7 @@ def test_a_start_that_is_its_own_mirror_image_descends_as_the_symmetric_factor()
     labels = plain.measure(matrices, u @ u.T)
     run = {**declared.of_runs("asymmetric"), "step": 0.01, "m": 40, "target": 0, "alpha": 0.5, "width": 3}
     ensemble = Dense(torch.from_numpy(matrices))
-    algorithm = registry.algorithm("asymmetric")(ensemble, torch.from_numpy(labels)[None], [run], SEED)
+    algorithm = plugins.algorithm("asymmetric")(ensemble, torch.from_numpy(labels)[None], [run], SEED)
     left = algorithm.initial()["left"]
     found = algorithm.estimate(algorithm.advance({"left": left, "right": left.clone()}, 0, 20))
     u = plain.factored(left[0].numpy(), matrices, labels, 0.01, 20)

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 from conftest import ROOT, tier_settings
 
-from algoreg import jobs, sources
+from algoreg import jobs, plugins
 from algoreg.judge import references, snapshots
 from algoreg.judge.tolerances import Tolerances
-from algoreg.own_paths import CHAPTER_PATH
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -79,11 +78,11 @@ def test_no_document_and_no_cost_of_this_project_is_of_a_chapter_of_ones_own(tmp
     write_docs, write_reference = map(importlib.import_module, ("write_docs", "write_reference"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "chapter.yaml").touch()
-    monkeypatch.setenv(CHAPTER_PATH, str(tmp_path))
-    sources.forget()
-    assert "mine" in sources.chapters()
+    monkeypatch.setenv(plugins.CHAPTER_PATH, str(tmp_path))
+    plugins.forget()
+    assert "mine" in plugins.chapters()
     seen = []
-    monkeypatch.setattr(write_docs.documents, "generated", lambda root: seen.extend(sources.chapters()) or {})
+    monkeypatch.setattr(write_docs.documents, "generated", lambda root: seen.extend(plugins.chapters()) or {})
     write_docs.refresh_documents()
     assert "proof" in seen
     assert "mine" not in seen

@@ -15,7 +15,7 @@ from conftest import CPU, measured, tier_settings
 from sklearn.base import clone
 from test_engine import FITS, batch_of
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.engine import recording
 from algoreg.engine.loop import Descent
 from algoreg.engine.observers import Ends
@@ -93,7 +93,7 @@ def test_a_gpu_is_asked_for_the_same_sums_in_every_run():
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["entries", "pauli"])
 def test_a_gpu_adds_in_the_same_order_in_every_run(name):
-    drawn = registry.ensemble(name).draw(64, 2000, 5, 0, "cuda", torch.float32)
+    drawn = plugins.ensemble(name).draw(64, 2000, 5, 0, "cuda", torch.float32)
     matrices = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0)).cuda()
     torch.use_deterministic_algorithms(True)
     try:

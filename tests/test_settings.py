@@ -169,11 +169,6 @@ def test_published_curves_are_of_the_size_that_their_chapter_says():
         assert set(published.load_published(name)["d"]) == {d}, name
 
 
-def test_settings_import_no_torch():
-    code = "import sys, algoreg.spec.settings, algoreg.sources, algoreg.store.records; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 def test_grids():
     assert recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
     assert recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from algoreg.own_paths import CHAPTER_PATH
+from algoreg import plugins
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -81,7 +81,7 @@ def test_settings_that_stopped_a_run_are_not_said_twice(tmp_path):
     chapter.mkdir(parents=True)
     (chapter / "chapter.yaml").write_text("title: Mine\n")
     command = [sys.executable, str(ROOT / "tools" / "show_verdicts.py"), "smoke", "--chapter", "mine", "--status"]
-    environment = {**os.environ, CHAPTER_PATH: str(chapter.parent)}
+    environment = {**os.environ, plugins.CHAPTER_PATH: str(chapter.parent)}
     stopped, alone = (
         subprocess.run([*command, status], cwd=tmp_path, env=environment, capture_output=True, text=True)
         for status in ("1", "0")

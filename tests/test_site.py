@@ -10,7 +10,7 @@ import threading
 import pytest
 from conftest import ROOT
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec.chapters import load_chapters
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -94,7 +94,7 @@ def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, t
 
 def test_a_figure_stands_with_what_was_run():
     svg = "<svg><title>it falls</title><metadata><dc:description>X* at d = 3</dc:description></metadata></svg>"
-    title = sources.figure_title("figure_1")
+    title = plugins.figure_title("figure_1")
     shown = f"![{title}](../figures/figure_1.svg)\n\n*{title}.*"
     assert build_site._captioned("figure_1", svg) == rf"{shown} X\* at d = 3."
     assert build_site._captioned("figure_1", "<svg/>") == shown

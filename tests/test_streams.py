@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 from conftest import TIERS, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 
 # What stands for a kind that is not written at the call.
 COMPUTED = "…"
@@ -63,7 +63,7 @@ def _streams(path):
     """Yield the name of every stream that a module draws from, with its kind if it has one,
     and the function that does.
     """
-    module = ".".join(path.relative_to(sources.PACKAGE).with_suffix("").parts)
+    module = ".".join(path.relative_to(plugins.PACKAGE).with_suffix("").parts)
 
     def walk(node, within):
         for child in ast.iter_child_nodes(node):
@@ -83,7 +83,7 @@ def _literal(node):
 @pytest.fixture(scope="module")
 def streams():
     found = defaultdict(set)
-    for path in sorted(sources.PACKAGE.rglob("*.py")):
+    for path in sorted(plugins.PACKAGE.rglob("*.py")):
         for name, function in _streams(path):
             found[name].add(function)
     assert {("ensemble", "gaussian"), ("samples",)} <= set(found)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import measured, setting_problems, tier_settings
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.engine import study
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
@@ -52,10 +52,9 @@ def test_ensembles_are_dealt_out():
 
 
 def test_every_study_says_what_its_rows_are():
-    for name in sources.modules("studies"):
-        assert set(sources.module_literal("studies", name, "KEYS")) >= {"ensemble"}
-        assert sources.module_literal("studies", name, "VALUES")
-        assert sources.module_title("studies", name)
+    for name in plugins.modules("studies"):
+        assert plugins.study(name).KEYS.keys() >= {"ensemble"}
+        assert plugins.module_title("studies", name)
 
 
 GOOD = {"d": 4, "rank": 1, "m": 8, "target": 0, "ensemble": 0, "status": "budget"}
@@ -100,11 +99,13 @@ def test_what_is_no_cell_is_named_before_a_part_is_kept(value):
 
 
 def test_two_rows_of_one_name_are_refused_with_that_name():
-    one = pd.DataFrame([dict.fromkeys(study.columns("x_space"), 0)])
+    module = plugins.study("x_space")
+    wanted = study.columns(module)
+    one = pd.DataFrame([dict.fromkeys(wanted, 0)])
     with pytest.raises(
         ValueError, match="study x_space: two rows with d = 0, rank = 0, m = 0, target = 0, ensemble = 0;"
     ):
-        study_tables.collect([one, one], "x_space")
+        study_tables.collect([one, one], "x_space", module.KEYS, wanted)
 
 
 def test_descent_on_x_ends_at_the_projection_on_the_measurements():

@@ -19,7 +19,7 @@ from conftest import (
     tiny_repository,
 )
 
-from algoreg import digests, sources
+from algoreg import code_hash, plugins
 from algoreg.judge import snapshots
 from algoreg.store import records
 
@@ -65,10 +65,9 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figures.py": "figures", "skip_claims.py": "estimands", "collect_claims.py": "estimands"}
-    if script == "measure.py":
-        return tuple(sources.modules("studies").values())
-    return tuple(sources.chapter_modules(kinds[script])) if script in kinds else ()
+    kinds = {"draw_figures.py": "figures", "measure.py": "studies"}
+    found = plugins.all_modules(kinds[script]) if script in kinds else []
+    return [*found, "algoreg.algorithms.factored"] if script == "build_page.py" else found
 
 
 def test_scripts_load_only_what_their_rules_declare(smoke):
@@ -80,7 +79,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         script = name.split(".", 1)[1]
         seen.add(script)
         named = extra if script == "descend.py" else extra[:1] if script == "draw_problem.py" else named_modules(script)
-        assert set(modules) <= digests.closure(smoke / "scripts" / script, named), script
+        assert set(modules) <= code_hash.code_hashes(smoke / "scripts" / script, named).keys(), script
     expected = {
         "draw_problem.py",
         "descend.py",

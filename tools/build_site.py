@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec.chapters import load_chapters
 from algoreg.tell import captions
 from algoreg.tell.report import literal
@@ -46,7 +46,7 @@ def linked(root, name, text):
 
 def _captioned(name, svg):
     """Return a figure as Markdown, with what it shows and what was run."""
-    title, (_, caption) = sources.figure_title(name), captions.read(svg)
+    title, (_, caption) = plugins.figure_title(name), captions.read(svg)
     return f"![{title}](../figures/{name}.svg)\n\n*{title}.*{f' {literal(caption)}.' if caption else ''}"
 
 

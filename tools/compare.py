@@ -17,14 +17,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from algoreg import digests, sources
+from algoreg import code_hash, plugins
 from algoreg.chapters.race.compare import contenders, measuring, page
 from algoreg.engine import study
 from algoreg.numerics import devices
 from algoreg.spec.chapters import load_chapter, sized
 from algoreg.spec.files import SettingsError
-from algoreg.spec.modules import broken
 from algoreg.spec.plan import study_options
+from algoreg.spec.plugin_checks import plugin_problems
 from algoreg.spec.settings import load_tier
 from algoreg.spec.tier import size_of
 from algoreg.store import records
@@ -38,7 +38,7 @@ MEASURING, STUDY = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.
 
 def sizes_of(tier):
     """Return the sizes of a comparison: those of the race in this tier."""
-    experiments = load_chapter(CHAPTER, sources.chapters()[CHAPTER]).experiments["studies"]
+    experiments = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).experiments["studies"]
     course, needed = (sized(experiments[name], size_of(tier)) for name in (COURSES, THRESHOLDS))
     (d,) = needed["options"]["d"]
     return {
@@ -59,7 +59,7 @@ class Kept:
     def path(self, contender, kind):
         """Return where a table lies."""
         # An edit of the page measures nothing again.
-        script, modules = sources.module_path(MEASURING), (STUDY, sources.modules("algorithms")[contender.algorithm])
+        modules = [MEASURING, STUDY, plugins.module_name("algorithms", contender.algorithm)]
         method = {**dataclasses.asdict(contender.method), "algorithm": contender.algorithm}
         made_of = [
             kind,
@@ -67,7 +67,7 @@ class Kept:
             self.sizes,
             self.tier["seed"],
             torch.__version__,
-            digests.code_digests(script, modules),
+            code_hash.code_hashes(None, modules),
         ]
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return self.folder / "tables" / f"{contender.algorithm}-{kind}-{digest}.csv"
@@ -132,7 +132,7 @@ def main():
     try:
         tier = load_tier(file)
         methods = contenders.take_up_files(told.methods)
-        if found := broken():
+        if found := plugin_problems():
             raise SettingsError(found)
         chosen = contenders.contenders(methods)
     except (SettingsError, ValueError) as error:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import plugins
 from new_chapter import NAMES, is_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ def refusal(name, root):
     """Return why no algorithm of this name can be made, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
-    taken = ["base", *sources.modules("algorithms")]
+    taken = ["base", *plugins.modules("algorithms")]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(taken))}"
     if missing := [path.parent for path in goals(name, root).values() if not path.parent.is_dir()]:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec.chapters import load_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,11 +32,11 @@ def refusal(name, folder):
     if os.pathsep in str(folder):
         return f"CHAPTER_PATH = {folder}: allowed is one folder, whose path has no {os.pathsep}"
     # A module beside the chapters has its name, too.
-    taken = [*sources.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
+    taken = [*plugins.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
     if name in taken:
         return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
     # The template's entries have the chapter's name. Chapters of the user's own are not read: they may be broken.
-    ours = [load_chapter(*one) for one in sources.chapters().items() if one[1].parent == sources.PACKAGE / "chapters"]
+    ours = [load_chapter(*one) for one in plugins.chapters().items() if one[1].parent == plugins.PACKAGE / "chapters"]
     for chapter in ours:
         for section, entries in chapter.experiments.items():
             if name in entries:
@@ -77,7 +77,7 @@ def main():
     parser.add_argument("name", help="the chapter's: a-z, 0-9 and _")
     parser.add_argument("folder", nargs="?", help="where chapters of your own lie (default: with this package's)")
     options = parser.parse_args()
-    folder = Path(options.folder) if options.folder else sources.PACKAGE / "chapters"
+    folder = Path(options.folder) if options.folder else plugins.PACKAGE / "chapters"
     problem = refusal(options.name, folder)
     if problem:
         print(problem, file=sys.stderr)

@@ -14,10 +14,9 @@ from pathlib import Path
 import torch
 import yaml
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.ensembles import file
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.own_paths import CHAPTER_PATH
 from algoreg.recover import fitting
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapter, sized, tiers_of
@@ -40,7 +39,7 @@ def described(data, found):
         data["shape"] = list(file.lifted(found)[1])
     d, m = file.size_of(found), len(found.y)
     refuse_beyond_memory(d, m)
-    drawn = registry.ensemble("file").draw(d, m, 0, 0, data=data)
+    drawn = plugins.ensemble("file").draw(d, m, 0, 0, data=data)
     largest = fitting.label_matrix_size(drawn, drawn.given[None])
     step = fitting.STEP_SHARE / (fitting.curvature(drawn, 0) * max(largest, 1e-12))
     return {
@@ -80,9 +79,9 @@ def make_checked(name, folder, facts):
 
 def check(name, folder):
     """Raise a ValueError if a chapter's settings are refused in any tier."""
-    os.environ[CHAPTER_PATH] = str(folder)
+    os.environ[plugins.CHAPTER_PATH] = str(folder)
     # They were found without it.
-    sources.forget()
+    plugins.forget()
     claims = settings.load_claims([name])
     for path in sorted((ROOT / "config").glob("*.yaml")):
         tier = settings.complete_tier({**settings.load_yaml(path), "chapters": [name]}, str(path))

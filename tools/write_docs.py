@@ -4,8 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from algoreg import sources
-from algoreg.own_paths import CHAPTER_PATH
+from algoreg import plugins
 from algoreg.store import records
 from algoreg.tell import documents
 
@@ -14,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def refresh_documents():
     """Write every generated document that is not as it should be: of this project's chapters,
-    whatever else lies in CHAPTER_PATH.
+    whatever else lies in ALGOREG_CHAPTER_PATH.
     """
-    os.environ.pop(CHAPTER_PATH, None)
-    sources.forget()
+    os.environ.pop(plugins.CHAPTER_PATH, None)
+    plugins.forget()
     for name, text in documents.generated(ROOT).items():
         path = ROOT / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -6,7 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from algoreg import digests, sources
+from algoreg import code_hash, plugins
 from algoreg.spec import plan
 from algoreg.spec.chapters import SECTIONS, Chapter
 
@@ -153,20 +153,36 @@ def modules_of_notebook(path: Path) -> list[str]:
         # One with commands of IPython is no Python.
         with contextlib.suppress(SyntaxError):
             tree = ast.parse("".join(cell["source"]) if cell["cell_type"] == "code" else "")
-            found |= digests.imported_by(tree)
+            found |= code_hash.imports_of(tree)
             names |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     if "algoreg.recover" in found:
-        names |= set(sources.modules("algorithms"))
+        names |= set(plugins.modules("algorithms"))
     if "algoreg.judge.claims" in found:
-        found |= {one.module for one in sources.decorated("estimands", "estimand").values()}
-    for study in names & set(sources.modules("studies")):
-        for kind in sources.module_literal("studies", study, "FINDS", {}).values():
-            names |= set(sources.modules(kind))
-    for kind in ("algorithms", "ensembles", "studies"):
-        found |= {module for name, module in sources.modules(kind).items() if name in names}
+        found |= set(plugins.all_modules("estimands"))
+    for study in names & set(plugins.modules("studies")):
+        for kind in getattr(plugins.study(study), "FINDS", {}).values():
+            names |= set(plugins.modules(kind))
+    for kind in plugins.MODULE_KINDS:
+        found |= {module for name, module in plugins.modules(kind).items() if name in names}
     return sorted(found)
+
+
+def page_labels(tier: dict) -> dict[str, dict]:
+    """Return what the page says of plugins, which its job does not import.
+
+    Returns
+    -------
+    dict
+        ``titles`` and ``chapters`` of the figures, and ``keys``, the columns that name a row, of the studies' tables.
+    """
+    figures, studies = tier["figures"], tier["studies"].items()
+    return {
+        "titles": {name: plugins.figure_title(name) for name in figures},
+        "chapters": {name: plugins.figure_chapter(name) for name in figures},
+        "keys": {name: list(plugins.study(block["study"]).KEYS) for name, block in studies},
+    }
 
 
 def published_files() -> list[Path]:
     """Return the published curves of all chapters."""
-    return [path for folder in sources.chapters().values() for path in sorted(folder.glob("published/*.csv"))]
+    return [path for folder in plugins.chapters().values() for path in sorted(folder.glob("published/*.csv"))]

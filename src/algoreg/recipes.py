@@ -13,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from algoreg import digests, jobs, registry
+from algoreg import code_hash, jobs, plugins
 from algoreg.judge import references, replications
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
-from algoreg.store import chain
+from algoreg.store import chain, study_tables
 from algoreg.store.provenance import settings_hash
 from algoreg.tell import papers
 from algoreg.tell.charts.claims import claims_of
@@ -116,9 +116,12 @@ class Recipes:
     def _matching(self, pattern: str) -> list[str]:
         return sorted(map(os.path.relpath, self.root.glob(pattern)))
 
-    def _code(self, script: str, modules: Iterable[str] = ()) -> dict[str, str]:
-        """Return the digests of a script, of every module that it imports and of those that it finds by name."""
-        return digests.code_digests(str(self.root / "scripts" / script), tuple(modules))
+    def _code(self, script: str, found: Iterable[str] = ()) -> dict[str, str]:
+        """Return the hashes of a script, of every module that it imports, and of the plugins that it is told:
+        ``module`` or ``module:name``.
+        """
+        modules = {reference.partition(":")[0] for reference in found}
+        return code_hash.code_hashes(self.root / "scripts" / script, modules)
 
     # Data, runs, tables
 
@@ -132,7 +135,7 @@ class Recipes:
                 "ensemble": ensemble,
                 "seed": self.tier["seed"],
                 "threads": self.tier["threads"],
-                "code": self._code("draw_problem.py", registry.modules_of_problem(block)),
+                "code": self._code("draw_problem.py", [plugins.module_name("ensembles", block["ensemble"])]),
                 "versions": versions(KERNELS),
             },
         )
@@ -157,7 +160,13 @@ class Recipes:
                 "dtype": block.get("dtype", self.tier["dtype"]),
                 "threads": self.tier["threads"],
                 "checkpoint": self.result(f"checkpoints/{descent}-{ensemble}.npz"),
-                "code": self._code("descend.py", registry.modules_of_descent(block, problem)),
+                "code": self._code(
+                    "descend.py",
+                    [
+                        plugins.module_name("ensembles", problem["ensemble"]),
+                        plugins.module_name("algorithms", block["algorithm"]),
+                    ],
+                ),
                 "versions": versions(KERNELS),
             },
         )
@@ -203,7 +212,7 @@ class Recipes:
                 "dtype": block.get("dtype", "float64"),
                 "threads": self.tier["threads"],
                 "checkpoint": self.result(f"checkpoints/measure-{name}.npz"),
-                "code": self._code("measure.py", registry.modules_of_study(block["study"], options)),
+                "code": self._code("measure.py", plugins.modules_of_study(block["study"], options)),
                 "versions": versions(MEASURING),
             },
         )
@@ -211,17 +220,22 @@ class Recipes:
     def collect_parts(self, study: str) -> Recipe:
         """Return what a study's table is made of where several jobs measure it."""
         block = self.tier["studies"][study]
-        parts = range(len(plan.study_parts(block)))
+        parts, module = range(len(plan.study_parts(block))), plugins.study(block["study"])
         return Recipe(
             {"parts": self.results(f"studies/{study}/part-{part}.csv" for part in parts)},
-            {"study": block["study"], "code": self._code("tabulate_study.py")},
+            {
+                "study": block["study"],
+                "key_columns": list(module.KEYS),
+                "columns": study_tables.columns(module),
+                "code": self._code("tabulate_study.py"),
+            },
         )
 
     # Verdicts
 
     def judge(self, entry: Mapping[str, Any]) -> Recipe:
         """Return what the verdict on a claim is made of."""
-        curves = plan.published_for(entry)
+        curves, estimands = plan.published_for(entry), plugins.estimands_of(entry)
         return Recipe(
             {
                 "tables": [self.table(name) for name in entry["experiments"]],
@@ -229,17 +243,17 @@ class Recipes:
             },
             {
                 "entry": entry,
+                "estimands": estimands,
                 "published": {name: self._facts[name] for name in curves},
                 "seed": self.tier["seed"],
-                "code": self._code("judge_claim.py", registry.modules_of_claim(entry)),
+                "code": self._code("judge_claim.py", estimands.values()),
                 "versions": versions(NUMERICS),
             },
         )
 
     def skip_claims(self) -> Recipe:
         """Return what the verdicts "not judged" are made of, of all claims that this tier does not judge."""
-        modules = {module for entry in self.skipped for module in registry.modules_of_claim(entry)}
-        return Recipe({}, {"entries": self.skipped, "code": self._code("skip_claims.py", sorted(modules))})
+        return Recipe({}, {"entries": self.skipped, "code": self._code("skip_claims.py")})
 
     def collect_claims(self) -> Recipe:
         """Return what the list of verdicts is made of."""
@@ -254,16 +268,17 @@ class Recipes:
     def draw_figures(self, chapter: str) -> Recipe:
         """Return what the figures of a chapter are made of: all of them are one job."""
         shown = self.chapter_figures[chapter]
-        modules = {module for name in shown for module in registry.modules_of_figure(name)}
+        drawings = {name: plugins.reference("figures", name) for name in shown}
         tables = dict.fromkeys(table for names in shown.values() for table in names)
         curves = next(list(one.published) for one in self.chapters if one.name == chapter)
         return Recipe(
             {"tables": list(map(self.table, tables)), "published": [self.published[name] for name in curves]},
             {
                 "figures": shown,
+                "drawings": drawings,
                 "published": {name: self._facts[name] for name in curves},
                 "claims": {name: claims_of(name, self.claims) for name in shown},
-                "code": self._code("draw_figures.py", sorted(modules)),
+                "code": self._code("draw_figures.py", drawings.values()),
                 "versions": versions(["matplotlib"]),
             },
         )
@@ -309,7 +324,9 @@ class Recipes:
                 "registry": self.claims,
                 "settings": settings_hash(self.tier),
                 "titles": [[one.name, one.title, one.question, *one.papers] for one in self.chapters],
-                "code": self._code("build_page.py"),
+                "labels": jobs.page_labels(self.tier),
+                # The runs of the spectra have this algorithm's options; see plan.spectrum_descents.
+                "code": self._code("build_page.py", ["algoreg.algorithms.factored"]),
                 "versions": versions(["jinja2", "mistune", "plotly"]),
             },
         )

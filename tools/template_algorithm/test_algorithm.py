@@ -6,7 +6,7 @@ import numpy as np
 import plain
 import torch
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
@@ -23,7 +23,7 @@ def end_of(algorithm, **told):
     """Return X at the end of a run; what it is not told is the default."""
     run = {**options.of_runs(algorithm), "m": M, "step": STEP, "iterations": COUNT, "target": 0, "alpha": 0.3, **told}
     ends, labels = Ends(), ENSEMBLE.label(TARGET)
-    Descent(Batch(ENSEMBLE, registry.algorithm(algorithm), [run], TARGET, labels, [ends], SEED)).run()
+    Descent(Batch(ENSEMBLE, plugins.algorithm(algorithm), [run], TARGET, labels, [ends], SEED)).run()
     return ends.memory["estimates"][0].numpy()
 
 

@@ -30,8 +30,9 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import jobs, registry, sources
+    from algoreg import jobs
     from algoreg.judge import references
+    from algoreg.judge.claims import criterion
     from algoreg.recipes import Recipes
     from algoreg.spec import plan, settings
     from algoreg.spec.workflow import checked
@@ -53,7 +54,7 @@ def checked_settings():
     except settings.SettingsError as error:
         raise WorkflowError(f"The settings cannot be used:{error}") from error
     config.update(complete)
-    return claims
+    return [{**entry, "criterion": criterion(entry)} for entry in claims]
 
 
 RECIPES = Recipes(config, checked_settings(), ROOT)

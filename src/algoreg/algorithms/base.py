@@ -1,8 +1,8 @@
 """What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
 
-A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with literals that the
-settings' checks read without importing it: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space
-its estimates lie in (``spec.options.WITHIN``).
+A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with attributes that the
+settings are checked by: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space its estimates lie in
+(``spec.options.WITHIN``).
 """
 
 from abc import ABC, abstractmethod

@@ -4,6 +4,6 @@ Chapters of the user's own lie in the folders that the environment variable ``AL
 sets it from ``chapter_path``.
 """
 
-from algoreg.own_paths import CHAPTER_PATH, listed
+from algoreg.plugins import CHAPTER_PATH, paths_in
 
-__path__ += listed(CHAPTER_PATH)
+__path__ += paths_in(CHAPTER_PATH)

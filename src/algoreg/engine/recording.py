@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
 from algoreg.numerics import diagnostics
@@ -120,7 +120,7 @@ def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, sto
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))[number].to(**place)
     observers = [Recording(record, stop, held_out)]
     known = torch.from_numpy(labels)[number].to(**place)
-    return Batch(ensemble, registry.algorithm(algorithm), runs, targets, known, observers, seed)
+    return Batch(ensemble, plugins.algorithm(algorithm), runs, targets, known, observers, seed)
 
 
 def recorded(batch: Batch):

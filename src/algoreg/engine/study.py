@@ -1,8 +1,8 @@
 """Studies: measurements that have a shape of their own, from their settings to one tidy table.
 
-A module of a chapter's folder ``studies`` has ``measure``, which returns rows, and what is read without importing it:
-the class ``Options`` (see :mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is
-measured), each with its meaning (see :mod:`algoreg.spec.columns`).
+A module of a chapter's folder ``studies`` has ``measure``, which returns rows, the class ``Options`` (see
+:mod:`algoreg.spec.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is measured), each with its
+meaning (see :mod:`algoreg.spec.columns`).
 
 A study is dealt out to parts, and whatever descends in a part is a batch with observers (:meth:`Context.descend`). A
 killed job keeps the rows of its finished parts and what the running one has reached.
@@ -20,7 +20,7 @@ from itertools import product
 
 import numpy as np
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
@@ -148,15 +148,16 @@ def measure(name, options, context):
     Raises
     ------
     ValueError
-        If there are no rows, or one is not as the module's literals say.
+        If there are no rows, or one is not as the module's ``KEYS`` and ``VALUES`` say.
     """
-    found = _dealt_out(registry.study(name).measure, options, context)
+    module = plugins.study(name)
+    found = _dealt_out(module.measure, options, context)
     rows = [] if found is None else list(found)
     if not rows:
         raise ValueError(f"study {name}: measure returns no rows")
-    wanted, keys = columns(name), sources.module_literal("studies", name, "KEYS")
+    wanted = columns(module)
     for row in rows:
-        if unfit := _unfit(row, wanted, keys):
+        if unfit := _unfit(row, wanted, module.KEYS):
             raise ValueError(f"study {name}: {unfit}, in the row {row}")
     return rows
 

@@ -1,7 +1,7 @@
 """What every ensemble is: linear measurements of matrices, and what descents read of them.
 
-A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two literals that the
-settings' checks read without importing it: ``provides`` (below) and ``acts_on``, the kind of space it measures
+A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two attributes that the
+settings are checked by: ``provides`` (below) and ``acts_on``, the kind of space it measures
 (``spec.options.WITHIN``).
 """
 

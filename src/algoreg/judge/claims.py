@@ -1,9 +1,8 @@
 """From registry entries and tables to verdicts."""
 
-import ast
 import math
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.numerics.seeds import stream
 from algoreg.spec.columns import readable
 from algoreg.spec.plan import estimands, rule_name
@@ -29,9 +28,7 @@ def exact(value):
 
 def criterion(entry):
     """Return the criterion in words, from estimand, direction and margin."""
-    # Read, not imported: a claim that a tier does not judge needs no pandas.
-    decorator = sources.find("estimands", "estimand", entry["estimand"]["name"]).node.decorator_list[0]
-    label = ast.literal_eval(decorator.args[0]).format(**readable(entry["estimand"]))
+    label = plugins.function("estimands", entry["estimand"]["name"]).label.format(**readable(entry["estimand"]))
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
@@ -49,12 +46,12 @@ def verdict(estimate, direction, margin):
     return SUPPORTED if low > margin else REFUTED if high < margin else INCONCLUSIVE
 
 
-def _estimate(entry, part, tables, published, seed):
+def _estimate(entry, part, tables, published, seed, functions):
     parameters = dict(estimands(entry)[part])
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
     name = parameters.pop("name")
     try:
-        found = registry.estimand(name)(tables, published, rng, **parameters)
+        found = functions[name](tables, published, rng, **parameters)
         # Of a control the verdicts keep the value alone.
         numbers = [found.value, found.low, found.high] if part == "estimand" else [found.value]
         if found.value is not None and not all(map(math.isfinite, numbers)):
@@ -78,7 +75,8 @@ def _unjudged(entry):
         "source": entry["source"],
         "kind": entry["kind"],
         "rule": rule_name(entry["id"]),
-        "criterion": criterion(entry),
+        # The words of columns are those of all studies, which a job does not import: the workflow puts them there.
+        "criterion": entry.get("criterion") or criterion(entry),
         "verdict": NOT_JUDGED,
         "estimate": None,
         "ci_low": None,
@@ -101,16 +99,19 @@ def _unjudged(entry):
     }
 
 
-def judge(entry, tables, published, seed):
+def judge(entry, tables, published, seed, functions=None):
     """Judge one registry entry, its control and its positive control by the same code.
 
     Parameters
     ----------
     entry : mapping
+        May have its ``criterion`` already; see :func:`criterion`.
     tables : mapping of str to pandas.DataFrame, or None
         The experiments' tables; None where the tier cannot judge this claim.
     published : mapping of str to pandas.DataFrame
     seed : int
+    functions : mapping of str to callable, optional
+        The estimands by name; all plugins where none are given.
 
     Returns
     -------
@@ -127,8 +128,9 @@ def judge(entry, tables, published, seed):
     if tables is None:
         return result
     _, *others = parts = list(estimands(entry))
+    functions = functions or plugins.functions("estimands")
     try:
-        own, *found = (_estimate(entry, part, tables, published, seed) for part in parts)
+        own, *found = (_estimate(entry, part, tables, published, seed, functions) for part in parts)
     except NotMeasured as missing:
         return {**result, "not_judged": str(missing)}
     result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)

@@ -20,9 +20,20 @@ from algoreg.analysis.intervals import (
 
 
 def estimand(label):
-    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`;
-    ``label`` is what the criterion calls it.
+    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`.
+
+    Parameters
+    ----------
+    label : str
+        What the criterion calls it, with the estimand's parameters in braces.
+
+    Raises
+    ------
+    TypeError
+        If there is no label.
     """
+    if not isinstance(label, str):
+        raise TypeError('allowed is @estimand("what it is"), whose words the criterion is made of')
 
     def register(function):
         @functools.wraps(function)

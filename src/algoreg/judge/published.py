@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.cells import cells
 from algoreg.analysis.predictions import prediction_interval
 from algoreg.spec.chapters import load_chapters
@@ -21,7 +21,7 @@ STRETCHES = (1, 2, 4, 5, 10)
 def curves():
     """Return ``{name: (file, what it does not say itself)}`` of every published curve of the chapters."""
     # To read all chapters takes longer than to judge a claim.
-    having = [name for name, folder in sources.chapters().items() if any(folder.glob("published/*.csv"))]
+    having = [name for name, folder in plugins.chapters().items() if any(folder.glob("published/*.csv"))]
     return {
         name: (chapter.folder / "published" / f"{name}.csv", fixed)
         for chapter in load_chapters(having)

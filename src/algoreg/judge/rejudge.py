@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from algoreg import registry as names
+from algoreg import plugins
 from algoreg.analysis.intervals import Estimate
 from algoreg.judge import claims, published
 from algoreg.judge.snapshots import CLAIM_FIELDS, claim_of, frame_of, short
@@ -28,7 +28,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
     entry, own = entry_of(identity), claim_of(content, identity)
     frames = {name: frame_of(content["tables"][name]) for name in entry["experiments"]}
     options, found = dict(entry["estimand"]), []
-    function = names.estimand(options.pop("name"))
+    function = plugins.function("estimands", options.pop("name"))
     for value in values:
         if value == options[option]:
             found.append(Estimate(own["estimate"], own["ci_low"], own["ci_high"]))

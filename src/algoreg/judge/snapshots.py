@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge.references import MAPPINGS
 from algoreg.spec import plan
 from algoreg.spec.files import json_by_lines
@@ -37,12 +37,12 @@ def of_runs(frame, by):
 
 
 def of_study(frame, study):
-    """Return the committed form of a study's table; ``study`` is its module."""
-    keys, values = (sources.module_literal("studies", study, part) for part in ("KEYS", "VALUES"))
+    """Return the committed form of a study's table; ``study`` is its name."""
+    module = plugins.study(study)
     return {
-        "keys": {key: [short(x) for x in frame[key].tolist()] for key in keys},
+        "keys": {key: [short(x) for x in frame[key].tolist()] for key in module.KEYS},
         "status": frame["status"].tolist(),
-        **{value: [short(float(x)) for x in frame[value]] for value in values},
+        **{value: [short(float(x)) for x in frame[value]] for value in module.VALUES},
     }
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import torch
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import geometric_spectrum
 
@@ -218,7 +218,7 @@ def draw_problem(problem, seed, ensemble):
 def _ensemble_of(problem, seed, number, *place):
     """Draw an ensemble of a problem, or read it from the problem's file."""
     own = {"data": problem["data"]} if problem.get("data") else {}
-    return registry.ensemble(problem["ensemble"]).draw(problem["d"], problem["m"], seed, number, *place, **own)
+    return plugins.ensemble(problem["ensemble"]).draw(problem["d"], problem["m"], seed, number, *place, **own)
 
 
 class DigestMismatch(RuntimeError):

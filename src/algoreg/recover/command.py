@@ -143,7 +143,7 @@ def _checkpoint(place, data, name, methods, options):
 
     Other data, options, code or libraries begin anew.
     """
-    from algoreg import digests, sources
+    from algoreg import code_hash, plugins
     from algoreg.engine.checkpoint import Checkpoint
     from algoreg.recover import fitting
     from algoreg.store import records
@@ -151,12 +151,12 @@ def _checkpoint(place, data, name, methods, options):
 
     asked = {one.strip() for one in methods.split(",")}
     modules = {
-        one: module for one, module in sources.modules("algorithms").items() if one in asked or asked & {"auto", "all"}
+        one: module for one, module in plugins.modules("algorithms").items() if one in asked or asked & {"auto", "all"}
     }
     what = {
         "data": records.sha256(data),
         "estimator": name,
-        "code": digests.code_digests(fitting.__file__, tuple(modules.values())),
+        "code": code_hash.code_hashes(None, [fitting.__name__, *modules.values()]),
         "libraries": records.versions(),
         **options,
     }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from algoreg import registry, sources
+from algoreg import plugins
 from algoreg.algorithms.base import Algorithm
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.ensembles.base import Measurements
@@ -69,12 +69,12 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
     """
     name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
     refuse_unknown(plan.method)
-    found: type[Algorithm] = registry.algorithm(name)
+    found: type[Algorithm] = plugins.algorithm(name)
     wanted = "symmetric" if plan.kind == "symmetric" else "psd"
     if found.estimates != wanted:
         block = ", a block of a psd matrix," if plan.kind == "rectangular" else ""
-        known = sources.modules("algorithms")
-        allowed = [one for one in known if sources.class_literal("algorithms", one, "estimates") == wanted]
+        known = plugins.modules("algorithms")
+        allowed = [one for one in known if plugins.algorithm(one).estimates == wanted]
         raise ValueError(
             f"method = {name}: its estimates are {found.estimates}; kind = {plan.kind}{block} is fitted by {', '.join(allowed)}"
         )
@@ -109,7 +109,7 @@ def refuse_unlisted(name: str, value: Any, allowed: Iterable[str]) -> None:
 
 def refuse_unknown(method: str) -> None:
     """Raise a ValueError if there is no algorithm of this name, and it is not ``auto``."""
-    refuse_unlisted("method", method, ("auto", *sources.modules("algorithms")))
+    refuse_unlisted("method", method, ("auto", *plugins.modules("algorithms")))
 
 
 def _refuse_options(name, told, given, d):
@@ -144,11 +144,11 @@ def told_nothing(kind: str) -> list[str]:
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"
     fits = []
-    for name in sources.modules("algorithms"):
-        facts = {key: sources.class_literal("algorithms", name, key) for key in ("estimates", "told")}
+    for name in plugins.modules("algorithms"):
+        algorithm = plugins.algorithm(name)
         fields = declared.of_algorithm(name).model_fields
         needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}
-        if facts == {"estimates": wanted, "told": ()} and name != default and not needed:
+        if algorithm.estimates == wanted and algorithm.told == () and name != default and not needed:
             fits.append(name)
     return [default, *fits]
 
@@ -171,7 +171,7 @@ def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str
         If an option is unknown or not allowed, or one without a default is not given.
     """
     model = declared.of_algorithm(name)
-    facts = set(sources.class_literal("algorithms", name, "told")) - model.model_fields.keys()
+    facts = set(plugins.algorithm(name).told) - model.model_fields.keys()
     options = dict(plan.method_options)
     for key, unit in WITH_UNITS.items():
         if isinstance(options.get(key), Real) and not isinstance(options[key], bool):

@@ -1,8 +1,7 @@
 """What every model of settings is made of: strict fields, each of which says in words what it allows.
 
-A module of an algorithm, a study or an ensemble says what may be asked of it in one class (``Options`` or ``Limits``),
-which is read without the rest of its module, and so without torch: **it may use only what this module has**
-(:func:`algoreg.sources.class_alone`).
+A module of an algorithm, a study or an ensemble says what may be asked of it in one class, ``Options`` or ``Limits``,
+made from :class:`RunOptions`, :class:`StudyOptions` or :class:`EnsembleLimits`.
 """
 
 import difflib

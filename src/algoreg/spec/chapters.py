@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec.base import Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
@@ -105,7 +105,7 @@ class Chapter:
     @property
     def shipped(self):
         """Whether it is one of this package's, and none of the user's own."""
-        return self.folder.parent == sources.PACKAGE / "chapters"
+        return self.folder.parent == plugins.PACKAGE / "chapters"
 
     @property
     def tables(self):
@@ -185,8 +185,8 @@ def load_chapters(names=None, file=None):
     algoreg.spec.files.SettingsError
         With all problems of their files, a name that no chapter has, and one that two have.
     """
-    found, chosen, folders = [], [], sources.chapters()
-    for folder in sources.chapter_folders():
+    found, chosen, folders = [], [], plugins.chapters()
+    for folder in plugins.chapter_folders():
         if folders[folder.name] != folder:
             own = shown(folders[folder.name])
             found.append(
@@ -255,7 +255,7 @@ def references(folder=None):
     algoreg.spec.files.SettingsError
         If the repository has none.
     """
-    files = [sources.PACKAGE.parents[1] / "references.bib", *([folder / "references.bib"] if folder else [])]
+    files = [plugins.PACKAGE.parents[1] / "references.bib", *([folder / "references.bib"] if folder else [])]
     keys = []
     for file in files:
         if file.is_file():

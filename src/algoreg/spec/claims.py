@@ -2,11 +2,12 @@
 the tables and the other claims.
 """
 
+import inspect
 from typing import Any, Literal
 
 from pydantic import Field
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec import columns, grids
 from algoreg.spec.base import (
     NAME,
@@ -99,13 +100,13 @@ def _paper(entry, folder):
 
 def _estimands(entry, published):
     """Yield what is wrong with the estimands of a claim and of its controls."""
-    known = sources.decorated("estimands", "estimand")
+    known = plugins.functions("estimands")
     for part, estimand in estimands(entry).items():
         path, called = _place(part), estimand.get("name")
         if not isinstance(called, str) or called not in known:
             yield (*path, "name"), unknown(called, known, "estimand")
             continue
-        found = [*_parameters(estimand, known[called].node)] or [*_label(estimand, known[called].node)]
+        found = [*_parameters(estimand, known[called])] or [*_label(estimand, known[called])]
         yield from (((*path, *inner), line) for inner, line in found)
         for key in ("table", "over", "method_table"):
             for table in as_list(estimand.get(key) or []):
@@ -121,10 +122,15 @@ def _place(part):
     return (part,) if part == "estimand" else (part, "estimand")
 
 
+def _keywords(function):
+    """Return the parameters of an estimand, by name."""
+    parameters = inspect.signature(function).parameters
+    return {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
+
+
 def _parameters(estimand, function):
     """Yield the unknown and the missing parameters of an estimand."""
-    arguments = function.args
-    known = {a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
+    known = {name: one.default is one.empty for name, one in _keywords(function).items()}
     given = set(estimand) - {"name"}
     for key in sorted(given - set(known), key=str):
         yield (key,), unknown(estimand[key], known, "parameter")
@@ -135,11 +141,10 @@ def _parameters(estimand, function):
 
 def _label(estimand, function):
     """Yield a line if the words of the criterion cannot be made from an estimand's parameters."""
-    label = next(decorator.args[0].value for decorator in function.decorator_list if getattr(decorator, "args", ()))
     try:
-        label.format(**columns.readable(estimand))
+        function.label.format(**columns.readable(estimand))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        yield (), f" = {show(estimand)}: does not fit the criterion's words {label!r} ({error})"
+        yield (), f" = {show(estimand)}: does not fit the criterion's words {function.label!r} ({error})"
 
 
 def remedy_problems(entries):
@@ -207,12 +212,12 @@ def _missing_columns(entries, chapters):
     tables = {}
     for chapter in chapters:
         tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
-    known = sources.decorated("estimands", "estimand")
+    known = plugins.functions("estimands")
     for entry in entries:
         for part, estimand in estimands(entry).items():
             path, own = (entry["id"], *_place(part)), estimand if part == "estimand" else entry[part]["estimand"]
             found, table = known[estimand["name"]], estimand.get("table")
-            shared = found.module == SHARED
+            shared = found.__module__ == SHARED
             if shared and not isinstance(table, str):
                 yield (*path, "table"), wrong(table, "one table")
             if not isinstance(table, str) or table not in tables:
@@ -221,7 +226,7 @@ def _missing_columns(entries, chapters):
             # What a control has of the estimand is told there, unless its table is another.
             told = estimand if "table" in own else own
             for key in (key for key in NAMES_COLUMNS if there and key in told):
-                unfit = _unfit_columns(found.node, key, estimand[key], there) if shared else ()
+                unfit = _unfit_columns(found, key, estimand[key], there) if shared else ()
                 yield from (((*path, key), text) for text in unfit or _unknown_columns(estimand[key], there))
 
 
@@ -229,7 +234,7 @@ def _unfit_columns(function, key, value, there):
     """Return what is wrong with the form of a shared estimand's parameter that names columns of a table,
     which are ``there``.
     """
-    several = ["where", *(one.arg for one in function.args.kwonlyargs if getattr(one.annotation, "id", None) == "list")]
+    several = ["where", *(name for name, one in _keywords(function).items() if one.annotation is list)]
     if key == "where" and not isinstance(value, dict | None):
         return [wrong(value, "a mapping of columns to a value or a list of values")]
     if key == "by" and key in several and not isinstance(value, list):
@@ -250,7 +255,7 @@ def _columns(entry, tiers):
     found = {}
     for block in filter(None, (sized(entry, tier) for tier in tiers)):
         # A list of the names: a damaged entry may have what no mapping can be asked for.
-        if block.get("study") in list(sources.modules("studies")):
+        if block.get("study") in list(plugins.modules("studies")):
             found |= dict.fromkeys([*columns.columns_of(block["study"]), "status"])
         elif isinstance(block.get("by"), list) and "paper_iterations" in block:
             found |= dict.fromkeys(grids.columns(block))
@@ -302,7 +307,7 @@ def exponent_problems(entries, tier):
             block = tier["studies"].get(table) if isinstance(table, str) else None
             if not block or not isinstance(along, str):
                 continue
-            option = sources.module_literal("studies", block["study"], "AXES", {}).get(along, along)
+            option = getattr(plugins.study(block["study"]), "AXES", {}).get(along, along)
             values = study_options(block).get(option)
             if isinstance(values, list) and len(values) < 3:
                 yield (

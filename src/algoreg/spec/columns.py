@@ -6,10 +6,9 @@ name is called by its own words.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from algoreg import sources
+from algoreg import plugins
 
 # How a run of a study can end.
 STATUSES = ("converged", "budget", "diverged")
@@ -59,9 +58,9 @@ def _words(column, value):
     return column.replace("_", " ") if value is None or isinstance(value, str) else value[0]
 
 
-@cache
 def _declared(study):
-    return {**sources.module_literal("studies", study, "KEYS"), **sources.module_literal("studies", study, "VALUES")}
+    module = plugins.study(study)
+    return {**module.KEYS, **module.VALUES}
 
 
 def columns_of(study):
@@ -87,7 +86,7 @@ def readable(parameters: Mapping[str, Any]):
     columns of the estimand, where these agree; else as it is everywhere.
     """
     texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
-    own = {study: _declared(study) for study in sources.modules("studies")}
+    own = {study: _declared(study) for study in plugins.modules("studies")}
     wanted = texts & set(COLUMNS).union(*own.values())
     fitting = [columns for columns in own.values() if wanted <= columns.keys()]
     names = {}

@@ -6,7 +6,7 @@ Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.
 import math
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec import options
 from algoreg.spec.base import as_list, show
 from algoreg.spec.chapters import curve_columns
@@ -51,8 +51,8 @@ def _problems(tier):
 def _ensemble(problem, path):
     """Yield what a problem's ensemble does not have, or does not provide."""
     kind = problem["ensemble"]
-    if kind not in sources.modules("ensembles"):
-        yield (*path, "ensemble"), unknown(kind, sources.modules("ensembles"), "ensemble")
+    if kind not in plugins.modules("ensembles"):
+        yield (*path, "ensemble"), unknown(kind, plugins.modules("ensembles"), "ensemble")
         return
     if options.reads_data(kind) != bool(problem.get("data")):
         yield (*path, "ensemble"), f" = {kind}: data and an ensemble that reads them go together"
@@ -66,8 +66,8 @@ def _ensemble(problem, path):
         )
     asked = [key for key in ("label_noise", "outliers", "hold_out") if problem.get(key)]
     needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
-    if asked and not needed <= options.provides(kind):
-        lacking = ", ".join(sorted(needed - options.provides(kind)))
+    if asked and not needed <= plugins.ensemble(kind).provides:
+        lacking = ", ".join(sorted(needed - plugins.ensemble(kind).provides))
         yield (*path, "ensemble"), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
     yield from (((*path, key), said) for key, said in options.unfit_extent(problem))
 
@@ -86,7 +86,7 @@ def _descents(tier):
 
 
 def _unknown_names(tier, descent, path):
-    for key, known in (("problem", list(tier["problems"])), ("algorithm", sources.modules("algorithms"))):
+    for key, known in (("problem", list(tier["problems"])), ("algorithm", plugins.modules("algorithms"))):
         if descent[key] not in known:
             sized = f" at size {size_of(tier)}" if key == "problem" else ""
             return [((*path, key), unknown(descent[key], known, f"{key}{sized}"))]
@@ -182,15 +182,15 @@ def _pairing(tier, descent, path):
     """Yield what a descent asks of an ensemble that does not provide it."""
     problem = tier["problems"][descent["problem"]]
     name, algorithm = problem["ensemble"], descent["algorithm"]
-    if name not in sources.modules("ensembles"):
+    if name not in plugins.modules("ensembles"):
         return
-    provided = options.provides(name)
+    provided = plugins.ensemble(name).provides
     lacking = options.lacks(algorithm, name)
     if lacking:
         yield (*path, "algorithm"), options.needs(algorithm, lacking, name)
     unknown_facts = {
         fact
-        for fact in set(sources.class_literal("algorithms", algorithm, "told")) - {"rank"}
+        for fact in set(plugins.algorithm(algorithm).told) - {"rank"}
         if not all(None not in as_list(run.get(options.INSTEAD.get(fact))) for run in descent["runs"])
     }
     if problem.get("data") and unknown_facts:
@@ -212,8 +212,8 @@ def _studies(tier):
         path, study = ("studies", name), block["study"]
         if name in tier["experiments"]:
             yield path, ": there is an experiment of the same name, and a study's table has the study's name"
-        if study not in sources.modules("studies"):
-            yield (*path, "study"), unknown(study, sources.modules("studies"), "study")
+        if study not in plugins.modules("studies"):
+            yield (*path, "study"), unknown(study, plugins.modules("studies"), "study")
             continue
         found = problems(options.of_study(study), block.get("options", {}))
         yield from (((*path, "options", *inner), text) for inner, text in found)
@@ -225,11 +225,11 @@ def _studies(tier):
 def _found_by_name(block, path):
     """Yield options of a study that name a module that is not there, and those that its algorithm does not have."""
     settled = study_options(block)
-    for key, kind in sources.module_literal("studies", block["study"], "FINDS", {}).items():
-        if settled[key] not in sources.modules(kind):
-            yield (*path, key), unknown(settled[key], sources.modules(kind), kind.removesuffix("s"))
+    for key, kind in getattr(plugins.study(block["study"]), "FINDS", {}).items():
+        if settled[key] not in plugins.modules(kind):
+            yield (*path, key), unknown(settled[key], plugins.modules(kind), kind.removesuffix("s"))
             return
-    ensemble = sources.module_literal("studies", block["study"], "ENSEMBLE")
+    ensemble = getattr(plugins.study(block["study"]), "ENSEMBLE", None)
     lacking = options.lacks(settled["algorithm"], ensemble) if ensemble and "algorithm" in settled else []
     if lacking:
         yield (*path, "algorithm"), options.needs(settled["algorithm"], lacking, ensemble)
@@ -387,7 +387,7 @@ def _recording(tier, experiment, path):
 
 
 def _figures(tier):
-    drawings = sources.decorated("figures", "drawing")
+    drawings = plugins.functions("figures")
     tables = [*tier["experiments"], *tier["studies"]]
     for name, shown in tier["figures"].items():
         path = ("figures", name)

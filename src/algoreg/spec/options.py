@@ -1,13 +1,10 @@
-"""What a study, a run or an ensemble can be asked for: one class of its module,
-read without importing the module (or torch).
+"""What a study, a run or an ensemble can be asked for, and which algorithms fit which ensembles.
 
-The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has, and be
-made from that of another module of their kind (``class Options(other.Options)``).
+A study's and an algorithm's module has a class ``Options``, an ensemble's a class ``Limits``, made from those of
+:mod:`algoreg.spec.base`; a module without one takes what all take.
 """
 
-from functools import cache
-
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec import base
 from algoreg.spec.base import show
 from algoreg.spec.messages import wrong
@@ -31,25 +28,19 @@ WITHIN = {
 }
 
 
-@cache
-def _declared(kind, name, class_name, default):
-    offered = {each: getattr(base, each) for each in base.__all__}
-    return sources.class_alone(kind, name, class_name, offered) or default
-
-
 def of_study(name):
     """Return the class of a study's options."""
-    return _declared("studies", name, "Options", base.StudyOptions)
+    return getattr(plugins.study(name), "Options", base.StudyOptions)
 
 
 def of_algorithm(name):
     """Return the class of an algorithm's settings of a run."""
-    return _declared("algorithms", name, "Options", base.RunOptions)
+    return getattr(plugins.module("algorithms", name), "Options", base.RunOptions)
 
 
 def limits(name):
     """Return the class that says how large an ensemble may be, and how exact it is."""
-    return _declared("ensembles", name, "Limits", base.EnsembleLimits)
+    return getattr(plugins.module("ensembles", name), "Limits", base.EnsembleLimits)
 
 
 def unfit_extent(problem):
@@ -77,19 +68,9 @@ def gib(count):
     return f"{count / 2**30:.0f} GiB"
 
 
-def requires(algorithm):
-    """Return what an algorithm asks of an ensemble, as a set."""
-    return set(sources.class_literal("algorithms", algorithm, "requires"))
-
-
-def provides(ensemble):
-    """Return what an ensemble provides, as a set."""
-    return set(sources.class_literal("ensembles", ensemble, "provides"))
-
-
 def reads_data(ensemble):
-    """Return whether an ensemble is made of a file's measurements, without importing it."""
-    return sources.module_literal("ensembles", ensemble, "READS_DATA", False)
+    """Return whether an ensemble is made of a file's measurements."""
+    return getattr(plugins.module("ensembles", ensemble), "READS_DATA", False)
 
 
 def defaults(options):
@@ -98,21 +79,18 @@ def defaults(options):
 
 
 def of_runs(algorithm):
-    """Return the options of an algorithm's runs with their defaults, None where there is none, without importing it."""
+    """Return the options of an algorithm's runs with their defaults, None where there is none."""
     fields = of_algorithm(algorithm).model_fields
     own = {name: field for name, field in fields.items() if name not in COMMON}
     return {name: None if field.is_required() else field.default for name, field in own.items()}
 
 
 def lacks(algorithm: str, ensemble: str) -> list[str]:
-    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit.
-
-    Read without importing either, so that a combination is refused before any job.
-    """
-    missing = sorted(requires(algorithm) - provides(ensemble))
-    inner = sources.class_literal("algorithms", algorithm, "estimates")
-    outer = sources.class_literal("ensembles", ensemble, "acts_on")
-    return missing + ([] if outer in WITHIN[inner] else [f"{inner} matrices"])
+    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit."""
+    asking, asked = plugins.algorithm(algorithm), plugins.ensemble(ensemble)
+    missing = sorted(asking.requires - asked.provides)
+    fits = asked.acts_on in WITHIN[asking.estimates]
+    return missing if fits else [*missing, f"{asking.estimates} matrices"]
 
 
 def needs(algorithm, lacking, ensemble):

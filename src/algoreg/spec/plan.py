@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec import options
 from algoreg.spec.base import as_list
 from algoreg.spec.grids import facts, known_measurements, recorded_iterations, selects
@@ -29,7 +29,7 @@ def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
     factor, problem = step_factor(tier, name), tier["problems"][descent["problem"]]
     defaults = {"m": known_measurements(problem), "step_factor": factor}
     defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
-    if problem.get("data") and "rank" in sources.class_literal("algorithms", descent["algorithm"], "told"):
+    if problem.get("data") and "rank" in plugins.algorithm(descent["algorithm"]).told:
         # Nothing is planted whose rank could be told: it is the settings' word.
         defaults["rank"] = problem["rank"]
     runs = []

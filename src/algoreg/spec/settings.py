@@ -1,5 +1,5 @@
 """The whole of the settings, before any job: a tier file, the chapters that it takes,
-their claims. Imports no torch.
+their claims.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
 from algoreg.spec.messages import beyond_range, in_file, lines, problems
-from algoreg.spec.modules import broken
+from algoreg.spec.plugin_checks import plugin_problems
 from algoreg.spec.tier import Tier
 
 
@@ -57,7 +57,7 @@ def complete_tier(content, file):
     if found:
         raise SettingsError(found)
     chapters = chosen_chapters(content, file)
-    if found := [*broken(), *clashes(chapters), *unknown_tables(chapters)]:
+    if found := [*plugin_problems(), *clashes(chapters), *unknown_tables(chapters)]:
         raise SettingsError(found)
     return check_tier(compose(content, chapters), places(content, shown(file), chapters))
 

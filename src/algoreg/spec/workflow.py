@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from algoreg import own
-from algoreg.spec import modules, settings
+from algoreg import plugins
+from algoreg.spec import settings
+from algoreg.spec.plugin_checks import plugin_problems
 
 
 def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[dict, list[dict]]:
@@ -30,7 +31,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
-    if found := misplaced(config, file) or modules.broken():
+    if found := misplaced(config, file) or plugin_problems():
         # Nothing can be looked up there.
         raise settings.SettingsError(found)
     for name in files:
@@ -63,7 +64,7 @@ def misplaced(config: dict, file: str) -> list[str]:
             allowed = f"allowed are folders that exist and have chapters, separated by {os.pathsep}"
             found.append(f"{settings.shown(file)}: chapter_path = {place}: {allowed}")
     try:
-        own.files()
+        plugins.algorithm_files()
     except ValueError as error:
         found.append(f"{settings.shown(file)}: {error}")
     return found

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from algoreg import own
+from algoreg import plugins
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
 
@@ -267,7 +267,7 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     Raises
     ------
     RuntimeError
-        If the provenance has digests of ``code``, and a module of this package, or of one of the user's own, is loaded
+        If the provenance has hashes of ``code``, and a module of this package, or of one of the user's own, is loaded
         that has none.
     """
     record = {
@@ -278,16 +278,16 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
         "machine": machine(),
     }
     if "code" in record:
-        _require_digests(record["code"])
+        _require_hashes(record["code"])
     if isinstance(record.get("seconds"), Stopwatch):
         record["seconds"] = record["seconds"].seconds()
     record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     write_text(sidecar_path(path), dump_json(record))
 
 
-def _require_digests(code: Any) -> None:
-    """Stop a job that loaded code which its rule's digests do not hold: an edit of it would not rerun the job."""
-    packages = {__name__.partition(".")[0], *own.packages()}
+def _require_hashes(code: Any) -> None:
+    """Stop a job that loaded code which its rule's hashes do not hold: an edit of it would not rerun the job."""
+    packages = plugins.packages()
     # Of thousands of names: most begin otherwise.
     names = [name for name in sys.modules if name.startswith(tuple(packages))]
     modules = {name: sys.modules[name] for name in names if name.partition(".")[0] in packages}
@@ -295,8 +295,8 @@ def _require_digests(code: Any) -> None:
     loaded = {name for name, module in modules.items() if getattr(module, "__file__", None)}
     if loaded - set(code):
         raise RuntimeError(
-            f"{', '.join(sorted(loaded - set(code)))}: loaded, but the rule's digests of code do not hold it: "
-            "find it through algoreg.registry, which tells the rules"
+            f"{', '.join(sorted(loaded - set(code)))}: loaded, but the rule's hashes of code do not hold it: "
+            "import plugins by algoreg.plugins, which tells the rules"
         )
 
 

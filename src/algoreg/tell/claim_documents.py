@@ -5,7 +5,7 @@ their overview, and every claim in full.
 import json
 import math
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge import replications
 from algoreg.judge.claims import SIGNS, criterion, exact
 from algoreg.spec.chapters import load_chapters
@@ -178,7 +178,7 @@ def _claim_rows(entry, said, full, fresh, runs):
     """
     estimand = dict(entry["estimand"])
     name = estimand.pop("name")
-    module = sources.decorated("estimands", "estimand")[name].module.replace(".", "/")
+    module = plugins.function("estimands", name).__module__.replace(".", "/")
     rows = [
         ("statement", literal(entry["statement"])),
         ("source", literal(cited(entry))),

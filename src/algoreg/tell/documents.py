@@ -1,20 +1,20 @@
-"""Documents that are generated: whole files from the registry, the tiers and the modules' literals;
+"""Documents that are generated: whole files from the registry, the tiers and the plugins;
 marked blocks from the references.
 
 A test compares every one with the file that is there.
 """
 
-import ast
 import re
 from pathlib import Path
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.judge import references, replications
 from algoreg.spec import grids, options, schemas, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.spec.tier import TIERS
+from algoreg.store import study_tables
 from algoreg.tell import badges, claim_documents, report
 from algoreg.tell.claim_documents import GENERATED, code
 from algoreg.tell.ledger import Ledgers
@@ -90,17 +90,6 @@ def _listed(names):
     return "; ".join(f"`{name}` ({', '.join(tiers)})" for name, tiers in names.items())
 
 
-def _docstring(folder, module, function):
-    """Return the first paragraph of a function's docstring, without importing its module."""
-    path = sources.module_path(sources.modules(folder)[module])
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            first = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
-            # What Sphinx makes a link of is code here.
-            return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", first)
-    return ""
-
-
 def _named(tiers):
     """Return the tables of all tiers by kind: those of runs by columns, compared, scanned, those of studies by study.
 
@@ -122,14 +111,16 @@ def _named(tiers):
 
 def _lines_of_study(study, names):
     """Return what the data dictionary says of a study: what it measures, its tables, columns and options."""
-    keys, values = (list(sources.module_literal("studies", study, part)) for part in ("KEYS", "VALUES"))
-    lines = ["", f"#### {study}", "", f"{sources.module_title('studies', study)}."]
-    said = _docstring("studies", study, "measure").removeprefix("Return ").rstrip(".:")
+    module = plugins.study(study)
+    lines = ["", f"#### {study}", "", f"{plugins.module_title('studies', study)}."]
+    # What Sphinx makes a link of is code here.
+    said = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", plugins.first_paragraph(module.measure))
+    said = said.removeprefix("Return ").rstrip(".:")
     if said:
         lines += ["", f"{said[:1].upper()}{said[1:]}."]
     lines += ["", f"Tables: {_listed(names)}."]
-    lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
-    lines += [_columns([*keys, *values, "status"], columns_of(study))]
+    lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in module.KEYS)}.", ""]
+    lines += [_columns(study_tables.columns(module), columns_of(study))]
     rows = []
     for key, field in options.of_study(study).model_fields.items():
         default = "–" if field.is_required() else code(field.default)
@@ -143,7 +134,7 @@ def tables_document(tiers):
     ``tiers`` are settings by tier.
     """
     runs, compared, scanned, studies = _named(tiers)
-    source = "the chapters' experiments.yaml, the literals of their studies, or src/algoreg/spec/columns.py"
+    source = "the chapters' experiments.yaml, the constants of their studies, or src/algoreg/spec/columns.py"
     lines = [
         GENERATED.format(source=source),
         "# Tables",
@@ -184,9 +175,9 @@ def _lines_of_comparisons(compared, scanned):
 
 def _lines_of_studies(studies):
     lines = ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
-    modules = sources.modules("studies")
+    modules = plugins.modules("studies")
     for chapter in load_chapters():
-        own = sorted(study for study in studies if sources.chapter_of(modules[study]) == chapter.name)
+        own = sorted(study for study in studies if plugins.chapter_of(modules[study]) == chapter.name)
         lines += ["", f"### {chapter.title}"] if own else []
         for study in own:
             lines += _lines_of_study(study, studies[study])

@@ -2,7 +2,7 @@
 The kinds are in ``tell.charts``.
 """
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.tell.charts.claims import claims_of
 from algoreg.tell.charts.panels import make_room
 from algoreg.tell.charts.style import save as save
@@ -11,15 +11,17 @@ from algoreg.tell.charts.style import style
 
 def drawing(function):
     """Mark a function of tables and claims as the drawing of the figure that has its name."""
+    function.draws_figure = True
     return function
 
 
-def draw(name, tables, claims=None):
+def draw(drawing, tables, claims=None):
     """Draw a figure.
 
     Parameters
     ----------
-    name : str
+    drawing : str
+        The figure's name, or the ``module:name`` of its drawing, whose module alone is imported then.
     tables : mapping of str to pandas.DataFrame
         Those of the figure, and the published curves of its chapter as ``published/<name>``.
     claims : mapping of str to mapping, optional
@@ -37,7 +39,8 @@ def draw(name, tables, claims=None):
     TypeError
         If it returns no figure.
     """
-    function = registry.drawing(name)
+    function = plugins.load(drawing) if ":" in drawing else plugins.function("figures", drawing)
+    name = function.__name__
     with style():
         figure = function(tables, claims_of(name) if claims is None else claims)
         if not hasattr(figure, "savefig"):

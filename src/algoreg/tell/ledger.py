@@ -13,7 +13,7 @@ import textwrap
 import jinja2
 import numpy as np
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.analysis.cells import chosen
 from algoreg.judge.claims import exact
 from algoreg.judge.published import load_published
@@ -127,7 +127,7 @@ def _passages(references):
 
         return call
 
-    return {name: bound(function) for name, function in registry.passages().items()}
+    return {name: bound(function) for name, function in plugins.functions("ledger").items()}
 
 
 def _best(references, tables):

@@ -8,7 +8,7 @@ import threadpoolctl
 from IPython.display import Image
 from pandas.io.formats.style import Styler
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.cells import geometric_mean
 from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
@@ -60,7 +60,7 @@ class Tier:
         """Return a figure of the tier as a picture that a notebook shows."""
         picture = Image(self._file(f"figures/{name}.png"))
         wide = int.from_bytes(picture.data[16:20])
-        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=sources.figure_title(name))
+        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=plugins.figure_title(name))
 
     def verdicts(self, *chapters, claims=None) -> Verdicts:
         """Return the verdicts of chapters' claims, or of these of them, for a notebook to show.
@@ -120,7 +120,8 @@ def measure(name, *, seed=2018, ensembles=1, **options):
     # Sums depend on threads, and so would the last digits of a page.
     with devices.at_most(1), threadpoolctl.threadpool_limits(1, user_api="blas"):
         rows = study.measure(name, complete, context)
-    return study_tables.collect([pd.DataFrame(rows)], name)
+    module = plugins.study(name)
+    return study_tables.collect([pd.DataFrame(rows)], name, module.KEYS, study_tables.columns(module))
 
 
 def curve(axes, frame, x, value, **style):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.spec.files import bibliography
 
 NAME = "references.bib"
@@ -52,7 +52,7 @@ def _fields(body):
 
 def files():
     """Return the repository's ``references.bib`` and those in chapters' folders, where there are any."""
-    places = [sources.PACKAGE.parents[1] / NAME, *(folder / NAME for folder in sources.chapters().values())]
+    places = [plugins.PACKAGE.parents[1] / NAME, *(folder / NAME for folder in plugins.chapters().values())]
     return [place for place in places if place.is_file()]
 
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from algoreg import sources
+from algoreg import plugins
 from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES
@@ -48,17 +48,17 @@ CHAPTER = "race"
 
 def of_package(kind):
     """Return the names of the algorithms or ensembles that are in the package itself, whoever has others installed."""
-    core = f"{sources.PACKAGE.name}.{kind}."
-    return [name for name, module in sources.modules(kind).items() if module.startswith(core)]
+    core = f"{plugins.PACKAGE.name}.{kind}."
+    return [name for name, module in plugins.modules(kind).items() if module.startswith(core)]
 
 
 def told_of_samples(table):
-    """Return what the runs of a table of thresholds are told, by its entry's options and the algorithm's literals."""
-    entry = load_chapter(CHAPTER, sources.chapters()[CHAPTER]).experiments["studies"][table]
+    """Return what the runs of a table of thresholds are told, by its entry's options and what the algorithm says."""
+    entry = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).experiments["studies"][table]
     chosen, (rank,) = entry["options"], entry["options"]["rank"]
     if chosen["algorithm"] == DECOMPOSES:
         return "decomposition"
-    told = sources.class_literal("algorithms", chosen["algorithm"], "told")
+    told = plugins.algorithm(chosen["algorithm"]).told
     width = chosen.get("algorithm_options", {}).get("width")
     if told or width is None:
         return " and ".join(told) or "nothing"
@@ -149,12 +149,12 @@ def under_noise(reference):
 
 def title(kind, name):
     """Return what an algorithm or an ensemble is: the first words of its module, without formulas and citations."""
-    text = re.sub(r" \[[^\]]*\]", "", sources.module_title(kind, name))
+    text = re.sub(r" \[[^\]]*\]", "", plugins.module_title(kind, name))
     return literal(re.split(r":|, no one twice| U_\{| X_\{", text)[0].strip())
 
 
 def by_measurements():
-    """Return the header and rows of which algorithms run on which measurements, from their literals."""
+    """Return the header and rows of which algorithms run on which measurements, from their classes."""
     alike = {}
     for ensemble in of_package("ensembles"):
         fit = tuple(name for name in of_package("algorithms") if not options.lacks(name, ensemble))
@@ -171,12 +171,11 @@ def by_measurements():
 
 def algorithms():
     """Return the header and rows of what every algorithm is, is told and asks of the measurements,
-    from their literals.
+    from their classes.
     """
     rows = []
     for name in of_package("algorithms"):
-        told = sources.class_literal("algorithms", name, "told")
-        where = sources.class_literal("algorithms", name, "estimates")
-        needs = ", ".join(sorted(options.requires(name)))
-        rows.append([f"`{name}`", title("algorithms", name), ", ".join(told) or "nothing", where, needs])
+        algorithm = plugins.algorithm(name)
+        told, needs = ", ".join(algorithm.told) or "nothing", ", ".join(sorted(algorithm.requires))
+        rows.append([f"`{name}`", title("algorithms", name), told, algorithm.estimates, needs])
     return ["algorithm", "what it is", "must be told", "estimates", "needs of the measurements"], rows

@@ -3,8 +3,6 @@
 from contextlib import contextmanager
 
 import matplotlib
-
-matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -42,6 +40,8 @@ NOTE_SIZE = 7
 @contextmanager
 def style():
     """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    # Here and not at import: a notebook that imports a chapter's figures goes on showing its own.
+    matplotlib.use("agg")
     with plt.rc_context():
         matplotlib.rcdefaults()
         plt.style.use(BASE)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from algoreg import sources
 from algoreg.judge.published import load_published, load_sizes
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
@@ -119,23 +118,23 @@ def spectra(results: Path, tier: dict):
     return sorted(panels, key=lambda panel: not panel["spread"])
 
 
-def dynamics(tables: dict[str, pd.DataFrame], tier: dict):
+def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, list[str]]):
     """Return plots of signal against error along runs, from study tables that have such columns beside ``iteration``.
 
     A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn.
     There is a plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it
-    a pair of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
+    a pair of curves, means over targets and ensembles, for each value of the others and of ``alpha``. ``keys_of`` has
+    the columns that name a row of each table.
     """
     plots = []
-    for name, block in tier.get("studies", {}).items():
+    for name in tier.get("studies", {}):
         table = tables[name]
         parts = {kind: [c for c in table if re.match(rf"{kind}(_|$)", c)] for kind in ("signal", "error")}
         if "iteration" not in table or not all(parts.values()):
             continue
         # 0 has no place on a logarithmic axis.
         table = table[table["iteration"] > 0]
-        keys = sources.module_literal("studies", block["study"], "KEYS")
-        rest = [key for key in keys if key not in ("iteration", "target", "ensemble", "alpha")]
+        rest = [key for key in keys_of[name] if key not in ("iteration", "target", "ensemble", "alpha")]
         inner = [key for key in (*rest[1:], "alpha") if key in table and table[key].nunique() > 1]
         for number, (said, part) in enumerate(_series(table, rest[:1])):
             curves = []
@@ -174,20 +173,20 @@ def published_figures():
     }
 
 
-def comparisons(tables, tier):
+def comparisons(tables, tier, labels):
     """Return, for each figure of the tier that has a published curve, a plot of our runs beside it.
 
     Returns
     -------
     list of dict
-        ``name``, ``plot``, ``compared`` (whether the tier runs the published size) and ``rows``: per error and curve
-        the number of published points, how many lie in the prediction interval, the geometric mean factor and the first
-        and last pair of values.
+        ``name``, ``chapter``, ``plot``, ``compared`` (whether the tier runs the published size) and ``rows``: per error
+        and curve the number of published points, how many lie in the prediction interval, the geometric mean factor and
+        the first and last pair of values.
     """
-    return [_comparison(tables, tier, name) for name in tier["figures"] if name in published_figures()]
+    return [_comparison(tables, tier, name, labels) for name in tier["figures"] if name in published_figures()]
 
 
-def _comparison(tables, tier, name):
+def _comparison(tables, tier, name, labels):
     curve = published_figures()[name]
     table = tables[name][tables[name]["status"] != "diverged"]
     by = tier["experiments"][name]["by"]
@@ -210,7 +209,7 @@ def _comparison(tables, tier, name):
     label = re.split(r"[:(]", meaning(COLUMNS[x]))[0].strip()
     plot = {
         "id": f"published-{name}",
-        "title": sources.figure_title(name),
+        "title": labels["titles"][name],
         "x": label,
         "y": "relative error",
         "log": log,
@@ -218,6 +217,7 @@ def _comparison(tables, tier, name):
     rows = _factors(pd.concat([tables[n] for n in compared]), keys, x) if compared else []
     return {
         "name": name,
+        "chapter": labels["chapters"][name],
         "sizes": sorted(int(d) for d in table["d"].unique()),
         "compared": bool(compared),
         "rows": rows,

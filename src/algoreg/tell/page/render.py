@@ -7,7 +7,6 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from algoreg import sources
 from algoreg.judge.claims import NOT_JUDGED, REFUTED
 from algoreg.tell.explorer import presets
 from algoreg.tell.fresh_seeds import of_claim
@@ -31,9 +30,9 @@ def _amended(said, entries):
     return entries[said.remedy]["statement"] if said.remedy in entries else ""
 
 
-def _pictures(results, tier):
+def _pictures(results, tier, titles):
     """Return every figure of the tier by its name."""
-    return {name: picture(results / "figures" / f"{name}.svg", sources.figure_title(name)) for name in tier["figures"]}
+    return {name: picture(results / "figures" / f"{name}.svg", titles[name]) for name in tier["figures"]}
 
 
 def _shown(claim, claims, entries, pictures, tier, results, fresh):
@@ -63,10 +62,6 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh):
     }
 
 
-def _figure_chapter(name):
-    return sources.chapter_of(sources.decorated("figures", "drawing")[name].module)
-
-
 def _chapter(chapter, claims, missing, published, document):
     """Return what the page shows of a chapter; ``document`` is its page in the documents, empty where it has none."""
     found, ledger = read_document(document)
@@ -80,7 +75,7 @@ def _chapter(chapter, claims, missing, published, document):
         "claims": own,
         "missing": lacking,
         "counts": [row for row in headline(own, lacking) if row[-1]],
-        "published": [one for one in published if _figure_chapter(one["name"]) == chapter.name],
+        "published": [one for one in published if one["chapter"] == chapter.name],
         "found": Markup(html(found)),
         "ledger": Markup(html(ledger, chapter.title)),
     }
@@ -111,7 +106,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels):
     """Return the page as HTML.
 
     Parameters
@@ -136,6 +131,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         The results that the page is made of, and what these are made of, as paths below ``results``.
     fresh : mapping
         What fresh seeds gave (:func:`algoreg.judge.replications.of_tiers`).
+    labels : mapping
+        What the plugins of the tier say (:func:`algoreg.jobs.page_labels`).
 
     Raises
     ------
@@ -145,13 +142,13 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         If a claim names a figure that the tier does not draw.
     """
     results, folder = Path(results), Path(templates)
-    pictures = _pictures(results, tier)
+    pictures = _pictures(results, tier, labels["titles"])
     entries = {entry["id"]: entry for entry in registry}
     shown = [_shown(one, claims, entries, pictures, tier, results, fresh) for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
-    published = [one for one in comparisons(tables, tier) if _figure_chapter(one["name"]) in names]
-    panels, signal = spectra(results, tier), dynamics(tables, tier)
+    published = [one for one in comparisons(tables, tier, labels) if one["chapter"] in names]
+    panels, signal = spectra(results, tier), dynamics(tables, tier, labels["keys"])
     return (
         _environment(folder)
         .get_template("page.html")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from algoreg import own, registry, sources
+from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
-from algoreg.own_paths import ALGORITHM_PATH, listed
 from algoreg.spec import options as declared
 from algoreg.spec.files import SettingsError
 from algoreg.spec.messages import key, problems
@@ -65,12 +64,13 @@ def take_up_files(text):
     """
     parts = split(text)
     files = [part.partition("(")[0].strip() for part in parts if part.partition("(")[0].strip().endswith(".py")]
-    wrong = [file for file in files if not own.is_module_file(Path(file))]
+    wrong = [file for file in files if not plugins.is_algorithm_file(Path(file))]
     if wrong:
-        raise SettingsError([f"METHODS = {file}: allowed are {own.ALLOWED_FILES}" for file in wrong])
+        raise SettingsError([f"METHODS = {file}: allowed are {plugins.ALLOWED_FILES}" for file in wrong])
     if files:
-        os.environ[ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys([*listed(ALGORITHM_PATH), *files]))
-        sources.forget()
+        listed = [*plugins.paths_in(plugins.ALGORITHM_PATH), *files]
+        os.environ[plugins.ALGORITHM_PATH] = os.pathsep.join(dict.fromkeys(listed))
+        plugins.forget()
     for file in files:
         parts = [part.replace(file, Path(file).stem, 1) for part in parts]
     return ",".join(parts)
@@ -111,12 +111,12 @@ def _contender(label):
         own_method, algorithm = METHODS[name], METHODS[name].algorithm.__module__.rsplit(".", 1)[1]
     else:
         algorithm, own_method = name, None
-        known = sources.modules("algorithms")
+        known = plugins.modules("algorithms")
         if name not in known:
             allowed = f"methods of the race: {', '.join(METHODS)}; algorithms: {', '.join(known)}; or a file (mine.py)"
             raise SettingsError([f"METHODS = {name}: unknown method; allowed are {allowed}"])
     if lacking := declared.lacks(algorithm, ENSEMBLE):
-        fit = [name for name in sources.modules("algorithms") if not declared.lacks(name, ENSEMBLE)]
+        fit = [name for name in plugins.modules("algorithms") if not declared.lacks(name, ENSEMBLE)]
         said = (
             f"it needs {', '.join(lacking)}, which Gaussian measurements do not provide; allowed are {', '.join(fit)}"
         )
@@ -157,9 +157,9 @@ def _plain(algorithm, chosen):
     Grid and passes are those of the race's method of this algorithm that shares most of the chosen options, if there is
     one.
     """
-    kind, own = registry.algorithm(algorithm), declared.of_runs(algorithm)
+    kind, own = plugins.algorithm(algorithm), declared.of_runs(algorithm)
     start = {"alpha": own["alpha"] or ALPHA} if "alpha" in own else {}
-    told = " and ".join(sources.class_literal("algorithms", algorithm, "told")) or "nothing"
+    told = " and ".join(kind.told) or "nothing"
     alike = [method for method in METHODS.values() if method.algorithm is kind and not method.momenta]
     if not alike:
         return Method(kind, told, STEPS, start)

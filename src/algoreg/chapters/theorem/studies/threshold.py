@@ -4,7 +4,7 @@ import math
 from itertools import product
 from typing import Literal
 
-from algoreg import registry
+from algoreg import plugins
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
@@ -36,7 +36,7 @@ class Options(StudyOptions):
             yield between("step", "time", allowed="every step at most every time")
 
 
-# Which option names a module of which folder; see algoreg.registry.
+# Which option names a module of which folder; see algoreg.plugins.
 FINDS = {"algorithm": "algorithms"}
 # What the algorithm has to go with.
 ENSEMBLE = "gaussian"
@@ -115,7 +115,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
     times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
     seen = ErrorsByTime(ends, max(round(LOOK / step), 1), RECOVERED)
-    algorithm = registry.algorithm(options["algorithm"])
+    algorithm = plugins.algorithm(options["algorithm"])
     runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
     context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
     rows = []

@@ -1,4 +1,4 @@
-"""What a job finds by name is in the digests of its code, and nothing there is never loaded."""
+"""What a job imports is in the hashes of its code, and nothing is there that it never imports."""
 
 import ast
 from typing import get_args
@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, registered_claims, tier_settings
 from traced import loaded
 
-from algoreg import digests, registry, sources
+from algoreg import code_hash, plugins
 from algoreg.spec import options as declared
 from algoreg.spec import plan
 
@@ -17,7 +17,7 @@ SMOKE = tier_settings("smoke")
 QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
 
-# Of each module that a job's digests hold and that it does not load on a CPU and at tiny sizes: where it would be
+# Of each module that a job's hashes hold and that it does not load on a CPU and at tiny sizes: where it would be
 # loaded.
 NOT_REACHED = {"algoreg.store.handover": "a script's first act, before what is looked at here"}
 
@@ -34,7 +34,7 @@ assert rows
 """
 DESCEND = """
 import numpy as np
-from algoreg import registry
+from algoreg import plugins
 from algoreg.engine import recording, study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices, problems
@@ -52,31 +52,31 @@ recording.recorded(batch)
 
 
 def require_same(seen, script, named):
-    """Compare what a job loaded with what its rule's digests hold."""
-    digested = digests.closure(ROOT / "scripts" / script, tuple(named))
-    assert seen <= digested, f"loaded without a digest: {sorted(seen - digested)}"
-    assert digested - seen <= set(NOT_REACHED), f"digested, never loaded: {sorted(digested - seen)}"
+    """Compare what a job loaded with what its rule's hashes hold."""
+    hashed = {name for name in code_hash.code_hashes(ROOT / "scripts" / script, named) if "/" not in name}
+    assert seen <= hashed, f"loaded without a hash: {sorted(seen - hashed)}"
+    assert hashed - seen <= set(NOT_REACHED), f"hashed, never loaded: {sorted(hashed - seen)}"
 
 
 def tiny_studies():
     """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
     blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
     found = {}
-    for name in sources.modules("studies"):
+    for name in plugins.modules("studies"):
         options = plan.study_options(blocks[name])
         found[name] = (name, options)
-        for option, folder in sources.module_literal("studies", name, "FINDS", {}).items():
+        for option, folder in getattr(plugins.study(name), "FINDS", {}).items():
             allowed = get_args(declared.of_study(name).model_fields[option].annotation)
-            assert set(allowed) <= set(sources.modules(folder))
+            assert set(allowed) <= set(plugins.modules(folder))
             found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
     return found
 
 
 @pytest.mark.parametrize("case", tiny_studies())
-def test_a_study_loads_what_its_digests_hold(case):
+def test_a_study_loads_what_its_hashes_hold(case):
     name, options = tiny_studies()[case]
     require_same(
-        loaded(MEASURE, [name, options, 1]), "measure.py", registry.modules_of_study(name, options)
+        loaded(MEASURE, [name, options, 1]), "measure.py", plugins.modules_of_study(name, options)
     )  # fmt: skip
 
 
@@ -92,46 +92,48 @@ DESCENTS = [
 
 
 @pytest.mark.parametrize(("algorithm", "ensemble", "start"), DESCENTS)
-def test_a_descent_loads_what_its_digests_hold(algorithm, ensemble, start):
+def test_a_descent_loads_what_its_hashes_hold(algorithm, ensemble, start):
     problem = {"ensemble": ensemble, "d": 4, "rank": 1, "m": 12, "target": {"kind": "columns"}, "targets": 1}
     run = {"start": "identity", **start, "step": 0.01, "m": 12, "iterations": 2, "target": 0, "step_factor": 1}
     block = {"algorithm": algorithm, "dtype": "float64", "runs": [run]}
     require_same(
-        loaded(DESCEND, [block, problem, 1]), "descend.py", registry.modules_of_descent(block, problem)
+        loaded(DESCEND, [block, problem, 1]), "descend.py", [f"algoreg.algorithms.{algorithm}", f"algoreg.ensembles.{ensemble}"]
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", ["estimands", "figures"])
-def test_estimands_and_drawings_load_what_their_digests_hold(folder):
+def test_estimands_and_drawings_load_what_their_hashes_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
-    script, find = {"estimands": ("judge_claim.py", "estimand"), "figures": ("draw_figure.py", "drawing")}[folder]
+    script = {"estimands": "judge_claim.py", "figures": "draw_figure.py"}[folder]
     head = {
         "estimands": "from algoreg.judge import claims, published; from algoreg.store import records",
         "figures": "from algoreg.tell import figures; from algoreg.store import records",
     }[folder]
-    one_of = {found.module: name for name, found in sources.decorated(folder, find).items()}
+    one_of = {function.__module__: name for name, function in plugins.functions(folder).items()}
     for module, name in one_of.items():
-        code = f"{head}\nfrom algoreg import registry\nfrom algoreg.store.provenance import begin_job\nregistry.{find}(what)"
-        require_same(loaded(code, name), script, [module])
+        code = (
+            f"{head}\nfrom algoreg import plugins\nfrom algoreg.store.provenance import begin_job\nplugins.load(what)"
+        )
+        require_same(loaded(code, plugins.reference(folder, name)), script, [module])
 
 
-def test_a_claims_digests_hold_every_estimand_that_judges_it():
-    known = sources.decorated("estimands", "estimand")
+def test_a_claims_job_is_told_every_estimand_that_judges_it():
     for entry in CLAIMS:
-        parts = [entry, *(entry[part] for part in ("control", "positive_control") if part in entry)]
-        wanted = {known[part["estimand"]["name"]].module for part in parts if "name" in part["estimand"]}
-        assert set(registry.modules_of_claim(entry)) == wanted
+        wanted = {estimand["name"] for estimand in plan.estimands(entry).values()}
+        told = plugins.estimands_of(entry)
+        assert told.keys() == wanted
+        assert all(plugins.load(reference).__name__ == name for name, reference in told.items())
 
 
-def test_the_registry_is_the_only_look_up_by_name():
-    for path in [*sources.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
-        # Where installed packages lie is asked without loading them. The estimators are a door of their own: nothing of
-        # a job comes through it. The server loads other people's libraries.
-        if path.name in ("registry.py", "own.py", "forkserver.py") or path.parent.name == "recover":
+def test_code_that_is_imported_by_name_is_imported_by_plugins():
+    for path in [*plugins.PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
+        # The estimators are a door of their own: nothing of a job comes through it. The server loads other people's
+        # libraries.
+        if path.name in ("plugins.py", "forkserver.py") or path.parent.name == "recover":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             name = getattr(node, "id", getattr(node, "attr", None))
-            assert name not in ("import_module", "__import__", "find_spec"), f"{path}: look it up in algoreg.registry"
+            assert name not in ("import_module", "__import__", "find_spec"), f"{path}: import it by algoreg.plugins"
             if isinstance(node, ast.ImportFrom):
                 assert "import_module" not in [alias.name for alias in node.names], path
 
@@ -139,8 +141,8 @@ def test_the_registry_is_the_only_look_up_by_name():
 def test_every_tiers_studies_have_the_modules_they_find():
     for tier in ("smoke", "quick", "standard", "full"):
         for block in tier_settings(tier).get("studies", {}).values():
-            found = registry.modules_of_study(block["study"], plan.study_options(block))
-            assert sources.modules("studies")[block["study"]] in found
+            found = plugins.modules_of_study(block["study"], plan.study_options(block))
+            assert plugins.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
 

@@ -1,0 +1,306 @@
+"""Finds and imports plugins: algorithms, ensembles, studies, estimands, drawings of figures and passages of ledgers.
+
+Algorithms, ensembles and studies are modules that settings name by their file name, in a folder ``algorithms``,
+``ensembles`` or ``studies`` of this package or of a chapter. Estimands, drawings and passages are functions of the
+modules ``estimands``, ``figures`` and ``ledger`` of a chapter (or of the modules in a folder of that name), marked by a
+decorator. The main process imports all of them and checks them (:mod:`algoreg.spec.plugin_checks`). A job imports only
+what it is told: a module by its file name, or a function by ``module:name`` (:func:`load`).
+
+Plugins of the user's own need no fork. ``ALGOREG_CHAPTER_PATH`` names folders with chapters, ``ALGOREG_ALGORITHM_PATH``
+files with one algorithm each; the workflow sets both from its settings. An installed package names a package of
+algorithms by an entry point, every module of which but ``base`` is one::
+
+    [project.entry-points."algoreg.algorithms"]
+    mine = "mypackage.algorithms"
+
+A job may load no code that its rule does not know, so the rules ask here for the modules that no import statement
+shows. A study says by ``FINDS = {option: kind}`` which of its options name a module.
+"""
+
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent
+CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
+ALGORITHM_PATH = "ALGOREG_ALGORITHM_PATH"
+GROUP = "algoreg.algorithms"
+# The modules of single files are named as if they were in this package, which has no folder.
+FILE_PACKAGE = "algoreg.own"
+ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
+
+MODULE_KINDS = ("algorithms", "ensembles", "studies")
+# The kinds of functions, each with the attribute that its decorator sets.
+FUNCTION_KINDS = {"estimands": "label", "figures": "draws_figure", "ledger": "tables"}
+# Functions that all chapters share.
+SHARED = {"estimands": ("algoreg.judge.estimands",)}
+
+
+def paths_in(variable: str) -> list[str]:
+    """Return the paths that an environment variable lists, as PATH does."""
+    return [path for path in os.environ.get(variable, "").split(os.pathsep) if path]
+
+
+def chapter_folders() -> list[Path]:
+    """Return the folders with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
+    parents = [PACKAGE / "chapters", *map(Path, paths_in(CHAPTER_PATH))]
+    return [file.parent for parent in parents for file in sorted(parent.glob("*/chapter.yaml"))]
+
+
+@cache
+def chapters() -> dict[str, Path]:
+    """Return ``{name: folder}`` of all chapters. Of two with one name it is the first; settings refuse the other."""
+    found: dict[str, Path] = {}
+    for folder in chapter_folders():
+        found.setdefault(folder.name, folder)
+    return found
+
+
+def chapter_of(module: str) -> str | None:
+    """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
+    parts = module.split(".")
+    return parts[2] if parts[1:2] == ["chapters"] and len(parts) > 2 and parts[2] in chapters() else None
+
+
+def is_algorithm_file(path: Path) -> bool:
+    """Return whether a path is that of a file which can be a module of its own."""
+    return path.is_file() and bool(re.fullmatch(r"[a-z][a-z0-9_]*\.py", path.name))
+
+
+@cache
+def algorithm_files() -> dict[str, Path]:
+    """Return ``{module: file}`` of the algorithms that are single files.
+
+    Raises
+    ------
+    ValueError
+        If a file does not exist or cannot be a module.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths_in(ALGORITHM_PATH)):
+        if not is_algorithm_file(path):
+            raise ValueError(f"algorithm_path = {path}: allowed are {ALLOWED_FILES}, separated by {os.pathsep}")
+        if (other := found.setdefault(f"{FILE_PACKAGE}.{path.stem}", path)) != path:
+            raise ValueError(f"{path}: algorithms: {other} has this name; choose another")
+    return found
+
+
+@cache
+def entry_folders() -> dict[str, Path]:
+    """Return ``{package: folder}`` of the packages that entry points name, without importing them.
+
+    Raises
+    ------
+    ValueError
+        If an entry point names no package.
+    """
+    found = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
+        head, *rest = point.value.split(".")
+        spec = find_spec(head)
+        folders = [Path(place, *rest) for place in (spec.submodule_search_locations or () if spec else ())]
+        if not folders or not folders[0].is_dir():
+            owner = f" of {point.dist.name}" if point.dist else ""
+            raise ValueError(f"entry point {point.name} = {point.value}{owner}: {GROUP}: allowed is a package's folder")
+        found[point.value] = folders[0]
+    return found
+
+
+@cache
+def packages() -> dict[str, Path]:
+    """Return ``{name: folder}`` of the packages whose code a job's hashes hold: this one, and those of entry points."""
+    found = {PACKAGE.name: PACKAGE}
+    for name, folder in entry_folders().items():
+        head, *rest = name.split(".")
+        found[head] = [folder, *folder.parents][len(rest)]
+    return found
+
+
+@cache
+def module_file(name: str) -> Path | None:
+    """Return the file of a module of :func:`packages`, of a chapter or of a single file; None for any other name."""
+    if name in algorithm_files():
+        return algorithm_files()[name]
+    head, *rest = name.split(".")
+    if head not in packages():
+        return None
+    base = packages()[head].joinpath(*rest)
+    if chapter := chapter_of(name):
+        base = chapters()[chapter].joinpath(*rest[2:])
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def _in_folder(package: str, folder: Path) -> Iterator[str]:
+    """Yield the modules of a folder that can be plugins: not what they have in common."""
+    for path in sorted(folder.glob("*.py")):
+        if path.stem not in ("__init__", "base"):
+            yield f"{package}.{path.stem}"
+
+
+@cache
+def all_modules(kind: str) -> list[str]:
+    """Return the modules of a kind, found by listing folders: two may end in the same name."""
+    homes = {PACKAGE.name: PACKAGE} if kind in MODULE_KINDS else {}
+    homes |= {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
+    found = list(SHARED.get(kind, ()))
+    for home, folder in homes.items():
+        if kind in FUNCTION_KINDS and (folder / f"{kind}.py").is_file():
+            found.append(f"{home}.{kind}")
+        found += _in_folder(f"{home}.{kind}", folder / kind)
+    if kind == "algorithms":
+        found += [name for package, folder in entry_folders().items() for name in _in_folder(package, folder)]
+        found += algorithm_files()
+    return found
+
+
+@cache
+def modules(kind: str) -> dict[str, str]:
+    """Return ``{name: module}`` of the algorithms, ensembles or studies, by the names that settings give them.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name.
+    """
+    found: dict[str, str] = {}
+    for name in all_modules(kind):
+        if (other := found.setdefault(name.rpartition(".")[2], name)) != name:
+            raise ValueError(f"{module_file(name)}: {kind}: {other} has this name; choose another")
+    return dict(sorted(found.items()))
+
+
+def import_plugin(name: str) -> ModuleType:
+    """Return a module by its dotted name, imported once; one of a single file is loaded from its path."""
+    if name in sys.modules or name not in algorithm_files():
+        return import_module(name)
+    spec = spec_from_file_location(name, algorithm_files()[name])
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"{algorithm_files()[name]}: cannot be loaded")
+    # Before it runs: dataclasses look their module up.
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _named(kind: str, known: Mapping[str, Any], name: str) -> Any:
+    if name not in known:
+        raise ValueError(f"{kind}: {name}: allowed are {', '.join(known)}")
+    return known[name]
+
+
+def module_name(kind: str, name: str) -> str:
+    """Return the dotted name of an algorithm's, an ensemble's or a study's module."""
+    return _named(kind, modules(kind), name)
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """Return the module of an algorithm, an ensemble or a study."""
+    return import_plugin(module_name(kind, name))
+
+
+def algorithm(name: str) -> Any:
+    """Return the class ``Algorithm`` of the module of this name."""
+    return module("algorithms", name).Algorithm
+
+
+def ensemble(name: str) -> Any:
+    """Return the class ``Ensemble`` of the module of this name."""
+    return module("ensembles", name).Ensemble
+
+
+def study(name: str) -> ModuleType:
+    """Return the study's module."""
+    return module("studies", name)
+
+
+def functions_in(kind: str, module: ModuleType) -> list[Callable]:
+    """Return the functions of a kind that a module defines; those that it imports from others are not among them."""
+    marked = (one for one in vars(module).values() if inspect.isfunction(one) and hasattr(one, FUNCTION_KINDS[kind]))
+    return [function for function in marked if function.__module__ == module.__name__]
+
+
+@cache
+def functions(kind: str) -> dict[str, Callable]:
+    """Return ``{name: function}`` of all estimands, drawings or passages, after importing all of their modules."""
+    found = (function for name in all_modules(kind) for function in functions_in(kind, import_plugin(name)))
+    return {function.__name__: function for function in found}
+
+
+def function(kind: str, name: str) -> Callable:
+    """Return the estimand, the drawing or the passage of a name."""
+    return _named(kind, functions(kind), name)
+
+
+def reference(kind: str, name: str) -> str:
+    """Return ``module:name`` of an estimand or a drawing: what a job is told to :func:`load`."""
+    return f"{function(kind, name).__module__}:{name}"
+
+
+def load(reference: str) -> Callable:
+    """Return the function of a :func:`reference`, after importing its module alone."""
+    module, _, name = reference.partition(":")
+    return getattr(import_plugin(module), name)
+
+
+def estimands_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return ``{name: module:name}`` of the estimands that judge a claim and its controls."""
+    parts = [entry, *(entry[name] for name in ("control", "positive_control") if name in entry)]
+    names = sorted({part["estimand"]["name"] for part in parts if "name" in part["estimand"]})
+    return {name: reference("estimands", name) for name in names}
+
+
+def modules_of_study(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the modules that measuring a study finds by name; the options are complete."""
+    finds = getattr(study(name), "FINDS", {})
+    return [module_name("studies", name), *(module_name(kind, options[option]) for option, kind in finds.items())]
+
+
+def first_paragraph(documented: Any) -> str:
+    """Return the first paragraph of the docstring of a module or a function as one line, empty where it has none."""
+    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+
+
+def module_title(kind: str, name: str) -> str:
+    """Return the first paragraph of a module's docstring, without its full stop."""
+    return (first_paragraph(module(kind, name)) or name).rstrip(".")
+
+
+def figure_title(name: str) -> str:
+    """Return what a figure shows: the first paragraph of its drawing's docstring, as a caption."""
+    text = (first_paragraph(function("figures", name)) or name).removeprefix("Draw ").rstrip(".")
+    text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
+    return text[:1].upper() + text[1:]
+
+
+def figure_chapter(name: str) -> str | None:
+    """Return the chapter that a figure belongs to."""
+    return chapter_of(function("figures", name).__module__)
+
+
+def forget() -> None:
+    """Find chapters and files anew, and import them anew, as the environment may name others."""
+    elsewhere = []
+    for name, module in sys.modules.items():
+        if name.startswith(f"{PACKAGE.name}."):
+            # A folder without an __init__.py has no file.
+            path = getattr(module, "__file__", None) or next(iter(module.__path__))
+            elsewhere += [] if Path(path).is_relative_to(PACKAGE) else [name]
+    for name in elsewhere:
+        del sys.modules[name]
+    for found in (chapters, algorithm_files, entry_folders, packages, module_file, all_modules, modules, functions):
+        found.cache_clear()
+    if "algoreg.chapters" in sys.modules:
+        sys.modules["algoreg.chapters"].__path__[:] = [str(PACKAGE / "chapters"), *paths_in(CHAPTER_PATH)]
