@@ -24,7 +24,6 @@ text = render(
     list(map(records.name_in_tier, made)),
     replications.of_tiers({tier: references.read_tier(tier) for tier in replications.tiers()}),
     snakemake.params.job["labels"],
-    snakemake.params.labels,
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)
