@@ -289,6 +289,11 @@ def test_runs_that_do_not_fit_are_left_out_of_the_mean():
     assert kept.min() < found.low < found.value < found.high < kept.max()
     few = frame.assign(status=np.where(frame["ensemble"] < 2, "converged", "budget"))
     assert remarks.fitted_mean({"x": few}, {}, rng, **options) == UNDEFINED
+    # Half of them are enough; those of another kind are not counted.
+    half = few.assign(status=np.where(frame["ensemble"] < 3, "converged", "budget"), y=frame["ensemble"], kind="asked")
+    both = {"x": pd.concat([half, half.assign(kind="other", status="budget")])}
+    found = remarks.fitted_mean(both, {}, np.random.default_rng(0), where={"kind": "asked"}, **options)
+    assert found.value == pytest.approx(1)
 
 
 def test_the_parts_of_descent_on_x_are_reported_apart():
