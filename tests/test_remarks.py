@@ -262,7 +262,7 @@ def test_passages_say_what_the_tables_say(tables):
 
 
 def test_the_run_that_leaves_is_the_one_that_goes_farthest():
-    paths = {0: [0.5, 0.3, 0.2], 1: [0.5, 0.1, 0.4], 2: [0.5, np.nan, 0.9]}
+    paths = {0: [0.5, 0.3, 0.2], 1: [0.5, 0.1, 0.4], 2: [0.5, np.nan, 0.9], 3: [0.3, 0.15, 0.5]}
     rows = [
         {"alpha": alpha, "target": 0, "ensemble": e, "distance_to_min_trace": value}
         for e, path in paths.items()
