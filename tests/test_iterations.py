@@ -442,8 +442,11 @@ def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
             for t in range(2)
             for e in range(2)
         ]
-        tables = {"window": pd.DataFrame(rows)}
-        return estimands.end_of_window(tables, {}, np.random.default_rng(0), table="window", ratio=1.1, floor=1e-3)
+        # Without noise, which is asked for; with it nothing falls, and goes on for longer.
+        frame = pd.DataFrame(rows)
+        others = frame.assign(noise=1, iteration=frame["iteration"] + 1, test_error=1.0)
+        given = {"table": "window", "ratio": 1.1, "floor": 1e-3, "where": {"noise": 0}}
+        return estimands.end_of_window({"window": pd.concat([frame, others])}, {}, np.random.default_rng(0), **given)
 
     assert end(1.1e-4, 1e-4).value == pytest.approx(1)
     assert end(5e-3, 5e-3).value == pytest.approx(5)

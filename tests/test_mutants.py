@@ -443,6 +443,48 @@ FAULTS = (
         "RISES_BY = 1e9",
         "test_recover.py::test_a_step_at_which_the_error_rises_and_stays_bounded_is_too_long",
     ),
+    Fault(
+        "a rank is right where any lower one is rejected",
+        "chapters/noise/estimands.py",
+        "rejected[:-1].all(axis=0)",
+        "rejected[:-1].any(axis=0)",
+        "test_noise_chapter.py::test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not",
+    ),
+    Fault(
+        "an exponent is multiplied by its prediction",
+        "chapters/spectral_phase/estimands.py",
+        "value, table)[None] / expected",
+        "value, table)[None] * expected",
+        "test_spectral_phase.py::test_exponents_are_compared_with_each_other_and_with_the_gap",
+    ),
+    Fault(
+        "a factor below the kernel's law is none",
+        "chapters/landscape/estimands.py",
+        "np.abs(np.log(np.mean(part**2, axis=(1, 2)) / expected)).max() / 2",
+        "np.log(np.mean(part**2, axis=(1, 2)) / expected).max() / 2",
+        "test_landscape.py::test_decades_thresholds_and_kernel_factors_are_those_of_known_tables",
+    ),
+    Fault(
+        "the largest mean over points is the smallest",
+        "judge/estimands.py",
+        "_extreme(np.max, tables, rng",
+        "_extreme(np.min, tables, rng",
+        "test_shared_estimands.py::test_means_are_plain_ones_and_the_extreme_is_over_points",
+    ),
+    Fault(
+        "numbers of which one is 1 are shares",
+        "judge/estimands.py",
+        "np.isin(known(values), (0, 1)).all()",
+        "np.isin(known(values), (0, 1)).any()",
+        "test_shared_estimands.py::test_means_are_plain_ones_and_the_extreme_is_over_points",
+    ),
+    Fault(
+        "an exponent is of all rows",
+        "judge/estimands.py",
+        "log_law(chosen(tables[table], where), along, value, table)\n    return",
+        "log_law(tables[table], along, value, table)\n    return",
+        "test_shared_estimands.py::test_an_exponent_is_the_slope_of_the_geometric_means",
+    ),
 )
 EACH = [pytest.param(fault, id=fault.what) for fault in FAULTS]
 

@@ -238,6 +238,16 @@ def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
     tables = ranks_table({(0, 0): right, (0, 1): below_passes, (1, 0): right, (1, 1): rejected})
     found = estimands.share_of_right_rank(tables, {}, np.random.default_rng(0), table="rank_fits", value="rejected")
     assert found.value == 0.5
+    asked = {"table": "rank_fits", "value": "rejected", "where": {"start": "asked"}}
+    both = {
+        "rank_fits": pd.concat(
+            [
+                tables["rank_fits"].assign(start=s, rejected=r)
+                for s, r in (("asked", tables["rank_fits"]["rejected"]), ("other", 0))
+            ]
+        )
+    }
+    assert estimands.share_of_right_rank(both, {}, np.random.default_rng(0), **asked).value == 0.5
     # Of two ranks below each must be rejected.
     right, one_passes = (1, 1, 0, 0), (1, 0, 0, 0)
     tables = ranks_table({(0, 0): right, (0, 1): one_passes, (1, 0): one_passes, (1, 1): one_passes[::-1]}, rank=3)
@@ -254,6 +264,9 @@ def test_means_and_slopes_against_what_is_expected():
     ]
     tables, rng = {"a": pd.DataFrame(rows)}, np.random.default_rng(0)
     assert estimands.slope_off(tables, {}, rng, table="a", value="y", against="x").value == pytest.approx(0.1)
+    both = {"a": pd.concat([tables["a"].assign(of="asked"), tables["a"].assign(of="other", y=7.0)])}
+    found = estimands.slope_off(both, {}, rng, table="a", value="y", against="x", where={"of": "asked"})
+    assert found.value == pytest.approx(0.1)
     named = {"table": "a", "value": "x", "by": ["alpha"], "expected": 1}
     assert shared.distance_of_mean(tables, {}, rng, **named).value == pytest.approx(3)
     assert shared.distance_of_mean(tables, {}, rng, where={"alpha": 1e-4}, **named).value == pytest.approx(1)

@@ -174,6 +174,11 @@ def test_a_median_counts_what_has_not_arrived_as_longest():
     found = estimands.median_exponent({"a": frame}, {}, rng, **own)
     # Two runs in three take 3√d, so does the median, although one of nine has none.
     assert found.value == pytest.approx(0.5, abs=0.05)
+    # A law of another kind, and a mean that one long run moves.
+    square = frame.assign(kind="asked", time=np.where(frame["target"] == 2, 1e9, frame["d"] ** 2.0))
+    both = {"a": pd.concat([square, square.assign(kind="other", time=1.0)])}
+    found = estimands.median_exponent(both, {}, rng, where={"kind": "asked"}, **own)
+    assert found.value == pytest.approx(2)
     lost = frame.assign(time=frame["time"].where(frame["target"] == 2))
     assert estimands.median_exponent({"a": lost}, {}, rng, **own) == UNDEFINED
     with pytest.raises(ValueError, match="at least three"):

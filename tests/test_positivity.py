@@ -154,8 +154,15 @@ def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
         np.exp(found.logs), np.broadcast_to(np.reshape([20, 40, 80], (3, 1, 1)), shape), rtol=0.05
     )
     tables = {"unique": far_table(known, draws=draws)}
-    slope = estimands.uniqueness_exponent(tables, {}, np.random.default_rng(0), table="unique", kind="wishart")
-    assert slope.value == pytest.approx(1)
+    # Beside far points of another kind, and other methods of this one.
+    known = {10: 20.0, 20: 80.0, 40: 320.0}
+    square = far_table(known, draws=draws)
+    others = [square.assign(kind="trace_row", distance=0.5), square.assign(method="descent", distance=0.5)]
+    for frame, power in ((tables["unique"], 1), (pd.concat([square, *others]), 2)):
+        slope = estimands.uniqueness_exponent(
+            {"unique": frame}, {}, np.random.default_rng(0), table="unique", kind="wishart"
+        )
+        assert slope.value == pytest.approx(power)
     two = {"unique": far_table({10: 20.0, 20: 40.0}, draws=draws)}
     with pytest.raises(ValueError, match="table unique: 2 values of d: an exponent needs at least three"):
         estimands.uniqueness_exponent(two, {}, np.random.default_rng(0), table="unique", kind="wishart")
@@ -171,9 +178,10 @@ def test_another_solution_may_lie_near_the_target(distance):
     np.testing.assert_allclose(np.exp(estimands.uniqueness_thresholds(table).logs), 20, rtol=0.05)
 
 
-def test_the_factor_to_a_dimension_is_the_largest_over_sizes():
+@pytest.mark.parametrize("largest", [1.2, 1 / 1.2])
+def test_the_factor_to_a_dimension_is_the_largest_over_sizes(largest):
     rows = []
-    for rank, factor in ((1, 1.0), (2, 1.2)):
+    for rank, factor in ((1, 1.0), (2, largest)):
         for d in (10, 20):
             for m in np.geomspace(0.5, 2, 9) * trace_statistical_dimension(d, rank):
                 error = (m / (factor * trace_statistical_dimension(d, rank))) ** -9 * 0.01
@@ -199,8 +207,9 @@ def test_the_room_is_the_smallest_over_d():
         for t in range(2)
         for e in range(2)
     ]
+    frame = pd.DataFrame(rows).assign(kind="asked")
     found = estimands.smallest_log_ratio(
-        {"t": pd.DataFrame(rows)},
+        {"t": pd.concat([frame, frame.assign(kind="other", distance=1.0)])},
         {},
         np.random.default_rng(0),
         table="t",
@@ -208,6 +217,7 @@ def test_the_room_is_the_smallest_over_d():
         method="far",
         against="descent",
         by=["d"],
+        where={"kind": "asked"},
     )
     assert found.value == pytest.approx(1)
 

@@ -143,6 +143,9 @@ def test_the_rule_of_judgement_with_a_bracket(low, up, outcome):
     # Of the two m the first has the larger means, of 3 targets and 4 ensembles.
     assert found.value == pytest.approx(low * 1.025)
     assert verdict(found, "below", 1) == outcome
+    second = {"where": {"m": 20}, "low": "low", "up": "up", "by": ["m"]}
+    found = proof.bracketed_need(needs(low, up), {}, np.random.default_rng(0), table="x", **second)
+    assert found.value == pytest.approx(low * 0.925)
     lost = needs(low, up)
     lost["x"].loc[0, "up"] = np.nan
     assert (

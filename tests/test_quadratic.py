@@ -430,6 +430,8 @@ def test_late_slopes_tell_a_power_from_linear_convergence():
     values = {("p", t): v for t, v in zip(times, power, strict=True)} | {
         ("l", t): v for t, v in zip(times, linear, strict=True)
     }
+    # Beside a variant that is not asked for, and stands still.
+    values |= {("f", t): 0.4 for t in times}
     frame = crossed(values, ("variant", "iteration"), "e")
     options = {"table": "x", "value": "e", "variants": ["p", "l"], "high": 0.1, "low": 0.001}
     for pick, expected in (("slowest", -1), ("fastest", -4.2)):
@@ -444,7 +446,7 @@ def test_exponents_in_the_error_of_tau_by_sign():
     sizes = [0.01, 0.1]
     values = {("v", e): e for e in sizes} | {("v", -e): np.nan for e in sizes} | {("v", 0.0): 1e-4}
     frame = crossed(values, ("variant", "tau_error"), "e").assign(iteration=9)
-    frame = pd.concat([frame.assign(iteration=1, e=1.0), frame])
+    frame = pd.concat([frame.assign(iteration=1, e=1.0), frame, frame.assign(variant="w", e=1.0)])
     options = {"table": "x", "value": "e", "sizes": sizes, "variant": "v"}
     for signs, expected in (([1], 1), ([1, -1], 0)):
         found = estimands.tau_exponent({"x": frame}, {}, np.random.default_rng(0), signs=signs, **options)
@@ -491,6 +493,7 @@ def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
     values = {("v", -e): 5 * e**-0.8 for e in sizes} | {("v", 0.1): 9.0}
     frame = crossed(values, ("variant", "tau_error"), "ended").assign(iteration=900, reached=7.0)
     frame["status"] = np.where(frame["tau_error"] < 0, "diverged", "budget")
+    frame = pd.concat([frame, frame.assign(variant="w", status="budget", iteration=999)])
     options = {"table": "x", "sizes": sizes, "variant": "v"}
     for value, expected in (("ended", 0.2), ("reached", 1.0)):
         found = estimands.tau_time_exponent({"x": frame}, {}, np.random.default_rng(0), value=value, **options)

@@ -246,5 +246,14 @@ def test_thresholds_are_compared_run_by_run():
         tables, {}, np.random.default_rng(0), table="race_a", over="race_b", tolerance=0.1
     )
     assert found.value == pytest.approx(0.5, rel=0.05)
+    # Of each table the rows that are asked for.
+    kinds = {"race_a": "own", "race_b": "other"}
+    both = {
+        name: pd.concat([tables[name].assign(kind=kind), frame.assign(kind="unasked", test_error=1.0)])
+        for name, kind in kinds.items()
+    }
+    asked = {"table": "race_a", "over": "race_b", "where": {"kind": "own"}, "over_where": {"kind": "other"}}
+    again = estimands.threshold_ratio(both, {}, np.random.default_rng(0), tolerance=0.1, **asked)
+    assert again == found
     never = {**tables, "race_a": frame.assign(test_error=1.0)}
     assert estimands.threshold_ratio(never, {}, None, table="race_a", over="race_b", tolerance=0.1) == UNDEFINED

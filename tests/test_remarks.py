@@ -262,7 +262,7 @@ def test_passages_say_what_the_tables_say(tables):
 
 
 def test_the_run_that_leaves_is_the_one_that_goes_farthest():
-    paths = {0: [0.5, 0.3, 0.2], 1: [0.5, 0.1, 0.4], 2: [0.5, np.nan, 0.9]}
+    paths = {0: [0.5, 0.3, 0.2], 1: [0.5, 0.1, 0.4], 2: [0.5, np.nan, 0.9], 3: [0.3, 0.15, 0.5]}
     rows = [
         {"alpha": alpha, "target": 0, "ensemble": e, "distance_to_min_trace": value}
         for e, path in paths.items()
@@ -289,6 +289,11 @@ def test_runs_that_do_not_fit_are_left_out_of_the_mean():
     assert kept.min() < found.low < found.value < found.high < kept.max()
     few = frame.assign(status=np.where(frame["ensemble"] < 2, "converged", "budget"))
     assert remarks.fitted_mean({"x": few}, {}, rng, **options) == UNDEFINED
+    # Half of them are enough; those of another kind are not counted.
+    half = few.assign(status=np.where(frame["ensemble"] < 3, "converged", "budget"), y=frame["ensemble"], kind="asked")
+    both = {"x": pd.concat([half, half.assign(kind="other", status="budget")])}
+    found = remarks.fitted_mean(both, {}, np.random.default_rng(0), where={"kind": "asked"}, **options)
+    assert found.value == pytest.approx(1)
 
 
 def test_the_parts_of_descent_on_x_are_reported_apart():
