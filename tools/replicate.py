@@ -44,7 +44,7 @@ def run(file, cores, claims=()):
     """Judge claims of a tier file with Snakemake, all or some, whatever their controls say; return its exit status."""
     folder = file.parent.relative_to(ROOT)
     wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
-    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
+    command = [sys.executable, "-P", "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -56,7 +56,7 @@ def require_current(tier, results, wanted):
         raise SystemExit(str(error)) from error
     folder = results.resolve().parents[1]
     targets = [os.path.relpath(path.resolve(), folder) for path in wanted]
-    command = [sys.executable, "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
+    command = [sys.executable, "-P", "-m", "snakemake", "-n", *targets, "--snakefile", ROOT / "Snakefile"]
     command += ["--workflow-profile", ROOT / "profiles" / "default"]
     command += ["--configfile", ROOT / "config" / f"{tier}.yaml", "--cores", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

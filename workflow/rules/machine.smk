@@ -21,7 +21,7 @@ def check_device():
     if config["device"] != "cuda" or not workflow.local_exec:
         return
     question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
-    if subprocess.run([sys.executable, "-c", question]).returncode:
+    if subprocess.run([sys.executable, "-P", "-c", question]).returncode:
         raise WorkflowError(
             "device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto."
         )
