@@ -169,7 +169,7 @@ reference: options .venv/ready  ## rewrite a tier's committed reference and the 
 	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
 	@$(OPTIONS); $(BIN)/python tools/write_reference.py "$$tier" $${NAME:+--chapter "$$NAME"}
 
-replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …')
+replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …', ARGS=--commit to add them to reference/replications)
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
 	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 

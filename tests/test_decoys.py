@@ -20,7 +20,9 @@ TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
 def decoys(tmp_path):
     """Return a working folder with decoys, and a function that names those that ran."""
     for name in NAMES:
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / name)!r} + '.hit', 'w')\nraise SystemExit('decoy')\n")
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / name)!r} + '.hit', 'w')\nraise SystemExit('decoy')\n"
+        )
 
     def hit():
         return [path.name for path in tmp_path.glob("*.hit")]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from algoreg import own
-from algoreg.spec import modules, settings
+from algoreg.spec import chapters, modules, settings
 
 
 def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[dict, list[dict]]:
@@ -30,7 +30,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
-    if found := misplaced(config, file) or modules.broken():
+    if found := misplaced(config, file) or chapters.misnamed() or modules.broken():
         # Nothing can be looked up there.
         raise settings.SettingsError(found)
     for name in files:

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from algoreg import own
+from algoreg.store.arrays import load_arrays
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
 
@@ -204,17 +205,6 @@ def write_arrays(
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue())
     if sealed:
         seal(path, provenance)
-
-
-def load_arrays(path: str | Path) -> dict[str, Any]:
-    """Load an ``.npz`` written by :func:`write_arrays` without any check but the format's own."""
-    with np.load(path, allow_pickle=False) as archive:  # noqa: TID251
-        return {name: archive[name] for name in archive.files}
-
-
-def load_array(path: str | Path) -> np.ndarray:
-    """Load the array of an ``.npy``; pickles are refused."""
-    return np.load(path, allow_pickle=False)  # noqa: TID251
 
 
 @cache
