@@ -1,9 +1,9 @@
 """Run a tier on fresh seeds and compare its verdicts in law with the committed ones:
 python tools/replicate.py SEED … --tier TIER.
 
-When the run of a seed is through, what it gave is kept in results/<tier>-seed-<seed>/replication.json. With --commit it
-is also added to reference/replications/<tier>.json, which is committed: `make docs` then counts it. A control that fails
-is recorded as the claim's verdict, `invalid`.
+When the run of a seed is through, what it gave is kept in results/<tier>-seed-<seed>/replication.json. With --commit
+it is also added to reference/replications/<tier>.json, which is committed: `make docs` then counts it. A control that
+fails is recorded as the claim's verdict, `invalid`.
 """
 
 import argparse
