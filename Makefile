@@ -9,9 +9,11 @@ CORES ?= 2
 BIN := .venv/bin
 
 # Values, not text of commands: make does not expand them again, and recipes say "$$TIER" of the environment.
+# The same for every other variable of the environment that is used below: $(value …) in place of $(…), or no make
+# variable at all ("$$HOME"), because make expands what it takes from the environment, $(shell …) included.
 # The shell reads ARGS, words for the program that runs, and PYTHON: never pass on there what comes from somebody else.
 literal = $(if $(filter command,$(firstword $(origin $(1)))),override $(1) := $$(value $(1)),$(1) := $$(value $(1)))
-$(foreach name,TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256,$(eval $(call literal,$(name))))
+$(foreach name,TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256 ARGS PYTHON,$(eval $(call literal,$(name))))
 export TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE CHAPTER_PATH CORES TORCH URL SHA256
 # Below the lines above: a shell that make starts has the variables, expanded.
 LOCKS := requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml
@@ -27,7 +29,7 @@ OPTIONS := . tools/options.sh
 # Of a shell whose environment asks for ASCII, rule messages with × would be tracebacks.
 export PYTHONUTF8 := 1
 # Containers may run as a user without a name, or without a home that can be written: Snakemake and Jupyter need both.
-ifeq ($(USER),)
+ifeq ($(value USER),)
 export USER := $(shell id -un 2>/dev/null || echo nobody)
 endif
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && { [ ! -e "$$HOME/.cache" ] || [ -w "$$HOME/.cache" ]; } && echo yes),yes)
@@ -46,11 +48,16 @@ define snakemake
 @$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \
 $(BIN)/python tools/show_verdicts.py "$$tier" --status $$status; exit $$status
 endef
+# The same for the one chapter that the shell's NAME says.
+define run_chapter
+$(OPTIONS); known_chapter; $(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
+$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME" --status $$status; exit $$status
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce quick smoke full claim chapter new-chapter new-algorithm compare recover verify reference replicate docs test test-browser test-kernels test-oldest explorer \
 	verify-kernels mutants fuzz spread slurm chromium test-slurm lint lint-ci licences advisories format lock bench \
-	estimate clean distclean setup same-torch changed-locks options tools crate fetch-results site article
+	estimate clean distclean setup same-torch own-venv changed-locks options tools crate fetch-results site article
 
 help:  ## list the targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*##/ { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +71,10 @@ same-torch:
 	@read -r _ _ made <.venv/ready 2>/dev/null; [ ! -e .venv/ready ] || [ "$${made:-requirements-torch-cpu.txt}" = "$$TORCH" ] || \
 	{ printf '.venv has the torch of %s, not that of %s: rm -r .venv, then the same command\n' "$${made:-requirements-torch-cpu.txt}" "$$TORCH" >&2; exit 2; }
 
+# Its install of this project is another checkout's, whose code would run, and what is rebuilt is deleted first.
+own-venv:
+	@[ ! -L .venv ] || { echo ".venv is a symbolic link, and an environment belongs to one checkout: rm .venv, then the same command makes one here" >&2; exit 2; }
+
 changed-locks:
 
 ifneq ($(TORCH_ORIGIN),undefined)
@@ -75,23 +86,23 @@ ifneq ($(wordlist 1,2,$(READY)),$(shell cat $(LOCKS) | cksum))
 .venv/ready: changed-locks
 endif
 endif
-.venv/ready: $(LOCKS)
+.venv/ready: $(LOCKS) | own-venv
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 15); sys.exit(not ok and f"Python {sys.version.split()[0]}: 3.11 to 3.14 are supported; set PYTHON=")'
 # Snakemake's plugin for Slurm asks it at every start, on machines without Slurm too.
 	@command -v which >/dev/null || { echo "which not found, and Snakemake does not start without it: install it (Fedora, Arch: the package which)"; exit 1; }
 # One of Snakemake's libraries has no wheel for the newest Python.
-	@$(PYTHON) -c 'import os, shutil, sys, sysconfig as s; ok = shutil.which("cc") and os.path.exists(s.get_path("include") + "/Python.h"); \
+	@$(PYTHON) -P -c 'import os, shutil, sys, sysconfig as s; ok = shutil.which("cc") and os.path.exists(s.get_path("include") + "/Python.h"); \
 	sys.exit(sys.version_info >= (3, 14) and not ok and "Python 3.14 takes a C compiler and headers (Debian: gcc and python3-dev), to compile immutables; or set PYTHON= to 3.11 to 3.13")'
 	@echo "making .venv: 2.5 GB are downloaded and unpacked, some minutes without a word (after an interruption: the same command)"
 	@rm -f $@
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	$(PYTHON) -P -m venv .venv
+	$(BIN)/python -P -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-compile --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
 	$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-torch.txt; }
 # On all cores; pip takes one. Some packages have files that are of no Python, or of another one.
-	@$(BIN)/python -W ignore -m compileall -qq -j 0 .venv/lib || true
+	@$(BIN)/python -P -W ignore -m compileall -qq -j 0 .venv/lib || true
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
 	@echo "$$(cat $(LOCKS) | cksum) $$TORCH" >$@
 
@@ -119,9 +130,7 @@ claim: options .venv/ready  ## one claim and what it needs: make claim ID=fig1-i
 	$(BIN)/python tools/show_verdicts.py "$$tier" "$$ID" --status $$status; exit $$status
 
 chapter: options .venv/ready  ## the claims, tables and figures of a chapter: make chapter NAME=theorem TIER=quick
-	@$(OPTIONS); known_chapter
-	@$(SNAKEMAKE) "chapter_$$NAME" $(ARGS) "$${config[@]}"; status=$$?; \
-	$(BIN)/python tools/show_verdicts.py "$$tier" --chapter "$$NAME" --status $$status; exit $$status
+	@$(run_chapter)
 
 explorer: options .venv/ready  ## the page on which descent runs live, in seconds: results/<tier>/explorer.html
 	@$(SNAKEMAKE) "results/$$tier/explorer.html" $(ARGS) "$${config[@]}"
@@ -140,7 +149,7 @@ compare: options .venv/ready  ## methods on the race's axes, as one page: make c
 recover: options .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column, TABLE=features|vectors|matrix, SHAPE=20x30)
 	@test -n "$$DATA" || { echo "make recover DATA=…: give a file of measurements (docs/use_it_on_your_data.md)"; exit 2; }
 	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET" --table="$$TABLE" --shape="$$SHAPE") && \
-	export NAME && $(MAKE) --no-print-directory chapter
+	export NAME && { $(run_chapter); }
 
 # Windows' subsystem for Linux has the machine's name in NAME: where NAME may be left out, only the command line counts.
 verify reference: NAME := $(if $(filter command,$(NAME_ORIGIN)),$(NAME))
@@ -160,7 +169,7 @@ reference: options .venv/ready  ## rewrite a tier's committed reference and the 
 	$(BIN)/python tools/show_verdicts.py "$$tier" $${NAME:+--chapter "$$NAME"}; exit $$status
 	@$(OPTIONS); $(BIN)/python tools/write_reference.py "$$tier" $${NAME:+--chapter "$$NAME"}
 
-replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …')
+replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in law with the committed run: make replicate SEED="11 12 13" (ARGS='--claims ID …', ARGS=--commit to add them to reference/replications)
 	@$(OPTIONS); [[ $$SEED =~ ^[0-9]{1,10}(\ [0-9]{1,10})*$$ ]] || refuse SEED "$$SEED" "allowed are whole numbers other than the tier's seed"; \
 	$(RUN) python tools/replicate.py $$SEED --tier "$$tier" --cores "$$CORES" $(ARGS)
 
@@ -213,11 +222,11 @@ test-kernels: options .venv/ready  ## the tests of the numerics with the librari
 # In an environment of its own, made anew. The lock has the newest releases, so that nothing else tests the bounds.
 test-oldest: options .venv/ready  ## the tests with the oldest releases that pyproject.toml admits (Python 3.11 to 3.13; 4 GB on Linux)
 	@rm -rf .venv/oldest
-	$(PYTHON) -m venv .venv/oldest
+	$(PYTHON) -P -m venv .venv/oldest
 	$(BIN)/uv pip compile --quiet --generate-hashes --resolution lowest-direct --python .venv/oldest/bin/python pyproject.toml \
 	--extra workflow --extra slurm --group dev --group build -o .venv/oldest/requirements.txt
-	.venv/oldest/bin/python -m pip install --quiet --require-hashes -r .venv/oldest/requirements.txt
-	.venv/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	.venv/oldest/bin/python -P -m pip install --quiet --require-hashes -r .venv/oldest/requirements.txt
+	.venv/oldest/bin/python -P -m pip install --quiet --no-build-isolation --no-deps -e .
 	PATH="$$PWD/.venv/oldest/bin:$$PATH" pytest -rs -n "$$CORES" --dist worksteal
 
 test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm cluster of one node, started for it
@@ -238,25 +247,25 @@ lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
 
 # Programs that no other part of the project needs, apart from its environment.
-.venv/tools/ready: requirements-tools.txt
+.venv/tools/ready: requirements-tools.txt | own-venv
 	@rm -rf .venv/tools
-	$(PYTHON) -m venv .venv/tools
-	.venv/tools/bin/python -m pip install --quiet --require-hashes -r requirements-tools.txt
+	$(PYTHON) -P -m venv .venv/tools
+	.venv/tools/bin/python -P -m pip install --quiet --require-hashes -r requirements-tools.txt
 	@touch $@
 
 tools: .venv/tools/ready
 
 # What is published, each from a hashed lock of its own: programs of the site and the article, those of crates.
-.venv/site/ready: requirements-site.txt
+.venv/site/ready: requirements-site.txt | own-venv
 	@rm -rf .venv/site
-	$(PYTHON) -m venv .venv/site
-	.venv/site/bin/python -m pip install --quiet --require-hashes -r requirements-site.txt
+	$(PYTHON) -P -m venv .venv/site
+	.venv/site/bin/python -P -m pip install --quiet --require-hashes -r requirements-site.txt
 	@touch $@
 
 .venv/crate/ready: requirements-crate.txt | .venv/ready
 	@rm -rf .venv/crate
-	$(PYTHON) -m venv .venv/crate
-	.venv/crate/bin/python -m pip install --quiet --require-hashes -r requirements-crate.txt
+	$(PYTHON) -P -m venv .venv/crate
+	.venv/crate/bin/python -P -m pip install --quiet --require-hashes -r requirements-crate.txt
 	@touch $@
 
 crate: options .venv/crate/ready  ## a finished tier as a Workflow Run RO-Crate, checked by that community's validator

@@ -9,6 +9,7 @@ error. Where jobs of the tier have run before, what they took stands beside it.
 import argparse
 import heapq
 import multiprocessing
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor  # noqa: TID251
 from pathlib import Path
@@ -199,6 +200,8 @@ def main():
     if tier["device"] == "cuda":
         # As in the workflow, where local jobs take turns on a GPU.
         options.jobs = 1
+    # The processes of the pool begin with imports that would look in the working folder first.
+    os.environ["PYTHONSAFEPATH"] = "1"
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(estimate, tier, name) for name in tier["descents"]]
         rows = []

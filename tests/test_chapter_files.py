@@ -164,6 +164,18 @@ def test_an_experiment_that_has_the_name_of_a_study_elsewhere_is_refused_by_that
     assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
 
 
+@pytest.mark.parametrize("name", ["a.b", "a b", "{c}", "<img src=x onerror=alert(1)>", "Mine", "1st", "_mine"])
+def test_a_folder_whose_name_no_chapter_can_have_is_refused_listed_or_not(own_chapter, name):
+    own_chapter(name=name)
+    for chosen in ("all", [name], ["proof"]):
+        with pytest.raises(SettingsError) as caught:
+            workflow.checked({**SMOKE, "chapters": chosen}, ["config/smoke.yaml"], ROOT, True)
+        allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+        assert caught.value.problems == [f"own/{name}: {allowed}"]
+    with pytest.raises(SettingsError, match="allowed is a folder's name"):
+        chapters.load_chapters(["proof"])
+
+
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
     said = f"chapters = prof: allowed are {', '.join(sorted(plugins.chapters()))}"
     assert refused(chapters=["prof"]) == [f"tier.yaml: {said}", said]

@@ -1,6 +1,7 @@
 """What make is given reaches no shell as text: attacks create no file, and the message says what is allowed."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -96,6 +97,23 @@ def test_no_tier_reaches_a_shell(folder, tmp_path, target):
             assert "snakemake" not in done.stdout
     assert snapshot(folder) == before
     assert not list(tmp_path.iterdir())
+
+
+def test_make_expands_nothing_of_the_environment(folder, tmp_path):
+    text = (folder / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):.* ##", text, re.MULTILINE)
+    # Of MAKEFLAGS it is make itself that takes options.
+    names = set(re.findall(r"\$[({](\w+)[)}]|\$\$\{?(\w+)", text)) | {("USER", "HOME"), ("XDG_CACHE_HOME", "MAKE")}
+    names = {name for pair in names for name in pair if name}
+    attacks = {name: f"$(shell touch {tmp_path}/{name})" for name in names - {"PATH", "PWD", "SHELL", "TMPDIR"}}
+    for target in targets:
+        # Nothing runs but what make expands.
+        make(folder, "--dry-run", "--keep-going", target, **attacks)
+    assert len(targets) > 30
+    assert {"ARGS", "PYTHON", "MAKE", "USER", "tier"} <= set(attacks)
+    assert not list(tmp_path.iterdir())
+    done = make(folder, "options", "TIER=smoke", USER=attacks["USER"], HOME=attacks["HOME"])
+    assert (done.returncode, list(tmp_path.iterdir())) == (0, [])
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack])
@@ -327,7 +345,7 @@ def environment(folder, tmp_path):
     program = tmp_path / "python"
     program.write_text(
         f"""#!/bin/sh
-[ "$1" != -m ] || {{ mkdir -p .venv/bin; cp {folder}/.venv/bin/* .venv/bin; echo "made"; }}
+[ "$1 $2" != "-P -m" ] || {{ mkdir -p .venv/bin; cp {folder}/.venv/bin/* .venv/bin; echo "made"; }}
 """
     )
     program.chmod(0o755)
@@ -357,6 +375,23 @@ def test_an_environment_is_made_again_where_its_locks_are_others_and_else_never(
     assert "<-r><requirements-torch.txt>" in said
     assert "requirements-torch-cpu.txt" not in said
     assert setup()[:2] == (0, False)
+
+
+def test_a_linked_environment_is_refused_before_anything_is_deleted(environment):
+    for name in (".", "tools", "site"):
+        (environment / "elsewhere" / name).mkdir(parents=True, exist_ok=True)
+        (environment / "elsewhere" / name / "ready").touch()
+    (environment / ".venv").symlink_to("elsewhere")
+    for name in ("requirements-tools.txt", "requirements-site.txt", "requirements-crate.txt"):
+        (environment / name).touch()
+    before = snapshot(environment)
+    # One whose locks are others, and one that seems to fit.
+    for target in ("setup", "tools", ".venv/site/ready", ".venv/crate/ready", "setup"):
+        done = make(environment, target, f"PYTHON={environment}/python")
+        assert done.returncode == 2
+        assert ".venv is a symbolic link" in done.stderr
+        assert snapshot(environment) == before
+        os.utime(environment / "elsewhere" / "ready")
 
 
 def test_what_snakemake_cannot_start_without_is_asked_for_before_an_environment_is_made(environment, tmp_path):

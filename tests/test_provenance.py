@@ -1,7 +1,9 @@
 """What a sidecar says of the commit: this repository's, or that it is unknown."""
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -74,13 +76,46 @@ def test_without_git_the_commit_is_unknown_and_the_page_says_so(tmp_path):
     assert dict(page.provenance(tmp_path / "results" / "t", ["tables/a.csv"])["facts"])["commit"] == "unknown"
 
 
-def test_a_program_named_in_the_folders_own_git_settings_is_not_run(committed):
+PROGRAMS = {
+    "core.fsmonitor": "{hook}",
+    "filter.a.clean": "{hook} clean",
+    "filter.a.required": "true",
+    # A name with what separates a key from its value.
+    "filter.b=c.process": "{hook} process",
+}
+
+
+def test_no_program_named_in_the_folders_own_git_settings_is_run(committed):
     hook, trace = committed.parent / "hook", committed.parent / "trace"
-    hook.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    hook.write_text(f'#!/bin/sh\necho "${{0##*/}} $1" >>{trace}\ncat\n')
     hook.chmod(0o755)
-    git(committed, "config", "core.fsmonitor", str(hook))
+    for key, program in PROGRAMS.items():
+        git(committed, "config", key, program.format(hook=hook))
+    shutil.copy(hook, committed / ".git" / "hooks" / "post-index-change")
+    (committed / ".git" / "info" / "attributes").write_text("*.yaml filter=a\nSnakefile filter=b=c\n")
+
+    def touch():
+        # Of another time stamp git reads the content, and refreshes its index.
+        for path in (committed / "config" / "smoke.yaml", committed / "Snakefile"):
+            path.touch()
+
+    touch()
     assert said(committed)[1] is False
     assert not trace.exists()
-    # The trap works: git itself does run it.
+    (committed / "Snakefile").write_text("another")
+    assert said(committed)[1] is True
+    assert not trace.exists()
+    git(committed, "checkout", "-q", "--", "Snakefile")
+    trace.unlink()
+    touch()
+    # The traps work: git itself does run them.
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(committed, "status")
+    ran = trace.read_text()
+    assert "hook clean\n" in ran
+    assert "hook process\n" in ran
+    git(committed, "config", "--remove-section", "filter.b=c")
+    touch()
     git(committed, "status")
-    assert trace.exists()
+    assert "post-index-change 0\n" in trace.read_text()
+    assert "hook 2\n" in trace.read_text()

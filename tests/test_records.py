@@ -50,6 +50,20 @@ def test_a_sidecar_without_a_checksum_vouches_for_nothing(results, checksum):
         records.read_json(path)
 
 
+def test_the_next_write_removes_what_killed_processes_left(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    left, others = f".a.svg.{killed.pid}.part", [".a.svg.1.part", f".b.svg.{killed.pid}.part", ".a.svg.x.part"]
+    for name in (left, *others):
+        (tmp_path / name).write_text("half")
+    records.write_text(tmp_path / "a.svg", "all of it")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.svg", *others}
+    # The command writes a folder.
+    (tmp_path / f".found.{killed.pid}.part" / "sub").mkdir(parents=True)
+    assert not records.part_of(tmp_path / "found").exists()
+    assert not list(tmp_path.glob(".found*"))
+
+
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"sha256": "\xff"}', b"[1]", b""])
 def test_json_that_cannot_be_read_is_a_damaged_result(results, content):
     path = results / "a.json"

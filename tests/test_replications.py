@@ -248,7 +248,7 @@ def replicated_by(tmp_path, monkeypatch):
         (tmp_path / "config" / "quick.yaml").write_text((ROOT / "config" / "quick.yaml").read_text())
         monkeypatch.setattr(replicate, "ROOT", tmp_path)
         monkeypatch.setattr(replicate, "run", run)
-        monkeypatch.setattr(replications, "FOLDER", tmp_path)
+        monkeypatch.setattr(replications, "FOLDER", tmp_path / "committed")
         monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": committed})
 
     return replace
@@ -263,8 +263,8 @@ def test_some_claims_are_judged_again_and_the_others_kept(replicated_by, monkeyp
         return 0
 
     replicated_by(run, [judged("one"), judged("two"), judged("three", "not-judged")])
-    replicate.keep("quick", 11, replications.kept([judged("one"), judged("two")]))
-    monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two"])
+    replicate.keep(replications.path_of("quick"), 11, replications.kept([judged("one"), judged("two")]))
+    monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two", "--commit"])
     replicate.main()
     kept = replications.read("quick")["11"]
     assert {name: one["verdict"] for name, one in kept.items()} == {"one": "supported", "two": "refuted"}
@@ -288,6 +288,15 @@ def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(replicated_b
 
     replicated_by(run, [judged("one")])
     monkeypatch.setattr(sys, "argv", ["replicate.py", "12", "11", "--cores", "3"])
+    replicate.main()
+    # What is committed changes only where that is asked for.
+    assert replications.read("quick") == {}
+    assert not list(replications.FOLDER.parent.glob("committed/*"))
+    for seed, verdict in ("12", "invalid"), ("11", "supported"):
+        path = replicate.ROOT / "results" / f"quick-seed-{seed}" / "replication.json"
+        assert references.read(path)[seed]["one"]["verdict"] == verdict
+    capsys.readouterr()
+    sys.argv.append("--commit")
     replicate.main()
     assert {seed: run["one"]["verdict"] for seed, run in replications.read("quick").items()} == {
         "11": "supported",

@@ -89,7 +89,7 @@ def build(target):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(programs)}
     with tempfile.TemporaryDirectory(prefix="article-") as folder:
         gather(Path(folder))
-        command = [sys.executable, "-c", COMPILE, str(Path(folder) / "article.typ"), str(target), folder]
+        command = [sys.executable, "-P", "-c", COMPILE, str(Path(folder) / "article.typ"), str(target), folder]
         command += [str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")]
         return subprocess.run(command, env=environment).returncode
 

@@ -165,7 +165,7 @@ def build(root, tier, target):
         stage = Path(folder)
         gather(root, tier, stage)
         shutil.rmtree(target, ignore_errors=True)
-        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+        command = [sys.executable, "-P", "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
         command += ["-d", str(stage / ".doctrees"), str(stage), str(target)]
         done = subprocess.run(command, env=environment)
     shutil.rmtree(target / ".doctrees", ignore_errors=True)

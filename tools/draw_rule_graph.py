@@ -109,7 +109,7 @@ def drawn(arrows):
 
 def rule_graph(folder):
     """Return what Snakemake says of the rules of tier standard, all of them: dot."""
-    command = [sys.executable, "-m", "snakemake", "replication", "verify", "--forceall", "--rulegraph"]
+    command = [sys.executable, "-P", "-m", "snakemake", "replication", "verify", "--forceall", "--rulegraph"]
     command += ["--configfile", "config/standard.yaml"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 

@@ -1,8 +1,9 @@
 """Run a tier on fresh seeds and compare its verdicts in law with the committed ones:
 python tools/replicate.py SEED … --tier TIER.
 
-What a seed gave is added to reference/replications/<tier>.json when its run is through; `make docs` then counts it. A
-control that fails is recorded as the claim's verdict, `invalid`.
+When the run of a seed is through, what it gave is kept in results/<tier>-seed-<seed>/replication.json. With --commit
+it is also added to reference/replications/<tier>.json, which is committed: `make docs` then counts it. A control that
+fails is recorded as the claim's verdict, `invalid`.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import yaml
 from algoreg.judge import references, replications
 from algoreg.judge.claims import NOT_JUDGED
 from algoreg.spec import settings
-from algoreg.spec.files import json_by_lines
+from algoreg.spec.files import json_by_lines, shown
 from algoreg.store import records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +45,7 @@ def run(file, cores, claims=()):
     """Judge claims of a tier file with Snakemake, all or some, whatever their controls say; return its exit status."""
     folder = file.parent.relative_to(ROOT)
     wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
-    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
+    command = [sys.executable, "-P", "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
     return subprocess.run(command, cwd=ROOT).returncode
 
 
@@ -73,14 +74,14 @@ def report(new, committed):
     return "\n".join([*lines, f"{same} of {same + len(lines)} claims came out as committed."])
 
 
-def keep(tier, seed, new, whole=True):
-    """Add what a seed gave to the replications of a tier, in place of what it gave before:
+def keep(path, seed, new, whole=True):
+    """Add what a seed gave to a file of replications, in place of what it gave before:
     of all claims, or of those alone.
     """
-    known = replications.read(tier)
+    known = references.read(path) if path.exists() else {}
     known[str(seed)] = new if whole else {**known.get(str(seed), {}), **new}
     content = {seed: known[seed] for seed in sorted(known, key=int)}
-    records.write_text(replications.path_of(tier), dumps(content))
+    records.write_text(path, dumps(content))
 
 
 def main():
@@ -91,6 +92,9 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument(
         "--claims", metavar="ID", nargs="+", default=[], help="judge these alone, such as those with new draws"
+    )
+    parser.add_argument(
+        "--commit", action="store_true", help="also add what the seeds gave to reference/replications/<tier>.json"
     )
     options = parser.parse_args()
     if options.cores < 1:
@@ -106,8 +110,10 @@ def main():
         if status := run(file, options.cores, options.claims):
             raise SystemExit(status)
         new = judged(file.parent, options.claims)
-        keep(options.tier, seed, new, whole=not options.claims)
-        print(f"seed {seed}:\n{report(new, committed)}")
+        files = [file.with_name("replication.json"), *([replications.path_of(options.tier)] if options.commit else [])]
+        for path in files:
+            keep(path, seed, new, whole=not options.claims)
+        print(f"seed {seed}:\n{report(new, committed)}\nkept in {' and '.join(map(shown, files))}")
 
 
 def dumps(content):

@@ -222,7 +222,7 @@ def _write(place, fits, data, measured):
     from algoreg.store import records
 
     found = fits[0].estimator
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    part = records.part_of(place)
     part.mkdir(parents=True)
     try:
         arrays = {"matrix": found.matrix_, "left": found.factors_[0], "right": found.factors_[1]}

@@ -7,6 +7,7 @@ the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` say
 """
 
 import copy
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from algoreg import plugins
-from algoreg.spec.base import Strict, at, choices, text, whole, words
+from algoreg.spec.base import NAME, Strict, at, choices, text, whole, words
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
@@ -176,6 +177,12 @@ def load_chapter(name, folder):
     return Chapter(name, folder, **about, experiments=experiments, claims=claims)
 
 
+def misnamed():
+    """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
+    allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+    return [f"{shown(path)}: {allowed}" for path in sources.chapter_folders() if not re.fullmatch(NAME, path.name)]
+
+
 def load_chapters(names=None, file=None):
     """Return the chapters of these names, or all, in their order;
     ``file`` is the tier's that names them, for the message.
@@ -183,9 +190,12 @@ def load_chapters(names=None, file=None):
     Raises
     ------
     algoreg.spec.files.SettingsError
-        With all problems of their files, a name that no chapter has, and one that two have.
+        With all problems of their files, a name that no chapter has or can have, and one that two have.
     """
-    found, chosen, folders = [], [], plugins.chapters()
+    found, chosen, folders = misnamed(), [], plugins.chapters()
+    if found:
+        # Nothing of them can be looked up.
+        raise SettingsError(found)
     for folder in plugins.chapter_folders():
         if folders[folder.name] != folder:
             own = shown(folders[folder.name])

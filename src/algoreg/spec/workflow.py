@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.spec import settings
+from algoreg.spec import chapters, settings
 from algoreg.spec.plugin_checks import plugin_problems
 
 
@@ -31,7 +31,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
-    if found := misplaced(config, file) or plugin_problems():
+    if found := misplaced(config, file) or chapters.misnamed() or plugin_problems():
         # Nothing can be looked up there.
         raise settings.SettingsError(found)
     for name in files:

@@ -2,18 +2,19 @@
 or Pauli expectations; refuses what is none.
 """
 
+import contextlib
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from algoreg.store import refusals, table_files
-from algoreg.store.records import load_array, load_arrays
+from algoreg.store import arrays, refusals, table_files
 
 FORMATS = ("npz", "npy", "csv", "parquet")
 # What a table's rows and columns are: features of a target; a vector in each row; or the matrix itself, with gaps.
@@ -34,6 +35,8 @@ ALLOWED_ARRAYS = (
     "where it is not known; or X and y (a table)"
 )
 ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
+# Returns the content of arrays or columns that are known by name and size.
+Read = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -123,23 +126,44 @@ def sizes(text: str | None) -> tuple[int, int] | None:
 def _read(path: Path, target: str | None, form: str, shape: tuple[int, int] | None, table: str) -> Measured:
     if table not in TABLES:
         raise ValueError(f"table = {table}: allowed are {', '.join(TABLES)}")
+    load: Read = dict
     if form in ("npz", "npy"):
-        columns = _arrays(path, form)
+        columns, load = _outlines(path, form), partial(_arrays, path, form)
     elif table == "matrix":
         columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
     else:
         columns = table_files.columns(path, form)
-    found = _measured(columns, target, form, shape)
+    found = _measured(columns, target, form, shape, load)
     if found.kind not in {"vectors": ("table", "vectors"), "matrix": ("entries",)}.get(table, (found.kind,)):
         raise ValueError(f"table = {table}: this file has {found.kind}; leave it out")
     return replace(found, kind="vectors") if table == "vectors" else found
 
 
-def _arrays(path: Path, form: str) -> dict[str, Any]:
+@contextlib.contextmanager
+def _refusing_others(form: str) -> Iterator[None]:
+    """Say of a file that cannot be read that it holds no plain arrays."""
     try:
-        return load_arrays(path) if form == "npz" else {"matrix": load_array(path)}
+        yield
+    except arrays.SizeDiffers:
+        raise
     except Exception as error:
         raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
+
+
+def _outlines(path: Path, form: str) -> dict[str, Any]:
+    """Return the arrays of a file by their names, without content."""
+    with _refusing_others(form):
+        return arrays.outlines(path) if form == "npz" else {"matrix": arrays.outline(path)}
+
+
+def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the arrays that are asked for, of these outlines, unless they are larger than this machine's memory."""
+    needed, there = sum(one.nbytes for one in asked.values()) / 1e9, memory()
+    if needed > there:
+        shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
+        raise ValueError(f"{shapes}: they need {needed:.3g} GB of memory; there are {there:.3g} GB")
+    with _refusing_others(form):
+        return arrays.load_arrays(path, asked) if form == "npz" else {"matrix": arrays.load_array(path)}
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -149,21 +173,35 @@ def _listed(names: Iterable[str]) -> str:
     return (", ".join(names[:LISTED]) or "nothing") + more
 
 
-def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: tuple[int, int] | None) -> Measured:
+def _measured(
+    columns: Mapping[str, Any],
+    target: str | None,
+    form: str,
+    shape: tuple[int, int] | None,
+    read: Read,
+) -> Measured:
+    """Return what columns are; ``read`` gives the content of those that have the right sizes."""
     if target is not None:
         _refuse_target_of_arrays(columns, target)
-        return replace(_table(columns, target), shape=shape)
+        return replace(_table(columns, target, read), shape=shape)
     kind, names = _kind(columns, form)
     optional = {"pauli": "shots", "vectors": "partners"}.get(kind, "")
     names = (*names, optional) if optional in columns else names
     unread = [name for name in columns if name not in names]
     notes = (f"{'arrays' if form == 'npz' else 'columns'} not read: {_listed(unread)}",) if unread else ()
+    columns = {name: columns[name] for name in names}
     if kind == "whole":
-        return replace(_known(columns["matrix"], shape), notes=notes)
-    if kind == "matrices":
-        columns = {**columns, "A": _squared(columns["A"], shape)}
+        _refuse_no_matrix(columns["matrix"])
+        return replace(_known(read(columns)["matrix"], shape), notes=notes)
     flat = {"matrices": {"A": 3}, "table": {"X": 2}, "vectors": {"vectors": 2, "partners": 2}}.get(kind, {})
-    _check(columns, {name: flat.get(name, 1) for name in names}, text="pauli")
+    dimensions = {name: flat.get(name, 1) for name in names}
+    _check_sizes({**columns, "A": _squared(columns["A"], shape)} if kind == "matrices" else columns, dimensions)
+    columns = dict(read(columns))
+    if kind == "matrices":
+        columns["A"] = _squared(columns["A"], shape)
+    for name in names:
+        if name != "pauli":
+            _check_numbers(name, np.asarray(columns[name]))
     X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
         places = [_whole(name, columns[name]) for name in names[:2]]
@@ -182,16 +220,20 @@ def _measured(columns: Mapping[str, Any], target: str | None, form: str, shape: 
     return Measured(kind, X, y, shots, shape, notes)
 
 
-def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
-    """Return the entries of a matrix that are numbers."""
+def _refuse_no_matrix(matrix: np.ndarray) -> None:
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         raise ValueError(
             f"matrix has shape {matrix.shape} and type {matrix.dtype}; allowed are 2 dimensions of real numbers, NaN where it "
             "is not known"
         )
+
+
+def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
+    """Return the entries of a matrix that are numbers."""
     places = np.argwhere(~np.isnan(matrix))
     values = matrix[tuple(places.T)]
-    _check({"entries of matrix": values}, {"entries of matrix": 1})
+    _check_sizes({"entries of matrix": values}, {"entries of matrix": 1})
+    _check_numbers("entries of matrix", values)
     return Measured("entries", places, values, shape=_agreed(shape, matrix.shape))
 
 
@@ -270,7 +312,7 @@ def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
             )
 
 
-def _table(columns: Mapping[str, Any], target: str) -> Measured:
+def _table(columns: Mapping[str, Any], target: str, read: Read) -> Measured:
     """Return a table, of which one column is the target and all others explain it."""
     if target not in columns:
         raise ValueError(f"no column {target}; it has {_listed(columns)}")
@@ -282,7 +324,10 @@ def _table(columns: Mapping[str, Any], target: str) -> Measured:
     if nameless := [name for name in names if name.startswith(table_files.UNNAMED)]:
         number = list(columns).index(nameless[0]) + 1
         raise ValueError(f"column {number} has no name; name it, or leave it out, as where lines end in a separator")
-    _check(columns, dict.fromkeys([*names, target], 1))
+    _check_sizes(columns, dict.fromkeys([*names, target], 1))
+    columns = read(columns)
+    for name in (*names, target):
+        _check_numbers(name, np.asarray(columns[name]))
     others = [np.asarray(columns[name], float) for name in names]
     return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))
 
@@ -305,10 +350,8 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
 
 
-def _check(columns: Mapping[str, Any], names: Mapping[str, int], text: str | None = None) -> None:
-    """Raise a ValueError if arrays are not of these dimensions and one length, or have,
-    but for ``text``, what is no finite number.
-    """
+def _check_sizes(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
+    """Raise a ValueError if arrays are not of these dimensions and one length."""
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
             flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""
@@ -319,9 +362,6 @@ def _check(columns: Mapping[str, Any], names: Mapping[str, int], text: str | Non
         raise ValueError(f"lengths differ: {', '.join(f'{name} has {size}' for name, size in lengths.items())}")
     if not all(lengths.values()):
         raise ValueError("no measurements")
-    for name in names:
-        if name != text:
-            _check_numbers(name, np.asarray(columns[name]))
 
 
 def _check_numbers(name: str, values: np.ndarray) -> None:

@@ -18,16 +18,36 @@ ROOT = Path(__file__).resolve().parents[3]
 CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile")
 
 
-def _git(*words: str) -> str | None:
-    """Return what git says of this folder, None where it says nothing."""
-    # A hook or a rebase names its own repository by GIT_DIR; a copied .git may name a program to ask for changes.
+def _git(*words: str, **settings: str) -> str | None:
+    """Return what git says of this folder, None where it says nothing; ``settings`` are added to its environment."""
+    # A hook or a rebase names its own repository by GIT_DIR.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(ROOT), *words]
+    environment |= settings
+    # A copied .git may name programs: one that watches files, hooks of a refreshed index, filters.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    command += ["-C", str(ROOT), *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20, env=environment)
+        # Names in its settings may have bytes that are no text.
+        done = subprocess.run(
+            command, capture_output=True, check=True, timeout=20, env=environment, text=True, errors="surrogateescape"
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _without_filters() -> dict[str, str]:
+    """Return the environment in which git runs none of the programs that its settings name as filters.
+
+    A file that such a filter writes otherwise than git keeps it (large files, stripped notebooks) then counts as
+    changed once its time stamp or size is no longer what git noted.
+    """
+    # Fails where there are none.
+    names = (_git("config", "--null", "--name-only", "--get-regexp", r"^filter\.") or "").split("\0")
+    # By number, as names may hold any letter: an empty program is none, and an empty "required" is false.
+    numbered = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(filter(None, names))}
+    values = {key.replace("KEY", "VALUE"): "" for key in numbered}
+    return {"GIT_CONFIG_COUNT": str(len(numbered)), **numbered, **values}
 
 
 def commit() -> tuple[str | None, bool | None]:
@@ -41,7 +61,9 @@ def commit() -> tuple[str | None, bool | None]:
     # An unpacked archive may lie inside a repository that knows nothing of it.
     if Path(top).resolve() != ROOT:
         return None, None
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    # Submodules would be asked by a git of their own.
+    words = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+    changed = _git(*words, **_without_filters())
     unknown = _git("ls-files", "--others", "--exclude-standard", "--", *CODE_FOLDERS)
     return head, None if changed is None or unknown is None else bool(changed or unknown)
 

@@ -8,12 +8,15 @@ byte for byte.
 import contextlib
 import csv
 import errno
+import glob
 import hashlib
 import io
 import json
 import os
 import platform
+import re
 import resource
+import shutil
 import sys
 import time
 import zipfile
@@ -26,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from algoreg import plugins
+from algoreg.store.arrays import load_arrays
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
 
@@ -80,6 +84,31 @@ def name_in_tier(path: str | Path) -> str:
     return "/".join(_in_tier(path)[1])
 
 
+def part_of(path: Path) -> Path:
+    """Return where this process writes what becomes ``path``, a file or a folder beside it,
+    and remove those that processes left which were killed.
+    """
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = part.name.removeprefix(f".{path.name}.").removesuffix(".part")
+        if re.fullmatch(r"[0-9]{1,9}", number) and not _lives(int(number)):
+            # Another process may be removing it, or the disk read-only.
+            shutil.rmtree(part, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # It is another user's.
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it into place when the block ends without an error.
@@ -90,7 +119,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         If the disk is full or may not be written to; nothing is left of the attempt, and an older file stays.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -176,17 +205,6 @@ def write_arrays(
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue())
     if sealed:
         seal(path, provenance)
-
-
-def load_arrays(path: str | Path) -> dict[str, Any]:
-    """Load an ``.npz`` written by :func:`write_arrays` without any check but the format's own."""
-    with np.load(path, allow_pickle=False) as archive:  # noqa: TID251
-        return {name: archive[name] for name in archive.files}
-
-
-def load_array(path: str | Path) -> np.ndarray:
-    """Load the array of an ``.npy``; pickles are refused."""
-    return np.load(path, allow_pickle=False)  # noqa: TID251
 
 
 @cache

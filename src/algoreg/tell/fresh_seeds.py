@@ -16,7 +16,7 @@ ABOUT = """\
 The committed run has one seed. Here a tier is judged again on others, with new targets, ensembles, noise and starts:
 
 ```bash
-make replicate SEED="11 12 13" TIER=quick
+make replicate SEED="11 12 13" TIER=quick ARGS=--commit
 ```
 
 What each claim came out as is kept in `reference/replications/<tier>.json`. Margins and sizes stay as they are.

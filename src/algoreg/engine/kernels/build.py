@@ -58,6 +58,8 @@ def _compile(source, defines, cpu, library):
         made = Path(scratch) / library.name
         command = [
             sys.executable,
+            # Not a module of this name in the working folder.
+            "-P",
             "-m",
             "ziglang",
             "cc",
