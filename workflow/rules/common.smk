@@ -197,6 +197,6 @@ def parts_of(wildcards):
 
 
 def code(script, found=()):
-    """Return the hashes of a rule's script, of every module that it imports and of the plugins that it is told: ``module`` or ``module:name``."""
+    """Return the hashes of a rule's script, of its plugins (``module`` or ``module:name``), and of all that they import."""
     modules = {reference.partition(":")[0] for reference in found}
     return code_hash.code_hashes(ROOT / "scripts" / script, modules)
