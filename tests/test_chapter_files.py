@@ -10,7 +10,7 @@ from conftest import ROOT, TIERS
 
 from algoreg import plugins
 from algoreg.judge import claims
-from algoreg.spec import chapters, settings
+from algoreg.spec import chapters, settings, workflow
 from algoreg.spec.claims import registry_problems
 from algoreg.spec.files import SettingsError
 

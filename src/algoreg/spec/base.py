@@ -14,30 +14,6 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-__all__ = [
-    "Annotated",
-    "ClassVar",
-    "DrawnTargets",
-    "EnsembleLimits",
-    "Literal",
-    "Positive",
-    "RunOptions",
-    "StudyOptions",
-    "as_list",
-    "at",
-    "between",
-    "choices",
-    "determined",
-    "name",
-    "real",
-    "reals",
-    "text",
-    "too_large",
-    "whole",
-    "wholes",
-    "words",
-]
-
 Positive = Annotated[float, Field(gt=0, le=1e300)]
 DTYPES = Literal["float32", "float64"]
 # What a name of a table or a setting looks like: names become files and rules.

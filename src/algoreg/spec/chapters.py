@@ -180,7 +180,7 @@ def load_chapter(name, folder):
 def misnamed():
     """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
     allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
-    return [f"{shown(path)}: {allowed}" for path in sources.chapter_folders() if not re.fullmatch(NAME, path.name)]
+    return [f"{shown(path)}: {allowed}" for path in plugins.chapter_folders() if not re.fullmatch(NAME, path.name)]
 
 
 def load_chapters(names=None, file=None):
