@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from algoreg import plugins
 from algoreg.engine import recording, study
 from algoreg.judge import snapshots
 from algoreg.numerics import devices, problems
@@ -79,7 +80,9 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
             for numbers in parts:
                 context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
                 frames.append(_as_read(study.measure(block["study"], options, context)))
-            found[name] = snapshots.of_study(study_tables.collect(frames, block["study"]), block["study"])
+            module = plugins.study(block["study"])
+            table = study_tables.collect(frames, block["study"], module.KEYS, study_tables.columns(module))
+            found[name] = snapshots.of_study(table, block["study"])
             continue
         block = tier["experiments"][name]
         for key in [(d, n) for d in block["descents"] for n in plan.descent_ensembles(tier, d)]:

@@ -170,7 +170,7 @@ def plan(tier):
         dealt = planned.study_parts(block)
         assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
         assert all(dealt)
-        study.columns(block["study"])
+        study.columns(plugins.study(block["study"]))
         plugins.module_title("studies", block["study"])
     for name in tier["figures"]:
         made.append(f"figures/{name}.svg")

@@ -228,8 +228,8 @@ def study(name: str) -> ModuleType:
 
 def functions_in(kind: str, module: ModuleType) -> list[Callable]:
     """Return the functions of a kind that a module defines; those that it imports from others are not among them."""
-    marked = (one for one in vars(module).values() if inspect.isfunction(one) and hasattr(one, FUNCTION_KINDS[kind]))
-    return [function for function in marked if function.__module__ == module.__name__]
+    own = (one for one in vars(module).values() if getattr(one, "__module__", None) == module.__name__)
+    return [one for one in own if callable(one) and hasattr(one, FUNCTION_KINDS[kind])]
 
 
 @cache
